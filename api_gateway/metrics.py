@@ -1,0 +1,63 @@
+"""What Prometheus is told: requests, orders, and what the queues owe."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from prodgen.errors import ProdgenError
+from prodgen.jobs.ledger import Ledger
+from prodgen.jobs.record import Queue
+
+QUEUES: tuple[Queue, ...] = ("interactive", "bulk")
+
+
+class Metrics:
+    """The figures of one application; ``registry`` holds them all."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "prodgen_http_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "prodgen_http_seconds",
+            "Time to the end of the answer.",
+            ["method", "route"],
+            registry=self.registry,
+        )
+        self.images = Counter(
+            "prodgen_submitted_images", "Images of accepted orders.", ["queue"], registry=self.registry
+        )
+        self.registry.register(_Queues(ledger))
+
+
+class _Queues(Collector):
+    """Read from the ledger when asked; left out, with ``prodgen_ledger_up`` 0, when it does not answer."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        images = GaugeMetricFamily("prodgen_backlog_images", "Images owed, not leased.", labels=["queue"])
+        oldest = GaugeMetricFamily(
+            "prodgen_backlog_oldest_seconds", "Age of the oldest waiting job.", labels=["queue"]
+        )
+        leases = GaugeMetricFamily("prodgen_leases", "Leases held by workers.", labels=["queue"])
+        up = GaugeMetricFamily("prodgen_ledger_up", "Whether the ledger answers.", value=1)
+        try:
+            for backlog in map(self._ledger.backlog, QUEUES):
+                images.add_metric([backlog.queue], backlog.images)
+                oldest.add_metric([backlog.queue], backlog.oldest_seconds)
+                leases.add_metric([backlog.queue], backlog.leases)
+        except ProdgenError:
+            return [GaugeMetricFamily(up.name, up.documentation, value=0)]
+        return [images, oldest, leases, up]

@@ -1,0 +1,18 @@
+"""Product images by the million: generators trained on your own catalogue."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prodgen.pipeline import Pipeline
+
+__version__ = "0.1.0"
+__all__ = ["Pipeline"]
+
+
+def __getattr__(name: str) -> Any:
+    # The gateway imports prodgen without torch, which the pipeline needs.
+    if name == "Pipeline":
+        from prodgen.pipeline import Pipeline
+
+        return Pipeline
+    raise AttributeError(name)

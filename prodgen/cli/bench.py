@@ -1,0 +1,109 @@
+"""``prodgen bench``: what queue, encoding and store cost beside the bare network, in one run."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from prodgen.cli.demo import running
+from prodgen.cli.options import Json, print_json
+from prodgen.cli.remote import console
+from prodgen.client import Client
+from prodgen.embedded.place import Place, free_port
+from prodgen.embedded.stack import Stack
+from prodgen.embedded.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from prodgen.generation.engine import Engine
+    from prodgen.models import SavedModel
+
+ROUNDS = 3
+
+
+def bench(
+    model: Annotated[str, typer.Argument(help="A bundled model.")] = "fashion-mnist",
+    images: Annotated[int, typer.Option(help="Images of each measurement.", min=256)] = 8192,
+    json: Json = False,
+) -> None:
+    """Images a second: the bare forward loop, the engine with encoding, and from POST to store."""
+    from prodgen.generation.engine import Engine
+    from prodgen.models import load_model
+
+    with Engine() as engine:
+        saved = load_model(model, device=engine.device)
+        engine.forward.tune(saved)
+        batch = engine.forward.batch(saved)
+        # The three are timed in turn, round by round, so that a machine that slows down slows all of them.
+        with tempfile.TemporaryDirectory(prefix="prodgen-bench-") as folder:
+            stack = Stack(Place(Path(folder)), free_port(), None, workers=1)
+            with (
+                running(Supervisor(stack, console.print)) as key,
+                Client(stack.gateway, key) as gateway,
+            ):
+                order(gateway, saved, 512)
+                measures: dict[str, Callable[[], float]] = {
+                    "bare": lambda: engine.forward.rate(saved, batch, images / 1000),
+                    "engine": lambda: _engine(engine, saved, images),
+                    "end_to_end": lambda: order(gateway, saved, images),
+                    "encoding": lambda: _encoding(engine, saved, images),
+                }
+                rounds = [{name: measure() for name, measure in measures.items()} for _ in range(ROUNDS)]
+    rates = {name: median(r[name] for r in rounds) for name in rounds[0]}
+    ratios = {name: median(r[name] / r["bare"] for r in rounds) for name in rates}
+    if json:
+        print_json(
+            {"model": saved.ref, "device": engine.device, "batch": batch, "rates": rates, "ratios": ratios}
+        )
+        return
+    table = Table(
+        "what", "images/s", "of the bare loop", title=f"{saved.ref}, {engine.device}, batch {batch}"
+    )
+    for name, words in (
+        ("bare", "bare forward loop, tuned"),
+        ("engine", "engine: latents, forward, finish, encode"),
+        ("end_to_end", "end to end: POST to the last object"),
+        ("encoding", "limit that encoding alone sets"),
+    ):
+        table.add_row(words, f"{rates[name]:,.0f}", f"{ratios[name]:.2f}")
+    console.print(table)
+
+
+def order(gateway: Client, model: "SavedModel", images: int) -> float:
+    """Images a second from the POST of an order to its last object in the store."""
+    start = time.perf_counter()
+    job = gateway.submit({"model": model.ref, "count": images, "output": {"packaging": "tar"}})
+    for event in gateway.watch(job["id"]):
+        if event["done"] == images:
+            break
+    return images / (time.perf_counter() - start)
+
+
+def _engine(engine: "Engine", model: "SavedModel", images: int) -> float:
+    from prodgen.generation.engine import Request
+    from prodgen.image import ImageRequest, resolve
+
+    start = time.perf_counter()
+    wanted = resolve(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(images)])
+    for _ in engine.submit(Request(model, wanted)):
+        pass
+    return images / (time.perf_counter() - start)
+
+
+def _encoding(engine: "Engine", model: "SavedModel", images: int) -> float:
+    from prodgen.generation.encode import decode, encode
+    from prodgen.generation.engine import ENCODERS, Request
+    from prodgen.image import ImageRequest, resolve
+
+    wanted = resolve(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(64)])
+    pixels = [decode(data) for data in engine.submit(Request(model, wanted))]
+    start = time.perf_counter()
+    with ThreadPoolExecutor(ENCODERS) as pool:
+        runs = images // len(pixels)
+        list(pool.map(lambda _: [encode(p, "png") for p in pixels], range(runs)))
+    return runs * len(pixels) / (time.perf_counter() - start)

@@ -1,0 +1,54 @@
+"""``prodgen models``: what can be ordered."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from prodgen.cli.options import Json, print_json
+from prodgen.cli.remote import client, console
+
+app = typer.Typer(help="List and show models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(json: Json = False) -> None:
+    """The models that may be ordered."""
+    with client() as gateway:
+        found = list(gateway.models())
+    if json:
+        print_json(found)
+        return
+    table = Table("model", "aliases", "owner", "size")
+    for model in found:
+        aliases = ", ".join(model.get("aliases", []))
+        table.add_row(model["id"], aliases, model["owned_by"], str(model.get("size", "")))
+    console.print(table)
+
+
+@app.command()
+def show(
+    ref: Annotated[str, typer.Argument(help="name, name@alias or name@version")], json: Json = False
+) -> None:
+    """One model, and what it can be asked for."""
+    with client() as gateway:
+        model = gateway.model(ref)
+    if json:
+        print_json(model)
+        return
+    for name, value in model.items():
+        console.print(f"{name:12} {value}")
+
+
+@app.command()
+def seed(json: Json = False) -> None:
+    """Publish the bundled models for all; run where the settings (PRODGEN_*) are those of the workers."""
+    from prodgen.registry import seed as publish_all
+    from prodgen.settings import settings
+    from prodgen.storage import connect
+
+    published = [version.ref for version in publish_all(connect(settings()))]
+    if json:
+        print_json(published)
+    else:
+        console.print(f"published: {', '.join(published)}")

@@ -1,0 +1,50 @@
+"""What the commands that speak to a gateway share."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from prodgen.client import TERMINAL, Client
+from prodgen.errors import ProdgenError
+
+console = Console(stderr=True)
+
+
+def client() -> Client:
+    """A client of the gateway that PRODGEN_URL and PRODGEN_API_KEY name."""
+    key = os.environ.get("PRODGEN_API_KEY")
+    if not key:
+        raise ProdgenError("PRODGEN_API_KEY is not set; `prodgen up` writes a key to ready.json")
+    return Client(os.environ.get("PRODGEN_URL", "http://127.0.0.1:8000"), key)
+
+
+def follow(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str, Any]:
+    """Show the job's progress until it has ended -> its last state."""
+    with _bar(quiet) as progress:
+        task = progress.add_task("Making images", total=job["total"], completed=job["done"])
+        for event in gateway.watch(job["id"]):
+            progress.update(task, completed=event["done"])
+    return gateway.job(job["id"])
+
+
+def fetch(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool) -> int:
+    """Download what is made of the job -> how many images."""
+    count = 0
+    with _bar(quiet) as progress:
+        task = progress.add_task("Downloading  ", total=job["done"])
+        for count, _ in enumerate(gateway.download(job["id"], folder), 1):
+            progress.update(task, completed=count)
+    return count
+
+
+def is_over(job: dict[str, Any]) -> bool:
+    """Whether the job has ended."""
+    return job["state"] in TERMINAL
+
+
+def _bar(quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=quiet)

@@ -1,0 +1,45 @@
+"""``prodgen up``: the whole system on this machine."""
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from prodgen.cli.options import Json, print_json
+
+
+def up(
+    port: Annotated[int, typer.Option(help="The gateway's port.", min=1, max=65535)] = 8000,
+    flower_port: Annotated[int | None, typer.Option(help="Flower's port; any free one if left out.")] = None,
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
+    json: Json = False,
+) -> None:
+    """Run broker, store, gateway, workers, beat and Flower until Ctrl-C."""
+    from prodgen.embedded.place import Place, check_port
+    from prodgen.embedded.stack import Stack
+    from prodgen.embedded.supervisor import Supervisor
+
+    check_port(port, "--port")
+    if flower_port:
+        check_port(flower_port, "--flower-port")
+    place = Place(data_dir)
+    stack = Stack(place, port, flower_port, workers)
+    console = Console(stderr=True)
+    supervisor = Supervisor(stack, console.print)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.stop.set())
+
+    def on_ready() -> None:
+        if json:
+            print_json({"ready": str(place.ready_file), "gateway": stack.gateway, "flower": stack.flower})
+            return
+        console.print(f"gateway  {stack.gateway}      API  {stack.gateway}/docs")
+        console.print(f"Flower   {stack.flower}")
+        console.print(f"key and addresses in {place.ready_file}; Ctrl-C ends it")
+
+    console.print("starting …")
+    supervisor.run(on_ready)
+    console.print("all stopped")

@@ -1,0 +1,68 @@
+"""From pydantic's findings to the one sentence that a person reads."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from prodgen.errors import ProdgenError
+
+Finding = Mapping[str, Any]
+
+_PLACES = {"body", "query", "path", "header", "cookie"}
+
+_SENTENCES: dict[str, Callable[[str, Finding], str]] = {
+    "missing": lambda field, _: f"{field} is missing",
+    "extra_forbidden": lambda field, _: f"there is no field {field}",
+    "greater_than_equal": lambda field, e: f"{field} must be at least {e['ctx']['ge']}, not {_short(e)}",
+    "greater_than": lambda field, e: f"{field} must be greater than {e['ctx']['gt']}, not {_short(e)}",
+    "less_than_equal": lambda field, e: f"{field} must be at most {e['ctx']['le']}, not {_short(e)}",
+    "literal_error": lambda field, e: f"{field} must be {e['ctx']['expected']}, not {_short(e)}",
+    "int_parsing": lambda field, e: f"{field} must be a whole number, not {_short(e)}",
+    "int_type": lambda field, e: f"{field} must be a whole number, not {_short(e)}",
+    "int_from_float": lambda field, e: f"{field} must be a whole number, not {_short(e)}",
+    "int_parsing_size": lambda field, _: f"{field} is too large",
+    "string_type": lambda field, e: f"{field} must be text, not {_short(e)}",
+    "string_too_short": lambda field, _: f"{field} is empty",
+    "string_too_long": lambda field, e: f"{field} is longer than {e['ctx']['max_length']} characters",
+    "too_short": lambda field, _: f"{field} is empty",
+    "value_error": lambda field, e: f"{field}: {e['ctx']['error']}",
+    "json_invalid": lambda field, e: f"{field} is not JSON: {e['ctx']['error']}",
+}
+
+
+def explain(error: ValidationError) -> ProdgenError:
+    """The first finding of ``error`` as a sentence, with the field at fault."""
+    return explain_findings(error.errors())
+
+
+def explain_findings(findings: Sequence[Finding]) -> ProdgenError:
+    """`explain` for a list of findings, such as FastAPI's."""
+    first = findings[0]
+    param = _field(first)
+    field = param or "the request"
+    say = _SENTENCES.get(first["type"])
+    sentence = say(field, first) if say else f"{field}: {_lower(first['msg'])}"
+    return ProdgenError(sentence, param=param)
+
+
+def _field(finding: Finding) -> str | None:
+    """``("body", "items", 0, "attributes", "colour", "constrained-str")`` is `items.1.attributes.colour`."""
+    if finding["type"] == "json_invalid":
+        return None
+    parts = []
+    for part in finding["loc"]:
+        if isinstance(part, int):
+            parts.append(str(part + 1))
+        elif part not in _PLACES and not part.startswith(("constrained-", "list[", "function-")):
+            parts.append(part)
+    return ".".join(parts) or None
+
+
+def _short(finding: Finding) -> str:
+    text = repr(finding["input"])
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,17 @@
+"""The latent of each image: a function of its seed, draw and attempt alone."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from prodgen.streams import Stream, normals
+
+
+def latents(
+    seed: int | Sequence[int], draws: Sequence[int], dim: int, attempts: Sequence[int] | None = None
+) -> Tensor:
+    """Standard normal latents, (len(draws), dim), the same bits on every machine and in every batch."""
+    seeds = [seed] * len(draws) if isinstance(seed, int) else seed
+    values = normals(seeds, draws, dim, Stream.LATENT, attempts or [0] * len(draws))
+    return torch.from_numpy(values).float()

@@ -1,0 +1,88 @@
+"""Remaking images from their manifest, and comparing them under the contract."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prodgen.errors import ProdgenError
+from prodgen.generation.encode import decode
+from prodgen.generation.engine import Engine, Request
+from prodgen.image import ImageRequest
+from prodgen.manifest import ManifestLine
+from prodgen.models import SavedModel
+
+LOSSY_TOLERANCE = 24
+"""Levels that a difference of one may grow to in a lossy format: up to 20 were seen, at WebP's edges."""
+
+_CHUNK = 1024
+
+
+class Files(Protocol):
+    """The stored files by name; None for one that is not there."""
+
+    def __getitem__(self, name: str, /) -> bytes | None: ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One image: ``fault`` is None if it can be remade, else a sentence."""
+
+    line: ManifestLine
+    fault: str | None
+
+
+def verify(
+    lines: Iterable[ManifestLine], files: Files, model: SavedModel, engine: Engine
+) -> Iterator[Finding]:
+    """Remake each line's image with ``model`` and compare it with ``files[line.file]``.
+
+    Raises ProdgenError if a line was made by another version.
+    """
+    alike = groupby(lines, lambda line: (line.truncation, line.finish, line.format))
+    for (truncation, finish, format), group in alike:
+        while chunk := list(islice(group, _CHUNK)):
+            for line in chunk:
+                if line.model != model.ref:
+                    raise ProdgenError(f"{line.file} was made by {line.model}, not by {model.ref}")
+            images = [
+                ImageRequest(n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt) for n in chunk
+            ]
+            request = Request(model, images, truncation, finish, format)
+            for line, data in zip(chunk, engine.submit(request), strict=True):
+                yield Finding(line, _compare(line, files[line.file], data, model.config.tolerance))
+
+
+def _compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: int) -> str | None:
+    if stored is None:
+        return "the file is missing"
+    if hashlib.sha256(stored).hexdigest() != line.sha256:
+        return "the file's bytes are not those that were recorded"
+    if stored == remade:
+        return None
+    try:
+        a, b = decode(stored), decode(remade)
+    except ProdgenError as error:
+        return str(error)
+    if a.shape != b.shape:
+        return f"it is {_describe(a)} where the model makes {_describe(b)}"
+    worst = int(np.abs(_visible(a) - _visible(b)).max().round())
+    allowed = tolerance if line.format == "png" else max(tolerance, LOSSY_TOLERANCE)
+    return None if worst <= allowed else f"it differs by {worst} levels of 255 where {allowed} are allowed"
+
+
+def _describe(pixels: NDArray[np.uint8]) -> str:
+    height, width, channels = pixels.shape
+    return f"{width}x{height} in {channels} channel{'s'[: channels > 1]}"
+
+
+def _visible(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Levels as far as they show: colour counts for as much as its coverage."""
+    levels = pixels.astype(np.float32)
+    if levels.shape[2] == 4:
+        levels[..., :3] *= levels[..., 3:] / 255.0
+    return levels

@@ -1,0 +1,56 @@
+"""A job's images in order, as its published manifests tell."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from prodgen.jobs.ledger import MAX_RUN
+from prodgen.jobs.record import JobRecord
+from prodgen.jobs.spec import CELL
+from prodgen.manifest import ManifestLine, read_lines
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+
+
+def page(
+    store: Store, record: JobRecord, after: int = -1, limit: int = 100
+) -> tuple[list[ManifestLine], int | None]:
+    """Up to ``limit`` images above index ``after``, in order, and the ``after`` of the next page, if any.
+
+    While a job runs, images may appear between those already seen.
+    """
+    lines = list(islice(images(store, record, after), limit + 1))
+    return lines[:limit], lines[limit - 1].index if len(lines) > limit else None
+
+
+def images(store: Store, record: JobRecord, after: int = -1) -> Iterator[ManifestLine]:
+    """All images above ``after``, in index order, each once; reads one manifest at a time."""
+    for key in _manifests(store, record, (after + 1) // CELL):
+        lines = store.get(key).splitlines()
+        seen = max(0, after + 1 - _first(key) * CELL)
+        for line in read_lines(b"\n".join(lines[seen:])):
+            if line.index > after:
+                after = line.index
+                yield line
+
+
+def _manifests(store: Store, record: JobRecord, cell: int) -> Iterator[str]:
+    """Manifests that may hold cells from ``cell`` on: the last that begins no later, and all that follow.
+
+    A lease has at most `MAX_RUN` cells, so the listing need not begin earlier than that.
+    """
+    earliest = keys.manifest(record.tenant, record.id, max(0, cell - MAX_RUN + 1))
+    before = ""
+    for info in store.list(keys.job(record.tenant, record.id, "manifest/"), earliest.removesuffix(".jsonl")):
+        if _first(info.key) <= cell:
+            before = info.key
+            continue
+        if before:
+            yield before
+            before = ""
+        yield info.key
+    if before:
+        yield before
+
+
+def _first(manifest: str) -> int:
+    return int(manifest.rpartition("/")[2].removesuffix(".jsonl"))

@@ -1,0 +1,8 @@
+-- clear(recovery, cursor): drops some keys that a lost ledger or a dead recovery left; the next cursor.
+local _, recovery, cursor = unpack(ARGV)
+if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
+local found = redis.call('SCAN', cursor, 'MATCH', key('*'), 'COUNT', 1000)
+for _, name in ipairs(found[2]) do
+  if name ~= key('recovering') then redis.call('UNLINK', name) end
+end
+return found[1]

@@ -1,0 +1,54 @@
+-- What every script shares. KEYS[1] is the key of the epoch, ARGV[1] the prefix of all the ledger's keys.
+local CELL = 64    -- images a cell
+local STRIKES = 3  -- after so many a cell is set aside
+
+local function key(...)
+  return ARGV[1] .. table.concat({...}, ':')
+end
+
+-- Microseconds since 1970 by this server's clock.
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+local function read(hash)
+  local flat, record = redis.call('HGETALL', hash), {}
+  for i = 1, #flat, 2 do record[flat[i]] = tonumber(flat[i + 1]) or flat[i + 1] end
+  return record
+end
+
+-- A job's record, or nil. Names that look like numbers stay names.
+local function find(id)
+  local job = read(key('job', id))
+  if not job.state then return nil end
+  job.id, job.tenant = id, redis.call('HGET', key('job', id), 'tenant')
+  return job
+end
+
+local function images(job, first, cells)
+  return math.min((first + cells) * CELL, job.total) - first * CELL
+end
+
+-- Sets the bits of a run of cells, in one command.
+local function mark(bitmap, first, cells, bit)
+  local sets = {}
+  for cell = first, first + cells - 1 do
+    for _, word in ipairs({'SET', 'u1', cell, bit}) do sets[#sets + 1] = word end
+  end
+  redis.call('BITFIELD', bitmap, unpack(sets))
+end
+
+local function announce(job, kind)
+  redis.call('HSET', key('job', job.id), 'state', job.state, 'done', job.done, 'updated', now() / 1000000)
+  redis.call('XADD', key('job', job.id, 'events'), 'MAXLEN', '~', 1000, '*',
+    'type', kind, 'state', job.state, 'done', job.done, 'total', job.total)
+end
+
+-- When nothing is owed or leased any more, the end may be written into the store.
+local function conclude(job)
+  if job.done + job.dead < job.total then return end
+  job.state = 'finishing'
+  redis.call('SADD', key('finishing'), job.id)
+  announce(job, 'state')
+end

@@ -1,0 +1,13 @@
+-- expire(limit): leases past their deadline have died with their worker; only a death alone is a strike.
+local expired = {}
+for _, token in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', now(), 'LIMIT', 0, ARGV[2])) do
+  local lease, job = take_back(token)
+  if job then blame(job, lease, lease.alone == 1, 'the worker was lost while it made these images') end
+  if lease then
+    local tenant = redis.call('HGET', key('job', lease.id), 'tenant') or ''
+    expired[#expired + 1] = {token, lease.id, tenant, lease.first, lease.cells, lease.alone}
+  else
+    redis.call('ZREM', key('leases'), token)
+  end
+end
+return expired

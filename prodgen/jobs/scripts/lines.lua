@@ -1,0 +1,35 @@
+-- The lines in which tenants, and a tenant's jobs, wait: first comes who has received least for its weight.
+-- `line/spent` remembers what each has received, and under '' the line's clock: the least in the line at the
+-- last service. Who joins stands where it left or at the clock, so it neither starves others nor waits long.
+local function join(line, member)
+  if redis.call('ZSCORE', line, member) then return end
+  local spent = tonumber(redis.call('HGET', line .. '/spent', member) or 0)
+  local clock = tonumber(redis.call('HGET', line .. '/spent', '') or 0)
+  redis.call('ZADD', line, math.max(spent, clock), member)
+end
+
+local function first_in(line)
+  return redis.call('ZRANGE', line, 0, 0)[1]
+end
+
+local function charge(line, member, amount)
+  local clock = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
+  local spent = redis.call('ZINCRBY', line, amount, member)
+  redis.call('HSET', line .. '/spent', '', clock, member, spent)
+end
+
+-- Changes how many images a job has to give away; it stands in line exactly while there are any.
+local function owe(job, change)
+  job.owed = redis.call('HINCRBY', key('job', job.id), 'owed', change)
+  redis.call('HINCRBY', key('queue', job.queue), 'owed', change)
+  local tenants, jobs = key('line', job.queue), key('line', job.queue, job.tenant)
+  if job.owed > 0 then
+    join(tenants, job.tenant)
+    join(jobs, job.id)
+    redis.call('ZADD', key('waiting', job.queue), job.created, job.id)
+  else
+    redis.call('ZREM', jobs, job.id)
+    redis.call('ZREM', key('waiting', job.queue), job.id)
+    if redis.call('EXISTS', jobs) == 0 then redis.call('ZREM', tenants, job.tenant) end
+  end
+end

@@ -1,0 +1,9 @@
+-- view(job...): each known job's record and its dead cells.
+local views = {}
+for i = 2, #ARGV do
+  local record = redis.call('HGETALL', key('job', ARGV[i]))
+  if #record > 0 then
+    views[#views + 1] = {ARGV[i], record, redis.call('SMEMBERS', key('job', ARGV[i], 'dead'))}
+  end
+end
+return views

@@ -1,0 +1,120 @@
+"""Models as they lie on disk: ``config.json`` and ``model.safetensors``, never a pickle."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+
+from prodgen.bundled import bundled_folders
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.model_config import ModelConfig, digest, read_config
+from prodgen.models.hub import CONFIG, WEIGHTS
+from prodgen.models.resnet import ResNetGenerator
+
+FAMILIES = {"resnet": ResNetGenerator}
+FORMAT = 1
+"""The newest layout of config.json and weights that this version of prodgen reads."""
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A generator in evaluation mode, and the name that manifests give it (``name@digest``)."""
+
+    generator: ResNetGenerator
+    config: ModelConfig
+    name: str
+    digest: str
+
+    @property
+    def ref(self) -> str:
+        """``name@digest``: this version and no other."""
+        return f"{self.name}@{self.digest}"
+
+
+def bundled_names() -> list[str]:
+    """The models that come with the package."""
+    return [folder.name for folder in bundled_folders()]
+
+
+def find_model(ref: str) -> tuple[Path, str]:
+    """The folder and the name of a bundled model, a folder, or a hub's ``owner/name``.
+
+    A bundled name and a hub's may end in ``@digest``, which is then the version that it must be. Only what
+    is no bundled name and no folder is looked for on the network.
+    """
+    name, _, version = ref.partition("@")
+    folder = {folder.name: folder for folder in bundled_folders()}.get(name)
+    if folder is None and Path(ref).is_dir():
+        return Path(ref), Path(ref).resolve().name
+    if folder is None and name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        folder = _download(name)
+    if folder is None:
+        raise NotFound(
+            f"there is no model {ref!r}; bundled are {', '.join(bundled_names())}; or name a folder"
+        )
+    if version and version != digest(folder):
+        raise NotFound(f"{name} is version {digest(folder)} here, not {version}")
+    return folder, name
+
+
+def _download(name: str) -> Path:
+    try:
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise NotFound(f"{name} is no folder, and the hub does not give it: {reason}") from None
+
+
+def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") -> SavedModel:
+    """The generator of a bundled name, a folder or a hub's name, in fp32, ready to run.
+
+    Raises ProdgenError if the files are missing, broken, or not safetensors.
+    """
+    folder, own_name = (ref, ref.resolve().name) if isinstance(ref, Path) else find_model(ref)
+    config = read_config(folder)
+    family = FAMILIES.get(config.family)
+    if family is None:
+        raise ProdgenError(
+            f"{folder} holds a model of family {config.family!r}; known are {', '.join(FAMILIES)}"
+        )
+    if config.format > FORMAT:
+        raise ProdgenError(f"{folder} is of format {config.format}; this prodgen reads up to {FORMAT}")
+    if not (folder / WEIGHTS).is_file():
+        raise ProdgenError(f"{folder} has no {WEIGHTS}; other formats are not read, for safety")
+    try:
+        generator = family.from_pretrained(folder, map_location="cpu", strict=True)
+    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ProdgenError(f"the weights in {folder} are broken or of another model: {reason}") from None
+    if not _is_finite(generator):
+        raise ProdgenError(f"the weights in {folder} are broken: some are not finite")
+    generator = generator.float().eval().requires_grad_(False)
+    # The faster layout nearly everywhere; `Forward.tune` finds out where it is not.
+    generator = generator.to(device, memory_format=torch.channels_last)
+    return SavedModel(generator, config, name or own_name, digest(folder))
+
+
+def save_model(generator: ResNetGenerator, folder: Path) -> None:
+    """Write ``config.json`` and ``model.safetensors``, the weights in half precision.
+
+    Raises ProdgenError if they do not fit into it.
+    """
+    half = copy.deepcopy(generator).to("cpu", torch.float16)
+    if not _is_finite(half):
+        raise ProdgenError(
+            "the weights do not fit into half precision: some are not finite, or beyond 65,504"
+        )
+    readme = folder / "README.md"
+    had_readme = readme.exists()
+    half.save_pretrained(folder)
+    if not had_readme:
+        readme.unlink()  # the hub's own card; ours is card.md
+    (folder / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
+
+
+def _is_finite(generator: ResNetGenerator) -> bool:
+    return all(bool(t.isfinite().all()) for t in generator.state_dict().values())

@@ -1,0 +1,30 @@
+"""The files of a model version, and the check that weights are safetensors."""
+
+import json
+from pathlib import Path
+
+from prodgen.errors import ProdgenError
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+EXTRAS = ("card.md", "metrics.json", "samples.png")
+"""Files that describe a version but are no part of its digest."""
+
+CONTENT_TYPES = {".json": "application/json", ".md": "text/markdown", ".png": "image/png"}
+
+
+def check_weights(path: Path) -> None:
+    """Raise ProdgenError unless ``path`` has the frame of a safetensors file; a pickle never has."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        framed = 2 <= length <= size - 8
+        header = file.read(length) if framed else b""
+    try:
+        framed = framed and isinstance(json.loads(header), dict)
+    except ValueError:
+        framed = False
+    if not framed:
+        raise ProdgenError(
+            f"{path.name} is not a safetensors file; prodgen loads no other kind of checkpoint"
+        )

@@ -1,0 +1,50 @@
+"""A folder becomes a version."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.model_config import digest, read_config
+from prodgen.names import check_name
+from prodgen.registry.files import CONFIG, CONTENT_TYPES, EXTRAS, WEIGHTS, check_weights
+from prodgen.registry.versions import PRODUCTION, Version, folder, point, resolve
+from prodgen.storage.base import Store
+
+
+def publish(
+    store: Store,
+    source: Path,
+    name: str,
+    tenant: str | None,
+    aliases: Sequence[str] = (PRODUCTION,),
+) -> Version:
+    """Put the model in ``source`` into the store, for one tenant or (None) for all, and point aliases at it.
+
+    The version is the digest of config and weights, so the same model is published once. The config goes up
+    last: nobody sees a version that is only half there.
+    """
+    check_name(name)
+    for required in (CONFIG, WEIGHTS):
+        if not (source / required).is_file():
+            raise ProdgenError(f"{source} holds no {required}")
+    read_config(source)
+    check_weights(source / WEIGHTS)
+    version = digest(source)
+    prefix = folder(name, version, tenant)
+    if not _is_there(store, f"{prefix}/{CONFIG}"):
+        for file in (WEIGHTS, *EXTRAS, CONFIG):
+            path = source / file
+            if path.is_file():
+                kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
+                store.put_file(f"{prefix}/{file}", path, kind)
+    for alias in aliases:
+        point(store, name, alias, version, tenant)
+    return resolve(store, f"{name}@{version}", tenant)
+
+
+def _is_there(store: Store, key: str) -> bool:
+    try:
+        store.stat(key)
+    except NotFound:
+        return False
+    return True

@@ -1,0 +1,27 @@
+"""From a URL to a store."""
+
+from pathlib import Path
+
+from prodgen.errors import ProdgenError
+from prodgen.settings import Settings
+from prodgen.storage.base import Store
+from prodgen.storage.local import LocalStore
+
+
+def connect(settings: Settings) -> Store:
+    """The store that ``settings.store_url`` names; one a process, since connections do not survive a fork."""
+    scheme, separator, place = settings.store_url.partition("://")
+    if separator and place and scheme == "file":
+        return LocalStore(Path(place), settings.secret_key.get_secret_value(), settings.public_url)
+    if separator and place and scheme == "s3":
+        from prodgen.storage.s3 import S3Store
+
+        return S3Store(
+            bucket=place.rstrip("/"),
+            endpoint=settings.s3_endpoint,
+            public_endpoint=settings.s3_public_endpoint,
+            region=settings.s3_region,
+            access_key=settings.s3_access_key.get_secret_value(),
+            secret_key=settings.s3_secret_key.get_secret_value(),
+        )
+    raise ProdgenError("PRODGEN_STORE_URL must be file://PATH or s3://BUCKET", param="PRODGEN_STORE_URL")

@@ -1,0 +1,37 @@
+"""Where everything lies in the store."""
+
+from prodgen.names import check_name
+
+SYSTEM_KEYS = "system/keys.json"
+SYSTEM_TENANTS = "system/tenants.json"
+TENANTS = "tenants/"
+
+
+def job(tenant: str, job_id: str, *parts: str) -> str:
+    """``tenants/{tenant}/jobs/{job}/…``: job.json, items.jsonl, state.json, cells/…, manifest/…"""
+    return "/".join([jobs(tenant) + check_name(job_id), *parts])
+
+
+def jobs(tenant: str) -> str:
+    """The prefix of all the jobs of a tenant."""
+    return f"{TENANTS}{check_name(tenant)}/jobs/"
+
+
+def cell_folder(tenant: str, job_id: str, first: int, token: str) -> str:
+    """The prefix (no trailing slash) of what one lease wrote; ``first`` is its first cell."""
+    return job(tenant, job_id, "cells", f"{first:09d}.{token}")
+
+
+def manifest(tenant: str, job_id: str, first: int) -> str:
+    """The manifest of the images of the lease that began at cell ``first`` and won."""
+    return job(tenant, job_id, "manifest", f"{first:09d}.jsonl")
+
+
+def upload(tenant: str, digest: str) -> str:
+    """An uploaded file, by the sha256 of its content."""
+    return f"{TENANTS}{check_name(tenant)}/uploads/{check_name(digest)}"
+
+
+def models(tenant: str | None) -> str:
+    """The prefix of a tenant's models, or of the shared ones for None."""
+    return f"{TENANTS}{check_name(tenant)}/models/" if tenant else "shared/models/"

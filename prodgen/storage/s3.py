@@ -1,0 +1,183 @@
+"""The object store of many machines: any that speaks S3."""
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+from urllib.parse import urlsplit
+
+from minio import Minio
+from minio.datatypes import Object
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException, S3Error, ServerError
+from minio.helpers import check_bucket_name
+from urllib3.exceptions import HTTPError
+
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.storage.base import ObjectInfo, check_key, check_prefix
+from prodgen.storage.links import content_disposition
+from prodgen.storage.patience import PatientPool
+from prodgen.storage.s3_errors import FAILURES, explain
+
+Answer = TypeVar("Answer")
+
+_BULK = 1000
+_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
+
+
+class S3Store:
+    """Objects in one bucket, made when it is first missed.
+
+    Uses only what every S3 server has; nothing rests on conditional puts. ``patience``: for how many seconds
+    a request is tried again. Links lead to ``public_endpoint``, signed without asking anyone.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        region: str = "us-east-1",
+        public_endpoint: str | None = None,
+        patience: float = 10.0,
+    ) -> None:
+        if not (access_key and secret_key):
+            raise ProdgenError("an s3:// store needs PRODGEN_S3_ACCESS_KEY and PRODGEN_S3_SECRET_KEY")
+        connections = PatientPool(patience)
+
+        def client(url: str) -> Minio:
+            parts = urlsplit(url)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.hostname
+                or parts.path.strip("/")
+                or parts.username
+            ):
+                raise ProdgenError("an S3 endpoint must be http://HOST:PORT or https://HOST:PORT")
+            return Minio(
+                parts.netloc,
+                access_key,
+                secret_key,
+                secure=parts.scheme == "https",
+                region=region,
+                http_client=connections,
+            )
+
+        self._bucket = bucket
+        self._endpoint = endpoint
+        try:
+            self._client = client(endpoint)
+            self._signer = client(public_endpoint or endpoint)
+            check_bucket_name(bucket, strict=True)
+        except ValueError as error:
+            raise ProdgenError(f"the S3 settings are wrong: {error}") from error
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        self._put(key, lambda: io.BytesIO(data), len(data), content_type)
+
+    def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
+        self._put(key, lambda: path.open("rb"), path.stat().st_size, content_type)
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        check_key(key)
+        if length == 0:  # minio takes 0 for "all"
+            self.stat(key)
+            return b""
+        try:
+            return self._ask(
+                lambda: bytes(self._client.get_object(self._bucket, key, offset, length or 0).data or b""),
+                key,
+            )
+        except Unavailable as error:
+            if isinstance(error.__cause__, S3Error) and error.__cause__.code == "InvalidRange":
+                return b""  # from beyond the end
+            raise
+
+    def stat(self, key: str) -> ObjectInfo:
+        check_key(key)
+        return _info(self._ask(lambda: self._client.stat_object(self._bucket, key), key))
+
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        check_prefix(prefix)
+        found = self._client.list_objects(self._bucket, prefix, recursive=True, start_after=after or None)
+        while item := self._ask(lambda: next(found, None)):
+            yield _info(item)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        remaining = map(check_key, keys)
+        while batch := tuple(islice(remaining, _BULK)):
+            for key in self._delete_together(batch):
+                with suppress(NotFound):
+                    self._ask(partial(self._client.remove_object, self._bucket, key), key)
+
+    def link(self, key: str, seconds: int, file_name: str) -> str:
+        try:
+            return self._signer.presigned_get_object(
+                self._bucket,
+                check_key(key),
+                expires=timedelta(seconds=seconds),
+                response_headers={"response-content-disposition": content_disposition(file_name)},
+            )
+        except ValueError as error:
+            raise ProdgenError("a link may last from one second to seven days") from error
+
+    def check(self) -> None:
+        if not self._ask(lambda: self._client.bucket_exists(self._bucket)):
+            self._ask(self._make_bucket)
+
+    def _put(self, key: str, source: Callable[[], BinaryIO], length: int, content_type: str) -> None:
+        check_key(key)
+
+        def request() -> None:
+            with source() as data:
+                result = self._client.put_object(self._bucket, key, data, length, content_type)
+            if result.etag is None:  # completing a multipart upload may fail under status 200
+                raise ServerError("the upload was not completed", 500)
+
+        self._ask(request, key)
+
+    def _delete_together(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """Delete in one request; the keys that must be tried one by one."""
+        try:
+            errors = [*self._client.remove_objects(self._bucket, [DeleteObject(key) for key in keys])]
+        except MinioException:  # some servers and proxies refuse this request
+            return keys
+        except HTTPError as error:
+            raise explain(error, self._endpoint) from error
+        left = tuple(error.name or "" for error in errors if error.code != "NoSuchKey")
+        return keys if "" in left else left
+
+    def _make_bucket(self) -> None:
+        try:
+            self._client.make_bucket(self._bucket)
+        except S3Error as error:
+            if error.code == "AccessDenied":
+                raise Unavailable(
+                    f"the bucket {self._bucket} does not exist, and these credentials may not make it"
+                ) from error
+            if error.code not in _EXISTS:
+                raise
+
+    def _ask(self, request: Callable[[], Answer], key: str = "") -> Answer:
+        """The answer to ``request``, repeated once if the bucket was missing or an upload's end got lost."""
+        try:
+            try:
+                return request()
+            except S3Error as error:
+                if error.code == "NoSuchBucket":
+                    self._make_bucket()
+                elif error.code != "NoSuchUpload":
+                    raise
+            return request()
+        except FAILURES as error:
+            raise explain(error, self._endpoint, key) from error
+
+
+def _info(found: Object) -> ObjectInfo:
+    modified = found.last_modified or datetime.fromtimestamp(0, UTC)
+    return ObjectInfo(found.object_name or "", found.size or 0, modified)

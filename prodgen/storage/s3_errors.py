@@ -1,0 +1,56 @@
+"""What went wrong with an S3 store, in one sentence that holds no secret."""
+
+from xml.etree.ElementTree import ParseError
+
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+
+FAILURES = (MinioException, HTTPError, ParseError, UnicodeDecodeError)
+_REFUSALS = {
+    "AccessDenied",
+    "AuthorizationHeaderMalformed",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+}
+_SILENCES: tuple[tuple[type[HTTPError], str], ...] = (
+    (NameResolutionError, "its name is unknown"),
+    (NewConnectionError, "no connection can be made"),
+    (ConnectTimeoutError, "no connection in time"),
+    (ReadTimeoutError, "no answer in time"),
+    (SSLError, "its certificate is not trusted"),
+)
+
+
+def explain(error: Exception, endpoint: str, key: str = "") -> ProdgenError:
+    """The prodgen error for what minio or urllib3 raised, never quoting the server's own words."""
+    if isinstance(error, S3Error) and error.code == "NoSuchKey":
+        return NotFound(f"there is no object {key}")
+    if isinstance(error, HTTPError):
+        why = next((why for kind, why in _SILENCES if isinstance(error, kind)), "the connection broke")
+        return Unavailable(f"the object store at {endpoint} does not answer: {why}")
+    code = _code(error)
+    if code in _REFUSALS or code in {"401", "403"}:
+        return Unavailable(f"the object store at {endpoint} refuses the credentials ({code})")
+    return Unavailable(f"the object store at {endpoint} failed ({code})")
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, S3Error):
+        return error.code or "no code"
+    if isinstance(error, ServerError):
+        return str(error.status_code)
+    if isinstance(error, InvalidResponseError):
+        return str(error._code)  # minio offers no other way
+    return "an unreadable answer"

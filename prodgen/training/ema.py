@@ -1,0 +1,36 @@
+"""The average of a generator's weights over its recent steps, which makes better pictures than the last."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+class Ema:
+    """Exponential moving average (Yazıcı et al. 2019); ``model`` is the averaged copy."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = copy.deepcopy(model).requires_grad_(False).eval()
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, source: nn.Module, step: int) -> None:
+        """Take in the weights after ``step`` (from 0); early steps count for more, or they would linger."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        averaged, fresh = list(self.model.parameters()), list(source.parameters())
+        torch._foreach_lerp_(averaged, fresh, 1.0 - decay)
+
+    @torch.no_grad()
+    def settle(self, latents: Tensor, conditions: Tensor, batch: int) -> None:
+        """Measure the batch statistics of the averaged weights afresh: those of the source do not fit them.
+
+        latents: (N, latent_dim); conditions: (N, D).
+        """
+        norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+        self.model.train()
+        for z, c in zip(latents.split(batch), conditions.split(batch), strict=True):
+            self.model(z, c)
+        self.model.eval()

@@ -1,0 +1,93 @@
+"""From a run's best step to a model folder that anyone can use."""
+
+import copy
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from prodgen import __version__
+from prodgen.errors import ProdgenError
+from prodgen.generation.encode import decode, to_image
+from prodgen.generation.engine import Engine, Request
+from prodgen.generation.sheet import contact_sheet
+from prodgen.image import ImageRequest, resolve
+from prodgen.models import SavedModel, load_model, save_model
+from prodgen.training import checkpoint
+from prodgen.training.run import EVALUATED, Run
+
+
+def export(run: Run, folder: Path) -> None:
+    """Write config.json, model.safetensors, metrics.json, card.md and samples.png of the run's best step.
+
+    Raises ProdgenError if the run has not been evaluated yet.
+    """
+    path = run.folder / "best.safetensors"
+    if not path.exists():
+        raise ProdgenError(
+            f"nothing to export yet: the first evaluation comes at step {run.recipe.evaluate_every}"
+        )
+    best = checkpoint.load(path)
+    generator = copy.deepcopy(run.ema.model)  # the run may go on
+    try:
+        generator.load_state_dict(best["model"])
+    except (KeyError, RuntimeError):
+        raise ProdgenError(f"{path} belongs to a run of another recipe: its networks differ") from None
+    save_model(generator, folder)
+    lines = [json.loads(text) for text in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    scores = next(line for line in reversed(lines) if line["step"] == best["step"])
+    metrics = {
+        "step": best["step"],
+        "training_images": scores["images"],
+        "domain_fid": round(scores["domain_fid"], 3),
+        "agreement": round(scores["agreement"], 4),
+        "judge": "domain classifier of this run; "
+        f"{EVALUATED:,} generated against {min(2 * EVALUATED, len(run.images)):,} training images",
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    model = load_model(folder, run.recipe.name)
+    (folder / "card.md").write_text(_card(run, model, metrics))
+    _samples(model, folder / "samples.png")
+
+
+def _card(run: Run, model: SavedModel, metrics: dict[str, Any]) -> str:
+    attributes = "\n".join(f"- `{a.name}`: {', '.join(a.values)}" for a in model.config.attributes.attributes)
+    scores = "\n".join(f"| {name} | {value} |" for name, value in metrics.items())
+    recipe = "\n".join(f"{key} = {json.dumps(value)}" for key, value in run.recipe.model_dump().items())
+    parameters = sum(p.numel() for p in model.generator.parameters())
+    return f"""# {model.name}
+
+{model.config.size}x{model.config.size} pixels, {model.config.channels} channel(s), family
+`{model.config.family}`, {parameters:,} parameters, version `{model.digest}`.
+
+## What it can be asked for
+{attributes}
+
+## Scores
+| measure | value |
+| --- | --- |
+{scores}
+
+The judge is a classifier trained on the same catalogue, so these figures compare versions of one catalogue
+with each other; they are not comparable with published Inception scores.
+
+## How it was trained
+prodgen {__version__}, torch {torch.__version__}, {platform.machine()}, on {len(run.images):,} images.
+
+```toml
+{recipe}
+```
+"""
+
+
+def _samples(model: SavedModel, path: Path) -> None:
+    """A sheet of eight images of every value of the first attribute."""
+    first = model.config.attributes.attributes[0]
+    asked = [{first.name: value} for value in first.values for _ in range(8)]
+    images = resolve(model.config.attributes, [ImageRequest(k, 0, k, a) for k, a in enumerate(asked)])
+    with Engine("cpu") as engine:
+        files = list(engine.submit(Request(model, images)))
+    labels = [a[first.name] for a in asked]
+    contact_sheet([to_image(decode(f)) for f in files], labels, 64, columns=8).save(path)

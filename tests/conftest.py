@@ -1,0 +1,36 @@
+"""Servers that tests share; each starts when the first test asks for it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.servers.swift import S3Server
+    from tests.servers.valkey import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
+    """A real S3 server; a test that kills it does so by ``with s3_server.down():``."""
+    from tests.servers.swift import S3Server
+
+    server = S3Server(tmp_path_factory.mktemp("swift") / "node")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ValkeyServer]":
+    """A real Valkey server; a test that kills it does so by ``with valkey_server.down():``."""
+    from tests.servers.valkey import ValkeyServer
+
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey") / "node")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()

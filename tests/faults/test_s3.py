@@ -1,0 +1,62 @@
+"""A deployment whose store is an S3 server, which goes away and comes back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.whole import IMAGES, ORDER, assert_once, assert_whole, verified
+from tests.servers.deployment import Deployment
+from tests.servers.swift import S3Server
+from tests.servers.up import run_prodgen, wait_for_progress
+from tests.servers.valkey import ValkeyServer
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory, valkey_server: ValkeyServer, s3_server: S3Server
+) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("deployment"), valkey_server, s3_server) as running:
+        yield running
+
+
+def test_images_come_straight_from_the_object_store(deployment: Deployment, tmp_path: Path) -> None:
+    with deployment.client() as client:
+        job = client.submit({**ORDER, "count": 70})
+        ended = [*client.watch(job["id"])][-1]
+        images = [*client.download(job["id"], tmp_path)]
+
+    assert (ended["state"], job["packaging"]) == ("succeeded", "files")
+    assert all(image["url"].startswith(deployment.s3.endpoint) for image in images)
+    assert_once(deployment.store, job["id"], 70)
+    assert verified(tmp_path)
+
+
+def test_a_store_that_goes_away_for_a_while_costs_no_image(deployment: Deployment, tmp_path: Path) -> None:
+    with deployment.client() as client:
+        job = client.submit(ORDER)["id"]
+        wait_for_progress(client, job, IMAGES // 10)
+
+        with deployment.s3.down():
+            pass
+
+        assert_whole(client, deployment.store, job, tmp_path / "images")
+
+
+@pytest.mark.parametrize(
+    ("service", "sentence"),
+    [
+        ("valkey_server", "the job ledger (Redis) does not answer"),
+        ("s3_server", "the object store at {} does not answer"),
+    ],
+)
+def test_an_order_that_cannot_be_taken_is_refused_in_one_sentence(
+    deployment: Deployment, request: pytest.FixtureRequest, service: str, sentence: str
+) -> None:
+    server = request.getfixturevalue(service)
+    with server.down():
+        done = run_prodgen("submit", "--count", 1, environment=deployment.environment)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"prodgen: {sentence.format(deployment.s3.endpoint)}")
+    assert done.stderr.count("\n") == 1

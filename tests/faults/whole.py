@@ -1,0 +1,67 @@
+"""What must hold of a job after any fault."""
+
+import hashlib
+from pathlib import Path
+
+from prodgen.cli.app import app
+from prodgen.client import Client
+from prodgen.manifest import ManifestLine, read_lines
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+
+TENANT = "default"
+IMAGES = 3000
+ORDER = {"model": "fashion-mnist", "count": IMAGES, "seed": 7}
+"""Some seconds of work for two workers: long enough to be caught at it, whatever the machine."""
+
+
+def assert_whole(client: Client, store: Store, job: str, folder: Path) -> None:
+    """The job succeeds; each image is there exactly once, nothing else is, and the pixels verify."""
+    ended = [event["state"] for event in client.watch(job)][-1]
+    view = client.job(job)
+    assert (ended, view["state"], view["failed"]) == ("succeeded", "succeeded", 0), view
+    assert view["done"] == view["total"]
+    assert [image["index"] for image in client.images(job)] == [*range(view["total"])]
+    files = assert_once(store, job, view["total"])
+    export([line for line in manifest(store, job) if line.index % 8 == 0], files, folder)
+    assert verified(folder)
+
+
+def assert_once(store: Store, job: str, total: int) -> dict[str, bytes]:
+    """The files: every index is published exactly once, its bytes are those recorded, no more is there."""
+    lines = manifest(store, job)
+    assert sorted(line.index for line in lines) == [*range(total)]
+    objects = {key: store.get(key) for key in {line.object for line in lines} if key}
+    files = {}
+    for line in lines:
+        assert line.object
+        start = line.offset or 0
+        files[line.file] = objects[line.object][start : None if line.length is None else start + line.length]
+        assert hashlib.sha256(files[line.file]).hexdigest() == line.sha256, line
+    assert_only_what_is_named(store, job)
+    return files
+
+
+def assert_only_what_is_named(store: Store, job: str) -> None:
+    """Of what workers wrote, the manifests name everything."""
+    under_cells = {info.key for info in store.list(keys.job(TENANT, job, "cells/"))}
+    assert under_cells == {line.object for line in manifest(store, job)}
+
+
+def manifest(store: Store, job: str) -> list[ManifestLine]:
+    """All published lines."""
+    found = store.list(keys.job(TENANT, job, "manifest/"))
+    return [line for info in found for line in read_lines(store.get(info.key))]
+
+
+def export(lines: list[ManifestLine], files: dict[str, bytes], folder: Path) -> None:
+    """What a download gives, without its requests."""
+    folder.mkdir()
+    for line in lines:
+        (folder / line.file).write_bytes(files[line.file])
+    (folder / "manifest.jsonl").write_text("".join(line.to_json() + "\n" for line in lines))
+
+
+def verified(folder: Path) -> bool:
+    """Whether ``prodgen verify`` is content; run here, so that torch is loaded once for all tests."""
+    return not app(["verify", str(folder / "manifest.jsonl")], standalone_mode=False)

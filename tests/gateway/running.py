@@ -1,0 +1,165 @@
+"""A gateway in a thread, its callers, and a worker that makes images without a model."""
+
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+
+from api_gateway.app import create_app
+from prodgen.access import Scope
+from prodgen.connections import connect_ledger
+from prodgen.finish import file_name
+from prodgen.jobs.ledger import Lease
+from prodgen.jobs.record import JobRecord, Queue
+from prodgen.jobs.recovery import finish
+from prodgen.jobs.report import report
+from prodgen.jobs.runs import load_record
+from prodgen.jobs.submission import load_images
+from prodgen.manifest import ManifestLine, write_lines
+from prodgen.settings import Settings
+from prodgen.storage import keys
+from prodgen.storage.local import LocalStore
+from tests.servers.process import wait_until
+
+
+@dataclass
+class Event:
+    """One server-sent event."""
+
+    id: str | None
+    type: str
+    data: dict[str, Any]
+
+
+class Client(httpx.Client):
+    """A caller with a key; ``gateway`` is the other side where that is a process of its own."""
+
+    tenant: str
+    gateway: subprocess.Popen[bytes]
+
+    def order(self, **spec: Any) -> dict[str, Any]:
+        """The accepted job."""
+        response = self.post("/v1/jobs", json={"model": "shoes", **spec})
+        assert response.status_code == 202, response.text
+        job: dict[str, Any] = response.json()
+        return job
+
+    def error(self, method: str, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        """The status and the error of a request that must fail."""
+        response = self.request(method, url, **options)
+        body = response.json()
+        assert set(body) == {"error"}, body
+        assert set(body["error"]) == {"code", "message", "param"}
+        assert "\n" not in body["error"]["message"]
+        return response.status_code, body["error"]
+
+    def events(self, job: str, **headers: str) -> Iterator[Event]:
+        """The job's events, until the stream ends."""
+        with self.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as response:
+            assert response.headers["content-type"].startswith("text/event-stream")
+            fields: dict[str, str] = {}
+            for line in response.iter_lines():
+                name, _, value = line.partition(": ")
+                if name:
+                    fields[name] = value
+                elif "data" in fields:
+                    yield Event(fields.get("id"), fields["event"], json.loads(fields["data"]))
+                    fields = {}
+
+
+class Gateway:
+    """The application on a port; ``bells`` holds the doorbells that it rang."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.bells: list[tuple[Queue, int]] = []
+        secret = settings.secret_key.get_secret_value()
+        self.store = LocalStore(settings.store_url.removeprefix("file://"), secret, settings.public_url)  # type: ignore[arg-type]
+        self.ledger = connect_ledger(settings)
+        self.app = create_app(settings, ring=lambda queue, times: self.bells.append((queue, times)))
+        self.keys = self.app.state.services.keys
+
+    @contextmanager
+    def running(self) -> Iterator["Gateway"]:
+        """Serve until the end of the block."""
+        port = int(self.settings.public_url.rpartition(":")[2])
+        config = uvicorn.Config(self.app, port=port, log_config=None, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            wait_until(lambda: server.started and self.ledger.epoch() is not None, "the gateway is not ready")
+            yield self
+        finally:
+            self.app.state.services.closing.set()
+            server.should_exit = True
+            thread.join()
+
+    def client(self, tenant: str, scopes: Sequence[Scope] = ("generate",)) -> Client:
+        """A caller of this tenant."""
+        secret, _ = self.keys.create(tenant, scopes)
+        client = Client(
+            base_url=self.settings.public_url, headers={"Authorization": f"Bearer {secret}"}, timeout=20
+        )
+        client.tenant = tenant
+        return client
+
+    def work(self, tenant: str, job: str, cells: int = 10**6) -> JobRecord:
+        """Make so many cells of the job, one a lease, and end it if it is made; others' come between."""
+        record = load_record(self.store, tenant, job)
+        while cells and (lease := self.ledger.lease(record.spec.priority, "test", 64)):
+            cells -= lease.job == job
+            owner = load_record(self.store, lease.tenant, lease.job)
+            assert report(self.store, self.ledger, owner, lease, write_lines(self._make(owner, lease)))
+            if finish(self.store, self.ledger, record):
+                break
+        return record
+
+    def _make(self, record: JobRecord, lease: Lease) -> list[ManifestLine]:
+        images = load_images(self.store, record)
+        folder = keys.cell_folder(record.tenant, record.id, lease.first, lease.token)
+        buffer, lines = io.BytesIO(), []
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for index in record.indices(lease.first, lease.cells):
+                image, data = images[index], content(index)
+                name = file_name(index, "png", image.sku, image.repeat)
+                place: dict[str, Any] = {"object": f"{folder}/{index:09d}.png"}
+                if record.packaging == "tar":
+                    place = {"object": f"{folder}.tar", "offset": buffer.tell() + 512, "length": len(data)}
+                    member = tarfile.TarInfo(f"{index:09d}.png")
+                    member.size = len(data)
+                    archive.addfile(member, io.BytesIO(data))
+                else:
+                    self.store.put(place["object"], data)
+                made = {
+                    "index": index,
+                    "sku": image.sku,
+                    "seed": image.seed,
+                    "draw": image.draw,
+                    "attributes": {"category": "bag", **image.attributes},
+                    "model": record.model,
+                    "truncation": 1.0,
+                    "finish": record.spec.finish,
+                    "format": "png",
+                    "precision": "fp32",
+                    "file": name,
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                }
+                lines.append(ManifestLine.model_validate({**made, **place}))
+        if record.packaging == "tar":
+            self.store.put(f"{folder}.tar", buffer.getvalue())
+        return lines
+
+
+def content(index: int) -> bytes:
+    """The bytes of an image."""
+    return f"image {index}".encode() * (index % 7 + 1)

@@ -1,0 +1,128 @@
+"""Who watches a job misses nothing, resumes where the line broke, and costs the others nothing."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from api_gateway.routes import events as route
+from api_gateway.services import LISTENER_THREADS, Services
+from prodgen.jobs.ledger import Progress
+from tests.gateway.running import Client, Gateway
+from tests.servers.process import wait_until
+
+
+def test_a_watcher_sees_a_job_from_its_order_to_its_end(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=130)["id"]
+    events = client.events(job)
+    assert next(events).data == {"type": "state", "state": "queued", "done": 0, "total": 130}
+    gateway.work(client.tenant, job)
+    seen = list(events)
+    assert seen[-1].data == {"type": "state", "state": "succeeded", "done": 130, "total": 130}
+    counts = [event.data["done"] for event in seen]
+    assert counts == sorted(counts)
+    assert all(event.id and event.type == event.data["type"] for event in seen)
+
+
+def test_a_broken_stream_goes_on_after_the_last_event(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=130)["id"]
+    gateway.work(client.tenant, job)
+    whole = list(client.events(job))
+    assert len(whole) >= 4
+    for at, event in enumerate(whole[:-1]):
+        assert list(client.events(job, **{"Last-Event-ID": event.id or ""})) == whole[at + 1 :]
+    with client.stream("GET", f"/v1/jobs/{job}/events", params={"after": whole[-2].id}) as response:
+        assert response.read().decode().count("data:") == 1
+
+
+def test_who_resumes_after_the_end_is_told_that_it_ended(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=3)["id"]
+    gateway.work(client.tenant, job)
+    last = list(client.events(job))[-1]
+    (told,) = client.events(job, **{"Last-Event-ID": last.id or ""})
+    assert (told.id, told.data) == (None, last.data)
+
+
+def test_a_job_whose_events_are_gone_still_tells_how_it_stands(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=3)["id"]
+    gateway.ledger.client.delete(f"{gateway.ledger.prefix}job:{job}:events")
+    events = client.events(job)
+    first = next(events)
+    assert (first.id, first.data["state"]) == (None, "queued")
+    client.post(f"/v1/jobs/{job}/cancel")
+    assert next(events).data["state"] == "cancelled"
+    assert list(events) == []
+
+
+@pytest.mark.parametrize("wrong", ["x", "-1", "1-", "$", "0-0-0", "9" * 30])
+def test_an_event_id_that_is_none_is_refused(client: Client, wrong: str) -> None:
+    job = client.order(count=3)["id"]
+    status, error = client.error("GET", f"/v1/jobs/{job}/events", headers={"Last-Event-ID": wrong})
+    assert (status, error["param"]) == (400, "Last-Event-ID")
+
+
+def test_silence_is_broken_before_anyone_hangs_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(route, "KEEP_ALIVE", 0.01)
+    job = client.order(count=3)["id"]
+    with client.stream("GET", f"/v1/jobs/{job}/events") as response:
+        assert any(line == ": still here" for line in response.iter_lines())
+
+
+def test_many_listeners_leave_room_for_everyone_else(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=3)["id"]
+    listeners = 60  # more than the server has threads
+    listening, ended = threading.Semaphore(0), threading.Semaphore(0)
+
+    def listen() -> None:
+        own = httpx.Client(base_url=client.base_url, headers=client.headers, timeout=20, verify=False)
+        with own, own.stream("GET", f"/v1/jobs/{job}/events") as response:
+            for line in response.iter_lines():
+                if '"queued"' in line:
+                    listening.release()
+                if '"cancelled"' in line:
+                    ended.release()
+
+    with ThreadPoolExecutor(listeners) as pool:
+        for _ in range(listeners):
+            pool.submit(listen)
+        for _ in range(listeners):
+            assert listening.acquire(timeout=20)
+        assert gateway.app.state.services.listeners.total_tokens == LISTENER_THREADS
+        assert client.get("/v1/jobs").status_code == 200
+        client.post(f"/v1/jobs/{job}/cancel")
+        for _ in range(listeners):
+            assert ended.acquire(timeout=20)
+
+
+def test_listeners_do_not_keep_a_gateway_from_ending(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=3)["id"]
+    services = gateway.app.state.services
+    events = client.events(job)
+    next(events)
+    services.closing.set()
+    try:
+        assert list(events) == []
+    finally:
+        services.closing.clear()
+    wait_until(lambda: services.listeners.borrowed_tokens == 0, "a listener stayed")
+
+
+def test_an_end_between_two_looks_hides_no_event(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = client.order(count=130)["id"]
+    events = client.events(job)
+    next(events)
+    look = route.find_job
+
+    def late(here: Services, tenant: str, job: str) -> Progress:
+        monkeypatch.setattr(route, "find_job", look)
+        gateway.work(tenant, job)
+        return look(here, tenant, job)
+
+    monkeypatch.setattr(route, "find_job", late)
+    seen = list(events)
+    assert [event.data["done"] for event in seen if event.type == "progress"] == [64, 128, 130]
+    assert seen[-1].data["state"] == "succeeded"
+    assert all(event.id for event in seen)

@@ -1,0 +1,62 @@
+"""A caller sees the models that it may order from, and what they can be asked for."""
+
+from pathlib import Path
+
+import pytest
+
+from prodgen.registry import publish
+from tests.gateway.running import Client, Gateway
+from tests.sample_models import write_model
+
+
+@pytest.fixture
+def own(client: Client, gateway: Gateway, tmp_path: Path) -> str:
+    """A model of the client's own, and an old version of it."""
+    publish(gateway.store, write_model(tmp_path / "old", b"old"), "hats", client.tenant)
+    return publish(gateway.store, write_model(tmp_path / "new", b"new"), "hats", client.tenant).version
+
+
+def test_models_are_listed_as_openai_clients_expect(client: Client) -> None:
+    body = client.get("/v1/models").json()
+    assert body["object"] == "list"
+    (shoes,) = body["data"]
+    assert (shoes["id"], shoes["object"], shoes["owned_by"]) == ("shoes", "model", "shared")
+    assert isinstance(shoes["created"], int)
+
+
+def test_a_model_says_what_it_can_be_asked_for(client: Client) -> None:
+    model = client.get("/v1/models/shoes").json()
+    (category,) = model["attributes"]
+    assert category["name"] == "category"
+    assert category["values"] == ["t-shirt", "sneaker", "bag"]
+    assert (model["size"], model["channels"], model["tolerance"]) == (28, 1, 1)
+    assert model["metrics"] == {"fid": 17.5}
+    assert model["card"] == "# A model"
+    assert "production" in model["aliases"]
+    assert client.get(f"/v1/models/shoes@{model['version']}").json()["version"] == model["version"]
+
+
+def test_every_listed_model_can_be_ordered(client: Client, own: str) -> None:
+    ids = [model["id"] for model in client.get("/v1/models").json()["data"]]
+    assert ids[0:1] != ["shoes"]
+    assert sorted(ids)[-1] == "shoes"
+    assert "hats" in ids
+    assert len(ids) == 3
+    for model in ids:
+        assert client.order(model=model)["model"].startswith(model)
+
+
+def test_a_tenants_model_is_nobody_elses(client: Client, stranger: Client, own: str) -> None:
+    assert client.get("/v1/models/hats").json()["version"] == own
+    status, error = stranger.error("GET", "/v1/models/hats")
+    assert (status, error["message"]) == (404, "there is no model 'hats'; there are shoes")
+    assert stranger.error("GET", f"/v1/models/hats@{own}")[0] == 404
+    assert [model["id"] for model in stranger.get("/v1/models").json()["data"]] == ["shoes"]
+
+
+@pytest.mark.parametrize("ref", ["hats", "shoes@beta", "..%2Fshoes", "%2e%2e", "shoes@"])
+def test_an_unknown_model_is_one_clear_sentence(client: Client, ref: str) -> None:
+    response = client.get(f"/v1/models/{ref}")
+    assert response.status_code in (200, 400, 404)
+    if ref != "shoes@":
+        assert response.json()["error"]["message"]

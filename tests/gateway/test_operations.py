@@ -1,0 +1,138 @@
+"""Those who run the gateway can start it, watch it and find a request again."""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api_gateway.logs import JsonFormatter
+from tests.gateway.running import Client, Gateway
+from tests.servers.process import wait_until
+
+HEAVY = {"torch", "torchvision", "kornia", "safetensors", "huggingface_hub", "celery", "pandas", "scipy"}
+
+
+def test_the_gateway_starts_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from api_gateway.app import create_app; create_app();"
+        f"print(sorted({HEAVY!r} & {{m.partition('.')[0] for m in sys.modules}}))"
+    )
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert out.stdout.strip() == "[]"
+
+
+def test_the_gateway_is_healthy_and_ready(anyone: httpx.Client, gateway: Gateway) -> None:
+    public = gateway.settings.public_url
+    assert anyone.get(f"{public}/healthz").json() == {"status": "ok"}
+    assert anyone.get(f"{public}/readyz").json() == {"status": "ready"}
+
+
+def test_metrics_tell_requests_orders_and_backlog(client: Client) -> None:
+    client.order(count=7)
+    client.order(count=3, priority="interactive")
+    client.get("/nowhere/at/all")
+    wait_until(lambda: 'route="unmatched"' in client.get("/metrics").text, "not counted")
+    text = client.get("/metrics").text
+    route = 'route="/v1/jobs",status="202"'
+    assert re.search(rf'prodgen_http_requests_total{{method="POST",{route}}} \d', text)
+    assert 'route="unmatched",status="404"' in text
+    assert "/nowhere" not in text
+    assert client.tenant not in text
+    for name in ("submitted_images_total", "backlog_images", "backlog_oldest_seconds", "leases"):
+        for queue in ("bulk", "interactive"):
+            value = re.search(rf'^prodgen_{name}{{queue="{queue}"}} (\S+)$', text, re.MULTILINE)
+            assert value, name
+            assert float(value[1]) > 0 or name == "leases"
+    assert "prodgen_ledger_up 1.0" in text
+
+
+def test_every_answer_carries_its_number(client: Client) -> None:
+    for url in ("/healthz", "/v1/jobs", "/nowhere"):
+        assert re.fullmatch("[0-9a-f]{32}", client.get(url).headers["x-request-id"])
+    assert client.get("/healthz", headers={"X-Request-ID": "shop-1"}).headers["x-request-id"] == "shop-1"
+    forged = client.get("/healthz", headers={"X-Request-ID": 'x" injected'}).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{32}", forged)
+
+
+def test_a_request_leaves_one_line_without_secrets(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "prodgen.access")
+    client.get("/v1/jobs", params={"after": "a-signature"})
+
+    def lines() -> list[logging.LogRecord]:
+        return [r for r in caplog.records if r.name == "prodgen.access" and vars(r)["path"] == "/v1/jobs"]
+
+    wait_until(lambda: len(lines()) == 1, "no line")  # it is written after the answer
+    (record,) = lines()
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["method"], line["status"], line["tenant"]) == ("GET", 200, client.tenant)
+    assert line["ms"] > 0
+    assert "a-signature" not in json.dumps(line)
+    assert "pg_" not in json.dumps(line)
+
+
+class Addresses(HTMLParser):
+    """Everything that a page makes a browser fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "link", "img"):
+            self.found += [value for name, value in attrs if name in ("src", "href") and value]
+
+
+def test_the_documentation_needs_no_other_host(anyone: httpx.Client, gateway: Gateway) -> None:
+    public = gateway.settings.public_url
+    page = anyone.get(f"{public}/docs")
+    assert page.status_code == 200
+    parser = Addresses()
+    parser.feed(page.text)
+    assert len(parser.found) >= 2
+    for address in parser.found:
+        assert address.startswith("/")
+        assert anyone.get(public + address).status_code == 200
+    assert anyone.get(f"{public}/").headers["location"] == "/docs"
+
+
+def test_the_schema_tells_the_truth(anyone: httpx.Client, gateway: Gateway) -> None:
+    schema = anyone.get(f"{gateway.settings.public_url}/openapi.json").json()
+    assert {
+        "/v1/jobs",
+        "/v1/jobs/{job}",
+        "/v1/jobs/{job}/events",
+        "/v1/jobs/{job}/images",
+        "/v1/jobs/{job}/cancel",
+        "/v1/uploads",
+        "/v1/models",
+        "/v1/models/{ref}",
+    } < set(schema["paths"])
+    send = schema["paths"]["/v1/jobs"]["post"]
+    assert send["security"]
+    assert "ErrorBody" in json.dumps(send["responses"]["4XX"])
+    assert "422" not in send["responses"]
+    assert not {"object", "offset", "length"} & set(
+        schema["components"]["schemas"]["ImageView"]["properties"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("DELETE", "/v1/jobs", 405, "method_not_allowed"),
+        ("GET", "/v1/jobs?limit=x", 400, "invalid_request"),
+    ],
+)
+def test_every_failure_has_the_same_form(
+    client: Client, method: str, url: str, status: int, code: str
+) -> None:
+    assert client.error(method, url)[0] == status
+    assert client.error(method, url)[1]["code"] == code

@@ -1,0 +1,205 @@
+"""An order that was answered with 202 is safe, counted, and the caller's alone."""
+
+import re
+
+import pytest
+
+from prodgen.registry import resolve
+from prodgen.storage.local import LocalStore
+from tests.gateway.running import Client, Gateway
+from tests.servers.process import wait_until
+
+
+def test_an_order_is_accepted_and_shown(client: Client, gateway: Gateway) -> None:
+    wanted = {"category": ["bag", "sneaker"]}
+    response = client.post("/v1/jobs", json={"model": "shoes", "count": 100, "attributes": wanted})
+    assert response.status_code == 202
+    job = response.json()
+    assert re.fullmatch("[0-9a-f]{24}", job["id"])
+    assert response.headers["location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
+    assert (job["object"], job["state"], job["total"], job["done"]) == ("job", "queued", 200, 0)
+    assert job["model"] == resolve(gateway.store, "shoes", None).ref
+    assert job["request"]["attributes"] == wanted
+    shown = client.get(response.headers["location"])
+    assert shown.status_code == 200
+    assert shown.json() == job
+
+
+def test_the_doorbell_rings_for_each_cell_up_to_a_few(client: Client, gateway: Gateway) -> None:
+    gateway.bells.clear()
+    client.order(count=65)
+    client.order(count=3, priority="interactive")
+    client.order(count=64 * 17)
+    wait_until(lambda: len(gateway.bells) == 3, "no bell")
+    assert sorted(gateway.bells) == [("bulk", 2), ("bulk", 16), ("interactive", 1)]
+
+
+def test_a_doorbell_that_does_not_sound_loses_no_order(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(gateway.app.state.services, "ring_doorbell", broken)
+    job = client.order(count=3)
+    assert client.get(f"/v1/jobs/{job['id']}").json()["state"] == "queued"
+
+
+def test_a_repeated_request_is_the_same_job(client: Client) -> None:
+    order, headers = {"model": "shoes", "count": 3}, {"Idempotency-Key": "order 7"}
+    first = client.post("/v1/jobs", json=order, headers=headers)
+    again = client.post("/v1/jobs", json=order, headers=headers)
+    assert again.status_code == 202
+    assert again.json() == first.json()
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert len(client.get("/v1/jobs").json()["data"]) == 1
+
+
+def test_the_same_key_for_another_order_is_refused(client: Client) -> None:
+    headers = {"Idempotency-Key": "order 7"}
+    client.post("/v1/jobs", json={"model": "shoes", "count": 3}, headers=headers)
+    status, error = client.error("POST", "/v1/jobs", json={"model": "shoes", "count": 4}, headers=headers)
+    assert (status, error["code"], error["param"]) == (409, "conflict", "Idempotency-Key")
+    assert [job["total"] for job in client.get("/v1/jobs").json()["data"]] == [3]
+
+
+def test_without_a_key_two_orders_are_two_jobs(client: Client) -> None:
+    assert client.order(count=3)["id"] != client.order(count=3)["id"]
+
+
+@pytest.mark.parametrize(
+    ("order", "param", "message"),
+    [
+        ({"model": "hats"}, "model", "there is no model 'hats'; there are shoes"),
+        ({"model": "shoes@beta"}, "model", "shoes has no version or alias 'beta'"),
+        ({"model": "../shoes"}, "model", "'../shoes' is not a valid name"),
+        ({}, "model", "model is missing"),
+        (
+            {"model": "shoes", "attributes": {"hue": "red"}},
+            "attributes.hue",
+            "this model has no attribute 'hue'",
+        ),
+        (
+            {"model": "shoes", "attributes": {"category": "boot"}},
+            "attributes.category",
+            "category cannot be 'boot'; this model makes t-shirt, sneaker, bag",
+        ),
+        (
+            {"model": "shoes", "attributes": {"category": []}},
+            "attributes.category",
+            "category lists no value",
+        ),
+        (
+            {"model": "shoes", "attributes": {"category": 3}},
+            "attributes.category",
+            "attributes.category must be",
+        ),
+        ({"model": "shoes", "count": 0}, "count", "count must be at least 1, not 0"),
+        ({"model": "shoes", "count": 10**30}, "count", "this order asks for 1,000,000,000,000"),
+        ({"model": "shoes", "count": "many"}, "count", "count must be a whole number, not 'many'"),
+        ({"model": "shoes", "seed": -1}, "seed", "seed must be at least 0, not -1"),
+        ({"model": "shoes", "seed": 2**53}, "seed", "seed must be at most 9007199254740991"),
+        ({"model": "shoes", "priority": "now"}, "priority", "priority must be 'interactive' or 'bulk'"),
+        (
+            {"model": "shoes", "count": 65, "priority": "interactive"},
+            "priority",
+            "this order asks for 65 images",
+        ),
+        ({"model": "shoes", "colour": "red"}, "colour", "there is no field colour"),
+        (
+            {"model": "shoes", "finish": {"background": "bleu"}},
+            "finish.background",
+            "finish.background: 'bleu'",
+        ),
+        ({"model": "shoes", "finish": {"size": 9999}}, "finish.size", "finish.size must be at most 2048"),
+        ({"model": "shoes", "items": [{"sku": ""}]}, "items.1.sku", "items.1.sku is empty"),
+        ({"model": "shoes", "items": []}, "items", "items is empty"),
+        ({"model": "shoes", "upload": "x"}, "upload", "upload: "),
+        ({"model": "shoes", "upload": "0" * 64}, "upload", "there is no upload 0000"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_with_one_sentence(
+    client: Client, store: LocalStore, order: dict[str, object], param: str, message: str
+) -> None:
+    status, error = client.error("POST", "/v1/jobs", json=order)
+    assert status in (400, 404)
+    assert error["param"] == param
+    assert error["message"].startswith(message)
+    assert client.get("/v1/jobs").json()["data"] == []
+    assert list(store.list(f"tenants/{client.tenant}/")) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "the request is not JSON"),
+        (b"\xff", "There was an error parsing the body"),
+        (b"[" * 100_000, "There was an error parsing the body"),
+        (b"3", "the request: "),
+        (b"", "the request is missing"),
+        (b'{"model": "\\ud800"}', "model: "),
+        (b'{"model": "shoes", "\\ud800": 1}', "the request: "),
+    ],
+)
+def test_a_body_that_is_no_order_is_refused(client: Client, body: bytes, message: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    status, error = client.error("POST", "/v1/jobs", content=body, headers=headers)
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert error["message"].startswith(message)
+
+
+def test_a_body_too_large_is_refused_before_it_is_read(client: Client) -> None:
+    def endless() -> object:
+        yield b'{"model": "'
+        for _ in range(64):
+            yield b"x" * 65536
+
+    for body in (b" " * (2 << 20), endless()):
+        status, error = client.error(
+            "POST", "/v1/jobs", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert (status, error["code"]) == (413, "too_large")
+        assert "/v1/uploads" in error["message"]
+
+
+def test_jobs_are_listed_newest_first_page_by_page(client: Client) -> None:
+    ids = [client.order(count=n)["id"] for n in range(1, 6)]
+    seen, after = [], None
+    while True:
+        page = client.get("/v1/jobs", params={"limit": 2, **({"after": after} if after else {})}).json()
+        assert page["object"] == "list"
+        seen += [job["id"] for job in page["data"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert seen == ids[::-1]
+    status, error = client.error("GET", "/v1/jobs", params={"limit": 0})
+    assert (status, error["message"]) == (400, "limit must be at least 1, not '0'")
+
+
+def test_a_cancel_is_in_the_store_when_it_is_answered(client: Client, store: LocalStore) -> None:
+    job = client.order(count=1000)["id"]
+    answer = client.post(f"/v1/jobs/{job}/cancel")
+    assert answer.status_code == 200
+    assert answer.json()["state"] == "cancelled"
+    assert b'"cancelled"' in store.get(f"tenants/{client.tenant}/jobs/{job}/state.json")
+    assert client.post(f"/v1/jobs/{job}/cancel").json()["state"] == "cancelled"
+
+
+def test_a_cancel_comes_too_late_for_a_job_that_is_made(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=3)["id"]
+    gateway.work(client.tenant, job)
+    answer = client.post(f"/v1/jobs/{job}/cancel").json()
+    assert (answer["state"], answer["done"]) == ("succeeded", 3)
+
+
+def test_a_job_that_a_restarted_ledger_forgot_is_still_shown_and_cancelled(
+    client: Client, gateway: Gateway
+) -> None:
+    job = client.order(count=3)["id"]
+    redis = gateway.ledger.client
+    redis.delete(*redis.keys(f"{gateway.ledger.prefix}*{job}*"))
+    assert gateway.ledger.progress(job) is None
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == "queued"
+    assert client.post(f"/v1/jobs/{job}/cancel").json()["state"] == "cancelled"

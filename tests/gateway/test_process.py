@@ -1,0 +1,82 @@
+"""The gateway as it is started for real: a process of its own, from the environment alone."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from prodgen.access import KeyRing
+from prodgen.registry import publish
+from prodgen.storage.local import LocalStore
+from tests.gateway.running import Client
+from tests.sample_models import write_model
+from tests.servers.process import free_port, wait_until
+
+if TYPE_CHECKING:
+    from tests.servers.valkey import ValkeyServer
+
+DATABASE = 7
+"""Of the shared server; doorbells really ring here."""
+
+
+@pytest.fixture
+def client(tmp_path: Path, valkey_server: "ValkeyServer") -> Iterator[Client]:
+    """A caller of a gateway in another process, whose process is ``client.gateway``."""
+    valkey_server.client(DATABASE).flushdb()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **os.environ,
+        "PRODGEN_REDIS_URL": valkey_server.url(DATABASE),
+        "PRODGEN_STORE_URL": f"file://{tmp_path / 'store'}",
+        "PRODGEN_PUBLIC_URL": url,
+    }
+    store = LocalStore(tmp_path / "store", "secret", url)
+    publish(store, write_model(tmp_path / "shoes"), "shoes", None)
+    secret, _ = KeyRing(store).create("acme", ["generate"])
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "api_gateway.app:create_app",
+        "--port",
+        str(port),
+    ]
+    with (tmp_path / "log").open("wb") as log:
+        gateway = subprocess.Popen([*command, "--no-access-log"], env=environment, stderr=log, stdout=log)
+    try:
+        with Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=20) as client:
+            wait_until(lambda: _is_ready(client), "the gateway does not start")
+            client.gateway = gateway
+            yield client
+    finally:
+        gateway.kill()
+        gateway.wait()
+
+
+def _is_ready(client: Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_an_order_rings_the_workers_and_a_watcher_does_not_hold_up_the_end(
+    client: Client, valkey_server: "ValkeyServer"
+) -> None:
+    job = client.order(count=100)["id"]
+    broker = valkey_server.client(DATABASE)
+    wait_until(lambda: broker.llen("bulk") == 2, "no doorbell")
+
+    events = client.events(job)
+    assert next(events).data["state"] == "queued"
+    client.gateway.send_signal(signal.SIGTERM)
+    assert list(events) == []
+    assert client.gateway.wait(timeout=10) in (0, -signal.SIGTERM)

@@ -1,0 +1,130 @@
+"""What is down is said in one sentence with 503, nothing is half done, and it works again by itself."""
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from fastapi.testclient import TestClient
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from api_gateway.app import create_app
+from prodgen.access import KeyRing
+from prodgen.errors import Unavailable
+from prodgen.jobs.ledger import Ledger
+from prodgen.registry import publish
+from prodgen.settings import Settings
+from prodgen.storage.local import LocalStore
+from tests.gateway.conftest import DATABASE
+from tests.sample_models import write_model
+from tests.servers.process import wait_until
+
+if TYPE_CHECKING:
+    from tests.servers.valkey import ValkeyServer
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    store = LocalStore(tmp_path / "store", "secret", "http://gateway.test")
+    publish(store, write_model(tmp_path / "shoes"), "shoes", None)
+    return store
+
+
+@pytest.fixture
+def ledger(valkey_server: "ValkeyServer") -> Ledger:
+    client = redis.Redis.from_url(valkey_server.url(DATABASE), retry=Retry(NoBackoff(), 0))
+    return Ledger(client, prefix=f"trouble-{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def client(store: LocalStore, ledger: Ledger) -> TestClient:
+    app = create_app(Settings(), store=store, ledger=ledger, ring=lambda queue, times: None)
+    secret, _ = KeyRing(store).create("acme", ["generate"])
+    return TestClient(app, headers={"Authorization": f"Bearer {secret}"}, raise_server_exceptions=False)
+
+
+def refused(response: Any) -> str:
+    """The sentence of a 503."""
+    assert response.status_code == 503, response.text
+    assert int(response.headers["retry-after"]) >= 1
+    error = response.json()["error"]
+    assert error["code"] == "unavailable"
+    assert "\n" not in error["message"]
+    return str(error["message"])
+
+
+def ready(client: TestClient) -> None:
+    wait_until(lambda: client.get("/readyz").status_code == 200, "not ready")
+
+
+def test_redis_down_is_a_503_and_nothing_is_half_done(
+    client: TestClient, store: LocalStore, valkey_server: "ValkeyServer"
+) -> None:
+    ready(client)
+    job = client.post("/v1/jobs", json={"model": "shoes"}).json()["links"]["self"]
+    before = [info.key for info in store.list("tenants/")]
+    with valkey_server.down():
+        assert "Redis" in refused(client.post("/v1/jobs", json={"model": "shoes"}))
+        for url in ("/v1/jobs", job, f"{job}/events"):
+            assert "Redis" in refused(client.get(url))
+        said = refused(client.get("/readyz"))
+        assert valkey_server.password not in said
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/v1/models").status_code == 200
+        assert "prodgen_ledger_up 0.0" in client.get("/metrics").text
+    assert [info.key for info in store.list("tenants/")] == before
+    ready(client)
+    assert client.post("/v1/jobs", json={"model": "shoes"}).status_code == 202
+
+
+def test_store_down_is_a_503_and_nothing_is_half_done(
+    client: TestClient, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(client)
+    assert client.get("/v1/jobs").status_code == 200  # the key is known by now
+
+    def down(*_: object) -> None:
+        raise Unavailable("the object store does not answer")
+
+    with monkeypatch.context() as patch:
+        for method in ("put", "put_file", "get", "stat", "check"):
+            patch.setattr(LocalStore, method, down)
+        assert refused(client.post("/v1/jobs", json={"model": "shoes"})) == "the object store does not answer"
+        for url in ("/v1/models", f"/v1/jobs/{'0' * 24}/images", "/readyz"):
+            assert refused(client.get(url)) == "the object store does not answer"
+        refused(client.post("/v1/uploads", content=b"sku\nA\n"))
+        assert client.get("/v1/jobs").status_code == 200
+        assert client.get("/healthz").status_code == 200
+    assert ledger.jobs("acme") == []
+    assert client.post("/v1/jobs", json={"model": "shoes"}).status_code == 202
+
+
+def test_a_wiped_ledger_is_rebuilt_and_every_job_is_where_it_was(client: TestClient, ledger: Ledger) -> None:
+    ready(client)
+    jobs = [client.post("/v1/jobs", json={"model": "shoes", "count": n}).json()["id"] for n in (3, 4, 5)]
+    client.post(f"/v1/jobs/{jobs[1]}/cancel")
+    ledger.client.delete(*ledger.client.keys(f"{ledger.prefix}*"))
+    assert "rebuilt" in refused(client.post("/v1/jobs", json={"model": "shoes"}))
+    ready(client)
+    states = [client.get(f"/v1/jobs/{job}").json()["state"] for job in jobs]
+    assert states == ["queued", "cancelled", "queued"]
+    assert ledger.backlog("bulk").images == 8
+    assert len(client.get("/v1/jobs").json()["data"]) == 3
+
+
+def test_a_failure_of_ours_is_said_without_its_insides(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the secret insides")
+
+    monkeypatch.setattr(Ledger, "jobs", broken)
+    response = client.get("/v1/jobs", headers={"X-Request-ID": "mine-7"})
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "internal_error"
+    assert "mine-7" in response.json()["error"]["message"]
+    assert "insides" not in response.text
+    assert response.headers["x-request-id"] == "mine-7"
+    assert "the secret insides" in caplog.text

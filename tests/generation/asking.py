@@ -1,0 +1,43 @@
+"""Orders for tests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prodgen.finish import Finish
+from prodgen.generation.encode import decode
+from prodgen.generation.engine import Request
+from prodgen.generation.forward import Forward
+from prodgen.image import ImageRequest, resolve
+from prodgen.models import SavedModel
+
+
+def images(model: SavedModel, indices: Sequence[int], seed: int = 7, **attributes: str) -> list[ImageRequest]:
+    """What an order of ``indices`` resolves to."""
+    return resolve(model.config.attributes, [ImageRequest(k, seed, k, attributes) for k in indices])
+
+
+def pixels(
+    model: SavedModel, asked: Sequence[ImageRequest], finish: Finish | None = None, truncation: float = 1.0
+) -> NDArray[np.uint8]:
+    """The images in one batch, with no engine: (N, H, W, C) bytes."""
+    forward = Forward("cpu")
+    outputs = forward(model, asked, [truncation] * len(asked))
+    return forward.finish(model, outputs, finish or Finish(), asked)
+
+
+def request(model: SavedModel, count: int, seed: int = 7, **options: object) -> Request:
+    """An order of the first ``count`` images of a seed."""
+    return Request(model, images(model, range(count), seed), **options)
+
+
+def worst(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
+    """The greatest difference, in levels of 255."""
+    assert a.shape == b.shape
+    return int(np.abs(a.astype(int) - b.astype(int)).max())
+
+
+def opened(files: Sequence[bytes]) -> NDArray[np.uint8]:
+    """Files -> (N, H, W, C) bytes."""
+    return np.stack([decode(file) for file in files])

@@ -1,0 +1,73 @@
+"""What a user would lose: pixels between the network and the file."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prodgen.errors import ProdgenError
+from prodgen.generation.encode import decode, encode
+from prodgen.generation.sheet import contact_sheet
+
+RNG = np.random.default_rng(0)
+
+
+def smooth(channels: int) -> np.ndarray:
+    ramp = np.add.outer(np.arange(32), np.arange(32))[..., None] * 4
+    return (ramp - np.arange(channels) * 2).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_png_keeps_every_level(channels, mode):
+    pixels = RNG.integers(0, 256, (28, 28, channels), dtype=np.uint8)
+    data = encode(pixels, "png")
+    assert Image.open(io.BytesIO(data)).mode == mode
+    assert np.array_equal(decode(data), pixels)
+
+
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_lossy_files_are_close_and_what_they_say_they_are(format, channels):
+    data = encode(smooth(channels), format)
+    image = Image.open(io.BytesIO(data))
+    assert image.format == format.upper()
+    assert image.size == (32, 32)
+    assert np.abs(decode(data).astype(int) - smooth(channels)).max() <= 6
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_a_file_is_a_function_of_its_pixels(format):
+    data = encode(smooth(3), format)
+    assert encode(smooth(3).copy(), format) == data
+    assert not Image.open(io.BytesIO(data)).getexif()
+
+
+def test_jpeg_shows_white_through_what_is_transparent():
+    pixels = np.zeros((16, 16, 4), np.uint8)
+    pixels[:, 8:] = (255, 0, 0, 255)
+    made = decode(encode(pixels, "jpeg"))
+    assert made.shape == (16, 16, 3)
+    assert (made[:, :4] > 250).all()
+    assert np.abs(made[:, 12:].astype(int) - (255, 0, 0)).max() < 6
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"not an image", encode(smooth(1), "png")[:60]])
+def test_what_is_no_image_is_one_sentence(data):
+    with pytest.raises(ProdgenError, match="no whole image"):
+        decode(data)
+
+
+def test_a_sheet_shows_every_image_on_white_with_room_for_its_label():
+    clear = Image.new("RGBA", (28, 28), (255, 0, 0, 0))
+    sheet = contact_sheet(
+        [clear] * 5 + [Image.new("L", (200, 200))], ["bag"] * 5 + ["a very long label indeed"]
+    )
+    assert sheet.mode == "RGB"
+    assert sheet.width >= 3 * 96
+    assert sheet.height >= 2 * 96
+    assert sheet.getpixel((6 + 48, 6 + 48)) == (255, 255, 255)
+
+
+def test_a_sheet_of_nothing_is_a_sheet():
+    assert contact_sheet([], []).width > 0

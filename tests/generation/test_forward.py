@@ -1,0 +1,161 @@
+"""What a user would lose: the same image tomorrow, in other company, on another machine's best settings."""
+
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from prodgen.finish import Augment, Finish
+from prodgen.generation.forward import LONGEST, Forward
+from tests.generation.asking import images, pixels, worst
+from tests.toys import toy_model
+
+EVERYTHING = Finish(
+    size=24,
+    background="white",
+    augment=Augment(flip=0.5, rotation=20, crop=0.2, brightness=0.3, contrast=0.3, perspective=0.1),
+)
+
+
+@pytest.mark.parametrize(("finish", "count"), [(Finish(), 64), (EVERYTHING, 24)], ids=["plain", "finished"])
+def test_pixels_agree_within_a_level_whatever_the_batch_and_the_memory_format(folder, finish, count):
+    model = toy_model(folder)
+    asked = images(model, range(count))
+    made = {}
+    for name, memory_format in (
+        ("contiguous", torch.contiguous_format),
+        ("channels_last", torch.channels_last),
+    ):
+        model.generator.to(memory_format=memory_format)
+        made[name, count] = pixels(model, asked, finish)
+        made[name, 1] = np.concatenate([pixels(model, [image], finish) for image in asked])
+    expected = made.pop(("contiguous", count))
+    assert expected.std() > 20
+    for how, got in made.items():
+        assert worst(got, expected) <= 1, how
+
+
+def test_an_image_does_not_see_the_others_of_its_batch(toy):
+    asked = images(toy, range(16))
+    others = images(toy, range(1000, 1016), seed=3, category="dress")
+    forward = Forward("cpu")
+    alike = forward(toy, asked, [1.0] * 16)
+    mixed = forward(toy, [*asked[:8], *others[:8]], [1.0] * 8 + [0.3] * 8)
+    assert torch.equal(alike[:8], mixed[:8])
+    for part in (slice(0, 8), slice(0, 1), slice(3, 5)):
+        whole = forward.finish(toy, alike, EVERYTHING, asked)
+        assert worst(forward.finish(toy, alike[part], EVERYTHING, asked[part]), whole[part]) <= 1
+
+
+def test_the_global_random_state_is_neither_read_nor_moved(toy):
+    made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+        made.append(pixels(toy, images(toy, range(8)), EVERYTHING))
+        Forward("cpu").tune(toy, seconds=0.0)
+        after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+        assert torch.equal(before[0], after[0])
+        assert before[1:] == after[1:]
+    assert np.array_equal(*made)
+
+
+def test_the_same_pass_twice_gives_the_same_bytes(toy):
+    asked = images(toy, range(32))
+    assert np.array_equal(pixels(toy, asked, EVERYTHING), pixels(toy, asked, EVERYTHING))
+
+
+def test_truncation_pulls_towards_the_mean_and_is_each_images_own(toy):
+    asked = images(toy, range(32), category="bag", pattern="plain")
+    forward = Forward("cpu")
+    free, near = (forward(toy, asked, [t] * 32) for t in (1.0, 0.1))
+    assert near.var(0).mean() < 0.2 * free.var(0).mean()
+    mixed = forward(toy, asked, [1.0, 0.1] * 16)
+    assert torch.equal(mixed[0::2], free[0::2])
+    assert torch.equal(mixed[1::2], near[1::2])
+
+
+def test_another_attempt_is_another_image_of_the_same_kind(toy):
+    [image] = images(toy, [5])
+    again = type(image)(image.index, image.seed, image.draw, image.attributes, attempt=1)
+    assert worst(pixels(toy, [image]), pixels(toy, [again])) > 20
+
+
+def test_reduced_precision_is_off_where_it_would_show():
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = True
+    Forward("cpu")
+    assert not torch.backends.cudnn.benchmark
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.deterministic
+
+
+class Clockwork(Forward):
+    """Passes take the time that a table says, and none of ours."""
+
+    def __init__(self, rates: dict[tuple[str, int], float]) -> None:
+        super().__init__("cpu")
+        self.rates = rates
+
+    def _seconds(self, model, z, condition):
+        weight = model.generator.to_pixels.weight
+        last = weight.is_contiguous(memory_format=torch.channels_last)
+        return len(z) / self.rates["channels_last" if last else "contiguous", len(z)]
+
+
+def table(**rates: list[float]) -> dict[tuple[str, int], float]:
+    return {(name, b): r for name, row in rates.items() for b, r in zip((16, 32, 64, 128), row, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("rates", "best", "tried"),
+    [
+        (table(channels_last=[900, 1500, 1100, 9000], contiguous=[300] * 4), 32, 4),
+        (table(channels_last=[200] * 4, contiguous=[700, 710, 720, 800]), 128, 5),
+        (table(channels_last=[100, 100, 9000, 9000], contiguous=[50] * 4), 16, 2),
+        (table(channels_last=[1e4, 2e4, 4e4, 8e4], contiguous=[1e4] * 4), 128, 5),
+    ],
+    ids=["peak", "contiguous", "slow", "fast"],
+)
+def test_tuning_keeps_the_fastest_that_lets_others_in_soon(folder, rates, best, tried):
+    model = toy_model(folder)
+    forward = Clockwork(rates)
+    measured = forward.tune(model)
+    assert forward.batch(model) == best
+    assert len(measured) == tried
+    assert best / max(measured.values()) <= LONGEST
+    assert all(measured[key] == pytest.approx(rates[key]) for key in measured)
+
+
+def test_a_model_that_was_never_tuned_works(toy):
+    assert Forward("cpu").batch(toy) == 32
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_not_chosen(toy, monkeypatch):
+    forward = Clockwork(table(channels_last=[100, 1000, 1000, 1000], contiguous=[1] * 4))
+
+    def seconds(model, z, condition):
+        if len(z) > 16:
+            raise torch.OutOfMemoryError
+        return 0.01
+
+    monkeypatch.setattr(forward, "_seconds", seconds)
+    forward.tune(toy)
+    assert forward.batch(toy) == 16
+
+
+def test_the_rate_is_measured_on_real_passes(toy):
+    assert Forward("cpu").rate(toy, 4, 0.001) > 0
+
+
+def test_half_precision_is_used_only_where_a_version_declares_it(toy):
+    config = toy.config.model_copy(update={"precision": "bf16", "tolerance": 16})
+    fast = dataclasses.replace(toy, config=config)
+    asked = images(toy, range(8))
+    difference = worst(pixels(toy, asked), pixels(fast, asked))
+    assert 0 < difference <= 40

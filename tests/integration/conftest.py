@@ -1,0 +1,14 @@
+"""One stack for all of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.up import Up
+
+
+@pytest.fixture(scope="package")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """``prodgen up`` with one worker."""
+    with Up(tmp_path_factory.mktemp("integration") / "data", workers=1) as stack:
+        yield stack

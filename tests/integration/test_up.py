@@ -1,0 +1,69 @@
+"""``prodgen up`` keeps its services running, shows them, and leaves others alone."""
+
+import httpx
+import pytest
+
+from tests.servers.process import free_port, wait_until
+from tests.servers.up import PATIENCE, Up
+
+FLOWER_TABLE = {
+    "draw": 1,
+    "start": 0,
+    "length": 200,
+    "search[value]": "",
+    "order[0][column]": 0,
+    "columns[0][data]": "received",
+    "order[0][dir]": "desc",
+}
+
+
+def test_ready_json_names_every_process(up: Up) -> None:
+    assert set(up.pids) == {"broker", "gateway", "worker-1", "beat", "flower"}
+    assert set(up.pids.values()) <= {process.pid for process in up.processes()}
+    assert up.ready_file.stat().st_mode & 0o077 == 0, "others may read the key"
+
+
+def test_a_worker_that_dies_is_started_again(up: Up) -> None:
+    pid = up.kill("worker-1")
+
+    up.wait_replaced("worker-1", pid)
+
+    assert up.cli("submit", "--count", 1, "--wait").returncode == 0
+
+
+def test_flower_shows_what_was_made(up: Up) -> None:
+    with up.client() as client:
+        job = client.submit({"model": "fashion-mnist", "count": 3})["id"]
+        for _ in client.watch(job):
+            pass
+
+    def shown() -> bool:
+        table = httpx.post(f"{up.ready['flower']}/tasks/datatable", params=FLOWER_TABLE).json()["data"]
+        return any(f"job {job[:6]} cells 0-0: 3 images" in str(task["result"]) for task in table)
+
+    wait_until(shown, "Flower does not show the task", PATIENCE)
+    assert "flower_events_total" in httpx.get(f"{up.ready['flower']}/metrics").text
+    assert httpx.get(f"{up.ready['flower']}/tasks").is_success
+
+
+@pytest.mark.parametrize("shared", ["port", "folder"])
+def test_a_second_stack_does_not_disturb_the_first(up: Up, shared: str) -> None:
+    other = up.data_dir.with_name("other")
+    port, folder = (up.port, other) if shared == "port" else (free_port(), up.data_dir)
+
+    done = up.cli("up", "--port", port, "--data-dir", folder)
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    expected = "is taken; choose another with --port" if shared == "port" else "runs on the data folder"
+    assert expected in done.stderr
+    assert up.cli("submit", "--count", 1, "--wait").returncode == 0
+
+
+def test_a_folder_that_cannot_be_made_is_named(up: Up) -> None:
+    (up.data_dir.parent / "file").touch()
+
+    done = up.cli("up", "--port", free_port(), "--data-dir", up.data_dir.parent / "file" / "data")
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "cannot be made" in done.stderr

@@ -1,0 +1,96 @@
+"""What a gateway and a worker do for a job, without a model."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from prodgen.finish import Finish
+from prodgen.jobs.ledger import JobEntry, Lease, Ledger
+from prodgen.jobs.record import JobRecord, JobState, Queue
+from prodgen.jobs.report import report
+from prodgen.jobs.spec import JobSpec
+from prodgen.manifest import ManifestLine
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+
+MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+
+LINE = ManifestLine(
+    index=0,
+    seed=7,
+    draw=0,
+    attributes={"category": "bag"},
+    model="bags@1",
+    truncation=1.0,
+    finish=Finish(),
+    format="png",
+    precision="fp32",
+    file="",
+    sha256="0" * 64,
+).model_dump(mode="json", exclude_none=True)
+
+
+def new_record(
+    job: str,
+    total: int,
+    tenant: str = "ada",
+    queue: Queue = "bulk",
+    packaging: Literal["files", "tar"] = "tar",
+    age: float = 0.0,
+) -> JobRecord:
+    return JobRecord(
+        id=job,
+        tenant=tenant,
+        created=MONDAY - timedelta(seconds=age),
+        spec=JobSpec(model="bags", count=total, priority=queue),
+        model="bags@1",
+        model_prefix="shared/models/bags/1",
+        total=total,
+        packaging=packaging,
+        request_digest="0" * 64,
+    )
+
+
+def write_order(store: Store, record: JobRecord) -> None:
+    store.put(keys.job(record.tenant, record.id, "job.json"), record.model_dump_json().encode())
+
+
+def order(store: Store, ledger: Ledger, record: JobRecord, weight: float = 1.0) -> JobRecord:
+    """A job as the gateway enters it."""
+    write_order(store, record)
+    assert ledger.submit(JobEntry.of(record, weight))
+    return record
+
+
+def paint(store: Store, record: JobRecord, lease: Lease, part: bool = False) -> bytes:
+    """Write the images of a lease, or a part of them; the manifest."""
+    folder = keys.cell_folder(record.tenant, record.id, lease.first, lease.token)
+    indices = record.indices(lease.first, lease.cells)
+    lines = []
+    for index in indices[: len(indices) // 2] if part else indices:
+        place = {"object": f"{folder}.tar", "offset": 512 * index, "length": 512}
+        if record.packaging == "files":
+            place = {"object": f"{folder}/{index:09d}.png"}
+            store.put(str(place["object"]), b"image")
+        lines.append(json.dumps({**LINE, "index": index, "draw": index, "file": f"{index:09d}.png", **place}))
+    if record.packaging == "tar" and not part:
+        store.put(f"{folder}.tar", b"images")
+    return "".join(line + "\n" for line in lines).encode()
+
+
+def work(store: Store, ledger: Ledger, record: JobRecord, lease: Lease) -> bool:
+    """Make and report a lease."""
+    return report(store, ledger, record, lease, paint(store, record, lease))
+
+
+def work_off(store: Store, ledger: Ledger, *records: JobRecord, images: int = 128) -> None:
+    """One tireless worker, until nothing is owed."""
+    known = {record.id: record for record in records}
+    for queue in ("interactive", "bulk"):
+        while lease := ledger.lease(queue, "tireless", images):
+            work(store, ledger, known[lease.job], lease)
+
+
+def ended(store: Store, record: JobRecord) -> JobState:
+    """state.json."""
+    return JobState.model_validate_json(store.get(keys.job(record.tenant, record.id, "state.json")))

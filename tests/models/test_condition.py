@@ -1,0 +1,39 @@
+"""What a user would lose: a sneaker where a bag was asked for."""
+
+import pytest
+import torch
+
+from prodgen.attributes import AttributeSchema
+from prodgen.errors import ProdgenError
+from prodgen.models.condition import condition_size, encode
+from tests.toys import SCHEMA, toy_generator
+
+
+def test_each_attribute_has_its_own_places_whatever_order_it_is_written_in():
+    rows = encode(
+        SCHEMA, [{"category": "bag", "pattern": "plain"}, {"pattern": "striped", "category": "sneaker"}]
+    )
+    assert rows.tolist() == [[0, 1, 0, 1, 0], [1, 0, 0, 0, 1]]
+    assert condition_size(SCHEMA) == 5
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"category": "hat", "pattern": "plain"}, "no category 'hat'"),
+        ({"category": "bag", "colour": "red"}, "no colour 'red'"),
+        ({"category": "bag"}, "needs 2 attributes, not 1"),
+        ({}, "needs 2 attributes, not 0"),
+    ],
+)
+def test_what_the_model_does_not_know_is_refused_in_words(request_, words):
+    with pytest.raises(ProdgenError, match=words):
+        encode(SCHEMA, [{"category": "bag", "pattern": "plain"}, request_])
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_a_model_that_is_asked_for_nothing_works():
+    generator = toy_generator(schema=AttributeSchema())
+    condition = encode(AttributeSchema(), [{}, {}])
+    assert condition.shape == (2, 0)
+    assert generator(torch.zeros(2, 12), condition).shape == (2, 1, 16, 16)

@@ -1,0 +1,29 @@
+"""Model folders for tests that never open the weights."""
+
+import json
+from pathlib import Path
+
+EMPTY_SAFETENSORS = (2).to_bytes(8, "little") + b"{}"
+CATEGORIES = ("t-shirt", "sneaker", "bag")
+
+
+def write_model(folder: Path, weights: bytes = b"", **config: object) -> Path:
+    """A model of three categories; ``weights`` tells versions apart."""
+    category = {"name": "category", "values": CATEGORIES, "frequencies": [1 / 3] * 3}
+    fields: dict[str, object] = {
+        "format": 1,
+        "family": "resnet",
+        "size": 28,
+        "channels": 1,
+        "latent_dim": 64,
+        "ground": "black",
+        "precision": "fp32",
+        "tolerance": 1,
+        "attributes": {"attributes": [category]},
+    }
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({**fields, **config}))
+    (folder / "model.safetensors").write_bytes(EMPTY_SAFETENSORS + weights)
+    (folder / "card.md").write_text("# A model")
+    (folder / "metrics.json").write_text('{"fid": 17.5}')
+    return folder

@@ -1,0 +1,88 @@
+"""A real deployment, each part by its own command: gateway, worker and beat, on Redis and S3."""
+
+import json
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from prodgen.client import Client
+from prodgen.embedded.service import Service
+from prodgen.storage.s3 import S3Store
+from tests.servers.process import free_port, wait_until
+from tests.servers.swift import S3Server
+from tests.servers.up import SETTINGS, START_SECONDS, clean_environment, run_prodgen
+from tests.servers.valkey import ValkeyServer
+
+DATABASE = 5
+CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
+
+
+class Deployment:
+    """Seeded with the bundled models, and with one key of the tenant ``default``."""
+
+    def __init__(self, folder: Path, valkey: ValkeyServer, s3: S3Server) -> None:
+        self.folder, self.port, self.bucket = folder, free_port(), f"prodgen-{os.getpid()}"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.s3, self._running = s3, ExitStack()
+        self.environment = {
+            **clean_environment(),
+            **SETTINGS,
+            "PRODGEN_ENVIRONMENT": "production",
+            "PRODGEN_SECRET_KEY": "a-secret-of-these-tests",
+            "PRODGEN_REDIS_URL": valkey.url(DATABASE),
+            "PRODGEN_STORE_URL": f"s3://{self.bucket}",
+            "PRODGEN_S3_ENDPOINT": s3.endpoint,
+            "PRODGEN_S3_ACCESS_KEY": s3.access_key,
+            "PRODGEN_S3_SECRET_KEY": s3.secret_key,
+            "PRODGEN_PUBLIC_URL": self.url,
+            "PRODGEN_MODEL_CACHE": str(folder / "models"),
+            "PRODGEN_READY_FILE": str(folder / "ready"),
+            "PRODGEN_URL": self.url,
+        }
+        valkey.client(DATABASE).flushdb()
+
+    def __enter__(self) -> Self:
+        with self._running:
+            self._seed()
+            app = ("--factory", "api_gateway.app:create_app", "--port", str(self.port), "--no-access-log")
+            self._start("gateway", (sys.executable, "-m", "uvicorn", *app))
+            queues = ("-Q", "interactive,bulk,maintenance")
+            self._start("worker", (*CELERY, "worker", *queues, "--pool", "threads", "-c", "8"))
+            self._start("beat", (*CELERY, "beat", "--schedule", str(self.folder / "beat"), "--pidfile", ""))
+            wait_until(self._ready, f"the deployment is not ready; see {self.folder}", START_SECONDS)
+            self._running = self._running.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def client(self) -> Client:
+        """A client with the key."""
+        return Client(self.url, self.environment["PRODGEN_API_KEY"])
+
+    @property
+    def store(self) -> S3Store:
+        """The bucket."""
+        return S3Store(self.bucket, self.s3.endpoint, self.s3.access_key, self.s3.secret_key)
+
+    def _seed(self) -> None:
+        for command in ("models seed --json", "keys create --tenant default --json"):
+            done = run_prodgen(*command.split(), environment=self.environment)
+            assert done.returncode == 0, done.stderr
+        self.environment["PRODGEN_API_KEY"] = json.loads(done.stdout)["key"]
+
+    def _start(self, name: str, command: tuple[str, ...]) -> None:
+        log = self.folder / f"{name}.log"
+        service = Service(name, command, self.environment, log, lambda: True, patience=20.0)
+        service.start()
+        self._running.callback(service.stop)
+
+    def _ready(self) -> bool:
+        try:
+            return (self.folder / "ready").exists() and httpx.get(f"{self.url}/readyz").is_success
+        except httpx.HTTPError:
+            return False

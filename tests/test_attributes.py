@@ -1,0 +1,118 @@
+"""What a user would lose: the attributes that were asked for, or the mixture of those that were not."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from prodgen.attributes import AttributeSchema, Choice, combinations
+from prodgen.errors import ProdgenError
+
+CATEGORY = Choice(name="category", values=("sneaker", "bag", "T-Shirt"), frequencies=(0.5, 0.3, 0.2))
+PATTERN = Choice(name="pattern", values=("plain", "striped"), frequencies=(3.0, 1.0))
+SCHEMA = AttributeSchema(attributes=(CATEGORY, PATTERN))
+NOBODY = AttributeSchema()
+
+
+def test_what_is_left_out_follows_the_training_distribution():
+    count = 20_000
+    drawn = SCHEMA.resolve([{}] * count, [7] * count, range(count))
+    for name, expected in (("category", (0.5, 0.3, 0.2)), ("pattern", (0.75, 0.25))):
+        values = {a.name: a.values for a in SCHEMA.attributes}[name]
+        shares = [sum(d[name] == value for d in drawn) / count for value in values]
+        assert shares == pytest.approx(expected, abs=0.015)
+    both = sum(d == {"category": "bag", "pattern": "striped"} for d in drawn) / count
+    assert both == pytest.approx(0.3 * 0.25, abs=0.01)
+
+
+def test_what_is_drawn_is_a_function_of_seed_and_draw():
+    draws = [5, 900, 6, 5]
+    drawn = SCHEMA.resolve([{}] * 4, [7, 7, 8, 7], draws)
+    assert drawn[0] == drawn[3]
+    for seed, draw, resolved in zip([7, 7, 8, 7], draws, drawn, strict=True):
+        assert SCHEMA.resolve([{}], [seed], [draw]) == [resolved]
+
+
+def test_no_update_moves_what_is_drawn():
+    drawn = SCHEMA.resolve([{}] * 8, [7] * 8, range(8))
+    assert [f"{d['category']} {d['pattern']}" for d in drawn] == [
+        "sneaker plain", "T-Shirt plain", "sneaker plain", "bag plain",
+        "sneaker plain", "sneaker plain", "T-Shirt striped", "bag plain",
+    ]  # fmt: skip
+
+
+def test_asking_for_one_attribute_does_not_move_the_others():
+    free = SCHEMA.resolve([{}] * 100, [7] * 100, range(100))
+    asked = SCHEMA.resolve([{"category": "bag"}] * 100, [7] * 100, range(100))
+    assert [d["pattern"] for d in asked] == [d["pattern"] for d in free]
+    assert {d["category"] for d in asked} == {"bag"}
+
+
+def test_asked_and_drawn_may_be_mixed_in_one_order():
+    wanted = [{"pattern": "striped", "category": "bag"}, {}, {"category": "sneaker"}]
+    mixed = SCHEMA.resolve(wanted, [7] * 3, range(3))
+    assert [list(d) for d in mixed] == [["category", "pattern"]] * 3
+    assert mixed[0] == {"category": "bag", "pattern": "striped"}
+    assert mixed[1] == SCHEMA.resolve([{}], [7], [1])[0]
+
+
+def test_a_value_that_never_occurred_is_never_drawn():
+    rare = Choice(name="x", values=("a", "b", "c", "d"), frequencies=(0.0, 1.0, 0.0, 0.0))
+    assert set(rare.draw(np.array([2.0**-53, 0.5, 1.0 - 2.0**-53]))) == {"b"}
+
+
+def test_edges_of_the_distribution_are_where_it_says():
+    edges = np.array([2.0**-53, np.nextafter(0.5, 0), np.nextafter(0.5, 1), 1.0 - 2.0**-53])
+    assert CATEGORY.draw(edges) == ["sneaker", "sneaker", "bag", "T-Shirt"]
+    points = [CATEGORY.values.index(value) for value in CATEGORY.draw(np.linspace(0.001, 0.999, 999))]
+    assert all(a <= b for a, b in pairwise(points))
+
+
+def test_a_model_without_attributes_resolves_to_nothing():
+    assert NOBODY.resolve([{}, {}], [0, 0], [0, 1]) == [{}, {}]
+
+
+def test_values_are_read_whatever_their_case_and_kept_in_the_models_spelling():
+    assert SCHEMA.parse({"category": ["t-shirt", " BAG "]}) == {"category": ["T-Shirt", "bag"]}
+    assert SCHEMA.parse({"pattern": "Plain"}) == {"pattern": ["plain"]}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "param", "words"),
+    [
+        ({"size": "xl"}, "attributes.size", "no attribute 'size'; its attributes are: category, pattern"),
+        (
+            {"category": "hat"},
+            "attributes.category",
+            "cannot be 'hat'; this model makes sneaker, bag, T-Shirt",
+        ),
+        ({"category": ["bag", "hat"]}, "attributes.category", "cannot be 'hat'"),
+        ({"category": []}, "attributes.category", "category lists no value"),
+    ],
+)
+def test_what_the_model_cannot_do_is_refused_with_what_it_can(wanted, param, words):
+    with pytest.raises(ProdgenError, match=words) as refused:
+        SCHEMA.parse(wanted)
+    assert refused.value.param == param
+
+
+def test_a_model_with_no_attributes_says_so():
+    with pytest.raises(ProdgenError, match="its attributes are: none"):
+        NOBODY.parse({"category": "bag"})
+
+
+@pytest.mark.parametrize(
+    "frequencies",
+    [(1.0,), (0.5, 0.5, 0.5), (0.0, 0.0), (1.5, -0.5), (float("nan"), 1.0), (float("inf"), 1.0)],
+)
+def test_a_schema_that_could_not_be_drawn_from_is_refused(frequencies):
+    with pytest.raises(ValidationError):
+        Choice(name="x", values=("a", "b"), frequencies=frequencies)
+
+
+def test_combinations_come_in_the_order_written():
+    made = combinations({"category": ["bag", "sneaker"], "pattern": ["plain", "striped"]})
+    assert [tuple(c.values()) for c in made] == [
+        ("bag", "plain"), ("bag", "striped"), ("sneaker", "plain"), ("sneaker", "striped"),
+    ]  # fmt: skip
