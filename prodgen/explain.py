@@ -26,7 +26,8 @@ _SENTENCES: dict[str, Callable[[str, Finding], str]] = {
     "string_too_short": lambda field, _: f"{field} is empty",
     "string_too_long": lambda field, e: f"{field} is longer than {e['ctx']['max_length']} characters",
     "too_short": lambda field, _: f"{field} is empty",
-    "value_error": lambda field, e: f"{field}: {e['ctx']['error']}",
+    "float_parsing": lambda field, e: f"{field} must be a number, not {_short(e)}",
+    "value_error": lambda field, e: f"{field}: {e['ctx']['error']}" if e["loc"] else str(e["ctx"]["error"]),
     "json_invalid": lambda field, e: f"{field} is not JSON: {e['ctx']['error']}",
 }
 

@@ -4,8 +4,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from prodgen.explain import explain_findings
 
 DEVELOPMENT_SECRET = "development-only-secret"  # noqa: S105 - refused in production below
 
@@ -50,5 +52,9 @@ class Settings(BaseSettings):
 
 @lru_cache
 def settings() -> Settings:
-    """The settings of this process."""
-    return Settings()
+    """The settings of this process; raises ProdgenError naming the variable that makes no sense."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        findings = [{**e, "loc": [f"PRODGEN_{part}".upper() for part in e["loc"]]} for e in error.errors()]
+        raise explain_findings(findings) from None

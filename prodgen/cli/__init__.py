@@ -3,8 +3,13 @@
 import os
 import sys
 
+from typer import Abort
+from typer.exceptions import TyperException
+
 from prodgen.cli.app import app
 from prodgen.errors import ProdgenError
+
+_STOPPED = 130
 
 
 def main() -> None:
@@ -12,14 +17,24 @@ def main() -> None:
     # Threads that spin while they wait cost a busy machine most of its speed; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:  # such as an unknown option; empty where the help was printed instead
+        _say(" ".join(error.format_message().split()))
+        sys.exit(error.exit_code)
     except ProdgenError as error:
-        sys.stderr.write(f"prodgen: {error}\n")
+        _say(str(error))
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(141)
     except OSError as error:
         if error.filename is None:
             raise
-        sys.stderr.write(f"prodgen: {error.filename}: {error.strerror}\n")
+        _say(f"{error.filename}: {error.strerror}")
         sys.exit(2)
+    except (Abort, KeyboardInterrupt):
+        sys.exit(_STOPPED)
+
+
+def _say(sentence: str) -> None:
+    if sentence:
+        sys.stderr.write(f"prodgen: {sentence}\n")

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,7 +19,11 @@ def client() -> Client:
     key = os.environ.get("PRODGEN_API_KEY")
     if not key:
         raise ProdgenError("PRODGEN_API_KEY is not set; `prodgen up` writes a key to ready.json")
-    return Client(os.environ.get("PRODGEN_URL", "http://127.0.0.1:8000"), key)
+    url = os.environ.get("PRODGEN_URL", "http://127.0.0.1:8000")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ProdgenError(f"PRODGEN_URL must be http://HOST:PORT or https://HOST, not {url!r}")
+    return Client(url, key)
 
 
 def follow(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import typer
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Attr, Json, parse_attributes, print_json
 from prodgen.cli.remote import client, console, fetch, follow
-from prodgen.errors import NotFound
+from prodgen.errors import NotFound, ProdgenError
 
 
 def submit(
@@ -33,6 +33,8 @@ def submit(
     """Queue an order; reads PRODGEN_URL and PRODGEN_API_KEY."""
     if order is not None and not order.is_file():
         raise NotFound(f"there is no order file {order}")
+    if order is not None and not order.stat().st_size:
+        raise ProdgenError(f"the order names no SKU: {order} is empty", param="order")
     with client() as gateway:
         spec: dict[str, Any] = {
             "model": model,

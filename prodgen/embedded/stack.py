@@ -57,6 +57,7 @@ class Stack:
         config.write_text(
             f"port {self.broker_port}\nbind 127.0.0.1\nrequirepass {password}\ndir {folder}\n"
             'appendonly yes\nappendfsync everysec\nsave ""\nmaxmemory-policy noeviction\n'
+            "set-proc-title no\n"  # so that ps tells whose broker it is
         )
 
         def ready() -> bool:

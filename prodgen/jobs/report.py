@@ -1,6 +1,6 @@
 """The worker's side of the protocol (see `prodgen.jobs.recovery`)."""
 
-from prodgen.jobs.ledger import Lease, Ledger
+from prodgen.jobs.ledger import Lease, Ledger, LedgerLost
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.runs import load_state, published_at
 from prodgen.storage import keys
@@ -14,9 +14,13 @@ def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manife
     recovery may have taken these images for the job's.
     """
     store.put(f"{_folder(lease)}.jsonl", manifest, "application/jsonl")
-    if not ledger.complete(lease.token):
-        if load_state(store, record):  # nobody adopts any more
-            discard(store, record, lease)
+    try:
+        counted = ledger.complete(lease.token)
+    except LedgerLost:
+        _leave_nothing_with_the_ended(store, record, lease)
+        raise
+    if not counted:
+        _leave_nothing_with_the_ended(store, record, lease)
         return False
     if lease.token.partition("-")[0] == ledger.epoch():  # else a recovery has seen to these cells
         store.put(keys.manifest(record.tenant, record.id, lease.first), manifest, "application/jsonl")
@@ -30,6 +34,12 @@ def discard(store: Store, record: JobRecord, lease: Lease) -> None:
     if run and folder.endswith(run.folder):
         return
     store.delete([f"{folder}.jsonl", f"{folder}.tar", *(info.key for info in store.list(f"{folder}/"))])
+
+
+def _leave_nothing_with_the_ended(store: Store, record: JobRecord, lease: Lease) -> None:
+    """What is not counted is swept at the job's end; after that nobody adopts it, and nobody sweeps."""
+    if load_state(store, record):
+        discard(store, record, lease)
 
 
 def _folder(lease: Lease) -> str:

@@ -38,14 +38,14 @@ def assert_once(store: Store, job: str, total: int) -> dict[str, bytes]:
         start = line.offset or 0
         files[line.file] = objects[line.object][start : None if line.length is None else start + line.length]
         assert hashlib.sha256(files[line.file]).hexdigest() == line.sha256, line
-    assert_only_what_is_named(store, job)
+    assert only_what_is_named(store, job)
     return files
 
 
-def assert_only_what_is_named(store: Store, job: str) -> None:
-    """Of what workers wrote, the manifests name everything."""
+def only_what_is_named(store: Store, job: str) -> bool:
+    """Whether the manifests name everything that workers wrote, and nothing else."""
     under_cells = {info.key for info in store.list(keys.job(TENANT, job, "cells/"))}
-    assert under_cells == {line.object for line in manifest(store, job)}
+    return under_cells == {line.object for line in manifest(store, job)}
 
 
 def manifest(store: Store, job: str) -> list[ManifestLine]:

@@ -57,11 +57,16 @@ def test_the_global_random_state_is_neither_read_nor_moved(toy):
         random.seed(seed)
         before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
         made.append(pixels(toy, images(toy, range(8)), EVERYTHING))
-        Forward("cpu").tune(toy, seconds=0.0)
         after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
         assert torch.equal(before[0], after[0])
         assert before[1:] == after[1:]
     assert np.array_equal(*made)
+
+
+def test_tuning_moves_no_random_state(toy):
+    before = torch.get_rng_state()
+    Forward("cpu").tune(toy, seconds=0.0)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_same_pass_twice_gives_the_same_bytes(toy):

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from prodgen.jobs import delivery
-from prodgen.jobs.ledger import Ledger
+from prodgen.jobs.ledger import Ledger, LedgerLost
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.recovery import finish, settle_all
 from prodgen.jobs.report import discard
@@ -230,3 +230,20 @@ def test_a_finaliser_that_slept_through_a_wipe_writes_no_end(
     memory.before = wipe
     assert finish(memory, ledger, record) is None
     assert under(memory, record, "state.json") == []
+
+
+@pytest.mark.parametrize("packaging", ["files", "tar"])
+def test_a_straggler_of_a_cancelled_order_leaves_nothing_even_if_the_ledger_is_lost(
+    ledger: Ledger, memory: MemoryStore, client: redis.Redis, packaging: str
+) -> None:
+    record = order(memory, ledger, new_record("j", 300, packaging=packaging))  # type: ignore[arg-type]
+    lease = ledger.lease("bulk", "w", 128)
+    assert lease
+    ledger.cancel("j")
+    assert finish(memory, ledger, record)
+    client.flushdb()
+
+    with pytest.raises(LedgerLost):
+        work(memory, ledger, record, lease)
+
+    assert under(memory, record, "cells/") == []
