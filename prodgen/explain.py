@@ -16,6 +16,7 @@ _SENTENCES: dict[str, Callable[[str, Finding], str]] = {
     "extra_forbidden": lambda field, _: f"there is no field {field}",
     "greater_than_equal": lambda field, e: f"{field} must be at least {e['ctx']['ge']}, not {_short(e)}",
     "greater_than": lambda field, e: f"{field} must be greater than {e['ctx']['gt']}, not {_short(e)}",
+    "less_than": lambda field, e: f"{field} must be less than {e['ctx']['lt']}, not {_short(e)}",
     "less_than_equal": lambda field, e: f"{field} must be at most {e['ctx']['le']}, not {_short(e)}",
     "literal_error": lambda field, e: f"{field} must be {e['ctx']['expected']}, not {_short(e)}",
     "int_parsing": lambda field, e: f"{field} must be a whole number, not {_short(e)}",

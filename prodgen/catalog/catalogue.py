@@ -1,16 +1,25 @@
 """A catalogue in memory: the images to learn from, and what is known of each."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.attributes import AttributeSchema, Choice
+from prodgen.errors import ProdgenError
+
+UNKNOWN = -1
+"""The label of an image of which the attribute is not known."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """``images``: (N, H, W, C) bytes; ``labels[name]``: (N,) numbers of ``values[name]``."""
+    """``images``: (N, H, W, C) bytes; ``labels[name]``: (N,) numbers of ``values[name]``, or UNKNOWN.
+
+    Without attributes both are empty. All splits of a data set number their values alike.
+    """
 
     images: NDArray[np.uint8]
     labels: dict[str, NDArray[np.int64]]
@@ -19,22 +28,42 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.images)
 
+    def counts(self, name: str) -> NDArray[np.int64]:
+        """How many images are known to have each value of an attribute, in the order of ``values[name]``."""
+        labels = self.labels[name]
+        return np.bincount(labels[labels != UNKNOWN], minlength=len(self.values[name]))
+
     def schema(self) -> AttributeSchema:
-        """The attributes that a model trained on this catalogue can be asked for, with their frequencies."""
-        return AttributeSchema(
-            attributes=tuple(
-                Choice(
-                    name=name,
-                    values=values,
-                    frequencies=tuple(
-                        (np.bincount(self.labels[name], minlength=len(values)) / len(self)).round(6).tolist()
-                    ),
-                )
-                for name, values in self.values.items()
+        """The attributes that a model trained on this catalogue can be asked for.
+
+        Frequencies are those among the images whose value is known. Raises ProdgenError if none is.
+        """
+        return AttributeSchema(attributes=tuple(self._choice(name) for name in self.values))
+
+    def _choice(self, name: str) -> Choice:
+        counts = self.counts(name)
+        if not counts.any():
+            raise ProdgenError(
+                f"{name} is not known of any of the {len(self)} images; at least one should have a value"
             )
-        )
+        frequencies = (counts / counts.sum()).round(6).tolist()
+        return Choice(name=name, values=self.values[name], frequencies=tuple(frequencies))
 
     def hot(self) -> NDArray[np.float32]:
-        """The condition vectors, (N, D): one-hot blocks in the schema's order."""
-        blocks = [np.eye(len(v), dtype=np.float32)[self.labels[name]] for name, v in self.values.items()]
+        """The condition vectors, (N, D): one-hot blocks in the schema's order, all zero where unknown."""
+        blocks = [np.zeros((len(self), 0), np.float32)]
+        for name, values in self.values.items():
+            # One row more than there are values, all zero: UNKNOWN, being -1, picks it.
+            rows = np.eye(len(values) + 1, len(values), dtype=np.float32)
+            blocks.append(rows[self.labels[name]])
         return np.concatenate(blocks, 1)
+
+
+def digest(catalogue: Catalogue) -> str:
+    """Twelve hexadecimal digits that name these images with these labels: the same on every machine."""
+    said = {"shape": catalogue.images.shape, "values": list(catalogue.values.items())}
+    total = hashlib.sha256(json.dumps(said).encode())
+    total.update(np.ascontiguousarray(catalogue.images).data)
+    for name in catalogue.values:
+        total.update(catalogue.labels[name].astype("<i8").data)
+    return total.hexdigest()[:12]

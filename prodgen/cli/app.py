@@ -2,7 +2,7 @@
 
 import typer
 
-from prodgen.cli import bench, demo, generate, jobs, keys, models, submit, train, up, verify
+from prodgen.cli import bench, data, demo, evaluate, generate, jobs, keys, models, submit, train, up, verify
 
 app = typer.Typer(
     name="prodgen",
@@ -17,7 +17,9 @@ app.command("generate")(generate.generate)
 app.command("submit")(submit.submit)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("verify")(verify.verify)
 app.add_typer(keys.app, name="keys")
 app.command("bench")(bench.bench)

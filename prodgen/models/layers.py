@@ -53,18 +53,21 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """A residual discriminator block with spectral norm: (B, in, H, W) -> (B, out, H/s, W/s).
+    """A residual block that looks: (B, in, H, W) -> (B, out, H/s, W/s) with s = 2 if ``down`` else 1.
 
-    ``first`` leaves out the activation that would otherwise destroy the sign of the pixels.
+    ``first`` leaves out the activation that would otherwise destroy the sign of the pixels. ``spectral``:
+    every weight under spectral norm (Miyato et al. 2018), as a discriminator wants it.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, down: bool, first: bool = False) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, down: bool, first: bool = False, spectral: bool = True
+    ) -> None:
         super().__init__()
+        constrain = spectral_norm if spectral else lambda module: module
         self.down, self.first = down, first
-        self.conv1 = spectral_norm(nn.Conv2d(inputs, outputs, 3, padding=1))
-        self.conv2 = spectral_norm(nn.Conv2d(outputs, outputs, 3, padding=1))
-        same = inputs == outputs
-        self.shortcut = nn.Identity() if same else spectral_norm(nn.Conv2d(inputs, outputs, 1))
+        self.conv1 = constrain(nn.Conv2d(inputs, outputs, 3, padding=1))
+        self.conv2 = constrain(nn.Conv2d(outputs, outputs, 3, padding=1))
+        self.shortcut = nn.Identity() if inputs == outputs else constrain(nn.Conv2d(inputs, outputs, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(x if self.first else F.relu(x))
@@ -72,3 +75,26 @@ class DownBlock(nn.Module):
         if self.down:
             h, x = F.avg_pool2d(h, 2), F.avg_pool2d(x, 2)
         return h + self.shortcut(x)
+
+
+class SelfAttention(nn.Module):
+    """Attention over all places of a feature map, (B, C, H, W) -> the same (Zhang et al. 2019).
+
+    Its output enters by a learned gain that begins at zero, so that local structure is learned first.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = max(1, channels // 8)
+        self.query = nn.Conv2d(channels, inner, 1, bias=False)
+        self.key = nn.Conv2d(channels, inner, 1, bias=False)
+        self.value = nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.out = nn.Conv2d(channels // 2, channels, 1, bias=False)
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = x.shape[2:]
+        query = self.query(x).flatten(2).transpose(1, 2)
+        key, value = (F.max_pool2d(part(x), 2).flatten(2).transpose(1, 2) for part in (self.key, self.value))
+        seen = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        return x + self.gain * self.out(seen.transpose(1, 2).unflatten(2, places))

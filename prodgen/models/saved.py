@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from prodgen.bundled import bundled_folders
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.model_config import ModelConfig, digest, read_config
+from prodgen.models.base import ImageGenerator
+from prodgen.models.families import FAMILIES
 from prodgen.models.hub import CONFIG, WEIGHTS
-from prodgen.models.resnet import ResNetGenerator
 
-FAMILIES = {"resnet": ResNetGenerator}
 FORMAT = 1
 """The newest layout of config.json and weights that this version of prodgen reads."""
 
@@ -24,7 +24,7 @@ FORMAT = 1
 class SavedModel:
     """A generator in evaluation mode, and the name that manifests give it (``name@digest``)."""
 
-    generator: ResNetGenerator
+    generator: ImageGenerator
     config: ModelConfig
     name: str
     digest: str
@@ -86,7 +86,7 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
     if not (folder / WEIGHTS).is_file():
         raise ProdgenError(f"{folder} has no {WEIGHTS}; other formats are not read, for safety")
     try:
-        generator = family.from_pretrained(folder, map_location="cpu", strict=True)
+        generator = family.generator.from_pretrained(folder, map_location="cpu", strict=True)
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ProdgenError(f"the weights in {folder} are broken or of another model: {reason}") from None
@@ -98,7 +98,7 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
     return SavedModel(generator, config, name or own_name, digest(folder))
 
 
-def save_model(generator: ResNetGenerator, folder: Path) -> None:
+def save_model(generator: ImageGenerator, folder: Path) -> None:
     """Write ``config.json`` and ``model.safetensors``, the weights in half precision.
 
     Raises ProdgenError if they do not fit into it.
@@ -116,5 +116,5 @@ def save_model(generator: ResNetGenerator, folder: Path) -> None:
     (folder / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
 
 
-def _is_finite(generator: ResNetGenerator) -> bool:
+def _is_finite(generator: ImageGenerator) -> bool:
     return all(bool(t.isfinite().all()) for t in generator.state_dict().values())

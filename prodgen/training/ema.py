@@ -19,6 +19,9 @@ class Ema:
         decay = min(self.decay, (1 + step) / (10 + step))
         averaged, fresh = list(self.model.parameters()), list(source.parameters())
         torch._foreach_lerp_(averaged, fresh, 1.0 - decay)
+        # The vectors of spectral norm are those of weights close by; batch statistics are for `settle`.
+        for own, other in zip(self.model.buffers(), source.buffers(), strict=True):
+            own.copy_(other)
 
     @torch.no_grad()
     def settle(self, latents: Tensor, conditions: Tensor, batch: int) -> None:
@@ -27,6 +30,8 @@ class Ema:
         latents: (N, latent_dim); conditions: (N, D).
         """
         norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
+        if not norms:
+            return
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.utils import parametrize
 
 from prodgen import __version__
 from prodgen.errors import ProdgenError
@@ -15,8 +16,10 @@ from prodgen.generation.engine import Engine, Request
 from prodgen.generation.sheet import contact_sheet
 from prodgen.image import ImageRequest, resolve
 from prodgen.models import SavedModel, load_model, save_model
+from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
-from prodgen.training.run import EVALUATED, Run
+from prodgen.training.judge import EVALUATED
+from prodgen.training.run import Run
 
 
 def export(run: Run, folder: Path) -> None:
@@ -24,8 +27,8 @@ def export(run: Run, folder: Path) -> None:
 
     Raises ProdgenError if the run has not been evaluated yet.
     """
-    path = run.folder / "best.safetensors"
-    if not path.exists():
+    path = run.best_file
+    if not run.is_evaluated:
         raise ProdgenError(
             f"nothing to export yet: the first evaluation comes at step {run.recipe.evaluate_every}"
         )
@@ -33,23 +36,32 @@ def export(run: Run, folder: Path) -> None:
     generator = copy.deepcopy(run.ema.model)  # the run may go on
     try:
         generator.load_state_dict(best["model"])
+        _unconstrain(generator)
     except (KeyError, RuntimeError):
         raise ProdgenError(f"{path} belongs to a run of another recipe: its networks differ") from None
     save_model(generator, folder)
-    lines = [json.loads(text) for text in (run.folder / "metrics.jsonl").read_text().splitlines()]
-    scores = next(line for line in reversed(lines) if line["step"] == best["step"])
+    lines = [line for line in run.metrics.read() if line["step"] == best["step"]]
+    scores = {name: value for line in lines for name, value in line.items()}
     metrics = {
         "step": best["step"],
         "training_images": scores["images"],
         "domain_fid": round(scores["domain_fid"], 3),
-        "agreement": round(scores["agreement"], 4),
+        **({"agreement": round(scores["agreement"], 4)} if "agreement" in scores else {}),
+        "diversity": round(scores["diversity"], 3),
         "judge": "domain classifier of this run; "
-        f"{EVALUATED:,} generated against {min(2 * EVALUATED, len(run.images)):,} training images",
+        f"{EVALUATED:,} generated against {min(2 * EVALUATED, len(run.catalogue)):,} training images",
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     model = load_model(folder, run.recipe.name)
     (folder / "card.md").write_text(_card(run, model, metrics))
     _samples(model, folder / "samples.png")
+
+
+def _unconstrain(generator: ImageGenerator) -> None:
+    """Make weights that are normalised in training plain weights, as a saved model has them."""
+    for module in generator.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
 
 
 def _card(run: Run, model: SavedModel, metrics: dict[str, Any]) -> str:
@@ -74,7 +86,7 @@ The judge is a classifier trained on the same catalogue, so these figures compar
 with each other; they are not comparable with published Inception scores.
 
 ## How it was trained
-prodgen {__version__}, torch {torch.__version__}, {platform.machine()}, on {len(run.images):,} images.
+prodgen {__version__}, torch {torch.__version__}, {platform.machine()}, on {len(run.catalogue):,} images.
 
 ```toml
 {recipe}
@@ -84,10 +96,10 @@ prodgen {__version__}, torch {torch.__version__}, {platform.machine()}, on {len(
 
 def _samples(model: SavedModel, path: Path) -> None:
     """A sheet of eight images of every value of the first attribute."""
-    first = model.config.attributes.attributes[0]
-    asked = [{first.name: value} for value in first.values for _ in range(8)]
+    schema = model.config.attributes.attributes
+    asked = [{schema[0].name: value} for value in schema[0].values for _ in range(8)] if schema else [{}] * 64
     images = resolve(model.config.attributes, [ImageRequest(k, 0, k, a) for k, a in enumerate(asked)])
     with Engine("cpu") as engine:
         files = list(engine.submit(Request(model, images)))
-    labels = [a[first.name] for a in asked]
+    labels = ["".join(a.values()) for a in asked]
     contact_sheet([to_image(decode(f)) for f in files], labels, 64, columns=8).save(path)

@@ -1,46 +1,88 @@
 """The adversarial game: one step of each network."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn import functional as F
 
-from prodgen.training.objectives import hinge_discriminator, hinge_generator
+from prodgen.models.base import ImageGenerator
+from prodgen.training.augment import Augment
+from prodgen.training.batches import Batch
+from prodgen.training.method import Losses, autocast, descend, noise
+from prodgen.training.objectives import LOSSES, one_centred, zero_centred
+from prodgen.training.recipe import GanRecipe
 
 
-@dataclass
-class Game:
-    """Two networks, their optimizers, and the augmentation through which the discriminator looks."""
+class Gan:
+    """A generator and a discriminator that learn from each other, through one augmentation."""
 
-    generator: nn.Module
-    discriminator: nn.Module
-    generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer
-    augment: nn.Module
-    clip: float
+    def __init__(self, recipe: GanRecipe, generator: ImageGenerator, discriminator: nn.Module) -> None:
+        self.recipe, self.generator, self.discriminator = recipe, generator, discriminator
+        self.augment = Augment(recipe.augment, recipe.adaptive).to(next(discriminator.parameters()).device)
+        self.loss = LOSSES[recipe.loss]
+        self.batches = recipe.discriminator_steps
+        self.modules = {"generator": generator, "discriminator": discriminator, "augment": self.augment}
+        self.optimizers = {
+            "generator": torch.optim.Adam(generator.parameters(), recipe.generator_lr, recipe.betas),
+            "discriminator": torch.optim.Adam(
+                [p for p in discriminator.parameters() if p.requires_grad],
+                recipe.discriminator_lr,
+                recipe.betas,
+            ),
+        }
 
-    def discriminator_step(self, real: Tensor, condition: Tensor, latent: Tensor) -> Tensor:
-        """real: (B, C, H, W) in [-1, 1]; condition: (B, D), shared by real and fake -> the loss."""
-        with torch.no_grad():
-            fake = self.generator(latent, condition)
-        seen = self.augment(torch.cat([real, fake]))
-        logits = self.discriminator(seen, torch.cat([condition, condition]))
-        loss = hinge_discriminator(*logits.chunk(2))
-        self._descend(loss, self.discriminator, self.discriminator_optimizer)
-        return loss.detach()
+    def step(self, batches: list[Batch], progress: float) -> Losses:
+        """Each batch teaches the discriminator; the conditions of the last teach the generator."""
+        d_loss = torch.zeros(())
+        for batch in batches:
+            d_loss = self._descend("discriminator", self.discriminator_loss, batch)
+        learning = [p for p in self.discriminator.parameters() if p.requires_grad]
+        for p in learning:
+            p.requires_grad_(False)
+        g_loss = self._descend("generator", self.generator_loss, batches[-1])
+        for p in learning:
+            p.requires_grad_(True)
+        numbers = {"discriminator": d_loss, "generator": g_loss}
+        return numbers if self.recipe.adaptive is None else {**numbers, "augment": self.augment.strength}
 
-    def generator_step(self, condition: Tensor, latent: Tensor) -> Tensor:
-        """condition: (B, D); latent: (B, latent_dim) -> the loss."""
-        self.discriminator.requires_grad_(False)
-        fake = self.augment(self.generator(latent, condition))
-        loss = hinge_generator(self.discriminator(fake, condition))
-        self._descend(loss, self.generator, self.generator_optimizer)
-        self.discriminator.requires_grad_(True)
-        return loss.detach()
+    def discriminator_loss(self, batch: Batch) -> Tensor:
+        """Real and generated images of one condition each, seen through one augmentation."""
+        recipe = self.recipe
+        with torch.no_grad(), autocast(recipe, batch):
+            fake = self.generator(noise(batch, self.generator.latent_dim), batch.condition).float()
+        seen = self.augment(torch.cat([batch.real, fake]))
+        penalised = bool(recipe.r1 or recipe.r2 or recipe.gradient_penalty)
+        # A penalty is a derivative of derivatives, for which eight bits are too few.
+        with torch.autocast(seen.device.type, enabled=False) if penalised else autocast(recipe, batch):
+            seen_real, seen_fake = (x.requires_grad_(penalised) for x in seen.chunk(2))
+            both = torch.cat([batch.condition, batch.condition])
+            real, fake_logits = self.discriminator(torch.cat([seen_real, seen_fake]), both).chunk(2)
+            loss = self.loss.discriminator(real, fake_logits)
+            if recipe.r1:
+                loss = loss + 0.5 * recipe.r1 * zero_centred(real, seen_real)
+            if recipe.r2:
+                loss = loss + 0.5 * recipe.r2 * zero_centred(fake_logits, seen_fake)
+            if recipe.gradient_penalty:
+                penalty = one_centred(self.discriminator, seen_real, seen_fake, batch.condition)
+                loss = loss + recipe.gradient_penalty * penalty
+            if recipe.consistency:
+                plain = self.discriminator(torch.cat([batch.real, fake]), both)
+                loss = loss + recipe.consistency * F.mse_loss(torch.cat([real, fake_logits]), plain)
+        self.augment.adapt(real)
+        return loss
 
-    def _descend(self, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        clip_grad_norm_(network.parameters(), self.clip)
-        optimizer.step()
+    def generator_loss(self, batch: Batch) -> Tensor:
+        """New images of the batch's conditions; against its real ones where the loss is of pairs."""
+        with autocast(self.recipe, batch):
+            fake = self.generator(noise(batch, self.generator.latent_dim), batch.condition)
+            logits = self.discriminator(self.augment(fake), batch.condition)
+            real = logits.detach()
+            if self.loss.paired:
+                with torch.no_grad():
+                    real = self.discriminator(self.augment(batch.real), batch.condition)
+            return self.loss.generator(real, logits)
+
+    def _descend(self, network: str, loss: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+        parts = batch.split(self.recipe.accumulate)
+        return descend(self.optimizers[network], map(loss, parts), len(parts), self.recipe.clip)

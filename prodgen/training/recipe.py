@@ -1,97 +1,112 @@
-"""A recipe: everything that decides how a model is trained, in one TOML file."""
+"""A recipe: everything that decides how a model is trained."""
 
-import tomllib
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.finish import Colour
 from prodgen.names import check_name
-from prodgen.training.augment import POLICIES
+from prodgen.training.augment import POLICIES, names
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Betas = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
 
 
 class Recipe(BaseModel):
-    """The training of a conditional residual GAN under the hinge loss."""
+    """What all families have in common."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    data: Literal["idx"]
-    classes: Literal["fashion-mnist", "mnist"]
-    ground: str = "#000000"
-
-    widths: list[Annotated[int, Field(ge=8, le=1024)]] = Field(default=[128, 96, 32], min_length=2)
+    family: str
+    size: int | None = Field(default=None, ge=8, le=256, description="Side in pixels; the data's own, or 64.")
+    channels: Literal[1, 3, 4] | None = Field(default=None, description="The data's own if left out.")
+    ground: Colour = Field(default="#000000", description="The colour around the products.")
+    widths: list[Annotated[int, Field(ge=8, le=1024)]] = Field(default=[128, 96, 64], min_length=2)
     latent_dim: int = Field(default=128, ge=4, le=1024, multiple_of=4)
 
-    steps: int = Field(ge=1, description="Generator steps; each sees one batch of real images.")
+    steps: int = Field(ge=1, description="Steps of the generator.")
     batch: int = Field(default=64, ge=2)
-    generator_lr: Rate = 2e-4
-    discriminator_lr: Rate = 4e-4
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.0, 0.9)
-    decay: float = Field(default=0.3, ge=0, le=1, description="Last share of steps, over which rates fall.")
+    accumulate: int = Field(default=1, ge=1, description="Parts of a batch, one after the other in memory.")
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Of the training's passes.")
+    compile: bool = Field(default=False, description="Worth its minute of start-up on long runs.")
+    drop: Share = Field(default=0.0, description="How often each attribute is left out.")
+    transform: str = Field(default="", description="Augmentation of the training images themselves.")
+    ramp: int = Field(default=0, ge=0, description="First steps, over which the rates rise.")
+    decay: Share = Field(default=0.3, description="Last share of the steps, over which the rates fall.")
     ema: Rate = 0.999
     clip: float = Field(default=10.0, gt=0, description="Greatest norm of the gradient of a network.")
-    augment: str = ""
 
-    evaluate_every: int = Field(default=500, ge=1)
-    checkpoint_every: int = Field(default=250, ge=1)
+    evaluate_every: int = Field(default=1000, ge=1)
+    checkpoint_every: int = Field(default=500, ge=1)
+    sample_every: int = Field(default=1000, ge=1, description="A grid of images from fixed latents.")
     seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _makes_sense(self) -> Self:
         check_name(self.name)
-        unknown = [p for p in self.augment.split(",") if p and p not in POLICIES]
-        if unknown:
-            raise ValueError(f"augment knows no {unknown[0]!r}; it knows {', '.join(POLICIES)}")
+        for field in ("transform", "augment"):
+            unknown = [p for p in names(getattr(self, field, "")) if p not in POLICIES]
+            if unknown:
+                raise ValueError(f"{field} knows no {unknown[0]!r}; it knows {', '.join(POLICIES)}")
+        if self.batch % self.accumulate or self.batch // self.accumulate < 2:
+            raise ValueError(f"batch {self.batch} is not {self.accumulate} equal parts of two images or more")
         return self
 
 
-def load_recipe(ref: str, settings: list[str]) -> Recipe:
-    """The recipe of a bundled name or a TOML file, with ``key=value`` settings laid over it.
+class GanRecipe(Recipe):
+    """A generator against a discriminator."""
 
-    Raises ProdgenError naming the key at fault.
-    """
-    table = _read(ref)
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ProdgenError(f"--set {text!r} is not key=value, for instance --set steps=20000")
-        table[key.strip()] = _value(value.strip())
-    try:
-        return Recipe.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        known = (
-            f"; a recipe has {', '.join(Recipe.model_fields)}" if first["type"] == "extra_forbidden" else ""
-        )
-        raise ProdgenError(f"recipe {ref}: {where or 'value'}: {first['msg']}{known}", param=where) from None
-
-
-def _read(ref: str) -> dict[str, Any]:
-    path = Path(ref)
-    bundled = resources.files("prodgen") / "recipes"
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise NotFound(f"there is no recipe file {ref}")
-        text = path.read_bytes().decode(errors="replace")
-    else:
-        names = sorted(Path(f.name).stem for f in bundled.iterdir() if f.name.endswith(".toml"))
-        if ref not in names:
-            raise NotFound(f"there is no recipe {ref!r}; there are {', '.join(names)}, or name a .toml file")
-        text = (bundled / f"{ref}.toml").read_text()
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProdgenError(f"recipe {ref} is not valid TOML: {error}") from None
+    family: Literal["dcgan", "resnet", "sagan", "r3gan"] = "resnet"
+    loss: Literal["non-saturating", "hinge", "wasserstein", "least-squares", "relativistic"] = "hinge"
+    generator_lr: Rate = 2e-4
+    discriminator_lr: Rate = 4e-4
+    betas: Betas = (0.0, 0.9)
+    discriminator_steps: int = Field(default=1, ge=1, le=20, description="For one of the generator.")
+    r1: Weight = Field(default=0.0, description="Penalty of the gradient at real images.")
+    r2: Weight = Field(default=0.0, description="Penalty of the gradient at generated images.")
+    gradient_penalty: Weight = Field(
+        default=0.0, description="Penalty of a gradient other than one (WGAN-GP)."
+    )
+    consistency: Weight = Field(default=0.0, description="Penalty of judging an augmented image otherwise.")
+    augment: str = Field(default="", description="Augmentation of what the discriminator sees.")
+    adaptive: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Augment as much as holds the mean sign of real logits there: 0.6, say.",
+    )
+    freeze: int = Field(default=0, ge=0, description="First blocks of the discriminator that do not learn.")
 
 
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text
+class VaeRecipe(Recipe):
+    """An autoencoder and a second one on its codes."""
+
+    family: Literal["vae"] = "vae"
+    latent_dim: int = Field(default=64, ge=8, le=1024, multiple_of=4, description="Twice a code's length.")
+    autoencoder_lr: Rate = 1e-3
+    prior_lr: Rate = 1e-3
+    beta: Weight = Field(default=1.0, description="Weight of the KL.")
+    free_bits: Weight = Field(default=0.0, description="Nats that a number of a code costs for nothing.")
+    warm_up: Share = Field(default=0.1, description="First share of the steps, over which beta rises.")
+
+
+class VaeGanRecipe(VaeRecipe):
+    """An autoencoder whose decoder also plays against a discriminator."""
+
+    family: Literal["vaegan"] = "vaegan"  # type: ignore[assignment]
+    loss: Literal["non-saturating", "hinge"] = "hinge"
+    autoencoder_lr: Rate = 2e-4
+    discriminator_lr: Rate = 4e-4
+    betas: Betas = (0.0, 0.9)
+    beta: Weight = Field(default=0.005, description="Weight of the KL, in nats an image.")
+    pixels: Weight = Field(default=50.0, description="Weight of the mean squared error of pixels.")
+    features: Weight = Field(default=1.0, description="Weight of the error in the discriminator's features.")
+
+
+RECIPES: dict[str, type[Recipe]] = {
+    **dict.fromkeys(("dcgan", "resnet", "sagan", "r3gan"), GanRecipe),
+    "vae": VaeRecipe,
+    "vaegan": VaeGanRecipe,
+}
+"""The kind of recipe of each family."""

@@ -148,7 +148,7 @@ def test_weights_that_are_not_numbers_are_refused(folder):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"family": "diffusion"}, "family 'diffusion'; known are resnet"),
+        ({"family": "diffusion"}, "family 'diffusion'; known are dcgan, resnet"),
         ({"format": 2}, "format 2; this prodgen reads up to 1"),
         (
             {"attributes": {"attributes": [{"name": "x", "values": ["a"], "frequencies": []}]}},

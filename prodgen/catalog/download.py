@@ -1,0 +1,157 @@
+"""Public data sets, fetched from where they are published and checked against their official MD5."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+
+Report = Callable[[str, int, int | None], None]
+"""Hears (file, bytes done, bytes in all if the server says)."""
+
+ROUNDS = 3
+"""Times that each mirror may give nothing."""
+MOST_BYTES = 1 << 30
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+
+
+class PublicSet(NamedTuple):
+    """``mirrors`` are tried in turn, each followed by the name of a file; ``files`` have their MD5."""
+
+    mirrors: tuple[str, ...]
+    files: dict[str, str]
+
+
+SETS = {
+    "mnist": PublicSet(
+        (
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        {
+            "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+            "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+            "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+        },
+    ),
+    "fashion-mnist": PublicSet(
+        (
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+        ),
+        {
+            "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+            "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+            "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+        },
+    ),
+    "cifar-10": PublicSet(  # the binary version, which is no pickle
+        (
+            "https://www.cs.toronto.edu/~kriz/",
+            "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",
+        ),
+        {"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"},
+    ),
+}
+
+
+def download(name: str, folder: Path, report: Report | None = None) -> list[Path]:
+    """Fetch a public data set into ``folder`` -> its files; those that are whole already are not fetched.
+
+    What breaks off is kept as ``{file}.partial`` and taken up there. Raises Unavailable where no mirror
+    gives a file, and ProdgenError where none gives the official one.
+    """
+    if name not in SETS:
+        raise NotFound(f"there is no public data set {name!r}; there are {', '.join(SETS)}")
+    mirrors, files = SETS[name]
+    with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as http:
+        for file, md5 in files.items():
+            target = folder / file
+            try:
+                if not (target.is_file() and _md5(target) == md5):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    _fetch(http, [mirror + file for mirror in mirrors], target, md5, report)
+            except OSError as error:
+                raise ProdgenError(f"{target} cannot be written: {error.strerror}") from None
+    return [folder / file for file in files]
+
+
+def _fetch(http: httpx.Client, urls: list[str], target: Path, md5: str, report: Report | None) -> None:
+    partial = target.with_name(f"{target.name}.partial")
+    trouble: ProdgenError | None = None
+    for url in urls * ROUNDS:
+        try:
+            _take_all(http, url, partial, report)
+        except httpx.HTTPError as error:
+            trouble = Unavailable(
+                f"{target.name} cannot be downloaded from {urlsplit(url).netloc}: {_why(error)}; "
+                "what has come is kept, so try again when the network is there"
+            )
+            continue
+        came = _md5(partial)
+        if came == md5:
+            partial.replace(target)
+            return
+        partial.unlink()
+        trouble = ProdgenError(
+            f"{target.name} came from {urlsplit(url).netloc} with the MD5 {came}; it should be {md5}"
+        )
+    if trouble:
+        raise trouble
+
+
+def _take_all(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
+    """Fill ``partial``, however often it breaks off, as long as each time brings something."""
+    while True:
+        before = _size(partial)
+        try:
+            return _take_up(http, url, partial, report)
+        except httpx.HTTPError:
+            if _size(partial) <= before:
+                raise
+
+
+def _take_up(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
+    """Add to ``partial`` what it lacks; raises httpx.HTTPError where that breaks off."""
+    done = _size(partial)
+    # Unpacked on the way, a .gz would have another checksum, and a range no meaning.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
+    with http.stream("GET", url, headers=headers) as answer:
+        if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # there is no more to come; the checksum tells whether it is right
+        answer.raise_for_status()
+        if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+            done = 0
+        length = answer.headers.get("Content-Length")
+        total = done + int(length) if length else None
+        with partial.open("ab" if done else "wb") as file:
+            for chunk in answer.iter_raw():
+                file.write(chunk)
+                done += len(chunk)
+                if done > MOST_BYTES:
+                    partial.unlink()
+                    raise httpx.RemoteProtocolError(f"it sends more than {MOST_BYTES:,} bytes")
+                if report:
+                    report(partial.name.removesuffix(".partial"), done, total)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _why(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"it answers {error.response.status_code}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,134 @@
+"""attributes.csv and attributes.jsonl: a table of pictures and what is known of each."""
+
+import csv
+import json
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from prodgen.catalog.listing import SPLIT_NAMES, SPLITS, Listing, Picture
+from prodgen.catalog.pictures import first, shown
+from prodgen.errors import NotFound, ProdgenError
+
+TABLES = ("attributes.csv", "attributes.jsonl")
+
+Row = tuple[str, dict[str, str]]
+"""Where it stands (``row 7``), and its cells by column; an empty cell is an empty text."""
+
+
+def find_table(folder: Path) -> Path | None:
+    """The folder's table, if it has one; raises ProdgenError if it has two."""
+    there = [folder / name for name in TABLES if (folder / name).is_file()]
+    if len(there) > 1:
+        raise ProdgenError(f"{shown(folder)} has both {' and '.join(TABLES)}; keep one")
+    return there[0] if there else None
+
+
+def list_table(table: Path) -> Listing:
+    """The pictures that a table names, wherever they lie in its folder; others are left out.
+
+    The column ``file`` is the path within the folder, and ``split`` one of SPLITS: left out, it is the split
+    that the path begins with, or ``train``. Every other column is an attribute, unless all of it is empty.
+    Raises ProdgenError naming the row at fault.
+    """
+    pictures, seen, missing = [], dict[str, str](), []
+    for where, cells in _rows(table):
+        picture = _picture(table, where, cells)
+        if picture.file in seen:
+            raise ProdgenError(
+                f"{table.name} names {picture.file} twice, in {seen[picture.file]} and {where}"
+            )
+        seen[picture.file] = where
+        if not (table.parent / picture.file).is_file():
+            missing.append(picture.file)
+        pictures.append(picture)
+    if not pictures:
+        raise NotFound(f"{shown(table)} names no picture; it should have a row for each")
+    if missing:
+        raise NotFound(
+            f"{len(missing)} of the {len(pictures)} pictures that {table.name} names are not in "
+            f"{shown(table.parent)}: {first(missing)}"
+        )
+    names = dict.fromkeys(name for picture in pictures for name in picture.known)
+    values = {n: tuple(sorted({p.known[n] for p in pictures if n in p.known})) for n in names}
+    return Listing(pictures, values)
+
+
+def _picture(table: Path, where: str, cells: dict[str, str]) -> Picture:
+    name = cells.get("file", "")
+    path = PurePosixPath(name)
+    if not path.parts or "\0" in name or path.is_absolute() or ".." in path.parts:
+        raise ProdgenError(
+            f"{where} of {table.name} names the file {name!r}; it should be a path within the folder, "
+            "for instance shoes/1.jpg"
+        )
+    written = cells.get("split") or (path.parts[0] if path.parts[0].lower() in SPLIT_NAMES else "train")
+    split = SPLIT_NAMES.get(written.lower())
+    if split is None:
+        raise ProdgenError(
+            f"{where} of {table.name} has the split {written!r}; there are {', '.join(SPLITS)}"
+        )
+    known = {n: cell for n, cell in cells.items() if cell and n not in ("file", "split")}
+    return Picture(_spelling(table.parent, str(path)), split, known)
+
+
+def _spelling(folder: Path, name: str) -> str:
+    """``name`` with its accents composed or taken apart, whichever the folder has."""
+    forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
+    return next((form for form in forms if (folder / form).is_file()), name)
+
+
+def _rows(table: Path) -> Iterator[Row]:
+    read = _csv_rows if table.suffix == ".csv" else _jsonl_rows
+    try:
+        yield from read(table)
+    except UnicodeDecodeError:
+        raise ProdgenError(f"{shown(table)} is not UTF-8; save it as UTF-8") from None
+    except csv.Error as error:
+        raise ProdgenError(f"{shown(table)} is not a CSV file: {error}") from None
+
+
+def _csv_rows(table: Path) -> Iterator[Row]:
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        header = [name.strip() for name in next(reader, [])]
+        if "file" not in header or not all(header) or len(set(header)) < len(header):
+            raise ProdgenError(
+                f"{table.name} begins with the columns {', '.join(header) or '(none)'}; it should have one "
+                "called file and one for each attribute, separated by commas, each with a name of its own"
+            )
+        for row in filter(None, reader):
+            where = f"row {reader.line_num}"
+            if len(row) != len(header):
+                raise ProdgenError(
+                    f"{where} of {table.name} has {len(row)} cells; it should have {len(header)}"
+                )
+            yield where, {n: _text(n, cell) for n, cell in zip(header, row, strict=True)}
+
+
+def _jsonl_rows(table: Path) -> Iterator[Row]:
+    with table.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield f"row {number}", _object(f"row {number} of {table.name}", line)
+
+
+def _object(where: str, line: str) -> dict[str, str]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        row = None
+    sound = isinstance(row, dict) and all(
+        n.strip() and not isinstance(c, list | dict) for n, c in row.items()
+    )
+    if not sound:
+        raise ProdgenError(
+            f"{where} should be a JSON object of texts and numbers, "
+            'for instance {"file": "1.jpg", "colour": "red"}'
+        )
+    texts = {n: c if isinstance(c, str) else "" if c is None else json.dumps(c) for n, c in row.items()}
+    return {name.strip(): _text(name, cell) for name, cell in texts.items()}
+
+
+def _text(name: str, cell: str) -> str:
+    return cell if name == "file" else unicodedata.normalize("NFC", cell.strip())

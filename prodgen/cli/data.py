@@ -1,0 +1,103 @@
+"""``prodgen data``: what can be trained on."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn as CountColumn
+
+from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
+from prodgen.catalog.download import SETS
+from prodgen.catalog.download import download as fetch
+from prodgen.catalog.open import kind, open_catalogue, splits
+from prodgen.cli.generate import make_folder
+from prodgen.cli.options import Json, print_json
+from prodgen.cli.remote import console
+
+app = typer.Typer(help="Fetch public data sets, and look at data.", no_args_is_help=True)
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(SETS)}.")],
+    out: Annotated[Path, typer.Option(help="The folder for its files.")],
+    json: Json = False,
+) -> None:
+    """Fetch a public data set and check it; what is there already is not fetched again."""
+    make_folder(out)
+    bars: dict[str, TaskID] = {}
+    with _progress(DownloadColumn(), json) as progress:
+
+        def report(file: str, done: int, total: int | None) -> None:
+            if file not in bars:
+                bars[file] = progress.add_task(file)
+            progress.update(bars[file], completed=done, total=total)
+
+        files = fetch(name, out, report)
+    if json:
+        print_json({"name": name, "out": str(out), "files": [file.name for file in files]})
+    else:
+        console.print(f"{name} is whole in {out}", markup=False)
+
+
+@app.command()
+def show(
+    data: Annotated[Path, typer.Argument(help="A folder of IDX files, CIFAR-10 or pictures.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    size: Annotated[
+        int | None, typer.Option(help="Side in pixels; the data's own, or 64, if left out.")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="1, 3 or 4; the data's own, or 3, if left out.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read a split as training would, and say what was found."""
+    with _progress(CountColumn(), json) as progress:
+        task = progress.add_task("Reading", total=None, visible=False)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, visible=True)
+
+        catalogue = open_catalogue(data, split, size=size, channels=channels, progress=report)
+    found: dict[str, Any] = {"data": str(data), "kind": kind(data), "splits": splits(data), "split": split}
+    found |= _described(catalogue)
+    if json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if name != "attributes":
+            console.print(f"{name:12} {_words(value)}", markup=False)
+    for name, attribute in found["attributes"].items():
+        console.print(
+            f"{name:12} {_words(attribute['values'])}; unknown {attribute['unknown']}", markup=False
+        )
+
+
+def _described(catalogue: Catalogue) -> dict[str, Any]:
+    _, height, width, channels = catalogue.images.shape
+    return {
+        "images": len(catalogue),
+        "size": [width, height],
+        "channels": channels,
+        "digest": digest(catalogue),
+        "attributes": {
+            name: {
+                "values": dict(zip(values, catalogue.counts(name).tolist(), strict=True)),
+                "unknown": int((catalogue.labels[name] == UNKNOWN).sum()),
+            }
+            for name, values in catalogue.values.items()
+        },
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _progress(count: DownloadColumn | CountColumn, quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=quiet)

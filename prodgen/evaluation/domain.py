@@ -1,0 +1,89 @@
+"""The domain's own feature networks: a classifier of each attribute, trained on the training split."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from prodgen.catalog.catalogue import Catalogue, digest
+from prodgen.evaluation.classifier import BATCH, DomainClassifier, to_tensor, train_classifier
+from prodgen.evaluation.network import FeatureNetwork
+
+SEED = 1
+"""Not the 0 of a training run's own judge, which has chosen the step that is evaluated here."""
+EPOCHS, STEPS, MOST_EPOCHS = 3, 300, 40
+RESIZER = "none (the model's own size)"
+
+
+def epochs_for(images: int) -> int:
+    """Three, or as many as make 300 steps of a small catalogue, up to 40."""
+    return min(MOST_EPOCHS, max(EPOCHS, -(-STEPS * BATCH // max(1, images))))
+
+
+def train_judge(catalogue: Catalogue, attribute: str, device: str) -> DomainClassifier:
+    """A classifier of ``attribute`` by the one recipe of all evaluations: same data, same classifier."""
+    epochs = epochs_for(len(catalogue))
+    return train_classifier(catalogue, attribute, epochs=epochs, seed=SEED, device=device)
+
+
+class Judges:
+    """The classifiers of a training split, trained when first asked for and kept in ``cache``."""
+
+    def __init__(self, train: Catalogue, cache: Path, device: str = "cpu") -> None:
+        self.train, self.cache, self.device = train, cache, device
+        self._digest = digest(train)
+        self._known: dict[str, FeatureNetwork] = {}
+
+    def __call__(self, attribute: str) -> FeatureNetwork:
+        """128 features, and the probabilities of the attribute's values in their order."""
+        if attribute not in self._known:
+            path = self.cache / f"{self._key(attribute)}.safetensors"
+            classifier = _load(path, self.train, attribute, self.device)
+            if classifier is None:
+                classifier = train_judge(self.train, attribute, self.device)
+                _save(path, classifier)
+            self._known[attribute] = domain_network(classifier, attribute, self.device)
+        return self._known[attribute]
+
+    def _key(self, attribute: str) -> str:
+        recipe = [self._digest, attribute, self.train.values[attribute], epochs_for(len(self.train)), SEED]
+        return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]
+
+
+def domain_network(classifier: DomainClassifier, attribute: str, device: str = "cpu") -> FeatureNetwork:
+    """A classifier as a feature network, named by its weights: other weights give other figures."""
+
+    def embed(images: Tensor) -> tuple[Tensor, Tensor]:
+        features = classifier.features(to_tensor(images))
+        return features, classifier.head(features).softmax(1)
+
+    size = classifier.head.in_features
+    name = f"domain classifier {_fingerprint(classifier)} ({attribute}, {size} features)"
+    return FeatureNetwork(name, RESIZER, embed, device)
+
+
+def _fingerprint(classifier: DomainClassifier) -> str:
+    tensors = (t.detach().cpu().contiguous().numpy().tobytes() for t in classifier.state_dict().values())
+    return hashlib.sha256(b"".join(tensors)).hexdigest()[:6]
+
+
+def _load(path: Path, train: Catalogue, attribute: str, device: str) -> DomainClassifier | None:
+    """The classifier in the cache; None if there is none, or the file is broken."""
+    classifier = DomainClassifier(train.images.shape[-1], len(train.values[attribute]))
+    try:
+        classifier.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError):
+        return None
+    return classifier.to(device, memory_format=torch.channels_last).eval()
+
+
+def _save(path: Path, classifier: DomainClassifier) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    save_file({key: t.cpu().contiguous() for key, t in classifier.state_dict().items()}, temporary)
+    temporary.replace(path)

@@ -1,0 +1,155 @@
+"""The measures of an evaluation, by the stage in which they are taken: each gives figures and pictures."""
+
+from collections.abc import Callable
+
+from PIL import Image
+
+from prodgen.evaluation import gallery
+from prodgen.evaluation.accuracy import Accuracy, accuracy
+from prodgen.evaluation.cas import classification_accuracy_score
+from prodgen.evaluation.domain import RESIZER
+from prodgen.evaluation.figure import Figure
+from prodgen.evaluation.interpolation import interpolations
+from prodgen.evaluation.memorisation import memorisation
+from prodgen.evaluation.metrics import TITLES, compare
+from prodgen.evaluation.reconstruction import reconstruction, reconstructs
+from prodgen.evaluation.samples import generate_asked
+from prodgen.evaluation.scene import Scene
+from prodgen.evaluation.splits import subset
+
+Findings = tuple[dict[str, Figure], dict[str, Image.Image]]
+SAMPLES = 8
+"""Images of each value on the sheet."""
+PIXELS = "none: the pixels themselves"
+
+
+def comparison(scene: Scene) -> Findings:
+    """FID, KID, precision, recall, density, coverage and Inception Score."""
+    ours = compare(scene.generated_features, scene.test_features)
+    theirs = compare(scene.stand_in, scene.test_features)
+    figures = {
+        name: scene.figure(title, ours[name], theirs[name], better, std=ours.get(f"{name}_std"))
+        for name, (title, better) in TITLES.items()
+        if name in ours
+    }
+    return figures, {}
+
+
+def agreement(scene: Scene) -> Findings:
+    """How often a classifier trained on real images takes what was asked for as a value for that value."""
+    figures = {}
+    for attribute in scene.splits.train.values:
+        judge = scene.judges(attribute)
+        ours = accuracy(judge, subset(scene.generated, slice(scene.count)), attribute)
+        theirs = accuracy(judge, scene.splits.test, attribute)
+        figures[f"agreement_{attribute}"] = scene.figure(
+            f"agreement with the {attribute} asked for",
+            ours.overall,
+            theirs.overall,
+            "higher",
+            features=judge.name,
+            resizer=judge.resizer,
+            real_count=theirs.count,
+            **_by_class(attribute, ours, theirs),
+        )
+    return figures, {}
+
+
+def teaching(scene: Scene) -> Findings:
+    """The classification accuracy score, and how many points it is below training on real images."""
+    generated = subset(scene.generated, slice(scene.taught))
+    ours, theirs = classification_accuracy_score(
+        generated, scene.splits.train, scene.splits.test, scene.first, scene.judges
+    )
+    own = {
+        "features": f"fresh domain classifier ({scene.first})",
+        "resizer": RESIZER,
+        "real_count": ours.count,
+        "generated_count": scene.taught,
+    }
+    title = "classification accuracy score (CAS)"
+    figures = {
+        "cas": scene.figure(
+            title, ours.overall, theirs.overall, "higher", **own, **_by_class(scene.first, ours, theirs)
+        )
+    }
+    if ours.overall is not None and theirs.overall is not None:
+        points = 100 * (theirs.overall - ours.overall)
+        figures["cas_gap"] = scene.figure("points that CAS is below real images", points, 0.0, "lower", **own)
+    return figures, {}
+
+
+def memory(scene: Scene) -> Findings:
+    """Whether generated images lie nearer to training images than unseen real ones do."""
+    found = memorisation(
+        scene.generated_features.values, scene.test_features.values, scene.train_features.values
+    )
+    title = f"share within {found.threshold:.3g} of a training image"
+    figures = {
+        "memorised_share": scene.figure(title, found.share, found.test_share, "not above real"),
+        "nearest_median": scene.figure(
+            "median distance to the nearest training image", found.median, found.test_median, "near real"
+        ),
+    }
+    return figures, {"neighbours.png": gallery.neighbours(scene, found)}
+
+
+def sheet(scene: Scene) -> Findings:
+    """No figure, but eight images of every value of the first attribute, none of them chosen."""
+    values = scene.splits.train.values[scene.first]
+    asked = [{scene.first: value} for value in values for _ in range(SAMPLES)]
+    images = generate_asked(scene.model, asked, scene.seed, scene.device)
+    return {}, {"samples.png": gallery.samples(images, scene.first)}
+
+
+def in_between(scene: Scene) -> Findings:
+    """No figure, but a picture of what lies between latents."""
+    conditions, images = interpolations(scene.model, scene.seed, scene.device)
+    return {}, {"interpolation.png": gallery.interpolation(conditions, images)}
+
+
+def giving_back(scene: Scene) -> Findings:
+    """The reconstruction of real test images, of models that can."""
+    found = (
+        reconstruction(scene.model, scene.splits.test, scene.device) if reconstructs(scene.model) else None
+    )
+    if found is None:
+        return {}, {}
+    judge = scene.judges(scene.first)
+    ours, theirs = (accuracy(judge, images, scene.first) for images in (found.images, found.originals))
+    count = {"real_count": len(found.originals), "generated_count": len(found.images)}
+    pixels = {"features": "pixels", "resizer": PIXELS, **count}
+    judged = {"features": judge.name, "resizer": judge.resizer, **count}
+    figures = {
+        "reconstruction_mse": scene.figure(
+            "reconstruction: mean squared error of pixels in [0, 1]", found.squared, 0.0, "lower", **pixels
+        ),
+        "reconstruction_mae": scene.figure(
+            "reconstruction: mean error in levels of 255", found.absolute, 0.0, "lower", **pixels
+        ),
+        "reconstruction_agreement": scene.figure(
+            f"reconstruction: agreement with its {scene.first}",
+            ours.overall,
+            theirs.overall,
+            "higher",
+            **judged,
+            **_by_class(scene.first, ours, theirs),
+        ),
+    }
+    return figures, {"reconstructions.png": gallery.reconstructions(found, scene.first)}
+
+
+def _by_class(attribute: str, ours: Accuracy, theirs: Accuracy) -> dict[str, object]:
+    pairs = {value: (share, theirs.by_class[value]) for value, share in ours.by_class.items()}
+    return {"attribute": attribute, "by_class": pairs}
+
+
+MEASURES: dict[str, Callable[[Scene], Findings]] = {
+    "Comparing with the test split": comparison,
+    "Asking the judges": agreement,
+    "Training a classifier on generated images": teaching,
+    "Looking for memorised images": memory,
+    "Drawing samples": sheet,
+    "Interpolating": in_between,
+    "Reconstructing": giving_back,
+}

@@ -1,0 +1,47 @@
+"""A feature network: what sees the images that a measure compares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+BATCH = 250
+"""Images that a network sees at once."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """``values``: (N, D), fp32; ``probabilities``: (N, K) of the network's own classes, or None."""
+
+    values: Tensor
+    probabilities: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Features":
+        return Features(self.values[rows], None if self.probabilities is None else self.probabilities[rows])
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """``name`` stands beside every figure, so that figures of two networks are never mixed up.
+
+    ``embed``: bytes (B, H, W, C) -> features (B, D) and class probabilities (B, K) or None. ``resizer``: how
+    images come to the network's own size.
+    """
+
+    name: str
+    resizer: str
+    embed: Callable[[Tensor], tuple[Tensor, Tensor | None]]
+    device: str = "cpu"
+
+    @torch.inference_mode()
+    def __call__(self, images: NDArray[np.uint8]) -> Features:
+        """Bytes (N, H, W, C) -> their features, on the network's device."""
+        batches = torch.from_numpy(images).split(BATCH)
+        values, probabilities = zip(*(self.embed(x.to(self.device)) for x in batches), strict=True)
+        return Features(torch.cat(values), None if probabilities[0] is None else torch.cat(probabilities))

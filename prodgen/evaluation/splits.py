@@ -1,0 +1,82 @@
+"""The real images of an evaluation: the training and the test split, in the model's own words."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prodgen.attributes import AttributeSchema
+from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.errors import ProdgenError
+from prodgen.model_config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Both with the attributes of the model alone, and its order of their values."""
+
+    train: Catalogue
+    test: Catalogue
+
+    @classmethod
+    def matching(cls, config: ModelConfig, train: Catalogue, test: Catalogue) -> Self:
+        """Raises ProdgenError if the model makes images of another shape, or of other values."""
+        for name, split in (("training", train), ("test", test)):
+            if not len(split):
+                raise ProdgenError(f"the {name} split of the data holds no image", param="data")
+            height, width, channels = split.images.shape[1:]
+            if (height, width, channels) != (config.size, config.size, config.channels):
+                raise ProdgenError(
+                    f"the model makes {config.size}x{config.size} images of {config.channels} channel(s), "
+                    f"but the {name} split holds {width}x{height} of {channels}",
+                    param="data",
+                )
+        _refuse_other_attributes(config.attributes, train)
+        return cls(in_order_of(config.attributes, train), in_order_of(config.attributes, test))
+
+
+def _refuse_other_attributes(schema: AttributeSchema, train: Catalogue) -> None:
+    if not schema.attributes:
+        raise ProdgenError("the model cannot be asked for anything, so that nothing can be judged")
+    for attribute in schema.attributes:
+        if attribute.name not in train.values:
+            raise ProdgenError(
+                f"the model can be asked for a {attribute.name}, but the data knows only "
+                f"{', '.join(train.values) or 'images'}",
+                param="data",
+            )
+        mine, theirs = set(attribute.values), set(train.values[attribute.name])
+        if mine != theirs:
+            raise ProdgenError(
+                f"the model and the data differ in the values of {attribute.name}: only one of them has "
+                f"{', '.join(sorted(mine ^ theirs))}",
+                param="data",
+            )
+
+
+def in_order_of(schema: AttributeSchema, catalogue: Catalogue) -> Catalogue:
+    """The catalogue with the schema's attributes, each label a number of the schema's values.
+
+    What the schema does not know, and what the catalogue does not know of an image, is UNKNOWN.
+    """
+    labels = {}
+    for attribute in schema.attributes:
+        place = {value: k for k, value in enumerate(attribute.values)}
+        places = [place.get(value, UNKNOWN) for value in catalogue.values.get(attribute.name, ())]
+        unknown = np.full(len(catalogue), UNKNOWN, np.int64)
+        # The last place is for UNKNOWN, being -1, which numpy counts from the end.
+        labels[attribute.name] = np.array([*places, UNKNOWN])[catalogue.labels.get(attribute.name, unknown)]
+    return Catalogue(catalogue.images, labels, {a.name: a.values for a in schema.attributes})
+
+
+def subset(catalogue: Catalogue, rows: NDArray[np.int64] | slice) -> Catalogue:
+    """Some of a catalogue's images."""
+    labels = {name: numbers[rows] for name, numbers in catalogue.labels.items()}
+    return Catalogue(catalogue.images[rows], labels, catalogue.values)
+
+
+def attributes_of(catalogue: Catalogue, row: int) -> dict[str, str]:
+    """What is known of one image, in words."""
+    known = {name: int(numbers[row]) for name, numbers in catalogue.labels.items()}
+    return {name: catalogue.values[name][number] for name, number in known.items() if number != UNKNOWN}

@@ -1,0 +1,73 @@
+"""What every generator is, whatever its family."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from prodgen.attributes import AttributeSchema
+from prodgen.models.condition import condition_size
+from prodgen.models.hub import SafetensorsHubMixin
+
+
+class ImageGenerator(nn.Module, SafetensorsHubMixin):
+    """(latent, condition) -> image. A family's constructor arguments are its saved configuration.
+
+    ``size``: side in pixels. ``widths``: channels from the coarsest resolution to the finest; the side of
+    the coarsest is ``size / 2 ** (len(widths) - 1)``. Each family also takes, and only keeps, ``ground`` (the
+    colour around the product in training), ``precision`` and ``tolerance`` (in levels of 255: the version's
+    own promise of reproducibility), ``family`` and ``format``.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        coders = {AttributeSchema: (AttributeSchema.model_dump, AttributeSchema.model_validate)}
+        super().__init_subclass__(library_name="prodgen", coders=coders, **options)
+
+    def __init__(
+        self, attributes: AttributeSchema, size: int, channels: int, latent_dim: int, widths: list[int]
+    ) -> None:
+        super().__init__()
+        self.schema, self.size, self.channels, self.latent_dim = attributes, size, channels, latent_dim
+        self.condition_dim = condition_size(attributes)
+        self.bottom = bottom(size, widths)
+
+    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+        """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1]."""
+        raise NotImplementedError
+
+
+def bottom(size: int, widths: list[int]) -> int:
+    """The side of the coarsest resolution; raises ValueError if ``size`` cannot be doubled to."""
+    side = size >> (len(widths) - 1)
+    if not side or side << (len(widths) - 1) != size:
+        raise ValueError(f"size {size} is not {len(widths) - 1} doublings of a whole number")
+    return side
+
+
+class ProjectionDiscriminator(nn.Module):
+    """(image, condition) -> how real, the condition entering by a projection (Miyato & Koyama 2018).
+
+    ``body``: (B, C, H, W) -> (B, width, h, w).
+    """
+
+    def __init__(self, body: nn.Module, width: int, condition_dim: int, *, spectral: bool = True) -> None:
+        super().__init__()
+        constrain = spectral_norm if spectral else lambda module: module
+        self.body = body
+        self.linear = constrain(nn.Linear(width, 1))
+        self.projection = constrain(nn.Linear(condition_dim, width, bias=False)) if condition_dim else None
+
+    def forward(self, image: Tensor, condition: Tensor) -> Tensor:
+        """image: (B, C, H, W) in [-1, 1]; condition: (B, D) -> logits (B,)."""
+        return self.judge(self.body(image), condition)
+
+    def judge(self, features: Tensor, condition: Tensor) -> Tensor:
+        """What the body gave, (B, width, h, w) -> logits (B,), in fp32 whatever the precision of the body."""
+        with torch.autocast(features.device.type, enabled=False):
+            pooled = F.relu(features.float()).sum((2, 3))
+            logits = self.linear(pooled).squeeze(1)
+            if self.projection is not None:
+                logits = logits + (self.projection(condition) * pooled).sum(1)
+        return logits

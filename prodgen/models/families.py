@@ -1,0 +1,29 @@
+"""The families by name: what makes images, and what judges them in training."""
+
+from dataclasses import dataclass
+
+from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
+from prodgen.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from prodgen.models.r3gan import R3GANDiscriminator, R3GANGenerator
+from prodgen.models.resnet import ResNetDiscriminator, ResNetGenerator
+from prodgen.models.sagan import SAGANDiscriminator, SAGANGenerator
+from prodgen.models.vae import VAE
+from prodgen.models.vaegan import VAEGAN
+
+
+@dataclass(frozen=True)
+class Family:
+    """A generator and, unless it learns without, its discriminator."""
+
+    generator: type[ImageGenerator]
+    discriminator: type[ProjectionDiscriminator] | None = None
+
+
+FAMILIES = {
+    "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
+    "resnet": Family(ResNetGenerator, ResNetDiscriminator),
+    "sagan": Family(SAGANGenerator, SAGANDiscriminator),
+    "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
+    "vae": Family(VAE),
+    "vaegan": Family(VAEGAN, ResNetDiscriminator),
+}

@@ -1,0 +1,59 @@
+"""SAGAN: the residual GAN with self-attention and spectral norm in both networks (Zhang et al. 2019)."""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from prodgen.attributes import AttributeSchema
+from prodgen.models.base import ProjectionDiscriminator
+from prodgen.models.layers import SelfAttention
+from prodgen.models.resnet import ResNetGenerator, down_blocks
+
+
+class SAGANGenerator(ResNetGenerator):
+    """Attends once, before the last upsampling. Spectral norm is for training: see `constrain`."""
+
+    def __init__(
+        self,
+        *,
+        attributes: AttributeSchema,
+        size: int = 28,
+        channels: int = 1,
+        latent_dim: int = 128,
+        widths: list[int] | None = None,
+        ground: str = "#000000",
+        precision: str = "fp32",
+        tolerance: int = 1,
+        family: str = "sagan",
+        format: int = 1,
+    ) -> None:
+        widths = widths or [128, 96, 64]
+        super().__init__(
+            attributes=attributes, size=size, channels=channels, latent_dim=latent_dim, widths=widths
+        )
+        self.blocks.insert(len(self.blocks) - 1, _Attending(widths[-2]))
+
+    def constrain(self) -> None:
+        """Put every convolution and the dense layer under spectral norm, for training."""
+        for module in [m for m in self.modules() if isinstance(m, nn.Conv2d) or m is self.dense]:
+            spectral_norm(module)
+
+
+class SAGANDiscriminator(ProjectionDiscriminator):
+    """Attends once, after the first downsampling."""
+
+    def __init__(self, condition_dim: int, channels: int, size: int, widths: list[int]) -> None:
+        body = down_blocks(channels, widths)
+        attention = SelfAttention(widths[-1])
+        for part in (attention.query, attention.key, attention.value, attention.out):
+            spectral_norm(part)
+        body.insert(1, attention)
+        super().__init__(body, widths[0], condition_dim)
+
+
+class _Attending(SelfAttention):
+    """Stands among blocks that see the condition, which it does not."""
+
+    def forward(self, x: Tensor, condition: Any) -> Tensor:
+        return super().forward(x)

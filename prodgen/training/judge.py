@@ -1,0 +1,81 @@
+"""How good a generator is, as far as a run needs to know to keep the best of its steps."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.errors import ProdgenError
+from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor, train_classifier
+from prodgen.evaluation.frechet import frechet_distance
+from prodgen.models.base import ImageGenerator
+from prodgen.training import checkpoint
+
+EVALUATED = 5000
+"""Generated images of one evaluation."""
+
+
+class Judge:
+    """Scores by a classifier of the catalogue's first attribute, trained once and kept in the run's folder.
+
+    A catalogue without attributes is taught to tell which way up a picture is (Gidaris et al. 2018), which
+    takes features of what is in it all the same.
+    """
+
+    def __init__(self, catalogue: Catalogue, folder: Path, device: str) -> None:
+        self.labelled = bool(catalogue.values)
+        catalogue = catalogue if self.labelled else _turned(catalogue)
+        attribute = next(iter(catalogue.values))
+        path = folder / "classifier.safetensors"
+        if path.exists():
+            with torch.random.fork_rng():  # a resumed run goes on with its own numbers
+                channels, values = catalogue.images.shape[3], catalogue.values[attribute]
+                self.classifier = DomainClassifier(channels, len(values))
+            try:
+                self.classifier.load_state_dict(checkpoint.load(path)["classifier"])
+            except (KeyError, RuntimeError):
+                raise ProdgenError(f"{path} belongs to another catalogue; train in another folder") from None
+            self.classifier.to(device, memory_format=torch.channels_last).eval()
+        else:
+            self.classifier = train_classifier(catalogue, attribute, device=device)
+            checkpoint.save(path, {"classifier": self.classifier.state_dict()})
+        rows = np.random.default_rng(0).permutation(len(catalogue))[: 2 * EVALUATED]
+        real = to_tensor(torch.from_numpy(catalogue.images[rows])).to(device)
+        self.real, _ = judge(self.classifier, real)
+        self.labels = torch.from_numpy(catalogue.labels[attribute][rows]).to(device)
+
+    @torch.inference_mode()
+    def __call__(self, generator: ImageGenerator, latents: Tensor, conditions: Tensor) -> dict[str, float]:
+        """latents: (N, latent_dim); conditions: (N, D) -> Fréchet distance, agreement and diversity.
+
+        ``agreement``: how often the classifier takes an image for what was asked. ``diversity``: how widely
+        images of one kind spread in the features, as a share of how widely real ones do.
+        """
+        fakes = [generator(z, c) for z, c in zip(latents.split(100), conditions.split(100), strict=True)]
+        features, predicted = judge(self.classifier, torch.cat(fakes))
+        scores = {"domain_fid": frechet_distance(features, self.real)}
+        asked = torch.zeros(len(features), dtype=torch.long, device=features.device)
+        labels = torch.zeros_like(self.labels)
+        if self.labelled:
+            block = conditions[:, : self.classifier.head.out_features]
+            asked = torch.where(block.sum(1) > 0, block.argmax(1), UNKNOWN)
+            labels = self.labels
+            known = asked != UNKNOWN
+            scores["agreement"] = float((predicted == asked)[known].float().mean())
+        spread, real_spread = _spread(features, asked), _spread(self.real, labels)
+        return {**scores, "diversity": float(spread / real_spread)}
+
+
+def _spread(features: Tensor, labels: Tensor) -> Tensor:
+    """The mean deviation of features (N, D) within each label (N,)."""
+    groups = [features[labels == label] for label in labels.unique() if label != UNKNOWN]
+    return torch.stack([group.std(0).mean() for group in groups if len(group) > 1]).mean()
+
+
+def _turned(catalogue: Catalogue) -> Catalogue:
+    """Every image a quarter, half or three quarters turned, or not, and labelled so."""
+    images = np.concatenate([np.rot90(catalogue.images, turns, (1, 2)) for turns in range(4)])
+    labels = np.repeat(np.arange(4), len(catalogue))
+    return Catalogue(images, {"turn": labels}, {"turn": tuple("0123")})

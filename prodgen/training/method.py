@@ -1,0 +1,53 @@
+"""What a way of training offers to the loop, whichever family it trains."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+
+from prodgen.models.base import ImageGenerator
+from prodgen.training.batches import Batch
+from prodgen.training.recipe import Recipe
+
+Losses = dict[str, Tensor]
+"""What is reported of a step, still on the device."""
+
+
+class Method(Protocol):
+    """``modules`` and ``optimizers`` are all that a checkpoint has to hold of it."""
+
+    generator: ImageGenerator
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+    batches: int
+    """Batches of real images that one step takes."""
+
+    def step(self, batches: list[Batch], progress: float) -> Losses:
+        """One step of every network; ``progress`` in [0, 1) is how much of the run lies behind."""
+
+
+def descend(optimizer: torch.optim.Optimizer, losses: Iterator[Tensor], parts: int, clip: float) -> Tensor:
+    """One step down the mean of ``parts`` losses, made one after the other to save memory -> the mean.
+
+    ``clip``: the greatest norm of the gradient.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    total = torch.zeros(())
+    for loss in losses:
+        (loss / parts).backward()
+        total = loss.detach() / parts + total.to(loss.device)
+    clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+    optimizer.step()
+    return total
+
+
+def noise(batch: Batch, dim: int) -> Tensor:
+    """A latent for each image of the batch, (B, dim), from torch's random state."""
+    return torch.randn(len(batch.real), dim, device=batch.real.device)
+
+
+def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:
+    """The recipe's precision. bf16 has the range of fp32, so that no gradient has to be scaled."""
+    return torch.autocast(batch.real.device.type, torch.bfloat16, enabled=recipe.precision == "bf16")

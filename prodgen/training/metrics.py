@@ -1,0 +1,46 @@
+"""A run's figures: metrics.jsonl for programs, TensorBoard for people."""
+
+import json
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+
+class Metrics:
+    """Lines of ``step, images, time`` and what was measured there; TensorBoard's files if it is installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self._board_folder = folder / "metrics.jsonl", folder / "tensorboard"
+        self._board: Any = None
+
+    def write(self, step: int, images: int, numbers: dict[str, float]) -> None:
+        """Add what was measured at ``step``."""
+        line = {"step": step, "images": images, "time": round(time.time(), 1), **numbers}
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if find_spec("tensorboard"):
+            if self._board is None:
+                from torch.utils.tensorboard import SummaryWriter
+
+                self._board = SummaryWriter(str(self._board_folder), purge_step=step)
+            for name, value in numbers.items():
+                self._board.add_scalar(name, value, step)
+
+    def forget_after(self, step: int) -> None:
+        """Drop what lies after a checkpoint that the run returns to: those steps are made again."""
+        lines = [line for line in self.read() if line["step"] <= step]
+        if self.path.exists():
+            self.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        self.close()
+
+    def read(self) -> list[dict[str, Any]]:
+        """All lines; a last one that a crash cut short is left out."""
+        lines = self.path.read_text().split("\n")[:-1] if self.path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def close(self) -> None:
+        """Write out what is held back."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None

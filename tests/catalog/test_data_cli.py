@@ -1,0 +1,74 @@
+"""What a user would lose: knowing, before a night of training, what it would be trained on."""
+
+import hashlib
+import json
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from prodgen.catalog.catalogue import digest
+from prodgen.catalog.download import SETS, PublicSet
+from prodgen.catalog.open import open_catalogue
+from prodgen.cli.data import app
+from prodgen.errors import NotFound
+from tests.catalog.mirror import serving
+from tests.toys import write_catalogue
+
+
+def run(*arguments: object) -> tuple[str, str]:
+    """What ``prodgen data`` prints on stdout and stderr; raises what it raises."""
+    done = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout, done.stderr
+
+
+@pytest.fixture
+def shop(tmp_path):
+    folder = tmp_path / "shop [2026]"
+    folder.mkdir()
+    for k in range(3):
+        Image.new("RGB", (20, 30), (80 * k, 0, 0)).save(folder / f"{k}.png")
+    (folder / "attributes.csv").write_text("file,colour\n0.png,red\n1.png,red\n2.png,\n")
+    return folder
+
+
+def test_programs_read_what_a_folder_holds(shop):
+    said = json.loads(run("show", shop, "--size", 16, "--json")[0])
+    assert said == {
+        "data": str(shop),
+        "kind": "folder",
+        "splits": ["train"],
+        "split": "train",
+        "images": 3,
+        "size": [16, 16],
+        "channels": 3,
+        "digest": digest(open_catalogue(shop, size=16)),
+        "attributes": {"colour": {"values": {"red": 2}, "unknown": 1}},
+    }
+
+
+def test_people_read_the_same(shop, tmp_path):
+    words = " ".join("".join(run("show", shop)).split())
+    assert "shop [2026]" in words
+    assert "size 64 64" in words
+    assert "colour red 2; unknown 1" in words
+    write_catalogue(tmp_path / "idx", count=20)
+    words = " ".join("".join(run("show", tmp_path / "idx", "--split", "test", "--channels", 3)).split())
+    assert "kind idx splits train test split test images 20" in words
+    assert "category 0 2, 1 2, 2 2" in words
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(NotFound, match="there is no folder"):
+        run("show", tmp_path / "nowhere")
+
+
+def test_a_public_set_is_fetched(tmp_path, monkeypatch):
+    with serving({"one.gz": b"one"}) as mirror:
+        files = {"one.gz": hashlib.md5(b"one").hexdigest()}
+        monkeypatch.setitem(SETS, "toy", PublicSet((mirror.url,), files))
+        said = json.loads(run("download", "toy", "--out", tmp_path / "data", "--json")[0])
+        assert said == {"name": "toy", "out": str(tmp_path / "data"), "files": ["one.gz"]}
+        assert "toy is whole in" in run("download", "toy", "--out", tmp_path / "again")[1]
+    assert (tmp_path / "data" / "one.gz").read_bytes() == b"one"

@@ -1,0 +1,127 @@
+"""What a user would lose: figures of the published network, never of another under its name."""
+
+import hashlib
+import pickle
+import sys
+from pathlib import Path
+from types import ModuleType
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.evaluation import inception as module
+from prodgen.evaluation.inception import as_rgb, inception
+
+
+class SmallInception(nn.Module):
+    """The interface of torch-fidelity's extractor, with four features and three classes."""
+
+    def __init__(self, name: str, features_list: list[str], feature_extractor_weights_path: str) -> None:
+        super().__init__()
+        assert features_list == ["2048", "logits_unbiased"]
+        self.linear = nn.Linear(3, 4)
+        self.head = nn.Linear(4, 3, bias=False)
+        self.load_state_dict(torch.load(feature_extractor_weights_path, weights_only=False))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert x.dtype == torch.uint8
+        assert x.shape[1] == 3
+        features = self.linear(x.float().mean((2, 3)))
+        return features, self.head(features)
+
+
+def small_weights() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return {
+        "linear.weight": torch.randn(4, 3),
+        "linear.bias": torch.randn(4),
+        "head.weight": torch.randn(3, 4),
+    }
+
+
+@pytest.fixture
+def fidelity(monkeypatch):
+    package, extractor = ModuleType("torch_fidelity"), ModuleType("torch_fidelity.extractor")
+    extractor.FeatureExtractorInceptionV3 = SmallInception
+    extractor.URL_INCEPTION_V3 = "https://example.org/weights-6726825d.pth"
+    package.feature_extractor_inceptionv3 = extractor
+    monkeypatch.setitem(sys.modules, "torch_fidelity", package)
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    torch.save(small_weights(), tmp_path / "weights.pth")
+    return tmp_path / "weights.pth"
+
+
+def test_a_local_file_gives_features_and_probabilities_of_grey_images(fidelity, file):
+    seen = inception(file, "cpu")(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1)).astype(np.uint8))
+    assert seen.values.shape == (6, 4)
+    assert torch.allclose(seen.probabilities.sum(1), torch.ones(6))
+
+
+def test_weights_that_are_not_the_published_ones_do_not_get_their_name(fidelity, file, monkeypatch):
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert inception(file, "cpu").name == f"Inception-v3, weights {digest[:6]}"
+    monkeypatch.setattr(module, "PUBLISHED", digest[:8])
+    assert inception(file, "cpu").name == "Inception-v3, FID weights"
+
+
+def test_published_weights_are_fetched_and_checked(fidelity, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        torch.hub, "load_state_dict_from_url", lambda url, **o: asked.update(url=url, **o) or small_weights()
+    )
+    assert inception(None, "cpu").name == "Inception-v3, FID weights"
+    assert asked["url"].endswith("weights-6726825d.pth")
+    assert asked["check_hash"]
+    assert asked["weights_only"]
+
+
+def test_without_a_network_it_says_which_file_to_bring(fidelity, monkeypatch):
+    def refuse(url, **_):
+        raise URLError("no route")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
+    with pytest.raises(NotFound, match=r"fetch https://example.org/\S+ .* --inception-weights"):
+        inception(None, "cpu")
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch, file):
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    with pytest.raises(ProdgenError, match="pip install torch-fidelity"):
+        inception(file, "cpu")
+
+
+class Bomb:
+    def __reduce__(self):
+        return (Path.touch, (Path("bomb"),))
+
+
+def test_a_file_with_code_in_it_is_not_run(fidelity, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps(Bomb(), 2))
+    torch.save({"linear.weight": Bomb()}, tmp_path / "zipped.pth")
+    for name in ("evil.pth", "zipped.pth"):
+        with pytest.raises(ProdgenError, match="no file of weights that PyTorch can read safely"):
+            inception(tmp_path / name, "cpu")
+    assert not (tmp_path / "bomb").exists()
+
+
+def test_other_files_are_refused_in_a_sentence(fidelity, tmp_path):
+    with pytest.raises(NotFound, match="there is no file"):
+        inception(tmp_path / "absent.pth", "cpu")
+    torch.save({"other": torch.ones(1)}, tmp_path / "other.pth")
+    with pytest.raises(ProdgenError, match="holds no weights of this Inception-v3"):
+        inception(tmp_path / "other.pth", "cpu")
+
+
+def test_every_kind_of_image_becomes_rgb():
+    grey = torch.tensor([[[[7]]]], dtype=torch.uint8)
+    assert as_rgb(grey).flatten().tolist() == [7, 7, 7]
+    half = torch.tensor([[[[0, 100, 200, 0]], [[0, 100, 200, 255]]]], dtype=torch.uint8)
+    assert as_rgb(half).reshape(2, 3).tolist() == [[255, 255, 255], [0, 100, 200]]

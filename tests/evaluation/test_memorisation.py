@@ -1,0 +1,40 @@
+"""What a user would lose: the warning that a model hands out its training pictures."""
+
+import pytest
+import torch
+
+from prodgen.evaluation.memorisation import memorisation
+
+
+def normal(count: int, seed: int) -> torch.Tensor:
+    return torch.randn(count, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_planted_copy_is_found():
+    train = normal(1000, 0)
+    generated = normal(200, 1)
+    generated[7] = train[123] + 1e-4
+    found = memorisation(generated, normal(500, 2), train)
+    assert int(found.distances[:, 0].argmin()) == 7
+    assert found.rows[7, 0] == 123
+    assert found.distances[7, 0] < found.threshold
+
+
+def test_new_images_are_as_far_from_training_as_unseen_real_ones():
+    found = memorisation(normal(2000, 1), normal(2000, 2), normal(1000, 0))
+    assert found.share == pytest.approx(found.test_share, abs=0.01)
+    assert found.median == pytest.approx(found.test_median, rel=0.05)
+
+
+def test_a_model_that_repeats_its_data_is_told_off():
+    train = normal(1000, 0)
+    found = memorisation(train[:500] + 1e-3, normal(500, 2), train)
+    assert found.share == 1.0
+    assert found.test_share == pytest.approx(0.01, abs=0.002)
+    assert found.median < 0.01 * found.test_median
+
+
+def test_copies_count_even_where_the_test_split_has_some():
+    train = normal(300, 0)
+    test = torch.cat([train[:50], normal(450, 2)])
+    assert memorisation(train[100:200], test, train).share == 1.0

@@ -1,0 +1,36 @@
+"""What a user would lose: an evaluation of the very images that an order gets."""
+
+import numpy as np
+
+from prodgen.evaluation.samples import generate, generate_asked
+from prodgen.pipeline import Pipeline
+from tests.evaluation.toy_scene import toy
+from tests.toys import SCHEMA, toy_folder
+
+
+def test_they_are_the_images_of_an_order(tmp_path):
+    made = generate(toy(tmp_path, SCHEMA), 20, 7, "cpu")
+    with Pipeline.from_pretrained(tmp_path) as pipeline:
+        ordered = pipeline(count=20, seed=7)
+    assert np.array_equal(made.images[..., 0], np.stack([np.asarray(image) for image in ordered.images]))
+
+
+def test_labels_are_what_each_image_was_asked_for(tmp_path):
+    asked = [{"category": value} for value in ("dress", "sneaker", "bag")]
+    made = generate_asked(toy(tmp_path, SCHEMA), asked, 0, "cpu")
+    assert made.labels["category"].tolist() == [2, 0, 1]
+    assert set(made.labels["pattern"].tolist()) <= {0, 1}
+
+
+def test_what_is_left_out_is_as_frequent_as_in_training(tmp_path):
+    made = generate(toy(tmp_path, SCHEMA), 2000, 0, "cpu")
+    shares = np.bincount(made.labels["category"], minlength=3) / 2000
+    assert np.allclose(shares, (0.5, 0.3, 0.2), atol=0.04)
+
+
+def test_channels_are_the_models_own(tmp_path):
+    from prodgen.models import load_model
+
+    for channels in (3, 4):
+        folder = toy_folder(tmp_path / str(channels), size=8, channels=channels)
+        assert generate(load_model(folder), 3, 0, "cpu").images.shape == (3, 8, 8, channels)

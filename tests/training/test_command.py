@@ -1,0 +1,100 @@
+"""``prodgen train`` as its user runs it, interrupted and gone on with."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.servers.process import wait_until
+from tests.servers.up import PRODGEN, clean_environment, run_prodgen
+from tests.toys import write_catalogue
+
+SMALL = ["widths=[16, 8]", "latent_dim=16", "batch=16", "sample_every=1000", "precision=fp32"]
+
+
+def command(data: Path, out: Path, *settings: str, recipe: str = "fashion-mnist") -> list[str]:
+    options = [word for setting in (*SMALL, *settings) for word in ("--set", setting)]
+    return ["train", recipe, "--data", str(data), "--out", str(out), *options]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_catalogue(tmp_path_factory.mktemp("data") / "fashion", count=300, size=16)
+
+
+def test_an_interrupted_run_goes_on_with_the_same_command(data: Path, tmp_path: Path) -> None:
+    words = command(data, tmp_path / "run", "steps=400", "evaluate_every=400", "checkpoint_every=1")
+    process = subprocess.Popen([PRODGEN, *words], env=clean_environment(), stderr=subprocess.PIPE, text=True)
+    wait_until((tmp_path / "run" / "checkpoint.safetensors").exists, "no checkpoint is written", 60)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "no model yet, none was evaluated" in said
+
+    done = run_prodgen(*words, "--json", environment=clean_environment())
+
+    assert done.returncode == 0, done.stderr
+    assert "going on from step" in done.stderr
+    assert json.loads(done.stdout) == {"step": 400, "steps": 400, "model": str(tmp_path / "run" / "model")}
+    generated = run_prodgen(
+        "generate",
+        tmp_path / "run" / "model",
+        "--count",
+        2,
+        "--out",
+        tmp_path / "out",
+        environment=clean_environment(),
+    )
+    assert generated.returncode == 0, generated.stderr
+    assert len([*(tmp_path / "out").glob("0*.png")]) == 2
+
+
+def test_a_trained_model_is_taken_to_new_categories(data: Path, tmp_path: Path) -> None:
+    """Photographs in folders, nothing else: one command, begun with another model."""
+    first = run_prodgen(*command(data, tmp_path / "first", "steps=2"), environment=clean_environment())
+    assert first.returncode == 0, first.stderr
+    for k, colour in enumerate(["red", "green", "blue"]):
+        (tmp_path / "photos" / colour).mkdir(parents=True)
+        for n in range(20):
+            Image.new("RGB", (40, 30 + n), (k * 90, n * 10, 255 - k * 90)).save(
+                tmp_path / "photos" / colour / f"{n}.jpg"
+            )
+    words = command(tmp_path / "photos", tmp_path / "second", "steps=2", "size=16", "channels=1")
+
+    second = run_prodgen(*words, "--from", tmp_path / "first" / "model", environment=clean_environment())
+
+    assert second.returncode == 0, second.stderr
+    assert "begun with model@" in second.stderr
+    config = json.loads((tmp_path / "second" / "model" / "config.json").read_text())
+    assert config["attributes"]["attributes"][0]["values"] == ["blue", "green", "red"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--data", "nowhere"], "there is no folder nowhere"),
+        (["--set", "batch=5000"], "fewer than a batch of 5000"),
+        (["--set", "size=20", "--set", "widths=[8, 8, 8, 8]"], "size 20 is not 3 doublings"),
+        (["--from", "nothing"], "there is no model 'nothing'"),
+    ],
+)
+def test_what_cannot_be_trained_costs_one_sentence(
+    data: Path, tmp_path: Path, change: list[str], words: str
+) -> None:
+    assert words in refused(*command(data, tmp_path / "run"), *change)
+
+
+def test_a_model_of_another_family_is_no_beginning(data: Path, tmp_path: Path) -> None:
+    words = command(data, tmp_path / "run", recipe="fashion-mnist-vae")
+    assert "is of family resnet, the recipe of vae" in refused(*words, "--from", "fashion-mnist")
+
+
+def refused(*words: object) -> str:
+    """The one sentence of a command that must fail."""
+    done = run_prodgen(*words, environment=clean_environment())
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    return done.stderr

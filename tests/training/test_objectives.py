@@ -1,0 +1,66 @@
+"""What a user would lose: networks that learn what the paper says, not its opposite."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from prodgen.training.objectives import LOSSES, divergence, likelihood, one_centred, zero_centred
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_side_gains_where_the_other_loses(name):
+    loss = LOSSES[name]
+    real, fake = torch.full((4,), 0.5), torch.full((4,), -0.5)
+    right, wrong = loss.discriminator(real, fake), loss.discriminator(fake, real)
+    assert right < wrong
+    caught, fooled = loss.generator(real, fake), loss.generator(fake, real)
+    assert fooled < caught
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_generator_is_led_towards_what_passes_for_real(name):
+    fake = torch.zeros(4, requires_grad=True)
+    LOSSES[name].generator(torch.ones(4), fake).backward()
+    if name != "least-squares":  # which wants fakes in the middle, where these are
+        assert (fake.grad < 0).all()
+
+
+class Slope(nn.Module):
+    """Logits whose gradient at every pixel is ``slope``."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, image, condition):
+        return self.slope * image.sum((1, 2, 3))
+
+
+def test_penalties_measure_the_gradient():
+    images = torch.rand(3, 1, 2, 2, requires_grad=True)
+    logits = Slope(0.5)(images, None)
+    assert float(zero_centred(logits, images)) == pytest.approx(4 * 0.25)
+    assert float(one_centred(Slope(0.5), images, torch.rand(3, 1, 2, 2), None)) == pytest.approx(
+        0.0, abs=1e-6
+    )
+    assert float(one_centred(Slope(1.5), images, torch.rand(3, 1, 2, 2), None)) == pytest.approx(4.0)
+
+
+def test_divergence_is_the_textbooks_and_spares_free_bits():
+    zero = torch.zeros(5, 3)
+    assert float(divergence(zero, zero)) == 0.0
+    assert float(divergence(zero + 1.0, zero)) == pytest.approx(1.5)
+    assert float(divergence(zero, zero + math.log(4.0))) == pytest.approx(3 * 0.5 * (4 - 1 - math.log(4)))
+    assert float(divergence(zero, zero, free_bits=0.25)) == pytest.approx(0.75)
+
+
+def test_the_learned_deviation_is_the_error_itself():
+    error, log_sigma = torch.tensor(0.04), torch.tensor(0.0, requires_grad=True)
+    optimizer = torch.optim.SGD([log_sigma], 0.2)
+    for _ in range(300):
+        optimizer.zero_grad()
+        likelihood(error, log_sigma).backward()
+        optimizer.step()
+    assert math.exp(2 * float(log_sigma)) == pytest.approx(0.04, rel=0.1)

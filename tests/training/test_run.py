@@ -1,0 +1,209 @@
+"""What a user would lose: the hours before a power cut, or the best model of a night."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from prodgen.catalog.catalogue import Catalogue
+from prodgen.errors import ProdgenError
+from prodgen.models import load_model
+from prodgen.models.families import FAMILIES
+from prodgen.training.alarms import Collapsed, Diverged
+from prodgen.training.export import export
+
+ALL = {
+    "dcgan": {"loss": "non-saturating"},
+    "resnet": {"augment": "translation,cutout", "adaptive": 0.6, "discriminator_steps": 2, "drop": 0.3},
+    "sagan": {"consistency": 1.0, "augment": "flip"},
+    "r3gan": {"loss": "relativistic", "r1": 0.1, "r2": 0.1, "precision": "bf16"},
+    "vae": {"accumulate": 2, "transform": "flip"},
+    "vaegan": {"precision": "bf16"},
+}
+"""A recipe of every family, between them with nearly everything that can be asked for."""
+
+
+def quiet(step, numbers):
+    pass
+
+
+def never():
+    return False
+
+
+def weights(run):
+    return {
+        f"{kind}.{name}": tensor
+        for kind, part in [*run.method.modules.items(), ("ema", run.ema.model)]
+        for name, tensor in part.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_resumed_run_gives_the_very_numbers_of_an_uninterrupted_one(make_run, family):
+    whole = make_run("whole", family=family, **ALL[family])
+    whole.train(quiet, never)
+
+    first = make_run("parts", family=family, **ALL[family])
+    first.train(quiet, lambda: first.step == 3)
+    assert first.step == 3
+    torch.manual_seed(99)
+    second = make_run("parts", family=family, **ALL[family])
+    assert second.resume()
+    second.train(quiet, never)
+
+    expected, got = weights(whole), weights(second)
+    assert [name for name in expected if not torch.equal(expected[name], got[name])] == []
+    numbers = [
+        [
+            {k: v for k, v in line.items() if k not in ("time", "images_per_second")}
+            for line in r.metrics.read()
+        ]
+        for r in (whole, second)
+    ]
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_ends_as_a_model_that_anyone_can_use(make_run, family, tmp_path):
+    run = make_run(family=family, **ALL[family])
+    run.train(quiet, never)
+    export(run, tmp_path / "model")
+
+    model = load_model(tmp_path / "model")
+
+    assert model.config.family == family
+    images = model.generator(torch.randn(3, model.config.latent_dim), torch.eye(10)[:3])
+    assert images.shape == (3, 1, 16, 16)
+    made = sorted(path.name for path in (tmp_path / "model").iterdir())
+    assert made == ["card.md", "config.json", "metrics.json", "model.safetensors", "samples.png"]
+    assert f'family = "{family}"' in (tmp_path / "model" / "card.md").read_text()
+    assert json.loads((tmp_path / "model" / "metrics.json").read_text())["step"] in (4, 6)
+    assert (run.folder / "samples" / "0000004.png").is_file()
+    assert any((run.folder / "tensorboard").iterdir())
+
+
+def test_the_loss_of_an_autoencoder_falls(make_run):
+    run = make_run(family="vae", steps=80, batch=32, decay=0.0)
+    first, last = [float(run.advance()["reconstruction"]) for _ in range(80)][::79]
+    assert last < 0.5 * first
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "least-squares"])
+def test_every_loss_can_be_trained_under(make_run, loss):
+    run = make_run(loss=loss, gradient_penalty=10.0 if loss == "wasserstein" else 0.0, steps=2)
+    run.train(quiet, never)
+    assert all(bool(p.isfinite().all()) for p in run.method.generator.parameters())
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(make_run):
+    plain = {"family": "vae", "beta": 0.0, "steps": 1}
+    norms = []
+    for parts in (1, 4):
+        run = make_run(f"parts-{parts}", accumulate=parts, **plain)
+        run.method.generator.eval()  # batch statistics are of a part
+        torch.nn.init.constant_(run.method.generator.to_code.weight, 0.0)
+        torch.nn.init.constant_(run.method.generator.to_code.bias, -12.0)  # codes without noise to speak of
+        torch.nn.init.constant_(run.method.generator.to_code.bias[:8], 0.5)
+        run.advance()
+        norms.append(run.method.generator.to_pixels.weight.detach().clone())
+    assert torch.allclose(norms[0], norms[1], atol=1e-4)
+
+
+def test_frozen_blocks_do_not_learn(make_run):
+    run = make_run(freeze=1, steps=2)
+    before = {n: t.clone() for n, t in run.method.discriminator.body[0].named_parameters()}
+    later = run.method.discriminator.linear.parametrizations.weight.original.clone()
+    run.train(quiet, never)
+    assert all(torch.equal(t, before[n]) for n, t in run.method.discriminator.body[0].named_parameters())
+    assert not torch.equal(later, run.method.discriminator.linear.parametrizations.weight.original)
+
+
+def test_a_catalogue_without_labels_trains(make_run, catalogue, tmp_path):
+    run = make_run(data=Catalogue(catalogue.images, {}, {}))
+    run.train(quiet, never)
+    export(run, tmp_path / "model")
+    assert (tmp_path / "model" / "samples.png").is_file()
+    assert "agreement" not in json.loads((tmp_path / "model" / "metrics.json").read_text())
+
+
+def test_unknown_labels_train_as_what_is_left_out(make_run, catalogue):
+    labels = np.where(np.arange(len(catalogue)) % 3, catalogue.labels["category"], -1)
+    run = make_run(data=Catalogue(catalogue.images, {"category": labels}, catalogue.values))
+    run.train(quiet, never)
+    assert run.is_evaluated
+
+
+def test_a_run_that_diverges_goes_back_to_its_checkpoint_and_on(make_run):
+    run = make_run()
+    poisoned = []
+
+    def poison(step, numbers):
+        if step == 3 and not poisoned:
+            poisoned.append(step)
+            next(run.method.generator.parameters()).data.fill_(float("nan"))
+
+    run.train(poison, never)
+
+    assert poisoned
+    assert (run.step, run.returns) == (6, 1)
+    assert all(bool(p.isfinite().all()) for p in run.ema.model.parameters())
+    steps = [line["step"] for line in run.metrics.read() if "generator" in line]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_that_diverges_again_and_again_is_given_up_with_a_reason(make_run):
+    run = make_run(checkpoint_every=1)
+
+    def poison(step, numbers):
+        next(run.method.generator.parameters()).data.fill_(float("nan"))
+
+    run.save()
+    with pytest.raises(Diverged, match="lower the learning rates"):
+        run.train(poison, never)
+
+
+def test_a_collapse_stops_the_run_and_takes_it_back_to_its_best_step(make_run, monkeypatch):
+    run = make_run(evaluate_every=2)
+    scores = iter([{"domain_fid": 9.0, "diversity": 0.9}, {"domain_fid": 30.0, "diversity": 0.01}])
+    monkeypatch.setattr("prodgen.training.run.Judge", lambda *_: lambda *_: next(scores))
+
+    with pytest.raises(Collapsed, match=r"collapsed at step 4 .* back at its best step, 2"):
+        run.train(quiet, never)
+
+    again = make_run(evaluate_every=2)
+    assert again.resume()
+    assert (again.step, again.best) == (2, 9.0)
+
+
+def test_another_recipe_does_not_go_on_with_this_run(make_run):
+    run = make_run()
+    run.train(quiet, lambda: run.step == 2)
+    with pytest.raises(ProdgenError, match=r"was made with ema = 0.999, not 0.9; resume it with the same"):
+        make_run(ema=0.9).resume()
+    assert make_run(steps=9).resume()
+
+
+def test_a_broken_checkpoint_is_told_and_not_overwritten(make_run):
+    run = make_run()
+    run.checkpoint_file.write_bytes(b"not a checkpoint")
+    with pytest.raises(ProdgenError, match="is not a checkpoint that can be resumed"):
+        run.resume()
+    assert run.checkpoint_file.read_bytes() == b"not a checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"batch": 256}, "the data holds 200 images, fewer than a batch of 256"),
+        (
+            {"widths": [16, 16, 16, 16, 16, 16]},
+            "the widths do not fit the images: size 16 is not 5 doublings",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(make_run, tmp_path, changes, words):
+    with pytest.raises(ProdgenError, match=words):
+        make_run("refused", **changes)
+    assert not (tmp_path / "refused").exists()
