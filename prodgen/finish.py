@@ -9,9 +9,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 def _colour(text: str) -> str:
     try:
-        red, green, blue = ImageColor.getrgb(text)[:3]
+        channels = ImageColor.getrgb(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no colour; write a CSS name or #rrggbb") from None
+        channels = ()
+    if not channels or max(channels) > 255:
+        raise ValueError(f"{text!r} is no colour; write a CSS name or #rrggbb")
+    if channels[3:] not in ((), (255,)):
+        raise ValueError(f"{text!r} is transparent; a background is opaque")
+    red, green, blue = channels[:3]
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 

@@ -14,16 +14,22 @@ from prodgen.finish import Augment, Finish, Output, file_name
         ("#fff", "#ffffff"),
         ("rgb(1, 2, 3)", "#010203"),
         ("hsl(0, 100%, 50%)", "#ff0000"),
-        ("#11223344", "#112233"),
+        ("#112233ff", "#112233"),
     ],
 )
 def test_a_colour_may_be_written_in_any_css_way(written, meant):
     assert Finish(background=written).background == meant
 
 
-@pytest.mark.parametrize("colour", ["", "blurple", "#12", "#gggggg", "12"])
+@pytest.mark.parametrize("colour", ["", "blurple", "#12", "#gggggg", "12", "rgb(300,0,0)", "rgb(0,300,300)"])
 def test_what_is_no_colour_is_refused(colour):
     with pytest.raises(ValidationError, match="no colour"):
+        Finish(background=colour)
+
+
+@pytest.mark.parametrize("colour", ["#11223344", "rgba(0,0,0,0)", "#fff8"])
+def test_a_background_that_would_not_be_one_is_refused(colour):
+    with pytest.raises(ValidationError, match="a background is opaque"):
         Finish(background=colour)
 
 

@@ -49,8 +49,11 @@ def bottom(size: int, widths: list[int]) -> int:
 class ProjectionDiscriminator(nn.Module):
     """(image, condition) -> how real, the condition entering by a projection (Miyato & Koyama 2018).
 
-    ``body``: (B, C, H, W) -> (B, width, h, w).
+    ``body``: (B, C, H, W) -> (B, width, h, w). ``sees_the_batch``: whether it normalises by the batch, in
+    which real and generated images must then not stand together.
     """
+
+    sees_the_batch = False
 
     def __init__(self, body: nn.Module, width: int, condition_dim: int, *, spectral: bool = True) -> None:
         super().__init__()

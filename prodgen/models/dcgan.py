@@ -45,6 +45,8 @@ class DCGANGenerator(ImageGenerator):
 class DCGANDiscriminator(ProjectionDiscriminator):
     """Strided convolutions, leaky units; batch normalisation in all but the first layer."""
 
+    sees_the_batch = True
+
     def __init__(self, condition_dim: int, channels: int, size: int, widths: list[int]) -> None:
         fine = widths[-1]
         layers: list[nn.Module] = [nn.Conv2d(channels, fine, 3, padding=1), nn.LeakyReLU(0.2)]

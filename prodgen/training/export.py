@@ -40,11 +40,10 @@ def export(run: Run, folder: Path) -> None:
     except (KeyError, RuntimeError):
         raise ProdgenError(f"{path} belongs to a run of another recipe: its networks differ") from None
     save_model(generator, folder)
-    lines = [line for line in run.metrics.read() if line["step"] == best["step"]]
-    scores = {name: value for line in lines for name, value in line.items()}
+    scores = best["scores"]
     metrics = {
         "step": best["step"],
-        "training_images": scores["images"],
+        "training_images": best["images"],
         "domain_fid": round(scores["domain_fid"], 3),
         **({"agreement": round(scores["agreement"], 4)} if "agreement" in scores else {}),
         "diversity": round(scores["diversity"], 3),
@@ -67,7 +66,9 @@ def _unconstrain(generator: ImageGenerator) -> None:
 def _card(run: Run, model: SavedModel, metrics: dict[str, Any]) -> str:
     attributes = "\n".join(f"- `{a.name}`: {', '.join(a.values)}" for a in model.config.attributes.attributes)
     scores = "\n".join(f"| {name} | {value} |" for name, value in metrics.items())
-    recipe = "\n".join(f"{key} = {json.dumps(value)}" for key, value in run.recipe.model_dump().items())
+    recipe = "\n".join(
+        f"{key} = {json.dumps(value)}" for key, value in run.recipe.model_dump(exclude_none=True).items()
+    )
     parameters = sum(p.numel() for p in model.generator.parameters())
     return f"""# {model.name}
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from prodgen.models.base import ImageGenerator
+from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.training.augment import Augment
 from prodgen.training.batches import Batch
 from prodgen.training.method import Losses, autocast, descend, noise
@@ -17,7 +17,9 @@ from prodgen.training.recipe import GanRecipe
 class Gan:
     """A generator and a discriminator that learn from each other, through one augmentation."""
 
-    def __init__(self, recipe: GanRecipe, generator: ImageGenerator, discriminator: nn.Module) -> None:
+    def __init__(
+        self, recipe: GanRecipe, generator: ImageGenerator, discriminator: ProjectionDiscriminator
+    ) -> None:
         self.recipe, self.generator, self.discriminator = recipe, generator, discriminator
         self.augment = Augment(recipe.augment, recipe.adaptive).to(next(discriminator.parameters()).device)
         self.loss = LOSSES[recipe.loss]
@@ -56,8 +58,7 @@ class Gan:
         # A penalty is a derivative of derivatives, for which eight bits are too few.
         with torch.autocast(seen.device.type, enabled=False) if penalised else autocast(recipe, batch):
             seen_real, seen_fake = (x.requires_grad_(penalised) for x in seen.chunk(2))
-            both = torch.cat([batch.condition, batch.condition])
-            real, fake_logits = self.discriminator(torch.cat([seen_real, seen_fake]), both).chunk(2)
+            real, fake_logits = self._judged(seen_real, seen_fake, batch.condition)
             loss = self.loss.discriminator(real, fake_logits)
             if recipe.r1:
                 loss = loss + 0.5 * recipe.r1 * zero_centred(real, seen_real)
@@ -67,10 +68,17 @@ class Gan:
                 penalty = one_centred(self.discriminator, seen_real, seen_fake, batch.condition)
                 loss = loss + recipe.gradient_penalty * penalty
             if recipe.consistency:
-                plain = self.discriminator(torch.cat([batch.real, fake]), both)
+                plain = torch.cat(self._judged(batch.real, fake, batch.condition))
                 loss = loss + recipe.consistency * F.mse_loss(torch.cat([real, fake_logits]), plain)
         self.augment.adapt(real)
         return loss
+
+    def _judged(self, real: Tensor, fake: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of both, in one pass unless batch statistics would tell them apart."""
+        if self.discriminator.sees_the_batch:
+            return self.discriminator(real, condition), self.discriminator(fake, condition)
+        logits = self.discriminator(torch.cat([real, fake]), torch.cat([condition, condition]))
+        return logits[: len(real)], logits[len(real) :]
 
     def generator_loss(self, batch: Batch) -> Tensor:
         """New images of the batch's conditions; against its real ones where the loss is of pairs."""

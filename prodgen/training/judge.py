@@ -9,6 +9,7 @@ from torch import Tensor
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor, train_classifier
+from prodgen.evaluation.domain import epochs_for
 from prodgen.evaluation.frechet import frechet_distance
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
@@ -26,6 +27,7 @@ class Judge:
 
     def __init__(self, catalogue: Catalogue, folder: Path, device: str) -> None:
         self.labelled = bool(catalogue.values)
+        images = catalogue.images
         catalogue = catalogue if self.labelled else _turned(catalogue)
         attribute = next(iter(catalogue.values))
         path = folder / "classifier.safetensors"
@@ -39,10 +41,12 @@ class Judge:
                 raise ProdgenError(f"{path} belongs to another catalogue; train in another folder") from None
             self.classifier.to(device, memory_format=torch.channels_last).eval()
         else:
-            self.classifier = train_classifier(catalogue, attribute, device=device)
+            self.classifier = train_classifier(
+                catalogue, attribute, epochs=epochs_for(len(catalogue)), device=device
+            )
             checkpoint.save(path, {"classifier": self.classifier.state_dict()})
-        rows = np.random.default_rng(0).permutation(len(catalogue))[: 2 * EVALUATED]
-        real = to_tensor(torch.from_numpy(catalogue.images[rows])).to(device)
+        rows = np.random.default_rng(0).permutation(len(images))[: 2 * EVALUATED]
+        real = to_tensor(torch.from_numpy(images[rows])).to(device)
         self.real, _ = judge(self.classifier, real)
         self.labels = torch.from_numpy(catalogue.labels[attribute][rows]).to(device)
 

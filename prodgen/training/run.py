@@ -74,6 +74,8 @@ class Run:
         Raises Diverged or Collapsed, the run taken back to where it was well.
         """
         judge, recipe = Judge(self.catalogue, self.folder, self.device), self.recipe
+        if not self.checkpoint_file.exists():
+            self.save()  # something to return to
         self.metrics.forget_after(self.step)
         clock, seen = time.perf_counter(), self.images
         while self.step < recipe.steps and not stopping():
@@ -87,6 +89,9 @@ class Run:
                 numbers["images_per_second"] = (self.images - seen) / (time.perf_counter() - clock)
                 clock, seen = time.perf_counter(), self.images
                 self._record(numbers, report)
+            if self._is_due(last) and not self._is_well():
+                self._return()
+                continue
             if self.step % recipe.sample_every == 0 or last:
                 self._settled(1000)
                 write_grid(self.ema.model, self.folder / "samples" / f"{self.step:07d}.png", recipe.seed)
@@ -94,8 +99,19 @@ class Run:
                 self._record(self._evaluate(judge), report)
             if self.step % recipe.checkpoint_every == 0:
                 self.save()
-        self.save()
+        if self._is_well():
+            self.save()
         self.metrics.close()
+
+    def _is_due(self, last: bool) -> bool:
+        recipe = self.recipe
+        every = (recipe.sample_every, recipe.evaluate_every, recipe.checkpoint_every)
+        return last or any(self.step % steps == 0 for steps in every)
+
+    def _is_well(self) -> bool:
+        """Whether every weight is a number: what is kept or judged must be."""
+        parts = [*self.method.modules.values(), self.ema.model]
+        return all(bool(p.isfinite().all()) for part in parts for p in part.parameters())
 
     def _record(self, numbers: dict[str, float], report: Report) -> None:
         self.metrics.write(self.step, self.images, numbers)
@@ -109,7 +125,8 @@ class Run:
             scores = judge(self.ema.model, self._latents(EVALUATED), conditions)
         if scores["domain_fid"] < self.best:
             self.best = scores["domain_fid"]
-            state = {"step": self.step, "model": self.ema.model.state_dict(), "run": self.state()}
+            state = {"step": self.step, "images": self.images, "scores": scores, "run": self.state()}
+            state["model"] = self.ema.model.state_dict()
             checkpoint.save(self.best_file, state)
         elif looks_collapsed(scores, self.best):
             state = checkpoint.load(self.best_file)
@@ -127,9 +144,10 @@ class Run:
 
     def _return(self) -> None:
         """Back to the last checkpoint, and on by another path; a run that diverges again and again ends."""
-        diverged, self.returns = self.step, self.returns + 1
+        diverged, best, self.returns = self.step, self.best, self.returns + 1
         if self.returns > RETURNS or not self.resume(keep_random=False):
             raise Diverged(diverged)
+        self.best = best  # whose file is still there
         self.metrics.forget_after(self.step)
 
     # What is kept

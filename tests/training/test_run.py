@@ -135,6 +135,19 @@ def test_unknown_labels_train_as_what_is_left_out(make_run, catalogue):
     assert run.is_evaluated
 
 
+def test_what_is_no_number_is_neither_kept_nor_judged(make_run):
+    run = make_run(checkpoint_every=1, evaluate_every=1)
+
+    def poison(step, numbers):
+        if step == 2 and "domain_fid" not in numbers and not run.returns:
+            next(run.method.generator.parameters()).data.fill_(float("nan"))
+
+    run.train(poison, never)
+
+    assert (run.step, run.returns) == (6, 1)
+    assert all(bool(p.isfinite().all()) for p in run.method.generator.parameters())
+
+
 def test_a_run_that_diverges_goes_back_to_its_checkpoint_and_on(make_run):
     run = make_run()
     poisoned = []
