@@ -1,6 +1,7 @@
 """What is done to an image after the generator: the part of a request that says so."""
 
 import re
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from PIL import ImageColor
@@ -8,10 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _colour(text: str) -> str:
-    try:
+    channels: tuple[int, ...] = ()
+    with suppress(ValueError):
         channels = ImageColor.getrgb(text)
-    except ValueError:
-        channels = ()
     if not channels or max(channels) > 255:
         raise ValueError(f"{text!r} is no colour; write a CSS name or #rrggbb")
     if channels[3:] not in ((), (255,)):
