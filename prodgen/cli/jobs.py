@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import client, console, fetch, follow
+from prodgen.cli.remote import client, console, fetch, follow, results
 
 app = typer.Typer(help="List, show, watch, cancel, download and recover jobs.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="A job's id.")]
@@ -23,10 +23,10 @@ def list_jobs(limit: Annotated[int, typer.Option(min=1)] = 20, json: Json = Fals
     if json:
         print_json(found)
         return
-    table = Table("job", "state", "done", "total", "model", "created")
+    table = Table(Column("job", no_wrap=True), "state", "done", "total", "created")
     for job in found:
-        table.add_row(*(str(job.get(k, "")) for k in ("id", "state", "done", "total", "model", "created")))
-    console.print(table)
+        table.add_row(*(str(job[k]) for k in ("id", "state", "done", "total")), job["created"][:16])
+    results.print(table)
 
 
 @app.command()
@@ -82,4 +82,4 @@ def _print(job: dict[str, Any], json: bool) -> None:
         print_json(job)
         return
     for name, value in job.items():
-        console.print(f"{name:10} {value}")
+        results.print(f"{name:10} {value}", markup=False, soft_wrap=True)

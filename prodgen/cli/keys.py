@@ -7,7 +7,7 @@ from rich.table import Table
 
 from prodgen.access import SCOPES, KeyRing
 from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import console
+from prodgen.cli.remote import console, results
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
 from prodgen.storage import connect
@@ -44,7 +44,7 @@ def list_keys(json: Json = False) -> None:
     for key in found:
         revoked = str(key.revoked or "")
         table.add_row(key.id, key.tenant, ", ".join(key.scopes), key.label, f"{key.created:%F %T}", revoked)
-    console.print(table)
+    results.print(table)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import client, console
+from prodgen.cli.remote import client, console, results
 
 app = typer.Typer(help="List and show models.", no_args_is_help=True)
 
@@ -23,7 +23,7 @@ def list_models(json: Json = False) -> None:
     for model in found:
         aliases = ", ".join(model.get("aliases", []))
         table.add_row(model["id"], aliases, model["owned_by"], str(model.get("size", "")))
-    console.print(table)
+    results.print(table)
 
 
 @app.command()
@@ -37,7 +37,7 @@ def show(
         print_json(model)
         return
     for name, value in model.items():
-        console.print(f"{name:12} {value}")
+        results.print(f"{name:12} {value}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -12,6 +12,9 @@ from prodgen.client import TERMINAL, Client
 from prodgen.errors import ProdgenError
 
 console = Console(stderr=True)
+"""Progress, and what is said beside the result."""
+results = Console()
+"""Results for people: what a pipe gets."""
 
 
 def client() -> Client:
@@ -19,6 +22,8 @@ def client() -> Client:
     key = os.environ.get("PRODGEN_API_KEY")
     if not key:
         raise ProdgenError("PRODGEN_API_KEY is not set; `prodgen up` writes a key to ready.json")
+    if not key.isascii():
+        raise ProdgenError("PRODGEN_API_KEY has a letter that no key has; copy it again")
     url = os.environ.get("PRODGEN_URL", "http://127.0.0.1:8000")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -12,7 +12,9 @@ from prodgen.cli.options import Json, print_json
 
 def up(
     port: Annotated[int, typer.Option(help="The gateway's port.", min=1, max=65535)] = 8000,
-    flower_port: Annotated[int | None, typer.Option(help="Flower's port; any free one if left out.")] = None,
+    flower_port: Annotated[
+        int | None, typer.Option(help="Flower's port; any free one if left out.", min=1, max=65535)
+    ] = None,
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
     json: Json = False,

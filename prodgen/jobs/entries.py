@@ -4,15 +4,24 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from prodgen.jobs.record import JobRecord, Queue, State
+from prodgen.jobs.spec import CELL
 
 Held = Literal["held", "lost", "cancelled"]
+
+
+MAX_RUN = 256
+"""Cells a lease at most, so that a page of images finds its manifest among so many names."""
+
+LEASE_PIXELS = 1 << 24
+"""Finished pixels a lease at most, about a second of a CPU's work: large images make short leases."""
 
 
 @dataclass(frozen=True)
 class JobEntry:
     """An order of ``total`` images as the ledger knows it; ``created`` in Unix seconds.
 
-    While both wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1.
+    While both wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1. A lease has
+    at most ``run`` cells.
     """
 
     id: str
@@ -21,6 +30,7 @@ class JobEntry:
     total: int
     weight: float = 1.0
     created: float = 0.0
+    run: int = MAX_RUN
 
     def __post_init__(self) -> None:
         if self.total < 1 or not 0 < self.weight < float("inf"):
@@ -30,7 +40,9 @@ class JobEntry:
     def of(cls, record: JobRecord, weight: float = 1.0) -> "JobEntry":
         """The entry of a job.json."""
         created = record.created.timestamp()
-        return cls(record.id, record.tenant, record.spec.priority, record.total, weight, created)
+        pixels = (record.spec.finish.size or 1) ** 2
+        run = min(MAX_RUN, max(1, LEASE_PIXELS // (CELL * pixels)))
+        return cls(record.id, record.tenant, record.spec.priority, record.total, weight, created, run)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,13 @@ import redis
 from redis.exceptions import RedisError
 
 from prodgen.jobs import replies
-from prodgen.jobs.entries import Backlog, Event, Held, JobEntry, Lease, Progress
+from prodgen.jobs.entries import MAX_RUN, Backlog, Event, Held, JobEntry, Lease, Progress
 from prodgen.jobs.record import JobState, Queue, State
 from prodgen.jobs.scripts import LedgerLost, Scripts, text, translated
 from prodgen.jobs.spec import CELL
 from prodgen.names import check_name
 
 __all__ = ["MAX_RUN", "Backlog", "Event", "Held", "JobEntry", "Ledger", "LedgerLost", "Lease", "Progress"]
-
-MAX_RUN = 256
-"""Cells a lease at most, so that a page of images finds its manifest among so many names."""
 
 RECOVERY_SECONDS = 30
 """A recovery silent for so long is taken for dead."""

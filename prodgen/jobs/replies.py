@@ -6,9 +6,9 @@ from prodgen.jobs.entries import Event, JobEntry, Lease, Progress
 from prodgen.jobs.spec import CELL, cells
 
 
-def identity(entry: JobEntry) -> tuple[str, str, str, int, float, float]:
+def identity(entry: JobEntry) -> tuple[str, str, str, int, float, float, int]:
     """A job's fields in the scripts' order."""
-    return entry.id, entry.tenant, entry.queue, entry.total, entry.weight, entry.created
+    return entry.id, entry.tenant, entry.queue, entry.total, entry.weight, entry.created, entry.run
 
 
 def lease(fields: list[Any]) -> Lease:

@@ -8,7 +8,7 @@ import redis
 from prodgen.jobs.ledger import MAX_RUN, Backlog, JobEntry, Ledger, LedgerLost
 from prodgen.jobs.record import JobState
 from tests.jobs.memory import MemoryStore
-from tests.jobs.workshop import MONDAY
+from tests.jobs.workshop import MONDAY, new_record
 
 RunOut = Callable[..., None]
 
@@ -270,3 +270,16 @@ def test_a_server_that_forgot_its_last_second_gives_no_token_twice(
     client.delete("prodgen:token")
     later = {ledger.lease("bulk", "w", 64) for _ in range(5)}
     assert len({lease.token for lease in forgotten | later if lease}) == 10
+
+
+def test_large_images_make_short_leases(ledger: Ledger) -> None:
+    """A crash is to lose about a second's work, and a cancel to be heard as soon."""
+    for side, cells in ((None, 156), (256, 4), (1024, 1), (2048, 1)):
+        record = new_record(f"j-{side}", 10_000)
+        finish = record.spec.finish.model_copy(update={"size": side})
+        record = record.model_copy(update={"spec": record.spec.model_copy(update={"finish": finish})})
+        assert ledger.submit(JobEntry.of(record))
+        lease = ledger.lease("bulk", f"w-{side}", 10_000)
+        assert lease
+        assert (lease.job, lease.cells) == (record.id, cells)
+        ledger.cancel(record.id)

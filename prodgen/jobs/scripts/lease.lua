@@ -28,7 +28,7 @@ else
   end
   local stop = redis.call('BITPOS', taken, 1, first, -1, 'BIT')
   if stop < 0 then stop = count end
-  cells = math.min(tonumber(want), stop - first)
+  cells = math.min(tonumber(want), job.run or stop, stop - first)
   mark(taken, first, cells, 1)
 end
 redis.call('DEL', key('reserved', worker))

@@ -1,8 +1,8 @@
--- submit(job, tenant, queue, total, weight, created): 1, or 0 when the job is known already.
-local _, id, tenant, queue, total, weight, created = unpack(ARGV)
+-- submit(job, tenant, queue, total, weight, created, run): 1, or 0 when the job is known already.
+local _, id, tenant, queue, total, weight, created, run = unpack(ARGV)
 if redis.call('EXISTS', key('job', id)) == 1 then return 0 end
 redis.call('HSET', key('job', id), 'tenant', tenant, 'queue', queue, 'total', total, 'weight', weight,
-  'created', created, 'state', 'queued', 'done', 0, 'dead', 0, 'owed', 0)
+  'created', created, 'run', run, 'state', 'queued', 'done', 0, 'dead', 0, 'owed', 0)
 redis.call('ZADD', key('jobs', tenant), created, id)
 
 local job = find(id)
