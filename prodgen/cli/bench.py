@@ -13,7 +13,7 @@ from rich.table import Table
 
 from prodgen.cli.demo import running
 from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import console
+from prodgen.cli.remote import console, results
 from prodgen.client import Client
 from prodgen.embedded.place import Place, free_port
 from prodgen.embedded.stack import Stack
@@ -71,7 +71,7 @@ def bench(
         ("encoding", "limit that encoding alone sets"),
     ):
         table.add_row(words, f"{rates[name]:,.0f}", f"{ratios[name]:.2f}")
-    console.print(table)
+    results.print(table)
 
 
 def order(gateway: Client, model: "SavedModel", images: int) -> float:

@@ -13,7 +13,7 @@ from prodgen.catalog.download import download as fetch
 from prodgen.catalog.open import kind, open_catalogue, splits
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import console
+from prodgen.cli.remote import console, results
 
 app = typer.Typer(help="Fetch public data sets, and look at data.", no_args_is_help=True)
 
@@ -68,9 +68,9 @@ def show(
         return
     for name, value in found.items():
         if name != "attributes":
-            console.print(f"{name:12} {_words(value)}", markup=False)
+            results.print(f"{name:12} {_words(value)}", markup=False)
     for name, attribute in found["attributes"].items():
-        console.print(
+        results.print(
             f"{name:12} {_words(attribute['values'])}; unknown {attribute['unknown']}", markup=False
         )
 

@@ -75,7 +75,7 @@ def evaluate(
     if json:
         print_json(report.metrics(evaluation))
     else:
-        console.print(summary(evaluation.figures))
+        Console().print(summary(evaluation.figures))
         console.print(f"{saved.ref}: {out}/card.md")
 
 

@@ -2,14 +2,14 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import client, console, fetch, follow, results
+from prodgen.cli.remote import client, console, fetch, follow, print_record, results
 
 app = typer.Typer(help="List, show, watch, cancel, download and recover jobs.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="A job's id.")]
@@ -33,21 +33,21 @@ def list_jobs(limit: Annotated[int, typer.Option(min=1)] = 20, json: Json = Fals
 def show(job: Id, json: Json = False) -> None:
     """One job."""
     with client() as gateway:
-        _print(gateway.job(job), json)
+        print_record(gateway.job(job), json)
 
 
 @app.command()
 def watch(job: Id, json: Json = False) -> None:
     """Follow a job to its end."""
     with client() as gateway:
-        _print(follow(gateway, gateway.job(job), quiet=json), json)
+        print_record(follow(gateway, gateway.job(job), quiet=json), json)
 
 
 @app.command()
 def cancel(job: Id, json: Json = False) -> None:
     """Stop a job; the images that are made stay."""
     with client() as gateway:
-        _print(gateway.cancel(job), json)
+        print_record(gateway.cancel(job), json)
 
 
 @app.command()
@@ -75,11 +75,3 @@ def recover(json: Json = False) -> None:
         print_json({"rebuilt": rebuilt})
     else:
         console.print("the ledger was rebuilt from the store" if rebuilt else "the ledger is whole")
-
-
-def _print(job: dict[str, Any], json: bool) -> None:
-    if json:
-        print_json(job)
-        return
-    for name, value in job.items():
-        results.print(f"{name:10} {value}", markup=False, soft_wrap=True)

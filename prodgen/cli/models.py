@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import client, console, results
+from prodgen.cli.remote import client, console, print_record, results
 
 app = typer.Typer(help="List and show models.", no_args_is_help=True)
 
@@ -33,11 +33,7 @@ def show(
     """One model, and what it can be asked for."""
     with client() as gateway:
         model = gateway.model(ref)
-    if json:
-        print_json(model)
-        return
-    for name, value in model.items():
-        results.print(f"{name:12} {value}", markup=False, soft_wrap=True)
+    print_record(model, json)
 
 
 @app.command()

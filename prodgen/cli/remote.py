@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from prodgen.cli.options import print_json
 from prodgen.client import TERMINAL, Client
 from prodgen.errors import ProdgenError
 
@@ -53,6 +54,15 @@ def fetch(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool) -> in
 def is_over(job: dict[str, Any]) -> bool:
     """Whether the job has ended."""
     return job["state"] in TERMINAL
+
+
+def print_record(record: dict[str, Any], json: bool) -> None:
+    """One thing of the gateway's: JSON for programs, a line a field for people."""
+    if json:
+        print_json(record)
+        return
+    for name, value in record.items():
+        results.print(f"{name:12} {value}", markup=False, soft_wrap=True)
 
 
 def _bar(quiet: bool) -> Progress:

@@ -42,9 +42,8 @@ def train(
     chosen = load_recipe(recipe, set or [])
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, disable=json or not console.is_terminal, transient=True
-    ) as progress:
+    quiet = json or not console.is_terminal
+    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
         reading = progress.add_task("Reading the images", total=None)
         catalogue = open_catalogue(
             data,
@@ -62,7 +61,7 @@ def train(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     collapse = None
-    with Progress(*columns, console=console, disable=json or not console.is_terminal) as progress:
+    with Progress(*columns, console=console, disable=quiet) as progress:
         task = progress.add_task(chosen.name, total=chosen.steps, completed=run.step)
 
         def report(step: int, numbers: dict[str, float]) -> None:

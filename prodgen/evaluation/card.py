@@ -4,6 +4,7 @@ from prodgen import __version__
 from prodgen.catalog.catalogue import digest
 from prodgen.evaluation.evaluate import Evaluation
 from prodgen.evaluation.figure import Figure
+from prodgen.models import SavedModel
 
 TRAINING = "\n## How it was trained"
 
@@ -18,19 +19,9 @@ PICTURES = {
 def card(evaluation: Evaluation, earlier: str = "") -> str:
     """Markdown; keeps of an ``earlier`` card of the model how it was trained, and what follows that."""
     scene = evaluation.scene
-    config = scene.model.config
-    parameters = sum(p.numel() for p in scene.model.generator.parameters())
-    attributes = "\n".join(f"- `{a.name}`: {', '.join(a.values)}" for a in config.attributes.attributes)
     pictures = "\n\n".join(f"![{PICTURES[n]}]({n})" for n in PICTURES if n in evaluation.pictures)
     _, heading, training = earlier.partition(TRAINING)
-    return f"""# {scene.model.name}
-
-{config.size}x{config.size} pixels, {config.channels} channel(s), family `{config.family}`, {parameters:,}
-parameters, version `{scene.model.digest}`.
-
-## What it can be asked for
-{attributes}
-
+    return f"""{opening(scene.model)}
 ## How good it is
 *Real* is the same measure with real images in the generated ones' place: training images where images are
 compared or teach a classifier, test images where they are judged. A perfect model would score about that.
@@ -54,6 +45,21 @@ Real images of another size than the model's were brought to it when the data wa
 DIR holds the training split `{digest(scene.splits.train)}` ({len(scene.splits.train):,} images) and the test
 split `{digest(scene.splits.test)}` ({len(scene.splits.test):,} images). Measured by prodgen {__version__}.
 {heading}{training}"""
+
+
+def opening(model: SavedModel) -> str:
+    """What every card begins with: what the model is, and what it can be asked for."""
+    config = model.config
+    parameters = sum(p.numel() for p in model.generator.parameters())
+    attributes = "\n".join(f"- `{a.name}`: {', '.join(a.values)}" for a in config.attributes.attributes)
+    return f"""# {model.name}
+
+{config.size}x{config.size} pixels, {config.channels} channel(s), family `{config.family}`, {parameters:,}
+parameters, version `{model.digest}`.
+
+## What it can be asked for
+{attributes}
+"""
 
 
 def command(evaluation: Evaluation) -> str:

@@ -7,23 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.memorisation import Memorisation
 from prodgen.evaluation.pictures import Row, table_of_images
 from prodgen.evaluation.reconstruction import Reconstruction
 from prodgen.evaluation.scene import Scene
 from prodgen.evaluation.splits import attributes_of
 from prodgen.generation.encode import to_image
-from prodgen.generation.sheet import contact_sheet
 
 CLOSEST = 12
 PAIRS, PAIR_ROWS = 4, 10
-
-
-def samples(images: Catalogue, attribute: str) -> Image.Image:
-    """Eight a row, each over its value of ``attribute``."""
-    labels = [images.values[attribute][k] for k in images.labels[attribute]]
-    return contact_sheet([to_image(pixels) for pixels in images.images], labels, 64, columns=8)
 
 
 def neighbours(scene: Scene, found: Memorisation) -> Image.Image:

@@ -13,13 +13,11 @@ from prodgen.evaluation.interpolation import interpolations
 from prodgen.evaluation.memorisation import memorisation
 from prodgen.evaluation.metrics import TITLES, compare
 from prodgen.evaluation.reconstruction import reconstruction, reconstructs
-from prodgen.evaluation.samples import generate_asked
+from prodgen.evaluation.samples import sample_sheet
 from prodgen.evaluation.scene import Scene
 from prodgen.evaluation.splits import subset
 
 Findings = tuple[dict[str, Figure], dict[str, Image.Image]]
-SAMPLES = 8
-"""Images of each value on the sheet."""
 PIXELS = "none: the pixels themselves"
 
 
@@ -97,9 +95,7 @@ def memory(scene: Scene) -> Findings:
 def sheet(scene: Scene) -> Findings:
     """No figure, but eight images of every value of the first attribute, none of them chosen."""
     values = scene.splits.train.values[scene.first]
-    asked = [{scene.first: value} for value in values for _ in range(SAMPLES)]
-    images = generate_asked(scene.model, asked, scene.seed, scene.device)
-    return {}, {"samples.png": gallery.samples(images, scene.first)}
+    return {}, {"samples.png": sample_sheet(scene.model, scene.first, values, scene.seed, scene.device)}
 
 
 def in_between(scene: Scene) -> Findings:

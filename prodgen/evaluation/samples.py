@@ -3,12 +3,27 @@
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.generation.encode import decode
+from prodgen.generation.encode import decode, to_image
 from prodgen.generation.engine import Engine, Request
+from prodgen.generation.sheet import contact_sheet
 from prodgen.image import ImageRequest, resolve
 from prodgen.models import SavedModel
+
+EACH = 8
+"""Images of each value on a sheet."""
+
+
+def sample_sheet(
+    model: SavedModel, attribute: str | None, values: Sequence[str], seed: int, device: str
+) -> Image.Image:
+    """A row of eight images of every value of an attribute, none of them chosen; eight rows without one."""
+    asked = [{attribute: value} for value in values for _ in range(EACH)] if attribute else [{}] * EACH**2
+    made = generate_asked(model, asked, seed, device)
+    labels = ["".join(wanted.values()) for wanted in asked]
+    return contact_sheet([to_image(pixels) for pixels in made.images], labels, 64, columns=EACH)
 
 
 def generate(model: SavedModel, count: int, seed: int, device: str) -> Catalogue:

@@ -40,7 +40,7 @@ class JobEntry:
     def of(cls, record: JobRecord, weight: float = 1.0) -> "JobEntry":
         """The entry of a job.json."""
         created = record.created.timestamp()
-        pixels = (record.spec.finish.size or 1) ** 2
+        pixels = (record.spec.finish.size or 1) ** 2  # a model's own size is small, and in its rate already
         run = min(MAX_RUN, max(1, LEASE_PIXELS // (CELL * pixels)))
         return cls(record.id, record.tenant, record.spec.priority, record.total, weight, created, run)
 

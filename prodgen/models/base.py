@@ -5,15 +5,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
 from prodgen.attributes import AttributeSchema
 from prodgen.models.condition import condition_size
 from prodgen.models.hub import SafetensorsHubMixin
+from prodgen.models.layers import constraint
 
 
 class ImageGenerator(nn.Module, SafetensorsHubMixin):
-    """(latent, condition) -> image. A family's constructor arguments are its saved configuration.
+    """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1].
+
+    A family's constructor arguments are its saved configuration.
 
     ``size``: side in pixels. ``widths``: channels from the coarsest resolution to the finest; the side of
     the coarsest is ``size / 2 ** (len(widths) - 1)``. Each family also takes, and only keeps, ``ground`` (the
@@ -32,10 +34,6 @@ class ImageGenerator(nn.Module, SafetensorsHubMixin):
         self.schema, self.size, self.channels, self.latent_dim = attributes, size, channels, latent_dim
         self.condition_dim = condition_size(attributes)
         self.bottom = bottom(size, widths)
-
-    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1]."""
-        raise NotImplementedError
 
 
 def bottom(size: int, widths: list[int]) -> int:
@@ -57,7 +55,7 @@ class ProjectionDiscriminator(nn.Module):
 
     def __init__(self, body: nn.Module, width: int, condition_dim: int, *, spectral: bool = True) -> None:
         super().__init__()
-        constrain = spectral_norm if spectral else lambda module: module
+        constrain = constraint(spectral)
         self.body = body
         self.linear = constrain(nn.Linear(width, 1))
         self.projection = constrain(nn.Linear(condition_dim, width, bias=False)) if condition_dim else None

@@ -8,7 +8,6 @@ from prodgen.models.r3gan import R3GANDiscriminator, R3GANGenerator
 from prodgen.models.resnet import ResNetDiscriminator, ResNetGenerator
 from prodgen.models.sagan import SAGANDiscriminator, SAGANGenerator
 from prodgen.models.vae import VAE
-from prodgen.models.vaegan import VAEGAN
 
 
 @dataclass(frozen=True)
@@ -25,5 +24,5 @@ FAMILIES = {
     "sagan": Family(SAGANGenerator, SAGANDiscriminator),
     "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
     "vae": Family(VAE),
-    "vaegan": Family(VAEGAN, ResNetDiscriminator),
+    "vaegan": Family(VAE, ResNetDiscriminator),
 }

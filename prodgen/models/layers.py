@@ -1,9 +1,16 @@
 """The parts that the residual networks are built from."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
+
+
+def constraint(spectral: bool) -> Callable[[nn.Module], nn.Module]:
+    """What a discriminator's layers pass through: spectral norm (Miyato et al. 2018), or nothing."""
+    return spectral_norm if spectral else lambda layer: layer
 
 
 class ConditionalBatchNorm(nn.Module):
@@ -63,7 +70,7 @@ class DownBlock(nn.Module):
         self, inputs: int, outputs: int, *, down: bool, first: bool = False, spectral: bool = True
     ) -> None:
         super().__init__()
-        constrain = spectral_norm if spectral else lambda module: module
+        constrain = constraint(spectral)
         self.down, self.first = down, first
         self.conv1 = constrain(nn.Conv2d(inputs, outputs, 3, padding=1))
         self.conv2 = constrain(nn.Conv2d(outputs, outputs, 3, padding=1))

@@ -16,7 +16,11 @@ Gaussian = tuple[Tensor, Tensor]
 
 
 class VAE(ResNetGenerator):
-    """Latents are twice as long as codes: half says where the second stage looks, half is its noise."""
+    """Latents are twice as long as codes: half says where the second stage looks, half is its noise.
+
+    A VAE-GAN (Larsen et al. 2016) has the same networks; how it is trained, and against whom, is
+    `prodgen.training.vaegan`'s.
+    """
 
     def __init__(
         self,

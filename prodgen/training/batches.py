@@ -1,6 +1,7 @@
 """The batches of a run: each a function of the seed and its number, so that a resumed run sees the same."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ class Batches:
         self._blocks = [len(values) for values in catalogue.values.values()]
         self._batch, self._seed, self._device, self._drop = batch, seed, device, drop
         self._transform = Augment(transform)
+        self._order = lru_cache(1)(self._shuffled)
 
     def __getitem__(self, number: int) -> Batch:
         rows = self._rows(number)
@@ -52,8 +54,11 @@ class Batches:
 
     def _rows(self, number: int) -> Tensor:
         epoch, position = divmod(number, len(self._images) // self._batch)
+        return self._order(epoch)[position * self._batch : (position + 1) * self._batch]
+
+    def _shuffled(self, epoch: int) -> Tensor:
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
-        return torch.from_numpy(order[position * self._batch : (position + 1) * self._batch])
+        return torch.from_numpy(order)
 
     def _dropped(self, condition: Tensor) -> Tensor:
         if not self._drop or not self._blocks:

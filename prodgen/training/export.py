@@ -11,10 +11,8 @@ from torch.nn.utils import parametrize
 
 from prodgen import __version__
 from prodgen.errors import ProdgenError
-from prodgen.generation.encode import decode, to_image
-from prodgen.generation.engine import Engine, Request
-from prodgen.generation.sheet import contact_sheet
-from prodgen.image import ImageRequest, resolve
+from prodgen.evaluation.card import opening
+from prodgen.evaluation.samples import sample_sheet
 from prodgen.models import SavedModel, load_model, save_model
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
@@ -35,7 +33,7 @@ def export(run: Run, folder: Path) -> None:
     best = checkpoint.load(path)
     generator = copy.deepcopy(run.ema.model)  # the run may go on
     try:
-        generator.load_state_dict(best["model"])
+        generator.load_state_dict(best["run"]["ema"])
         _unconstrain(generator)
     except (KeyError, RuntimeError):
         raise ProdgenError(f"{path} belongs to a run of another recipe: its networks differ") from None
@@ -53,7 +51,9 @@ def export(run: Run, folder: Path) -> None:
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     model = load_model(folder, run.recipe.name)
     (folder / "card.md").write_text(_card(run, model, metrics))
-    _samples(model, folder / "samples.png")
+    first = next(iter(model.config.attributes.attributes), None)
+    name, values = (first.name, first.values) if first else (None, ())
+    sample_sheet(model, name, values, 0, "cpu").save(folder / "samples.png")
 
 
 def _unconstrain(generator: ImageGenerator) -> None:
@@ -64,20 +64,11 @@ def _unconstrain(generator: ImageGenerator) -> None:
 
 
 def _card(run: Run, model: SavedModel, metrics: dict[str, Any]) -> str:
-    attributes = "\n".join(f"- `{a.name}`: {', '.join(a.values)}" for a in model.config.attributes.attributes)
     scores = "\n".join(f"| {name} | {value} |" for name, value in metrics.items())
     recipe = "\n".join(
         f"{key} = {json.dumps(value)}" for key, value in run.recipe.model_dump(exclude_none=True).items()
     )
-    parameters = sum(p.numel() for p in model.generator.parameters())
-    return f"""# {model.name}
-
-{model.config.size}x{model.config.size} pixels, {model.config.channels} channel(s), family
-`{model.config.family}`, {parameters:,} parameters, version `{model.digest}`.
-
-## What it can be asked for
-{attributes}
-
+    return f"""{opening(model)}
 ## Scores
 | measure | value |
 | --- | --- |
@@ -93,14 +84,3 @@ prodgen {__version__}, torch {torch.__version__}, {platform.machine()}, on {len(
 {recipe}
 ```
 """
-
-
-def _samples(model: SavedModel, path: Path) -> None:
-    """A sheet of eight images of every value of the first attribute."""
-    schema = model.config.attributes.attributes
-    asked = [{schema[0].name: value} for value in schema[0].values for _ in range(8)] if schema else [{}] * 64
-    images = resolve(model.config.attributes, [ImageRequest(k, 0, k, a) for k, a in enumerate(asked)])
-    with Engine("cpu") as engine:
-        files = list(engine.submit(Request(model, images)))
-    labels = ["".join(a.values()) for a in asked]
-    contact_sheet([to_image(decode(f)) for f in files], labels, 64, columns=8).save(path)

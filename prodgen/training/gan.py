@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.training.augment import Augment
 from prodgen.training.batches import Batch
-from prodgen.training.method import Losses, autocast, descend, noise
+from prodgen.training.method import Losses, autocast, descend, noise, still
 from prodgen.training.objectives import LOSSES, one_centred, zero_centred
 from prodgen.training.recipe import GanRecipe
 
@@ -39,12 +39,8 @@ class Gan:
         d_loss = torch.zeros(())
         for batch in batches:
             d_loss = self._descend("discriminator", self.discriminator_loss, batch)
-        learning = [p for p in self.discriminator.parameters() if p.requires_grad]
-        for p in learning:
-            p.requires_grad_(False)
-        g_loss = self._descend("generator", self.generator_loss, batches[-1])
-        for p in learning:
-            p.requires_grad_(True)
+        with still(self.discriminator):
+            g_loss = self._descend("generator", self.generator_loss, batches[-1])
         numbers = {"discriminator": d_loss, "generator": g_loss}
         return numbers if self.recipe.adaptive is None else {**numbers, "augment": self.augment.strength}
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.errors import ProdgenError
+from prodgen.evaluation.accuracy import accuracy_of
 from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor, train_classifier
 from prodgen.evaluation.domain import epochs_for
 from prodgen.evaluation.frechet import frechet_distance
@@ -30,11 +31,11 @@ class Judge:
         images = catalogue.images
         catalogue = catalogue if self.labelled else _turned(catalogue)
         attribute = next(iter(catalogue.values))
+        self.values = catalogue.values[attribute]
         path = folder / "classifier.safetensors"
         if path.exists():
             with torch.random.fork_rng():  # a resumed run goes on with its own numbers
-                channels, values = catalogue.images.shape[3], catalogue.values[attribute]
-                self.classifier = DomainClassifier(channels, len(values))
+                self.classifier = DomainClassifier(images.shape[3], len(self.values))
             try:
                 self.classifier.load_state_dict(checkpoint.load(path)["classifier"])
             except (KeyError, RuntimeError):
@@ -66,8 +67,9 @@ class Judge:
             block = conditions[:, : self.classifier.head.out_features]
             asked = torch.where(block.sum(1) > 0, block.argmax(1), UNKNOWN)
             labels = self.labels
-            known = asked != UNKNOWN
-            scores["agreement"] = float((predicted == asked)[known].float().mean())
+            agreement = accuracy_of(predicted, asked, self.values).overall
+            if agreement is not None:
+                scores["agreement"] = agreement
         spread, real_spread = _spread(features, asked), _spread(self.real, labels)
         return {**scores, "diversity": float(spread / real_spread)}
 

@@ -1,6 +1,7 @@
 """What a way of training offers to the loop, whichever family it trains."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -41,6 +42,19 @@ def descend(optimizer: torch.optim.Optimizer, losses: Iterator[Tensor], parts: i
     clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
     optimizer.step()
     return total
+
+
+@contextmanager
+def still(network: nn.Module) -> Iterator[None]:
+    """The network passes gradients on, and takes none, until the end of the block."""
+    learning = [p for p in network.parameters() if p.requires_grad]
+    for p in learning:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in learning:
+            p.requires_grad_(True)
 
 
 def noise(batch: Batch, dim: int) -> Tensor:

@@ -126,7 +126,6 @@ class Run:
         if scores["domain_fid"] < self.best:
             self.best = scores["domain_fid"]
             state = {"step": self.step, "images": self.images, "scores": scores, "run": self.state()}
-            state["model"] = self.ema.model.state_dict()
             checkpoint.save(self.best_file, state)
         elif looks_collapsed(scores, self.best):
             state = checkpoint.load(self.best_file)
@@ -159,7 +158,7 @@ class Run:
 
     @property
     def best_file(self) -> Path:
-        """The averaged generator of the best step, and the run as it was then."""
+        """The run as it was at its best step, and what it scored."""
         return self.folder / "best.safetensors"
 
     @property

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from prodgen.models.base import ProjectionDiscriminator
-from prodgen.models.vaegan import VAEGAN
+from prodgen.models.vae import VAE
 from prodgen.training.batches import Batch
-from prodgen.training.method import Losses, autocast, descend
+from prodgen.training.method import Losses, autocast, descend, still
 from prodgen.training.objectives import LOSSES, divergence
 from prodgen.training.recipe import VaeGanRecipe
 from prodgen.training.vae import Vae, prior_step, sample
@@ -22,9 +22,7 @@ class VaeGan(Vae):
 
     recipe: VaeGanRecipe
 
-    def __init__(
-        self, recipe: VaeGanRecipe, generator: VAEGAN, discriminator: ProjectionDiscriminator
-    ) -> None:
+    def __init__(self, recipe: VaeGanRecipe, generator: VAE, discriminator: ProjectionDiscriminator) -> None:
         super().__init__(recipe, generator)
         self.discriminator, self.loss = discriminator, LOSSES[recipe.loss]
         self.modules["discriminator"] = discriminator
@@ -42,10 +40,9 @@ class VaeGan(Vae):
         numbers["discriminator"] = descend(
             self.optimizers["discriminator"], map(self._discriminator_loss, parts), len(parts), clip
         )
-        self.discriminator.requires_grad_(False)
         losses = (self._autoencoder_loss(part, codes, numbers) for part in parts)
-        numbers["loss"] = descend(self.optimizers["autoencoder"], losses, len(parts), clip)
-        self.discriminator.requires_grad_(True)
+        with still(self.discriminator):
+            numbers["loss"] = descend(self.optimizers["autoencoder"], losses, len(parts), clip)
         numbers["prior"] = prior_step(self.generator, self.optimizers["prior"], codes, parts, clip)
         return numbers
 
