@@ -76,7 +76,7 @@ class CodePrior(nn.Module):
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
         """latent: (B, 2 d): d numbers that are decoded and d of noise; condition: (B, D) -> code (B, d)."""
         place, noise = latent.chunk(2, 1)
-        return self.decode(place, condition) + self.log_sigma.exp() * noise
+        return self.decode(place, condition) + floored(self.log_sigma).exp() * noise
 
     def encode(self, code: Tensor, condition: Tensor) -> Gaussian:
         """Code (B, d) -> the posterior of its place, two times (B, d)."""
@@ -86,6 +86,11 @@ class CodePrior(nn.Module):
     def decode(self, place: Tensor, condition: Tensor) -> Tensor:
         """Place (B, d) -> the mean of its code (B, d)."""
         return self.decoder(torch.cat([place, condition], 1)).float()
+
+
+def floored(log_sigma: Tensor) -> Tensor:
+    """A learned log deviation, kept softly above -5: one that fell further would make a likelihood explode."""
+    return -5.0 + F.softplus(log_sigma + 5.0)
 
 
 def _perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from prodgen.models.vae import floored
+
 Judged = Callable[[Tensor, Tensor], Tensor]
 """Logits (B,) of real and of generated images -> a loss."""
 
@@ -79,5 +81,5 @@ def likelihood(error: Tensor, log_sigma: Tensor) -> Tensor:
     At its optimum the deviation is the error itself, so no weight between error and KL has to be found
     (Dai & Wipf 2019, Rybkin et al. 2021).
     """
-    log_sigma = -5.0 + F.softplus(log_sigma + 5.0)
+    log_sigma = floored(log_sigma)
     return 0.5 * error * torch.exp(-2.0 * log_sigma) + log_sigma
