@@ -3,7 +3,7 @@
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,9 +12,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
 from prodgen.errors import ProdgenError
-
-if TYPE_CHECKING:
-    from prodgen.training.run import Run
 
 SHOWN = ("domain_fid", "agreement", "diversity")
 
@@ -26,18 +23,21 @@ def train(
     set: Annotated[list[str] | None, typer.Option(help="key=value laid over the recipe.")] = None,
     source: Annotated[
         str | None,
-        typer.Option("--from", help="Begin with a trained model (a name, a folder)."),
+        typer.Option("--from", help="Begin with a trained model (a name, a folder) or another run's folder."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train, or go on where OUT's checkpoint stands. Ctrl-C stops after the step, with a checkpoint."""
+    """Train, or go on where OUT's checkpoint stands. Ctrl-C stops after the step, with a checkpoint; a second
+    one, at once."""
     import torch
 
     from prodgen.catalog.open import open_catalogue
-    from prodgen.training.alarms import Collapsed
+    from prodgen.training.alarms import Alarm
+    from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.export import export
     from prodgen.training.recipe_files import load_recipe
     from prodgen.training.run import Run
+    from prodgen.training.transfer import find_source
 
     chosen = load_recipe(recipe, set or [])
     console = Console(stderr=True)
@@ -51,16 +51,15 @@ def train(
             channels=chosen.channels,
             progress=lambda done, total: progress.update(reading, completed=done, total=total),
         )
-    make_folder(out)
-    run = Run(chosen, catalogue, out, "cuda" if torch.cuda.is_available() else "cpu")
+    begins = find_source(source) if source and not (out / CHECKPOINT).exists() else None
+    run = Run(chosen, catalogue, out, "cuda" if torch.cuda.is_available() else "cpu", begins)
     if run.resume():
-        console.print(f"going on from step {run.step} of {out}")
-    elif source:
-        _begin_with(run, source, console)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    collapse = None
+        console.print(f"going on from step {run.step} of {out}", soft_wrap=True)
+    elif begins:
+        judge = " and its discriminator" if begins.discriminator else ""
+        console.print(f"begun with {begins.model.ref}{judge}", soft_wrap=True)
+    make_folder(out)
+    stop, alarm = _stopper(), None
     with Progress(*columns, console=console, disable=quiet) as progress:
         task = progress.add_task(chosen.name, total=chosen.steps, completed=run.step)
 
@@ -72,31 +71,28 @@ def train(
 
         try:
             run.train(report, stop.is_set)
-        except Collapsed as error:
-            collapse = error
+        except Alarm as error:
+            alarm = error
     model = out / "model" if run.is_evaluated else None
     if model:
         export(run, model)
-    if collapse:
-        raise ProdgenError(f"{collapse}; the best so far is in {model}")
+    what = f"the best so far is in {model}" if model else "no model yet, none was evaluated"
+    if alarm:
+        raise ProdgenError(f"{alarm}; {what}")
     if json:
         print_json({"step": run.step, "steps": chosen.steps, "model": str(model) if model else None})
     else:
-        what = f"the best so far is in {model}" if model else "no model yet, none was evaluated"
-        console.print(f"stopped at step {run.step} of {chosen.steps}; {what}")
+        console.print(f"stopped at step {run.step} of {chosen.steps}; {what}", soft_wrap=True)
 
 
-def _begin_with(run: "Run", ref: str, console: Console) -> None:
-    """Take over a trained generator; raises ProdgenError if it is of another family."""
-    from prodgen.models import load_model
-    from prodgen.training.setup import adopt
+def _stopper() -> threading.Event:
+    """Set by the first Ctrl-C or SIGTERM; the second has its usual effect."""
+    stop = threading.Event()
 
-    given = load_model(ref, device=run.device)
-    if given.config.family != run.recipe.family:
-        raise ProdgenError(
-            f"{ref} is of family {given.config.family}, the recipe of {run.recipe.family}",
-            param="--from",
-        )
-    for generator in (run.method.generator, run.ema.model):
-        anew = adopt(generator, given.generator)
-    console.print(f"begun with {given.ref}; {len(anew)} of its parts do not fit and begin anew")
+    def hear(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hear)
+    return stop

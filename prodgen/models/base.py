@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from prodgen.attributes import AttributeSchema
 from prodgen.models.condition import condition_size
 from prodgen.models.hub import SafetensorsHubMixin
-from prodgen.models.layers import constraint
+from prodgen.models.layers import Conditioned, constraint
 
 
 class ImageGenerator(nn.Module, SafetensorsHubMixin):
@@ -58,7 +58,9 @@ class ProjectionDiscriminator(nn.Module):
         constrain = constraint(spectral)
         self.body = body
         self.linear = constrain(nn.Linear(width, 1))
-        self.projection = constrain(nn.Linear(condition_dim, width, bias=False)) if condition_dim else None
+        self.projection = (
+            constrain(Conditioned(0, condition_dim, width, bias=False)) if condition_dim else None
+        )
 
     def forward(self, image: Tensor, condition: Tensor) -> Tensor:
         """image: (B, C, H, W) in [-1, 1]; condition: (B, D) -> logits (B,)."""

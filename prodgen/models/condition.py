@@ -14,14 +14,10 @@ def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Te
 
     Raises ProdgenError for attributes that are not resolved, or of another model.
     """
-    places, offset = {}, 0
-    for attribute in schema.attributes:
-        for k, value in enumerate(attribute.values):
-            places[attribute.name, value] = offset + k
-        offset += len(attribute.values)
+    places = {column: k for k, column in enumerate(columns(schema))}
     rows = [_places(places, len(schema.attributes), request) for request in requests]
     hot = torch.tensor(rows, dtype=torch.long).view(len(rows), len(schema.attributes))
-    return torch.zeros(len(rows), offset).scatter_(1, hot, 1.0)
+    return torch.zeros(len(rows), len(places)).scatter_(1, hot, 1.0)
 
 
 def _places(places: Mapping[tuple[str, str], int], attributes: int, request: Mapping[str, str]) -> list[int]:
@@ -35,6 +31,11 @@ def _places(places: Mapping[tuple[str, str], int], attributes: int, request: Map
     return row
 
 
+def columns(schema: AttributeSchema) -> list[tuple[str, str]]:
+    """What each of the D numbers of a condition vector stands for: an attribute and its value."""
+    return [(attribute.name, value) for attribute in schema.attributes for value in attribute.values]
+
+
 def condition_size(schema: AttributeSchema) -> int:
     """The length D of the condition vector."""
-    return sum(len(a.values) for a in schema.attributes)
+    return len(columns(schema))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from prodgen.attributes import AttributeSchema
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
+from prodgen.models.layers import Conditioned
 
 
 class DCGANGenerator(ImageGenerator):
@@ -28,7 +29,7 @@ class DCGANGenerator(ImageGenerator):
     ) -> None:
         widths = widths or [256, 128, 64]
         super().__init__(attributes, size, channels, latent_dim, widths)
-        self.dense = nn.Linear(latent_dim + self.condition_dim, widths[0] * self.bottom**2, bias=False)
+        self.dense = Conditioned(latent_dim, self.condition_dim, widths[0] * self.bottom**2, bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
         for coarse, fine in pairwise(widths):
             up = nn.ConvTranspose2d(coarse, fine, 4, stride=2, padding=1, bias=False)

@@ -13,6 +13,16 @@ def constraint(spectral: bool) -> Callable[[nn.Module], nn.Module]:
     return spectral_norm if spectral else lambda layer: layer
 
 
+class Conditioned(nn.Linear):
+    """A linear layer whose last ``condition_dim`` inputs are the condition.
+
+    It is marked as such, so that a trained one can be taken to other attributes.
+    """
+
+    def __init__(self, inputs: int, condition_dim: int, outputs: int, *, bias: bool = True) -> None:
+        super().__init__(inputs + condition_dim, outputs, bias)
+
+
 class ConditionalBatchNorm(nn.Module):
     """Batch normalisation whose gain and bias are linear in the condition (de Vries et al. 2017).
 
@@ -23,8 +33,8 @@ class ConditionalBatchNorm(nn.Module):
     def __init__(self, channels: int, condition_dim: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.gain = nn.Linear(condition_dim, channels)
-        self.bias = nn.Linear(condition_dim, channels, bias=False)
+        self.gain = Conditioned(0, condition_dim, channels)
+        self.bias = Conditioned(0, condition_dim, channels, bias=False)
         nn.init.zeros_(self.gain.weight)
         nn.init.ones_(self.gain.bias)
         nn.init.zeros_(self.bias.weight)

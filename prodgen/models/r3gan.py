@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from prodgen.attributes import AttributeSchema
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator, bottom
+from prodgen.models.layers import Conditioned
 
 GROUP, EXPANSION, SLOPE = 16, 2, 0.2
 """Channels of a convolution's group, widening inside a block, slope of the leaky units."""
@@ -75,7 +76,7 @@ class R3GANGenerator(ImageGenerator):
         super().__init__(attributes, size, channels, latent_dim, widths)
         depth = blocks * len(widths)
         self.basis = nn.Parameter(torch.randn(widths[0], self.bottom, self.bottom))
-        self.modulate = nn.Linear(latent_dim + self.condition_dim, widths[0], bias=False)
+        self.modulate = Conditioned(latent_dim, self.condition_dim, widths[0], bias=False)
         nn.init.kaiming_normal_(self.modulate.weight, 1.0)
         stages: list[nn.Module] = [Block(widths[0], depth) for _ in range(blocks)]
         for coarse, fine in pairwise(widths):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from prodgen.attributes import AttributeSchema
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
-from prodgen.models.layers import DownBlock, UpBlock
+from prodgen.models.layers import Conditioned, DownBlock, UpBlock
 
 
 class ResNetGenerator(ImageGenerator):
@@ -33,7 +33,7 @@ class ResNetGenerator(ImageGenerator):
     ) -> None:
         widths = widths or [128, 96, 64]
         super().__init__(attributes, size, channels, latent_dim, widths)
-        self.dense = nn.Linear(latent_dim + self.condition_dim, widths[0] * self.bottom**2)
+        self.dense = Conditioned(latent_dim, self.condition_dim, widths[0] * self.bottom**2)
         self.blocks = nn.ModuleList(
             [UpBlock(widths[0], widths[0], self.condition_dim, up=False)]
             + [UpBlock(coarse, fine, self.condition_dim, up=True) for coarse, fine in pairwise(widths)]

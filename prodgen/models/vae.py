@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prodgen.attributes import AttributeSchema
+from prodgen.models.layers import Conditioned
 from prodgen.models.resnet import ResNetGenerator, down_blocks
 
 Gaussian = tuple[Tensor, Tensor]
@@ -41,7 +42,7 @@ class VAE(ResNetGenerator):
         super().__init__(attributes=attributes, size=size, channels=channels, latent_dim=code, widths=widths)
         self.latent_dim = latent_dim
         self.look = down_blocks(channels, widths, spectral=False)
-        self.to_code = nn.Linear(widths[0] * self.bottom**2 + self.condition_dim, 2 * code)
+        self.to_code = Conditioned(widths[0] * self.bottom**2, self.condition_dim, 2 * code)
         self.prior = CodePrior(code, self.condition_dim)
         self.log_sigma = nn.Parameter(torch.tensor(-1.0))
 
@@ -69,8 +70,8 @@ class CodePrior(nn.Module):
 
     def __init__(self, code: int, condition_dim: int, width: int = 256) -> None:
         super().__init__()
-        self.encoder = _perceptron(code + condition_dim, width, 2 * code)
-        self.decoder = _perceptron(code + condition_dim, width, code)
+        self.encoder = _perceptron(code, condition_dim, width, 2 * code)
+        self.decoder = _perceptron(code, condition_dim, width, code)
         self.log_sigma = nn.Parameter(torch.tensor(-1.0))
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
@@ -89,11 +90,10 @@ class CodePrior(nn.Module):
 
 
 def floored(log_sigma: Tensor) -> Tensor:
-    """A learned log deviation, kept softly above -5: one that fell further would make a likelihood explode."""
+    """A learned log deviation, kept softly above -5, so that no likelihood explodes."""
     return -5.0 + F.softplus(log_sigma + 5.0)
 
 
-def _perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, outputs)
-    )
+def _perceptron(inputs: int, condition_dim: int, width: int, outputs: int) -> nn.Sequential:
+    first = Conditioned(inputs, condition_dim, width)
+    return nn.Sequential(first, nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, outputs))

@@ -29,17 +29,17 @@ class Batches:
     """Numbered batches of a catalogue, each epoch in an order of its own.
 
     ``drop``: how often each attribute is left out, so that the networks also learn to do without it.
-    ``transform``: what is done to the training images themselves, a policy of `prodgen.training.augment`.
+    ``transform``: what is done to the training images themselves.
     """
 
     def __init__(
-        self, catalogue: Catalogue, batch: int, seed: int, device: str, drop: float = 0.0, transform: str = ""
+        self, catalogue: Catalogue, batch: int, seed: int, device: str, drop: float, transform: Augment
     ) -> None:
         self._images = torch.from_numpy(catalogue.images)
         self._conditions = torch.from_numpy(catalogue.hot())
         self._blocks = [len(values) for values in catalogue.values.values()]
         self._batch, self._seed, self._device, self._drop = batch, seed, device, drop
-        self._transform = Augment(transform)
+        self._transform = transform.to(device)
         self._order = lru_cache(1)(self._shuffled)
 
     def __getitem__(self, number: int) -> Batch:

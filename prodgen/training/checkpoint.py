@@ -12,11 +12,15 @@ from torch import Tensor
 
 from prodgen.errors import ProdgenError
 
+CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
+"""The files of a run: as it is, and as it was at its best step."""
+
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a nested state of dicts, lists, numbers and tensors, whole or not at all."""
     tensors: dict[str, Tensor] = {}
     skeleton = _split(state, "", tensors)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
     save_file(tensors, temporary, metadata={"state": json.dumps(skeleton)})
     with temporary.open("rb") as file:

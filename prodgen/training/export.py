@@ -49,7 +49,7 @@ def export(run: Run, folder: Path) -> None:
         f"{EVALUATED:,} generated against {min(2 * EVALUATED, len(run.catalogue)):,} training images",
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    model = load_model(folder, run.recipe.name)
+    model = load_model(folder)
     (folder / "card.md").write_text(_card(run, model, metrics))
     first = next(iter(model.config.attributes.attributes), None)
     name, values = (first.name, first.values) if first else (None, ())

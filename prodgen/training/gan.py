@@ -1,5 +1,6 @@
 """The adversarial game: one step of each network."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -21,10 +22,15 @@ class Gan:
         self, recipe: GanRecipe, generator: ImageGenerator, discriminator: ProjectionDiscriminator
     ) -> None:
         self.recipe, self.generator, self.discriminator = recipe, generator, discriminator
-        self.augment = Augment(recipe.augment, recipe.adaptive).to(next(discriminator.parameters()).device)
+        augment = Augment(recipe.augment, generator.channels, recipe.ground, recipe.adaptive)
+        self.augment = augment.to(next(discriminator.parameters()).device)
+        self.pressure = 1.0
         self.loss = LOSSES[recipe.loss]
         self.batches = recipe.discriminator_steps
         self.modules = {"generator": generator, "discriminator": discriminator, "augment": self.augment}
+        if recipe.compile:
+            generator.compile()
+            discriminator.compile()
         self.optimizers = {
             "generator": torch.optim.Adam(generator.parameters(), recipe.generator_lr, recipe.betas),
             "discriminator": torch.optim.Adam(
@@ -36,6 +42,7 @@ class Gan:
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
         """Each batch teaches the discriminator; the conditions of the last teach the generator."""
+        self._burn_in(progress)
         d_loss = torch.zeros(())
         for batch in batches:
             d_loss = self._descend("discriminator", self.discriminator_loss, batch)
@@ -44,29 +51,39 @@ class Gan:
         numbers = {"discriminator": d_loss, "generator": g_loss}
         return numbers if self.recipe.adaptive is None else {**numbers, "augment": self.augment.strength}
 
+    def _burn_in(self, progress: float) -> None:
+        """R3GAN's course: cosines from no augmentation to all of it, of penalties from ten times to once."""
+        recipe = self.recipe
+        rise = 1.0
+        if progress < recipe.burn_in:
+            rise = 0.5 - 0.5 * math.cos(math.pi * progress / recipe.burn_in)
+        self.pressure = 10.0 - 9.0 * rise
+        if recipe.adaptive is None:
+            self.augment.strength.fill_(recipe.augment_share * rise)
+
     def discriminator_loss(self, batch: Batch) -> Tensor:
         """Real and generated images of one condition each, seen through one augmentation."""
         recipe = self.recipe
         with torch.no_grad(), autocast(recipe, batch):
             fake = self.generator(noise(batch, self.generator.latent_dim), batch.condition).float()
         seen = self.augment(torch.cat([batch.real, fake]))
-        penalised = bool(recipe.r1 or recipe.r2 or recipe.gradient_penalty)
         # A penalty is a derivative of derivatives, for which eight bits are too few.
-        with torch.autocast(seen.device.type, enabled=False) if penalised else autocast(recipe, batch):
-            seen_real, seen_fake = (x.requires_grad_(penalised) for x in seen.chunk(2))
+        with torch.autocast(seen.device.type, enabled=False) if recipe.penalised else autocast(recipe, batch):
+            seen_real, seen_fake = (x.requires_grad_(recipe.penalised) for x in seen.chunk(2))
             real, fake_logits = self._judged(seen_real, seen_fake, batch.condition)
             loss = self.loss.discriminator(real, fake_logits)
             if recipe.r1:
-                loss = loss + 0.5 * recipe.r1 * zero_centred(real, seen_real)
+                loss = loss + 0.5 * self.pressure * recipe.r1 * zero_centred(real, seen_real)
             if recipe.r2:
-                loss = loss + 0.5 * recipe.r2 * zero_centred(fake_logits, seen_fake)
+                loss = loss + 0.5 * self.pressure * recipe.r2 * zero_centred(fake_logits, seen_fake)
             if recipe.gradient_penalty:
                 penalty = one_centred(self.discriminator, seen_real, seen_fake, batch.condition)
                 loss = loss + recipe.gradient_penalty * penalty
             if recipe.consistency:
                 plain = torch.cat(self._judged(batch.real, fake, batch.condition))
                 loss = loss + recipe.consistency * F.mse_loss(torch.cat([real, fake_logits]), plain)
-        self.augment.adapt(real)
+        # Where logits mean something only beside each other, so does being sure.
+        self.augment.adapt(real - fake_logits if self.loss.paired else real)
         return loss
 
     def _judged(self, real: Tensor, fake: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:

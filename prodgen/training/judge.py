@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.accuracy import accuracy_of
 from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor, train_classifier
@@ -17,6 +17,8 @@ from prodgen.training import checkpoint
 
 EVALUATED = 5000
 """Generated images of one evaluation."""
+PART = 100
+"""Images on the device at a time."""
 
 
 class Judge:
@@ -27,6 +29,7 @@ class Judge:
     """
 
     def __init__(self, catalogue: Catalogue, folder: Path, device: str) -> None:
+        data = digest(catalogue)
         self.labelled = bool(catalogue.values)
         images = catalogue.images
         catalogue = catalogue if self.labelled else _turned(catalogue)
@@ -36,19 +39,19 @@ class Judge:
         if path.exists():
             with torch.random.fork_rng():  # a resumed run goes on with its own numbers
                 self.classifier = DomainClassifier(images.shape[3], len(self.values))
-            try:
-                self.classifier.load_state_dict(checkpoint.load(path)["classifier"])
-            except (KeyError, RuntimeError):
-                raise ProdgenError(f"{path} belongs to another catalogue; train in another folder") from None
+            state = checkpoint.load(path)
+            if state.get("data") != data:
+                raise ProdgenError(f"{path} belongs to another catalogue; train in another folder")
+            self.classifier.load_state_dict(state["classifier"])
             self.classifier.to(device, memory_format=torch.channels_last).eval()
         else:
             self.classifier = train_classifier(
                 catalogue, attribute, epochs=epochs_for(len(catalogue)), device=device
             )
-            checkpoint.save(path, {"classifier": self.classifier.state_dict()})
+            checkpoint.save(path, {"data": data, "classifier": self.classifier.state_dict()})
         rows = np.random.default_rng(0).permutation(len(images))[: 2 * EVALUATED]
-        real = to_tensor(torch.from_numpy(images[rows])).to(device)
-        self.real, _ = judge(self.classifier, real)
+        parts = torch.from_numpy(images[rows]).split(PART)
+        self.real = torch.cat([judge(self.classifier, to_tensor(part).to(device))[0] for part in parts])
         self.labels = torch.from_numpy(catalogue.labels[attribute][rows]).to(device)
 
     @torch.inference_mode()
@@ -58,8 +61,9 @@ class Judge:
         ``agreement``: how often the classifier takes an image for what was asked. ``diversity``: how widely
         images of one kind spread in the features, as a share of how widely real ones do.
         """
-        fakes = [generator(z, c) for z, c in zip(latents.split(100), conditions.split(100), strict=True)]
-        features, predicted = judge(self.classifier, torch.cat(fakes))
+        parts = zip(latents.split(PART), conditions.split(PART), strict=True)
+        judged = [judge(self.classifier, generator(z, c).float()) for z, c in parts]
+        features, predicted = map(torch.cat, zip(*judged, strict=True))
         scores = {"domain_fid": frechet_distance(features, self.real)}
         asked = torch.zeros(len(features), dtype=torch.long, device=features.device)
         labels = torch.zeros_like(self.labels)
@@ -71,13 +75,16 @@ class Judge:
             if agreement is not None:
                 scores["agreement"] = agreement
         spread, real_spread = _spread(features, asked), _spread(self.real, labels)
-        return {**scores, "diversity": float(spread / real_spread)}
+        if spread is not None and real_spread:
+            scores["diversity"] = spread / real_spread
+        return scores
 
 
-def _spread(features: Tensor, labels: Tensor) -> Tensor:
-    """The mean deviation of features (N, D) within each label (N,)."""
+def _spread(features: Tensor, labels: Tensor) -> float | None:
+    """The mean deviation of features (N, D) within each label (N,) of which there are two."""
     groups = [features[labels == label] for label in labels.unique() if label != UNKNOWN]
-    return torch.stack([group.std(0).mean() for group in groups if len(group) > 1]).mean()
+    spreads = [float(group.std(0).mean()) for group in groups if len(group) > 1]
+    return sum(spreads) / len(spreads) if spreads else None
 
 
 def _turned(catalogue: Catalogue) -> Catalogue:

@@ -31,7 +31,9 @@ class Metrics:
         """Drop what lies after a checkpoint that the run returns to: those steps are made again."""
         lines = [line for line in self.read() if line["step"] <= step]
         if self.path.exists():
-            self.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            temporary = self.path.with_suffix(".part")
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            temporary.replace(self.path)
         self.close()
 
     def read(self) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """How fast the networks learn, over the course of a run."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -12,6 +13,14 @@ def factor(step: int, steps: int, ramp: int, decay: float) -> float:
     rising = (step + 1) / ramp if ramp else 1.0
     falling = (steps - step) / (steps * decay) if decay else 1.0
     return min(1.0, rising, falling)
+
+
+def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load an optimizer's state, but not its first rates: those are the recipe's, which may have changed."""
+    rates = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["initial_lr"] = rate
 
 
 def set_rates(optimizers: Iterable[torch.optim.Optimizer], recipe: Recipe, step: int) -> None:

@@ -31,7 +31,6 @@ class Recipe(BaseModel):
     batch: int = Field(default=64, ge=2)
     accumulate: int = Field(default=1, ge=1, description="Parts of a batch, one after the other in memory.")
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Of the training's passes.")
-    compile: bool = Field(default=False, description="Worth its minute of start-up on long runs.")
     drop: Share = Field(default=0.0, description="How often each attribute is left out.")
     transform: str = Field(default="", description="Augmentation of the training images themselves.")
     ramp: int = Field(default=0, ge=0, description="First steps, over which the rates rise.")
@@ -64,6 +63,7 @@ class GanRecipe(Recipe):
     generator_lr: Rate = 2e-4
     discriminator_lr: Rate = 4e-4
     betas: Betas = (0.0, 0.9)
+    compile: bool = Field(default=False, description="Worth its minute of start-up on long runs.")
     discriminator_steps: int = Field(default=1, ge=1, le=20, description="For one of the generator.")
     r1: Weight = Field(default=0.0, description="Penalty of the gradient at real images.")
     r2: Weight = Field(default=0.0, description="Penalty of the gradient at generated images.")
@@ -76,7 +76,47 @@ class GanRecipe(Recipe):
         default=None,
         description="Augment as much as holds the mean sign of real logits there: 0.6, say.",
     )
+    augment_share: Share = Field(default=1.0, description="Share of the images that is augmented.")
+    burn_in: Share = Field(
+        default=0.0,
+        description="First share of the steps, over which augmentation sets in and r1 and r2 fall from "
+        "ten times their weight (Huang et al. 2024).",
+    )
     freeze: int = Field(default=0, ge=0, description="First blocks of the discriminator that do not learn.")
+
+    @property
+    def penalised(self) -> bool:
+        """Whether the discriminator's loss has derivatives in it."""
+        return bool(self.r1 or self.r2 or self.gradient_penalty)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        augmented, bounded = bool(names(self.augment)), self.family in ("resnet", "sagan")
+        for found, problem in (
+            (self.adaptive and not augmented, "adaptive needs something to adapt; set augment"),
+            (self.consistency and not augmented, "consistency needs something to compare; set augment"),
+            (
+                self.adaptive and self.loss == "wasserstein",
+                "adaptive reads the sign of the logits, which has no meaning under the loss wasserstein",
+            ),
+            (
+                self.penalised and self.family == "dcgan",
+                "penalties are of single images, but dcgan's discriminator normalises by the batch; take "
+                "another family",
+            ),
+            (
+                self.loss == "wasserstein" and not bounded and not self.gradient_penalty,
+                f"the loss wasserstein needs a bounded discriminator, which that of {self.family} is not; "
+                "set gradient_penalty, or take the family resnet",
+            ),
+            (
+                self.penalised and self.compile,
+                "a compiled network cannot be differentiated twice, as penalties are; leave compile out",
+            ),
+        ):
+            if found:
+                raise ValueError(problem)
+        return self
 
 
 class VaeRecipe(Recipe):

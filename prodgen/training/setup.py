@@ -5,12 +5,12 @@ from torch import nn
 
 from prodgen.attributes import AttributeSchema
 from prodgen.errors import ProdgenError
-from prodgen.models.base import ImageGenerator
 from prodgen.models.families import FAMILIES
 from prodgen.models.sagan import SAGANGenerator
 from prodgen.training.gan import Gan
 from prodgen.training.method import Method
 from prodgen.training.recipe import Recipe
+from prodgen.training.transfer import Source, take_over
 from prodgen.training.vae import Vae
 from prodgen.training.vaegan import VaeGan
 
@@ -18,8 +18,20 @@ METHODS = {"vae": Vae, "vaegan": VaeGan}
 """How a family is trained; as a `Gan` if it isn't listed."""
 
 
-def set_up(recipe: Recipe, schema: AttributeSchema, size: int, channels: int, device: str) -> Method:
-    """Fresh networks on the device; raises ProdgenError if the recipe's cannot make images of this size."""
+def set_up(
+    recipe: Recipe,
+    schema: AttributeSchema,
+    size: int,
+    channels: int,
+    device: str,
+    source: Source | None = None,
+) -> Method:
+    """Networks on the device, fresh or with what ``source`` has learnt.
+
+    Raises ProdgenError if the recipe's cannot make images of this size, or are not those of the source.
+    """
+    if source:
+        source.check(recipe, size, channels)
     family = FAMILIES[recipe.family]
     widths = list(recipe.widths)
     try:
@@ -37,6 +49,11 @@ def set_up(recipe: Recipe, schema: AttributeSchema, size: int, channels: int, de
             networks.append(family.discriminator(generator.condition_dim, channels, size, widths))
     except ValueError as error:
         raise ProdgenError(f"recipe {recipe.name}: the widths do not fit the images: {error}") from None
+    if source:
+        was = source.model.config.attributes
+        take_over(generator, source.model.generator.state_dict(), was, schema)
+        if source.discriminator:
+            take_over(networks[1], source.discriminator, was, schema)
     if isinstance(generator, SAGANGenerator):
         generator.constrain()
     for network in networks:
@@ -45,14 +62,3 @@ def set_up(recipe: Recipe, schema: AttributeSchema, size: int, channels: int, de
         for block in list(networks[1].body)[:freeze]:
             block.requires_grad_(False)
     return METHODS.get(recipe.family, Gan)(recipe, *networks)
-
-
-def adopt(generator: ImageGenerator, source: ImageGenerator) -> list[str]:
-    """Take over what fits of a trained generator -> the names of what does not, and so begins anew.
-
-    New categories change only the parts that see the condition; all the rest is kept.
-    """
-    own, given = generator.state_dict(), source.state_dict()
-    fitting = {name: given[name] for name in own if name in given and given[name].shape == own[name].shape}
-    generator.load_state_dict(fitting, strict=False)
-    return [name for name in own if name not in fitting]

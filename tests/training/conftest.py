@@ -10,6 +10,7 @@ from prodgen.catalog.idx import load_idx
 from prodgen.training import run as run_module
 from prodgen.training.recipe_files import make_recipe
 from prodgen.training.run import Run
+from prodgen.training.transfer import Source
 from tests.toys import write_catalogue
 
 SMALL = {"name": "toy", "widths": [16, 8], "latent_dim": 16, "batch": 16, "steps": 6}
@@ -35,7 +36,9 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
 def make_run(catalogue: Catalogue, tmp_path: Path) -> MakeRun:
     """A run in a folder of its own, of the small recipe with changes."""
 
-    def make(folder: str = "run", data: Catalogue = catalogue, **changes: object) -> Run:
-        return Run(make_recipe({**SMALL, **changes}, "test"), data, tmp_path / folder, "cpu")
+    def make(
+        folder: str = "run", data: Catalogue = catalogue, source: Source | None = None, **changes: object
+    ) -> Run:
+        return Run(make_recipe({**SMALL, **changes}, "test"), data, tmp_path / folder, "cpu", source)
 
     return make

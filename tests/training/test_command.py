@@ -64,10 +64,11 @@ def test_a_trained_model_is_taken_to_new_categories(data: Path, tmp_path: Path) 
             )
     words = command(tmp_path / "photos", tmp_path / "second", "steps=2", "size=16", "channels=1")
 
-    second = run_prodgen(*words, "--from", tmp_path / "first" / "model", environment=clean_environment())
+    second = run_prodgen(*words, "--from", tmp_path / "first", environment=clean_environment())
 
     assert second.returncode == 0, second.stderr
-    assert "begun with model@" in second.stderr
+    assert "begun with first@" in second.stderr
+    assert "and its discriminator" in second.stderr
     config = json.loads((tmp_path / "second" / "model" / "config.json").read_text())
     assert config["attributes"]["attributes"][0]["values"] == ["blue", "green", "red"]
 

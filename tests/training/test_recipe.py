@@ -40,12 +40,18 @@ def test_another_family_has_other_keys():
         ("name=../up", "'../up' is not a valid name"),
         ("ground=mauvish", "'mauvish' is no colour"),
         ("channels=2", "channels must be"),
+        ("adaptive=0.6", "adaptive needs something to adapt; set augment"),
+        ("consistency=1", "consistency needs something to compare; set augment"),
+        ("adaptive=0.6 augment=flip loss=wasserstein", "has no meaning under the loss wasserstein"),
+        ("family=dcgan r1=1", "dcgan's discriminator normalises by the batch"),
+        ("family=r3gan loss=wasserstein", "needs a bounded discriminator, which that of r3gan is not"),
+        ("compile=true r1=1", "cannot be differentiated twice"),
         ("steps", "--set 'steps' is not key=value"),
     ],
 )
 def test_what_makes_no_sense_is_told_in_one_sentence(setting, words):
     with pytest.raises(ProdgenError) as refused:
-        load_recipe("fashion-mnist", [setting])
+        load_recipe("fashion-mnist", setting.split())
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 

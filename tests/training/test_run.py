@@ -17,7 +17,15 @@ ALL = {
     "dcgan": {"loss": "non-saturating"},
     "resnet": {"augment": "translation,cutout", "adaptive": 0.6, "discriminator_steps": 2, "drop": 0.3},
     "sagan": {"consistency": 1.0, "augment": "flip"},
-    "r3gan": {"loss": "relativistic", "r1": 0.1, "r2": 0.1, "precision": "bf16"},
+    "r3gan": {
+        "loss": "relativistic",
+        "r1": 0.1,
+        "r2": 0.1,
+        "precision": "bf16",
+        "augment": "flip,translation",
+        "augment_share": 0.5,
+        "burn_in": 0.8,
+    },
     "vae": {"accumulate": 2, "transform": "flip"},
     "vaegan": {"precision": "bf16"},
 }
@@ -111,15 +119,6 @@ def test_parts_of_a_batch_add_up_to_the_whole(make_run):
     assert torch.allclose(norms[0], norms[1], atol=1e-4)
 
 
-def test_frozen_blocks_do_not_learn(make_run):
-    run = make_run(freeze=1, steps=2)
-    before = {n: t.clone() for n, t in run.method.discriminator.body[0].named_parameters()}
-    later = run.method.discriminator.linear.parametrizations.weight.original.clone()
-    run.train(quiet, never)
-    assert all(torch.equal(t, before[n]) for n, t in run.method.discriminator.body[0].named_parameters())
-    assert not torch.equal(later, run.method.discriminator.linear.parametrizations.weight.original)
-
-
 def test_a_catalogue_without_labels_trains(make_run, catalogue, tmp_path):
     run = make_run(data=Catalogue(catalogue.images, {}, {}))
     run.train(quiet, never)
@@ -135,16 +134,21 @@ def test_unknown_labels_train_as_what_is_left_out(make_run, catalogue):
     assert run.is_evaluated
 
 
-def test_what_is_no_number_is_neither_kept_nor_judged(make_run):
+def test_what_is_no_number_is_neither_kept_nor_judged(make_run, monkeypatch):
     run = make_run(checkpoint_every=1, evaluate_every=1)
+    advance, poisoned = run.advance, []
 
-    def poison(step, numbers):
-        if step == 2 and "domain_fid" not in numbers and not run.returns:
+    def poison():
+        losses = advance()
+        if run.step == 2 and not poisoned:
+            poisoned.append(run.step)
             next(run.method.generator.parameters()).data.fill_(float("nan"))
+        return losses
 
-    run.train(poison, never)
+    monkeypatch.setattr(run, "advance", poison)
+    run.train(quiet, never)
 
-    assert (run.step, run.returns) == (6, 1)
+    assert (run.step, poisoned) == (6, [2])
     assert all(bool(p.isfinite().all()) for p in run.method.generator.parameters())
 
 
@@ -159,8 +163,7 @@ def test_a_run_that_diverges_goes_back_to_its_checkpoint_and_on(make_run):
 
     run.train(poison, never)
 
-    assert poisoned
-    assert (run.step, run.returns) == (6, 1)
+    assert (run.step, poisoned) == (6, [3])
     assert all(bool(p.isfinite().all()) for p in run.ema.model.parameters())
     steps = [line["step"] for line in run.metrics.read() if "generator" in line]
     assert steps == [1, 2, 3, 4, 5, 6]
@@ -179,15 +182,68 @@ def test_a_run_that_diverges_again_and_again_is_given_up_with_a_reason(make_run)
 
 def test_a_collapse_stops_the_run_and_takes_it_back_to_its_best_step(make_run, monkeypatch):
     run = make_run(evaluate_every=2)
-    scores = iter([{"domain_fid": 9.0, "diversity": 0.9}, {"domain_fid": 30.0, "diversity": 0.01}])
-    monkeypatch.setattr("prodgen.training.run.Judge", lambda *_: lambda *_: next(scores))
+    judged_by(monkeypatch, {"domain_fid": 9.0, "diversity": 0.9}, {"domain_fid": 30.0, "diversity": 0.01})
 
     with pytest.raises(Collapsed, match=r"collapsed at step 4 .* back at its best step, 2"):
         run.train(quiet, never)
 
+    assert [line["step"] for line in run.metrics.read() if "domain_fid" in line] == [2, 4]
     again = make_run(evaluate_every=2)
     assert again.resume()
     assert (again.step, again.best) == (2, 9.0)
+
+
+def test_what_has_yet_to_come_to_life_has_not_collapsed(make_run, monkeypatch):
+    dull, dead = {"domain_fid": 9.0, "diversity": 0.01}, {"domain_fid": 9.5, "diversity": 0.02}
+    judged_by(monkeypatch, dull, dead, {"domain_fid": 4.0, "diversity": 0.8})
+    run = make_run(evaluate_every=2)
+    run.train(quiet, never)
+    assert (run.step, run.best) == (6, 4.0)
+
+
+def test_a_first_score_that_is_no_number_is_not_the_best(make_run, monkeypatch):
+    judged_by(monkeypatch, {"domain_fid": float("nan")}, {"domain_fid": 4.0}, {"domain_fid": 5.0})
+    run = make_run(evaluate_every=2)
+    run.train(quiet, never)
+    assert (run.step, run.best) == (6, 4.0)
+
+
+def judged_by(monkeypatch, *scores):
+    left = iter(scores)
+    monkeypatch.setattr("prodgen.training.run.Judge", lambda *_: lambda *_: next(left))
+
+
+def test_a_kind_of_which_there_is_one_image_does_not_end_the_run(make_run, catalogue):
+    labels = np.arange(len(catalogue))
+    values = {"category": tuple(f"c{k}" for k in labels)}
+    run = make_run(data=Catalogue(catalogue.images, {"category": labels}, values))
+    run.train(quiet, never)
+    assert run.is_evaluated
+
+
+def test_a_run_is_saved_by_lower_rates(make_run):
+    run = make_run(decay=0.0)
+    run.train(quiet, lambda: run.step == 3)
+    again = make_run(decay=0.0, generator_lr=1e-5)
+    assert again.resume()
+    again.advance()
+    assert again.method.optimizers["generator"].param_groups[0]["lr"] == 1e-5
+
+
+def test_a_run_does_not_go_on_with_other_data(make_run, catalogue):
+    run = make_run()
+    run.train(quiet, lambda: run.step == 3)
+    other = Catalogue(255 - catalogue.images, catalogue.labels, catalogue.values)
+    with pytest.raises(ProdgenError, match="was trained on other data"):
+        make_run(data=other).resume()
+
+
+def test_what_another_run_left_is_not_the_best_of_this_one(make_run):
+    make_run().train(quiet, never)
+    run = make_run(evaluate_every=100)
+    run.checkpoint_file.unlink()
+    run.train(quiet, lambda: run.step == 2)
+    assert not run.is_evaluated
 
 
 def test_another_recipe_does_not_go_on_with_this_run(make_run):
@@ -200,6 +256,7 @@ def test_another_recipe_does_not_go_on_with_this_run(make_run):
 
 def test_a_broken_checkpoint_is_told_and_not_overwritten(make_run):
     run = make_run()
+    run.folder.mkdir()
     run.checkpoint_file.write_bytes(b"not a checkpoint")
     with pytest.raises(ProdgenError, match="is not a checkpoint that can be resumed"):
         run.resume()

@@ -1,0 +1,94 @@
+"""A run that begins with what another has learnt, for other categories if need be."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from prodgen.attributes import AttributeSchema
+from prodgen.errors import ProdgenError
+from prodgen.models import SavedModel, load_model
+from prodgen.models.condition import columns
+from prodgen.models.families import FAMILIES
+from prodgen.models.layers import Conditioned
+from prodgen.training import checkpoint
+from prodgen.training.recipe import Recipe
+
+SETTLING = 15
+"""Power iterations after which spectral norm knows a new matrix."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained generator and, from a run's folder, the discriminator of its best step."""
+
+    model: SavedModel
+    discriminator: dict[str, Tensor] | None = None
+
+    def check(self, recipe: Recipe, size: int, channels: int) -> None:
+        """Raises ProdgenError if the recipe's networks are others, naming what to set."""
+        config = self.model.config
+        if FAMILIES[config.family].generator is not FAMILIES[recipe.family].generator:
+            raise ProdgenError(
+                f"{self.model.ref} is of family {config.family}, the recipe of {recipe.family}",
+                param="--from",
+            )
+        given = config.model_dump()
+        wanted = {"widths": list(recipe.widths), "latent_dim": recipe.latent_dim}
+        for name, value in {**wanted, "size": size, "channels": channels}.items():
+            if given[name] != value:
+                raise ProdgenError(
+                    f"{self.model.ref} has {name} = {given[name]}, this run {value}; begin with the same by "
+                    f"--set {name}={str(given[name]).replace(' ', '')}",
+                    param="--from",
+                )
+
+
+def find_source(ref: str) -> Source:
+    """A model by its name or folder, or the folder of a run; raises ProdgenError if there is none."""
+    folder = Path(ref)
+    best = folder / checkpoint.BEST
+    if not best.is_file() or not (folder / "model").is_dir():
+        return Source(load_model(ref))
+    modules = checkpoint.load(best)["run"]["modules"]
+    return Source(load_model(folder / "model"), modules.get("discriminator"))
+
+
+def take_over(
+    network: nn.Module, trained: dict[str, Tensor], was: AttributeSchema, now: AttributeSchema
+) -> None:
+    """Give a network the weights of one that was trained under other attributes.
+
+    A value that both have keeps its weights; a new one begins as the mean of its attribute's others, if there
+    are any.
+    """
+    own = network.state_dict()
+    taken = {name: trained[name] for name in own if name in trained}
+    conditioned = [(path, m) for path, m in network.named_modules() if isinstance(m, Conditioned)]
+    for path, _ in conditioned:
+        for weight in (f"{path}.weight", f"{path}.parametrizations.weight.original"):
+            if weight in taken:
+                taken[weight] = _recolumned(taken[weight], own[weight], columns(was), columns(now))
+    # The vectors of spectral norm are as long as the condition: they are found anew.
+    network.load_state_dict({n: t for n, t in taken.items() if t.shape == own[n].shape}, strict=False)
+    for _, layer in conditioned:
+        for _ in range(SETTLING):
+            _ = layer.weight
+
+
+def _recolumned(
+    trained: Tensor, fresh: Tensor, was: list[tuple[str, str]], now: list[tuple[str, str]]
+) -> Tensor:
+    """(out, in + len(was)) -> (out, in + len(now)), each column of the condition where it belongs."""
+    inputs = trained.shape[1] - len(was)
+    known = dict(zip(was, trained[:, inputs:].unbind(1), strict=True))
+    own = fresh[:, inputs:].unbind(1)
+
+    def column(place: tuple[str, str], new: Tensor) -> Tensor:
+        siblings = [weights for (name, _), weights in known.items() if name == place[0]]
+        return known.get(place, torch.stack(siblings).mean(0) if siblings else new)
+
+    return torch.cat(
+        [trained[:, :inputs], *(column(*pair)[:, None] for pair in zip(now, own, strict=True))], 1
+    )
