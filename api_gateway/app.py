@@ -39,7 +39,7 @@ def create_app(
     """The gateway of a deployment; what is not given is made from the settings of the process."""
     settings = settings or process.settings()
     store = store or connect(settings)
-    ledger = ledger or connect_ledger(settings)
+    ledger = ledger or connect_ledger(settings, somebody_waits=True)
     here = Services(settings, store, ledger, KeyRing(store), ring)
     # Swagger UI comes from the package, not from another host: the page works without a network, and no other
     # host's script ever sees an API key.

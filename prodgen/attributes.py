@@ -5,10 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prodgen.colour import Colour, parse_colour, to_lab
 from prodgen.errors import ProdgenError
 from prodgen.streams import Float64, Stream, uniforms
+
+Float32 = NDArray[np.float32]
+
+LAB_CENTRE, LAB_SCALE = (50.0, 0.0, 0.0), 25.0
+"""What is zero in a condition, and what is one from it."""
 
 Wanted = Mapping[str, str | list[str]]
 """A request as a person writes it: one value or several an attribute."""
@@ -46,13 +53,75 @@ class Choice(BaseModel):
         edges = np.cumsum(self.frequencies)
         return [self.values[place] for place in np.searchsorted(edges, uniforms * edges[-1])]
 
+    def columns(self) -> tuple[str, ...]:
+        """What the numbers of a condition stand for: a value each."""
+        return self.values
+
+    def encode(self, values: Sequence[str]) -> Float32:
+        """Values of B images -> (B, number of values), one-hot; raises ProdgenError for another model's."""
+        places = {value: k for k, value in enumerate(self.values)}
+        unknown = [value for value in values if value not in places]
+        if unknown:
+            raise ProdgenError(
+                f"this model has no {self.name} {unknown[0]!r}", param=f"attributes.{self.name}"
+            )
+        return np.eye(len(places), dtype=np.float32)[[places[value] for value in values]]
+
+
+class ContinuousColour(BaseModel):
+    """A colour as an attribute: any that can be written, not one of a list.
+
+    ``palette``: some of the colours of training, from which one that is left out is drawn.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["colour"] = "colour"
+    name: str
+    palette: tuple[Colour, ...] = Field(min_length=1)
+
+    def parse(self, text: object) -> str:
+        """``#rrggbb`` of a CSS name or a number; raises ProdgenError if ``text`` is neither."""
+        try:
+            return parse_colour(str(text))
+        except ValueError as error:
+            raise ProdgenError(f"{self.name}: {error}", param=f"attributes.{self.name}") from None
+
+    def draw(self, uniforms: Float64) -> list[str]:
+        """A colour of the palette at each of ``uniforms`` in (0, 1)."""
+        return [self.palette[int(u * len(self.palette))] for u in uniforms]
+
+    def columns(self) -> tuple[str, ...]:
+        """What the numbers of a condition stand for: the last is 1 where a colour is known."""
+        return ("L", "a", "b", "known")
+
+    def encode(self, values: Sequence[str]) -> Float32:
+        """Colours of B images as ``#rrggbb`` -> (B, 4)."""
+        levels = np.frombuffer(bytes.fromhex("".join(value[1:] for value in values)), np.uint8)
+        return encode_lab(to_lab(levels.reshape(-1, 3)))
+
+
+def encode_lab(lab: ArrayLike) -> Float32:
+    """CIELAB (B, 3), NaN where it is not known -> (B, 4), each number mostly within two of zero."""
+    scaled = (np.asarray(lab, np.float32).reshape(-1, 3) - LAB_CENTRE) / LAB_SCALE
+    whole = np.concatenate([scaled, np.ones((len(scaled), 1))], 1)
+    return np.where(np.isnan(scaled).any(1, keepdims=True), 0.0, whole).astype(np.float32)
+
+
+Attribute = Annotated[Choice | ContinuousColour, Field(discriminator="kind")]
+
 
 class AttributeSchema(BaseModel):
     """All the attributes of a model, in the order of its conditioning vector."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    attributes: tuple[Choice, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The attributes with a fixed set of values."""
+        return tuple(a for a in self.attributes if isinstance(a, Choice))
 
     def parse(self, wanted: Wanted) -> dict[str, list[str]]:
         """The request with every value in the model's own spelling, in the order written.

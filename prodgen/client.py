@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import httpx
 
-from prodgen.errors import ProdgenError, Unavailable
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.manifest import ManifestLine, check_same
 
 PAGE = 1000
 DOWNLOADS = 8
@@ -106,8 +107,10 @@ class Client:
     def download(self, job: str, folder: Path) -> Iterator[dict[str, Any]]:
         """Fetch every image into ``folder`` and write manifest.jsonl; gives each image as it is there.
 
-        Raises ProdgenError if the bytes of an image are not those that were recorded.
+        Raises ProdgenError if the bytes of an image are not those that were recorded, or if the folder holds
+        another request's images.
         """
+        check_same(folder, map(_line, self.images(job)))
         with (folder / "manifest.jsonl").open("w") as manifest, ThreadPoolExecutor(DOWNLOADS) as pool:
             rows = self.images(job)
             while batch := list(islice(rows, PAGE)):
@@ -121,9 +124,12 @@ class Client:
             return image
         try:
             answer = self._patiently(lambda: self._links.get(image["url"]))
-            answer.raise_for_status()
         except httpx.HTTPError as error:
             raise Unavailable(f"{image['file']} could not be downloaded: {error}") from None
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise NotFound(f"{image['file']} is no longer in the store")
+        if not answer.is_success:
+            raise Unavailable(f"{image['file']} could not be downloaded: the store said {answer.status_code}")
         if hashlib.sha256(answer.content).hexdigest() != image["sha256"]:
             raise ProdgenError(f"{image['file']} came with other bytes than were recorded")
         path.write_bytes(answer.content)
@@ -177,6 +183,11 @@ class Client:
                     return answer
             _pause(failures)
         return request()
+
+
+def _line(image: dict[str, Any]) -> ManifestLine:
+    """The manifest line of an image, whatever else the gateway says of it."""
+    return ManifestLine.model_validate({k: v for k, v in image.items() if k in ManifestLine.model_fields})
 
 
 def _pause(failures: int) -> None:

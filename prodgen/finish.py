@@ -1,26 +1,11 @@
 """What is done to an image after the generator: the part of a request that says so."""
 
 import re
-from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Literal
 
-from PIL import ImageColor
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def _colour(text: str) -> str:
-    channels: tuple[int, ...] = ()
-    with suppress(ValueError):
-        channels = ImageColor.getrgb(text)
-    if not channels or max(channels) > 255:
-        raise ValueError(f"{text!r} is no colour; write a CSS name or #rrggbb")
-    if channels[3:] not in ((), (255,)):
-        raise ValueError(f"{text!r} is transparent; a background is opaque")
-    red, green, blue = channels[:3]
-    return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-Colour = Annotated[str, AfterValidator(_colour)]
+from prodgen.colour import Colour
 
 
 class Augment(BaseModel):

@@ -1,11 +1,12 @@
 """A manifest line: all that is needed to make one image again, and to know that it is the same."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import Conflict, ProdgenError
 from prodgen.finish import Finish
 from prodgen.streams import MAX_SEED
 
@@ -60,3 +61,30 @@ def read_lines(data: bytes) -> Iterator[ManifestLine]:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the line"
             raise ProdgenError(f"manifest line {number} is broken: {where}: {first['msg']}") from None
+
+
+def check_same(folder: Path, wanted: Iterable[ManifestLine]) -> None:
+    """Raises Conflict if the folder's manifest lists an image that is none of ``wanted`` (by index).
+
+    A request may be written over itself, or over the part of it that is there; another's images would be
+    mixed with it, or lost. The bytes, which may differ a little, are not compared.
+    """
+    path = folder / "manifest.jsonl"
+    if not path.is_file():
+        return
+    ahead = iter(wanted)
+    with path.open("rb") as file:
+        for text in file:
+            if not text.endswith(b"\n"):  # half a line, of a run that was killed
+                return
+            if not _comes_next(text, ahead):
+                raise Conflict(f"{folder} already holds the images of another request; choose another folder")
+
+
+def _comes_next(text: bytes, ahead: Iterator[ManifestLine]) -> bool:
+    try:
+        line = ManifestLine.model_validate_json(text)
+    except ValidationError:
+        return False
+    found = next((one for one in ahead if one.index >= line.index), None)
+    return found is not None and found.model_copy(update={"sha256": line.sha256}) == line

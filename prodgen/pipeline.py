@@ -79,6 +79,13 @@ class Pipeline:
         """How many images the order makes; raises ProdgenError if the model cannot make it."""
         return Expansion(spec, spec.items, self.model.config.attributes).total
 
+    def outline(self, spec: JobSpec) -> Iterator[ManifestLine]:
+        """The manifest of an order that is not made yet: its lines without the right sha256."""
+        expansion = Expansion(spec, spec.items, self.model.config.attributes)
+        for start in range(0, expansion.total, _CHUNK):
+            request = self._request(spec, expansion, start)
+            yield from (describe(request, image, b"") for image in request.images)
+
     def stream(self, spec: JobSpec) -> Iterator[tuple[ManifestLine, bytes]]:
         """The files of an order, one by one, each with its manifest line."""
         expansion = Expansion(spec, spec.items, self.model.config.attributes)

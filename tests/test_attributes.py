@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from prodgen.attributes import AttributeSchema, Choice, combinations
+from prodgen.attributes import AttributeSchema, Choice, ContinuousColour, combinations, encode_lab
+from prodgen.colour import to_lab
 from prodgen.errors import ProdgenError
 
 CATEGORY = Choice(name="category", values=("sneaker", "bag", "T-Shirt"), frequencies=(0.5, 0.3, 0.2))
@@ -116,3 +117,45 @@ def test_combinations_come_in_the_order_written():
     assert [tuple(c.values()) for c in made] == [
         ("bag", "plain"), ("bag", "striped"), ("sneaker", "plain"), ("sneaker", "striped"),
     ]  # fmt: skip
+
+
+COLOUR = ContinuousColour(name="colour", palette=("red", "#00ff00", "navy"))
+COLOURED = AttributeSchema(attributes=(CATEGORY, COLOUR))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("#C0392B", "#c0392b"),
+        ("crimson", "#dc143c"),
+        ("Forest Green", "#228b22"),
+        ("rgb(1, 2, 3)", "#010203"),
+    ],
+)
+def test_a_colour_is_any_that_can_be_written(written, meant):
+    assert COLOURED.parse({"colour": written}) == {"colour": [meant]}
+
+
+@pytest.mark.parametrize("written", ["mauvish", "#12", "", "rgb(300,0,0)", "#ff000080"])
+def test_what_is_no_colour_is_refused_with_what_would_be_one(written):
+    with pytest.raises(
+        ProdgenError, match=r"^colour: '.*' is (no colour; write a CSS|transparent)"
+    ) as refused:
+        COLOURED.parse({"colour": written})
+    assert refused.value.param == "attributes.colour"
+
+
+def test_a_colour_that_is_left_out_is_one_of_training():
+    drawn = COLOURED.resolve([{}] * 300, [7] * 300, range(300))
+    assert {d["colour"] for d in drawn} == {"#ff0000", "#00ff00", "#000080"}
+
+
+def test_networks_are_told_colours_as_people_see_them():
+    numbers = COLOUR.encode(["#ffffff", "#000000", "#c0392b"])
+    assert numbers[:2].tolist() == [pytest.approx([2, 0, 0, 1], abs=1e-3), [-2, 0, 0, 1]]
+    assert numbers[2, :3] * 25 + (50, 0, 0) == pytest.approx(to_lab(np.uint8([0xC0, 0x39, 0x2B])), abs=1e-3)
+    assert encode_lab([[np.nan] * 3]).tolist() == [[0, 0, 0, 0]]
+
+
+def test_a_schema_with_colours_is_read_as_it_was_written():
+    assert AttributeSchema.model_validate_json(COLOURED.model_dump_json()) == COLOURED

@@ -29,7 +29,7 @@ def test_what_is_no_colour_is_refused(colour):
 
 @pytest.mark.parametrize("colour", ["#11223344", "rgba(0,0,0,0)", "#fff8"])
 def test_a_background_that_would_not_be_one_is_refused(colour):
-    with pytest.raises(ValidationError, match="a background is opaque"):
+    with pytest.raises(ValidationError, match="write an opaque colour"):
         Finish(background=colour)
 
 

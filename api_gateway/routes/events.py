@@ -30,6 +30,7 @@ _EVENT_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 @router.get(
     "/{job}/events",
+    summary="Follow a job",
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Events until the job has ended."}},
 )

@@ -12,13 +12,13 @@ from prodgen.jobs.ledger import LedgerLost
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", summary="Is the process alive?")
 async def healthz() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", summary="Can it work?")
 def readyz(here: Annotated[Services, Depends(services)]) -> dict[str, str]:
     """The store and the ledger answer, too; 503 with the reason otherwise."""
     here.store.check()
@@ -27,9 +27,9 @@ def readyz(here: Annotated[Services, Depends(services)]) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
 def metrics(request: Request) -> Response:
-    """For Prometheus."""
+    """Requests, orders, and what the queues owe."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -16,7 +16,7 @@ from prodgen.storage.links import sign
 router = APIRouter(prefix="/v1/jobs", tags=["images"])
 
 
-@router.get("/{job}/images")
+@router.get("/{job}/images", summary="List a job's images")
 def index(
     job: str,
     caller: Generator,

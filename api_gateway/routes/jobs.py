@@ -24,7 +24,7 @@ DOORBELLS = 16
 """Doorbells for a new job at most: whoever hears one and has room rings the next."""
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, summary="Order images")
 def send(
     spec: JobSpec,
     caller: Generator,
@@ -50,27 +50,27 @@ def send(
     return _details(here, record)
 
 
-@router.get("")
+@router.get("", summary="List your jobs")
 def index(
     caller: Generator,
     here: Here,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
 ) -> JobList:
-    """Your jobs, newest first."""
+    """The newest first."""
     found = here.ledger.jobs(caller.tenant, after, limit + 1)
     return JobList(
         data=list(map(JobView.of, found[:limit])), next=found[limit - 1].id if found[limit:] else None
     )
 
 
-@router.get("/{job}")
+@router.get("/{job}", summary="Show a job")
 def show(job: str, caller: Generator, here: Here) -> JobDetails:
     """One job, with what was ordered."""
     return _details(here, find_order(here, caller.tenant, job))
 
 
-@router.post("/{job}/cancel")
+@router.post("/{job}/cancel", summary="Cancel a job")
 def cancel(job: str, caller: Generator, here: Here) -> JobDetails:
     """Stop a job for good; images already made stay. A job that has ended stays as it is."""
     record = find_order(here, caller.tenant, job)

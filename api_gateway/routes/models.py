@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from api_gateway.auth import Anyone
 from api_gateway.services import Services, services
-from prodgen.attributes import Choice
+from prodgen.attributes import Attribute
 from prodgen.errors import NotFound
 from prodgen.registry import Version, resolve, versions
 
@@ -34,7 +34,7 @@ class ModelView(BaseModel):
     family: str
     size: int
     channels: int
-    attributes: tuple[Choice, ...]
+    attributes: tuple[Attribute, ...]
     precision: str
     tolerance: int
 
@@ -54,7 +54,7 @@ class ModelList(BaseModel):
     next: None = None
 
 
-@router.get("")
+@router.get("", summary="List models")
 def index(caller: Anyone, here: Here) -> ModelList:
     """Every version that you may use. What a bare name means is listed under the bare name."""
     taken: set[str] = set()
@@ -67,7 +67,7 @@ def index(caller: Anyone, here: Here) -> ModelList:
     return ModelList(data=views)
 
 
-@router.get("/{ref}")
+@router.get("/{ref}", summary="Show a model")
 def show(ref: str, caller: Anyone, here: Here) -> ModelDetails:
     """One model: `name`, `name@alias` or `name@version`."""
     version = resolve(here.store, ref, caller.tenant)

@@ -32,19 +32,25 @@ _HEADERS = {
 """What a browser is told of content that users made: it is a download and nothing else."""
 
 
-@router.get("/{key:path}", response_class=StreamingResponse)
+@router.head("/{key:path}", include_in_schema=False)
+@router.get("/{key:path}", summary="Download by signed link", response_class=StreamingResponse)
 def download(key: str, request: Request, here: Annotated[Services, Depends(services)]) -> Response:
     """The bytes that the link was signed for, or the range of them that `Range` asks for."""
     signed = verify(here.settings.secret_key.get_secret_value(), key, request.query_params)
     size = here.store.stat(key).size - signed.offset if signed.length is None else signed.length
     start, stop = 0, size
     status, headers = 200, {**_HEADERS, "Content-Disposition": content_disposition(signed.file_name)}
+    kind = _TYPES.get(signed.file_name.rpartition(".")[2].lower(), "application/octet-stream")
+    if request.method == "HEAD":  # which knows no ranges
+        here.store.stat(key)  # the length of a tar's member was told by the link alone
+        return Response(None, status, {**headers, "Content-Length": str(size)}, kind)
     if wanted := _wanted(request.headers.get("range", ""), size):
         start, stop = wanted
         if start >= stop:
             message = f"the object has {size} bytes, and the range lies beyond"
             return answer("range_not_satisfiable", message, headers={"Content-Range": f"bytes */{size}"})
         status, headers["Content-Range"] = 206, f"bytes {start}-{stop - 1}/{size}"
+    headers["Content-Length"] = str(stop - start)
     first = here.store.get(key, signed.offset + start, min(_CHUNK, stop - start))
 
     def body() -> Iterator[bytes]:
@@ -52,8 +58,6 @@ def download(key: str, request: Request, here: Annotated[Services, Depends(servi
         for offset in range(start + _CHUNK, stop, _CHUNK):
             yield here.store.get(key, signed.offset + offset, min(_CHUNK, stop - offset))
 
-    headers["Content-Length"] = str(stop - start)
-    kind = _TYPES.get(signed.file_name.rpartition(".")[2].lower(), "application/octet-stream")
     return StreamingResponse(body(), status, headers, kind)
 
 

@@ -31,6 +31,7 @@ class UploadView(BaseModel):
 @router.post(
     "",
     status_code=201,
+    summary="Upload an order's file",
     openapi_extra={
         "requestBody": {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}
     },

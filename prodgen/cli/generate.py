@@ -1,5 +1,6 @@
 """``prodgen generate``: images on this machine, with no service."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from rich.progress import track
 
 from prodgen.cli.options import Attr, Json, parse_attributes, print_json
 from prodgen.errors import ProdgenError
+from prodgen.manifest import check_same
 from prodgen.settings import settings
 
 SHEET = 100
@@ -49,6 +51,7 @@ def generate(
             raise ProdgenError(
                 f"{total:,} images are too many for one order; at most {most:,} are made", param="count"
             )
+        check_same(out, pipeline.outline(spec))
         make_folder(out)
         start = time.perf_counter()
         shown: list[tuple[Image.Image, str]] = []
@@ -67,6 +70,13 @@ def generate(
         print_json({"images": total, "out": str(out), "model": ref, "seconds": seconds})
     else:
         console.print(f"{total} images of {ref} in {seconds:.1f} s: {out}/sheet.png")
+
+
+def check_folder(path: Path) -> None:
+    """Raises ProdgenError if `make_folder` could not make it; makes nothing."""
+    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise ProdgenError(f"cannot write to {path}: {nearest} is no folder that you may write to")
 
 
 def make_folder(path: Path) -> None:

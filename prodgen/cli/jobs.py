@@ -38,9 +38,12 @@ def show(job: Id, json: Json = False) -> None:
 
 @app.command()
 def watch(job: Id, json: Json = False) -> None:
-    """Follow a job to its end."""
+    """Follow a job to its end; exit 1 if images are missing."""
     with client() as gateway:
-        print_record(follow(gateway, gateway.job(job), quiet=json), json)
+        ended = follow(gateway, gateway.job(job), quiet=json)
+    print_record(ended, json)
+    if ended["state"] != "succeeded":
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -53,9 +56,10 @@ def cancel(job: Id, json: Json = False) -> None:
 @app.command()
 def download(job: Id, out: Annotated[Path, typer.Option()], json: Json = False) -> None:
     """Fetch what is made of a job, and its manifest."""
-    make_folder(out)
     with client() as gateway:
-        count = fetch(gateway, gateway.job(job), out, quiet=json)
+        found = gateway.job(job)
+        make_folder(out)
+        count = fetch(gateway, found, out, quiet=json)
     if json:
         print_json({"job": job, "images": count, "out": str(out)})
     else:
@@ -65,13 +69,15 @@ def download(job: Id, out: Annotated[Path, typer.Option()], json: Json = False) 
 @app.command()
 def recover(json: Json = False) -> None:
     """Rebuild a lost ledger from the store; run where the settings (PRODGEN_*) are those of the workers."""
+    from prodgen.cli.store import open_store
     from prodgen.connections import connect_ledger
     from prodgen.jobs.recovery import ensure
     from prodgen.settings import settings
-    from prodgen.storage import connect
 
-    rebuilt = ensure(connect(settings()), connect_ledger(settings()))
+    store, where = open_store()
+    rebuilt = ensure(store, connect_ledger(settings()))
     if json:
         print_json({"rebuilt": rebuilt})
     else:
-        console.print("the ledger was rebuilt from the store" if rebuilt else "the ledger is whole")
+        said = "the ledger was rebuilt from" if rebuilt else "the ledger is whole, as is"
+        console.print(f"{said} {where}", soft_wrap=True, markup=False)

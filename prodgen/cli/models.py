@@ -39,12 +39,12 @@ def show(
 @app.command()
 def seed(json: Json = False) -> None:
     """Publish the bundled models for all; run where the settings (PRODGEN_*) are those of the workers."""
+    from prodgen.cli.store import open_store
     from prodgen.registry import seed as publish_all
-    from prodgen.settings import settings
-    from prodgen.storage import connect
 
-    published = [version.ref for version in publish_all(connect(settings()))]
+    store, where = open_store()
+    published = [version.ref for version in publish_all(store)]
     if json:
         print_json(published)
     else:
-        console.print(f"published: {', '.join(published)}")
+        console.print(f"published in {where}: {', '.join(published)}", soft_wrap=True, markup=False)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from prodgen.cli.options import print_json
-from prodgen.client import TERMINAL, Client
+from prodgen.client import Client
 from prodgen.errors import ProdgenError
 
 console = Console(stderr=True)
@@ -49,11 +49,6 @@ def fetch(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool) -> in
         for count, _ in enumerate(gateway.download(job["id"], folder), 1):
             progress.update(task, completed=count)
     return count
-
-
-def is_over(job: dict[str, Any]) -> bool:
-    """Whether the job has ended."""
-    return job["state"] in TERMINAL
 
 
 def print_record(record: dict[str, Any], json: bool) -> None:

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from prodgen.cli.generate import make_folder
+from prodgen.cli.generate import check_folder, make_folder
 from prodgen.cli.options import Attr, Json, parse_attributes, print_json
 from prodgen.cli.remote import client, console, fetch, follow
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import Conflict, NotFound, ProdgenError
 
 
 def submit(
@@ -48,14 +48,22 @@ def submit(
             "priority": priority,
         }
         if out:
-            make_folder(out)
+            _check_output(out, key)
         if order:
             spec["upload"] = gateway.upload(order)
         job = gateway.submit(spec, key)
-        if wait or out:
-            job = follow(gateway, job, quiet=json)
         if out:
-            fetch(gateway, job, out, quiet=json)
+            make_folder(out)
+        try:
+            if wait or out:
+                job = follow(gateway, job, quiet=json)
+            if out:
+                fetch(gateway, job, out, quiet=json)
+        except KeyboardInterrupt:
+            then = f", then prodgen jobs download {job['id']} --out {out}" if out else ""
+            told = f"job {job['id']} is not stopped: prodgen jobs watch {job['id']}{then}"
+            console.print(told, soft_wrap=True, markup=False)
+            raise
     if json:
         print_json(job)
     else:
@@ -63,3 +71,14 @@ def submit(
         console.print(f"job {job['id']} {job['state']}: {job['done']} of {job['total']} images{where}")
     if (wait or out) and job["state"] != "succeeded":
         raise typer.Exit(1)
+
+
+def _check_output(out: Path, key: str | None) -> None:
+    """Raises ProdgenError, before anything is ordered, if the images cannot or must not go there."""
+    check_folder(out)
+    manifest = out / "manifest.jsonl"
+    if key is None and manifest.is_file() and manifest.stat().st_size:
+        raise Conflict(
+            f"{out} already holds the images of another order; choose another folder, "
+            "or repeat that order with its --key"
+        )

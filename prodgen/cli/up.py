@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from prodgen.cli.options import Json, print_json
+from prodgen.errors import ProdgenError
 
 
 def up(
@@ -24,6 +25,8 @@ def up(
     from prodgen.embedded.stack import Stack
     from prodgen.embedded.supervisor import Supervisor
 
+    if flower_port == port:
+        raise ProdgenError(f"--port and --flower-port are both {port}; choose two", param="--flower-port")
     check_port(port, "--port")
     if flower_port:
         check_port(flower_port, "--flower-port")

@@ -32,7 +32,12 @@ def verify(
     faults = []
     with Engine() as engine:
         for ref, group in groupby(lines, lambda line: line.model):
-            saved = load_model(model or ref, name=ref.partition("@")[0], device=engine.device)
+            try:
+                saved = load_model(model or ref, name=ref.partition("@")[0], device=engine.device)
+            except NotFound as error:
+                if model:
+                    raise
+                raise NotFound(f"{error}; pass --model with the folder that made these images") from None
             files = _Files(manifest.parent)
             faults += [finding for finding in check(group, files, saved, engine) if finding.fault]
     if json:

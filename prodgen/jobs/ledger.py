@@ -133,7 +133,8 @@ class Ledger:
 
     def settle(self, job: str, state: JobState) -> None:
         """The job's end is in the store: keep a line of it for listing, and never change it again."""
-        self._scripts.run("settle", job, state.state, state.done, state.error or "", *state.dead)
+        end = (state.state, state.done, state.error or "", state.finished.timestamp())
+        self._scripts.run("settle", job, *end, *state.dead)
 
     # Recovery
 
@@ -172,7 +173,9 @@ class Ledger:
         bitmaps = [replies.bitmap(cells, entry.total) for cells in (made, made | aside)]
         name = state.state if state else "running" if made or aside else "queued"
         images = state.done if state else replies.images(made, entry.total)
-        standing = (name, images, replies.images(aside, entry.total), (state and state.error) or "")
+        # What runs is owed anew from now on; to all others nothing has happened.
+        updated = state.finished.timestamp() if state else entry.created if name == "queued" else ""
+        standing = (name, images, replies.images(aside, entry.total), (state and state.error) or "", updated)
         run = self._scripts.run
         return bool(run("restore", recovery, *replies.identity(entry), *bitmaps, *standing, *sorted(aside)))
 

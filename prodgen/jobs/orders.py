@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,21 +16,26 @@ MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20
 
 _DELIMITERS = (",", ";", "\t")
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How .xlsx, .ods and .xls begin."""
 
 
-def read_order(data: bytes, max_rows: int = MAX_ROWS) -> list[Item]:
+def read_order(data: bytes, attributes: Iterable[str] = (), max_rows: int = MAX_ROWS) -> list[Item]:
     """The items of an order file: ``sku``, ``count`` if wanted, and a column (or field) an attribute.
 
-    ``a|b`` in a cell asks for both values. Raises ProdgenError that names the row, as a spreadsheet numbers
+    ``a|b`` in a cell asks for both values. A header may write ``attributes``, the model's, in capitals or
+    small letters. Raises ProdgenError that names the row, as a spreadsheet numbers
     it, and the column. What the model can make is `Expansion`'s to say.
     """
     if len(data) > MAX_BYTES:
         raise ProdgenError(f"the order is larger than {MAX_BYTES >> 20} MiB; split it")
+    if data.startswith(_WORKBOOKS):
+        raise ProdgenError("the order is a workbook, such as .xlsx; save it as “CSV UTF-8” and send that")
     text = _decode(data)
     start = text.lstrip()[:1]
     if start == "[":
         raise ProdgenError("row 1: this is a JSON list; write one object a line", param="row 1")
-    rows = _json_rows(text) if start == "{" else _csv_rows(text)
+    rows = _json_rows(text) if start == "{" else _csv_rows(text, attributes)
     items: list[Item] = []
     for number, fields in rows:
         if len(items) == max_rows:
@@ -51,7 +56,7 @@ def _decode(data: bytes) -> str:
         ) from None
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(text: str, attributes: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """(row as a spreadsheet numbers it, its filled cells by column)."""
     if text[:4] == "sep=" and text[4:5] in _DELIMITERS:  # Excel's hint, which Excel does not count as a row
         delimiter = text[4]
@@ -73,13 +78,14 @@ def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not any(cells):
             continue
         if columns is None:
-            columns = _columns(number, cells)
+            columns = _columns(number, cells, [*attributes])
         else:
             yield number, _cells(number, columns, cells)
 
 
-def _columns(number: int, cells: list[str]) -> list[str]:
-    columns = [cell.lower() if cell.lower() in ("sku", "count") else cell for cell in cells]
+def _columns(number: int, cells: list[str], attributes: list[str]) -> list[str]:
+    known = {name.casefold(): name for name in (*attributes, "sku", "count")}
+    columns = [cell if cell in attributes else known.get(cell.casefold(), cell) for cell in cells]
     if "sku" not in columns:
         raise _fault(number, None, f"the header has no column sku; it has {', '.join(filter(None, columns))}")
     for name in filter(None, columns):

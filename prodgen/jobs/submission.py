@@ -75,7 +75,7 @@ def load_images(store: Store, record: JobRecord) -> Expansion:
 
 def _check(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> _Checked:
     version = resolve(store, spec.model, tenant)
-    items = spec.items if spec.upload is None else _uploaded(store, tenant, spec, spec.upload)
+    items = spec.items if spec.upload is None else _uploaded(store, tenant, spec, spec.upload, version)
     if spec.seed_from == "sku" and items is None:
         raise ProdgenError("seed_from 'sku' needs items or an upload with SKUs", param="seed_from")
     total = Expansion(spec, items, version.config.attributes).total
@@ -93,7 +93,7 @@ def _check(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> _Che
     return _Checked(version, items, total)
 
 
-def _uploaded(store: Store, tenant: str, spec: JobSpec, digest: str) -> list[Item]:
+def _uploaded(store: Store, tenant: str, spec: JobSpec, digest: str, version: Version) -> list[Item]:
     if spec.items is not None:
         raise ProdgenError("an order has items or an upload, not both", param="upload")
     try:
@@ -102,7 +102,7 @@ def _uploaded(store: Store, tenant: str, spec: JobSpec, digest: str) -> list[Ite
         raise NotFound(
             f"there is no upload {digest}; send the file to /v1/uploads first", param="upload"
         ) from None
-    return read_order(data)
+    return read_order(data, [attribute.name for attribute in version.config.attributes.attributes])
 
 
 def _write(store: Store, tenant: str, job: str, spec: JobSpec, checked: _Checked) -> JobRecord:

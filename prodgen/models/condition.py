@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,30 +11,23 @@ from prodgen.errors import ProdgenError
 
 
 def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Tensor:
-    """Resolved attributes of B images -> (B, D): one-hot blocks in the schema's order.
+    """Resolved attributes of B images -> (B, D), a block for each attribute in the schema's order.
 
     Raises ProdgenError for attributes that are not resolved, or of another model.
     """
-    places = {column: k for k, column in enumerate(columns(schema))}
-    rows = [_places(places, len(schema.attributes), request) for request in requests]
-    hot = torch.tensor(rows, dtype=torch.long).view(len(rows), len(schema.attributes))
-    return torch.zeros(len(rows), len(places)).scatter_(1, hot, 1.0)
-
-
-def _places(places: Mapping[tuple[str, str], int], attributes: int, request: Mapping[str, str]) -> list[int]:
-    try:
-        row = [places[item] for item in request.items()]
-    except KeyError as unknown:
-        name, value = unknown.args[0]
-        raise ProdgenError(f"this model has no {name} {value!r}", param=f"attributes.{name}") from None
-    if len(row) != attributes:
-        raise ProdgenError(f"an image of this model needs {attributes} attributes, not {len(row)}")
-    return row
+    names = {attribute.name for attribute in schema.attributes}
+    for request in requests:
+        for name in request.keys() - names:
+            raise ProdgenError(f"this model has no {name} {request[name]!r}", param=f"attributes.{name}")
+        if len(request) != len(names):
+            raise ProdgenError(f"an image of this model needs {len(names)} attributes, not {len(request)}")
+    blocks = [a.encode([request[a.name] for request in requests]) for a in schema.attributes]
+    return torch.from_numpy(np.concatenate([np.zeros((len(requests), 0), np.float32), *blocks], 1))
 
 
 def columns(schema: AttributeSchema) -> list[tuple[str, str]]:
-    """What each of the D numbers of a condition vector stands for: an attribute and its value."""
-    return [(attribute.name, value) for attribute in schema.attributes for value in attribute.values]
+    """What each of the D numbers of a condition vector stands for: an attribute and a part of it."""
+    return [(attribute.name, column) for attribute in schema.attributes for column in attribute.columns()]
 
 
 def condition_size(schema: AttributeSchema) -> int:

@@ -49,16 +49,22 @@ def find_model(ref: str) -> tuple[Path, str]:
     name, _, version = ref.partition("@")
     folder = {folder.name: folder for folder in bundled_folders()}.get(name)
     if folder is None and Path(ref).is_dir():
-        return Path(ref), Path(ref).resolve().name
+        return Path(ref), _name(Path(ref))
     if folder is None and name.count("/") == 1 and not name.startswith((".", "/", "~")):
         folder = _download(name)
     if folder is None:
         raise NotFound(
-            f"there is no model {ref!r}; bundled are {', '.join(bundled_names())}; or name a folder"
+            f"there is no model {ref!r}; bundled are {', '.join(bundled_names())}, and no folder is called so"
         )
     if version and version != digest(folder):
         raise NotFound(f"{name} is version {digest(folder)} here, not {version}")
     return folder, name
+
+
+def _name(folder: Path) -> str:
+    """The folder's own name, but the run's for its ``model``: else every trained model would be called so."""
+    path = folder.resolve()
+    return path.parent.name or path.name if path.name == "model" else path.name
 
 
 def _download(name: str) -> Path:
@@ -74,7 +80,7 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
 
     Raises ProdgenError if the files are missing, broken, or not safetensors.
     """
-    folder, own_name = (ref, ref.resolve().name) if isinstance(ref, Path) else find_model(ref)
+    folder, own_name = (ref, _name(ref)) if isinstance(ref, Path) else find_model(ref)
     config = read_config(folder)
     family = FAMILIES.get(config.family)
     if family is None:

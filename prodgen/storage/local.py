@@ -15,6 +15,7 @@ from prodgen.errors import Conflict, NotFound, Unavailable
 from prodgen.storage.base import ObjectInfo, check_key, check_prefix
 from prodgen.storage.links import sign
 
+_UNFINISHED = ".unfinished"  # no key begins with a dot
 _UNFINISHED_SECONDS = 24 * 3600
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -29,7 +30,7 @@ class LocalStore:
 
     def __init__(self, root: Path, secret: str, public_url: str) -> None:
         self._root = os.path.abspath(root)
-        self._aside = os.path.join(self._root, ".unfinished")  # no key begins with a dot
+        self._aside = os.path.join(self._root, _UNFINISHED)
         self._secret = secret
         self._public_url = public_url
         with self._plainly():
@@ -167,6 +168,11 @@ class LocalStore:
             if blocked and isinstance(error, NotADirectoryError | IsADirectoryError):
                 raise Conflict(f"{blocked} and another object are each other's folder") from error
             raise Unavailable(f"the object store in {self._root} failed: {error.strerror}") from error
+
+
+def is_store(root: Path) -> bool:
+    """Whether a `LocalStore` was ever begun there."""
+    return (root / _UNFINISHED).is_dir()
 
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:

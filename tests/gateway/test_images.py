@@ -138,3 +138,21 @@ def test_a_user_s_page_is_not_shown_as_ours(gateway: Gateway, anyone: httpx.Clie
     response = anyone.get(gateway.store.link("x/page.html", 60, "page.html"))
     assert response.headers["content-type"] == "application/octet-stream"
     assert response.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize("packaging", ["files", "tar"])
+def test_a_link_can_be_asked_what_it_leads_to(
+    client: Client, anyone: httpx.Client, gateway: Gateway, packaging: str
+) -> None:
+    job = client.order(count=2, output={"packaging": packaging})["id"]
+    gateway.work(client.tenant, job)
+    for row in client.get(f"/v1/jobs/{job}/images").json()["data"]:
+        asked, fetched = anyone.head(row["url"]), anyone.get(row["url"])
+        assert (asked.status_code, asked.content) == (200, b"")
+        for name in ("content-length", "content-type", "content-disposition", "accept-ranges"):
+            assert asked.headers[name] == fetched.headers[name]
+        assert anyone.head(row["url"], headers={"Range": "bytes=0-1"}).status_code == 200
+        assert anyone.head(row["url"].split("?")[0]).status_code == 403
+    secret, public = gateway.settings.secret_key.get_secret_value(), gateway.settings.public_url
+    for part in ((None, None), (0, 10)):
+        assert anyone.head(sign(secret, public, "no/such", 60, "x", *part)).status_code == 404

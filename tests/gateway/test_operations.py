@@ -118,6 +118,9 @@ def test_the_schema_tells_the_truth(anyone: httpx.Client, gateway: Gateway) -> N
     assert send["security"]
     assert "ErrorBody" in json.dumps(send["responses"]["4XX"])
     assert "422" not in send["responses"]
+    told = [method["summary"] for path in schema["paths"].values() for method in path.values()]
+    assert len(told) == len(set(told)), "two routes have the same summary"
+    assert not {"Send", "Index", "Show"} & set(told), "a summary is a function's name"
     assert not {"object", "offset", "length"} & set(
         schema["components"]["schemas"]["ImageView"]["properties"]
     )

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,3 +81,19 @@ def test_an_order_rings_the_workers_and_a_watcher_does_not_hold_up_the_end(
     client.gateway.send_signal(signal.SIGTERM)
     assert list(events) == []
     assert client.gateway.wait(timeout=10) in (0, -signal.SIGTERM)
+
+
+def test_a_frozen_ledger_costs_a_request_seconds_and_no_more(
+    client: Client, valkey_server: "ValkeyServer"
+) -> None:
+    job = client.order(count=1)["id"]
+    with valkey_server.frozen():
+        for method, url in (("GET", "/v1/jobs"), ("GET", f"/v1/jobs/{job}"), ("GET", "/readyz")):
+            start = time.monotonic()
+            status, error = client.error(method, url)
+            assert (status, error["code"]) == (503, "unavailable")
+            assert "Redis" in error["message"]
+            assert time.monotonic() - start < 15, "a worker's patience is not a caller's"
+        assert client.get("/healthz").status_code == 200
+    wait_until(lambda: _is_ready(client), "the gateway does not come back")
+    assert client.get(f"/v1/jobs/{job}").status_code == 200

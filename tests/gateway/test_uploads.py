@@ -24,6 +24,13 @@ def test_an_uploaded_order_is_made_row_by_row(client: Client, gateway: Gateway) 
     assert [row["sku"] for row in rows] == ["A-1"] * 2 + ["A-2"] * 6
 
 
+def test_a_header_in_capitals_names_the_same_columns(client: Client, gateway: Gateway) -> None:
+    data = ORDER.replace(b"sku,count,category", b"SKU, Count , Category ")
+    job = client.order(upload=client.post("/v1/uploads", content=data).json()["id"], count=3)
+    gateway.work(client.tenant, job["id"])
+    assert [job["total"], *job["request"]["attributes"]] == [8]
+
+
 def test_the_same_file_twice_is_one_upload(client: Client, store: LocalStore) -> None:
     for _ in range(2):
         client.post("/v1/uploads", content=ORDER)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 
 import pytest
 
@@ -12,7 +13,8 @@ from prodgen.generation.manifest import describe
 from prodgen.generation.verify import verify
 from prodgen.manifest import ManifestLine
 from tests.generation.asking import images, request
-from tests.toys import toy_model
+from tests.servers.up import clean_environment, run_prodgen
+from tests.toys import toy_folder, toy_model
 
 FINISHES = {
     "plain": {},
@@ -144,3 +146,19 @@ def test_a_model_with_transparency_verifies(engine, folder):
     ):
         lines, files = delivered(engine, model, **options)
         assert faults(lines, files, model, engine) == {}
+
+
+def test_images_of_a_trained_model_say_whose_they_are_and_verify_with_its_folder(tmp_path):
+    """As its user goes about it, with the model that a run has left."""
+    model = toy_folder(tmp_path / "shop" / "model")
+    here = {"environment": clean_environment()}
+    made = run_prodgen("generate", model, "--count", 2, "--out", tmp_path / "out", "--json", **here)
+    assert json.loads(made.stdout)["model"].startswith("shop@"), made.stderr
+    verify = ("verify", tmp_path / "out" / "manifest.jsonl")
+
+    refused, verified = run_prodgen(*verify, **here), run_prodgen(*verify, "--model", model, **here)
+
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith("prodgen: there is no model 'shop@")
+    assert refused.stderr.endswith("; pass --model with the folder that made these images\n")
+    assert (verified.returncode, verified.stdout) == (0, "2 of 2 images verified\n")

@@ -92,6 +92,15 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_ordered(up:
         assert len([*client.jobs()]) == before
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["submit --attr colour=red", f"jobs download {'0' * 24}", "generate fashion-mnist --attr colour=red"],
+)
+def test_what_is_refused_leaves_no_folder(up: Up, tmp_path: Path, words: str) -> None:
+    refused(up, *words.split(), "--out", tmp_path / "some" / "out")
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_setting_that_makes_no_sense_is_named(up: Up) -> None:
     assert "PRODGEN_LEASE_SECONDS" in refused(up, "keys", "list", PRODGEN_LEASE_SECONDS="soon")
     assert "PRODGEN_STORE_URL" in refused(up, "keys", "list", PRODGEN_STORE_URL="ftp://here")

@@ -1,12 +1,15 @@
 """What the commands print is JSON for programs, and nobody sees what is another's."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.servers.up import Up, wait_for_progress
+from tests.servers.process import wait_until
+from tests.servers.up import PRODGEN, Up, clean_environment, run_prodgen, wait_for_progress
 
 
 def said(up: Up, *arguments: object, **environment: str) -> Any:
@@ -40,7 +43,39 @@ def test_a_cancelled_job_makes_no_more(up: Up) -> None:
     cancelled = said(up, "jobs", "cancel", running)
 
     assert cancelled["state"] == "cancelled"
-    assert said(up, "jobs", "watch", running)["done"] == cancelled["done"] < 50_000
+    watched = up.cli("jobs", "watch", running, "--json")
+    assert watched.returncode == 1, "images are missing"
+    assert json.loads(watched.stdout)["done"] == cancelled["done"] < 50_000
+
+
+def test_whoever_stops_waiting_is_told_how_to_go_on(up: Up, tmp_path: Path) -> None:
+    words = [str(PRODGEN), "submit", "--count", "50000", "--out", str(tmp_path / "out")]
+    with up.client() as client:
+        before = {job["id"] for job in client.jobs()}
+        waiting = subprocess.Popen(words, env=up.environment, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: len([*client.jobs()]) > len(before), "nothing is ordered")
+        (job,) = {job["id"] for job in client.jobs()} - before
+        wait_for_progress(client, job, 1)
+
+        waiting.send_signal(signal.SIGINT)
+        _, told = waiting.communicate(timeout=30)
+
+        state = client.cancel(job)["state"]
+    assert waiting.returncode == 130
+    ends = f"prodgen jobs watch {job}, then prodgen jobs download {job} --out {tmp_path / 'out'}"
+    assert f"job {job} is not stopped: {ends}\n" in told
+    assert "Traceback" not in told
+    assert state == "cancelled", "it went on"
+
+
+def test_an_image_that_is_gone_is_named_in_a_sentence(up: Up, tmp_path: Path) -> None:
+    job = said(up, "submit", "--count", 2, "--wait")["id"]
+    up.store.delete([info.key for info in up.store.list(f"tenants/default/jobs/{job}/cells/")][1:])
+
+    done = up.cli("jobs", "download", job, "--out", tmp_path / "out", "--json")
+
+    sentence = "prodgen: 000000001.png is no longer in the store\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
 
 
 def test_models_say_what_they_can_be_asked_for(up: Up) -> None:
@@ -80,7 +115,33 @@ def test_tenants_cannot_see_each_other(up: Up, job: str, tmp_path: Path) -> None
         options = ("--out", tmp_path / "out") if command == "download" else ()
         done = up.cli("jobs", command, job, *options, PRODGEN_API_KEY=key)
         assert (done.returncode, done.stderr) == (2, f"prodgen: there is no job {job!r}\n")
+    assert not (tmp_path / "out").exists()
     assert said(up, "submit", "--count", 1, "--wait", PRODGEN_API_KEY=key)["state"] == "succeeded"
+
+
+def test_commands_on_the_store_say_which(up: Up) -> None:
+    made = up.cli("keys", "create", "--tenant", "default")
+    assert made.stdout.startswith("pg_")
+    recovered = up.cli("jobs", "recover", PRODGEN_REDIS_URL=up.redis_url)
+    for done in (made, up.cli("keys", "list"), up.cli("models", "seed"), recovered):
+        assert done.returncode == 0, done.stderr
+        assert f"file://{up.data_dir / 'store'}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["keys list", "keys create --tenant default", "keys revoke x", "models seed", "jobs recover"]
+)
+def test_no_command_begins_a_store_where_its_user_happens_to_stand(tmp_path: Path, command: str) -> None:
+    environment, words = clean_environment(), command.split()
+    elsewhere = run_prodgen(*words, environment=environment, folder=tmp_path)
+    environment["PRODGEN_STORE_URL"] = f"file://{tmp_path}"  # the --data-dir, perhaps, but not its store
+    beside = run_prodgen(*words, environment=environment)
+
+    for done, folder in ((elsewhere, tmp_path / "data" / "store"), (beside, tmp_path)):
+        assert done.returncode == 2, done.stdout
+        begins = f"prodgen: there is no store in {folder}; set PRODGEN_STORE_URL to file://DIR/store, "
+        assert done.stderr == begins + "where DIR is the --data-dir of `prodgen up`\n"
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_whole_ledger_needs_no_recovery(up: Up) -> None:

@@ -113,6 +113,30 @@ def test_the_queue_makes_what_generate_makes(up: Up, tmp_path: Path) -> None:
     assert pixels(tmp_path / "queue" / lines[0]["file"])[0, 0].min() == 255
 
 
+def test_two_requests_do_not_share_a_folder(up: Up, tmp_path: Path) -> None:
+    out, another = tmp_path / "out", "already holds the images of another "
+    generate = ("generate", "fashion-mnist", "--count", 3, "--out", out)
+    assert up.cli(*generate).returncode == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    for words in (
+        (*generate, "--seed", 1),
+        ("submit", "--count", 3, "--out", out),
+        ("jobs", "download", order(up, "--count", 4, "--seed", 1)["id"], "--out", out),
+    ):
+        done = up.cli(*words)
+        assert done.returncode == 2, done.stderr
+        assert another in done.stderr.splitlines()[-1]
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+    assert up.cli(*generate).returncode == 0
+    (out / "000000001.png").unlink()
+    job = order(up, "--count", 3, "--key", "three", "--out", tmp_path / "queue")
+    assert order(up, "--count", 3, "--key", "three", "--out", tmp_path / "queue")["id"] == job["id"]
+    assert up.cli("jobs", "download", job["id"], "--out", out).returncode == 0
+    assert {path.name for path in out.iterdir()} == set(before)
+
+
 def test_whoever_waits_is_served_before_a_big_job(up: Up) -> None:
     with up.client() as client:
         big = client.submit({"model": "fashion-mnist", "count": 100_000})["id"]

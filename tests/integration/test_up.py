@@ -1,10 +1,12 @@
 """``prodgen up`` keeps its services running, shows them, and leaves others alone."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
 from tests.servers.process import free_port, wait_until
-from tests.servers.up import PATIENCE, Up
+from tests.servers.up import PATIENCE, Up, clean_environment, run_prodgen
 
 FLOWER_TABLE = {
     "draw": 1,
@@ -67,3 +69,13 @@ def test_a_folder_that_cannot_be_made_is_named(up: Up) -> None:
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "cannot be made" in done.stderr
+
+
+def test_one_port_is_not_given_to_two_services(tmp_path: Path) -> None:
+    words = ("up", "--port", 8123, "--flower-port", 8123, "--data-dir", tmp_path / "data")
+
+    done = run_prodgen(*words, environment=clean_environment())
+
+    sentence = "prodgen: --port and --flower-port are both 8123; choose two\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
+    assert not (tmp_path / "data").exists()

@@ -87,6 +87,7 @@ def test_a_quoted_field_may_hold_the_delimiter() -> None:
         (b'sku,category\nA,bag\n"B,bag\nC,bag\n', "row 3: the quotes do not match"),
         (b'sku,category\n"A"1,bag\n', "row 2: the quotes do not match"),
         (b"sku,category\nA,bag\nB,r\xf6d\n", "row 3: the order is not UTF-8 text"),
+        (b"PK\x03\x04\x14\0\x06\0", "the order is a workbook, such as .xlsx; save it as “CSV UTF-8”"),
         (b"\x89PNG\r\n\x1a\n\0\0", "row 1: the order is not UTF-8 text"),
         (b'{"sku": "A"}\n{"sku": \n', "row 2: this is not JSON"),
         (b'{"sku": "A"}\n["B"]\n', "row 2: this is no JSON object"),
@@ -111,6 +112,14 @@ def test_an_order_too_large_is_refused() -> None:
         read_order(b"sku\nA\nB\nC\n", max_rows=2)
     with pytest.raises(ProdgenError, match="larger than 64 MiB"):
         read_order(b"\n" * (MAX_BYTES + 1))
+
+
+def test_a_header_may_be_written_in_capitals() -> None:
+    assert read_order(PLAIN.replace(b"sku,count,category", b" SKU,COUNT , Category "), ["category"]) == ITEMS
+    both = read_order(b"sku,Hue,hue\nA,red,blue\n", ["Hue", "hue"])
+    assert both[0].attributes == {"Hue": "red", "hue": "blue"}
+    with pytest.raises(ProdgenError, match="row 1, column category: the header names it twice"):
+        read_order(b"sku,Category,category\nA,bag,bag\n", ["category"])
 
 
 def test_what_the_model_cannot_make_is_refused_by_row() -> None:

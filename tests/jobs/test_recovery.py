@@ -49,11 +49,16 @@ def test_every_order_comes_back_where_it_stood(store: Store, ledger: Ledger, cli
     assert ensure(store, ledger)
     after = [ledger.progress(name) for name in names]
 
+    def updated(standing: list[ledger_module.Progress | None], *jobs: str) -> list[float]:
+        return [progress.updated for progress in standing if progress and progress.id in jobs]
+
     def told(progress: ledger_module.Progress | None) -> tuple[object, ...]:
         assert progress
         return progress.id, progress.tenant, progress.queue, progress.state, progress.done, progress.created
 
     assert list(map(told, after)) == list(map(told, before))
+    assert updated(after, "over", "stopped") == updated(before, "over", "stopped")
+    assert updated(after, "waiting") == [waiting.created.timestamp()]
     assert [job.id for job in ledger.jobs("ada")] == listed
     assert ledger.backlog("bulk").images == backlog
     work_off(store, ledger, running, waiting)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from prodgen.attributes import AttributeSchema
+from prodgen.attributes import AttributeSchema, ContinuousColour
 from prodgen.errors import ProdgenError
-from prodgen.models.condition import condition_size, encode
+from prodgen.models.condition import columns, condition_size, encode
 from tests.toys import SCHEMA, toy_generator
 
 
@@ -15,6 +15,14 @@ def test_each_attribute_has_its_own_places_whatever_order_it_is_written_in():
     )
     assert rows.tolist() == [[0, 1, 0, 1, 0], [1, 0, 0, 0, 1]]
     assert condition_size(SCHEMA) == 5
+
+
+def test_a_colour_stands_beside_choices():
+    colour = ContinuousColour(name="colour", palette=("red",))
+    schema = AttributeSchema(attributes=(*SCHEMA.attributes, colour))
+    rows = encode(schema, [{"category": "bag", "pattern": "plain", "colour": "#ffffff"}])
+    assert rows[0].tolist() == pytest.approx([0, 1, 0, 1, 0, 2, 0, 0, 1], abs=1e-3)
+    assert columns(schema)[5:] == [("colour", "L"), ("colour", "a"), ("colour", "b"), ("colour", "known")]
 
 
 @pytest.mark.parametrize(

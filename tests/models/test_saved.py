@@ -49,6 +49,14 @@ def test_saving_twice_gives_the_same_version(tmp_path):
     assert load_model(tmp_path / "again").digest == a.digest
 
 
+def test_what_a_run_leaves_in_its_model_is_called_after_the_run(tmp_path, monkeypatch):
+    folder = toy_folder(tmp_path / "shop" / "model")
+    assert load_model(folder).name == load_model(str(folder)).name == "shop"
+    assert find_model(str(folder)) == (folder, "shop")
+    monkeypatch.chdir(folder)
+    assert load_model(".").name == "shop"
+
+
 def test_saving_leaves_the_model_that_is_being_trained_alone(tmp_path):
     generator = toy_generator()
     save_model(generator, tmp_path / "toy")

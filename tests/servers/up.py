@@ -162,11 +162,19 @@ class Up:
         return run_prodgen(*arguments, environment={**self.environment, **environment})
 
 
-def run_prodgen(*arguments: object, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """``prodgen …`` to its end."""
+def run_prodgen(
+    *arguments: object, environment: dict[str, str], folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """``prodgen …`` to its end, run in ``folder``."""
     command = [str(PRODGEN), *map(str, arguments)]
     return subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
 
 

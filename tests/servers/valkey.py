@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,6 +48,10 @@ class ValkeyServer:
     def kill(self) -> None:
         """``kill -9``."""
         self._process.kill()
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """Silent for a while, its connections kept."""
+        return self._process.frozen()
 
     @contextmanager
     def down(self) -> Iterator[None]:

@@ -1,7 +1,8 @@
 -- restore(recovery, job, tenant, queue, total, weight, created, run, made, taken, state, done, dead, error,
--- cell...): a job as the store knows it. Only the recovery at work may, or, without one, whoever finds a job unknown.
-local _, recovery, id, tenant, queue, total, weight, created, run, made, taken, state, done, dead, message =
-  unpack(ARGV, 1, 15)
+-- updated, cell...): a job as the store knows it; updated '' is now. Only the recovery at work may, or, without one,
+-- whoever finds a job unknown.
+local _, recovery, id, tenant, queue, total, weight, created, run, made, taken, state, done, dead, message, updated =
+  unpack(ARGV, 1, 16)
 if recovery ~= '' then
   if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
 elseif redis.call('EXISTS', KEYS[1]) == 0 then
@@ -13,9 +14,10 @@ redis.call('HSET', key('job', id), 'tenant', tenant, 'queue', queue, 'total', to
   'created', created, 'run', run, 'state', state, 'done', done, 'dead', dead, 'owed', 0)
 if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end
 redis.call('ZADD', key('jobs', tenant), created, id)
-for i = 16, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
+for i = 17, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
 local job = find(id)
 announce(job, 'state')
+if updated ~= '' then redis.call('HSET', key('job', id), 'updated', updated) end
 if state == 'queued' or state == 'running' then
   redis.call('SET', key('job', id, 'made'), made)
   redis.call('SET', key('job', id, 'taken'), taken)

@@ -1,5 +1,5 @@
--- settle(job, state, done, error, dead...): the end is in the store, so the ledger keeps only a line of listing.
-local _, id, state, done, message = unpack(ARGV, 1, 5)
+-- settle(job, state, done, error, finished, dead...): the end is in the store, so the ledger keeps only a line of listing.
+local _, id, state, done, message, finished = unpack(ARGV, 1, 6)
 local job = find(id)
 if not job then return 0 end
 local pending = redis.call('SREM', key('finishing'), id) == 1
@@ -10,12 +10,13 @@ owe(job, -job.owed)
 for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead'}) do
   redis.call('DEL', key('job', id, part))
 end
-for i = 6, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
+for i = 7, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
 redis.call('HDEL', key('job', id), 'error')
 if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end
 redis.call('HDEL', key('line', job.queue, job.tenant) .. '/spent', id)
 local changed = job.state ~= state
 job.state, job.done = state, tonumber(done)
-if changed then announce(job, 'state') else redis.call('HSET', key('job', id), 'done', done) end
+if changed then announce(job, 'state') end
+redis.call('HSET', key('job', id), 'done', done, 'updated', finished)
 redis.call('EXPIRE', key('job', id, 'events'), 86400)
 return 1

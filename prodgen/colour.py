@@ -1,0 +1,123 @@
+"""Colours as people write and see them: sRGB bytes to CIELAB and back, and how far apart two colours look.
+
+White is D65 with the 2 degree observer, as sRGB has it (IEC 61966-2-1). In CIELAB, L is from 0 (black) to 100
+(white); a runs from green (-) to red (+) and b from blue (-) to yellow (+), within about 110 of 0 for what a
+screen can show.
+"""
+
+from contextlib import suppress
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import ImageColor
+from pydantic import AfterValidator
+
+Floats = NDArray[np.float64]
+
+_TO_XYZ = np.array([
+    [0.4124564, 0.3575761, 0.1804375],
+    [0.2126729, 0.7151522, 0.0721750],
+    [0.0193339, 0.1191920, 0.9503041],
+])  # fmt: skip
+_FROM_XYZ = np.linalg.inv(_TO_XYZ)
+_WHITE = _TO_XYZ.sum(1)
+# CIE 15: where the cube root gives way to a straight line, and its slope.
+_KNEE, _SLOPE = (6 / 29) ** 3, (29 / 6) ** 2 / 3
+
+
+def parse_colour(text: str) -> str:
+    """A CSS name ("forest green" or "forestgreen"), a function or #rrggbb -> #rrggbb; raises ValueError."""
+    joined = text.replace(" ", "").replace("-", "")
+    levels: tuple[int, ...] = ()
+    with suppress(ValueError):
+        levels = ImageColor.getrgb(joined if joined.isalpha() else text.strip())
+    if not levels or max(levels) > 255:
+        raise ValueError(f"{text!r} is no colour; write a CSS name or #rrggbb")
+    if levels[3:] not in ((), (255,)):
+        raise ValueError(f"{text!r} is transparent; write an opaque colour")
+    red, green, blue = levels[:3]
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def hexadecimal(lab: ArrayLike) -> str:
+    """CIELAB (3,) -> #rrggbb, the nearest that a screen can show."""
+    red, green, blue = (to_rgb(lab) * 255).round().astype(int)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+Colour = Annotated[str, AfterValidator(parse_colour)]
+"""A colour as people write it, kept as #rrggbb."""
+
+
+def to_lab(rgb: ArrayLike) -> Floats:
+    """sRGB (..., 3), bytes from 0 to 255 or floats from 0 to 1 -> CIELAB (..., 3)."""
+    given = np.asarray(rgb)
+    encoded = given / 255.0 if given.dtype.kind in "iu" else given.astype(np.float64)
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4)
+    share = linear @ _TO_XYZ.T / _WHITE
+    x, y, z = np.moveaxis(np.where(share > _KNEE, np.cbrt(share), _SLOPE * share + 4 / 29), -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+
+
+def to_rgb(lab: ArrayLike) -> Floats:
+    """CIELAB (..., 3) -> sRGB (..., 3) from 0 to 1; what a screen cannot show is cut off there."""
+    lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
+    y = (lightness + 16) / 116
+    root = np.stack([y + a / 500, y, y - b / 200], -1)
+    share = np.where(root > 6 / 29, root**3, (root - 4 / 29) / _SLOPE)
+    linear = np.clip((share * _WHITE) @ _FROM_XYZ.T, 0, 1)
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def delta_e_2000(lab1: ArrayLike, lab2: ArrayLike) -> Floats:
+    """CIEDE2000 between CIELAB colours (..., 3), which may be broadcast -> (...).
+
+    0 is the same colour, about 1 the least difference that is seen side by side, 100 black and white. As in
+    Sharma, Wu & Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and Application 30 (2005);
+    the numbers in brackets are theirs.
+    """
+    light1, a1, b1 = np.moveaxis(np.asarray(lab1, np.float64), -1, 0)
+    light2, a2, b2 = np.moveaxis(np.asarray(lab2, np.float64), -1, 0)
+    grey = 0.5 * (1 - _saturation((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2))  # (4)
+    a1, a2 = (1 + grey) * a1, (1 + grey) * a2
+    chroma1, chroma2 = np.hypot(a1, b1), np.hypot(a2, b2)
+    hue1, hue2 = np.arctan2(b1, a1) % (2 * np.pi), np.arctan2(b2, a2) % (2 * np.pi)
+    turn, hue = _hues(hue1, hue2, chroma1 * chroma2 == 0)
+    d_hue = 2 * np.sqrt(chroma1 * chroma2) * np.sin(turn / 2)  # (11)
+    d_light, d_chroma = light2 - light1, chroma2 - chroma1
+    light, chroma = (light1 + light2) / 2, (chroma1 + chroma2) / 2
+    s_light = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)  # (19)
+    s_chroma = 1 + 0.045 * chroma  # (20)
+    s_hue = 1 + 0.015 * chroma * _hue_weight(hue)  # (21)
+    blue = np.radians(30) * np.exp(-(((np.degrees(hue) - 275) / 25) ** 2))  # (16)
+    rotation = -np.sin(2 * blue) * 2 * _saturation(chroma)  # (17), (18)
+    light_part, chroma_part, hue_part = d_light / s_light, d_chroma / s_chroma, d_hue / s_hue
+    square = light_part**2 + chroma_part**2 + hue_part**2 + rotation * chroma_part * hue_part  # (22)
+    return np.sqrt(np.maximum(square, 0))
+
+
+def _saturation(chroma: Floats) -> Floats:
+    return np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
+
+
+def _hues(hue1: Floats, hue2: Floats, grey: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The turn from one hue to the other the short way round (10), and the hue midway (14), in radians."""
+    turn = (hue2 - hue1 + np.pi) % (2 * np.pi) - np.pi
+    # Exactly opposite hues: the paper turns the way of their order.
+    turn = np.where(np.isclose(np.abs(hue2 - hue1), np.pi, atol=1e-12), hue2 - hue1, turn)
+    total = hue1 + hue2
+    wide = np.abs(hue1 - hue2) > np.pi + 1e-12
+    midway = np.where(wide, np.where(total < 2 * np.pi, total + 2 * np.pi, total - 2 * np.pi), total) / 2
+    return np.where(grey, 0.0, turn), np.where(grey, total, midway)
+
+
+def _hue_weight(hue: Floats) -> Floats:
+    """T of the paper (15)."""
+    return (
+        1
+        - 0.17 * np.cos(hue - np.radians(30))
+        + 0.24 * np.cos(2 * hue)
+        + 0.32 * np.cos(3 * hue + np.radians(6))
+        - 0.20 * np.cos(4 * hue - np.radians(63))
+    )
