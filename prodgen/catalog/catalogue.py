@@ -2,28 +2,33 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.attributes import AttributeSchema, Choice
+from prodgen.attributes import AttributeSchema, Choice, ContinuousColour, encode_lab
+from prodgen.colour import hexadecimal
 from prodgen.errors import ProdgenError
 
 UNKNOWN = -1
 """The label of an image of which the attribute is not known."""
+PALETTE = 256
+"""Colours of training that a model keeps, to draw from them."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """``images``: (N, H, W, C) bytes; ``labels[name]``: (N,) numbers of ``values[name]``, or UNKNOWN.
 
-    Without attributes both are empty. All splits of a data set number their values alike.
+    Without attributes both are empty. All splits of a data set number their values alike. ``colours[name]``:
+    (N, 3) of an attribute that is a colour, in CIELAB, NaN where it is not known.
     """
 
     images: NDArray[np.uint8]
     labels: dict[str, NDArray[np.int64]]
     values: dict[str, tuple[str, ...]]
+    colours: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -38,7 +43,9 @@ class Catalogue:
 
         Frequencies are those among the images whose value is known. Raises ProdgenError if none is.
         """
-        return AttributeSchema(attributes=tuple(self._choice(name) for name in self.values))
+        choices = [self._choice(name) for name in self.values]
+        colours = [self._continuous(name) for name in self.colours]
+        return AttributeSchema(attributes=(*choices, *colours))
 
     def _choice(self, name: str) -> Choice:
         counts = self.counts(name)
@@ -49,21 +56,32 @@ class Catalogue:
         frequencies = (counts / counts.sum()).round(6).tolist()
         return Choice(name=name, values=self.values[name], frequencies=tuple(frequencies))
 
-    def hot(self) -> NDArray[np.float32]:
-        """The condition vectors, (N, D): one-hot blocks in the schema's order, all zero where unknown."""
+    def _continuous(self, name: str) -> ContinuousColour:
+        known = self.colours[name][~np.isnan(self.colours[name]).any(1)]
+        if not len(known):
+            raise ProdgenError(f"{name} is not known of any of the {len(self)} images")
+        rows = np.random.default_rng(0).permutation(len(known))[:PALETTE]
+        return ContinuousColour(name=name, palette=tuple(hexadecimal(lab) for lab in known[np.sort(rows)]))
+
+    def conditions(self) -> NDArray[np.float32]:
+        """The condition vectors, (N, D), a block for each attribute of the schema, all zero where unknown."""
         blocks = [np.zeros((len(self), 0), np.float32)]
         for name, values in self.values.items():
             # One row more than there are values, all zero: UNKNOWN, being -1, picks it.
             rows = np.eye(len(values) + 1, len(values), dtype=np.float32)
             blocks.append(rows[self.labels[name]])
-        return np.concatenate(blocks, 1)
+        return np.concatenate([*blocks, *map(encode_lab, self.colours.values())], 1)
 
 
 def digest(catalogue: Catalogue) -> str:
     """Twelve hexadecimal digits that name these images with these labels: the same on every machine."""
     said = {"shape": catalogue.images.shape, "values": list(catalogue.values.items())}
+    if catalogue.colours:
+        said["colours"] = list(catalogue.colours)
     total = hashlib.sha256(json.dumps(said).encode())
     total.update(np.ascontiguousarray(catalogue.images).data)
     for name in catalogue.values:
         total.update(catalogue.labels[name].astype("<i8").data)
+    for lab in catalogue.colours.values():
+        total.update(lab.astype("<f4").tobytes())
     return total.hexdigest()[:12]

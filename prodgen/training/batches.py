@@ -7,9 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from prodgen.attributes import LAB_CENTRE, LAB_SCALE
 from prodgen.catalog.catalogue import Catalogue
+from prodgen.errors import ProdgenError
 from prodgen.evaluation.classifier import to_tensor
 from prodgen.training.augment import Augment
+from prodgen.training.recipe import Recipe
+from prodgen.training.recolour import recolour
 
 
 @dataclass(frozen=True)
@@ -28,24 +32,31 @@ class Batch:
 class Batches:
     """Numbered batches of a catalogue, each epoch in an order of its own.
 
-    ``drop``: how often each attribute is left out, so that the networks also learn to do without it.
-    ``transform``: what is done to the training images themselves.
+    The recipe's ``drop`` leaves attributes out, ``recolour`` and ``transform`` change the images themselves.
     """
 
-    def __init__(
-        self, catalogue: Catalogue, batch: int, seed: int, device: str, drop: float, transform: Augment
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, recipe: Recipe, device: str) -> None:
+        if recipe.recolour and not (catalogue.colours and catalogue.images.shape[3] == 4):
+            raise ProdgenError(
+                "recolour is for cut-outs of which the colour is known; leave it out", param="recolour"
+            )
         self._images = torch.from_numpy(catalogue.images)
-        self._conditions = torch.from_numpy(catalogue.hot())
-        self._blocks = [len(values) for values in catalogue.values.values()]
-        self._batch, self._seed, self._device, self._drop = batch, seed, device, drop
-        self._transform = transform.to(device)
+        self._conditions = torch.from_numpy(catalogue.conditions())
+        self._blocks = [len(attribute.columns()) for attribute in catalogue.schema().attributes]
+        self._lab = torch.from_numpy(next(iter(catalogue.colours.values()), np.zeros((0, 3), np.float32)))
+        self._place = sum(map(len, catalogue.values.values()))  # of the first colour in a condition
+        self._batch, self._seed, self._device = recipe.batch, recipe.seed, device
+        self._drop, self._recolour = recipe.drop, recipe.recolour
+        self._transform = Augment(recipe.transform, catalogue.images.shape[3], recipe.ground).to(device)
         self._order = lru_cache(1)(self._shuffled)
 
     def __getitem__(self, number: int) -> Batch:
         rows = self._rows(number)
         real = to_tensor(self._images[rows]).to(self._device, memory_format=torch.channels_last)
-        return Batch(self._transform(real), self._dropped(self._conditions[rows]).to(self._device))
+        condition = self._conditions[rows].to(self._device)
+        if self._recolour:
+            real, condition = self._recoloured(real, condition)
+        return Batch(self._transform(real), self._dropped(condition))
 
     def conditions(self, count: int) -> Tensor:
         """Conditions as they occur in the catalogue, (count, D), drawn from torch's random state."""
@@ -60,8 +71,19 @@ class Batches:
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
         return torch.from_numpy(order)
 
+    def _recoloured(self, real: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Some of the images in colours of others; a colour that is not known stays so."""
+        wanted = self._lab[torch.randint(len(self._lab), (len(real),))].to(real.device)
+        chosen = torch.rand(len(real), device=real.device) < self._recolour
+        chosen &= (condition[:, self._place + 3] > 0) & ~wanted.isnan().any(1)
+        real, lab = recolour(real, wanted.nan_to_num(), chosen)
+        told = (lab - lab.new_tensor(LAB_CENTRE)) / LAB_SCALE
+        condition = condition.clone()
+        condition[chosen, self._place : self._place + 3] = told[chosen]
+        return real, condition
+
     def _dropped(self, condition: Tensor) -> Tensor:
         if not self._drop or not self._blocks:
             return condition
         kept = torch.rand(len(condition), len(self._blocks)) >= self._drop
-        return condition * kept.repeat_interleave(torch.tensor(self._blocks), 1)
+        return condition * kept.repeat_interleave(torch.tensor(self._blocks), 1).to(condition.device)

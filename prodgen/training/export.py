@@ -51,7 +51,7 @@ def export(run: Run, folder: Path) -> None:
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     model = load_model(folder)
     (folder / "card.md").write_text(_card(run, model, metrics))
-    first = next(iter(model.config.attributes.attributes), None)
+    first = next(iter(model.config.attributes.choices), None)
     name, values = (first.name, first.values) if first else (None, ())
     sample_sheet(model, name, values, 0, "cpu").save(folder / "samples.png")
 

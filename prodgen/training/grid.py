@@ -15,10 +15,10 @@ ROWS, COLUMNS, GAP = 10, 10, 2
 
 @torch.inference_mode()
 def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
-    """A row a value of the first attribute (of at most ten), by a generator in evaluation mode."""
+    """A row a value of the first choice (of at most ten), by a generator in evaluation mode."""
     device = next(generator.parameters()).device
-    first = generator.schema.attributes[0].values if generator.schema.attributes else ("",)
-    rows = min(len(first), ROWS)
+    choices = generator.schema.choices
+    rows = min(len(choices[0].values), ROWS) if choices else ROWS
     z = latents(seed, range(rows * COLUMNS), generator.latent_dim).to(device)
     condition = encode(generator.schema, _wanted(generator.schema, rows, seed)).to(device)
     images = generator(z, condition).float()
@@ -33,7 +33,7 @@ def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
 
 
 def _wanted(schema: AttributeSchema, rows: int, seed: int) -> list[dict[str, str]]:
-    """A value of the first attribute for each row; the others are drawn as an order would have them."""
-    [first, *_] = [*schema.attributes, None]
+    """A value of the first choice for each row; the others are drawn as an order would have them."""
+    [first, *_] = [*schema.choices, None]
     wanted = [{first.name: first.values[k // COLUMNS]} if first else {} for k in range(rows * COLUMNS)]
     return schema.resolve(wanted, [seed] * len(wanted), range(len(wanted)))

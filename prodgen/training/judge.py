@@ -9,8 +9,8 @@ from torch import Tensor
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.accuracy import accuracy_of
-from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor, train_classifier
-from prodgen.evaluation.domain import epochs_for
+from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor
+from prodgen.evaluation.domain import train_judge
 from prodgen.evaluation.frechet import frechet_distance
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
@@ -22,37 +22,21 @@ PART = 100
 
 
 class Judge:
-    """Scores by a classifier of the catalogue's first attribute, trained once and kept in the run's folder.
+    """Scores by a classifier of the catalogue's first choice, trained once and kept in the run's folder.
 
-    A catalogue without attributes is taught to tell which way up a picture is (Gidaris et al. 2018), which
-    takes features of what is in it all the same.
+    Without one, by a classifier of which way up an image is.
     """
 
     def __init__(self, catalogue: Catalogue, folder: Path, device: str) -> None:
-        data = digest(catalogue)
-        self.labelled = bool(catalogue.values)
-        images = catalogue.images
-        catalogue = catalogue if self.labelled else _turned(catalogue)
-        attribute = next(iter(catalogue.values))
-        self.values = catalogue.values[attribute]
-        path = folder / "classifier.safetensors"
-        if path.exists():
-            with torch.random.fork_rng():  # a resumed run goes on with its own numbers
-                self.classifier = DomainClassifier(images.shape[3], len(self.values))
-            state = checkpoint.load(path)
-            if state.get("data") != data:
-                raise ProdgenError(f"{path} belongs to another catalogue; train in another folder")
-            self.classifier.load_state_dict(state["classifier"])
-            self.classifier.to(device, memory_format=torch.channels_last).eval()
-        else:
-            self.classifier = train_classifier(
-                catalogue, attribute, epochs=epochs_for(len(catalogue)), device=device
-            )
-            checkpoint.save(path, {"data": data, "classifier": self.classifier.state_dict()})
-        rows = np.random.default_rng(0).permutation(len(images))[: 2 * EVALUATED]
-        parts = torch.from_numpy(images[rows]).split(PART)
+        self.attribute = next(iter(catalogue.values), None)
+        self.values = catalogue.values[self.attribute] if self.attribute else ()
+        self.classifier = _classifier(catalogue, self.attribute, folder / "classifier.safetensors", device)
+        rows = np.sort(np.random.default_rng(0).permutation(len(catalogue))[: 2 * EVALUATED])
+        parts = torch.from_numpy(catalogue.images[rows]).split(PART)
         self.real = torch.cat([judge(self.classifier, to_tensor(part).to(device))[0] for part in parts])
-        self.labels = torch.from_numpy(catalogue.labels[attribute][rows]).to(device)
+        nothing = np.zeros(len(catalogue), np.int64)
+        labels = catalogue.labels[self.attribute] if self.attribute else nothing
+        self.labels = torch.from_numpy(labels[rows]).to(device)
 
     @torch.inference_mode()
     def __call__(self, generator: ImageGenerator, latents: Tensor, conditions: Tensor) -> dict[str, float]:
@@ -66,15 +50,13 @@ class Judge:
         features, predicted = map(torch.cat, zip(*judged, strict=True))
         scores = {"domain_fid": frechet_distance(features, self.real)}
         asked = torch.zeros(len(features), dtype=torch.long, device=features.device)
-        labels = torch.zeros_like(self.labels)
-        if self.labelled:
-            block = conditions[:, : self.classifier.head.out_features]
+        if self.attribute:
+            block = conditions[:, : len(self.values)]
             asked = torch.where(block.sum(1) > 0, block.argmax(1), UNKNOWN)
-            labels = self.labels
             agreement = accuracy_of(predicted, asked, self.values).overall
             if agreement is not None:
                 scores["agreement"] = agreement
-        spread, real_spread = _spread(features, asked), _spread(self.real, labels)
+        spread, real_spread = _spread(features, asked), _spread(self.real, self.labels)
         if spread is not None and real_spread:
             scores["diversity"] = spread / real_spread
         return scores
@@ -87,8 +69,17 @@ def _spread(features: Tensor, labels: Tensor) -> float | None:
     return sum(spreads) / len(spreads) if spreads else None
 
 
-def _turned(catalogue: Catalogue) -> Catalogue:
-    """Every image a quarter, half or three quarters turned, or not, and labelled so."""
-    images = np.concatenate([np.rot90(catalogue.images, turns, (1, 2)) for turns in range(4)])
-    labels = np.repeat(np.arange(4), len(catalogue))
-    return Catalogue(images, {"turn": labels}, {"turn": tuple("0123")})
+def _classifier(catalogue: Catalogue, attribute: str | None, path: Path, device: str) -> DomainClassifier:
+    """The classifier of the run's folder, trained if it is not there yet."""
+    data = digest(catalogue)
+    if not path.exists():
+        classifier = train_judge(catalogue, attribute, device, seed=0)
+        checkpoint.save(path, {"data": data, "classifier": classifier.state_dict()})
+        return classifier
+    state = checkpoint.load(path)
+    if state.get("data") != data:
+        raise ProdgenError(f"{path} belongs to another catalogue; train in another folder")
+    with torch.random.fork_rng():  # a resumed run goes on with its own numbers
+        classifier = DomainClassifier(catalogue.images.shape[3], len(state["classifier"]["head.bias"]))
+    classifier.load_state_dict(state["classifier"])
+    return classifier.to(device, memory_format=torch.channels_last).eval()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prodgen.finish import Colour
+from prodgen.colour import Colour
 from prodgen.names import check_name
 from prodgen.training.augment import POLICIES, names
 
@@ -32,6 +32,10 @@ class Recipe(BaseModel):
     accumulate: int = Field(default=1, ge=1, description="Parts of a batch, one after the other in memory.")
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Of the training's passes.")
     drop: Share = Field(default=0.0, description="How often each attribute is left out.")
+    recolour: Share = Field(
+        default=0.0,
+        description="How often a product is given another's colour, where colour is an attribute.",
+    )
     transform: str = Field(default="", description="Augmentation of the training images themselves.")
     ramp: int = Field(default=0, ge=0, description="First steps, over which the rates rise.")
     decay: Share = Field(default=0.3, description="Last share of the steps, over which the rates fall.")

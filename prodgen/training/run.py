@@ -12,7 +12,6 @@ from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.errors import ProdgenError
 from prodgen.training import checkpoint
 from prodgen.training.alarms import Collapsed, Diverged, all_finite, is_lively, looks_collapsed
-from prodgen.training.augment import Augment
 from prodgen.training.batches import Batches
 from prodgen.training.ema import Ema
 from prodgen.training.grid import write_grid
@@ -63,8 +62,7 @@ class Run:
         size, channels = catalogue.images.shape[1], catalogue.images.shape[3]
         self.method = set_up(recipe, catalogue.schema(), size, channels, device, source)
         self.ema = Ema(self.method.generator, recipe.ema)
-        transform = Augment(recipe.transform, channels, recipe.ground)
-        self.batches = Batches(catalogue, recipe.batch, recipe.seed, device, recipe.drop, transform)
+        self.batches = Batches(catalogue, recipe, device)
         self.metrics = Metrics(folder)
 
     @property

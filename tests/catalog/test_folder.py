@@ -74,7 +74,7 @@ def test_pictures_alone_make_a_catalogue_without_attributes(tmp_path):
     catalogue = load_folder(shop(tmp_path, "1.png", "2.png"))
     assert (catalogue.labels, catalogue.values) == ({}, {})
     assert catalogue.schema().attributes == ()
-    assert catalogue.hot().shape == (2, 0)
+    assert catalogue.conditions().shape == (2, 0)
 
 
 ROWS = [
@@ -108,7 +108,7 @@ def test_a_table_labels_pictures_wherever_they_lie(tmp_path, form):
     assert train.labels["length"].tolist() == [0, -1, 0, -1]
     assert test.labels["colour"].tolist() == [0, -1]
     assert train.schema().attributes[1].frequencies == (1.0,)
-    assert test.hot().tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert test.conditions().tolist() == [[1, 0, 1], [0, 0, 0]]
 
 
 def test_a_table_over_split_folders_keeps_the_splits_apart(tmp_path):

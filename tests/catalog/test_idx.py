@@ -91,7 +91,7 @@ def test_the_schema_knows_how_often_each_class_occurs():
     catalogue = Catalogue(np.zeros((4, 2, 2, 1), np.uint8), {"kind": labels}, {"kind": ("a", "b", "c")})
     [choice] = catalogue.schema().attributes
     assert (choice.name, choice.values, choice.frequencies) == ("kind", ("a", "b", "c"), (0.75, 0.0, 0.25))
-    assert catalogue.hot().tolist() == [[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]]
+    assert catalogue.conditions().tolist() == [[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]]
 
 
 @pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason=f"the data set is not at {FASHION_MNIST}")

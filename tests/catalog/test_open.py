@@ -124,8 +124,8 @@ def test_unknown_labels_neither_count_nor_condition():
     labels = np.array([0, -1, -1, 2, 2, 2], np.int64)
     catalogue = Catalogue(np.zeros((6, 2, 2, 1), np.uint8), {"kind": labels}, {"kind": ("a", "b", "c")})
     assert catalogue.schema().attributes[0].frequencies == (0.25, 0.0, 0.75)
-    assert catalogue.hot()[1].tolist() == [0, 0, 0]
-    assert catalogue.hot()[3].tolist() == [0, 0, 1]
+    assert catalogue.conditions()[1].tolist() == [0, 0, 0]
+    assert catalogue.conditions()[3].tolist() == [0, 0, 1]
     catalogue.labels["kind"][:] = -1
     with pytest.raises(ProdgenError, match="kind is not known of any of the 6 images"):
         catalogue.schema()
