@@ -32,7 +32,7 @@ def refused(up: Up, *arguments: object, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("--model nope", "there is no model 'nope'; there are fashion-mnist"),
+        ("--model nope", "there is no model 'nope'; there are"),
         ("--model fashion-mnist@nope", "fashion-mnist has no version or alias 'nope'"),
         ("--model ../../etc", "'../../etc' is not a valid name"),
         ("--attr colour=red", "this model has no attribute 'colour'; its attributes are: category"),
