@@ -67,7 +67,8 @@ def to_rgb(lab: ArrayLike) -> Floats:
     root = np.stack([y + a / 500, y, y - b / 200], -1)
     share = np.where(root > 6 / 29, root**3, (root - 4 / 29) / _SLOPE)
     linear = np.clip((share * _WHITE) @ _FROM_XYZ.T, 0, 1)
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    encoded: Floats = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return encoded
 
 
 def delta_e_2000(lab1: ArrayLike, lab2: ArrayLike) -> Floats:
@@ -94,11 +95,13 @@ def delta_e_2000(lab1: ArrayLike, lab2: ArrayLike) -> Floats:
     rotation = -np.sin(2 * blue) * 2 * _saturation(chroma)  # (17), (18)
     light_part, chroma_part, hue_part = d_light / s_light, d_chroma / s_chroma, d_hue / s_hue
     square = light_part**2 + chroma_part**2 + hue_part**2 + rotation * chroma_part * hue_part  # (22)
-    return np.sqrt(np.maximum(square, 0))
+    difference: Floats = np.sqrt(np.maximum(square, 0))
+    return difference
 
 
 def _saturation(chroma: Floats) -> Floats:
-    return np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
+    ratio: Floats = chroma**7 / (chroma**7 + 25.0**7)
+    return ratio**0.5
 
 
 def _hues(hue1: Floats, hue2: Floats, grey: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -114,10 +117,11 @@ def _hues(hue1: Floats, hue2: Floats, grey: NDArray[np.bool_]) -> tuple[Floats, 
 
 def _hue_weight(hue: Floats) -> Floats:
     """T of the paper (15)."""
-    return (
+    weight: Floats = (
         1
         - 0.17 * np.cos(hue - np.radians(30))
         + 0.24 * np.cos(2 * hue)
         + 0.32 * np.cos(3 * hue + np.radians(6))
         - 0.20 * np.cos(4 * hue - np.radians(63))
     )
+    return weight

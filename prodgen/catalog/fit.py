@@ -14,7 +14,7 @@ def fit(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
     What is transparent becomes white, unless there are 4 channels. Raises ValueError for a picture that
     cannot be brought to 8 bits.
     """
-    plain = _eight_bits(image)
+    plain = eight_bits(image)
     side = min(plain.size)
     left, top = (plain.width - side) // 2, (plain.height - side) // 2
     box = (left, top, left + side, top + side)
@@ -38,8 +38,8 @@ def refit(
     return fitted
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """The same picture as L, RGB or RGBA."""
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The same picture as L, RGB or RGBA; raises ValueError if it has neither 8 nor 16 bits."""
     if image.mode == "F" or image.mode.startswith("I"):
         return _from_sixteen_bits(image)
     if image.has_transparency_data:

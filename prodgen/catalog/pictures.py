@@ -1,8 +1,9 @@
 """Picture files in: read in parallel, within bounds, with everything that is wrong told at once."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,21 @@ def read_picture(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
 
     Raises whatever Pillow raises for a file that it cannot read, and ValueError for too many pixels.
     """
+    with opened(path) as image:
+        image.draft(None, (2 * size, 2 * size))  # a JPEG is decoded no finer than it need be
+        return fit(ImageOps.exif_transpose(image), size, channels)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The picture in a file, neither decoded nor turned upright yet.
+
+    Raises whatever Pillow raises for a file that it cannot read, and ValueError for too many pixels.
+    """
     with Image.open(path, formats=_FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels are too many")
-        image.draft(None, (2 * size, 2 * size))  # a JPEG is decoded no finer than it need be
-        return fit(ImageOps.exif_transpose(image), size, channels)
+        yield image
 
 
 def read_pictures(
@@ -54,7 +65,7 @@ def read_pictures(
         try:
             images[row] = read_picture(folder / files[row], size, channels)
         except Exception as error:  # a broken file makes Pillow raise nearly anything
-            return f"{shown(files[row])} ({_why(error)})"
+            return f"{shown(files[row])} ({why(error)})"
         return None
 
     faults = []
@@ -72,7 +83,8 @@ def read_pictures(
     return images
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """What is wrong with a picture that cannot be read, in a few words."""
     if isinstance(error, UnidentifiedImageError):
         return "no JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or AVIF"
     if isinstance(error, Image.DecompressionBombError):

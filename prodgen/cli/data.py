@@ -11,11 +11,15 @@ from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
 from prodgen.catalog.download import SETS
 from prodgen.catalog.download import download as fetch
 from prodgen.catalog.open import kind, open_catalogue, splits
+from prodgen.cli import photographs
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
 
-app = typer.Typer(help="Fetch public data sets, and look at data.", no_args_is_help=True)
+app = typer.Typer(help="Fetch public data sets, look at data, and prepare photographs.", no_args_is_help=True)
+app.command()(photographs.inspect)
+app.command()(photographs.clean)
+app.command()(photographs.prepare)
 
 
 @app.command()
@@ -43,7 +47,9 @@ def download(
 
 @app.command()
 def show(
-    data: Annotated[Path, typer.Argument(help="A folder of IDX files, CIFAR-10 or pictures.")],
+    data: Annotated[
+        Path, typer.Argument(help="A folder of IDX files, CIFAR-10 or pictures, or a prepared one.")
+    ],
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
     size: Annotated[
         int | None, typer.Option(help="Side in pixels; the data's own, or 64, if left out.")

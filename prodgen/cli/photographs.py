@@ -1,0 +1,156 @@
+"""``prodgen data inspect``, ``clean`` and ``prepare``: from photographs to what can be trained on."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from prodgen.cli.generate import make_folder
+from prodgen.cli.options import Json, print_json
+from prodgen.cli.remote import console, results
+from prodgen.errors import ProdgenError
+
+if TYPE_CHECKING:
+    from prodgen.catalog.photographs.inspect import Finding, Inspection
+
+Data = Annotated[Path, typer.Argument(help="A folder of pictures.")]
+SMALLEST, LARGEST = 16, 512
+"""Pixels of a prepared side."""
+_USUAL = "unreadable,blank,tiny,blurred,duplicate,leak"
+_SAID = 10
+"""Pictures that are named on the screen; the files have all."""
+
+
+def inspect(
+    data: Data,
+    out: Annotated[Path | None, typer.Option(help="A folder for report.jsonl and flagged.png.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what is wrong with which picture: nothing is changed, nothing dropped."""
+    found = _inspected(data, json)
+    if out:
+        from prodgen.catalog.photographs.findings import write_inspection
+
+        make_folder(out)
+        write_inspection(out, data, found)
+    flagged = [finding for finding in found.findings if finding.flags]
+    if json:
+        pictures = [finding._asdict() for finding in flagged]
+        print_json(_summary(data, found) | {"flagged": len(flagged), "pictures": pictures})
+        return
+    _say_found(data, found)
+    _name(flagged)
+    if out:
+        console.print(f"all of it is in {out}", markup=False)
+
+
+def clean(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="A new folder for the pictures that are kept.")],
+    drop: Annotated[str, typer.Option(help="What to leave out; inspect names all there is.")] = _USUAL,
+    json: Json = False,
+) -> None:
+    """Copy a folder without the pictures that inspect finds fault with; DATA stays as it is.
+
+    OUT has what is kept, dropped.jsonl with the reason for each of the others, and dropped.png.
+    """
+    from prodgen.catalog.photographs.clean import clean as copy
+    from prodgen.catalog.photographs.clean import to_drop
+
+    found = _inspected(data, json)
+    dropped = to_drop(found, [flag.strip() for flag in drop.split(",") if flag.strip()])
+    if not json:
+        _say_found(data, found)
+        results.print(f"to be left out: {len(dropped)}")
+        _name(dropped)
+    kept = copy(data, out, found, dropped)
+    if json:
+        pictures = [finding._asdict() for finding in dropped]
+        print_json(_summary(data, found) | {"out": str(out), "kept": kept, "dropped": pictures})
+    else:
+        console.print(f"{kept} pictures are in {out}; dropped.jsonl has the others", markup=False)
+
+
+def prepare(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="A new folder for the prepared catalogue.")],
+    size: Annotated[int, typer.Option(help="Side of the cut-outs in pixels.")] = 64,
+    json: Json = False,
+) -> None:
+    """Cut each product out of its photograph, centre it, and name its colours.
+
+    OUT can be trained on. It also has preview.png, set-aside.jsonl with the reason for each picture that
+    could not be cut out well, and set-aside.png.
+    """
+    from prodgen.catalog.photographs.prepare import prepare as make
+
+    if not SMALLEST <= size <= LARGEST:
+        raise ProdgenError(f"size {size} is not from {SMALLEST} to {LARGEST}", param="size")
+    _check_folder(data)
+    with _Bars(json) as bars:
+        said, aside = make(data, out, size, bars.report)
+    if json:
+        print_json({"out": str(out)} | said | {"set_aside": aside})
+        return
+    for split, count in said["splits"].items():
+        results.print(f"{split:12} {count}", markup=False)
+    for name, values in said["attributes"].items():
+        results.print(f"{name:12} {' '.join(values)}", markup=False)
+    results.print(f"{'set aside':12} {said['set_aside_count']} of {said['source_count']}")
+    for reason, count in Counter(row["reason"] for row in aside).most_common():
+        results.print(f"  {count:6} {reason}", markup=False, soft_wrap=True)
+    console.print(f"look at {out}/preview.png and {out}/set-aside.png", markup=False)
+
+
+def _inspected(data: Path, quiet: bool) -> "Inspection":
+    from prodgen.catalog.photographs.inspect import inspect as look
+
+    _check_folder(data)
+    with _Bars(quiet) as bars:
+        return look(data, bars.report)
+
+
+def _check_folder(data: Path) -> None:
+    from prodgen.catalog.open import kind
+
+    found = kind(data)
+    if found != "folder":
+        raise ProdgenError(f"{data} is {found} data, not a folder of photographs", param="data")
+
+
+def _summary(data: Path, found: "Inspection") -> dict[str, Any]:
+    return {"data": str(data), "images": len(found.findings), "flags": found.counts()}
+
+
+def _say_found(data: Path, found: "Inspection") -> None:
+    from prodgen.catalog.pictures import shown
+
+    for name, value in (("data", shown(data)), ("images", len(found.findings)), *found.counts().items()):
+        results.print(f"{name:12} {value}", markup=False)
+
+
+def _name(findings: "list[Finding]") -> None:
+    from prodgen.catalog.pictures import shown
+
+    for finding in findings[:_SAID]:
+        line = f"  {finding.file}: {'; '.join(finding.flags.values())}"
+        results.print(shown(line), markup=False, soft_wrap=True)
+    if len(findings) > _SAID:
+        results.print(f"  ... and {len(findings) - _SAID} more")
+
+
+class _Bars(Progress):
+    """A bar for each thing that is done, in turn."""
+
+    def __init__(self, quiet: bool) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        super().__init__(*columns, console=console, disable=quiet)
+        self._bars: dict[str, TaskID] = {}
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Hear (what is being done, done, total)."""
+        if what not in self._bars:
+            self._bars[what] = self.add_task(what)
+        self.update(self._bars[what], completed=done, total=total)
