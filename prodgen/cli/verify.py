@@ -12,7 +12,7 @@ from prodgen.errors import NotFound, ProdgenError
 
 
 def verify(
-    manifest: Annotated[Path, typer.Argument(help="A manifest.jsonl; its images lie beside it.")],
+    manifest: Annotated[Path, typer.Argument(help="A manifest.jsonl, or its folder; the images lie beside it.")],
     model: Annotated[
         str | None, typer.Option(help="The model, where the manifest's name does not lead to it.")
     ] = None,
@@ -24,6 +24,8 @@ def verify(
     from prodgen.manifest import read_lines
     from prodgen.models import load_model
 
+    if manifest.is_dir():
+        manifest /= "manifest.jsonl"
     if not manifest.is_file():
         raise NotFound(f"there is no manifest {manifest}")
     lines = list(read_lines(manifest.read_bytes()))

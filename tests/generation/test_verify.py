@@ -154,7 +154,7 @@ def test_images_of_a_trained_model_say_whose_they_are_and_verify_with_its_folder
     here = {"environment": clean_environment()}
     made = run_prodgen("generate", model, "--count", 2, "--out", tmp_path / "out", "--json", **here)
     assert json.loads(made.stdout)["model"].startswith("shop@"), made.stderr
-    verify = ("verify", tmp_path / "out" / "manifest.jsonl")
+    verify = ("verify", tmp_path / "out")
 
     refused, verified = run_prodgen(*verify, **here), run_prodgen(*verify, "--model", model, **here)
 
