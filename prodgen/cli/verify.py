@@ -12,7 +12,9 @@ from prodgen.errors import NotFound, ProdgenError
 
 
 def verify(
-    manifest: Annotated[Path, typer.Argument(help="A manifest.jsonl, or its folder; the images lie beside it.")],
+    manifest: Annotated[
+        Path, typer.Argument(help="A manifest.jsonl, with its images beside it, or their folder.")
+    ],
     model: Annotated[
         str | None, typer.Option(help="The model, where the manifest's name does not lead to it.")
     ] = None,

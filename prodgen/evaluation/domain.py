@@ -1,4 +1,7 @@
-"""The domain's own feature networks: a classifier of each attribute, trained on the training split."""
+"""The domain's own feature networks: a classifier of each attribute, trained on the training split.
+
+A catalogue without attributes has one of which way up its images are.
+"""
 
 import hashlib
 import json
@@ -10,25 +13,47 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from prodgen.catalog.catalogue import Catalogue, digest
-from prodgen.evaluation.classifier import BATCH, DomainClassifier, to_tensor, train_classifier
+from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
+from prodgen.evaluation.classifier import (
+    BATCH,
+    TURNS,
+    DomainClassifier,
+    to_tensor,
+    train_classifier,
+    train_on_turns,
+)
 from prodgen.evaluation.network import FeatureNetwork
 
 SEED = 1
 """Not the 0 of a training run's own judge, which has chosen the step that is evaluated here."""
 EPOCHS, STEPS, MOST_EPOCHS = 3, 300, 40
 RESIZER = "none (the model's own size)"
+WAY_UP = "which way up"
 
 
-def epochs_for(images: int) -> int:
+def epochs_for(examples: int) -> int:
     """Three, or as many as make 300 steps of a small catalogue, up to 40."""
-    return min(MOST_EPOCHS, max(EPOCHS, -(-STEPS * BATCH // max(1, images))))
+    return min(MOST_EPOCHS, max(EPOCHS, -(-STEPS * BATCH // max(1, examples))))
 
 
-def train_judge(catalogue: Catalogue, attribute: str, device: str) -> DomainClassifier:
-    """A classifier of ``attribute`` by the one recipe of all evaluations: same data, same classifier."""
-    epochs = epochs_for(len(catalogue))
-    return train_classifier(catalogue, attribute, epochs=epochs, seed=SEED, device=device)
+def train_judge(
+    catalogue: Catalogue, attribute: str | None, device: str, seed: int = SEED
+) -> DomainClassifier:
+    """A classifier of ``attribute``, or of which way up images are where there is none.
+
+    By the one recipe of all evaluations: same data, same seed, same classifier.
+    """
+    epochs = epochs_for(examples(catalogue, attribute))
+    if attribute is None:
+        return train_on_turns(catalogue.images, epochs=epochs, seed=seed, device=device)
+    return train_classifier(catalogue, attribute, epochs=epochs, seed=seed, device=device)
+
+
+def examples(catalogue: Catalogue, attribute: str | None) -> int:
+    """How many labelled images a classifier sees in an epoch."""
+    if attribute is None:
+        return TURNS * len(catalogue)
+    return int((catalogue.labels[attribute] != UNKNOWN).sum())
 
 
 class Judges:
@@ -37,33 +62,42 @@ class Judges:
     def __init__(self, train: Catalogue, cache: Path, device: str = "cpu") -> None:
         self.train, self.cache, self.device = train, cache, device
         self._digest = digest(train)
-        self._known: dict[str, FeatureNetwork] = {}
+        self._known: dict[str | None, FeatureNetwork] = {}
 
-    def __call__(self, attribute: str) -> FeatureNetwork:
-        """128 features, and the probabilities of the attribute's values in their order."""
+    def __call__(self, attribute: str | None) -> FeatureNetwork:
+        """128 features, and the probabilities of the attribute's values in their order.
+
+        Without an attribute there are none: which way up an image is says nothing of how good it is.
+        """
         if attribute not in self._known:
             path = self.cache / f"{self._key(attribute)}.safetensors"
-            classifier = _load(path, self.train, attribute, self.device)
+            classifier = _load(path, self.train.images.shape[-1], len(self._values(attribute)), self.device)
             if classifier is None:
                 classifier = train_judge(self.train, attribute, self.device)
                 _save(path, classifier)
             self._known[attribute] = domain_network(classifier, attribute, self.device)
         return self._known[attribute]
 
-    def _key(self, attribute: str) -> str:
-        recipe = [self._digest, attribute, self.train.values[attribute], epochs_for(len(self.train)), SEED]
+    def _values(self, attribute: str | None) -> tuple[str, ...]:
+        return tuple(map(str, range(TURNS))) if attribute is None else self.train.values[attribute]
+
+    def _key(self, attribute: str | None) -> str:
+        epochs = epochs_for(examples(self.train, attribute))
+        recipe = [self._digest, attribute, self._values(attribute), epochs, SEED]
         return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]
 
 
-def domain_network(classifier: DomainClassifier, attribute: str, device: str = "cpu") -> FeatureNetwork:
+def domain_network(
+    classifier: DomainClassifier, attribute: str | None, device: str = "cpu"
+) -> FeatureNetwork:
     """A classifier as a feature network, named by its weights: other weights give other figures."""
 
-    def embed(images: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(images: Tensor) -> tuple[Tensor, Tensor | None]:
         features = classifier.features(to_tensor(images))
-        return features, classifier.head(features).softmax(1)
+        return features, None if attribute is None else classifier.head(features).softmax(1)
 
     size = classifier.head.in_features
-    name = f"domain classifier {_fingerprint(classifier)} ({attribute}, {size} features)"
+    name = f"domain classifier {_fingerprint(classifier)} ({attribute or WAY_UP}, {size} features)"
     return FeatureNetwork(name, RESIZER, embed, device)
 
 
@@ -72,9 +106,9 @@ def _fingerprint(classifier: DomainClassifier) -> str:
     return hashlib.sha256(b"".join(tensors)).hexdigest()[:6]
 
 
-def _load(path: Path, train: Catalogue, attribute: str, device: str) -> DomainClassifier | None:
+def _load(path: Path, channels: int, classes: int, device: str) -> DomainClassifier | None:
     """The classifier in the cache; None if there is none, or the file is broken."""
-    classifier = DomainClassifier(train.images.shape[-1], len(train.values[attribute]))
+    classifier = DomainClassifier(channels, classes)
     try:
         classifier.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError):

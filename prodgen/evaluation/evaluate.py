@@ -9,8 +9,8 @@ from PIL import Image
 
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.cas import MOST
-from prodgen.evaluation.domain import Judges
-from prodgen.evaluation.features import feature_source
+from prodgen.evaluation.domain import Judges, examples
+from prodgen.evaluation.features import NetworkFrom, feature_source
 from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.measures import MEASURES
 from prodgen.evaluation.samples import generate
@@ -20,12 +20,16 @@ from prodgen.models import SavedModel
 
 COUNT = 10_000
 """Generated images that are compared with the test split, unless told."""
+FEWEST = 10
+"""Images of each set: those that the Inception Score takes in ten parts, and more than five neighbours."""
+Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """``count``: generated images; left out, 10,000, and for the classification accuracy score as many as the
-    training split has, up to 60,000. ``cache``: the folder in which judges are kept."""
+    """``count``: generated images; left out, as many as the training split has, up to 10,000 to compare and
+    60,000 for the classification accuracy score. ``cache``: the folder in which judges are kept. ``resized``:
+    whether the data was brought to the model's size or channels."""
 
     cache: Path
     count: int | None = None
@@ -33,66 +37,71 @@ class Options:
     inception_weights: Path | None = None
     seed: int = 0
     device: str = "cpu"
+    resized: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An evaluation of which nothing is left that could be refused."""
+
+    model: SavedModel
+    splits: Splits
+    options: Options
+    network: NetworkFrom
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``pictures``: by file name."""
+    """What all the measures found together. ``pictures``: by file name; ``left_out``: what, and why."""
 
     scene: Scene
     options: Options
     figures: dict[str, Figure]
     pictures: dict[str, Image.Image]
+    left_out: list[str]
 
 
-def evaluate(
-    model: SavedModel, splits: Splits, options: Options, stage: Callable[[str], None] = lambda name: None
-) -> Evaluation:
-    """All the measures, in fp32; ``stage`` hears of each part as it begins.
+def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
+    """Raises ProdgenError where the images are too few, or the network cannot be had."""
+    sizes = {"the training split holds": len(splits.train), f"the {SPLIT} split holds": len(splits.test)}
+    if options.count is not None:
+        sizes["--count is"] = options.count
+    for name, images in sizes.items():
+        if images < FEWEST:
+            raise ProdgenError(
+                f"an evaluation needs at least {FEWEST} images; {name} {images}", param="count"
+            )
+    chosen = options.features, options.inception_weights, model.config.channels, options.device
+    return Plan(model, splits, options, feature_source(*chosen))
 
-    Raises ProdgenError where the images are too few for the features, or the network cannot be had.
-    """
+
+def evaluate(plan: Plan, stage: Stage = lambda name: None) -> Evaluation:
+    """All the measures, in fp32; ``stage`` hears of each part as it begins."""
     exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     with exact:
-        scene = _prepare(model, splits, options, stage)
-        figures: dict[str, Figure] = {}
-        pictures: dict[str, Image.Image] = {}
+        scene = _prepare(plan, stage)
+        evaluation = Evaluation(scene, plan.options, {}, {}, [])
         for name, measure in MEASURES.items():
             stage(name)
-            found, drawn = measure(scene)
-            figures |= found
-            pictures |= drawn
-    return Evaluation(scene, options, figures, pictures)
+            found = measure(scene)
+            evaluation.figures.update(found.figures)
+            evaluation.pictures.update(found.pictures)
+            evaluation.left_out.extend(found.left_out)
+    return evaluation
 
 
-def _prepare(model: SavedModel, splits: Splits, options: Options, stage: Callable[[str], None]) -> Scene:
-    source = feature_source(options.features)
-    count = options.count or COUNT
-    taught = min(options.count or MOST, len(splits.train))
-    _refuse_few(source.size, count, splits)
-    if options.inception_weights is not None and options.features != "inception":
-        raise ProdgenError("--inception-weights is for --features inception", param="inception_weights")
+def _prepare(plan: Plan, stage: Stage) -> Scene:
+    model, splits, options = plan.model, plan.splits, plan.options
     judges = Judges(splits.train, options.cache, options.device)
     stage("Training the judges")
     attributes = list(splits.train.values)
-    network = source.build(judges, attributes[0], options.inception_weights, options.device)
+    first = next(iter(attributes), None)
+    network = plan.network(judges, first)
     for attribute in attributes:
         judges(attribute)
+    count = options.count or min(COUNT, len(splits.train))
+    taught = min(options.count or MOST, examples(splits.train, first)) if first else 0
     total = max(count, taught)
     stage(f"Generating {total:,} images")
     generated = generate(model, total, options.seed, options.device)
     return Scene(model, splits, generated, count, taught, judges, network, options.seed, options.device)
-
-
-def _refuse_few(features: int, count: int, splits: Splits) -> None:
-    for name, images in (
-        ("--count is", count),
-        (f"the {SPLIT} split holds", len(splits.test)),
-        ("the training split holds", len(splits.train)),
-    ):
-        if images <= features:
-            raise ProdgenError(
-                f"the Fréchet distance of {features:,} features needs more than {features:,} images; "
-                f"{name} {images:,}",
-                param="count",
-            )

@@ -9,8 +9,9 @@ from typing import Any
 class Figure:
     """``real``: the same measure of real images in the generated ones' place, so what perfection would score.
 
-    ``features``: the network that saw the images. ``by_class``: (generated, real) of each value of
-    ``attribute``; None for a value without images.
+    ``features``: the network that saw the images. ``stand_in_count``: how many images ``real`` was measured
+    with, where there were not as many of them as generated ones. ``by_class``: (generated, real) of each
+    value of ``attribute``; None for a value without images.
     """
 
     title: str
@@ -22,6 +23,7 @@ class Figure:
     real_count: int
     generated_count: int
     resizer: str
+    stand_in_count: int | None = None
     std: float | None = None
     attribute: str | None = None
     by_class: dict[str, tuple[float | None, float | None]] | None = None

@@ -1,8 +1,11 @@
 """Inception-v3 with the published weights of the FID (Heusel et al. 2017), by torch-fidelity's loader."""
 
 import hashlib
+import importlib.util
 import pickle
+import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,14 +18,19 @@ from prodgen.evaluation.network import FeatureNetwork
 
 PUBLISHED = "6726825d"
 """How the sha256 of the published file begins; torch-fidelity puts it into the file's name."""
-RESIZER = "bilinear to 299x299 as in TensorFlow 1, grey repeated to RGB"
+RESIZER = "bilinear to 299x299 as in TensorFlow 1"
+AS_RGB = {1: ", grey repeated to RGB", 3: "", 4: ", transparency laid on white"}
+"""What is done to images of so many channels before that."""
+PACKAGE = "torch_fidelity"
+BATCH = 50
 OUTPUTS = ["2048", "logits_unbiased"]
 
 
-def inception(weights: Path | None, device: str) -> FeatureNetwork:
-    """2,048 features and 1,008 probabilities, from a local file or else from where they are published.
+def inception(weights: Path | None, channels: int, device: str) -> FeatureNetwork:
+    """2,048 features and 1,008 probabilities, by weights from a file or else from where they are published.
 
-    Raises NotFound or ProdgenError, with what to do, if torch-fidelity or the weights cannot be had.
+    ``channels``: those of the images that it will see. Raises NotFound or ProdgenError, with what to do, if
+    torch-fidelity or the weights cannot be had.
     """
     loader = _loader()
     state, name = _download(loader) if weights is None else _read(weights)
@@ -32,10 +40,10 @@ def inception(weights: Path | None, device: str) -> FeatureNetwork:
         torch.save(state, safe)
         try:
             network = loader.FeatureExtractorInceptionV3("inception", OUTPUTS, str(safe))
-        except (RuntimeError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (RuntimeError, TypeError, AttributeError):
             raise ProdgenError(
-                f"{weights or 'the published file'} holds no weights of this Inception-v3: {reason}"
+                f"{weights or 'the published file'} does not hold the weights of this Inception-v3; they are "
+                f"in {loader.URL_INCEPTION_V3}"
             ) from None
     network = network.to(device).eval()
 
@@ -43,41 +51,53 @@ def inception(weights: Path | None, device: str) -> FeatureNetwork:
         features, logits = network(as_rgb(images).permute(0, 3, 1, 2).contiguous())
         return features.float(), logits.float().softmax(1)
 
-    return FeatureNetwork(name, RESIZER, embed, device)
+    return FeatureNetwork(name, RESIZER + AS_RGB[channels], embed, device, BATCH)
 
 
 def as_rgb(images: Tensor) -> Tensor:
-    """Bytes (B, H, W, C) with C = 1, 3 or 4 -> (B, H, W, 3): grey repeated, transparency laid on white."""
+    """Bytes (B, H, W, C) with C = 1, 3 or 4 (premultiplied) -> (B, H, W, 3)."""
     if images.shape[3] == 1:
         return images.expand(-1, -1, -1, 3)
     if images.shape[3] == 3:
         return images
-    opacity = images[..., 3:].float() / 255.0
-    return (images[..., :3] * opacity + 255.0 * (1.0 - opacity)).round().to(torch.uint8)
+    colour, alpha = images[..., :3].short(), images[..., 3:].short()
+    return (colour + 255 - alpha).clamp(max=255).to(torch.uint8)
 
 
 def _loader() -> ModuleType:
-    try:
-        from torch_fidelity import feature_extractor_inceptionv3
-    except (ImportError, RuntimeError) as error:  # a torchvision of another torch raises the latter
-        reason = str(error).strip().splitlines()[0]
+    """torch-fidelity's module of this network, without the rest of the package.
+
+    The rest needs torchvision, for other networks, and a CPU's torch cannot load the one that pip installs.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None:
         raise ProdgenError(
-            "Inception features need torch-fidelity and the torchvision of this torch "
-            f"(pip install torch-fidelity torchvision; now: {reason}); or use --features domain"
-        ) from None
-    return feature_extractor_inceptionv3
+            "Inception features need torch-fidelity: pip install torch-fidelity; or use --features domain"
+        )
+    bare = ModuleType(PACKAGE)
+    bare.__path__ = list(found.submodule_search_locations or [])
+    whole = sys.modules.get(PACKAGE)
+    sys.modules[PACKAGE] = whole or bare
+    try:
+        return importlib.import_module(f"{PACKAGE}.feature_extractor_inceptionv3")
+    except ImportError as error:
+        raise ProdgenError(f"this torch-fidelity has no Inception-v3 to load: {error}") from None
+    finally:
+        if whole is None:
+            del sys.modules[PACKAGE]
 
 
 def _download(loader: ModuleType) -> tuple[dict[str, Any], str]:
     url = loader.URL_INCEPTION_V3
     try:
-        state = torch.hub.load_state_dict_from_url(
-            url, map_location="cpu", progress=False, check_hash=True, weights_only=True
-        )
-    except (OSError, RuntimeError) as error:
+        with redirect_stdout(sys.stderr):  # where the hub announces what it does
+            state = torch.hub.load_state_dict_from_url(
+                url, map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise NotFound(
-            f"Inception's weights cannot be fetched ({error}); "
-            f"fetch {url} where you can, and name the file with --inception-weights"
+            f"Inception's weights cannot be fetched ({error}); fetch {url} where you can, and name the file "
+            "with --inception-weights"
         ) from None
     return state, "Inception-v3, FID weights"
 

@@ -33,10 +33,15 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def interpolations(
     model: SavedModel, seed: int, device: str = "cpu"
 ) -> tuple[list[dict[str, str]], NDArray[np.uint8]]:
-    """Conditions, one of each of the first attribute's first ten values, and bytes (rows, 9, H, W, C)."""
+    """Conditions, one of each of the first choice's first ten values, and bytes (rows, 9, H, W, C).
+
+    Of a model without choices there are ten rows of whatever is drawn.
+    """
     schema = model.config.attributes
-    first = schema.attributes[0]
-    asked = [{first.name: value} for value in first.values[:ROWS]]
+    asked: list[dict[str, str]] = [{}] * ROWS
+    if schema.choices:
+        first = schema.choices[0]
+        asked = [{first.name: value} for value in first.values[:ROWS]]
     resolved = resolve(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
     conditions = [request.attributes for request in resolved]
     ends = latents(seed, range(2 * len(asked)), model.config.latent_dim)

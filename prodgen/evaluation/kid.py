@@ -3,16 +3,19 @@
 import torch
 from torch import Tensor
 
+SUBSET = 1000
+"""Images of each set that are compared at once, where there are twice as many."""
+
 
 def kernel_distance(
-    a: Tensor, b: Tensor, subsets: int = 100, size: int = 1000, seed: int = 0
+    a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None, seed: int = 0
 ) -> tuple[float, float]:
     """Features (N, D) and (M, D) -> mean and standard deviation, over random subsets, of the unbiased MMD².
 
     Of the kernel (x·y / D + 1)³. Its mean is zero for two samples of one distribution, at any count. A subset
-    is ``size`` of each, or the smaller set.
+    is ``size`` of each: 1,000 if left out, but at most half of either set, lest all subsets be the same.
     """
-    size = min(size, len(a), len(b))
+    size = size or min(SUBSET, len(a) // 2, len(b) // 2)
     generator = torch.Generator().manual_seed(seed)
     values = []
     for _ in range(subsets):

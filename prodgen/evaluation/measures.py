@@ -2,35 +2,21 @@
 
 from collections.abc import Callable
 
-from PIL import Image
-
 from prodgen.evaluation import gallery
 from prodgen.evaluation.accuracy import Accuracy, accuracy
+from prodgen.evaluation.alpha import transparency
 from prodgen.evaluation.cas import classification_accuracy_score
+from prodgen.evaluation.colours import fidelity
+from prodgen.evaluation.comparison import comparison
 from prodgen.evaluation.domain import RESIZER
-from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.interpolation import interpolations
 from prodgen.evaluation.memorisation import memorisation
-from prodgen.evaluation.metrics import TITLES, compare
 from prodgen.evaluation.reconstruction import reconstruction, reconstructs
 from prodgen.evaluation.samples import sample_sheet
-from prodgen.evaluation.scene import Scene
+from prodgen.evaluation.scene import PIXELS, Findings, Scene
 from prodgen.evaluation.splits import subset
 
-Findings = tuple[dict[str, Figure], dict[str, Image.Image]]
-PIXELS = "none: the pixels themselves"
-
-
-def comparison(scene: Scene) -> Findings:
-    """FID, KID, precision, recall, density, coverage and Inception Score."""
-    ours = compare(scene.generated_features, scene.test_features)
-    theirs = compare(scene.stand_in, scene.test_features)
-    figures = {
-        name: scene.figure(title, ours[name], theirs[name], better, std=ours.get(f"{name}_std"))
-        for name, (title, better) in TITLES.items()
-        if name in ours
-    }
-    return figures, {}
+NO_KINDS = "the model cannot be asked for kinds of product"
 
 
 def agreement(scene: Scene) -> Findings:
@@ -50,11 +36,13 @@ def agreement(scene: Scene) -> Findings:
             real_count=theirs.count,
             **_by_class(attribute, ours, theirs),
         )
-    return figures, {}
+    return Findings(figures, left_out=() if figures else (f"agreement with what was asked for: {NO_KINDS}",))
 
 
 def teaching(scene: Scene) -> Findings:
     """The classification accuracy score, and how many points it is below training on real images."""
+    if scene.first is None:
+        return Findings(left_out=(f"the classification accuracy score: {NO_KINDS}",))
     generated = subset(scene.generated, slice(scene.taught))
     ours, theirs = classification_accuracy_score(
         generated, scene.splits.train, scene.splits.test, scene.first, scene.judges
@@ -74,7 +62,7 @@ def teaching(scene: Scene) -> Findings:
     if ours.overall is not None and theirs.overall is not None:
         points = 100 * (theirs.overall - ours.overall)
         figures["cas_gap"] = scene.figure("points that CAS is below real images", points, 0.0, "lower", **own)
-    return figures, {}
+    return Findings(figures)
 
 
 def memory(scene: Scene) -> Findings:
@@ -89,19 +77,20 @@ def memory(scene: Scene) -> Findings:
             "median distance to the nearest training image", found.median, found.test_median, "near real"
         ),
     }
-    return figures, {"neighbours.png": gallery.neighbours(scene, found)}
+    return Findings(figures, {"neighbours.png": gallery.neighbours(scene, found)})
 
 
 def sheet(scene: Scene) -> Findings:
     """No figure, but eight images of every value of the first attribute, none of them chosen."""
-    values = scene.splits.train.values[scene.first]
-    return {}, {"samples.png": sample_sheet(scene.model, scene.first, values, scene.seed, scene.device)}
+    values = scene.splits.train.values[scene.first] if scene.first else ()
+    drawn = sample_sheet(scene.model, scene.first, values, scene.seed, scene.device)
+    return Findings(pictures={"samples.png": drawn})
 
 
 def in_between(scene: Scene) -> Findings:
     """No figure, but a picture of what lies between latents."""
     conditions, images = interpolations(scene.model, scene.seed, scene.device)
-    return {}, {"interpolation.png": gallery.interpolation(conditions, images)}
+    return Findings(pictures={"interpolation.png": gallery.interpolation(conditions, images)})
 
 
 def giving_back(scene: Scene) -> Findings:
@@ -110,12 +99,9 @@ def giving_back(scene: Scene) -> Findings:
         reconstruction(scene.model, scene.splits.test, scene.device) if reconstructs(scene.model) else None
     )
     if found is None:
-        return {}, {}
-    judge = scene.judges(scene.first)
-    ours, theirs = (accuracy(judge, images, scene.first) for images in (found.images, found.originals))
+        return Findings()
     count = {"real_count": len(found.originals), "generated_count": len(found.images)}
     pixels = {"features": "pixels", "resizer": PIXELS, **count}
-    judged = {"features": judge.name, "resizer": judge.resizer, **count}
     figures = {
         "reconstruction_mse": scene.figure(
             "reconstruction: mean squared error of pixels in [0, 1]", found.squared, 0.0, "lower", **pixels
@@ -123,16 +109,21 @@ def giving_back(scene: Scene) -> Findings:
         "reconstruction_mae": scene.figure(
             "reconstruction: mean error in levels of 255", found.absolute, 0.0, "lower", **pixels
         ),
-        "reconstruction_agreement": scene.figure(
+    }
+    if scene.first is not None:
+        judge = scene.judges(scene.first)
+        ours, theirs = (accuracy(judge, images, scene.first) for images in (found.images, found.originals))
+        figures["reconstruction_agreement"] = scene.figure(
             f"reconstruction: agreement with its {scene.first}",
             ours.overall,
             theirs.overall,
             "higher",
-            **judged,
+            features=judge.name,
+            resizer=judge.resizer,
+            **count,
             **_by_class(scene.first, ours, theirs),
-        ),
-    }
-    return figures, {"reconstructions.png": gallery.reconstructions(found, scene.first)}
+        )
+    return Findings(figures, {"reconstructions.png": gallery.reconstructions(found, scene.first)})
 
 
 def _by_class(attribute: str, ours: Accuracy, theirs: Accuracy) -> dict[str, object]:
@@ -142,6 +133,8 @@ def _by_class(attribute: str, ours: Accuracy, theirs: Accuracy) -> dict[str, obj
 
 MEASURES: dict[str, Callable[[Scene], Findings]] = {
     "Comparing with the test split": comparison,
+    "Comparing transparency": transparency,
+    "Measuring colours": fidelity,
     "Asking the judges": agreement,
     "Training a classifier on generated images": teaching,
     "Looking for memorised images": memory,

@@ -8,9 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BATCH = 250
-"""Images that a network sees at once."""
-
 
 @dataclass(frozen=True)
 class Features:
@@ -31,17 +28,18 @@ class FeatureNetwork:
     """``name`` stands beside every figure, so that figures of two networks are never mixed up.
 
     ``embed``: bytes (B, H, W, C) -> features (B, D) and class probabilities (B, K) or None. ``resizer``: how
-    images come to the network's own size.
+    images come to the network's own size. ``batch``: images that it sees at once.
     """
 
     name: str
     resizer: str
     embed: Callable[[Tensor], tuple[Tensor, Tensor | None]]
     device: str = "cpu"
+    batch: int = 250
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Features:
         """Bytes (N, H, W, C) -> their features, on the network's device."""
-        batches = torch.from_numpy(images).split(BATCH)
+        batches = torch.from_numpy(images).split(self.batch)
         values, probabilities = zip(*(self.embed(x.to(self.device)) for x in batches), strict=True)
         return Features(torch.cat(values), None if probabilities[0] is None else torch.cat(probabilities))

@@ -33,7 +33,11 @@ def reconstructs(model: SavedModel) -> bool:
 @torch.inference_mode()
 def reconstruction(model: SavedModel, test: Catalogue, device: str = "cpu") -> Reconstruction | None:
     """The test images of which every attribute is known, encoded and decoded; None if there is none."""
-    known = np.logical_and.reduce([numbers != UNKNOWN for numbers in test.labels.values()])
+    known = np.ones(len(test), bool)
+    for numbers in test.labels.values():
+        known &= numbers != UNKNOWN
+    for lab in test.colours.values():
+        known &= ~np.isnan(lab).any(1)
     originals = subset(test, np.flatnonzero(known))
     if not len(originals):
         return None
@@ -43,7 +47,7 @@ def reconstruction(model: SavedModel, test: Catalogue, device: str = "cpu") -> R
         x = to_tensor(torch.from_numpy(originals.images[start : rows.stop])).to(device)
         condition = encode(model.config.attributes, [attributes_of(originals, row) for row in rows])
         parts.append(to_bytes(model.generator.reconstruct(x, condition.to(device))))
-    images = Catalogue(np.concatenate(parts), originals.labels, originals.values)
+    images = Catalogue(np.concatenate(parts), originals.labels, originals.values, originals.colours)
     error = (images.images.astype(np.float32) - originals.images) / 255.0
     return Reconstruction(
         originals, images, float(np.square(error).mean()), float(np.abs(error).mean() * 255.0)

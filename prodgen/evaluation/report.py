@@ -13,7 +13,7 @@ from prodgen.evaluation.evaluate import Evaluation
 
 
 def metrics(evaluation: Evaluation) -> dict[str, Any]:
-    """What metrics.json holds: each figure with its network, split, counts and resizer."""
+    """What metrics.json holds: the figures, each with all that it depends on, and what is left out."""
     scene = evaluation.scene
     splits = {"train": scene.splits.train, "test": scene.splits.test}
     return {
@@ -25,6 +25,7 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
         "device": scene.device,
         "data": {name: {"digest": digest(split), "count": len(split)} for name, split in splits.items()},
         "figures": {name: figure.to_json() for name, figure in evaluation.figures.items()},
+        "left_out": evaluation.left_out,
     }
 
 

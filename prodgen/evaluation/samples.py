@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from prodgen.attributes import ContinuousColour
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.generation.encode import decode, to_image
+from prodgen.colour import to_lab
+from prodgen.evaluation.pixels import picture, premultiplied
+from prodgen.generation.encode import decode
 from prodgen.generation.engine import Engine, Request
 from prodgen.generation.sheet import contact_sheet
 from prodgen.image import ImageRequest, resolve
@@ -23,7 +27,7 @@ def sample_sheet(
     asked = [{attribute: value} for value in values for _ in range(EACH)] if attribute else [{}] * EACH**2
     made = generate_asked(model, asked, seed, device)
     labels = ["".join(wanted.values()) for wanted in asked]
-    return contact_sheet([to_image(pixels) for pixels in made.images], labels, 64, columns=EACH)
+    return contact_sheet([picture(pixels) for pixels in made.images], labels, 64, columns=EACH)
 
 
 def generate(model: SavedModel, count: int, seed: int, device: str) -> Catalogue:
@@ -32,7 +36,9 @@ def generate(model: SavedModel, count: int, seed: int, device: str) -> Catalogue
 
 
 def generate_asked(model: SavedModel, asked: Sequence[dict[str, str]], seed: int, device: str) -> Catalogue:
-    """An image of each entry, what it leaves out drawn; the labels are numbers of the schema's values.
+    """An image of each entry, what it leaves out drawn; labels and colours are what was asked for.
+
+    Transparent products are premultiplied, as they are in a catalogue.
 
     The engine is not tuned: tuning follows the load of the moment, and with it a pixel may differ by a level,
     which would teach a classifier something else every time.
@@ -43,9 +49,18 @@ def generate_asked(model: SavedModel, asked: Sequence[dict[str, str]], seed: int
     images = np.empty(shape, np.uint8)
     with Engine(device) as engine:
         for k, file in enumerate(engine.submit(Request(model, requests))):
-            images[k] = decode(file)[..., : shape[3]]  # grey before a coloured ground has three alike
+            pixels = decode(file)[..., : shape[3]]  # grey before a coloured ground has three alike
+            images[k] = premultiplied(pixels)
     labels = {
         a.name: np.array([a.values.index(r.attributes[a.name]) for r in requests], np.int64)
-        for a in schema.attributes
+        for a in schema.choices
     }
-    return Catalogue(images, labels, {a.name: a.values for a in schema.attributes})
+    continuous = [a.name for a in schema.attributes if isinstance(a, ContinuousColour)]
+    colours = {name: _lab([r.attributes[name] for r in requests]) for name in continuous}
+    return Catalogue(images, labels, {a.name: a.values for a in schema.choices}, colours)
+
+
+def _lab(colours: Sequence[str]) -> NDArray[np.float32]:
+    """``#rrggbb`` of N images -> CIELAB (N, 3)."""
+    levels = np.frombuffer(bytes.fromhex("".join(colour[1:] for colour in colours)), np.uint8)
+    return to_lab(levels.reshape(-1, 3)).astype(np.float32)

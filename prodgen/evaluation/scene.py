@@ -1,10 +1,12 @@
 """What the measures of one evaluation share: the images, and what the feature network sees in them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.domain import Judges
@@ -14,6 +16,16 @@ from prodgen.evaluation.splits import Splits
 from prodgen.models import SavedModel
 
 SPLIT = "test"
+PIXELS = "none: the pixels themselves"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a measure found. ``pictures``: by file name. ``left_out``: what it could not measure, and why."""
+
+    figures: dict[str, Figure] = field(default_factory=dict)
+    pictures: dict[str, Image.Image] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,9 +44,14 @@ class Scene:
     device: str
 
     @property
-    def first(self) -> str:
-        """The attribute that stands for the classes."""
-        return next(iter(self.splits.train.values))
+    def first(self) -> str | None:
+        """The attribute that stands for the classes, if there is any."""
+        return next(iter(self.splits.train.values), None)
+
+    @cached_property
+    def stand_in_rows(self) -> NDArray[np.int64]:
+        """``count`` real training images, or all if there are fewer: what a perfect generator would make."""
+        return np.random.default_rng(self.seed).permutation(len(self.splits.train))[: self.count]
 
     @cached_property
     def generated_features(self) -> Features:
@@ -53,12 +70,13 @@ class Scene:
 
     @cached_property
     def stand_in(self) -> Features:
-        """Of ``count`` real training images, or all: what a perfect generator would make."""
-        rows = np.random.default_rng(self.seed).permutation(len(self.splits.train))[: self.count]
-        return self.train_features[rows.tolist()]
+        """Of the stand-in."""
+        return self.train_features[self.stand_in_rows.tolist()]
 
     def figure(self, title: str, value: float | None, real: float | None, better: str, **own: Any) -> Figure:
         """A figure of the scene's network, counts and split, but for what it says itself."""
+        if own.get("stand_in_count") == own.get("generated_count", self.count):
+            del own["stand_in_count"]
         common = {
             "features": self.network.name,
             "split": SPLIT,

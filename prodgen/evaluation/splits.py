@@ -6,15 +6,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.attributes import AttributeSchema
+from prodgen.attributes import AttributeSchema, Choice, ContinuousColour
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.colour import hexadecimal
 from prodgen.errors import ProdgenError
 from prodgen.model_config import ModelConfig
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Both with the attributes of the model alone, and its order of their values."""
+    """Both with the attributes of the model alone, and its order of their values; none if it has none."""
 
     train: Catalogue
     test: Catalogue
@@ -29,7 +30,7 @@ class Splits:
             if (height, width, channels) != (config.size, config.size, config.channels):
                 raise ProdgenError(
                     f"the model makes {config.size}x{config.size} images of {config.channels} channel(s), "
-                    f"but the {name} split holds {width}x{height} of {channels}",
+                    f"but the {name} split holds {width}x{height} of {channels}; --resize brings them to it",
                     param="data",
                 )
         _refuse_other_attributes(config.attributes, train)
@@ -37,15 +38,17 @@ class Splits:
 
 
 def _refuse_other_attributes(schema: AttributeSchema, train: Catalogue) -> None:
-    if not schema.attributes:
-        raise ProdgenError("the model cannot be asked for anything, so that nothing can be judged")
+    known = [*train.values, *train.colours]
     for attribute in schema.attributes:
-        if attribute.name not in train.values:
+        there = train.values if isinstance(attribute, Choice) else train.colours
+        if attribute.name not in there:
             raise ProdgenError(
                 f"the model can be asked for a {attribute.name}, but the data knows only "
-                f"{', '.join(train.values) or 'images'}",
+                f"{', '.join(known) or 'images'}",
                 param="data",
             )
+        if not isinstance(attribute, Choice):
+            continue
         mine, theirs = set(attribute.values), set(train.values[attribute.name])
         if mine != theirs:
             raise ProdgenError(
@@ -61,22 +64,31 @@ def in_order_of(schema: AttributeSchema, catalogue: Catalogue) -> Catalogue:
     What the schema does not know, and what the catalogue does not know of an image, is UNKNOWN.
     """
     labels = {}
-    for attribute in schema.attributes:
+    for attribute in schema.choices:
         place = {value: k for k, value in enumerate(attribute.values)}
         places = [place.get(value, UNKNOWN) for value in catalogue.values.get(attribute.name, ())]
         unknown = np.full(len(catalogue), UNKNOWN, np.int64)
         # The last place is for UNKNOWN, being -1, which numpy counts from the end.
         labels[attribute.name] = np.array([*places, UNKNOWN])[catalogue.labels.get(attribute.name, unknown)]
-    return Catalogue(catalogue.images, labels, {a.name: a.values for a in schema.attributes})
+    unknown_colours = np.full((len(catalogue), 3), np.nan, np.float32)
+    colours = {
+        attribute.name: catalogue.colours.get(attribute.name, unknown_colours)
+        for attribute in schema.attributes
+        if isinstance(attribute, ContinuousColour)
+    }
+    return Catalogue(catalogue.images, labels, {a.name: a.values for a in schema.choices}, colours)
 
 
 def subset(catalogue: Catalogue, rows: NDArray[np.int64] | slice) -> Catalogue:
     """Some of a catalogue's images."""
     labels = {name: numbers[rows] for name, numbers in catalogue.labels.items()}
-    return Catalogue(catalogue.images[rows], labels, catalogue.values)
+    colours = {name: lab[rows] for name, lab in catalogue.colours.items()}
+    return Catalogue(catalogue.images[rows], labels, catalogue.values, colours)
 
 
 def attributes_of(catalogue: Catalogue, row: int) -> dict[str, str]:
     """What is known of one image, in words."""
-    known = {name: int(numbers[row]) for name, numbers in catalogue.labels.items()}
-    return {name: catalogue.values[name][number] for name, number in known.items() if number != UNKNOWN}
+    numbers = {name: int(numbers[row]) for name, numbers in catalogue.labels.items()}
+    known = {name: catalogue.values[name][number] for name, number in numbers.items() if number != UNKNOWN}
+    colours = {name: lab[row] for name, lab in catalogue.colours.items()}
+    return known | {name: hexadecimal(lab) for name, lab in colours.items() if not np.isnan(lab).any()}

@@ -49,7 +49,10 @@ def prepare(environment: Environment, folder: Path) -> Path:
 
 def run(command: list[str], log: Path | None = None, environ: dict[str, str] | None = None) -> None:
     """Run it among the peers' scripts; all it says goes to ``log``. Raises Unavailable with its last line."""
-    done = subprocess.run(command, cwd=PEERS, env=environ, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=PEERS, env=environ, capture_output=True, text=True, check=False)
+    except OSError as error:  # there is no such program
+        raise Unavailable(str(error)) from None
     if log:
         log.write_text(done.stdout + done.stderr)
     if done.returncode:

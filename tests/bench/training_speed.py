@@ -72,7 +72,7 @@ def plain(device: str) -> Rate:
     """The same networks and batches, as most write them."""
     recipe, catalogue = load_recipe(RECIPE, []), noise()
     gan = PlainGan(recipe, catalogue.schema(), SIDE, 1).to(device)
-    batches = Batches(catalogue, recipe.batch, recipe.seed, device)
+    batches = Batches(catalogue, recipe, device)
 
     def step() -> None:
         batch = batches[0]

@@ -44,6 +44,22 @@ def test_real_images_get_no_more_lessons_than_generated_ones(tmp_path, monkeypat
     assert taught == [60, 60]
 
 
+def test_real_lessons_are_those_whose_kind_is_known(tmp_path, monkeypatch):
+    """Of 240 training images 90 are of known kind: they are no match for 150 that were asked for."""
+    lessons = []
+    import prodgen.evaluation.cas as cas
+
+    train = cas.train_judge
+    monkeypatch.setattr(cas, "train_judge", lambda c, *rest: lessons.append(c) or train(c, *rest))
+    labels = bars().labels["category"].copy()
+    labels[90:] = -1
+    score(bars(60, seed=1), tmp_path, with_labels(bars(), labels))
+    assert [len(c) for c in lessons] == [60, 60]
+    assert (lessons[1].labels["category"] >= 0).all()
+    score(bars(90, seed=1), tmp_path, with_labels(bars(), labels))
+    assert [len(c) for c in lessons[2:]] == [90], "the judge has learned from the other 90 already"
+
+
 def test_what_is_not_known_is_not_counted():
     import torch
 

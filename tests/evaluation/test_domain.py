@@ -52,5 +52,14 @@ def test_images_of_unknown_kind_teach_nothing():
         train_classifier(with_labels(bars(), np.full(240, -1)), "category")
 
 
+def test_a_catalogue_of_which_little_is_known_is_a_small_one(tmp_path, monkeypatch):
+    labels = bars().labels["category"].copy()
+    labels[3:] = -1
+    asked = []
+    monkeypatch.setattr(domain, "train_classifier", lambda *_, epochs, **__: asked.append(epochs))
+    domain.train_judge(with_labels(bars(), labels), "category", "cpu")
+    assert asked == [epochs_for(3)]
+
+
 def test_a_small_catalogue_gets_more_epochs_within_reason():
     assert [epochs_for(n) for n in (60_000, 4_000, 100)] == [3, 10, 40]

@@ -1,24 +1,13 @@
-"""What a user would lose: one command that says how good a model is, and shows it."""
-
-import json
+"""What a user would lose: figures that say how good a model is, with all that they depend on."""
 
 import pytest
-import typer
-from PIL import Image
-from typer.testing import CliRunner
 
-from prodgen.catalog.open import open_catalogue
-from prodgen.cli.evaluate import evaluate as command
-from prodgen.errors import NotFound, ProdgenError
-from prodgen.evaluation.card import card
-from prodgen.evaluation.evaluate import Options, evaluate
+from prodgen.evaluation.card import card, number
+from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.report import metrics, write
 from prodgen.evaluation.splits import Splits
-from prodgen.settings import settings
 from tests.evaluation.toy_scene import bars, toy
-from tests.toys import SCHEMA, toy_folder, write_catalogue
 
-PICTURES = {"samples.png", "neighbours.png", "interpolation.png"}
 DEPENDS_ON = {"features", "split", "real_count", "generated_count", "resizer"}
 
 
@@ -29,27 +18,7 @@ def evaluation(tmp_path_factory):
     model = toy(folder / "toy")
     model.generator.reconstruct = lambda x, condition: x.flip(3)
     splits = Splits.matching(model.config, bars(), bars(seed=1))
-    return evaluate(model, splits, Options(folder / "cache", count=150))
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.setenv("PRODGEN_MODEL_CACHE", str(tmp_path / "cache"))
-    settings.cache_clear()
-    app = typer.Typer()
-    app.command()(command)
-    yield lambda *words: CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    settings.cache_clear()
-
-
-@pytest.fixture
-def data(tmp_path):
-    return write_catalogue(tmp_path / "data", count=160)
-
-
-@pytest.fixture
-def model(tmp_path, data):
-    return toy_folder(tmp_path / "toy", size=8, schema=open_catalogue(data).schema())
+    return evaluate(plan(model, splits, Options(folder / "cache", count=150)))
 
 
 def test_every_figure_says_what_it_depends_on(evaluation):
@@ -83,7 +52,7 @@ def test_a_model_that_can_reconstruct_is_asked_to(evaluation):
 
 
 def test_the_same_evaluation_gives_the_same_figures(evaluation):
-    again = evaluate(evaluation.scene.model, evaluation.scene.splits, evaluation.options)
+    again = evaluate(plan(evaluation.scene.model, evaluation.scene.splits, evaluation.options))
     assert metrics(again) == metrics(evaluation)
     assert all(again.pictures[n].tobytes() == p.tobytes() for n, p in evaluation.pictures.items())
 
@@ -100,6 +69,12 @@ def test_the_card_says_it_all_and_how_to_measure_again(evaluation):
         assert f"({name})" in text
 
 
+def test_a_kernel_distance_of_inception_can_be_read():
+    """Which is a few ten-thousandths between two sets of real images."""
+    shown = [number(x) for x in (None, 0.0, 0.00031, -0.00002, 0.25, -3.2, 1234.5)]
+    assert shown == ["-", "0.0000", "0.00031", "-2e-05", "0.2500", "-3.2000", "1,234.50"]
+
+
 def test_a_class_without_images_is_null_in_json(evaluation, tmp_path):
     write(evaluation, tmp_path)
     text = (tmp_path / "metrics.json").read_text()
@@ -107,38 +82,33 @@ def test_a_class_without_images_is_null_in_json(evaluation, tmp_path):
     assert "Infinity" not in text
 
 
-def test_one_command_writes_the_card_the_figures_and_the_pictures(run, model, data, tmp_path):
-    (model / "card.md").write_text("# toy\n\n## How it was trained\nnot at all\n")
-    out = tmp_path / "out"
-    done = run(model, "--data", data, "--out", out, "--count", 140)
-    assert done.exit_code == 0
-    assert {path.name for path in out.iterdir()} == PICTURES | {"metrics.json", "card.md"}
-    for name in PICTURES:
-        assert Image.open(out / name).width > 200
-    assert (out / "card.md").read_text().endswith("## How it was trained\nnot at all\n")
-    assert json.loads((out / "metrics.json").read_text())["model"].startswith("toy@")
+def test_real_images_are_judged_in_as_many_as_generated_ones(evaluation):
+    """150 are generated, and the test split has 240: whoever has more would cover more of the other."""
+    figures = metrics(evaluation)["figures"]
+    for name in ("precision", "recall", "density", "coverage"):
+        assert figures[name]["generated_count"] == figures[name]["real_count"] == 150, name
+    assert not [name for name, figure in figures.items() if "stand_in_count" in figure]
 
 
-def test_programs_get_what_the_file_holds(run, model, data, tmp_path):
-    done = run(model, "--data", data, "--out", tmp_path / "out", "--count", 140, "--json")
-    assert json.loads(done.stdout) == json.loads((tmp_path / "out" / "metrics.json").read_text())
+def test_where_training_images_are_fewer_than_generated_ones_the_figure_says_so(tmp_path):
+    model = toy(tmp_path / "toy")
+    splits = Splits.matching(model.config, bars(180), bars(seed=1))
+    found = evaluate(plan(model, splits, Options(tmp_path / "cache", count=200)))
+    figures = metrics(found)["figures"]
+    assert (figures["fid"]["generated_count"], figures["fid"]["stand_in_count"]) == (200, 180)
+    assert (figures["recall"]["real_count"], figures["recall"]["stand_in_count"]) == (200, 180)
+    assert figures["cas"]["generated_count"] == 180
+    assert " (of 180) |" in card(found)
+    unasked = evaluate(plan(model, splits, Options(tmp_path / "cache")))
+    assert metrics(unasked)["figures"]["fid"]["generated_count"] == 180
 
 
-def test_too_few_images_for_the_features_are_refused_at_once(run, model, data, tmp_path):
-    with pytest.raises(ProdgenError, match="128 features needs more than 128 images; --count is 128"):
-        run(model, "--data", data, "--out", tmp_path / "out", "--count", 128)
-    with pytest.raises(ProdgenError, match="2,048 images; the test split holds 160"):
-        run(model, "--data", data, "--out", tmp_path / "out", "--features", "inception")
-
-
-def test_what_does_not_fit_is_refused_in_a_sentence(run, model, data, tmp_path):
-    with pytest.raises(ProdgenError, match="no features 'vgg'; known are domain, inception"):
-        run(model, "--data", data, "--out", tmp_path / "out", "--features", "vgg")
-    with pytest.raises(ProdgenError, match="--inception-weights is for --features inception"):
-        run(model, "--data", data, "--out", tmp_path / "out", "--inception-weights", "x.pth")
-    other = toy_folder(tmp_path / "other", size=8, schema=SCHEMA)
-    with pytest.raises(ProdgenError, match="only one of them has"):
-        run(other, "--data", data, "--out", tmp_path / "out")
-    with pytest.raises(NotFound):
-        run(model, "--data", tmp_path / "nowhere", "--out", tmp_path / "out")
-    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+def test_too_few_images_for_the_frechet_distance_leave_it_out(tmp_path):
+    model = toy(tmp_path / "toy")
+    splits = Splits.matching(model.config, bars(), bars(100, seed=1))
+    found = evaluate(plan(model, splits, Options(tmp_path / "cache")))
+    assert "fid" not in found.figures
+    assert found.figures["kid"].value > 10 * abs(found.figures["kid"].real)
+    reason = "128 features need more than 128 images; there are 240 generated and 100 real ones"
+    assert reason in card(found)
+    assert reason in metrics(found)["left_out"][0]

@@ -35,6 +35,14 @@ def test_what_is_further_off_scores_worse():
     assert 0 < near < far
 
 
+def test_its_spread_is_not_that_of_one_subset_over_and_over():
+    """Of small sets a subset is at most half."""
+    for count in (20, 400):
+        assert kernel_distance(normal(count, 0), normal(count, 1))[1] > 0
+    few, many = normal(150, 0), normal(10_000, 1)
+    assert kernel_distance(few, many, subsets=5) == kernel_distance(few, many, subsets=5, size=75)
+
+
 def test_it_can_be_measured_again():
     a, b = normal(300, 0), normal(200, 1)
     assert kernel_distance(a, b, size=100) == kernel_distance(a, b, size=100)

@@ -34,6 +34,17 @@ def test_a_model_that_repeats_its_data_is_told_off():
     assert found.median < 0.01 * found.test_median
 
 
+def test_a_test_split_full_of_copies_does_not_hide_what_is_memorised():
+    """A tenth of it are training images to rounding, so that the nearest 1% lie nowhere."""
+    train = normal(1000, 0)
+    test = torch.cat([train[:100] + 1e-6, normal(900, 2)])
+    clean = memorisation(train[500:600] + 1e-2, test[100:], train)
+    found = memorisation(train[500:600] + 1e-2, test, train)
+    assert found.threshold == pytest.approx(clean.threshold, rel=1e-6)
+    assert found.share == 1.0
+    assert found.test_share == pytest.approx(0.1 + 0.9 * 0.01, abs=0.002)
+
+
 def test_copies_count_even_where_the_test_split_has_some():
     train = normal(300, 0)
     test = torch.cat([train[:50], normal(450, 2)])

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from prodgen.attributes import AttributeSchema
 from prodgen.catalog.catalogue import Catalogue
+from prodgen.colour import to_lab
+from prodgen.generation.encode import to_image
 from prodgen.models import SavedModel
 from tests.toys import toy_model
 
@@ -27,6 +29,35 @@ def with_labels(catalogue: Catalogue, labels: NDArray[np.int64]) -> Catalogue:
     return Catalogue(catalogue.images, {"category": labels}, catalogue.values)
 
 
-def toy(folder: Path, schema: AttributeSchema | None = None) -> SavedModel:
+def glass(count: int = 240, seed: int = 0, size: int = 8) -> Catalogue:
+    """The bars in red on nothing, premultiplied: each covers half of its pixels' light."""
+    plain = bars(count, seed, size)
+    solid = (plain.images[..., 0] > 100) * np.uint8(128)
+    nothing = np.zeros_like(solid)
+    return Catalogue(np.stack([solid, nothing, nothing, solid], -1), plain.labels, plain.values)
+
+
+def coloured(count: int = 240, seed: int = 0) -> Catalogue:
+    """Half transparent bars in colours of their own, which are known of all but the first ten."""
+    plain = glass(count, seed)
+    colours = np.random.default_rng(seed).integers(0, 256, (count, 3))
+    images = plain.images.copy()
+    solid = images[..., 3] > 0
+    images[..., :3] = (colours[:, None, None] * (128 / 255)).round() * solid[..., None]
+    lab = to_lab(colours.astype(np.uint8)).astype(np.float32)
+    lab[:10] = np.nan
+    return Catalogue(images, plain.labels, plain.values, {"colour": lab})
+
+
+def write_pictures(folder: Path, **splits: Catalogue) -> Path:
+    """PNG files in a folder a split, of no category."""
+    for name, catalogue in splits.items():
+        (folder / name).mkdir(parents=True)
+        for k, pixels in enumerate(catalogue.images):
+            to_image(pixels).save(folder / name / f"{k:03d}.png")
+    return folder
+
+
+def toy(folder: Path, schema: AttributeSchema | None = None, channels: int = 1) -> SavedModel:
     """A generator of random weights that can be asked for the bars."""
-    return toy_model(folder, size=8, schema=schema or bars().schema())
+    return toy_model(folder, size=8, schema=schema or bars().schema(), channels=channels)

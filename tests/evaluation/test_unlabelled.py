@@ -1,0 +1,80 @@
+"""What a user would lose: figures of a model that has learned from pictures of no category."""
+
+import numpy as np
+import pytest
+import torch
+
+from prodgen.attributes import AttributeSchema
+from prodgen.catalog.catalogue import Catalogue
+from prodgen.evaluation.card import card
+from prodgen.evaluation.classifier import train_classifier, train_on_turns, turned
+from prodgen.evaluation.domain import Judges, train_judge
+from prodgen.evaluation.evaluate import Options, evaluate, plan
+from prodgen.evaluation.splits import Splits
+from tests.evaluation.toy_scene import bars, toy
+
+NONE = AttributeSchema()
+
+
+def unlabelled(count: int = 150, seed: int = 0) -> Catalogue:
+    return Catalogue(bars(count, seed).images, {}, {})
+
+
+def test_turning_in_batches_teaches_what_four_copies_would():
+    """To the bit, so that nothing depends on how much memory there was."""
+    images = bars(50).images
+    copies = np.concatenate([np.rot90(images, turns, (1, 2)) for turns in range(4)])
+    four = Catalogue(copies, {"turn": np.repeat(np.arange(4), 50)}, {"turn": tuple("0123")})
+    a = train_classifier(four, "turn", epochs=2, seed=3).state_dict()
+    b = train_on_turns(images, epochs=2, seed=3).state_dict()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_every_image_is_turned_as_told():
+    images = torch.arange(2 * 3 * 3 * 1).view(2, 3, 3, 1)
+    assert torch.equal(turned(images, torch.tensor([0, 3])), torch.stack([images[0], images[1].rot90(3)]))
+
+
+def test_the_judge_of_pictures_without_a_category_is_kept_like_any_other(tmp_path):
+    first = Judges(unlabelled(), tmp_path)(None)
+    assert first.name == Judges(unlabelled(), tmp_path)(None).name
+    assert len([*tmp_path.iterdir()]) == 1
+    seen = first(bars().images)
+    assert seen.values.shape == (240, 128)
+    assert seen.probabilities is None, "which way up an image is says nothing of its quality"
+
+
+def test_a_run_and_an_evaluation_teach_alike_from_seeds_of_their_own():
+    a, b, c = (train_judge(unlabelled(40), None, "cpu", *seed).state_dict() for seed in ((), (1,), (0,)))
+    assert torch.equal(a["head.weight"], b["head.weight"])
+    assert not torch.equal(a["head.weight"], c["head.weight"])
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unlabelled")
+    model = toy(folder / "toy", NONE)
+    model.generator.reconstruct = lambda x, condition: x
+    splits = Splits.matching(model.config, unlabelled(), bars(140, seed=1))
+    return evaluate(plan(model, splits, Options(folder / "cache")))
+
+
+def test_figures_tell_noise_from_pictures(found):
+    assert found.figures["fid"].value > 10 * found.figures["fid"].real
+    assert found.figures["coverage"].value < found.figures["coverage"].real
+
+
+def test_all_test_images_are_given_back(found):
+    assert found.figures["reconstruction_mse"].generated_count == 140
+    assert found.figures["reconstruction_mse"].value == 0
+    assert "reconstruction_agreement" not in found.figures
+
+
+def test_the_card_says_what_is_left_out_and_that_nothing_can_be_asked_for(found):
+    text = card(found)
+    assert "Nothing: it makes images like those that it was trained on." in text
+    assert "- the classification accuracy score: the model cannot be asked for kinds of product." in text
+    assert "Inception Score |" not in text
+    for name in ("samples", "neighbours", "interpolation", "reconstructions"):
+        assert f"({name}.png)" in text
+        assert found.pictures[f"{name}.png"].width > 200
