@@ -12,6 +12,7 @@ TRAINING = "\n## How it was trained"
 
 PICTURES = {
     "samples.png": "Images that nobody has chosen, eight of each value where there are values",
+    "colours.png": "One latent a row, in twelve colours",
     "neighbours.png": "The generated images nearest to the training images",
     "interpolation.png": "Between two latents",
     "reconstructions.png": "Real test images and their reconstructions",

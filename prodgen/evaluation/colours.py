@@ -1,14 +1,31 @@
 """Whether products have the colour that was asked for."""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from prodgen.attributes import ContinuousColour
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.colour import delta_e_2000, to_lab
+from prodgen.evaluation.pictures import Row, table_of_images
+from prodgen.evaluation.pixels import picture, to_bytes
 from prodgen.evaluation.scene import PIXELS, Findings, Scene
 from prodgen.evaluation.splits import subset
+from prodgen.generation.latents import latents
+from prodgen.image import ImageRequest, resolve
+from prodgen.models.condition import encode
 
 BATCH = 100
+NEAR = 8.0
+"""By CIEDE2000: a colour that is called the same."""
+SHOWN = (
+    *("crimson", "coral", "gold", "olive", "forestgreen", "teal"),
+    *("royalblue", "navy", "purple", "pink", "beige", "black"),
+)
+ROWS = 10
 
 
 def mean_colours(images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -29,24 +46,47 @@ def _means(images: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def fidelity(scene: Scene) -> Findings:
-    """Of cut-outs of which a colour can be asked for: how far theirs is from it."""
+    """Of cut-outs of which a colour can be asked for: how far theirs is from it, and how twelve look."""
     if scene.model.config.channels != 4:
         return Findings()
     figures = {}
     for name in scene.splits.test.colours:
         ours = _distances(subset(scene.generated, slice(scene.count)), name)
         theirs = _distances(scene.splits.test, name)
-        figures[f"{name}_distance"] = scene.figure(
-            f"median distance from the {name} asked for (CIEDE2000)",
-            _median(ours),
-            _median(theirs),
-            "lower",
-            features="mean colour of the product",
-            resizer=PIXELS,
-            real_count=len(theirs),
-            generated_count=len(ours),
+        own = {
+            "features": "mean colour of the product",
+            "resizer": PIXELS,
+            "real_count": len(theirs),
+            "generated_count": len(ours),
+        }
+        measures: tuple[tuple[str, str, Callable[[NDArray[np.float64]], np.floating], str], ...] = (
+            ("distance", f"mean distance from the {name} asked for (CIEDE2000)", np.mean, "lower"),
+            ("near", f"share within {NEAR:g} of the {name} asked for (CIEDE2000)", _near, "higher"),
         )
-    return Findings(figures)
+        for key, title, measure, better in measures:
+            ours_, theirs_ = (float(measure(d)) if len(d) else None for d in (ours, theirs))
+            figures[f"{name}_{key}"] = scene.figure(title, ours_, theirs_, better, **own)
+    return Findings(figures, {"colours.png": in_colours(scene)} if figures else {})
+
+
+@torch.inference_mode()
+def in_colours(scene: Scene) -> Image.Image:
+    """A row for each value of the first choice, of at most ten: one latent, in twelve colours."""
+    schema = scene.model.config.attributes
+    name = next(a.name for a in schema.attributes if isinstance(a, ContinuousColour))
+    kinds = [{c.name: v} for c in schema.choices[:1] for v in c.values[:ROWS]] or [{}] * ROWS
+    z = latents(scene.seed, range(len(kinds)), scene.model.config.latent_dim)
+    rows = []
+    for k, kind in enumerate(kinds):
+        asked = [schema.parse({**kind, name: shown}) for shown in SHOWN]
+        requests = [ImageRequest(k, scene.seed, k, {n: v for n, [v] in parsed.items()}) for parsed in asked]
+        condition = encode(schema, [r.attributes for r in resolve(schema, requests)])
+        images = scene.model.generator(
+            z[k].expand(len(SHOWN), -1).to(scene.device), condition.to(scene.device)
+        )
+        rows.append(Row("".join(kind.values()), [picture(pixels) for pixels in to_bytes(images)]))
+    title = "In any colour\nEach row is one latent with one set of attributes, but for the colour asked for."
+    return table_of_images(title, SHOWN, rows)
 
 
 def _distances(catalogue: Catalogue, name: str) -> NDArray[np.float64]:
@@ -55,5 +95,5 @@ def _distances(catalogue: Catalogue, name: str) -> NDArray[np.float64]:
     return found[~np.isnan(found)]
 
 
-def _median(distances: NDArray[np.float64]) -> float | None:
-    return float(np.median(distances)) if len(distances) else None
+def _near(distances: NDArray[np.float64]) -> np.floating:
+    return np.mean(distances <= NEAR)

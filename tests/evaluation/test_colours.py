@@ -41,6 +41,10 @@ def test_how_far_products_are_from_the_colour_asked_for(found):
     assert figure.real < 2, "a level of 255, at half the coverage"
     assert figure.value > 10
     assert (figure.generated_count, figure.real_count) == (150, 230)
+    near = found.figures["colour_near"]
+    assert near.real == 1.0
+    assert near.value < 0.8
+    assert found.pictures["colours.png"].width > 12 * 72
 
 
 def test_reconstructions_are_of_images_whose_colour_is_known(found):
