@@ -56,6 +56,8 @@ def submit(
             make_folder(out)
         try:
             if wait or out:
+                if not json:
+                    console.print(f"job {job['id']} is accepted: {job['total']} images", markup=False)
                 job = follow(gateway, job, quiet=json)
             if out:
                 fetch(gateway, job, out, quiet=json)

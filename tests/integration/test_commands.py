@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from prodgen.bundled import bundled_folders
-from tests.servers.process import wait_until
 from tests.servers.up import PRODGEN, Up, clean_environment, run_prodgen, wait_for_progress
 
 
@@ -52,10 +51,10 @@ def test_a_cancelled_job_makes_no_more(up: Up) -> None:
 def test_whoever_stops_waiting_is_told_how_to_go_on(up: Up, tmp_path: Path) -> None:
     words = [str(PRODGEN), "submit", "--count", "50000", "--out", str(tmp_path / "out")]
     with up.client() as client:
-        before = {job["id"] for job in client.jobs()}
         waiting = subprocess.Popen(words, env=up.environment, stderr=subprocess.PIPE, text=True)
-        wait_until(lambda: len([*client.jobs()]) > len(before), "nothing is ordered")
-        (job,) = {job["id"] for job in client.jobs()} - before
+        assert waiting.stderr is not None
+        _, job, *said = waiting.stderr.readline().split()
+        assert said == ["is", "accepted:", "50000", "images"]
         wait_for_progress(client, job, 1)
 
         waiting.send_signal(signal.SIGINT)
