@@ -14,6 +14,8 @@ from PIL import ImageColor
 from pydantic import AfterValidator
 
 Floats = NDArray[np.float64]
+BATCH = 100
+"""Images whose colours are measured at a time."""
 
 _TO_XYZ = np.array([
     [0.4124564, 0.3575761, 0.1804375],
@@ -69,6 +71,23 @@ def to_rgb(lab: ArrayLike) -> Floats:
     linear = np.clip((share * _WHITE) @ _FROM_XYZ.T, 0, 1)
     encoded: Floats = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     return encoded
+
+
+def mean_colours(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Premultiplied bytes (N, H, W, 4) -> each product's mean CIELAB colour, weighted by alpha, (N, 3).
+
+    It is NaN where there is no product.
+    """
+    parts = [_means(images[k : k + BATCH].astype(np.float64)) for k in range(0, len(images), BATCH)]
+    return np.concatenate(parts)
+
+
+def _means(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    colour, alpha = images[..., :3], images[..., 3:]
+    lab = to_lab(np.minimum(colour / np.maximum(alpha, 1.0), 1.0))
+    with np.errstate(invalid="ignore"):
+        means: NDArray[np.float64] = (lab * alpha).sum((1, 2)) / alpha.sum((1, 2))
+    return means
 
 
 def delta_e_2000(lab1: ArrayLike, lab2: ArrayLike) -> Floats:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from prodgen.attributes import ContinuousColour
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.colour import delta_e_2000, to_lab
+from prodgen.colour import delta_e_2000, mean_colours
 from prodgen.evaluation.pictures import Row, table_of_images
 from prodgen.evaluation.pixels import picture, to_bytes
 from prodgen.evaluation.scene import PIXELS, Findings, Scene
@@ -18,7 +18,6 @@ from prodgen.generation.latents import latents
 from prodgen.image import ImageRequest, resolve
 from prodgen.models.condition import encode
 
-BATCH = 100
 NEAR = 8.0
 """By CIEDE2000: a colour that is called the same."""
 SHOWN = (
@@ -26,23 +25,6 @@ SHOWN = (
     *("royalblue", "navy", "purple", "pink", "beige", "black"),
 )
 ROWS = 10
-
-
-def mean_colours(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Premultiplied bytes (N, H, W, 4) -> each product's mean CIELAB colour, weighted by alpha, (N, 3).
-
-    It is NaN where there is no product.
-    """
-    parts = [_means(images[k : k + BATCH].astype(np.float64)) for k in range(0, len(images), BATCH)]
-    return np.concatenate(parts)
-
-
-def _means(images: NDArray[np.float64]) -> NDArray[np.float64]:
-    colour, alpha = images[..., :3], images[..., 3:]
-    lab = to_lab(np.minimum(colour / np.maximum(alpha, 1.0), 1.0))
-    with np.errstate(invalid="ignore"):
-        means: NDArray[np.float64] = (lab * alpha).sum((1, 2)) / alpha.sum((1, 2))
-    return means
 
 
 def fidelity(scene: Scene) -> Findings:

@@ -5,10 +5,9 @@ import pytest
 
 from prodgen.attributes import AttributeSchema
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.colour import to_lab
+from prodgen.colour import mean_colours, to_lab
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.card import card
-from prodgen.evaluation.colours import mean_colours
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.samples import generate_asked
 from prodgen.evaluation.splits import Splits, attributes_of

@@ -19,12 +19,6 @@ _LEAST = 0.06
 Floats = NDArray[np.float64]
 
 
-def mean_colour(rgba: NDArray[np.uint8]) -> Floats:
-    """(S, S, 4) premultiplied bytes -> the mean CIELAB colour (3,) of the product, weighted by its alpha."""
-    lab, alpha = _lab(rgba)
-    return np.average(lab, axis=0, weights=alpha)
-
-
 def colours(rgba: NDArray[np.uint8]) -> list[tuple[Floats, float]]:
     """(S, S, 4) premultiplied bytes -> its CIELAB colours (3,), each with its share, greatest first.
 

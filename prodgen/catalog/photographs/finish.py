@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.catalog.photographs.colours import colours, mean_colour
+from prodgen.catalog.photographs.colours import colours
 from prodgen.catalog.photographs.cut import Mask, Pixels, first_cut
 from prodgen.catalog.photographs.judge import Marks, mark, sure_marks
 from prodgen.catalog.photographs.pattern import variation
@@ -15,6 +15,7 @@ from prodgen.catalog.photographs.read import read_photograph
 from prodgen.catalog.photographs.refine import second_cut, soft_edge, without_ground
 from prodgen.catalog.photographs.square import square
 from prodgen.catalog.photographs.thumb import from_thumb
+from prodgen.colour import mean_colours
 
 _SIDE = 192
 """Pixels of the longer side, at least, at which the final cut is made."""
@@ -61,7 +62,7 @@ def finish(task: Task) -> tuple[NDArray[np.uint8], Finished] | None:
     pixels = square(rgb, cover, task.size)
     found = [{"lab": lab.round(2).tolist(), "share": round(share, 3)} for lab, share in colours(pixels)]
     coverage = round(float(pixels[..., 3].mean()) / 255, 4)
-    mean = mean_colour(pixels).round(2).tolist()
+    mean = mean_colours(pixels[None])[0].round(2).tolist()
     return pixels, Finished(marks, coverage, mean, found, variation(pixels))
 
 
