@@ -2,11 +2,11 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from prodgen.colour import Colour, parse_colour, to_lab
 from prodgen.errors import ProdgenError
@@ -108,7 +108,14 @@ def encode_lab(lab: ArrayLike) -> Float32:
     return np.where(np.isnan(scaled).any(1, keepdims=True), 0.0, whole).astype(np.float32)
 
 
-Attribute = Annotated[Choice | ContinuousColour, Field(discriminator="kind")]
+def _kind(given: Any) -> str:
+    """Attributes are choices unless they say otherwise."""
+    return str(given.get("kind", "choice") if isinstance(given, dict) else given.kind)
+
+
+Attribute = Annotated[
+    Annotated[Choice, Tag("choice")] | Annotated[ContinuousColour, Tag("colour")], Discriminator(_kind)
+]
 
 
 class AttributeSchema(BaseModel):

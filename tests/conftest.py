@@ -1,5 +1,6 @@
 """Servers that tests share; each starts when the first test asks for it."""
 
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,10 @@ import pytest
 if TYPE_CHECKING:
     from tests.servers.swift import S3Server
     from tests.servers.valkey import ValkeyServer
+
+# Run in the background of a shell, tests ignore Ctrl-C, and so would all the programs that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

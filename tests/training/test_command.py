@@ -26,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_interrupted_run_goes_on_with_the_same_command(data: Path, tmp_path: Path) -> None:
-    words = command(data, tmp_path / "run", "steps=400", "evaluate_every=400", "checkpoint_every=1")
+    words = command(data, tmp_path / "run", "steps=150", "evaluate_every=150", "checkpoint_every=5")
     process = subprocess.Popen([PRODGEN, *words], env=clean_environment(), stderr=subprocess.PIPE, text=True)
     wait_until((tmp_path / "run" / "checkpoint.safetensors").exists, "no checkpoint is written", 60)
     process.send_signal(signal.SIGINT)
@@ -38,7 +38,7 @@ def test_an_interrupted_run_goes_on_with_the_same_command(data: Path, tmp_path: 
 
     assert done.returncode == 0, done.stderr
     assert "going on from step" in done.stderr
-    assert json.loads(done.stdout) == {"step": 400, "steps": 400, "model": str(tmp_path / "run" / "model")}
+    assert json.loads(done.stdout) == {"step": 150, "steps": 150, "model": str(tmp_path / "run" / "model")}
     generated = run_prodgen(
         "generate",
         tmp_path / "run" / "model",
