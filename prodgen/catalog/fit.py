@@ -11,8 +11,8 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 def fit(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
     """The centre square of a picture, resized by Lanczos -> (size, size, channels) bytes.
 
-    What is transparent becomes white, unless there are 4 channels. Raises ValueError for a picture that
-    cannot be brought to 8 bits.
+    What is transparent becomes white, unless there are 4 channels: then colours are premultiplied. Raises
+    ValueError for a picture that cannot be brought to 8 bits.
     """
     plain = eight_bits(image)
     side = min(plain.size)
@@ -21,7 +21,10 @@ def fit(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
     small = plain.resize((size, size), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
     if small.mode == "RGBA" and channels < 4:
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
-    return np.asarray(small.convert(MODES[channels])).reshape(size, size, channels)
+    fitted = small.convert(MODES[channels])
+    if channels == 4:
+        fitted = fitted.convert("RGBa")  # Pillow's name for premultiplied
+    return np.asarray(fitted).reshape(size, size, channels)
 
 
 def refit(
