@@ -166,6 +166,7 @@ class Deployment(RuleBasedStateMachine):
     def cancel(self, job: Job) -> None:
         with self.answers():
             answer = self.ledger.cancel(job.record.id)
+            self.note_ends()  # an incident may come between an end's writing and the next look at it
             assert answer in (self.model.cancel(job), job.end and JobState.model_validate_json(job.end).state)
 
     def lease(self, worker: str, queue: Any, images: int) -> Lease | None:
