@@ -1,17 +1,18 @@
 """``prodgen data``: what can be trained on."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import MofNCompleteColumn as CountColumn
+from rich.progress import DownloadColumn
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
 from prodgen.catalog.download import SETS
 from prodgen.catalog.download import download as fetch
 from prodgen.catalog.open import kind, open_catalogue, splits
 from prodgen.cli import photographs
+from prodgen.cli.bars import Bars
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
@@ -30,15 +31,8 @@ def download(
 ) -> None:
     """Fetch a public data set and check it; what is there already is not fetched again."""
     make_folder(out)
-    bars: dict[str, TaskID] = {}
-    with _progress(DownloadColumn(), json) as progress:
-
-        def report(file: str, done: int, total: int | None) -> None:
-            if file not in bars:
-                bars[file] = progress.add_task(file)
-            progress.update(bars[file], completed=done, total=total)
-
-        files = fetch(name, out, report)
+    with Bars(json, DownloadColumn()) as bars:
+        files = fetch(name, out, bars.report)
     if json:
         print_json({"name": name, "out": str(out), "files": [file.name for file in files]})
     else:
@@ -60,12 +54,8 @@ def show(
     json: Json = False,
 ) -> None:
     """Read a split as training would, and say what was found."""
-    with _progress(CountColumn(), json) as progress:
-        task = progress.add_task("Reading", total=None, visible=False)
-
-        def report(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, visible=True)
-
+    with Bars(json) as bars:
+        report = partial(bars.report, "Reading")
         catalogue = open_catalogue(data, split, size=size, channels=channels, progress=report)
     found: dict[str, Any] = {"data": str(data), "kind": kind(data), "splits": splits(data), "split": split}
     found |= _described(catalogue)
@@ -102,8 +92,3 @@ def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in value.items())
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _progress(count: DownloadColumn | CountColumn, quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=quiet)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from prodgen.cli.bars import Bars
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Data = Annotated[Path, typer.Argument(help="A folder of pictures.")]
 SMALLEST, LARGEST = 16, 512
 """Pixels of a prepared side."""
-_USUAL = "unreadable,blank,tiny,blurred,duplicate,leak"
 _SAID = 10
 """Pictures that are named on the screen; the files have all."""
 
@@ -49,18 +48,22 @@ def inspect(
 def clean(
     data: Data,
     out: Annotated[Path, typer.Option(help="A new folder for the pictures that are kept.")],
-    drop: Annotated[str, typer.Option(help="What to leave out; inspect names all there is.")] = _USUAL,
+    drop: Annotated[
+        str | None,
+        typer.Option(help="What to leave out, of what inspect names; all but outliers."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Copy a folder without the pictures that inspect finds fault with; DATA stays as it is.
 
     OUT has what is kept, dropped.jsonl with the reason for each of the others, and dropped.png.
     """
+    from prodgen.catalog.photographs.clean import USUAL, to_drop
     from prodgen.catalog.photographs.clean import clean as copy
-    from prodgen.catalog.photographs.clean import to_drop
 
     found = _inspected(data, json)
-    dropped = to_drop(found, [flag.strip() for flag in drop.split(",") if flag.strip()])
+    flags = USUAL if drop is None else [flag.strip() for flag in drop.split(",") if flag.strip()]
+    dropped = to_drop(found, flags)
     if not json:
         _say_found(data, found)
         results.print(f"to be left out: {len(dropped)}")
@@ -89,7 +92,7 @@ def prepare(
     if not SMALLEST <= size <= LARGEST:
         raise ProdgenError(f"size {size} is not from {SMALLEST} to {LARGEST}", param="size")
     _check_folder(data)
-    with _Bars(json) as bars:
+    with Bars(json) as bars:
         said, aside = make(data, out, size, bars.report)
     if json:
         print_json({"out": str(out)} | said | {"set_aside": aside})
@@ -108,7 +111,7 @@ def _inspected(data: Path, quiet: bool) -> "Inspection":
     from prodgen.catalog.photographs.inspect import inspect as look
 
     _check_folder(data)
-    with _Bars(quiet) as bars:
+    with Bars(quiet) as bars:
         return look(data, bars.report)
 
 
@@ -139,18 +142,3 @@ def _name(findings: "list[Finding]") -> None:
         results.print(shown(line), markup=False, soft_wrap=True)
     if len(findings) > _SAID:
         results.print(f"  ... and {len(findings) - _SAID} more")
-
-
-class _Bars(Progress):
-    """A bar for each thing that is done, in turn."""
-
-    def __init__(self, quiet: bool) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        super().__init__(*columns, console=console, disable=quiet)
-        self._bars: dict[str, TaskID] = {}
-
-    def report(self, what: str, done: int, total: int) -> None:
-        """Hear (what is being done, done, total)."""
-        if what not in self._bars:
-            self._bars[what] = self.add_task(what)
-        self.update(self._bars[what], completed=done, total=total)

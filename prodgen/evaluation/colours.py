@@ -12,6 +12,7 @@ from prodgen.catalog.catalogue import Catalogue
 from prodgen.colour import delta_e_2000, mean_colours
 from prodgen.evaluation.pictures import Row, table_of_images
 from prodgen.evaluation.pixels import picture, to_bytes
+from prodgen.evaluation.samples import kinds
 from prodgen.evaluation.scene import PIXELS, Findings, Scene
 from prodgen.evaluation.splits import subset
 from prodgen.generation.latents import latents
@@ -24,7 +25,6 @@ SHOWN = (
     *("crimson", "coral", "gold", "olive", "forestgreen", "teal"),
     *("royalblue", "navy", "purple", "pink", "beige", "black"),
 )
-ROWS = 10
 
 
 def fidelity(scene: Scene) -> Findings:
@@ -56,10 +56,10 @@ def in_colours(scene: Scene) -> Image.Image:
     """A row for each value of the first choice, of at most ten: one latent, in twelve colours."""
     schema = scene.model.config.attributes
     name = next(a.name for a in schema.attributes if isinstance(a, ContinuousColour))
-    kinds = [{c.name: v} for c in schema.choices[:1] for v in c.values[:ROWS]] or [{}] * ROWS
-    z = latents(scene.seed, range(len(kinds)), scene.model.config.latent_dim)
+    of_each = kinds(schema)
+    z = latents(scene.seed, range(len(of_each)), scene.model.config.latent_dim)
     rows = []
-    for k, kind in enumerate(kinds):
+    for k, kind in enumerate(of_each):
         asked = [schema.parse({**kind, name: shown}) for shown in SHOWN]
         requests = [ImageRequest(k, scene.seed, k, {n: v for n, [v] in parsed.items()}) for parsed in asked]
         condition = encode(schema, [r.attributes for r in resolve(schema, requests)])

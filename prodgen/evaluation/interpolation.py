@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen.evaluation.pixels import to_bytes
+from prodgen.evaluation.samples import kinds
 from prodgen.generation.latents import latents
 from prodgen.image import ImageRequest, resolve
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode
 
-ROWS, STEPS = 10, 9
+STEPS = 9
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -38,10 +39,7 @@ def interpolations(
     Of a model without choices there are ten rows of whatever is drawn.
     """
     schema = model.config.attributes
-    asked: list[dict[str, str]] = [{}] * ROWS
-    if schema.choices:
-        first = schema.choices[0]
-        asked = [{first.name: value} for value in first.values[:ROWS]]
+    asked = kinds(schema)
     resolved = resolve(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
     conditions = [request.attributes for request in resolved]
     ends = latents(seed, range(2 * len(asked)), model.config.latent_dim)

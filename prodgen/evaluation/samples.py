@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from prodgen.attributes import ContinuousColour
+from prodgen.attributes import AttributeSchema, ContinuousColour
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.colour import to_lab
 from prodgen.evaluation.pixels import picture, premultiplied
@@ -18,6 +18,13 @@ from prodgen.models import SavedModel
 
 EACH = 8
 """Images of each value on a sheet."""
+MOST = 10
+"""Values that are shown where each takes a row."""
+
+
+def kinds(schema: AttributeSchema) -> list[dict[str, str]]:
+    """What to ask for to see each value of the first choice, of ten at most; without one, ten of any."""
+    return [{c.name: value} for c in schema.choices[:1] for value in c.values[:MOST]] or [{}] * MOST
 
 
 def sample_sheet(

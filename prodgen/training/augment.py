@@ -90,8 +90,14 @@ def _recoloured(step: nn.Module, x: Tensor) -> Tensor:
     """A change of colours, which are whole only where the product is."""
     if x.shape[1] != 4:
         return step(x)
-    alpha = x[:, 3:]
-    return torch.cat([step((x[:, :3] / alpha.clamp(min=THIN)).clamp(0.0, 1.0)) * alpha, alpha], 1)
+    colour, alpha = straight(x)
+    return torch.cat([step(colour) * alpha, alpha], 1)
+
+
+def straight(layers: Tensor) -> tuple[Tensor, Tensor]:
+    """Premultiplied (B, 4, H, W) in [0, 1] -> colours (B, 3, H, W), whole however thin, and alpha."""
+    alpha = layers[:, 3:]
+    return (layers[:, :3] / alpha.clamp(min=THIN)).clamp(0.0, 1.0), alpha
 
 
 def names(policy: str) -> list[str]:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
-from PIL import Image
 
 from prodgen.attributes import AttributeSchema
+from prodgen.evaluation.pixels import on_white, to_bytes
+from prodgen.generation.encode import to_image
 from prodgen.generation.latents import latents
 from prodgen.models.base import ImageGenerator
 from prodgen.models.condition import encode
@@ -21,15 +23,12 @@ def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
     rows = min(len(choices[0].values), ROWS) if choices else ROWS
     z = latents(seed, range(rows * COLUMNS), generator.latent_dim).to(device)
     condition = encode(generator.schema, _wanted(generator.schema, rows, seed)).to(device)
-    images = generator(z, condition).float()
-    if images.shape[1] == 4:  # premultiplied, laid on white
-        images = images[:, :3] + (1.0 - images[:, 3:])
-    cells = images.unflatten(0, (rows, COLUMNS)).permute(0, 3, 1, 4, 2)  # rows, H, columns, W, C
-    cells = torch.nn.functional.pad(cells, (0, 0, 0, GAP, 0, 0, 0, GAP), value=1.0)
-    whole = cells.reshape(cells.shape[0] * cells.shape[1], -1, cells.shape[4])
-    pixels = ((whole + 1.0) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+    images = on_white(to_bytes(generator(z, condition)))
+    cells = images.reshape(rows, COLUMNS, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
+    cells = np.pad(cells, ((0, 0), (0, GAP), (0, 0), (0, GAP), (0, 0)), constant_values=255)
+    pixels = cells.reshape(cells.shape[0] * cells.shape[1], -1, cells.shape[4])
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(path)
+    to_image(pixels).save(path)
 
 
 def _wanted(schema: AttributeSchema, rows: int, seed: int) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
+from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.accuracy import accuracy_of
 from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor
@@ -24,13 +24,14 @@ PART = 100
 class Judge:
     """Scores by a classifier of the catalogue's first choice, trained once and kept in the run's folder.
 
-    Without one, by a classifier of which way up an image is.
+    Without one, by a classifier of which way up an image is. ``data``: the catalogue's digest.
     """
 
-    def __init__(self, catalogue: Catalogue, folder: Path, device: str) -> None:
+    def __init__(self, catalogue: Catalogue, data: str, folder: Path, device: str) -> None:
         self.attribute = next(iter(catalogue.values), None)
         self.values = catalogue.values[self.attribute] if self.attribute else ()
-        self.classifier = _classifier(catalogue, self.attribute, folder / "classifier.safetensors", device)
+        path = folder / "classifier.safetensors"
+        self.classifier = _classifier(catalogue, data, self.attribute, path, device)
         rows = np.sort(np.random.default_rng(0).permutation(len(catalogue))[: 2 * EVALUATED])
         parts = torch.from_numpy(catalogue.images[rows]).split(PART)
         self.real = torch.cat([judge(self.classifier, to_tensor(part).to(device))[0] for part in parts])
@@ -69,9 +70,10 @@ def _spread(features: Tensor, labels: Tensor) -> float | None:
     return sum(spreads) / len(spreads) if spreads else None
 
 
-def _classifier(catalogue: Catalogue, attribute: str | None, path: Path, device: str) -> DomainClassifier:
+def _classifier(
+    catalogue: Catalogue, data: str, attribute: str | None, path: Path, device: str
+) -> DomainClassifier:
     """The classifier of the run's folder, trained if it is not there yet."""
-    data = digest(catalogue)
     if not path.exists():
         classifier = train_judge(catalogue, attribute, device, seed=0)
         checkpoint.save(path, {"data": data, "classifier": classifier.state_dict()})

@@ -9,8 +9,7 @@ import torch
 from kornia.color import lab_to_rgb, rgb_to_lab
 from torch import Tensor
 
-FAINT = 0.05
-"""Coverage under which a premultiplied colour cannot be told."""
+from prodgen.training.augment import straight
 
 
 def recolour(x: Tensor, lab: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
@@ -18,9 +17,8 @@ def recolour(x: Tensor, lab: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
 
     -> the images, those that are chosen recoloured, and the mean colour that each then has, (B, 3).
     """
-    layers = (x + 1.0) / 2.0
-    alpha = layers[:, 3:]
-    before = rgb_to_lab((layers[:, :3] / alpha.clamp(min=FAINT)).clamp(0.0, 1.0))
+    colour, alpha = straight((x + 1.0) / 2.0)
+    before = rgb_to_lab(colour)
     shift = torch.where(chosen[:, None], lab - mean_colour(before, alpha), 0.0)
     moved = lab_to_rgb(before + shift[:, :, None, None])  # cut off at what a screen can show
     after = mean_colour(rgb_to_lab(moved), alpha)

@@ -85,7 +85,7 @@ class Run:
 
         Raises Diverged or Collapsed, the run taken back to where it was well.
         """
-        judge = Judge(self.catalogue, self.folder, self.device)
+        judge = Judge(self.catalogue, self.data, self.folder, self.device)
         if not self.checkpoint_file.exists():
             self.save()  # something to return to
             self.best_file.unlink(missing_ok=True)

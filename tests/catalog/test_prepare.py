@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from prodgen.colour import delta_e_2000, to_lab
 from prodgen.errors import Conflict, ProdgenError
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, save, shape
 from tests.catalog.test_data_cli import run
+from tests.servers.process import wait_until
 
 
 def quiet(*_):
@@ -203,10 +203,7 @@ def test_a_run_that_is_killed_leaves_nothing_that_looks_whole(shop, tmp_path):
         assert process.stdout.readline().startswith("Looking at the pictures")
         process.kill()
     assert not (tmp_path / "out").exists()
-    deadline = time.monotonic() + 20
-    while _alive(process.pid):
-        assert time.monotonic() < deadline, "its processes live on"
-        time.sleep(0.1)
+    wait_until(lambda: not _alive(process.pid), "its processes live on", 20)
     prepare(shop, tmp_path / "out", 32, quiet)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "program.py", "shop"]
 

@@ -42,3 +42,12 @@ def make_run(catalogue: Catalogue, tmp_path: Path) -> MakeRun:
         return Run(make_recipe({**SMALL, **changes}, "test"), data, tmp_path / folder, "cpu", source)
 
     return make
+
+
+def quiet(step: int, numbers: dict[str, float]) -> None:
+    """Hear of a run's steps, and say nothing."""
+
+
+def never() -> bool:
+    """Whether to stop."""
+    return False

@@ -12,6 +12,7 @@ from prodgen.models import load_model
 from prodgen.models.families import FAMILIES
 from prodgen.training.alarms import Collapsed, Diverged
 from prodgen.training.export import export
+from tests.training.conftest import never, quiet
 
 ALL = {
     "dcgan": {"loss": "non-saturating"},
@@ -30,14 +31,6 @@ ALL = {
     "vaegan": {"precision": "bf16"},
 }
 """A recipe of every family, between them with nearly everything that can be asked for."""
-
-
-def quiet(step, numbers):
-    pass
-
-
-def never():
-    return False
 
 
 def weights(run):

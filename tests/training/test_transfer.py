@@ -11,14 +11,7 @@ from prodgen.models.families import FAMILIES
 from prodgen.training import checkpoint
 from prodgen.training.export import export
 from prodgen.training.transfer import find_source
-
-
-def quiet(step, numbers):
-    pass
-
-
-def never():
-    return False
+from tests.training.conftest import never, quiet
 
 
 @pytest.fixture

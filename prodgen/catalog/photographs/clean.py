@@ -1,12 +1,12 @@
 """A copy of a folder of pictures without those that an inspection found fault with."""
 
-import json
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from prodgen.catalog.photographs.findings import draw_findings, write_findings
 from prodgen.catalog.photographs.inspect import FLAGS, Finding, Inspection
+from prodgen.catalog.photographs.lines import write_lines
 from prodgen.catalog.photographs.whole import whole_folder
 from prodgen.errors import ProdgenError
 
@@ -39,8 +39,7 @@ def clean(folder: Path, out: Path, inspection: Inspection, dropped: Sequence[Fin
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / picture.file, place)
         rows = [{"file": p.file, "split": p.split, **p.known} for p in kept]
-        table = "".join(json.dumps(row) + "\n" for row in rows)
-        (room / "attributes.jsonl").write_text(table, encoding="ascii")
+        write_lines(room / "attributes.jsonl", rows)
         write_findings(room / DROPPED, dropped)
         draw_findings(room / SHEET, folder, dropped)
     return len(kept)

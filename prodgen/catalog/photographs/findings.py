@@ -1,10 +1,10 @@
 """What an inspection found, as a file for programs and a sheet for people."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from prodgen.catalog.photographs.inspect import Finding, Inspection
+from prodgen.catalog.photographs.lines import write_lines
 from prodgen.catalog.photographs.sheets import chosen, photograph, sheet
 
 REPORT, FLAGGED = "report.jsonl", "flagged.png"
@@ -18,8 +18,7 @@ def write_inspection(out: Path, folder: Path, inspection: Inspection) -> None:
 
 def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     """A line for each: its file, split and flags with their reasons."""
-    # ASCII, so that names that are no UTF-8 can be written: Python reads them back as they were.
-    path.write_text("".join(json.dumps(finding._asdict()) + "\n" for finding in findings), encoding="ascii")
+    write_lines(path, [finding._asdict() for finding in findings])
 
 
 def draw_findings(path: Path, folder: Path, findings: Sequence[Finding]) -> None:

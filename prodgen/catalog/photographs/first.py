@@ -1,6 +1,5 @@
 """The first look at a picture: enough of it to learn from, small enough to keep of every one."""
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +9,8 @@ from numpy.typing import NDArray
 from prodgen.catalog.photographs.cut import Mask, first_cut
 from prodgen.catalog.photographs.judge import is_instructive
 from prodgen.catalog.photographs.plain import plain_cut
-from prodgen.catalog.photographs.read import read_photograph
+from prodgen.catalog.photographs.read import read_or_fault
 from prodgen.catalog.photographs.thumb import to_thumb
-from prodgen.catalog.pictures import why
 
 _SIDE = 112
 """Pixels of the longer side at which the first cut is made."""
@@ -34,11 +32,10 @@ class First(NamedTuple):
 
 def first_look(path: Path) -> First:
     """A picture read and cut for the first time."""
-    try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        rgb, alpha, _ = read_photograph(path, _SIDE)
-    except Exception as error:  # a broken file makes Pillow raise nearly anything
-        return First(why(error))
+    read = read_or_fault(path, _SIDE)
+    if isinstance(read, str):
+        return First(read)
+    sha256, (rgb, alpha, _) = read
     mask: Mask | None = alpha > 127 if alpha is not None else plain_cut(rgb)
     mask = first_cut(rgb) if mask is None else mask
     return First(None, sha256, to_thumb(rgb), to_thumb(mask * np.uint8(255)), is_instructive(mask))

@@ -1,6 +1,5 @@
 """What an inspection wants to know of one picture."""
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.catalog.photographs.read import read_photograph
-from prodgen.catalog.pictures import why
+from prodgen.catalog.photographs.read import read_or_fault
 
 BLANK = 2.0
 """The contrast, in bytes, below which a picture shows nothing."""
@@ -43,11 +41,10 @@ class Measures(NamedTuple):
 
 def measure(path: Path) -> Measures:
     """A picture read and measured."""
-    try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        rgb, alpha, size = read_photograph(path, _SIDE)
-    except Exception as error:  # a broken file makes Pillow raise nearly anything
-        return Measures(why(error))
+    read = read_or_fault(path, _SIDE)
+    if isinstance(read, str):
+        return Measures(read)
+    sha256, (rgb, alpha, size) = read
     if alpha is not None:
         share = (alpha / 255.0)[..., None]
         rgb = (rgb * share + 255 * (1 - share)).astype(np.uint8)

@@ -1,5 +1,6 @@
 """A photograph's pixels, whatever kind of file it is."""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from prodgen.catalog.fit import eight_bits
-from prodgen.catalog.pictures import opened
+from prodgen.catalog.pictures import opened, why
 
 _CLEAR, _CLEAR_SHARE = 128, 0.02
 """A picture has a cut-out of its own if this share of its pixels has less alpha than that."""
@@ -23,6 +24,14 @@ class Photograph(NamedTuple):
     rgb: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
     size: tuple[int, int]
+
+
+def read_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
+    """The SHA-256 of a picture's file and its pixels, or in words why it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest(), read_photograph(path, side)
+    except Exception as error:  # a broken file makes Pillow raise nearly anything
+        return why(error)
 
 
 def read_photograph(path: Path, side: int) -> Photograph:

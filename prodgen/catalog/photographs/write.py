@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from prodgen import __version__
 from prodgen.catalog.listing import SPLITS, Listing, Picture
 from prodgen.catalog.photographs.finish import Finished
+from prodgen.catalog.photographs.lines import write_lines
 from prodgen.catalog.photographs.pattern import pattern_of
 from prodgen.catalog.prepared import CHANNELS, DESCRIPTION, FORMAT
 
@@ -56,7 +57,7 @@ def write_catalogue(folder: Path, listing: Listing, rows: Sequence[Row], cells: 
     for split in filter(lines.get, SPLITS):
         kept = [k for k, (p, row) in enumerate(both) if p.split == split and row.reason is None]
         _write_images(folder / f"{split}.npy", cells, kept)
-        _write_lines(folder / f"{split}.jsonl", lines[split])
+        write_lines(folder / f"{split}.jsonl", lines[split])
         for kind in ("npy", "jsonl"):
             with (folder / f"{split}.{kind}").open("rb") as file:
                 said.update(hashlib.file_digest(file, "sha256").digest())
@@ -65,7 +66,7 @@ def write_catalogue(folder: Path, listing: Listing, rows: Sequence[Row], cells: 
         for p, row in both
         if row.reason is not None
     ]
-    _write_lines(folder / SET_ASIDE, aside)
+    write_lines(folder / SET_ASIDE, aside)
     description = {
         "format": FORMAT,
         "kind": "prepared",
@@ -110,8 +111,3 @@ def _write_images(path: Path, cells: NDArray[np.uint8], rows: Sequence[int]) -> 
     for to, row in enumerate(rows):
         images[to] = cells[row]
     images.flush()
-
-
-def _write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    # ASCII, so that names that are no UTF-8 can be written: Python reads them back as they were.
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="ascii")
