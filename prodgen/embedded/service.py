@@ -1,16 +1,14 @@
 """One process of the stack: started, watched, started again when it dies, and stopped."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+from prodgen.orphans import die_with_parent
+
 LONGEST_PAUSE = 30.0
 """Seconds between two starts of a service that keeps dying."""
 
@@ -49,7 +47,8 @@ class Service:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                # Nothing gentler is sure: without its broker, a worker that is asked to end reconnects first.
+                preexec_fn=die_with_parent,
             )
         self._started = time.monotonic()
 
@@ -85,12 +84,3 @@ class Service:
         """The end of its log, for the error that says it did not start."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return lines[-1] if lines else "it wrote nothing"
-
-
-def _die_with_parent() -> None:
-    """On Linux a service is killed with its supervisor, should that die without stopping it.
-
-    Nothing gentler is sure: without its broker a worker that is asked to end tries to reconnect first.
-    """
-    if _LIBC:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -105,7 +105,7 @@ def _train(
     device: str,
 ) -> DomainClassifier:
     """``shape``: channels and classes. ``rows``: numbers of all examples, which ``examples`` gives."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
         torch.manual_seed(seed)
         model = DomainClassifier(*shape).to(device, memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(model.parameters(), 1e-3)

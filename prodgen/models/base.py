@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prodgen.attributes import AttributeSchema
+from prodgen.model_sizes import bottom
 from prodgen.models.condition import condition_size
 from prodgen.models.hub import SafetensorsHubMixin
 from prodgen.models.layers import Conditioned, constraint
@@ -34,14 +35,6 @@ class ImageGenerator(nn.Module, SafetensorsHubMixin):
         self.schema, self.size, self.channels, self.latent_dim = attributes, size, channels, latent_dim
         self.condition_dim = condition_size(attributes)
         self.bottom = bottom(size, widths)
-
-
-def bottom(size: int, widths: list[int]) -> int:
-    """The side of the coarsest resolution; raises ValueError if ``size`` cannot be doubled to."""
-    side = size >> (len(widths) - 1)
-    if not side or side << (len(widths) - 1) != size:
-        raise ValueError(f"size {size} is not {len(widths) - 1} doublings of a whole number")
-    return side
 
 
 class ProjectionDiscriminator(nn.Module):

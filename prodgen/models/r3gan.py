@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prodgen.attributes import AttributeSchema
-from prodgen.models.base import ImageGenerator, ProjectionDiscriminator, bottom
+from prodgen.model_sizes import bottom
+from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.models.layers import Conditioned
 
 GROUP, EXPANSION, SLOPE = 16, 2, 0.2

@@ -12,24 +12,22 @@ import torch
 from PIL import ImageColor
 from torch import Tensor, nn
 
-from prodgen.errors import ProdgenError
+from prodgen.training.exchange import mean
+from prodgen.training.policies import COLOUR, check_channels, names
+from prodgen.training.world import drawn, mine, size
 
-SHAPE: dict[str, Callable[[], nn.Module]] = {
+POLICIES: dict[str, Callable[[], nn.Module]] = {
     "flip": lambda: K.RandomHorizontalFlip(p=0.5),
     # By whole pixels: interpolation would hide from the discriminator how sharp the images are.
     "translation": lambda: K.RandomAffine(0.0, translate=(0.125, 0.125), resample="nearest", p=1.0),
     "rotation": lambda: K.RandomRotation(degrees=15.0, p=0.5),
     "scale": lambda: K.RandomAffine(degrees=0.0, scale=(0.85, 1.15), p=0.5),
     "cutout": lambda: K.RandomErasing(scale=(0.05, 0.2), ratio=(0.5, 2.0), p=0.5),
-}
-"""They fill with zeros, so they are given what is above the ground."""
-COLOUR: dict[str, Callable[[], nn.Module]] = {
     "brightness": lambda: K.RandomBrightness((0.8, 1.2), p=0.5),
     "contrast": lambda: K.RandomContrast((0.8, 1.2), p=0.5),
     "saturation": lambda: K.RandomSaturation((0.6, 1.4), p=0.5),
 }
-POLICIES = {**SHAPE, **COLOUR}
-
+"""Those of shape fill with zeros, so they are given what is above the ground."""
 SPEED = 500_000
 """Images in which the strength of an adaptive augmentation may go from nothing to all."""
 THIN = 0.05
@@ -50,8 +48,7 @@ class Augment(nn.Module):
     ) -> None:
         super().__init__()
         self._names = names(policy)
-        if "saturation" in self._names and channels == 1:
-            raise ProdgenError("saturation has nothing to change: the images have one channel, grey")
+        check_channels(policy, channels)
         self.steps = nn.ModuleList([POLICIES[name]() for name in self._names])
         self.target = target
         self.strength: Tensor
@@ -67,15 +64,16 @@ class Augment(nn.Module):
             if name in COLOUR:
                 augmented = _recoloured(step, augmented)
             else:
-                augmented = step(augmented - self.ground) + self.ground
-        chosen = torch.rand(len(x), 1, 1, 1, device=x.device) < self.strength
+                augmented = _applied(step, augmented - self.ground) + self.ground
+        chosen = drawn(torch.rand, len(x), 1, 1, 1, device=x.device) < self.strength
         return torch.where(chosen, augmented * 2.0 - 1.0, x)
 
     @torch.no_grad()
     def adapt(self, real: Tensor) -> None:
         """Logits (B,) of real images: a discriminator that is too sure is given a harder view."""
         if self.target is not None:
-            change = torch.sign(real.sign().mean() - self.target) * len(real) / SPEED
+            sure = mean(real.sign().sum()) / len(real)  # sums are exact, wherever they are taken
+            change = torch.sign(sure - self.target) * len(real) * size() / SPEED
             self.strength.add_(change).clamp_(0.0, 1.0)
 
 
@@ -89,17 +87,19 @@ def _level(ground: str, channels: int) -> Tensor:
 def _recoloured(step: nn.Module, x: Tensor) -> Tensor:
     """A change of colours, which are whole only where the product is."""
     if x.shape[1] != 4:
-        return step(x)
+        return _applied(step, x)
     colour, alpha = straight(x)
-    return torch.cat([step(colour) * alpha, alpha], 1)
+    return torch.cat([_applied(step, colour) * alpha, alpha], 1)
+
+
+def _applied(step: nn.Module, x: Tensor) -> Tensor:
+    """A step of kornia's to this process's images, by its rows of what is drawn for all."""
+    whole = step.forward_parameters(torch.Size((len(x) * size(), *x.shape[1:])))
+    own = {name: value if name == "forward_input_shape" else mine(value) for name, value in whole.items()}
+    return step(x, params=own)
 
 
 def straight(layers: Tensor) -> tuple[Tensor, Tensor]:
     """Premultiplied (B, 4, H, W) in [0, 1] -> colours (B, 3, H, W), whole however thin, and alpha."""
     alpha = layers[:, 3:]
     return (layers[:, :3] / alpha.clamp(min=THIN)).clamp(0.0, 1.0), alpha
-
-
-def names(policy: str) -> list[str]:
-    """``"flip,cutout"`` -> its names."""
-    return [name.strip() for name in policy.split(",") if name.strip()]

@@ -14,11 +14,15 @@ from prodgen.evaluation.classifier import to_tensor
 from prodgen.training.augment import Augment
 from prodgen.training.recipe import Recipe
 from prodgen.training.recolour import recolour
+from prodgen.training.world import drawn, mine
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``real``: (B, C, H, W) in [-1, 1]; ``condition``: (B, D), zeros where a value is left out."""
+    """``real``: (B, C, H, W) in [-1, 1]; ``condition``: (B, D), zeros where a value is left out.
+
+    Of the images of a step, B are this process's.
+    """
 
     real: Tensor
     condition: Tensor
@@ -51,7 +55,7 @@ class Batches:
         self._order = lru_cache(1)(self._shuffled)
 
     def __getitem__(self, number: int) -> Batch:
-        rows = self._rows(number)
+        rows = mine(self._rows(number))
         real = to_tensor(self._images[rows]).to(self._device, memory_format=torch.channels_last)
         condition = self._conditions[rows].to(self._device)
         if self._recolour:
@@ -73,8 +77,8 @@ class Batches:
 
     def _recoloured(self, real: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Some of the images in colours of others; a colour that is not known stays so."""
-        wanted = self._lab[torch.randint(len(self._lab), (len(real),))].to(real.device)
-        chosen = torch.rand(len(real), device=real.device) < self._recolour
+        wanted = self._lab[mine(torch.randint(len(self._lab), (self._batch,)))].to(real.device)
+        chosen = drawn(torch.rand, len(real), device=real.device) < self._recolour
         chosen &= (condition[:, self._place + 3] > 0) & ~wanted.isnan().any(1)
         real, lab = recolour(real, wanted.nan_to_num(), chosen)
         told = (lab - lab.new_tensor(LAB_CENTRE)) / LAB_SCALE
@@ -85,5 +89,5 @@ class Batches:
     def _dropped(self, condition: Tensor) -> Tensor:
         if not self._drop or not self._blocks:
             return condition
-        kept = torch.rand(len(condition), len(self._blocks)) >= self._drop
+        kept = drawn(torch.rand, len(condition), len(self._blocks), device="cpu") >= self._drop
         return condition * kept.repeat_interleave(torch.tensor(self._blocks), 1).to(condition.device)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -31,12 +32,25 @@ def save(path: Path, state: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any]:
     """The state that `save` wrote; raises ProdgenError if the file is another thing."""
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-            skeleton = json.loads((file.metadata() or {})["state"])
+        content = path.read_bytes()
+    except OSError as error:
+        raise _broken(path, error) from None
+    return decode(content, path)
+
+
+def decode(content: bytes, where: Path) -> dict[str, Any]:
+    """`load` of the bytes of a file that is perhaps another machine's."""
+    try:
+        tensors = load_tensors(content)
+        length = int.from_bytes(content[:8], "little")  # of safetensors' header, a JSON table
+        skeleton = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["state"])
         return dict(_join(skeleton, tensors))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ProdgenError(f"{path} is not a checkpoint that can be resumed: {error}") from None
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise _broken(where, error) from None
+
+
+def _broken(path: Path, error: Exception) -> ProdgenError:
+    return ProdgenError(f"{path} is not a checkpoint that can be resumed: {error}")
 
 
 def _split(node: Any, at: str, tensors: dict[str, Tensor]) -> Any:

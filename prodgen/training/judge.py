@@ -15,6 +15,8 @@ from prodgen.evaluation.frechet import frechet_distance
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
 
+CLASSIFIER = "classifier.safetensors"
+"""The judge's file in a run's folder."""
 EVALUATED = 5000
 """Generated images of one evaluation."""
 PART = 100
@@ -30,7 +32,7 @@ class Judge:
     def __init__(self, catalogue: Catalogue, data: str, folder: Path, device: str) -> None:
         self.attribute = next(iter(catalogue.values), None)
         self.values = catalogue.values[self.attribute] if self.attribute else ()
-        path = folder / "classifier.safetensors"
+        path = folder / CLASSIFIER
         self.classifier = _classifier(catalogue, data, self.attribute, path, device)
         rows = np.sort(np.random.default_rng(0).permutation(len(catalogue))[: 2 * EVALUATED])
         parts = torch.from_numpy(catalogue.images[rows]).split(PART)
@@ -81,7 +83,7 @@ def _classifier(
     state = checkpoint.load(path)
     if state.get("data") != data:
         raise ProdgenError(f"{path} belongs to another catalogue; train in another folder")
-    with torch.random.fork_rng():  # a resumed run goes on with its own numbers
+    with torch.random.fork_rng(devices=[]):  # a resumed run goes on with its own numbers
         classifier = DomainClassifier(catalogue.images.shape[3], len(state["classifier"]["head.bias"]))
     classifier.load_state_dict(state["classifier"])
     return classifier.to(device, memory_format=torch.channels_last).eval()

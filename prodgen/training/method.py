@@ -10,10 +10,12 @@ from torch.nn.utils import clip_grad_norm_
 
 from prodgen.models.base import ImageGenerator
 from prodgen.training.batches import Batch
+from prodgen.training.exchange import average
 from prodgen.training.recipe import Recipe
+from prodgen.training.world import drawn
 
 Losses = dict[str, Tensor]
-"""What is reported of a step, still on the device."""
+"""What is reported of a step, still on the device, and of this process's images alone."""
 
 
 class Method(Protocol):
@@ -32,14 +34,17 @@ class Method(Protocol):
 def descend(optimizer: torch.optim.Optimizer, losses: Iterator[Tensor], parts: int, clip: float) -> Tensor:
     """One step down the mean of ``parts`` losses, made one after the other to save memory -> the mean.
 
-    ``clip``: the greatest norm of the gradient.
+    The step is down that of all processes, what is returned is this one's. ``clip``: the greatest norm of the
+    gradient.
     """
     optimizer.zero_grad(set_to_none=True)
     total = torch.zeros(())
     for loss in losses:
         (loss / parts).backward()
         total = loss.detach() / parts + total.to(loss.device)
-    clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+    learning = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    average([p.grad for p in learning])
+    clip_grad_norm_(learning, clip)
     optimizer.step()
     return total
 
@@ -59,7 +64,7 @@ def still(network: nn.Module) -> Iterator[None]:
 
 def noise(batch: Batch, dim: int) -> Tensor:
     """A latent for each image of the batch, (B, dim), from torch's random state."""
-    return torch.randn(len(batch.real), dim, device=batch.real.device)
+    return drawn(torch.randn, len(batch.real), dim, device=batch.real.device)
 
 
 def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prodgen.models.vae import floored
+from prodgen.training.exchange import mean as mean_of_all
+from prodgen.training.world import drawn
 
 Judged = Callable[[Tensor, Tensor], Tensor]
 """Logits (B,) of real and of generated images -> a loss."""
@@ -60,7 +62,7 @@ def zero_centred(logits: Tensor, images: Tensor) -> Tensor:
 
 def one_centred(discriminator: nn.Module, real: Tensor, fake: Tensor, condition: Tensor) -> Tensor:
     """How far the gradient's norm is from one between real images and fakes (Gulrajani et al. 2017)."""
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    share = drawn(torch.rand, len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(real, fake, share).requires_grad_()
     [gradient] = torch.autograd.grad(discriminator(between, condition).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1.0).square().mean()
@@ -72,7 +74,7 @@ def divergence(mean: Tensor, log_variance: Tensor, free_bits: float = 0.0) -> Te
     ``free_bits``: nats that each dimension may cost without being pressed (Kingma et al. 2016).
     """
     nats = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
-    return nats.mean(0).clamp(min=free_bits).sum()
+    return mean_of_all(nats.mean(0)).clamp(min=free_bits).sum()
 
 
 def likelihood(error: Tensor, log_sigma: Tensor) -> Tensor:

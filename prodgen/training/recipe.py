@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prodgen.colour import Colour
 from prodgen.names import check_name
-from prodgen.training.augment import POLICIES, names
+from prodgen.training.policies import POLICIES, names
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -1,5 +1,6 @@
 """Recipes as TOML: those of the package by name, anybody's by path, and settings laid over them."""
 
+import json
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,17 @@ def load_recipe(ref: str, settings: list[str]) -> Recipe:
             raise ProdgenError(f"--set {text!r} is not key=value, for instance --set steps=20000")
         table[key.strip()] = _value(value.strip())
     return make_recipe(table, f"recipe {ref}")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a JSON file, as ``Recipe.model_dump(mode="json")`` says it; raises ProdgenError."""
+    try:
+        table = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ProdgenError(f"{path} is no recipe in JSON: {error}") from None
+    if not isinstance(table, dict):
+        raise ProdgenError(f"{path} is no recipe in JSON: it is no table")
+    return make_recipe(table, f"recipe {path}")
 
 
 def make_recipe(table: dict[str, Any], where: str) -> Recipe:
@@ -52,20 +64,24 @@ def _folder() -> Any:
     return resources.files("prodgen") / "recipes"
 
 
+def bundled_table(name: str) -> dict[str, Any]:
+    """What a recipe of the package says; raises NotFound with those that there are."""
+    if name not in recipe_names():
+        raise NotFound(f"there is no recipe {name!r}; there are {', '.join(recipe_names())}", param="recipe")
+    return tomllib.loads((_folder() / f"{name}.toml").read_text())
+
+
 def _read(ref: str) -> dict[str, Any]:
     path = Path(ref)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise NotFound(f"there is no recipe file {ref}")
-        text = path.read_bytes().decode(errors="replace")
-    elif ref in recipe_names():
-        text = (_folder() / f"{ref}.toml").read_text()
-    else:
-        raise NotFound(
-            f"there is no recipe {ref!r}; there are {', '.join(recipe_names())}, or name a .toml file"
-        )
+    if path.suffix != ".toml":
+        try:
+            return bundled_table(ref)
+        except NotFound as error:
+            raise NotFound(f"{error}, or name a .toml file") from None
+    if not path.is_file():
+        raise NotFound(f"there is no recipe file {ref}")
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(path.read_bytes().decode(errors="replace"))
     except tomllib.TOMLDecodeError as error:
         raise ProdgenError(f"recipe {ref} is not valid TOML: {error}") from None
 

@@ -11,6 +11,7 @@ from prodgen.training.batches import Batch
 from prodgen.training.method import Losses, autocast, descend
 from prodgen.training.objectives import divergence, likelihood
 from prodgen.training.recipe import VaeRecipe
+from prodgen.training.world import drawn
 
 
 class Vae:
@@ -58,7 +59,7 @@ class Vae:
 def sample(posterior: Gaussian) -> Tensor:
     """A code from its posterior, differentiable in both of its parameters."""
     mean, log_variance = posterior
-    return mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+    return mean + torch.exp(0.5 * log_variance) * drawn(torch.randn, *mean.shape, device=mean.device)
 
 
 def prior_step(

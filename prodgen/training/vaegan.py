@@ -13,10 +13,12 @@ from torch.nn import functional as F
 from prodgen.models.base import ProjectionDiscriminator
 from prodgen.models.vae import VAE
 from prodgen.training.batches import Batch
+from prodgen.training.exchange import mean
 from prodgen.training.method import Losses, autocast, descend, still
 from prodgen.training.objectives import LOSSES, divergence
 from prodgen.training.recipe import VaeGanRecipe
 from prodgen.training.vae import Vae, prior_step, sample
+from prodgen.training.world import drawn, size
 
 
 class VaeGan(Vae):
@@ -82,11 +84,18 @@ class VaeGan(Vae):
     @torch.no_grad()
     def _drawn(self, condition: Tensor) -> Tensor:
         """Codes as the second stage draws them, (B, d); it is not what learns here."""
-        noise = torch.randn(len(condition), self.generator.latent_dim, device=condition.device)
+        noise = drawn(torch.randn, len(condition), self.generator.latent_dim, device=condition.device)
         return self.generator.prior(noise, condition)
 
 
 def _relative(features: Tensor, expected: Tensor) -> Tensor:
     """The mean squared error of (B, C, h, w) as a share of each channel's own variance."""
     error = (features - expected).square().mean((0, 2, 3))
-    return (error / expected.var((0, 2, 3)).clamp(min=1e-6)).mean()
+    return (error / _variance(expected).clamp(min=1e-6)).mean()
+
+
+def _variance(features: Tensor) -> Tensor:
+    """Each channel's, (C,), over the images of all processes."""
+    centre = mean(features.mean((0, 2, 3), keepdim=True))
+    count = size() * features[:, 0].numel()
+    return mean((features - centre).square().mean((0, 2, 3))) * count / (count - 1)

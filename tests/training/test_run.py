@@ -203,7 +203,7 @@ def test_a_first_score_that_is_no_number_is_not_the_best(make_run, monkeypatch):
 
 def judged_by(monkeypatch, *scores):
     left = iter(scores)
-    monkeypatch.setattr("prodgen.training.run.Judge", lambda *_: lambda *_: next(left))
+    monkeypatch.setattr("prodgen.training.review.Judge", lambda *_: lambda *_: next(left))
 
 
 def test_a_kind_of_which_there_is_one_image_does_not_end_the_run(make_run, catalogue):

@@ -1,0 +1,44 @@
+"""Whether a recipe fits the images and the processes that are to train it, told before anything is built."""
+
+from prodgen.errors import ProdgenError
+from prodgen.model_sizes import bottom
+from prodgen.training.policies import check_channels
+from prodgen.training.recipe import Recipe
+
+
+def check_fits(recipe: Recipe, size: int, channels: int, images: int, processes: int = 1) -> None:
+    """Raises ProdgenError with what is in the way.
+
+    ``images``: of the training split, each ``size`` pixels a side with ``channels``. ``processes``: among
+    which every part of a batch is divided.
+    """
+    if images < recipe.batch:
+        raise ProdgenError(
+            f"the data holds {images} images, fewer than a batch of {recipe.batch}", param="batch"
+        )
+    try:
+        bottom(size, recipe.widths)
+    except ValueError as error:
+        raise ProdgenError(
+            f"recipe {recipe.name}: the widths do not fit the images: {error}", param="widths"
+        ) from None
+    for field in ("transform", "augment"):
+        check_channels(getattr(recipe, field, ""), channels)
+    if recipe.recolour and channels != 4:
+        raise ProdgenError(
+            "recolour is for cut-outs of which the colour is known; leave it out", param="recolour"
+        )
+    _check_divides(recipe, processes)
+
+
+def _check_divides(recipe: Recipe, processes: int) -> None:
+    # Half of a VAE-GAN's batch is reconstructed, half is drawn: each process takes its rows of both.
+    shares = processes * (2 if recipe.family == "vaegan" and processes > 1 else 1)
+    least = shares * recipe.accumulate
+    if recipe.batch % least:
+        parts = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
+        raise ProdgenError(
+            f"a batch of {recipe.batch}{parts} cannot be divided among {processes} processes; "
+            f"take a multiple of {least}",
+            param="batch",
+        )

@@ -1,0 +1,89 @@
+"""What two processes check of what they tell each other: torchrun's ``-m tests.training.parts FOLDER``."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.training import exchange, world
+from prodgen.training.batch_norm import WorldBatchNorm2d, span_the_world
+
+
+def close(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> None:
+    assert (a.float() - b.float()).abs().max() <= tolerance * max(1.0, float(b.float().abs().max()))
+
+
+def normalisation_is_by_the_whole_batch(precision: torch.dtype, tolerance: float) -> None:
+    torch.manual_seed(0)
+    whole = torch.randn(12, 6, 4, 4) * torch.rand(1, 6, 1, 1) + 3 * torch.randn(1, 6, 1, 1)
+    wanted = torch.randn(12, 6, 4, 4)
+    plain = nn.Sequential(nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3), nn.BatchNorm2d(6, affine=False), nn.ReLU())
+    nn.init.normal_(plain[0].weight)
+    split = nn.Sequential(nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3), nn.BatchNorm2d(6, affine=False), nn.ReLU())
+    split.load_state_dict(plain.state_dict())
+    span_the_world(split)
+    assert isinstance(split[2], WorldBatchNorm2d)
+    assert split.state_dict().keys() == plain.state_dict().keys()
+
+    def trained(network: nn.Module, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        x = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+            y = network(x.to(precision))
+        assert y.dtype == precision
+        (y.float() - target[:, :, 1:-1, 1:-1]).square().mean().backward()
+        return y, x.grad
+
+    y, gradient = trained(plain, whole, wanted)
+    own, own_gradient = trained(split, world.mine(whole), world.mine(wanted))
+    exchange.average([p.grad for p in split.parameters()])
+    close(own, world.mine(y), tolerance)
+    close(own_gradient / world.size(), world.mine(gradient), tolerance)
+    for p, q in zip(split.parameters(), plain.parameters(), strict=True):
+        close(p.grad, q.grad, tolerance)
+    for name, state in split.state_dict().items():
+        close(state, plain.state_dict()[name], tolerance)
+    close(split.eval()(whole), plain.eval()(whole), tolerance)
+
+
+def all_hear_of_what_one_says(folder: Path) -> None:
+    rank = world.rank()
+    assert exchange.any_of(rank == 1, False) == [True, False]
+    assert exchange.first(lambda: [rank, 0.1, float("inf")]) == [0, 0.1, float("inf")]
+    own = folder / f"{rank}"
+    own.mkdir()
+    if rank == 0:
+        (own / "file").write_bytes(b"words")
+        (own / "empty").touch()
+    assert exchange.read(own / "file") == b"words"
+    assert exchange.read(own / "empty") == b""
+    assert exchange.read(own / "none") is None
+    tensors = [torch.full((2, 3), float(rank)).t(), torch.tensor(rank)]
+    exchange.share(tensors)
+    assert all(bool((t == 0).all()) for t in tensors)
+    gradients = [torch.full((2, 3), float(rank)).t(), torch.tensor([rank * 2.0])]
+    exchange.average(gradients)
+    assert [t.unique().tolist() for t in gradients] == [[0.5], [1.0]]
+
+
+def an_error_of_one_is_an_error_of_all() -> None:
+    def fail(who: int) -> None:
+        if world.rank() == who:
+            raise NotFound("there is none", param="data")
+
+    with pytest.raises(ProdgenError, match="there is none") as told:
+        exchange.first(lambda: fail(0))
+    assert told.value.param == "data"
+    with pytest.raises(ProdgenError, match="there is none" if world.rank() else "another node"):
+        exchange.together(lambda: fail(1))
+
+
+if __name__ == "__main__":
+    world.join()
+    normalisation_is_by_the_whole_batch(torch.float32, 1e-5)
+    normalisation_is_by_the_whole_batch(torch.bfloat16, 0.03)
+    all_hear_of_what_one_says(Path(sys.argv[1]))
+    an_error_of_one_is_an_error_of_all()
+    world.leave()

@@ -1,0 +1,80 @@
+"""What a user would lose: an hour in the queue, for a run that could never have begun."""
+
+import subprocess
+import sys
+
+import pytest
+
+from prodgen.errors import ProdgenError
+from prodgen.training import augment
+from prodgen.training.fits import check_fits
+from prodgen.training.policies import POLICIES
+from prodgen.training.recipe_files import make_recipe, read_recipe
+from tests.training.conftest import SMALL
+
+
+def recipe(**changes):
+    return make_recipe({**SMALL, **changes}, "test")
+
+
+@pytest.mark.parametrize(
+    ("changes", "fit", "param", "words"),
+    [
+        ({}, {"images": 15}, "batch", "the data holds 15 images, fewer than a batch of 16"),
+        ({"widths": [8] * 4}, {"size": 20}, "widths", "size 20 is not 3 doublings of a whole number"),
+        (
+            {},
+            {"processes": 3},
+            "batch",
+            "a batch of 16 cannot be divided among 3 processes; .* multiple of 3",
+        ),
+        (
+            {"accumulate": 4},
+            {"processes": 8},
+            "batch",
+            "a batch of 16 in 4 parts cannot be divided among 8 processes; take a multiple of 32",
+        ),
+        ({"family": "vaegan"}, {"processes": 16}, "batch", "take a multiple of 32"),
+        ({"recolour": 0.5}, {}, "recolour", "recolour is for cut-outs"),
+        ({"transform": "saturation"}, {}, None, "saturation has nothing to change"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_is_built(changes, fit, param, words):
+    with pytest.raises(ProdgenError, match=words) as refused:
+        check_fits(recipe(**changes), **{"size": 16, "channels": 1, "images": 200, **fit})
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4, 8])
+def test_what_fits_is_let_through(processes):
+    check_fits(recipe(family="vaegan"), 16, 3, 200, processes)
+    check_fits(recipe(batch=9 * processes), 16, 3, 200, processes)
+
+
+def test_a_recipe_can_be_checked_without_the_networks():
+    code = "import sys, prodgen.training.fits, prodgen.training.recipe_files\n"
+    code += "print([m for m in ('torch', 'kornia', 'safetensors', 'cv2') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_names_of_augmentations_are_those_that_there_are():
+    assert tuple(augment.POLICIES) == POLICIES
+
+
+def test_a_recipe_comes_back_from_json_as_it_was(tmp_path):
+    path = tmp_path / "recipe.json"
+    for family in ("r3gan", "vaegan"):
+        path.write_text(recipe(family=family).model_dump_json())
+        assert read_recipe(path) == recipe(family=family)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"family": "none"}'])
+def test_what_is_no_recipe_is_told(tmp_path, content):
+    (tmp_path / "recipe.json").write_text(content)
+    with pytest.raises(ProdgenError):
+        read_recipe(tmp_path / "recipe.json")
+    with pytest.raises(ProdgenError, match="is no recipe in JSON"):
+        read_recipe(tmp_path / "none.json")

@@ -1,0 +1,103 @@
+"""What a user would lose: a run of many processes, to the death of one, or to nobody knowing how it ended."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prodgen.models import load_model
+from prodgen.training import checkpoint
+from prodgen.training.recipe_files import make_recipe
+from prodgen.training.run import Run
+from tests.servers.process import free_port, wait_until
+from tests.toys import write_catalogue
+from tests.training.conftest import SMALL
+from tests.training.torchrun import Torchrun, progress, result
+
+pytestmark = pytest.mark.timeout(400)  # on a busy machine torch alone takes ten seconds to import
+NEVER = {"evaluate_every": 10**6, "sample_every": 10**6}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_catalogue(tmp_path_factory.mktemp("data") / "fashion", count=200, size=16)
+
+
+def node(folder: Path, data: Path, *options: str, processes: int = 2, **changes: object) -> Torchrun:
+    """The command of one node, its recipe beside its folder."""
+    recipe = make_recipe({**SMALL, **NEVER, **changes}, "test")
+    path = folder.with_suffix(".json")
+    path.write_text(recipe.model_dump_json())
+    words = ("prodgen.training.node", "--recipe", path, "--data", data, "--out", folder)
+    return Torchrun(folder.with_suffix(".log"), *words, processes=processes, options=options)
+
+
+def test_a_run_survives_the_death_of_a_process_and_a_stop(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    endless = {"steps": 10**6, "checkpoint_every": 5}
+    folder.mkdir()
+    (folder / "result.json").write_text("{}")  # another run's
+    with node(folder, data, "--standalone", "--max-restarts", "1", **endless) as run:
+        run.wait_for_step(folder, 50)
+        assert not (folder / "result.json").exists()
+        seen = progress(folder)
+        assert set(seen["losses"]) == {"discriminator", "generator"}
+        assert seen["images"] == 16 * seen["step"]
+        assert seen["seconds_left"] > 0
+        [_, second] = before = run.ranks()
+        second.kill()
+        wait_until(lambda: len(run.ranks()) == 2 and run.ranks() != before, "no restart", 200)
+        (folder / "progress.json").unlink()
+        kept = int(checkpoint.load(folder / checkpoint.CHECKPOINT)["step"])
+        run.wait_for_step(folder, kept + 20)
+        assert not (folder / "result.json").exists()
+        run.stop()
+    stopped = result(folder)
+    assert (stopped["outcome"], stopped["message"]) == ("stopped", None)
+    assert checkpoint.load(folder / checkpoint.CHECKPOINT)["step"] == stopped["step"] > kept
+    assert not (folder / "model").exists()
+
+    node(folder, data, "--standalone", steps=stopped["step"] + 2, checkpoint_every=5).succeed()
+
+    assert result(folder) == {"outcome": "finished", "step": stopped["step"] + 2, "message": None}
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").open()]
+    assert steps == sorted(steps)
+    assert load_model(folder / "model").config.family == "resnet"
+
+
+def test_the_processes_die_with_what_started_them(data: Path, tmp_path: Path) -> None:
+    with node(tmp_path / "run", data, steps=10**6) as run:
+        run.wait_for_step(tmp_path / "run", 1)
+        ranks = run.ranks()
+        run.process.kill()
+        wait_until(lambda: not any(rank.is_running() for rank in ranks), "ranks outlive torchrun", 20)
+
+
+def test_every_node_holds_the_run_though_only_the_first_had_it(data, tmp_path, make_run, catalogue):
+    changes = {"steps": 5, "checkpoint_every": 2}
+    recipe = make_recipe({**SMALL, **NEVER, **changes}, "test")
+    begun = Run(recipe, catalogue, tmp_path / "a", "cpu")
+    begun.train(lambda *_: None, lambda: begun.step == 3)
+    port = str(free_port())
+    where = ("--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", port, "--node-rank")
+    nodes = [
+        node(tmp_path / name, data, *where, str(k), processes=1, **changes) for k, name in enumerate("ab")
+    ]
+    with nodes[0], nodes[1]:
+        assert [node.wait() for node in nodes] == [0, 0], nodes[1].log.read_text()
+    a, b = tmp_path / "a", tmp_path / "b"
+    for name in ("checkpoint.safetensors", "best.safetensors", "classifier.safetensors", "result.json"):
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
+    assert (a / "model" / "model.safetensors").read_bytes() == (
+        b / "model" / "model.safetensors"
+    ).read_bytes()
+    assert result(b) == {"outcome": "finished", "step": 5, "message": None}
+    assert [json.loads(line)["step"] for line in (b / "metrics.jsonl").open()][:3] == [1, 2, 3]
+
+
+def test_what_cannot_be_trained_is_refused_on_all_nodes_with_the_reason(data: Path, tmp_path: Path) -> None:
+    node(tmp_path / "run", data, batch=15).succeed()
+    refused = result(tmp_path / "run")
+    assert refused["outcome"] == "refused"
+    assert refused["message"] == ("a batch of 15 cannot be divided among 2 processes; take a multiple of 2")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["result.json"]

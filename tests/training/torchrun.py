@@ -1,0 +1,77 @@
+"""torchrun as its users start it, several processes on one machine."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.servers.process import wait_until
+from tests.servers.up import clean_environment
+
+PATIENCE = 200.0
+
+
+class Torchrun:
+    """A command of ``processes`` each; ended with the block, should it still be there."""
+
+    def __init__(self, log: Path, *words: object, processes: int = 2, options: tuple[str, ...] = ()) -> None:
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+        self.command = [*launcher, *(options or ("--standalone",)), "-m", *map(str, words)]
+        self.log = log
+
+    def __enter__(self) -> "Torchrun":
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                env={**clean_environment(), "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()  # the ranks die with it
+        self.process.wait()
+
+    def wait(self) -> int:
+        """Its exit code."""
+        return self.process.wait(PATIENCE)
+
+    def succeed(self) -> None:
+        """To its end, which must be a good one."""
+        with self:
+            assert self.wait() == 0, self.log.read_text()[-4000:]
+
+    def stop(self) -> None:
+        """SIGTERM, and its end."""
+        self.process.send_signal(signal.SIGTERM)
+        self.wait()
+
+    def ranks(self) -> list[psutil.Process]:
+        """The processes that train."""
+        return psutil.Process(self.process.pid).children()
+
+    def wait_for_step(self, folder: Path, step: int) -> None:
+        """Return once progress.json tells of the step."""
+
+        def there() -> bool:
+            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            return progress(folder).get("step", -1) >= step
+
+        wait_until(there, f"{folder} does not come to step {step}", PATIENCE)
+
+
+def progress(folder: Path) -> dict[str, Any]:
+    """What progress.json says, if it is there."""
+    path = folder / "progress.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """How a run ended."""
+    return json.loads((folder / "result.json").read_text())
