@@ -43,5 +43,9 @@ Anyone = Annotated[ApiKey, Depends(caller)]
 """Whoever has a key."""
 Generator = Annotated[ApiKey, Depends(allowed("generate"))]
 """Who may order images, and see what was ordered."""
+Trainer = Annotated[ApiKey, Depends(allowed("train"))]
+"""Who may bring data and train on it."""
 Uploader = Annotated[ApiKey, Depends(allowed("generate", "train"))]
 """Who may bring files."""
+Promoter = Annotated[ApiKey, Depends(allowed("promote"))]
+"""Who may move the aliases of models."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
@@ -17,6 +17,8 @@ from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.manifest import ManifestLine, check_same
 
 PAGE = 1000
+DIGESTS = 10_000
+"""Of uploads, that one request asks for."""
 DOWNLOADS = 8
 PATIENCE = 16
 """Times that what broke off is tried again, about a minute in all: a gateway restarts in less."""
@@ -59,6 +61,31 @@ class Client:
         digest: str = self._answer(send)["id"]
         return digest
 
+    def send(self, data: bytes) -> str:
+        """`upload` of what is no file of its own."""
+        digest: str = self._answer(lambda: self._http.post("/v1/uploads", content=data))["id"]
+        return digest
+
+    def missing(self, digests: Iterable[str]) -> set[str]:
+        """Those of which no upload is there yet."""
+        left, found = iter(sorted(set(digests))), set[str]()
+        while batch := list(islice(left, DIGESTS)):
+            found.update(self._send("POST", "/v1/uploads/missing", json={"ids": batch})["missing"])
+        return found
+
+    def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
+        """Make a version of the files that the upload ``listing`` lists, all of which must be there."""
+        body = {"listing": listing, "summary": summary}
+        return self._send("POST", f"/v1/datasets/{name}", json=body, timeout=120.0)
+
+    def datasets(self) -> Iterator[dict[str, Any]]:
+        """Every version of every data set, newest first."""
+        return self._pages("/v1/datasets", 100)
+
+    def dataset(self, ref: str) -> dict[str, Any]:
+        """One data set, with what it holds."""
+        return self._send("GET", f"/v1/datasets/{ref}")
+
     def submit(self, spec: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
         """Order a job; the same key never orders twice."""
         headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
@@ -84,16 +111,65 @@ class Client:
         """One model, with what it can be asked for."""
         return self._send("GET", f"/v1/models/{ref}")
 
+    def promote(self, name: str, version: str, alias: str, force: bool = False) -> dict[str, Any]:
+        """Let ``name@alias`` mean a version, or what another alias means -> the move."""
+        body = {"version": version, "force": force}
+        return self._send("POST", f"/v1/models/{name}/aliases/{alias}", json=body)
+
+    def rollback(self, name: str, alias: str) -> dict[str, Any]:
+        """Let ``name@alias`` mean the version before the one it means now -> the move."""
+        body = {"version": self.model(f"{name}@{alias}")["version"]}
+        return self._send("POST", f"/v1/models/{name}/aliases/{alias}/rollback", json=body)
+
+    def train(self, spec: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
+        """Queue a training run; the same key never queues it twice."""
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        return self._send("POST", "/v1/training-jobs", json=spec, headers=headers)
+
+    def run(self, run: str) -> dict[str, Any]:
+        """Where a training run stands."""
+        return self._send("GET", f"/v1/training-jobs/{run}")
+
+    def runs(self) -> Iterator[dict[str, Any]]:
+        """Every training run, newest first."""
+        return self._pages("/v1/training-jobs", 100)
+
+    def wish(self, run: str, wish: str) -> dict[str, Any]:
+        """Ask a training run to ``cancel``, ``pause`` or ``resume``."""
+        return self._send("POST", f"/v1/training-jobs/{run}/{wish}")
+
+    def samples(self, run: str) -> list[dict[str, Any]]:
+        """The grids of a training run so far: ``step`` and a signed ``url``."""
+        return list(self._pages(f"/v1/training-jobs/{run}/samples", 100))
+
+    def fetch_sample(self, sample: dict[str, Any], path: Path) -> None:
+        """Download one of `samples`."""
+        path.write_bytes(self._patiently(lambda: self._links.get(sample["url"])).raise_for_status().content)
+
+    def logs(self, run: str) -> str:
+        """What a training run wrote."""
+        answer = self._patiently(lambda: self._http.get(f"/v1/training-jobs/{run}/logs"))
+        if not answer.is_success:
+            raise _refusal(answer)
+        return answer.text
+
     def images(self, job: str) -> Iterator[dict[str, Any]]:
         """The job's images so far, in order: manifest lines with a signed ``url``."""
         return self._pages(f"/v1/jobs/{job}/images", PAGE)
 
     def watch(self, job: str) -> Iterator[dict[str, Any]]:
         """What happens to the job, until it has ended; a broken connection is taken up where it broke."""
+        return self._watch(f"/v1/jobs/{job}/events")
+
+    def watch_run(self, run: str) -> Iterator[dict[str, Any]]:
+        """`watch` of a training run."""
+        return self._watch(f"/v1/training-jobs/{run}/events")
+
+    def _watch(self, path: str) -> Iterator[dict[str, Any]]:
         last, failures = "0", 0
         while True:
             try:
-                for event, data in self._events(job, last):
+                for event, data in self._events(path, last):
                     last, failures = event or last, 0
                     yield data
                     if data["state"] in TERMINAL:
@@ -144,11 +220,11 @@ class Client:
             if not cursor:
                 return
 
-    def _events(self, job: str, after: str) -> Iterator[tuple[str | None, dict[str, Any]]]:
+    def _events(self, path: str, after: str) -> Iterator[tuple[str | None, dict[str, Any]]]:
         """Server-sent events as (id, data)."""
         headers = {"Last-Event-ID": after}
         timeout = httpx.Timeout(60.0, connect=5.0)
-        with self._http.stream("GET", f"/v1/jobs/{job}/events", headers=headers, timeout=timeout) as answer:
+        with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
             if not answer.is_success:
                 answer.read()
                 raise _refusal(answer)

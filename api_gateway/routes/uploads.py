@@ -7,12 +7,14 @@ from typing import IO, Annotated, Literal
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from api_gateway.auth import Uploader
 from api_gateway.errors import TooLarge, UnsupportedMedia
 from api_gateway.services import Services, services
+from prodgen.datasets.chunks import chunk_sizes
+from prodgen.datasets.listing import Sha256
 from prodgen.errors import ProdgenError
 from prodgen.jobs.orders import MAX_BYTES
 from prodgen.storage import keys
@@ -26,6 +28,20 @@ class UploadView(BaseModel):
     id: str
     object: Literal["upload"] = "upload"
     bytes: int
+
+
+class Wanted(BaseModel):
+    """Files that the caller could upload, by the sha256 of their content."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[Sha256] = Field(min_length=1, max_length=10_000)
+
+
+class MissingView(BaseModel):
+    """Those that are not there yet."""
+
+    missing: list[str]
 
 
 @router.post(
@@ -47,6 +63,13 @@ async def upload(
         digest, size = await _receive(request, file)
         await run_sync(here.store.put_file, keys.upload(caller.tenant, digest), Path(file.name), kind)
     return UploadView(id=digest, bytes=size)
+
+
+@router.post("/missing", summary="See which files need not be sent")
+def missing(wanted: Wanted, caller: Uploader, here: Annotated[Services, Depends(services)]) -> MissingView:
+    """Which of so many sha256 are of no upload of yours. Ask in their order: each question costs less."""
+    there = chunk_sizes(here.store, caller.tenant, wanted.ids)
+    return MissingView(missing=[digest for digest in wanted.ids if digest not in there])
 
 
 async def _receive(request: Request, file: IO[bytes]) -> tuple[str, int]:

@@ -92,6 +92,15 @@ def cifar_splits(folder: Path) -> list[str]:
     return [split for split in _BATCHES if place.is_file() or _has(version, place, split)]
 
 
+def cifar_files(folder: Path) -> list[Path]:
+    """The files that `load_cifar` reads, of all splits."""
+    version, place = _located(folder)
+    if place.is_file():
+        return [place]
+    names = [*(name + version.suffix for batch in _BATCHES.values() for name in batch), version.meta]
+    return [place / name for name in names if (place / name).is_file()]
+
+
 def _locate(folder: Path) -> tuple[Version, Path] | None:
     for version in VERSIONS:
         for place in (folder, folder / version.folder):

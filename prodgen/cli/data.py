@@ -7,20 +7,26 @@ from typing import Annotated, Any
 import typer
 from rich.progress import DownloadColumn
 
-from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
+from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.catalog.download import SETS
 from prodgen.catalog.download import download as fetch
 from prodgen.catalog.open import kind, open_catalogue, splits
-from prodgen.cli import photographs
+from prodgen.cli import datasets, photographs
 from prodgen.cli.bars import Bars
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
+from prodgen.datasets.describe import count_values
 
-app = typer.Typer(help="Fetch public data sets, look at data, and prepare photographs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fetch public data sets, look at data, prepare photographs, and push data to the service.",
+    no_args_is_help=True,
+)
 app.command()(photographs.inspect)
 app.command()(photographs.clean)
 app.command()(photographs.prepare)
+app.command()(datasets.push)
+app.command("list")(datasets.list_datasets)
 
 
 @app.command()
@@ -78,13 +84,7 @@ def _described(catalogue: Catalogue) -> dict[str, Any]:
         "size": [width, height],
         "channels": channels,
         "digest": digest(catalogue),
-        "attributes": {
-            name: {
-                "values": dict(zip(values, catalogue.counts(name).tolist(), strict=True)),
-                "unknown": int((catalogue.labels[name] == UNKNOWN).sum()),
-            }
-            for name, values in catalogue.values.items()
-        },
+        "attributes": {name: counts.model_dump() for name, counts in count_values(catalogue).items()},
     }
 
 

@@ -29,9 +29,35 @@ def manifest(tenant: str, job_id: str, first: int) -> str:
 
 def upload(tenant: str, digest: str) -> str:
     """An uploaded file, by the sha256 of its content."""
-    return f"{TENANTS}{check_name(tenant)}/uploads/{check_name(digest)}"
+    return uploads(tenant) + check_name(digest)
+
+
+def uploads(tenant: str) -> str:
+    """The prefix of all the uploads of a tenant."""
+    return f"{TENANTS}{check_name(tenant)}/uploads/"
+
+
+def dataset(tenant: str, name: str, version: str) -> str:
+    """What a version of a data set is made of; its content is uploads."""
+    return f"{datasets(tenant, name)}{check_name(version)}.json"
+
+
+def datasets(tenant: str, name: str | None = None) -> str:
+    """The prefix of the versions of one data set of a tenant, or of all."""
+    prefix = f"{TENANTS}{check_name(tenant)}/datasets/"
+    return f"{prefix}{check_name(name)}/" if name else prefix
 
 
 def models(tenant: str | None) -> str:
     """The prefix of a tenant's models, or of the shared ones for None."""
     return f"{TENANTS}{check_name(tenant)}/models/" if tenant else "shared/models/"
+
+
+def runs(tenant: str) -> str:
+    """The prefix of all the training runs of a tenant."""
+    return f"{TENANTS}{check_name(tenant)}/training/"
+
+
+def run(tenant: str, run_id: str, *parts: str) -> str:
+    """``tenants/{tenant}/training/{run}/…``: spec.json, state.json, checkpoints/, files/, samples/, logs/"""
+    return "/".join([runs(tenant) + check_name(run_id), *parts])

@@ -1,0 +1,7 @@
+"""Data sets in the store: what is pushed once can be trained on by any worker."""
+
+from prodgen.datasets.fetch import fetch_dataset
+from prodgen.datasets.summary import Summary
+from prodgen.datasets.versions import Dataset, create_dataset, datasets, resolve_dataset
+
+__all__ = ["Dataset", "Summary", "create_dataset", "datasets", "fetch_dataset", "resolve_dataset"]

@@ -1,0 +1,49 @@
+"""A folder is opened as training would, and summed up."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.catalog.open import kind, open_catalogue, splits
+from prodgen.datasets.summary import AttributeCounts, Summary
+from prodgen.errors import ProdgenError
+
+Report = Callable[[str, int, int | None], None]
+"""Hears (what is being done, how much of it, of how much)."""
+
+
+def summarise(folder: Path, report: Report) -> Summary:
+    """What the folder holds; every split is read whole. Raises ProdgenError if one cannot be trained on."""
+    train = _open(folder, "train", report)
+    others = [split for split in splits(folder) if split != "train"]
+    images = {split: len(_open(folder, split, report)) for split in others}
+    _, height, width, channels = train.images.shape
+    return Summary.model_validate(
+        {
+            "kind": kind(folder),
+            "images": {"train": len(train), **images},
+            "size": (width, height),
+            "channels": channels,
+            "attributes": count_values(train),
+            "colours": tuple(train.colours),
+        }
+    )
+
+
+def count_values(catalogue: Catalogue) -> dict[str, AttributeCounts]:
+    """How often each value of each attribute that has values occurs."""
+    return {
+        name: AttributeCounts(
+            values=dict(zip(values, catalogue.counts(name).tolist(), strict=True)),
+            unknown=int((catalogue.labels[name] == UNKNOWN).sum()),
+        )
+        for name, values in catalogue.values.items()
+    }
+
+
+def _open(folder: Path, split: str, report: Report) -> Catalogue:
+    catalogue = open_catalogue(folder, split, progress=partial(report, f"Reading {split}"))
+    if not len(catalogue):
+        raise ProdgenError(f"{folder} has no image in {split}")
+    return catalogue

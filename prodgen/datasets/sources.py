@@ -1,0 +1,69 @@
+"""Which files of a folder make up the data set: those that its reader reads, and no others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from prodgen.catalog.cifar import cifar_files
+from prodgen.catalog.folder import list_pictures
+from prodgen.catalog.idx import CLASSES, PREFIXES, find_idx
+from prodgen.catalog.idx_classes import NAMES, idx_classes
+from prodgen.catalog.open import kind
+from prodgen.catalog.pictures import shown
+from prodgen.catalog.prepared import DESCRIPTION, prepared_splits
+from prodgen.catalog.table import find_table
+from prodgen.datasets.listing import check_path
+from prodgen.errors import ProdgenError
+
+Source = Path | bytes
+"""Where the content of a file is, or the content itself."""
+
+
+def find_sources(folder: Path) -> dict[str, Source]:
+    """The files by their paths within the folder.
+
+    IDX files without names get a ``names.txt``: what their labels mean may hang on what the folder is called.
+    Raises ProdgenError for a path that a data set cannot have, and for a link that leads out of the folder.
+    """
+    found = kind(folder)
+    sources: dict[str, Source] = {}
+    for path in _FILES[found](folder):
+        name = path.relative_to(folder).as_posix()
+        check_path(name)
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ProdgenError(
+                f"{shown(path)} is a link that leads out of the folder; put the file itself there"
+            )
+        sources[name] = path
+    if found == "idx" and NAMES not in sources:
+        classes = idx_classes(folder)
+        names = CLASSES[classes] if isinstance(classes, str) else classes
+        sources[NAMES] = "".join(f"{name}\n" for name in names).encode()
+    return sources
+
+
+def _prepared(folder: Path) -> Iterator[Path]:
+    yield folder / DESCRIPTION
+    for split in prepared_splits(folder):
+        yield folder / f"{split}.npy"
+        yield folder / f"{split}.jsonl"
+
+
+def _idx(folder: Path) -> Iterator[Path]:
+    for prefix in PREFIXES.values():
+        for part in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+            path = find_idx(folder, f"{prefix}-{part}")
+            if path:
+                yield path
+    if (folder / NAMES).is_file():
+        yield folder / NAMES
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    table = find_table(folder)
+    if table:
+        yield table
+    for picture in list_pictures(folder).pictures:
+        yield folder / picture.file
+
+
+_FILES = {"prepared": _prepared, "idx": _idx, "cifar-10": cifar_files, "folder": _pictures}

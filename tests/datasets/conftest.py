@@ -1,0 +1,79 @@
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prodgen.datasets import Dataset, Summary, create_dataset, resolve_dataset
+from prodgen.datasets.chunks import chunk_sizes
+from prodgen.datasets.describe import summarise
+from prodgen.datasets.push import push
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+from prodgen.storage.local import LocalStore
+from prodgen.storage.s3 import S3Store
+from tests.servers.swift import S3Server
+
+Push = Callable[..., Dataset]
+
+
+class Straight:
+    """What a gateway does for a push, without one between it and the store."""
+
+    def __init__(self, store: Store, tenant: str) -> None:
+        self.store, self.tenant = store, tenant
+
+    def missing(self, digests: Iterable[str]) -> set[str]:
+        wanted = set(digests)
+        return wanted - chunk_sizes(self.store, self.tenant, wanted).keys()
+
+    def send(self, data: bytes) -> str:
+        digest = sha256(data)
+        self.store.put(keys.upload(self.tenant, digest), data)
+        return digest
+
+    def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
+        made = create_dataset(self.store, self.tenant, name, listing, Summary.model_validate(summary))
+        return {"id": made.ref}
+
+
+def sha256(data: bytes) -> str:
+    """Its name in the store."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def quiet(*_: object) -> None:
+    """Hears of progress."""
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Each kind of store, in turn."""
+    if request.param == "local":
+        return LocalStore(tmp_path / "store", "secret", "http://gateway.test")
+    server: S3Server = request.getfixturevalue("s3_server")
+    return S3Store("datasets", server.endpoint, server.access_key, server.secret_key)
+
+
+@pytest.fixture
+def local_store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "store", "secret", "http://gateway.test")
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant of the test's own, since tests share the S3 server."""
+    return f"tenant-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def put(tenant: str) -> Push:
+    """Brings a folder straight to a store: ``put(store, folder, name)``."""
+
+    def put(store: Store, folder: Path, name: str = "shop") -> Dataset:
+        pushed = push(Straight(store, tenant), folder, name, summarise(folder, quiet), quiet)  # type: ignore[arg-type]
+        return resolve_dataset(store, tenant, pushed.dataset["id"])
+
+    return put

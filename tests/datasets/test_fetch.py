@@ -1,0 +1,148 @@
+"""A run is trained on exactly what was pushed, or it is told why not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prodgen.catalog.catalogue import digest
+from prodgen.catalog.open import open_catalogue, splits
+from prodgen.datasets import Dataset, create_dataset, fetch_dataset
+from prodgen.datasets.listing import ListedFile, read_listing, write_listing
+from prodgen.errors import ProdgenError
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+from prodgen.storage.local import LocalStore
+from tests.datasets.conftest import Push, sha256
+from tests.datasets.folders import FILES, KINDS, pictures, prepared, table
+from tests.toys import write_catalogue
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_folder_opens_as_it_did_before(
+    store: Store, put: Push, tmp_path: Path, kind: str
+) -> None:
+    source = KINDS[kind](tmp_path / "source")
+    dataset = put(store, source)
+    folder = fetch_dataset(store, dataset, tmp_path / "cache")
+    assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == FILES[kind]
+    assert splits(folder) == splits(source) == [*dataset.summary.images]
+    for split in splits(source):
+        before, after = open_catalogue(source, split), open_catalogue(folder, split)
+        assert digest(after) == digest(before)
+        assert dataset.summary.images[split] == len(before)
+
+
+def test_a_data_set_says_what_a_run_must_know(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
+    summary = put(local_store, prepared(tmp_path / "cut-outs")).summary
+    assert summary.model_dump() == {
+        "kind": "prepared",
+        "images": {"train": 8, "test": 4},
+        "size": (16, 16),
+        "channels": 4,
+        "attributes": {"category": {"values": {"bag": 3, "shoe": 3}, "unknown": 2}},
+        "colours": ("colour",),
+    }
+    summary = put(local_store, table(tmp_path / "table")).summary
+    assert summary.attributes["colour"].model_dump() == {"values": {"red": 2}, "unknown": 2}
+    assert (summary.kind, summary.size, summary.channels) == ("folder", (64, 64), 3)
+
+
+def test_a_large_file_is_put_together_from_its_chunks(store: Store, put: Push, tmp_path: Path) -> None:
+    source = write_catalogue(tmp_path / "source", count=10_240, size=64)
+    images = source / "train-images-idx3-ubyte"
+    assert images.stat().st_size > 40 << 20
+    dataset = put(store, source)
+    (file,) = [f for f in _files(store, dataset) if f.path == images.name]
+    assert len(file.chunks) == 2
+    told: list[tuple[int, int]] = []
+    folder = fetch_dataset(store, dataset, tmp_path / "cache", lambda *progress: told.append(progress))
+    assert (folder / images.name).read_bytes() == images.read_bytes()
+    assert told[-1] == (dataset.bytes, dataset.bytes)
+
+
+def test_an_empty_file_comes_back(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
+    dataset = put(local_store, prepared(tmp_path / "source"))
+    files = [*_files(local_store, dataset), ListedFile(path="empty", bytes=0, chunks=())]
+    listing = write_listing(files)
+    local_store.put(keys.upload(dataset.tenant, sha256(listing)), listing)
+    more = create_dataset(local_store, dataset.tenant, "more", sha256(listing), dataset.summary)
+    assert (fetch_dataset(local_store, more, tmp_path / "cache") / "empty").read_bytes() == b""
+
+
+def test_what_is_there_is_not_fetched_again(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
+    dataset = put(local_store, pictures(tmp_path / "source"))
+    first = fetch_dataset(local_store, dataset, tmp_path / "cache")
+    files = _files(local_store, dataset)
+    local_store.delete(keys.upload(dataset.tenant, sha) for file in files for sha in file.chunks)
+    assert fetch_dataset(local_store, dataset, tmp_path / "cache") == first
+
+
+def test_a_folder_that_lost_something_is_fetched_again(
+    local_store: LocalStore, put: Push, tmp_path: Path
+) -> None:
+    dataset = put(local_store, pictures(tmp_path / "source"))
+    folder = fetch_dataset(local_store, dataset, tmp_path / "cache")
+    for harm in (lambda path: path.unlink(), lambda path: path.write_bytes(b"half")):
+        harm(folder / "train" / "bag" / "3.png")
+        fetch_dataset(local_store, dataset, tmp_path / "cache")
+        whole = tmp_path / "source" / "train" / "bag" / "3.png"
+        assert (folder / "train" / "bag" / "3.png").read_bytes() == whole.read_bytes()
+
+
+def test_a_corrupt_chunk_is_never_handed_out(store: Store, put: Push, tmp_path: Path) -> None:
+    dataset = put(store, prepared(tmp_path / "source"))
+    (file,) = [f for f in _files(store, dataset) if f.path == "train.npy"]
+    key = keys.upload(dataset.tenant, file.chunks[0])
+    data = bytearray(store.get(key))
+    data[-1] ^= 1
+    store.put(key, bytes(data))
+    with pytest.raises(ProdgenError, match=rf"{dataset.ref} is corrupt in the store: train\.npy has other"):
+        fetch_dataset(store, dataset, tmp_path / "cache")
+    assert [*(tmp_path / "cache").iterdir()] == []
+    store.delete([key])
+    with pytest.raises(ProdgenError, match=f"{dataset.ref} is incomplete in the store"):
+        fetch_dataset(store, dataset, tmp_path / "cache")
+    assert [*(tmp_path / "cache").iterdir()] == []
+
+
+def test_a_list_that_was_tampered_with_writes_nothing(
+    local_store: LocalStore, put: Push, tmp_path: Path
+) -> None:
+    dataset = put(local_store, prepared(tmp_path / "source"))
+    key = keys.upload(dataset.tenant, dataset.listing)
+    local_store.put(key, local_store.get(key).replace(b"train.npy", b"../../bad"))
+    with pytest.raises(ProdgenError, match="is corrupt in the store: the list of its files"):
+        fetch_dataset(local_store, dataset, tmp_path / "cache")
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.storage.local import LocalStore
+store = LocalStore(Path(sys.argv[1]), "secret", "http://gateway.test")
+sys.stdin.readline()
+print(fetch_dataset(store, resolve_dataset(store, sys.argv[2], "shop"), Path(sys.argv[3])))
+"""
+
+
+def test_many_processes_may_fetch_at_once(
+    local_store: LocalStore, put: Push, tenant: str, tmp_path: Path
+) -> None:
+    dataset = put(local_store, pictures(tmp_path / "source", 50))
+    command = [sys.executable, "-c", FETCH, str(tmp_path / "store"), tenant, str(tmp_path / "cache")]
+    workers = [subprocess.Popen(command, stdin=-1, stdout=-1, text=True) for _ in range(3)]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    said = [worker.communicate(timeout=60)[0].strip() for worker in workers]
+    assert set(said) == {str(tmp_path / "cache" / dataset.listing)}
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [dataset.listing]
+    assert digest(open_catalogue(Path(said[0]))) == digest(open_catalogue(tmp_path / "source"))
+
+
+def _files(store: Store, dataset: Dataset) -> list[ListedFile]:
+    return read_listing(store.get(keys.upload(dataset.tenant, dataset.listing)))

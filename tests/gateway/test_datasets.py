@@ -1,0 +1,297 @@
+"""A catalogue is brought once, whatever breaks on the way, and is nobody else's."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from prodgen.catalog.catalogue import digest
+from prodgen.catalog.open import open_catalogue
+from prodgen.cli.data import app
+from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.storage import keys
+from prodgen.storage.local import LocalStore
+from tests.datasets.folders import FILES, KINDS, pictures, prepared
+from tests.gateway.running import Client, Gateway
+from tests.servers.process import wait_until
+from tests.servers.up import PRODGEN
+from tests.toys import write_catalogue
+
+SUMMARY = {
+    "kind": "idx",
+    "images": {"train": 3},
+    "size": [8, 8],
+    "channels": 1,
+    "attributes": {"category": {"values": {"bag": 3}, "unknown": 0}},
+}
+
+
+@pytest.fixture
+def client(gateway: Gateway, client: Client) -> Iterator[Client]:
+    """A tenant with a key to train with."""
+    with gateway.client(client.tenant, ["train"]) as trainer:
+        yield trainer
+
+
+@pytest.fixture
+def environment(client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The commands speak to the gateway as this client, in this process and in others."""
+    named = {
+        "PRODGEN_URL": gateway.settings.public_url,
+        "PRODGEN_API_KEY": client.headers["Authorization"].removeprefix("Bearer "),
+    }
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    return {**os.environ, **named}
+
+
+def run(*arguments: object) -> str:
+    """What ``prodgen data`` prints; raises what it raises."""
+    done = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.output
+
+
+def pushed(folder: Path, *options: object) -> dict[str, Any]:
+    """What ``prodgen data push --json`` says."""
+    said: dict[str, Any] = json.loads(run("push", folder, "--json", *options))
+    return said
+
+
+def uploads(store: LocalStore, client: Client) -> dict[str, int]:
+    """The bytes of each of the client's uploads."""
+    return {info.key: info.size for info in store.list(keys.uploads(client.tenant))}
+
+
+def upload(client: Client, *files: dict[str, Any]) -> str:
+    """A list of files, uploaded."""
+    data = b"".join(json.dumps(file).encode() + b"\n" for file in files)
+    return str(client.post("/v1/uploads", content=data).json()["id"])
+
+
+def chunk(client: Client, data: bytes) -> str:
+    """Some bytes, uploaded."""
+    return str(client.post("/v1/uploads", content=data).json()["id"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_pushed_can_be_trained_on(
+    kind: str, environment: dict[str, str], client: Client, store: LocalStore, tmp_path: Path
+) -> None:
+    source = KINDS[kind](tmp_path / "source")
+    said = pushed(source, "--name", "shop")
+    assert said["files"] == len(FILES[kind])
+    assert said["sent"] <= said["bytes"]
+    dataset = resolve_dataset(store, client.tenant, "shop")
+    assert said["id"] == dataset.ref
+    folder = fetch_dataset(store, dataset, tmp_path / "cache")
+    assert digest(open_catalogue(folder)) == digest(open_catalogue(source))
+    assert client.get("/v1/datasets/shop").json() == {k: v for k, v in said.items() if k != "sent"}
+    assert client.get(f"/v1/datasets/{said['id']}").json()["summary"] == dataset.summary.model_dump(
+        mode="json"
+    )
+
+
+def test_pushed_again_nothing_is_sent(
+    environment: dict[str, str], client: Client, store: LocalStore, tmp_path: Path
+) -> None:
+    folder = pictures(tmp_path / "Läden [2026]")
+    first = pushed(folder)
+    assert (first["name"], first["sent"]) == ("Laden-2026", first["bytes"])
+    there = uploads(store, client)
+    again = pushed(folder)
+    assert (again["id"], again["sent"]) == (first["id"], 0)
+    assert pushed(folder, "--name", "other")["sent"] == 0
+    assert uploads(store, client) == there
+    assert f"{first['id']}: 12 + 12 images, " in run("push", folder)
+    assert run("push", folder).strip().endswith("0 bytes sent, all of it was there")
+
+
+def test_of_a_changed_folder_only_the_change_is_sent(environment: dict[str, str], tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "shop")
+    first = pushed(folder)
+    picture = folder / "train" / "bag" / "0.png"
+    Image.new("RGB", (20, 30), "red").save(picture)
+    second = pushed(folder)
+    assert second["sent"] == picture.stat().st_size
+    assert second["version"] != first["version"]
+    Image.new("RGB", (20, 30), "blue").save(picture)
+    assert "bytes sent, the rest was there" in run("push", folder)
+
+
+def test_a_large_file_goes_up_in_chunks_and_only_the_changed_one_again(
+    environment: dict[str, str], client: Client, store: LocalStore, tmp_path: Path
+) -> None:
+    folder = write_catalogue(tmp_path / "large", count=10_240, size=64)
+    images = folder / "train-images-idx3-ubyte"
+    assert pushed(folder)["bytes"] > 80 << 20
+    assert max(uploads(store, client).values()) == 32 << 20
+    with images.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\7")
+    assert pushed(folder)["sent"] == images.stat().st_size - (32 << 20)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_a_push_that_broke_off_goes_on_where_it_was(
+    environment: dict[str, str], client: Client, store: LocalStore, tmp_path: Path, end: signal.Signals
+) -> None:
+    folder = pictures(tmp_path / "shop", 150)
+    pushing = subprocess.Popen([str(PRODGEN), "data", "push", str(folder)], env=environment)
+    wait_until(lambda: len(uploads(store, client)) > 20, "nothing is sent")
+    pushing.send_signal(end)
+    assert pushing.wait(timeout=10) == (130 if end == signal.SIGINT else -end)
+    with pytest.raises(NotFound):
+        resolve_dataset(store, client.tenant, "shop")
+    said = pushed(folder)
+    assert 0 < said["sent"] < said["bytes"] - 20 * 1000
+    assert said["summary"]["images"] == {"train": 300, "test": 300}
+
+
+def test_what_cannot_be_trained_on_is_refused_before_anything_is_sent(
+    environment: dict[str, str], client: Client, store: LocalStore, tmp_path: Path
+) -> None:
+    folder = pictures(tmp_path / "shop")
+    (folder / "test" / "bag" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(ProdgenError, match="cannot be read"):
+        run("push", folder)
+    with pytest.raises(NotFound, match="there is no folder"):
+        run("push", tmp_path / "nowhere")
+    with pytest.raises(ProdgenError, match="not a valid name"):
+        run("push", folder, "--name", "a/b")
+    with pytest.raises(ProdgenError, match="choose one with --name"):
+        run("push", prepared(tmp_path / "日本"))
+    assert uploads(store, client) == {}
+
+
+def test_a_file_that_changes_meanwhile_makes_no_data_set(
+    environment: dict[str, str], client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prodgen import client as module
+
+    folder = prepared(tmp_path / "shop")
+    missing = module.Client.missing
+
+    def meanwhile(self: module.Client, digests: list[str]) -> set[str]:
+        (folder / "train.jsonl").write_text("changed")
+        return missing(self, digests)
+
+    monkeypatch.setattr(module.Client, "missing", meanwhile)
+    with pytest.raises(ProdgenError, match=r"train\.jsonl changed while it was sent; push again"):
+        run("push", folder)
+    assert client.get("/v1/datasets").json()["data"] == []
+
+
+def test_data_sets_are_listed_for_people_and_programs(
+    environment: dict[str, str], client: Client, tmp_path: Path
+) -> None:
+    assert json.loads(run("list", "--json")) == []
+    ids = [pushed(make(tmp_path / make.__name__))["id"] for make in (pictures, prepared)]
+    assert [dataset["id"] for dataset in json.loads(run("list", "--json"))] == ids[::-1]
+    said = run("list")
+    assert all(id in said for id in ids)
+    body = client.get("/v1/datasets").json()
+    assert (body["object"], body["next"], len(body["data"])) == ("list", None, 2)
+
+
+def test_another_tenants_data_is_not_found(
+    environment: dict[str, str], gateway: Gateway, stranger: Client, tmp_path: Path
+) -> None:
+    said = pushed(prepared(tmp_path / "shop"))
+    with gateway.client(stranger.tenant, ["train"]) as other:
+        for ref in ("shop", said["id"]):
+            status, error = other.error("GET", f"/v1/datasets/{ref}")
+            assert (status, error["message"]) == (
+                404,
+                "there is no data set 'shop'; none has been pushed yet",
+            )
+        assert other.get("/v1/datasets").json()["data"] == []
+        data = hashlib.sha256((tmp_path / "shop" / "train.npy").read_bytes()).hexdigest()
+        assert other.post("/v1/uploads/missing", json={"ids": [data]}).json() == {"missing": [data]}
+        listing = upload(other, {"path": "train.npy", "bytes": 8320, "chunks": [data]})
+        body = {"listing": listing, "summary": SUMMARY}
+        status, error = other.error("POST", "/v1/datasets/mine", json=body)
+        assert (status, error["code"]) == (409, "conflict")
+
+
+def test_a_key_without_the_scope_sees_and_makes_nothing(gateway: Gateway) -> None:
+    with gateway.client("orderers", ["generate", "promote"]) as orderer:
+        for method, url in (("GET", ""), ("GET", "/shop"), ("POST", "/shop")):
+            status, error = orderer.error(method, f"/v1/datasets{url}", json={})
+            assert (status, error["code"]) == (403, "forbidden")
+            assert "scope train" in error["message"]
+
+
+def test_only_what_is_whole_becomes_a_data_set(client: Client, store: LocalStore) -> None:
+    there, absent = chunk(client, b"there"), hashlib.sha256(b"absent").hexdigest()
+    body = {"listing": absent, "summary": SUMMARY}
+    status, error = client.error("POST", "/v1/datasets/shop", json=body)
+    assert (status, error["param"]) == (404, "listing")
+    body["listing"] = upload(
+        client, {"path": "a", "bytes": 5, "chunks": [there]}, {"path": "b", "bytes": 6, "chunks": [absent]}
+    )
+    status, error = client.error("POST", "/v1/datasets/shop", json=body)
+    assert (status, error["message"].partition(";")[0]) == (409, "1 of the 2 chunks are not in the store")
+    assert client.post("/v1/uploads/missing", json={"ids": [there, absent]}).json() == {"missing": [absent]}
+    body["listing"] = upload(client, {"path": "a", "bytes": 6, "chunks": [there]})
+    status, error = client.error("POST", "/v1/datasets/shop", json=body)
+    assert (status, error["message"]) == (400, "a has not 6 bytes, as the list says")
+    assert list(store.list(keys.datasets(client.tenant))) == []
+    chunk(client, b"absent")
+    body["listing"] = upload(client, {"path": "b", "bytes": 6, "chunks": [absent]})
+    assert client.post("/v1/datasets/shop", json=body).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../a", ".hidden", "a\\b", "a\nb", "", "x" * 600])
+def test_a_path_that_leads_elsewhere_is_refused(client: Client, path: str) -> None:
+    listing = upload(client, {"path": path, "bytes": 5, "chunks": [chunk(client, b"there")]})
+    body = {"listing": listing, "summary": SUMMARY}
+    status, error = client.error("POST", "/v1/datasets/shop", json=body)
+    assert (status, error["param"]) == (400, "listing")
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"listing": "abc"}, "listing"),
+        ({"listing": "../../system/keys.json"}, "listing"),
+        ({"summary": None}, "summary"),
+        ({"summary": SUMMARY | {"kind": "zip"}}, "summary.kind"),
+        ({"summary": SUMMARY | {"images": {"test": 3}}}, "summary"),
+        ({"summary": SUMMARY | {"images": {"train": 0}}}, "summary.images.train"),
+        ({"summary": SUMMARY | {"images": {"all": 3}}}, "summary.images.all"),
+        ({"summary": SUMMARY | {"channels": 2}}, "summary.channels"),
+        ({"summary": SUMMARY | {"size": [8]}}, "summary.size.2"),
+        ({"summary": SUMMARY | {"attributes": {"hue": ["red"]}}}, "summary.attributes.hue"),
+        ({"summary": SUMMARY | {"owner": "me"}}, "summary.owner"),
+        ({"files": {}}, "files"),
+    ],
+)
+def test_a_body_that_means_nothing_is_refused(client: Client, change: dict[str, Any], param: str) -> None:
+    body = {"listing": "0" * 64, "summary": SUMMARY} | change
+    status, error = client.error("POST", "/v1/datasets/shop", json=body)
+    assert status == 400
+    assert (error["param"] or "").startswith(param)
+
+
+@pytest.mark.parametrize("name", ["a@b", "..%2Fa", "%2e%2e", "x" * 129, "-a"])
+def test_a_name_is_nothing_but_a_name(client: Client, store: LocalStore, name: str) -> None:
+    listing = upload(client, {"path": "a", "bytes": 5, "chunks": [chunk(client, b"there")]})
+    response = client.post(f"/v1/datasets/{name}", json={"listing": listing, "summary": SUMMARY})
+    assert response.status_code in (400, 404, 405)
+    assert list(store.list(keys.datasets(client.tenant))) == []
+
+
+def test_what_is_asked_for_is_bounded(client: Client) -> None:
+    for ids in ([], ["x"], ["0" * 64] * 10_001):
+        assert client.error("POST", "/v1/uploads/missing", json={"ids": ids})[0] == 400
+    assert client.error("POST", "/v1/datasets/shop", content=b" " * (1 << 20) + b"{}")[0] == 413
