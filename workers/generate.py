@@ -1,5 +1,6 @@
 """The tasks that make images."""
 
+import threading
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
@@ -9,8 +10,10 @@ from prodgen.jobs.record import Queue
 from prodgen.registry import versions
 from workers.app import app
 from workers.bell import ring, ring_settle
+from workers.follow import follow
 from workers.lease import work_off
-from workers.station import MODELS, log, station
+from workers.shelf import RECENT
+from workers.station import log, station
 
 
 @app.task(name="generate.bulk")
@@ -50,14 +53,15 @@ def _answer(queue: Queue) -> str:
 
 @worker_ready.connect
 def warm_up(**_: Any) -> None:
-    """Load and tune the shared models in production before the first order."""
+    """Load and tune the shared models in production before the first order; from then on, follow aliases."""
     here = station()
     try:
         ready = [v for v in versions(here.store, None) if "production" in v.aliases]
-        for version in ready[:MODELS]:
+        for version in ready[:RECENT]:
             here.model(version.ref, None)
     except Exception:  # what is wrong with a model is its orders' business
         log.exception("not warmed up")
+    threading.Thread(target=follow, args=(here,), name="follow", daemon=True).start()
     if here.settings.ready_file:
         here.settings.ready_file.touch()
 

@@ -6,7 +6,6 @@ import secrets
 import socket
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
@@ -17,10 +16,10 @@ from prodgen.generation.engine import Engine, Ticket
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.spec import Expansion
 from prodgen.jobs.submission import find_record, load_images
-from prodgen.models import SavedModel, load_model
-from prodgen.registry import fetch, resolve
+from prodgen.models import SavedModel
 from prodgen.settings import Settings, settings
 from prodgen.storage import connect
+from workers.shelf import Shelf
 
 log = logging.getLogger("prodgen.worker")
 
@@ -28,8 +27,6 @@ BULK_SLOTS = 2
 """Bulk leases in flight: one on the device while the other is encoded and stored."""
 LEASE_WORTH = 0.75
 """Seconds of this device's work in one lease: what a crash loses."""
-MODELS = 4
-"""Models kept in memory."""
 
 
 class Station:
@@ -43,10 +40,9 @@ class Station:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.draining = threading.Event()
         self._slots = threading.Semaphore(BULK_SLOTS)
-        self._models: OrderedDict[str, SavedModel] = OrderedDict()
-        self._loading, self._shelf = threading.Lock(), threading.Lock()
-        self._rates: dict[str, float] = {}
         self._held: dict[str, Ticket | None] = {}
+        cache, budget = settings.model_cache.expanduser(), settings.model_memory_mb << 20
+        self.shelf = Shelf(self.store, self.engine, cache, budget, self._models_in_use)
         self._job = lru_cache(64)(self._read_job)
         threading.Thread(target=self._renew, name="renew", daemon=True).start()
 
@@ -76,33 +72,16 @@ class Station:
         return record, load_images(self.store, record)
 
     def model(self, ref: str, tenant: str | None) -> SavedModel:
-        """A version, loaded and tuned; the least recently used goes when there are too many."""
-        if model := self._loaded(ref):
-            return model
-        with self._loading:  # one at a time; whoever wants a model that is loaded does not wait
-            if model := self._loaded(ref):
-                return model
-            version = resolve(self.store, ref, tenant)
-            folder = fetch(self.store, version, self.settings.model_cache.expanduser())
-            model = load_model(folder, version.name, self.engine.device)
-            rate = max(self.engine.forward.tune(model).values())
-            log.info("%s is warm: %.0f images/s", ref, rate)
-            with self._shelf:
-                self._models[ref], self._rates[ref] = model, rate
-                if len(self._models) > MODELS:
-                    del self._rates[self._models.popitem(last=False)[0]]
-            return model
+        """A version, loaded and tuned."""
+        return self.shelf.model(ref, tenant)
 
-    def _loaded(self, ref: str) -> SavedModel | None:
-        with self._shelf:
-            if ref in self._models:
-                self._models.move_to_end(ref)
-            return self._models.get(ref)
+    def _models_in_use(self) -> set[str]:
+        """The models that leases are worked off with."""
+        return {ticket.request.model.ref for ticket in list(self._held.values()) if ticket}
 
     def capacity(self) -> int:
         """Images of one lease: what the slowest model in use makes in `LEASE_WORTH`."""
-        with self._shelf:
-            slowest = min(self._rates.values(), default=0.0)
+        slowest = min((warm.rate for warm in self.shelf.recent()), default=0.0)
         return max(1, int(slowest * LEASE_WORTH))
 
     @contextmanager

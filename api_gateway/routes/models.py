@@ -1,6 +1,5 @@
 """The models that a caller may order from."""
 
-import json
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,18 @@ from api_gateway.auth import Anyone
 from api_gateway.services import Services, services
 from prodgen.attributes import Attribute
 from prodgen.errors import NotFound
-from prodgen.registry import Version, resolve, versions
+from prodgen.lineage import Lineage
+from prodgen.registry import (
+    Figure,
+    Move,
+    Version,
+    headline,
+    history,
+    load_lineage,
+    load_metrics,
+    resolve,
+    versions,
+)
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -21,7 +31,8 @@ Here = Annotated[Services, Depends(services)]
 class ModelView(BaseModel):
     """A version of a model. ``id`` can be ordered as it is; the first four fields are OpenAI's.
 
-    ``size`` is the side of an image in pixels, ``tolerance`` the levels of 255 by which a remade may differ.
+    ``size`` is the side of an image in pixels, ``tolerance`` the levels of 255 by which a remade may differ,
+    ``figure`` what decides at a promotion.
     """
 
     id: str
@@ -37,13 +48,16 @@ class ModelView(BaseModel):
     attributes: tuple[Attribute, ...]
     precision: str
     tolerance: int
+    figure: Figure | None
 
 
 class ModelDetails(ModelView):
-    """With what was measured, and the card that says how it was made."""
+    """With what was measured, where it comes from, and the moves of the model's aliases, newest first."""
 
     metrics: dict[str, Any] | None
+    lineage: Lineage | None
     card: str | None
+    history: list[Move]
 
 
 class ModelList(BaseModel):
@@ -63,7 +77,8 @@ def index(caller: Anyone, here: Here) -> ModelList:
         bare = "production" in version.aliases and version.name not in taken
         if bare:
             taken.add(version.name)
-        views.append(ModelView(**_fields(version, version.name if bare else version.ref)))
+        metrics = load_metrics(here.store, version.prefix)
+        views.append(ModelView(**_fields(version, version.name if bare else version.ref, metrics)))
     return ModelList(data=views)
 
 
@@ -71,21 +86,23 @@ def index(caller: Anyone, here: Here) -> ModelList:
 def show(ref: str, caller: Anyone, here: Here) -> ModelDetails:
     """One model: `name`, `name@alias` or `name@version`."""
     version = resolve(here.store, ref, caller.tenant)
-    metrics, card = _read(here, version, "metrics.json"), _read(here, version, "card.md")
+    metrics = load_metrics(here.store, version.prefix)
     return ModelDetails(
-        **_fields(version, ref),
-        metrics=json.loads(metrics) if metrics else None,
-        card=card.decode(errors="replace") if card else None,
+        **_fields(version, ref, metrics),
+        metrics=metrics,
+        lineage=load_lineage(here.store, version.prefix),
+        card=_card(here, version),
+        history=history(here.store, version.name, version.owner)[::-1],
     )
 
 
-def _read(here: Services, version: Version, file: str) -> bytes | None:
+def _card(here: Services, version: Version) -> str | None:
     with suppress(NotFound):
-        return here.store.get(f"{version.prefix}/{file}")
+        return here.store.get(f"{version.prefix}/card.md").decode(errors="replace")
     return None
 
 
-def _fields(version: Version, id: str) -> dict[str, Any]:
+def _fields(version: Version, id: str, metrics: dict[str, Any] | None) -> dict[str, Any]:
     config = version.config
     return {
         "id": id,
@@ -100,4 +117,5 @@ def _fields(version: Version, id: str) -> dict[str, Any]:
         "attributes": config.attributes.attributes,
         "precision": config.precision,
         "tolerance": config.tolerance,
+        "figure": headline(metrics),
     }

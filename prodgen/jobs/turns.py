@@ -11,22 +11,24 @@ from prodgen.jobs.scripts import translated
 
 _HELD_SECONDS = 120
 _WAIT_SECONDS = 5
+_ORDER = "an order with this idempotency key is just being taken; ask again in a moment"
 
 
 @contextmanager
-def turn(ledger: Ledger, job: str) -> Iterator[None]:
-    """Hold the only right to submit ``job``; raises Unavailable while another holds it.
+def turn(ledger: Ledger, what: str, taken: str = _ORDER) -> Iterator[None]:
+    """Hold the only right to ``what``, such as a job; raises Unavailable (``taken``) while another does.
 
-    A holder that dies blocks the others for at most two minutes.
+    A holder that dies blocks the others for at most two minutes; one that takes longer, or outlives a wipe of
+    the ledger, may no longer be alone.
     """
-    name = f"{ledger.prefix}turn:{job}"
+    name = f"{ledger.prefix}turn:{what}"
     lock = ledger.client.lock(name, timeout=_HELD_SECONDS, blocking_timeout=_WAIT_SECONDS)
     try:
         held = lock.acquire()
     except RedisError as error:
         raise translated(error) from error
     if not held:
-        raise Unavailable("an order with this idempotency key is just being taken; ask again in a moment")
+        raise Unavailable(taken)
     try:
         yield
     finally:

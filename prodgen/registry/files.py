@@ -7,7 +7,9 @@ from prodgen.errors import ProdgenError
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-EXTRAS = ("card.md", "metrics.json", "samples.png")
+METRICS = "metrics.json"
+LINEAGE = "lineage.json"
+EXTRAS = ("card.md", METRICS, LINEAGE, "samples.png")
 """Files that describe a version but are no part of its digest."""
 
 CONTENT_TYPES = {".json": "application/json", ".md": "text/markdown", ".png": "image/png"}

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.lineage import parse_lineage
 from prodgen.model_config import digest, read_config
 from prodgen.names import check_name
-from prodgen.registry.files import CONFIG, CONTENT_TYPES, EXTRAS, WEIGHTS, check_weights
-from prodgen.registry.versions import PRODUCTION, Version, folder, point, resolve
+from prodgen.registry.files import CONFIG, CONTENT_TYPES, EXTRAS, LINEAGE, WEIGHTS, check_weights
+from prodgen.registry.moves import point
+from prodgen.registry.versions import PRODUCTION, Version, folder, resolve
 from prodgen.storage.base import Store
 
 
@@ -20,8 +22,8 @@ def publish(
 ) -> Version:
     """Put the model in ``source`` into the store, for one tenant or (None) for all, and point aliases at it.
 
-    The version is the digest of config and weights, so the same model is published once. The config goes up
-    last: nobody sees a version that is only half there.
+    The version is the digest of config and weights, so the same model is published once, and what describes
+    it stays as it was then. The config goes up last: nobody sees a version that is only half there.
     """
     check_name(name)
     for required in (CONFIG, WEIGHTS):
@@ -29,6 +31,8 @@ def publish(
             raise ProdgenError(f"{source} holds no {required}")
     read_config(source)
     check_weights(source / WEIGHTS)
+    if (source / LINEAGE).is_file():
+        parse_lineage((source / LINEAGE).read_bytes(), str(source / LINEAGE))
     version = digest(source)
     prefix = folder(name, version, tenant)
     if not _is_there(store, f"{prefix}/{CONFIG}"):

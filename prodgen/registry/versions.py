@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.lineage import Lineage, parse_lineage
 from prodgen.model_config import ModelConfig, parse_config
 from prodgen.names import check_name
-from prodgen.registry.files import CONFIG
+from prodgen.registry.files import CONFIG, LINEAGE, METRICS
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -80,17 +82,8 @@ def aliases(store: Store, name: str, tenant: str | None) -> dict[str, str]:
     return pointers
 
 
-def point(store: Store, name: str, alias: str, version: str, tenant: str | None) -> None:
-    """Let ``name@alias`` mean ``version`` from now on.
-
-    The file of aliases is read, changed and written: of two people who move aliases of one model in the same
-    instant, one may have to repeat it. Raises NotFound if there is no such version.
-    """
-    check_name(alias)
-    if VERSION.fullmatch(alias):
-        raise ProdgenError(f"the alias {alias!r} looks like a version; choose a word", param="alias")
-    store.stat(f"{folder(name, version, tenant)}/{CONFIG}")
-    pointers = {**aliases(store, name, tenant), alias: version}
+def write_aliases(store: Store, name: str, tenant: str | None, pointers: dict[str, str]) -> None:
+    """Put `aliases` in the place of those that were there; `prodgen.registry.moves` says who may."""
     store.put(_aliases_key(name, tenant), json.dumps(pointers, indent=1).encode(), "application/json")
 
 
@@ -103,6 +96,27 @@ def load_config(store: Store, prefix: str) -> ModelConfig:
     """The config of the version that lies at ``prefix``."""
     key = f"{prefix}/{CONFIG}"
     return parse_config(store.get(key), key)
+
+
+def load_metrics(store: Store, prefix: str) -> dict[str, Any] | None:
+    """metrics.json of the version that lies at ``prefix``; None if it has none that can be read.
+
+    A number that is not finite, which JSON has no word for, is None.
+    """
+    try:
+        found = json.loads(store.get(f"{prefix}/{METRICS}"), parse_constant=lambda _: None)
+    except (NotFound, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def load_lineage(store: Store, prefix: str) -> Lineage | None:
+    """lineage.json of the version that lies at ``prefix``, if it has one."""
+    key = f"{prefix}/{LINEAGE}"
+    try:
+        return parse_lineage(store.get(key), key)
+    except NotFound:
+        return None
 
 
 def _version(store: Store, name: str, version: str, owner: str | None, pointers: dict[str, str]) -> Version:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.registry import aliases, point, publish, resolve, versions
+from prodgen.registry import aliases, load_lineage, load_metrics, point, publish, resolve, versions
 from prodgen.storage.local import LocalStore
 
 Model = Callable[..., Path]
@@ -127,3 +127,42 @@ def test_a_folder_that_is_no_model_is_refused(store: LocalStore, model: Model, t
     (folder / "config.json").write_text(json.dumps({"format": 1}))
     with pytest.raises(ProdgenError, match=r"is no model's config\.json: family"):
         publish(store, folder, "shoes", None)
+
+
+LINEAGE = {
+    "run": "4f2a",
+    "recipe": {"name": "clothing", "steps": 100},
+    "data": {"name": "spring", "digest": "ef6c6a791697"},
+    "prodgen": "0.1.0",
+    "begun_from": "shoes@0123456789ab",
+    "created": "2025-01-31T12:00:00Z",
+}
+
+
+def test_a_version_knows_where_it_comes_from(store: LocalStore, model: Model) -> None:
+    folder = model()
+    (folder / "lineage.json").write_text(json.dumps(LINEAGE))
+    version = publish(store, folder, "shoes", None)
+    lineage = load_lineage(store, version.prefix)
+    assert lineage
+    assert lineage.model_dump(mode="json") == LINEAGE
+
+    (folder / "lineage.json").write_text(json.dumps({**LINEAGE, "run": "another"}))
+    publish(store, folder, "shoes", None)
+    assert load_lineage(store, version.prefix) == lineage, "a version stays as it was"
+    assert load_lineage(store, publish(store, model(b"bought"), "shoes", None).prefix) is None
+
+
+def test_a_lineage_that_makes_no_sense_is_refused(store: LocalStore, model: Model) -> None:
+    folder = model()
+    (folder / "lineage.json").write_text(json.dumps({**LINEAGE, "data": "spring"}))
+    with pytest.raises(ProdgenError, match=r"is no model's lineage\.json: data: "):
+        publish(store, folder, "shoes", None)
+    assert versions(store, None) == []
+
+
+def test_metrics_that_nobody_can_read_are_none(store: LocalStore, model: Model) -> None:
+    for text, metrics in (("[1]", None), ("{", None), ('{"fid": NaN}', {"fid": None})):
+        folder = model(text.encode())
+        (folder / "metrics.json").write_text(text)
+        assert load_metrics(store, publish(store, folder, "shoes", None).prefix) == metrics

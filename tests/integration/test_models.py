@@ -1,0 +1,64 @@
+"""A model's life after training: published, promoted while orders run, and taken back by one command."""
+
+import json
+from pathlib import Path
+
+from prodgen.access import KeyRing
+from prodgen.client import Client
+from tests.sample_models import scored
+from tests.servers.process import wait_until
+from tests.servers.up import Up, wait_for_progress
+from tests.toys import toy_folder
+
+TENANT = "hatter"
+
+
+def publish(up: Up, folder: Path) -> str:
+    """The version, which is what hats@staging means from then on."""
+    where = ("--name", "hats", "--tenant", TENANT, "--alias", "staging")
+    done = up.cli("models", "publish", folder, *where, "--json")
+    assert done.returncode == 0, done.stderr
+    ref: str = json.loads(done.stdout)["model"]
+    return ref.removeprefix("hats@")
+
+
+def test_a_promotion_is_for_the_orders_that_come(up: Up, tmp_path: Path) -> None:
+    key, _ = KeyRing(up.store).create(TENANT, ["generate", "promote"])
+    old = publish(up, scored(toy_folder(tmp_path / "old", seed=1), 5.0))
+    pids = up.pids
+    order = {"model": "hats@production", "finish": {"size": 96}}
+    with Client(up.url, key) as client:
+        client.promote("hats", "staging", "production")
+        bulk = client.submit({**order, "count": 2000})
+        wait_for_progress(client, bulk["id"], 1)
+
+        new = publish(up, scored(toy_folder(tmp_path / "new", seed=2), 4.0))
+        promoted = up.cli("models", "promote", "hats", "staging", PRODGEN_API_KEY=key)
+        assert promoted.stdout.startswith(
+            f"hats@production is {new}, before {old} (FID 4.00 against 5.00, by "
+        )
+        wait_until(lambda: f"hats@{new} is warm" in up.log("worker-1"), "the new version is not loaded")
+        quick = client.submit({**order, "count": 16, "priority": "interactive"})
+
+        assert client.job(bulk["id"])["state"] == "running", "the old job is too small to be caught at work"
+        for job, version in ((quick, new), (bulk, old)):
+            *_, last = client.watch(job["id"])
+            assert (last["state"], last["done"]) == ("succeeded", job["total"])
+            made = [(image["index"], image["model"]) for image in client.images(job["id"])]
+            assert made == [(index, f"hats@{version}") for index in range(job["total"])]
+        assert up.pids == pids, "something was restarted"
+
+        assert up.cli("models", "rollback", "hats", PRODGEN_API_KEY=key).returncode == 0
+        assert client.model("hats")["version"] == old
+        told = up.cli("models", "show", "hats", PRODGEN_API_KEY=key).stdout
+        assert f"hats@production is {old}, before {new} (rolled back, by " in told
+
+
+def test_production_is_not_published_to(up: Up, tmp_path: Path) -> None:
+    where = ("--name", "caps", "--tenant", TENANT, "--alias", "production")
+    done = up.cli("models", "publish", toy_folder(tmp_path / "toy"), *where)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "prodgen: production is reached by comparison: publish with --alias staging"
+    )
+    assert [*up.store.list(f"tenants/{TENANT}/models/caps/")] == []

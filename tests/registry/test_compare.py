@@ -1,0 +1,57 @@
+"""A worse model never takes a better one's place; figures that say different things are never compared."""
+
+import json
+from typing import Any
+
+import pytest
+
+from prodgen.bundled import bundled_folders
+from prodgen.registry import compare, headline
+from tests.sample_models import evaluation
+
+TRAINED = {"step": 5, "domain_fid": 3.2, "diversity": 0.9, "judge": "domain classifier of this run; 5,000 …"}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "current", "worse"), [(5.0, 6.0, False), (6.0, 5.0, True), (5.0, 5.0, False)]
+)
+def test_the_lower_distance_wins(candidate: float, current: float, worse: bool) -> None:
+    found = compare(evaluation(candidate), evaluation(current))
+    assert found.incomparable is None
+    assert found.worse == worse
+    assert found.candidate
+    assert found.candidate.fid == candidate
+
+
+@pytest.mark.parametrize(
+    ("candidate", "current", "why"),
+    [
+        (None, evaluation(5), "there is no Fréchet distance of the one"),
+        (evaluation(5), {"fid": 17.5}, "there is no Fréchet distance of the other"),
+        (evaluation(None), None, "there is no Fréchet distance of the one and the other"),
+        (TRAINED, evaluation(5), "the metrics of the one do not say which judge"),
+        (TRAINED, TRAINED, "the metrics of the one do not say which judge"),
+        (evaluation(5), evaluation(5) | {"data": {}}, "the metrics of the other do not say which judge"),
+        (evaluation(5, judge="abcdef"), evaluation(6), "judged by two networks, domain classifier abcdef"),
+        (evaluation(5, data="another"), evaluation(6), "on different data, test split another"),
+        (evaluation(5, count=100), evaluation(6), "100 generated against 500 real) and test split"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(candidate: Any, current: Any, why: str) -> None:
+    found = compare(candidate, current)
+    assert why in str(found.incomparable)
+    assert not found.worse
+
+
+def test_the_bundled_models_compare() -> None:
+    gan, vaegan = (json.loads((folder / "metrics.json").read_text()) for folder in bundled_folders())
+    assert compare(vaegan, gan).worse
+    assert not compare(gan, vaegan).worse
+    assert compare(gan, vaegan).incomparable is None
+
+
+def test_a_run_has_a_headline_figure_of_its_own_judge() -> None:
+    figure = headline(TRAINED)
+    assert figure
+    assert (figure.fid, figure.judge, figure.data) == (3.2, None, None)
+    assert headline({"domain_fid": "broken"}) is None

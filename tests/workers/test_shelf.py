@@ -1,0 +1,127 @@
+"""A worker keeps models in memory while there is room, and has new ones ready before they are ordered."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from prodgen.errors import Unavailable
+from prodgen.generation.engine import Engine
+from prodgen.registry import Version, point, publish, rollback
+from prodgen.storage.local import LocalStore
+from tests.toys import toy_folder
+from workers import follow
+from workers.shelf import Shelf, size_of
+from workers.station import Station
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine("cpu") as engine:
+        yield engine
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "store", "secret", "http://gateway.test")
+
+
+@pytest.fixture
+def toys(store: LocalStore, tmp_path: Path) -> list[Version]:
+    """Three versions of a toy of acme's; the first is in production."""
+    found = [
+        publish(store, toy_folder(tmp_path / f"{n}", seed=n), "toy", "acme", ["production"] * (n == 0))
+        for n in range(3)
+    ]
+    assert len({version.ref for version in found}) == 3
+    return found
+
+
+class Worker:
+    """What `follow` needs of a station; ``busy`` are the models that leases hold."""
+
+    def __init__(self, store: LocalStore, engine: Engine, folder: Path, budget: int = 1 << 30) -> None:
+        self.store, self.busy = store, set[str]()
+        self.shelf = Shelf(store, engine, folder / "cache", budget, lambda: self.busy)
+        self.model = self.shelf.model
+
+    def refs(self) -> list[str]:
+        """What is in memory, oldest first."""
+        return [warm.version.ref for warm in self.shelf.recent(9)][::-1]
+
+    def look(self, known: dict[follow.Name, str]) -> None:
+        follow.look(cast("Station", self), known)
+
+
+def test_memory_is_what_decides(
+    store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path
+) -> None:
+    first, second, third = (version.ref for version in toys)
+    size = size_of(Worker(store, engine, tmp_path).model(first, "acme"))
+    assert size > 1000
+    worker = Worker(store, engine, tmp_path, budget=2 * size)
+    for ref in (first, second, first, third):
+        worker.model(ref, "acme")
+    assert worker.refs() == [first, third], "the least recently used went"
+
+    worker.busy = {first, third}
+    worker.model(second, "acme")
+    assert worker.refs() == [first, third, second], "what is being worked with stays, whatever it takes"
+    worker.busy = set()
+    small = Worker(store, engine, tmp_path, budget=1)
+    for ref in (first, second):
+        assert small.model(ref, "acme").ref == ref
+    assert small.refs() == [second], "one has to be there"
+
+
+def test_what_is_promoted_is_soon_warm(
+    store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "bundled_folders", lambda: [SimpleNamespace(name="shared-toy")])
+    first, second, _ = toys
+    worker, known = Worker(store, engine, tmp_path), dict[follow.Name, str]()
+    worker.look(known)
+    assert worker.refs() == [], "nobody has ordered of it here"
+
+    worker.model(first.ref, "acme")
+    worker.look(known)
+    point(store, "toy", "production", second.version, "acme")
+    worker.look(known)
+    assert worker.refs() == [first.ref, second.ref]
+
+    shared = publish(store, toy_folder(tmp_path / "shared", seed=7), "shared-toy", None)
+    worker.look(known)
+    assert worker.refs() == [first.ref, second.ref, shared.ref]
+
+    worker.shelf._warm.pop(first.ref)
+    worker.look(known)
+    assert first.ref not in worker.refs(), "what is no longer in production is not loaded again"
+    rollback(store, "toy", "production", "acme", by=None)
+    worker.look(known)
+    assert worker.refs()[-1] == first.ref
+
+
+def test_a_broken_version_in_production_is_tried_once(
+    store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "bundled_folders", list)
+    first, second, third = toys
+    worker, known = Worker(store, engine, tmp_path), dict[follow.Name, str]()
+    worker.model(first.ref, "acme")
+    store.put(f"{second.prefix}/model.safetensors", b"bits rot")
+    point(store, "toy", "production", second.version, "acme")
+    worker.look(known)
+    assert known == {("toy", "acme"): second.version}
+
+    def away(*_: Any) -> None:
+        raise Unavailable("the store went away")
+
+    point(store, "toy", "production", third.version, "acme")
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "model", away)
+        with pytest.raises(Unavailable):
+            worker.look(known)
+    worker.look(known)
+    assert worker.refs() == [first.ref, third.ref]
