@@ -11,7 +11,18 @@ from api_gateway import errors, logs
 from api_gateway.closing import told_of_signals
 from api_gateway.metrics import Metrics
 from api_gateway.middleware import Bounded, Observed
-from api_gateway.routes import events, health, images, jobs, models, objects, uploads
+from api_gateway.routes import (
+    aliases,
+    datasets,
+    events,
+    health,
+    images,
+    jobs,
+    models,
+    objects,
+    training,
+    uploads,
+)
 from api_gateway.services import Ring, Services, ring_workers
 from prodgen import settings as process
 from prodgen.access import KeyRing
@@ -20,7 +31,7 @@ from prodgen.jobs.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (jobs, events, images, uploads, models, objects, health)
+ROUTES = (jobs, events, images, uploads, datasets, models, aliases, training, objects, health)
 
 DESCRIPTION = """
 Order product images, follow them, fetch them. Every request but the health checks carries an API key:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from anyio import CapacityLimiter
 from fastapi import Request
@@ -18,7 +19,8 @@ from prodgen.storage.base import Store
 
 log = logging.getLogger("prodgen.gateway")
 
-Ring = Callable[[Queue, int], None]
+Bell = Queue | Literal["training"]
+Ring = Callable[[Bell, int], None]
 """Rings a queue's doorbell so many times."""
 
 LISTENER_THREADS = 8
@@ -38,7 +40,7 @@ class Services:
     listeners: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(LISTENER_THREADS))
     _rebuilding: threading.Lock = field(default_factory=threading.Lock)
 
-    def ring(self, queue: Queue, times: int) -> None:
+    def ring(self, queue: Bell, times: int) -> None:
         """Ring; a bell that does not sound is no failure, since maintenance rings again."""
         try:
             self.ring_doorbell(queue, times)
@@ -74,7 +76,7 @@ async def services(request: Request) -> Services:
     return found
 
 
-def ring_workers(queue: Queue, times: int) -> None:
+def ring_workers(queue: Bell, times: int) -> None:
     """The doorbell of the Celery workers; Celery is loaded at the first order, not at the start."""
     from workers.bell import ring
 

@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     """How often maintenance looks for lost workers, lost doorbells and jobs to settle."""
     model_cache: Path = Path("~/.cache/prodgen/models")
     """Where a worker keeps the model versions that it has fetched."""
+    training_folder: Path = Path("~/.cache/prodgen/training")
+    """Where a training worker keeps data sets, and the runs that it works on."""
+    node_address: str | None = None
+    """Where other training nodes reach this one; that which reaches Redis, if left out."""
+    model_memory_mb: int = Field(default=2048, ge=1)
+    """MiB of models that a worker keeps in memory; those used least recently go first."""
     ready_file: Path | None = None
     """Made by a worker once it is warm, for whoever watches it."""
     max_images_per_job: int = Field(default=10_000_000, ge=1)

@@ -45,11 +45,17 @@ app.conf.update(
 
 
 @celeryd_init.connect
-def load_tasks(**_: Any) -> None:
-    """Only a worker loads the tasks, and torch with them; beat, Flower and the gateway know them by name.
+def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
+    """Only a worker loads the tasks; beat, Flower and the gateway know them by name.
 
-    Threads that wait for the next parallel step must not spin: encoders and uploads need the cores.
+    A training worker loads its own alone: its runs are other processes, and torch has no business in it. In
+    the others, threads that wait for the next parallel step must not spin: encoders and uploads need the
+    cores.
     """
+    queues = (options or {}).get("queues") or ()
+    if "training" in (queues.split(",") if isinstance(queues, str) else queues):
+        import_module("workers.train")
+        return
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import_module("workers.generate")
     import_module("workers.maintain")

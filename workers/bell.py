@@ -1,6 +1,7 @@
 """Doorbells: "there may be work". One that does not sound is no failure: maintenance rings again."""
 
 import logging
+from typing import Literal
 
 from kombu.exceptions import KombuError
 
@@ -10,10 +11,10 @@ from workers.app import app
 log = logging.getLogger("prodgen.worker")
 
 
-def ring(queue: Queue, times: int = 1) -> None:
+def ring(queue: Queue | Literal["training"], times: int = 1) -> None:
     """Tell the queue's workers that there may be work for so many of them."""
     for _ in range(times):
-        _send(f"generate.{queue}")
+        _send("train.claim" if queue == "training" else f"generate.{queue}")
 
 
 def ring_settle() -> None:
@@ -21,8 +22,18 @@ def ring_settle() -> None:
     _send("maintain.settle")
 
 
-def _send(task: str) -> None:
+def ring_node(node: str) -> None:
+    """A training node has a part in a run."""
+    _send("train.part", node_queue(node))
+
+
+def node_queue(node: str) -> str:
+    """The queue of one node alone; a worker that is started again keeps it."""
+    return f"training.{node.partition('~')[0]}"
+
+
+def _send(task: str, queue: str | None = None) -> None:
     try:
-        app.send_task(task, retry=False, expires=60)
+        app.send_task(task, queue=queue, retry=False, expires=60)
     except (KombuError, OSError) as error:
         log.warning("doorbell %s not rung: %s", task, error)

@@ -9,6 +9,8 @@ from prodgen.errors import Unavailable
 from prodgen.jobs.ending import settle_all
 from prodgen.jobs.record import Queue
 from prodgen.jobs.recovery import ensure
+from prodgen.runs.ending import settle_runs
+from prodgen.runs.roster import Roster
 from workers.app import app
 from workers.bell import ring
 from workers.station import Station, log, station
@@ -56,5 +58,13 @@ def _tick(here: Station) -> Iterator[str]:
         if here.ledger.backlog(queue).images and not here.ledger.client.llen(queue):
             ring(queue, WAITING_BELLS)
             yield f"{queue} doorbells rung again"
+    roster = Roster(here.ledger)
+    if lost := roster.expire():
+        yield f"{len(lost)} training nodes lost"
+    if roster.wanting() and not here.ledger.client.llen("training"):
+        ring("training")
+        yield "training doorbell rung again"
+    if stopped := settle_runs(here.store, roster):
+        yield f"{len(stopped)} training runs settled"
     if ended := settle_all(here.store, here.ledger):
         yield f"{len(ended)} jobs settled"

@@ -2,7 +2,21 @@
 
 import typer
 
-from prodgen.cli import bench, data, demo, evaluate, generate, jobs, keys, models, submit, train, up, verify
+from prodgen.cli import (
+    bench,
+    data,
+    demo,
+    evaluate,
+    generate,
+    jobs,
+    keys,
+    models,
+    submit,
+    train,
+    training,
+    up,
+    verify,
+)
 
 app = typer.Typer(
     name="prodgen",
@@ -19,6 +33,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.add_typer(training.app, name="training")
 app.command("evaluate")(evaluate.evaluate)
 app.command("verify")(verify.verify)
 app.add_typer(keys.app, name="keys")

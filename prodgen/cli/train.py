@@ -18,17 +18,41 @@ SHOWN = ("domain_fid", "agreement", "diversity")
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A bundled recipe's name, or a .toml file.")],
-    data: Annotated[Path, typer.Option(help="The folder of the training data.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; the model goes to OUT/model.")],
+    data: Annotated[str, typer.Option(help="The folder of the data; with --queue also NAME@VERSION.")],
+    out: Annotated[Path | None, typer.Option(help="The run's folder; the model goes to OUT/model.")] = None,
     set: Annotated[list[str] | None, typer.Option(help="key=value laid over the recipe.")] = None,
     source: Annotated[
         str | None,
         typer.Option("--from", help="Begin with a trained model (a name, a folder) or another run's folder."),
     ] = None,
+    queue: Annotated[bool, typer.Option("--queue", help="Train on the service, not here.")] = False,
+    name: Annotated[str | None, typer.Option(help="With --queue: of the model that comes of it.")] = None,
+    nodes: Annotated[int, typer.Option(help="With --queue: nodes that train together.")] = 1,
+    min_nodes: Annotated[int | None, typer.Option(help="With --queue: go on with so few.")] = None,
+    procs_per_node: Annotated[int, typer.Option(help="With --queue: processes, one a GPU.")] = 1,
+    key: Annotated[str | None, typer.Option(help="With --queue: the same key queues one run.")] = None,
     json: Json = False,
 ) -> None:
     """Train, or go on where OUT's checkpoint stands. Ctrl-C stops after the step, with a checkpoint; a second
-    one, at once."""
+    one, at once. With --queue the service trains; reads PRODGEN_URL and PRODGEN_API_KEY."""
+    if queue:
+        if out:
+            raise ProdgenError("--out is for training here; prodgen training watch RUN --out shows samples")
+        from prodgen.cli.queue import queue_run
+
+        spec = {"nodes": nodes, "min_nodes": min_nodes, "procs_per_node": procs_per_node, "name": name}
+        queue_run(recipe, set or [], data, {**spec, "from": source}, key, json)
+    elif out is None:
+        raise ProdgenError("where should the run go? name a folder with --out, or --queue the run")
+    elif (name, nodes, min_nodes, procs_per_node, key) != (None, 1, None, 1, None):
+        raise ProdgenError("--name, --nodes, --min-nodes, --procs-per-node and --key are for --queue")
+    else:
+        _train_here(recipe, set or [], Path(data), out, source, json)
+
+
+def _train_here(
+    recipe: str, settings: list[str], data: Path, out: Path, source: str | None, json: bool
+) -> None:
     import torch
 
     from prodgen.catalog.open import open_catalogue
@@ -39,7 +63,7 @@ def train(
     from prodgen.training.run import Run
     from prodgen.training.transfer import find_source
 
-    chosen = load_recipe(recipe, set or [])
+    chosen = load_recipe(recipe, settings)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     quiet = json or not console.is_terminal

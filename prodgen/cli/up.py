@@ -17,10 +17,11 @@ def up(
         int | None, typer.Option(help="Flower's port; any free one if left out.", min=1, max=65535)
     ] = None,
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
-    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
+    workers: Annotated[int, typer.Option(help="Workers that make images.", min=1, max=64)] = 1,
+    training_workers: Annotated[int, typer.Option(help="Workers that train.", min=0, max=64)] = 1,
     json: Json = False,
 ) -> None:
-    """Run broker, store, gateway, workers, beat and Flower until Ctrl-C."""
+    """Run broker, store, gateway, workers (of both kinds), beat and Flower until Ctrl-C."""
     from prodgen.embedded.place import Place, check_port
     from prodgen.embedded.stack import Stack
     from prodgen.embedded.supervisor import Supervisor
@@ -31,7 +32,7 @@ def up(
     if flower_port:
         check_port(flower_port, "--flower-port")
     place = Place(data_dir)
-    stack = Stack(place, port, flower_port, workers)
+    stack = Stack(place, port, flower_port, workers, training_workers)
     console = Console(stderr=True)
     supervisor = Supervisor(stack, console.print)
     for number in (signal.SIGINT, signal.SIGTERM):

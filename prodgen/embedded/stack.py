@@ -22,7 +22,9 @@ _THREADS = 8
 class Stack:
     """Broker, gateway, workers, beat and Flower of one data folder, on loopback."""
 
-    def __init__(self, place: Place, port: int, flower_port: int | None, workers: int) -> None:
+    def __init__(
+        self, place: Place, port: int, flower_port: int | None, workers: int, training_workers: int = 1
+    ) -> None:
         self.place = place
         self.broker_port = free_port()
         self.gateway = f"http://127.0.0.1:{port}"
@@ -35,12 +37,14 @@ class Stack:
             "PRODGEN_SECRET_KEY": place.secret("signing"),
             "PRODGEN_PUBLIC_URL": self.gateway,
             "PRODGEN_MODEL_CACHE": str(place.root / "models"),
+            "PRODGEN_TRAINING_FOLDER": str(place.root / "training"),
             "PYTHONUNBUFFERED": "1",
         }
         self.broker = self._broker(password)
         self.others = [
             self._gateway(port),
             *(self._worker(number, workers) for number in range(1, workers + 1)),
+            *(self._training_worker(number) for number in range(1, training_workers + 1)),
             self._beat(),
             self._flower(),
         ]
@@ -91,6 +95,15 @@ class Stack:
         if workers > 1 and "OMP_NUM_THREADS" not in os.environ:  # else each would take all the cores
             environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
         return self._service(name, command, flag.exists, environment, patience=20.0)
+
+    def _training_worker(self, number: int) -> Service:
+        """It has long to stop: a run writes its checkpoint, and brings it to the store."""
+        name = f"training-{number}"
+        flag = self.place.root / "run" / name
+        flag.unlink(missing_ok=True)
+        options = ("worker", "-Q", "training", "--pool", "prefork", "-c", "1", "-n", f"{name}@%h")
+        command = [*_CELERY, *options, "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        return self._service(name, command, flag.exists, {"PRODGEN_READY_FILE": str(flag)}, patience=60.0)
 
     def _beat(self) -> Service:
         schedule = self.place.root / "run" / "beat"

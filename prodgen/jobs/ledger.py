@@ -10,7 +10,7 @@ every method that decides something raises `LedgerLost`.
 
 import secrets
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import cast
 
 import redis
 from redis.exceptions import RedisError
@@ -34,6 +34,7 @@ class Ledger:
     def __init__(self, client: "redis.Redis", lease_seconds: float = 30.0, prefix: str = "prodgen") -> None:
         self.client = client
         self.prefix = check_name(prefix) + ":"
+        self.lease_seconds = lease_seconds
         self._microseconds = int(lease_seconds * 1_000_000)
         self._scripts = Scripts(client, self.prefix)
 
@@ -63,15 +64,8 @@ class Ledger:
         Waits up to ``block_ms`` for the first one, but never as long as the client's socket timeout. The
         stream keeps about the last thousand.
         """
-        stream = self._key("job", job, "events")
-        patience = self.client.connection_pool.connection_kwargs.get("socket_timeout")
-        wait = block_ms if patience is None else min(block_ms, int(patience * 800))
-        try:
-            found = text(self.client.xread({stream: after}, count=500, block=max(1, wait)))
-        except RedisError as error:
-            raise translated(error) from error
-        batches = found.get(stream, []) if isinstance(found, dict) else [entries for _, entries in found]
-        return [replies.event(id, fields) for entries in batches for id, fields in entries]
+        entries = self._scripts.entries(f"job:{job}:events", after, block_ms)
+        return [replies.event(id, fields) for id, fields in entries]
 
     def backlog(self, queue: Queue) -> Backlog:
         """How much a queue owes, and for how long."""
@@ -121,11 +115,12 @@ class Ledger:
 
     def finishing(self) -> list[str]:
         """Jobs that are all made, or cancelled, and whose end is not yet known to be in the store."""
-        return sorted(self._read("smembers", "finishing"))
+        return sorted(self._scripts.read("smembers", "finishing"))
 
     def won(self, job: str) -> dict[int, str]:
         """The first cell of each counted lease and its token, until the job is settled."""
-        return {int(first): token for first, token in self._read("hgetall", "job", job, "won").items()}
+        won = self._scripts.read("hgetall", "job", job, "won")
+        return {int(first): token for first, token in won.items()}
 
     def give_back(self, job: str, missing: Iterable[int]) -> bool:
         """Owe again those cells of a finishing job whose images are not in the store after all."""
@@ -140,7 +135,7 @@ class Ledger:
 
     def epoch(self) -> str | None:
         """The name of this life of the ledger, which every token begins with; None when it is lost."""
-        return cast("str | None", self._read("get", "epoch"))
+        return cast("str | None", self._scripts.read("get", "epoch"))
 
     def begin(self) -> str | None:
         """The right to rebuild a lost ledger; None if it is open, or another recovery is at it."""
@@ -188,7 +183,7 @@ class Ledger:
     def restarted(self) -> bool:
         """Whether the server is another process than when this was last `checked`: it may have forgotten the
         last moments before its end."""
-        return bool(self._read("get", "server") != self._server())
+        return bool(self._scripts.read("get", "server") != self._server())
 
     def checked(self) -> None:
         """What the restarted server may have forgotten has been looked up in the store."""
@@ -205,9 +200,3 @@ class Ledger:
 
     def _key(self, *parts: str) -> str:
         return self.prefix + ":".join(parts)
-
-    def _read(self, command: str, *parts: str) -> Any:
-        try:
-            return text(getattr(self.client, command)(self._key(*parts)))
-        except RedisError as error:
-            raise translated(error) from error

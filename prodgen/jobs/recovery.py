@@ -42,8 +42,11 @@ from prodgen.jobs.runs import (
     reported,
     spans,
 )
+from prodgen.runs.ending import restore_runs
+from prodgen.runs.roster import Roster
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.folders import folders
 
 __all__ = ["ensure", "finish", "recover", "settle_all"]
 
@@ -64,6 +67,7 @@ def ensure(store: Store, ledger: Ledger, weight: Weight = lambda tenant: 1.0) ->
         for tenant, job in _jobs(store):
             with _one_broken_file_aside(tenant, job):
                 _remember(store, ledger, weight, tenant, job)
+        restore_runs(store, Roster(ledger))
         ledger.checked()
     return False
 
@@ -83,6 +87,7 @@ def recover(store: Store, ledger: Ledger, weight: Weight = lambda tenant: 1.0) -
 
     for _ in in_threads(restore, _jobs(store)):
         pass
+    restore_runs(store, Roster(ledger), recovery, beat)
     ledger.open(recovery)
     return True
 
@@ -129,19 +134,9 @@ def _one_broken_file_aside(tenant: str, job: str) -> Iterator[None]:
 
 def _jobs(store: Store) -> Iterator[tuple[str, str]]:
     """Tenant and id of every job in the store."""
-    for tenant in _folders(store, keys.TENANTS):
-        for job in _folders(store, keys.jobs(tenant)):
+    for tenant in folders(store, keys.TENANTS):
+        for job in folders(store, keys.jobs(tenant)):
             yield tenant, job
-
-
-def _folders(store: Store, prefix: str) -> Iterator[str]:
-    """The folders under a prefix, one listing each, whatever they hold."""
-    after = ""
-    while (info := next(iter(store.list(prefix, after)), None)) is not None:
-        name, slash, _ = info.key.removeprefix(prefix).partition("/")
-        if slash:
-            yield name
-        after = prefix + name + ("0" if slash else "")  # "0" is what follows "/"
 
 
 def _every(seconds: float, act: Beat) -> Beat:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from prodgen.embedded.place import Place
 from prodgen.embedded.stack import Stack
+from prodgen.runs.launch import STOP_SECONDS
 from prodgen.settings import Settings
 from tests.deploy.compose import (
     FILE,
@@ -30,7 +31,7 @@ from tests.deploy.compose import (
 
 SECRETS = ("PRODGEN_SECRET_KEY", "REDIS_PASSWORD", "PRODGEN_S3_ACCESS_KEY", "PRODGEN_S3_SECRET_KEY")
 SECRETS += ("FLOWER_BASIC_AUTH",)
-PYTHON = ("seed", "gateway", "worker", "beat", "flower")
+PYTHON = ("seed", "gateway", "worker", "training", "beat", "flower")
 """The services that run this repository's code."""
 
 
@@ -129,7 +130,7 @@ def test_nothing_is_open_beyond_this_machine_unless_asked_for() -> None:
 
 def test_only_who_needs_the_store_reaches_its_unguarded_ports() -> None:
     reach = {name for name, service in services().items() if "store" in service["networks"]}
-    assert reach == {"s3", "seed", "gateway", "worker"}
+    assert reach == {"s3", "seed", "gateway", "worker", "training"}
 
 
 def test_a_broken_process_can_neither_write_its_image_nor_become_root() -> None:
@@ -146,13 +147,15 @@ def test_a_broken_process_can_neither_write_its_image_nor_become_root() -> None:
 def test_every_queue_has_a_worker() -> None:
     from workers.app import app
 
-    words = command(services()["worker"])
-    heard = set(words[words.index("-Q") + 1].split(","))
+    heard = set()
+    for name in ("worker", "training"):
+        words = command(services()[name])
+        heard |= set(words[words.index("-Q") + 1].split(","))
     sent = {route["queue"] for route in app.conf.task_routes.values()} | {app.conf.task_default_queue}
-    assert heard == sent - {"training"}  # its worker comes with training as a service
+    assert heard == sent
 
 
-@pytest.mark.parametrize("name", ["gateway", "worker", "beat", "flower"])
+@pytest.mark.parametrize("name", ["gateway", "worker", "training", "beat", "flower"])
 def test_the_containers_run_what_the_demo_runs(name: str, tmp_path: Path) -> None:
     stack = Stack(Place(tmp_path), 8000, 5555, 1)
     (embedded,) = (s.command for s in stack.services if s.name in {name, f"{name}-1"})
@@ -197,12 +200,14 @@ def test_what_dies_is_started_again_and_what_hangs_is_seen() -> None:
 
 def test_there_may_be_many_workers_but_one_beat() -> None:
     found = services(FILE, GPU_FILE)
-    assert not found["worker"].keys() & {"container_name", "ports", "hostname"}
+    for name in ("worker", "training"):
+        assert not found[name].keys() & {"container_name", "ports", "hostname"}
     assert "deploy" not in found["beat"]
 
 
 def test_a_worker_that_is_stopped_finishes_what_it_holds() -> None:
     assert seconds(services()["worker"]["stop_grace_period"]) > Settings().lease_seconds
+    assert seconds(services()["training"]["stop_grace_period"]) > STOP_SECONDS
 
 
 def test_what_must_survive_lies_on_volumes() -> None:
@@ -211,11 +216,12 @@ def test_what_must_survive_lies_on_volumes() -> None:
     assert mounts["s3"] == ["s3:/data"]
 
 
-def test_the_gpu_file_gives_a_gpu_to_the_worker_and_changes_nothing_else() -> None:
+def test_the_gpu_file_gives_gpus_to_the_workers_and_changes_nothing_else() -> None:
     plain, gpu = services(FILE), services(FILE, GPU_FILE)
-    assert {name for name in plain if plain[name] != gpu[name]} == {"worker"}
-    worker = gpu["worker"]
-    (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
-    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
-    assert worker["image"] != plain["worker"]["image"]
-    assert worker["command"] == plain["worker"]["command"]
+    assert {name for name in plain if plain[name] != gpu[name]} == {"worker", "training"}
+    for name in ("worker", "training"):
+        worker = gpu[name]
+        (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+        assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+        assert worker["image"] != plain[name]["image"]
+        assert worker["command"] == plain[name]["command"]

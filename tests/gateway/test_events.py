@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from api_gateway import streaming
 from api_gateway.routes import events as route
 from api_gateway.services import LISTENER_THREADS, Services
 from prodgen.jobs.ledger import Progress
@@ -63,7 +64,7 @@ def test_an_event_id_that_is_none_is_refused(client: Client, wrong: str) -> None
 
 
 def test_silence_is_broken_before_anyone_hangs_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(route, "KEEP_ALIVE", 0.01)
+    monkeypatch.setattr(streaming, "KEEP_ALIVE", 0.01)
     job = client.order(count=3)["id"]
     with client.stream("GET", f"/v1/jobs/{job}/events") as response:
         assert any(line == ": still here" for line in response.iter_lines())

@@ -31,8 +31,9 @@ SETTINGS = {"PRODGEN_LEASE_SECONDS": "3", "PRODGEN_TICK_SECONDS": "0.5"}
 class Up:
     """One stack on one data folder. Its processes carry a mark, by which those left over are found."""
 
-    def __init__(self, data_dir: Path, workers: int = 2) -> None:
-        self.data_dir, self.workers, self.port = data_dir, workers, free_port()
+    def __init__(self, data_dir: Path, workers: int = 2, training_workers: int = 0) -> None:
+        self.data_dir, self.port = data_dir, free_port()
+        self.workers, self.training_workers = workers, training_workers
         self.url = f"http://127.0.0.1:{self.port}"
         self._mark = uuid.uuid4().hex
         self._process: subprocess.Popen[bytes] | None = None
@@ -50,9 +51,10 @@ class Up:
         """Return when ready.json says that all of it answers."""
         environment = {**clean_environment(), **SETTINGS, "PRODGEN_TEST_MARK": self._mark}
         command = [PRODGEN, "up", "--port", str(self.port), "--data-dir", self.data_dir]
+        training = ("--training-workers", str(self.training_workers))
         with (self.data_dir.parent / f"{self.data_dir.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--workers", str(self.workers), "--json"],
+                [*command, "--workers", str(self.workers), *training, "--json"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

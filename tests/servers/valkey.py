@@ -16,12 +16,13 @@ class ValkeyServer:
 
     password = "a-password-that-no-message-may-hold"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, also: str = "") -> None:
+        """``also``: an address beside loopback at which it listens."""
         folder.mkdir(parents=True)
         self.port = free_port()
         config = folder / "valkey.conf"
         config.write_text(
-            f"bind 127.0.0.1\nport {self.port}\ndir {folder}\nrequirepass {self.password}\n"
+            f"bind 127.0.0.1 {also}\nport {self.port}\ndir {folder}\nrequirepass {self.password}\n"
             'appendonly yes\nsave ""\nmaxmemory-policy noeviction\n'
         )
         self._process = Process([_program(), config], self.port, folder / "valkey.log")

@@ -19,10 +19,10 @@ from redis.exceptions import (
 
 from prodgen.errors import Unavailable
 
-REBUILDING = {"begin", "keep", "clear", "restore", "open"}
+REBUILDING = {"begin", "keep", "clear", "restore", "run_enter", "open"}
 """The steps that may run while the ledger is lost; all others refuse."""
 
-_SHARED = ("common", "lines", "leases")
+_SHARED = ("common", "lines", "leases", "runs")
 _REFUSE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('LOST') end\n"
 _TROUBLES: list[tuple[type[RedisError], str]] = [
     (AuthenticationError, "refuses the credentials"),
@@ -52,7 +52,7 @@ class Scripts:
     """Runs the scripts by name; their failures come out as `prodgen.errors.Unavailable`."""
 
     def __init__(self, client: "redis.Redis", prefix: str) -> None:
-        self._prefix = prefix
+        self._client, self._prefix = client, prefix
         self._scripts: dict[str, Script] = {}
         folder = files(__name__)
         texts = {p.name[:-4]: p.read_text() for p in folder.iterdir() if p.name.endswith(".lua")}
@@ -68,6 +68,28 @@ class Scripts:
         except RedisError as error:
             raise translated(error) from error
         return text(answer)
+
+    def read(self, command: str, *parts: str) -> Any:
+        """A plain command on the key of these parts."""
+        try:
+            return text(getattr(self._client, command)(self._prefix + ":".join(parts)))
+        except RedisError as error:
+            raise translated(error) from error
+
+    def entries(self, stream: str, after: str, block_ms: int = 0) -> list[tuple[str, dict[str, Any]]]:
+        """Entries of a stream after one of them ("0" for all that is kept), oldest first, each with its id.
+
+        Waits up to ``block_ms`` for the first one, but never as long as the client's socket timeout.
+        """
+        name = self._prefix + stream
+        patience = self._client.connection_pool.connection_kwargs.get("socket_timeout")
+        wait = block_ms if patience is None else min(block_ms, int(patience * 800))
+        try:
+            found = text(self._client.xread({name: after}, count=500, block=max(1, wait)))
+        except RedisError as error:
+            raise translated(error) from error
+        batches = found.get(name, []) if isinstance(found, dict) else [entries for _, entries in found]
+        return [(id, fields) for entries in batches for id, fields in entries]
 
 
 def translated(error: RedisError) -> Exception:

@@ -1,0 +1,164 @@
+"""Training runs: queued, listed, followed, paused, resumed, cancelled."""
+
+import uuid
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from api_gateway.auth import Trainer
+from api_gateway.services import Services, services
+from api_gateway.streaming import Start, respond
+from api_gateway.training import RunDetails, RunList, RunView, find_run, standing_of
+from prodgen.jobs.ledger import Event
+from prodgen.runs.ending import settle
+from prodgen.runs.files import forget_end, load_end
+from prodgen.runs.record import ENDED, RunRecord, TrainingSpec
+from prodgen.runs.roster import Roster, Wish
+from prodgen.runs.submission import submit_run
+from prodgen.storage import keys
+
+router = APIRouter(prefix="/v1/training-jobs", tags=["training"])
+
+Here = Annotated[Services, Depends(services)]
+
+
+class SampleView(BaseModel):
+    """A grid of images from fixed latents, and a link to it."""
+
+    step: int
+    url: str
+
+
+class SampleList(BaseModel):
+    """The grids so far, by step."""
+
+    object: Literal["list"] = "list"
+    data: list[SampleView]
+    next: None = None
+
+
+@router.post("", status_code=202, summary="Queue a training run")
+def send(
+    spec: TrainingSpec,
+    caller: Trainer,
+    here: Here,
+    response: Response,
+    later: BackgroundTasks,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1, max_length=200, description="The same key with the same request is the same run."
+        ),
+    ] = None,
+) -> RunDetails:
+    """Queue a run. It is refused now if it could not end well for a reason that can be known now."""
+    key = idempotency_key or uuid.uuid4().hex
+    record, created = submit_run(here.store, here.ledger, caller.tenant, spec, key)
+    response.headers["Location"] = f"/v1/training-jobs/{record.id}"
+    if not created:
+        response.headers["Idempotent-Replayed"] = "true"
+    later.add_task(here.ring, "training", 1)
+    return _details(here, record)
+
+
+@router.get("", summary="List your training runs")
+def index(
+    caller: Trainer,
+    here: Here,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+) -> RunList:
+    """The newest first."""
+    found = Roster(here.ledger).runs(caller.tenant, after, limit + 1)
+    return RunList(
+        data=list(map(RunView.of, found[:limit])), next=found[limit - 1].id if found[limit:] else None
+    )
+
+
+@router.get("/{run}", summary="Show a training run")
+def show(run: str, caller: Trainer, here: Here) -> RunDetails:
+    """One run: how far it is, what it scored, and what was asked for."""
+    return _details(here, find_run(here, caller.tenant, run))
+
+
+@router.get(
+    "/{run}/events",
+    summary="Follow a training run",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Events until the run has ended."}},
+)
+def follow(run: str, caller: Trainer, here: Here, start: Start) -> StreamingResponse:
+    """`event: state` or `progress`; `data: {"type", "state", "step", "steps", "restarts", …}`.
+
+    Progress also tells `images_per_second`, `losses`, `metrics` (the last evaluation) and `seconds_left`.
+    """
+    record, roster = find_run(here, caller.tenant, run), Roster(here.ledger)
+
+    def look(last: str, first: bool) -> list[Event]:
+        if events := roster.events(run, last):
+            return events
+        now = standing_of(here, record)
+        if not first and now.state not in ENDED:
+            return []
+        data = {"type": "state", "state": now.state, "step": now.step, "steps": now.steps}
+        return roster.events(run, last) or [Event("", "state", {**data, "restarts": now.restarts})]
+
+    return respond(here, look, start, ENDED)
+
+
+@router.get("/{run}/samples", summary="Sample grids of a training run")
+def samples(run: str, caller: Trainer, here: Here) -> SampleList:
+    """Grids from the same latents at each step, so that they show the run learning."""
+    record = find_run(here, caller.tenant, run)
+    views = []
+    for info in here.store.list(keys.run(record.tenant, run, "samples/")):
+        name = info.key.rpartition("/")[2]
+        url = here.store.link(info.key, here.settings.link_seconds, f"{run[:6]}-{name}")
+        views.append(SampleView(step=int(name.removesuffix(".png")), url=url))
+    return SampleList(data=views)
+
+
+@router.get("/{run}/logs", summary="What a training run wrote", response_class=Response)
+def logs(run: str, caller: Trainer, here: Here) -> Response:
+    """The end of the log of each attempt, the oldest first."""
+    record = find_run(here, caller.tenant, run)
+    found = [info.key for info in here.store.list(keys.run(record.tenant, run, "logs/"))]
+    return Response(b"\n".join(map(here.store.get, found)), media_type="text/plain; charset=utf-8")
+
+
+@router.post("/{run}/cancel", summary="Cancel a training run")
+def cancel(run: str, caller: Trainer, here: Here) -> RunDetails:
+    """Stop a run for good. One that works stops after its step; what has ended stays as it is."""
+    return _wish(here, find_run(here, caller.tenant, run), "cancel")
+
+
+@router.post("/{run}/pause", summary="Pause a training run")
+def pause(run: str, caller: Trainer, here: Here) -> RunDetails:
+    """Stop a run after its step, with a checkpoint, until it is resumed."""
+    return _wish(here, find_run(here, caller.tenant, run), "pause")
+
+
+@router.post("/{run}/resume", summary="Resume a training run")
+def resume(run: str, caller: Trainer, here: Here, later: BackgroundTasks) -> RunDetails:
+    """Queue a paused run again; it goes on with the numbers of an uninterrupted one."""
+    record = find_run(here, caller.tenant, run)
+    end = load_end(here.store, record)
+    if end and end.state == "paused":
+        forget_end(here.store, record)
+    later.add_task(here.ring, "training", 1)
+    return _wish(here, record, "resume")
+
+
+def _wish(here: Services, record: RunRecord, wish: Wish) -> RunDetails:
+    roster = Roster(here.ledger)
+    if roster.wish(record.id, wish) is None:  # a restarted Redis may have forgotten it
+        roster.enter(record, load_end(here.store, record))
+        roster.wish(record.id, wish)
+    settle(here.store, roster, record.id)
+    return _details(here, record)
+
+
+def _details(here: Services, record: RunRecord) -> RunDetails:
+    return RunDetails.of_record(standing_of(here, record), record, load_end(here.store, record))

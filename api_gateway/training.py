@@ -1,0 +1,133 @@
+"""What the API shows of training runs, and how it finds them."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from api_gateway.services import Services
+from prodgen.errors import NotFound
+from prodgen.runs.files import find_record, load_end, newest_checkpoint
+from prodgen.runs.record import RunEnd, RunRecord, RunState, TrainingSpec
+from prodgen.runs.roster import Roster, Standing
+
+_ID = re.compile(r"[0-9a-f]{24}")
+
+
+class RunLinks(BaseModel):
+    """Where the rest of a run is."""
+
+    self: str
+    events: str
+    samples: str
+    logs: str
+    cancel: str
+    pause: str
+    resume: str
+
+
+class RunView(BaseModel):
+    """A run as it stands. ``wish`` is what it was asked to do and has not done yet.
+
+    ``metrics`` are those of the last evaluation, at the end those of the best step; ``progress`` is what it
+    told last; ``nodes`` those that work on it now.
+    """
+
+    id: str
+    object: Literal["training-job"] = "training-job"
+    state: RunState
+    wish: Literal["", "pause", "cancel", "regroup"]
+    step: int
+    steps: int
+    restarts: int
+    metrics: dict[str, Any]
+    progress: dict[str, Any]
+    nodes: tuple[str, ...]
+    error: str | None
+    created: datetime
+    updated: datetime
+    links: RunLinks
+
+    @classmethod
+    def of(cls, standing: Standing) -> "RunView":
+        """The view of what the roster says."""
+        return cls(**_standing(standing))
+
+
+class RunDetails(RunView):
+    """A run with what was asked for; ``model`` is the version that came of it."""
+
+    name: str
+    data: str
+    source: str | None
+    recipe: dict[str, Any]
+    model: str | None
+    request: TrainingSpec
+
+    @classmethod
+    def of_record(cls, standing: Standing, record: RunRecord, end: RunEnd | None) -> "RunDetails":
+        """The view of what the roster says and the store holds."""
+        fields = _standing(standing)
+        if end and end.state == standing.state:
+            fields["metrics"] = end.metrics or fields["metrics"]
+        asked = {name: getattr(record, name) for name in ("name", "data", "source", "recipe")}
+        return cls(**fields, **asked, model=end.model if end else None, request=record.spec)
+
+
+class RunList(BaseModel):
+    """A page of runs, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[RunView]
+    next: str | None
+
+
+def find_run(here: Services, tenant: str, run: str) -> RunRecord:
+    """What is trained; raises NotFound for an unknown run and for another tenant's alike."""
+    record = find_record(here.store, tenant, run) if _ID.fullmatch(run) else None
+    if record is None:
+        raise NotFound(f"there is no training run {run[:64]!r}", param="run")
+    return record
+
+
+def standing_of(here: Services, record: RunRecord) -> Standing:
+    """Where the run stands, by the store if the roster has forgotten it."""
+    if standing := Roster(here.ledger).standing(record.id):
+        return standing
+    end = load_end(here.store, record)
+    newest = newest_checkpoint(here.store, record.tenant, record.id)
+    created = record.created.timestamp()
+    return Standing(
+        id=record.id,
+        tenant=record.tenant,
+        state=end.state if end else "queued",
+        step=end.step if end else newest.step if newest else 0,
+        steps=record.steps,
+        restarts=end.restarts if end else 0,
+        wish="",
+        error=end.error if end else None,
+        created=created,
+        updated=end.finished.timestamp() if end else created,
+    )
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    path = f"/v1/training-jobs/{standing.id}"
+    told = dict(standing.progress)
+    return {
+        "id": standing.id,
+        "state": standing.state,
+        "wish": standing.wish,
+        "step": standing.step,
+        "steps": standing.steps,
+        "restarts": standing.restarts,
+        "metrics": told.pop("metrics", {}),
+        "progress": told,
+        "nodes": standing.members,
+        "error": standing.error,
+        "created": datetime.fromtimestamp(standing.created, UTC),
+        "updated": datetime.fromtimestamp(standing.updated, UTC),
+        "links": {"self": path}
+        | {name: f"{path}/{name}" for name in ("events", "samples", "logs", "cancel", "pause", "resume")},
+    }

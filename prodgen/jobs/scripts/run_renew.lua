@@ -1,0 +1,15 @@
+-- run_renew(run, token, node, microseconds, step, progress): held, lost, or what is wished: pause, cancel, regroup. The
+-- host tells how far the run is.
+local _, id, token, node, microseconds, step, progress = unpack(ARGV)
+local run = find_run(id)
+if not run or run.token ~= token or redis.call('HEXISTS', key('run', id, 'members'), node) == 0 then
+  return 'lost'
+end
+redis.call('HSET', key('run', id, 'members'), node, now() + microseconds)
+if progress ~= '' and progress ~= redis.call('HGET', key('run', id), 'progress') then
+  redis.call('HSET', key('run', id), 'progress', progress)
+  run.step = tonumber(step)
+  announce_run(run, 'progress', progress)
+end
+local wish = run.wish or ''
+return wish ~= '' and wish or 'held'

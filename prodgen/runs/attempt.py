@@ -1,0 +1,155 @@
+"""A node's part in an attempt at a run: fetched, launched, watched, and its end reported."""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.errors import ProdgenError, Unavailable
+from prodgen.registry import fetch, resolve
+from prodgen.runs.ending import settle
+from prodgen.runs.files import Publisher, fetch_checkpoint, load_end, load_record, newest_checkpoint
+from prodgen.runs.finished import bring_model
+from prodgen.runs.launch import Torchrun
+from prodgen.runs.record import ENDED, RunRecord
+from prodgen.runs.roster import Outcome, Part, Roster
+from prodgen.runs.tenure import Tenure
+from prodgen.storage.base import Store
+
+log = logging.getLogger("prodgen.training")
+
+T = TypeVar("T")
+
+POLL = 0.5
+"""Seconds between two looks at the processes."""
+WORDS = {"back": "handed back", "left": "left to the others", "broke": "broke off"}
+
+
+class _Lost(Exception):
+    """The run is another's now, whatever this node has made of it."""
+
+
+class Attempt:
+    """One node's, at ``address``, its files under ``folder``. ``leaving()``: whether the worker must go."""
+
+    def __init__(
+        self,
+        store: Store,
+        roster: Roster,
+        part: Part,
+        node: str,
+        address: str,
+        folder: Path,
+        leaving: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.store, self.roster, self.part, self.node, self.address = store, roster, part, node, address
+        self.cache, self.leaving = folder, leaving
+        self.folder = folder / "runs" / f"{part.run}-{node}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.torchrun: Torchrun | None = None
+        self.tenure = Tenure(roster, part, node, self.folder / "lease", self._progress, self._kill)
+
+    @property
+    def hosts(self) -> bool:
+        """Whether this node speaks for the run."""
+        return self.node == self.part.host
+
+    def work(self) -> str:
+        """The whole of it -> what became of it, for people."""
+        try:
+            try:
+                return self._work()
+            except Unavailable as error:
+                return self._end("back" if self.hosts else "left", message=str(error))
+            except ProdgenError as error:
+                return self._end("failed" if self.hosts else "broke", message=str(error))
+        except _Lost:
+            return f"run {self.part.run[:6]}: given up, it is another's now"
+        finally:
+            self._kill()
+            self.tenure.end()
+            shutil.rmtree(self.folder, ignore_errors=True)  # what counts is in the store
+
+    def _work(self) -> str:
+        record = load_record(self.store, self.part.tenant, self.part.run)
+        end = load_end(self.store, record)
+        if end and end.state in ENDED:
+            return self._end(end.state, end.step, end.error or "")
+        publisher = Publisher(self.store, record, self.part.token, self.folder, self._counts)
+        torchrun = self._launch(record)
+        while not torchrun.ended():
+            time.sleep(POLL)
+            if self.tenure.held in ("pause", "cancel", "regroup") or self.leaving():
+                torchrun.ask_to_stop()
+            if self.hosts and self.tenure.held != "lost":
+                with suppress(Unavailable):  # the store is away: the run goes on
+                    publisher.publish()
+        return self._conclude(record, publisher, torchrun)
+
+    def _launch(self, record: RunRecord) -> Torchrun:
+        """Bring what the run needs here, then start it."""
+        dataset = resolve_dataset(self.store, record.tenant, record.data)
+        data = fetch_dataset(self.store, dataset, self.cache / "data")
+        source = None
+        if record.source:
+            version = resolve(self.store, record.source, record.tenant)
+            source = fetch(self.store, version, self.cache / "models")
+        if newest := newest_checkpoint(self.store, record.tenant, record.id):
+            fetch_checkpoint(self.store, record, newest, self.folder)
+        if self.tenure.held == "lost":
+            raise _Lost
+        self.torchrun = Torchrun(
+            self.part, record, self.folder, hosts=self.hosts, address=self.address, data=data, source=source
+        )
+        return self.torchrun
+
+    def _conclude(self, record: RunRecord, publisher: Publisher, torchrun: Torchrun) -> str:
+        """The processes have ended: bring what they left, then say so."""
+        result = torchrun.result()
+        if not self.hosts:
+            return self._end("left" if result else "broke", message="" if result else torchrun.last_words())
+        self._insist(publisher.publish)
+        if result is None:
+            return self._end("broke", message=torchrun.last_words())
+        step, outcome = int(result["step"]), result["outcome"]
+        if outcome == "finished":
+            told = self._insist(lambda: bring_model(self.store, self.roster, record, self.folder, step))
+            return self._end("succeeded", step, told=told)
+        if outcome == "stopped":
+            wishes: dict[str, Outcome] = {"pause": "paused", "cancel": "cancelled"}
+            return self._end(wishes.get(self.tenure.held, "back"), step)
+        return self._end("failed", step, result["message"])
+
+    def _end(self, outcome: Outcome, step: int = 0, message: str = "", told: str = "") -> str:
+        """Report, and see to it that the store knows -> what to show."""
+        if not self._insist(lambda: self.roster.end(self.part, self.node, outcome, step, message)):
+            raise _Lost
+        with suppress(Unavailable):  # maintenance does it then
+            settle(self.store, self.roster, self.part.run)
+        at = f" at step {step}" if step else ""
+        said = told or message
+        return f"run {self.part.run[:6]}: {WORDS.get(outcome, outcome)}{at}" + (f", {said}" if said else "")
+
+    def _insist(self, act: Callable[[], T]) -> T:
+        """Do it, waiting for a service that is away; raises _Lost if the run is lost over it."""
+        while self.tenure.held != "lost":
+            try:
+                return act()
+            except Unavailable as error:
+                log.warning("run %s waits: %s", self.part.run[:6], error)
+                time.sleep(POLL)
+        raise _Lost
+
+    def _counts(self, step: int) -> bool:
+        return self.tenure.held != "lost" and self.roster.reach(self.part, step)
+
+    def _progress(self) -> dict[str, object]:
+        return self.torchrun.progress() if self.torchrun and self.hosts else {}
+
+    def _kill(self) -> None:
+        if self.torchrun:
+            self.torchrun.kill()

@@ -1,0 +1,76 @@
+"""Runs that do not go on, made known to the store; and the roster rebuilt from it when Redis has lost it."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.runs.files import find_record, load_end, load_record, newest_checkpoint, write_end
+from prodgen.runs.record import ENDED, RunEnd
+from prodgen.runs.roster import Roster, Standing
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+from prodgen.storage.folders import folders
+
+log = logging.getLogger(__name__)
+
+
+def settle_runs(store: Store, roster: Roster) -> list[Standing]:
+    """Write the state of every run that stopped; those that were written now."""
+    settled = []
+    for run in roster.stopped():
+        try:
+            standing = settle(store, roster, run)
+        except Unavailable:
+            raise
+        except (ProdgenError, ValueError):
+            log.exception("run %s cannot be settled", run)
+            continue
+        if standing:
+            settled.append(standing)
+    return settled
+
+
+def settle(store: Store, roster: Roster, run: str) -> Standing | None:
+    """Write the state of a run that stopped, unless the store knows it; None if it goes on after all."""
+    standing = roster.standing(run)
+    record = standing and find_record(store, standing.tenant, run)
+    if not standing or not record or standing.state in ("queued", "running"):
+        return None
+    known = load_end(store, record)
+    if known is None or (known.state != standing.state and known.state not in ENDED):
+        write_end(store, record, end_of(standing))
+    roster.settled(run, standing.state)
+    return standing
+
+
+def end_of(standing: Standing) -> RunEnd:
+    """state.json of a run that stopped; ``finished`` is when the roster saw it."""
+    return RunEnd.model_validate(
+        {
+            "state": standing.state,
+            "step": standing.step,
+            "restarts": standing.restarts,
+            "metrics": standing.progress.get("metrics", {}),
+            "error": standing.error,
+            "finished": datetime.fromtimestamp(standing.updated, UTC),
+        }
+    )
+
+
+def restore_runs(
+    store: Store, roster: Roster, recovery: str = "", beat: Callable[[], None] = lambda: None
+) -> None:
+    """Enter every run of the store as it stands there; one that was at work is queued."""
+    for tenant in folders(store, keys.TENANTS):
+        for run in folders(store, keys.runs(tenant)):
+            beat()
+            try:
+                record = load_record(store, tenant, run)
+                end = load_end(store, record)
+                newest = None if end else newest_checkpoint(store, tenant, run)
+                roster.enter(record, end, newest.step if newest else 0, recovery)
+            except NotFound:  # no spec.json: it was never acknowledged
+                log.info("run %s of %s has no spec.json", run, tenant)
+            except ValueError:
+                log.exception("run %s of %s is broken in the store and is not restored", run, tenant)

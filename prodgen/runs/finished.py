@@ -1,0 +1,53 @@
+"""A run that reached its last step becomes a version of a model."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prodgen.errors import NotFound
+from prodgen.lineage import Data, Lineage
+from prodgen.registry import PRODUCTION, publish, resolve
+from prodgen.runs.files import write_end
+from prodgen.runs.record import RunEnd, RunRecord
+from prodgen.runs.roster import Roster
+from prodgen.storage.base import Store
+
+LATEST = "latest"
+
+
+def bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> str:
+    """Publish the model of the run's best step with where it comes from, and write state.json -> for people.
+
+    It becomes ``NAME@latest``, and what NAME means if there is nothing of that name yet; else it is promoted
+    by hand. To do it again does no harm.
+    """
+    model = folder / "model"
+    name, _, digest = record.data.partition("@")
+    lineage = Lineage(
+        run=record.id,
+        recipe=record.recipe,
+        data=Data(name=name, digest=digest),
+        prodgen=record.version,
+        begun_from=record.source,
+        created=record.created,
+    )
+    (model / "lineage.json").write_text(lineage.model_dump_json(indent=1))
+    metrics = json.loads((model / "metrics.json").read_text())
+    try:
+        resolve(store, record.name, record.tenant)
+        aliases: tuple[str, ...] = (LATEST,)
+    except NotFound:
+        aliases = (LATEST, PRODUCTION)
+    version = publish(store, model, record.name, record.tenant, aliases)
+    standing = roster.standing(record.id)
+    restarts = standing.restarts if standing else 0
+    end = RunEnd(
+        state="succeeded",
+        step=step,
+        restarts=restarts,
+        model=version.ref,
+        metrics=metrics,
+        finished=datetime.now(UTC),
+    )
+    write_end(store, record, end)
+    return f"{version.ref}, FID {metrics['domain_fid']:.1f} by its own judge"

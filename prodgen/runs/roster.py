@@ -1,0 +1,182 @@
+"""The roster decides which nodes work on which training run, in Redis, as the ledger decides on images.
+
+A run that works has a token (a larger one at each attempt) and members, each of which renews its own
+deadline. When one is silent the attempt is over, and the run queued again, for as many nodes as there are
+then. What an older token brings does not count. Each change is one script
+(``prodgen/jobs/scripts/run_*.lua``).
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from prodgen.jobs.entries import Event
+from prodgen.jobs.ledger import Ledger
+from prodgen.jobs.scripts import Scripts
+from prodgen.runs.record import RunEnd, RunRecord, RunState
+
+Held = Literal["held", "lost", "pause", "cancel", "regroup"]
+Wish = Literal["pause", "cancel", "resume"]
+Outcome = Literal["succeeded", "failed", "paused", "cancelled", "broke", "back", "left"]
+"""Of a part: the run's new state, by its host; it broke off; it is handed back; the host will tell."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A node's part in an attempt at a run by ``nodes``; ``address`` and ``port`` are the host's."""
+
+    run: str
+    tenant: str
+    token: str
+    host: str
+    address: str
+    port: int
+    nodes: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """A living training node; ``devices`` counts its GPUs, ``run`` is the one that it works on."""
+
+    name: str
+    address: str
+    devices: int
+    run: str | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands. ``progress``: what its host told last (losses, samples a second, metrics)."""
+
+    id: str
+    tenant: str
+    state: RunState
+    step: int
+    steps: int
+    restarts: int
+    wish: str
+    error: str | None
+    created: float
+    updated: float
+    members: tuple[str, ...] = ()
+    progress: dict[str, Any] = field(default_factory=dict)
+
+
+class Roster:
+    """The training runs of one deployment, beside its ledger. Safe to share between threads."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.lease_seconds = ledger.lease_seconds
+        self._microseconds = int(ledger.lease_seconds * 1_000_000)
+        self._scripts = Scripts(ledger.client, ledger.prefix)
+
+    # Runs
+
+    def enter(self, record: RunRecord, end: RunEnd | None = None, step: int = 0, recovery: str = "") -> bool:
+        """Queue a run, or enter it as the store knows it; False, changing nothing, for a known one."""
+        spec = record.spec
+        state = end.state if end else "queued"
+        reached = end.step if end else step
+        told = (end and end.error) or ""
+        created = record.created.timestamp()
+        identity = (record.id, record.tenant, spec.nodes, spec.least, record.steps, created)
+        updated = end.finished.timestamp() if end else created
+        standing = (state, reached, end.restarts if end else 0, told, updated)
+        return bool(self._scripts.run("run_enter", recovery, *identity, *standing))
+
+    def wish(self, run: str, wish: Wish) -> RunState | None:
+        """Pause, cancel or resume -> the state now (None if unknown); a run that works stops soon."""
+        answer = self._scripts.run("run_wish", run, wish)
+        return cast("RunState", answer[0]) if answer else None
+
+    def standing(self, run: str) -> Standing | None:
+        """Where the run stands; None for an unknown one."""
+        views = self._scripts.run("run_view", run)
+        return _standing(*views[0]) if views else None
+
+    def runs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[Standing]:
+        """A tenant's runs, newest first; ``before`` is the id of the last one seen."""
+        found = self._scripts.run("run_list", tenant, before or "", max(1, limit))
+        return [_standing(*view) for view in self._scripts.run("run_view", *found)]
+
+    def events(self, run: str, after: str = "0") -> list[Event]:
+        """What happened to the run after event ``after``, oldest first; about the last thousand are kept."""
+        entries = self._scripts.entries(f"run:{run}:events", after)
+        return [Event(id, fields["type"], _told(fields)) for id, fields in entries]
+
+    def stopped(self) -> list[str]:
+        """Runs that do not go on, and whose state is not yet known to be in the store."""
+        return sorted(self._scripts.read("smembers", "runs", "stopped"))
+
+    def settled(self, run: str, state: RunState) -> None:
+        """The store knows that the run is in this state."""
+        self._scripts.run("run_settled", run, state)
+
+    def wanting(self) -> int:
+        """How many runs an idle node could help."""
+        return int(self._scripts.run("run_wanting"))
+
+    # Nodes
+
+    def beat(self, node: str, address: str, devices: int) -> Part | None:
+        """The node lives -> what it is a member of. To be said more often than a lease is long."""
+        answer = self._scripts.run("run_beat", node, address, devices, self._microseconds)
+        return _part(answer) if answer else None
+
+    def nodes(self) -> list[Node]:
+        """The nodes that live."""
+        return [Node(n, a, int(d), run or None) for n, a, d, run in self._scripts.run("run_nodes")]
+
+    def claim(self, node: str, port: int) -> tuple[Part, list[str]] | None:
+        """Work for an idle node, which may host the rendezvous at ``port``: its part, and all members."""
+        answer = self._scripts.run("run_claim", node, port, self._microseconds)
+        return (_part(answer[0]), answer[1] if len(answer) > 1 else []) if answer else None
+
+    def renew(self, part: Part, node: str, step: int = 0, progress: dict[str, Any] | None = None) -> Held:
+        """Move a member's deadline on; the host also tells how far it is."""
+        told = json.dumps(progress) if progress else ""
+        fields = (part.run, part.token, node, self._microseconds, step, told)
+        return cast("Held", self._scripts.run("run_renew", *fields))
+
+    def reach(self, part: Part, step: int) -> bool:
+        """Whether the attempt still counts, right before its checkpoint of ``step`` becomes the newest."""
+        return bool(self._scripts.run("run_reach", part.run, part.token, step))
+
+    def end(self, part: Part, node: str, outcome: Outcome, step: int = 0, message: str = "") -> bool:
+        """A member's part has ended; False if the attempt does not count any more."""
+        fields = (part.run, part.token, node, outcome, step, message[:500])
+        return bool(self._scripts.run("run_end", *fields))
+
+    def expire(self) -> list[tuple[str, RunState]]:
+        """Take silent members for lost; the runs that were concerned, and their states."""
+        return [(run, state) for run, state in self._scripts.run("run_expire")]
+
+
+def _part(fields: list[Any]) -> Part:
+    run, tenant, token, host, address, port, nodes = fields
+    return Part(run, tenant, token, host, address, int(port), int(nodes))
+
+
+def _standing(id: str, flat: list[str], members: list[str]) -> Standing:
+    record: dict[str, Any] = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Standing(
+        id=id,
+        tenant=record["tenant"],
+        state=record["state"],
+        step=int(record["step"]),
+        steps=int(record["steps"]),
+        restarts=int(record["restarts"]),
+        wish=record.get("wish", ""),
+        error=record.get("error"),
+        created=float(record["created"]),
+        updated=float(record["updated"]),
+        members=tuple(sorted(members)),
+        progress=json.loads(record.get("progress") or "{}"),
+    )
+
+
+def _told(fields: dict[str, Any]) -> dict[str, Any]:
+    """An event's data: type, state, step, steps, restarts, and what the host told."""
+    numbers = {name: int(fields[name]) for name in ("step", "steps", "restarts")}
+    progress = json.loads(fields["progress"]) if fields.get("progress") else {}
+    return {"type": fields["type"], "state": fields["state"], **numbers, **progress}

@@ -1,0 +1,120 @@
+"""The one way by which a run is queued: checked whole, written, entered."""
+
+import hashlib
+from datetime import UTC, datetime
+
+import prodgen
+from prodgen.datasets import resolve_dataset
+from prodgen.errors import Conflict, ProdgenError
+from prodgen.jobs.ledger import Ledger, LedgerLost
+from prodgen.jobs.record import job_id
+from prodgen.jobs.turns import turn
+from prodgen.names import check_name
+from prodgen.registry import Version, resolve
+from prodgen.runs.files import find_record, load_end
+from prodgen.runs.record import RunRecord, TrainingSpec
+from prodgen.runs.roster import Node, Roster
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+from prodgen.training.fits import check_fits
+from prodgen.training.recipe import Recipe
+from prodgen.training.recipe_files import bundled_table, make_recipe
+
+SAME_GENERATOR = {"vaegan": "vae"}
+"""Families that begin with each other's weights."""
+
+
+def submit_run(
+    store: Store, ledger: Ledger, tenant: str, spec: TrainingSpec, idempotency_key: str
+) -> tuple[RunRecord, bool]:
+    """The run of this request, and whether it is new; the same key with another request raises Conflict.
+
+    Raises ProdgenError, nothing written, for whatever can be known now to go wrong later.
+    """
+    if ledger.epoch() is None:
+        raise LedgerLost
+    run, roster = job_id(tenant, f"training\n{idempotency_key}"), Roster(ledger)
+    digest = hashlib.sha256(spec.model_dump_json(by_alias=True).encode()).hexdigest()
+    with turn(ledger, run):
+        record, created = find_record(store, tenant, run), False
+        if record and record.request_digest != digest:
+            raise Conflict(
+                "this idempotency key belongs to a different training run; use a new key for a new run",
+                param="Idempotency-Key",
+            )
+        if record is None:
+            record, created = _record(store, roster, tenant, run, spec, digest), True
+            data = record.model_dump_json(indent=1, by_alias=True).encode()
+            store.put(keys.run(tenant, run, "spec.json"), data, "application/json")
+        roster.enter(record, load_end(store, record))
+    return record, created
+
+
+def _record(
+    store: Store, roster: Roster, tenant: str, run: str, spec: TrainingSpec, digest: str
+) -> RunRecord:
+    recipe = recipe_of(spec)
+    name = check_name(spec.name or recipe.name)
+    dataset = resolve_dataset(store, tenant, spec.data)
+    source = resolve(store, spec.source, tenant) if spec.source else None
+    check_nodes(roster.nodes(), spec)
+    size = recipe.size or dataset.summary.size[0]
+    channels = recipe.channels or dataset.summary.channels
+    for nodes in range(spec.least, spec.nodes + 1):
+        check_fits(recipe, size, channels, dataset.summary.images["train"], nodes * spec.procs_per_node)
+    _check_source(recipe, size, channels, source)
+    return RunRecord(
+        id=run,
+        tenant=tenant,
+        created=datetime.now(UTC),
+        spec=spec,
+        name=name,
+        recipe=recipe.model_dump(mode="json"),
+        data=dataset.ref,
+        source=source.ref if source else None,
+        steps=recipe.steps,
+        version=prodgen.__version__,
+        request_digest=digest,
+    )
+
+
+def recipe_of(spec: TrainingSpec) -> Recipe:
+    """The recipe that is asked for; a name is a bundled one's, never a path."""
+    table = bundled_table(spec.recipe) if isinstance(spec.recipe, str) else spec.recipe
+    where = f"recipe {spec.recipe}" if isinstance(spec.recipe, str) else "the recipe"
+    return make_recipe({**table, **spec.settings}, where)
+
+
+def _check_source(recipe: Recipe, size: int, channels: int, source: Version | None) -> None:
+    """What `prodgen.training.transfer` will refuse, as far as a config tells it."""
+    if source is None:
+        return
+    config = source.config.model_dump()
+    family = recipe.family
+    if SAME_GENERATOR.get(config["family"], config["family"]) != SAME_GENERATOR.get(family, family):
+        raise ProdgenError(
+            f"{source.ref} is of family {config['family']}, the recipe of {family}", param="from"
+        )
+    wanted = {"size": size, "channels": channels, "widths": list(recipe.widths)}
+    for key, value in {**wanted, "latent_dim": recipe.latent_dim}.items():
+        if config.get(key, value) != value:
+            raise ProdgenError(
+                f"{source.ref} has {key} = {config[key]}, this run {value}; set {key} to the same",
+                param="from",
+            )
+
+
+def check_nodes(alive: list[Node], spec: TrainingSpec) -> None:
+    """Raises ProdgenError unless the nodes that live could carry the run."""
+    if not alive:
+        raise ProdgenError("no training worker is running; start one, then queue the run", param="nodes")
+    if spec.least > len(alive):
+        raise ProdgenError(
+            f"the run needs {spec.least} nodes, but {len(alive)} can train: ask for fewer, or set min_nodes",
+            param="nodes",
+        )
+    devices = min(node.devices for node in alive)
+    if devices and spec.procs_per_node > devices:
+        raise ProdgenError(
+            f"a node here has {devices} GPUs, not {spec.procs_per_node}", param="procs_per_node"
+        )

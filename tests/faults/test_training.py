@@ -1,0 +1,180 @@
+"""A training run loses its processes, its node, its ledger and its store, and goes on by itself."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from prodgen.cli.app import app
+from prodgen.client import Client
+from prodgen.model_config import digest
+from tests.servers.process import wait_until
+from tests.servers.up import Up
+from tests.toys import write_catalogue
+
+PATIENCE = 100.0
+RECIPE: dict[str, Any] = {"name": "toy", "family": "resnet", "widths": [16, 8], "latent_dim": 16, "batch": 16}
+RECIPE |= {"steps": 100_000, "evaluate_every": 50_000, "sample_every": 50_000, "checkpoint_every": 20}
+STATE = "checkpoint.safetensors"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Two nodes that train, and one worker for the rest."""
+    with Up(tmp_path_factory.mktemp("training") / "data", workers=1, training_workers=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_catalogue(tmp_path_factory.mktemp("toys") / "toys", count=200, size=16)
+
+
+@pytest.fixture(scope="module")
+def data(stack: Up, toys: Path) -> str:
+    pushed = stack.cli("data", "push", toys)
+    assert pushed.returncode == 0, pushed.stderr
+    return "toys"
+
+
+@pytest.fixture(scope="module")
+def run(stack: Up, data: str) -> Iterator[str]:
+    """One that never comes to its end."""
+    with stack.client() as client:
+        run: str = client.train({"recipe": RECIPE, "data": data})["id"]
+        yield run
+        client.wish(run, "cancel")
+        wait_until(lambda: client.run(run)["state"] == "cancelled", "it is not cancelled", PATIENCE)
+
+
+def processes(stack: Up, module: str) -> list[psutil.Process]:
+    """Those of the stack that run a module of Python's."""
+    return [p for p in stack.processes() if f"-m {module}" in " ".join(p.cmdline())]
+
+
+def ranks(stack: Up) -> list[psutil.Process]:
+    """The processes that train; torchrun's own command names their module too."""
+    agents = {p.pid for p in processes(stack, "torch.distributed.run")}
+    return [p for p in processes(stack, "prodgen.training.node") if p.pid not in agents]
+
+
+def settled(client: Client, run: str, checkpoints: int = 1) -> int:
+    """Return once the run has made some steps from here -> the step."""
+    begun = client.run(run)["step"]
+
+    def goes_on() -> bool:
+        now = client.run(run)
+        assert now["state"] in ("queued", "running"), now
+        return now["state"] == "running" and now["step"] >= begun + checkpoints * RECIPE["checkpoint_every"]
+
+    wait_until(goes_on, "the run stands still", PATIENCE)
+    step: int = client.run(run)["step"]
+    return step
+
+
+def kill_rank(stack: Up) -> None:
+    os.kill(ranks(stack)[0].pid, signal.SIGKILL)
+
+
+def kill_torchrun(stack: Up) -> None:
+    os.kill(processes(stack, "torch.distributed.run")[0].pid, signal.SIGKILL)
+
+
+def kill_child(stack: Up) -> None:
+    [agent] = processes(stack, "torch.distributed.run")
+    os.kill(agent.ppid(), signal.SIGKILL)
+
+
+def kill_worker(stack: Up) -> None:
+    [agent] = processes(stack, "torch.distributed.run")
+    os.kill(psutil.Process(agent.ppid()).ppid(), signal.SIGKILL)
+
+
+def wipe(stack: Up) -> None:
+    stack.ledger().client.flushall()
+
+
+def kill_broker(stack: Up) -> None:
+    stack.kill("broker")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("fault", [kill_rank, kill_torchrun, kill_child, kill_worker, wipe, kill_broker])
+def test_a_run_outlives(stack: Up, run: str, fault: Callable[[Up], None]) -> None:
+    with stack.client() as client:
+        reached = settled(client, run, checkpoints=2)
+        before = {p.pid for p in ranks(stack)}
+
+        fault(stack)
+
+        if fault is not kill_broker:  # which a run need not even notice
+            wait_until(lambda: not before & {p.pid for p in ranks(stack)}, "it was not stopped", PATIENCE)
+        wait_until(lambda: client.run(run)["step"] > reached, "the run is not taken up", PATIENCE)
+        assert len(ranks(stack)) == 1, "it runs twice at once"
+        assert client.run(run)["error"] is None
+
+
+@pytest.mark.timeout(240)
+def test_a_node_that_freezes_past_its_lease_ends_itself_and_changes_nothing(stack: Up, run: str) -> None:
+    with stack.client() as client:
+        settled(client, run)
+        [agent] = processes(stack, "torch.distributed.run")
+        launcher = psutil.Process(agent.ppid())
+        [rank] = ranks(stack)
+
+        launcher.suspend()  # its processes train on, but nobody renews their lease
+        try:
+            wait_until(lambda: not rank.is_running() or rank.status() == psutil.STATUS_ZOMBIE, "it lives", 30)
+            wait_until(lambda: len(client.run(run)["nodes"]) == 1, "nobody takes it up", PATIENCE)
+            reached = settled(client, run)
+        finally:
+            launcher.resume()
+
+        settled(client, run)
+        assert client.run(run)["step"] > reached
+        assert len(ranks(stack)) == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(stack: Up, run: str) -> None:
+    with stack.client() as client:
+        settled(client, run)
+        assert client.wish(run, "pause")["wish"] == "pause"
+        wait_until(lambda: client.run(run)["state"] == "paused", "it is not paused", PATIENCE)
+        step = client.run(run)["step"]
+        assert not ranks(stack)
+
+        wipe(stack)
+        wait_until(lambda: stack.ledger().epoch() is not None, "the ledger is not rebuilt", PATIENCE)
+        assert (client.run(run)["state"], client.run(run)["step"]) == ("paused", step)
+
+        assert client.wish(run, "resume")["state"] == "queued"
+        settled(client, run)
+        assert client.run(run)["step"] > step
+
+
+@pytest.mark.timeout(240)
+def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
+    stack: Up, data: str, toys: Path, tmp_path: Path
+) -> None:
+    recipe = {**RECIPE, "steps": 1500, "evaluate_every": 750}
+    with stack.client() as client:
+        queued = client.train({"recipe": recipe, "data": data, "name": "killed"})["id"]
+        settled(client, queued)
+        kill_torchrun(stack)
+        list(client.watch_run(queued))
+        ended = client.run(queued)
+        assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 1500, 1), ended
+        model = client.model("killed@latest")
+
+    table = "\n".join(f"{key} = {value!r}".replace("'", '"') for key, value in recipe.items())
+    (tmp_path / "toy.toml").write_text(table)
+    arguments = ["train", tmp_path / "toy.toml", "--data", toys, "--out", tmp_path / "run"]
+    assert not app([*map(str, arguments), "--json"], standalone_mode=False)
+    assert model["version"] == digest(tmp_path / "run" / "model")
+    assert ended["model"] == f"killed@{model['version']}"
+    assert model["lineage"]["run"] == queued

@@ -1,0 +1,153 @@
+"""What an ML engineer is told at the door, before a run is queued; a stranger is told nothing."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prodgen.cli.queue import push_folder
+from prodgen.client import Client as Service
+from prodgen.registry import publish
+from prodgen.runs.roster import Roster
+from tests.gateway.running import Client, Gateway
+from tests.toys import toy_folder, write_catalogue
+
+RUNS = "/v1/training-jobs"
+TOY: dict[str, Any] = {"name": "toy", "family": "resnet", "widths": [16, 8], "latent_dim": 16, "batch": 16}
+TOY |= {"steps": 100}
+
+
+@pytest.fixture
+def client(gateway: Gateway, client: Client) -> Iterator[Client]:
+    """A tenant with a key to train with."""
+    with gateway.client(client.tenant, ["train"]) as trainer:
+        yield trainer
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_catalogue(tmp_path_factory.mktemp("data") / "toys", count=200, size=16)
+
+
+@pytest.fixture
+def roster(gateway: Gateway) -> Roster:
+    """With two nodes, one of them with two GPUs less than the other."""
+    roster = Roster(gateway.ledger)
+    roster.beat("n1", "10.0.0.1", 4)
+    roster.beat("n2", "10.0.0.2", 2)
+    return roster
+
+
+@pytest.fixture
+def data(client: Client, gateway: Gateway, toys: Path, roster: Roster) -> str:
+    key = client.headers["Authorization"].removeprefix("Bearer ")
+    with Service(gateway.settings.public_url, key) as service:
+        return push_folder(service, toys, quiet=True)
+
+
+def ask(client: Client, data: str, /, **changes: Any) -> Any:
+    return client.post(RUNS, json={"recipe": TOY, "data": data} | changes)
+
+
+def test_a_run_is_queued_listed_and_shown(client: Client, data: str) -> None:
+    answer = ask(client, "toys", settings={"steps": 50}, name="mine")
+    assert answer.status_code == 202, answer.text
+    run = answer.json()
+    assert answer.headers["Location"] == f"{RUNS}/{run['id']}"
+    assert (run["state"], run["step"], run["steps"], run["data"]) == ("queued", 0, 50, data)
+    assert (run["name"], run["recipe"]["steps"], run["recipe"]["loss"]) == ("mine", 50, "hinge")
+    assert client.get(f"{RUNS}/{run['id']}").json() == run
+    assert [r["id"] for r in client.get(RUNS).json()["data"]] == [run["id"]]
+    assert client.get(f"{RUNS}/{run['id']}/samples").json()["data"] == []
+    assert client.get(f"{RUNS}/{run['id']}/logs").text == ""
+
+
+def test_the_same_key_queues_one_run_and_never_another(client: Client, data: str) -> None:
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    body = {"recipe": TOY, "data": data}
+    first, again = (client.post(RUNS, json=body, headers=headers) for _ in range(2))
+    assert first.json()["id"] == again.json()["id"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other = client.post(RUNS, json={**body, "nodes": 2}, headers=headers)
+    assert (other.status_code, other.json()["error"]["param"]) == (409, "Idempotency-Key")
+
+
+@pytest.mark.parametrize(
+    ("changes", "param", "sentence"),
+    [
+        ({"recipe": "fashion-mnst"}, "recipe", "there is no recipe 'fashion-mnst'; there are"),
+        ({"recipe": "/etc/passwd.toml"}, "recipe", "there is no recipe"),
+        ({"settings": {"stepz": 5}}, "stepz", "a recipe of resnet has"),
+        ({"settings": {"steps": -1}}, "steps", "steps"),
+        ({"settings": {"family": "stylegan"}}, "family", "there is no family 'stylegan'"),
+        ({"settings": {"batch": 300}}, "batch", "holds 200 images, fewer than a batch of 300"),
+        ({"settings": {"batch": 15}, "procs_per_node": 2}, "batch", "cannot be divided among 2"),
+        ({"nodes": 2, "min_nodes": 1, "settings": {"batch": 15}}, "batch", "cannot be divided among 2"),
+        ({"settings": {"widths": [64, 32, 16, 16, 16, 16]}}, "widths", "do not fit the images"),
+        ({"settings": {"recolour": 0.5}}, "recolour", "recolour is for cut-outs"),
+        ({"settings": {"augment": "saturation"}}, None, "saturation"),
+        ({"data": "nobody"}, "dataset", "there is no data set 'nobody'; there are toys"),
+        ({"data": "toys@000000000000"}, "dataset", "toys has no version"),
+        ({"nodes": 3}, "nodes", "the run needs 3 nodes, but 2 can train"),
+        ({"nodes": 2, "min_nodes": 3}, None, "min_nodes is 3, more than nodes, 2"),
+        ({"procs_per_node": 4}, "procs_per_node", "a node here has 2 GPUs, not 4"),
+        ({"from": "nobody"}, "model", "there is no model 'nobody'"),
+        ({"from": "toy-model"}, "from", "has widths = [16, 8], this run [32, 16]"),
+        ({"name": "../../etc"}, None, "is not a valid name"),
+        ({"steps": 5}, "steps", "steps"),
+    ],
+)
+def test_what_could_not_end_well_is_refused_at_the_door(
+    client: Client,
+    gateway: Gateway,
+    data: str,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    param: str,
+    sentence: str,
+) -> None:
+    if changes.get("from") == "toy-model":
+        publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
+        changes = {**changes, "settings": {"widths": [32, 16], "latent_dim": 12}}
+    answer = ask(client, data, **changes)
+    error = answer.json()["error"]
+    assert answer.status_code in (400, 404), error
+    assert sentence in error["message"], error
+    if param:
+        assert error["param"] == param, error
+    assert client.get(RUNS).json()["data"] == []
+
+
+def test_without_a_training_worker_nothing_is_queued(client: Client, data: str, gateway: Gateway) -> None:
+    gateway.ledger.client.delete("prodgen:nodes")
+    assert "no training worker is running" in ask(client, data).json()["error"]["message"]
+
+
+def test_a_stranger_sees_none_of_it(client: Client, data: str, gateway: Gateway, stranger: Client) -> None:
+    run = ask(client, data).json()["id"]
+    with gateway.client(stranger.tenant, ["train"]) as other:
+        assert "there is no data set" in ask(other, data).json()["error"]["message"]
+        assert other.get(RUNS).json()["data"] == []
+        for path in ("", "/events", "/samples", "/logs"):
+            assert other.get(f"{RUNS}/{run}{path}").status_code == 404, path
+        for wish in ("cancel", "pause", "resume"):
+            assert other.post(f"{RUNS}/{run}/{wish}").status_code == 404, wish
+    assert client.get(f"{RUNS}/{run}").json()["state"] == "queued"
+
+
+def test_training_needs_its_scope(stranger: Client) -> None:
+    answer = stranger.post(RUNS, json={"recipe": TOY, "data": "toys"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+def test_a_queued_run_is_paused_resumed_and_cancelled(client: Client, data: str) -> None:
+    run = ask(client, data).json()["id"]
+    assert client.post(f"{RUNS}/{run}/pause").json()["state"] == "paused"
+    assert client.post(f"{RUNS}/{run}/resume").json()["state"] == "queued"
+    assert client.post(f"{RUNS}/{run}/cancel").json()["state"] == "cancelled"
+    assert client.post(f"{RUNS}/{run}/resume").json()["state"] == "cancelled"
+    with client.stream("GET", f"{RUNS}/{run}/events") as events:
+        told = [line for line in events.iter_lines() if line.startswith("data")]
+    assert '"state": "cancelled"' in told[-1]

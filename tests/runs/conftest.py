@@ -1,0 +1,53 @@
+"""A roster on a real server."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from prodgen.jobs.ledger import Ledger
+from prodgen.runs.record import RunRecord, TrainingSpec
+from prodgen.runs.roster import Roster
+from tests.jobs.conftest import client, ledger, memory, quick_valkey
+
+__all__ = ["client", "ledger", "memory", "quick_valkey"]
+
+MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+
+NewRun = Callable[..., RunRecord]
+
+
+def new_run(
+    run: str, nodes: int = 1, least: int | None = None, tenant: str = "ada", age: float = 0.0
+) -> RunRecord:
+    """A record as the submission writes it."""
+    return RunRecord(
+        id=run,
+        tenant=tenant,
+        created=MONDAY - timedelta(seconds=age),
+        spec=TrainingSpec(recipe="toy", data="toys", nodes=nodes, min_nodes=least),
+        name="toy",
+        recipe={"name": "toy"},
+        data="toys@0123456789ab",
+        source=None,
+        steps=100,
+        version="0",
+        request_digest="0" * 64,
+    )
+
+
+@pytest.fixture
+def roster(ledger: Ledger) -> Roster:
+    """An open roster whose leases last until a test lets them run out."""
+    return Roster(ledger)
+
+
+@pytest.fixture
+def fall_silent(client: redis.Redis) -> Callable[[str, str], None]:
+    """Let a member's deadline pass."""
+
+    def silent(run: str, node: str) -> None:
+        client.hset(f"prodgen:run:{run}:members", node, 0)
+
+    return silent

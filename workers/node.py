@@ -1,0 +1,117 @@
+"""A training worker's own things: its name, its address, and the beat that says it lives.
+
+The beat runs in the worker's main process; runs are worked on in its one child. A worker that is started
+again is another node: what it did before is over when its old lease is.
+"""
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from urllib.parse import urlsplit
+
+from prodgen.connections import connect_ledger
+from prodgen.runs.roster import Part, Roster
+from prodgen.settings import Settings, settings
+from prodgen.storage import Store, connect
+from workers.bell import ring_node
+
+log = logging.getLogger("prodgen.training")
+
+_NAME = "PRODGEN_NODE"
+
+
+class TrainingNode:
+    """One a process; the main process and its child share the name by their environment."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings, self.name = settings, name
+        self.store: Store = connect(settings)
+        self.roster = Roster(connect_ledger(settings))
+        self.folder = settings.training_folder.expanduser()
+        self.address = settings.node_address or own_address(settings)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._leaving, self._working = self.folder / f"{name}.leaving", self.folder / f"{name}.working"
+        self.devices = count_devices()
+
+    def tidy(self) -> None:
+        """Drop what this worker left when it was killed: those were other nodes, and they are dead."""
+        host = self.name.partition("~")[0]
+        for path in [*self.folder.glob(f"{host}~*"), *self.folder.glob(f"runs/*-{host}~*")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def leave(self) -> None:
+        """Let the child hand its run back, with a checkpoint."""
+        self._leaving.touch()
+
+    def is_leaving(self) -> bool:
+        """Whether the worker was asked to go."""
+        return self._leaving.exists()
+
+    @contextmanager
+    def working(self, part: Part) -> Iterator[None]:
+        """The child is at it until the end of the block."""
+        self._working.write_text(part.token)
+        try:
+            yield
+        finally:
+            self._working.unlink(missing_ok=True)
+
+    def _at_work(self) -> str:
+        with suppress(FileNotFoundError):
+            return self._working.read_text()
+        return ""
+
+    def beat(self) -> None:
+        """From now on: the node lives; where a message was lost, its part in a run is told again."""
+        threading.Thread(target=self._beat, name="beat", daemon=True).start()
+
+    def _beat(self) -> None:
+        over, told = threading.Event(), ""
+        while not self.is_leaving():
+            try:
+                part: Part | None = self.roster.beat(self.name, self.address, self.devices)
+                if part and part.token == told != self._at_work():
+                    ring_node(self.name)  # the message was lost
+                told = part.token if part else ""
+            except Exception as error:  # this thread must outlive whatever happens to Redis
+                log.warning("no beat: %s", error)
+            over.wait(self.roster.lease_seconds / 4)
+        self._leaving.unlink(missing_ok=True)
+
+
+def name_node(host: str) -> str:
+    """A new name for the node of the worker ``host``, known to the processes that it starts."""
+    os.environ[_NAME] = f"{host}~{secrets.token_hex(3)}"
+    return os.environ[_NAME]
+
+
+@cache
+def training_node() -> TrainingNode:
+    """This worker's."""
+    return TrainingNode(settings(), os.environ[_NAME])
+
+
+def own_address(settings: Settings) -> str:
+    """The address by which this machine reaches Redis; others reach it by the same."""
+    redis = urlsplit(settings.redis_url.get_secret_value())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((redis.hostname or "127.0.0.1", redis.port or 6379))
+        address: str = probe.getsockname()[0]
+    return address
+
+
+def count_devices() -> int:
+    """GPUs that training may use here; torch is not asked, since a process that forks must not touch them."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return len([device for device in visible.split(",") if device.strip()])
+    if not shutil.which("nvidia-smi"):
+        return 0
+    done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
+    return done.stdout.count("GPU ")
