@@ -10,7 +10,7 @@ from prodgen.cli.remote import client, console
 from prodgen.client import Client
 from prodgen.datasets.describe import summarise
 from prodgen.datasets.push import push
-from prodgen.errors import NotFound
+from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.training.recipe_files import load_recipe
 
 
@@ -32,8 +32,10 @@ def queue_run(
 def _find(gateway: Client, ref: str) -> str:
     try:
         return str(gateway.dataset(ref)["id"])
-    except NotFound as error:
-        raise NotFound(f"there is no folder {ref}; and {error}") from None
+    except Unavailable:
+        raise
+    except ProdgenError as error:
+        raise NotFound(f"{ref} is no folder here, nor a data set there: {error}") from None
 
 
 def push_folder(gateway: Client, folder: Path, quiet: bool) -> str:

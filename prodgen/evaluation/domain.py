@@ -96,9 +96,13 @@ def domain_network(
         features = classifier.features(to_tensor(images))
         return features, None if attribute is None else classifier.head(features).softmax(1)
 
+    return FeatureNetwork(called(classifier, attribute), RESIZER, embed, device)
+
+
+def called(classifier: DomainClassifier, attribute: str | None) -> str:
+    """The name of a judge: by its weights, for others give other figures."""
     size = classifier.head.in_features
-    name = f"domain classifier {_fingerprint(classifier)} ({attribute or WAY_UP}, {size} features)"
-    return FeatureNetwork(name, RESIZER, embed, device)
+    return f"domain classifier {_fingerprint(classifier)} ({attribute or WAY_UP}, {size} features)"
 
 
 def _fingerprint(classifier: DomainClassifier) -> str:

@@ -45,10 +45,7 @@ def compare(candidate: Metrics | None, current: Metrics | None) -> Comparison:
 
 
 def headline(metrics: Metrics | None) -> Figure | None:
-    """The figure that decides: the FID of an evaluation, or else that of the training run, if there is one.
-
-    A run is judged by a classifier of its own, which its metrics do not name.
-    """
+    """The figure that decides: the FID of an evaluation, or else that of its training run, if it has one."""
     for shape in (_Evaluated, _Trained):
         try:
             return shape.model_validate(metrics).figure()
@@ -107,6 +104,8 @@ class _Trained(BaseModel):
     """What `prodgen train` writes."""
 
     domain_fid: FiniteFloat
+    judge: str
+    data: str
 
     def figure(self) -> Figure:
-        return Figure(fid=self.domain_fid)
+        return Figure(fid=self.domain_fid, judge=f"{self.judge} of the run", data=self.data)

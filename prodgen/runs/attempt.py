@@ -14,6 +14,7 @@ from prodgen.registry import fetch, resolve
 from prodgen.runs.ending import settle
 from prodgen.runs.files import Publisher, fetch_checkpoint, load_end, load_record, newest_checkpoint
 from prodgen.runs.finished import bring_model
+from prodgen.runs.judges import fetch_judge, keep_judge
 from prodgen.runs.launch import Torchrun
 from prodgen.runs.record import ENDED, RunRecord
 from prodgen.runs.roster import Outcome, Part, Roster
@@ -100,6 +101,8 @@ class Attempt:
             source = fetch(self.store, version, self.cache / "models")
         if newest := newest_checkpoint(self.store, record.tenant, record.id):
             fetch_checkpoint(self.store, record, newest, self.folder)
+        else:
+            fetch_judge(self.store, record, self.folder)
         if self.tenure.held == "lost":
             raise _Lost
         self.torchrun = Torchrun(
@@ -117,6 +120,7 @@ class Attempt:
             return self._end("broke", message=torchrun.last_words())
         step, outcome = int(result["step"]), result["outcome"]
         if outcome == "finished":
+            self._insist(lambda: keep_judge(self.store, record, self.folder))
             told = self._insist(lambda: bring_model(self.store, self.roster, record, self.folder, step))
             return self._end("succeeded", step, told=told)
         if outcome == "stopped":

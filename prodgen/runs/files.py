@@ -17,12 +17,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.runs.judges import JUDGE
 from prodgen.runs.record import RunEnd, RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 STATE = "checkpoint.safetensors"
-KEPT = (STATE, "best.safetensors", "classifier.safetensors", "metrics.jsonl")
+KEPT = (STATE, "best.safetensors", JUDGE, "metrics.jsonl")
 """What a run needs of its folder to go on elsewhere."""
 LOG_BYTES = 1 << 20
 """Of an attempt's log, its end."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from prodgen.errors import NotFound
+from prodgen.jobs.turns import turn
 from prodgen.lineage import Data, Lineage
 from prodgen.registry import PRODUCTION, publish, resolve
 from prodgen.runs.files import write_end
@@ -33,12 +34,14 @@ def bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, s
     )
     (model / "lineage.json").write_text(lineage.model_dump_json(indent=1))
     metrics = json.loads((model / "metrics.json").read_text())
-    try:
-        resolve(store, record.name, record.tenant)
-        aliases: tuple[str, ...] = (LATEST,)
-    except NotFound:
-        aliases = (LATEST, PRODUCTION)
-    version = publish(store, model, record.name, record.tenant, aliases)
+    what = f"aliases:{record.tenant}:{record.name}"
+    with turn(roster.ledger, what, "another is moving an alias of this model"):
+        try:
+            resolve(store, record.name, record.tenant)
+            aliases: tuple[str, ...] = (LATEST,)
+        except NotFound:
+            aliases = (LATEST, PRODUCTION)
+        version = publish(store, model, record.name, record.tenant, aliases)
     standing = roster.standing(record.id)
     restarts = standing.restarts if standing else 0
     end = RunEnd(

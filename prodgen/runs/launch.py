@@ -25,7 +25,7 @@ _SIOCGIFADDR = 0x8915
 RESTARTS = 3
 """Times that torchrun itself starts its processes again when one of them dies."""
 STOP_SECONDS = 120.0
-"""For which a run that was asked to stop may write its checkpoint."""
+"""For which a run that was asked to stop may end its step, or evaluation, and write its checkpoint."""
 
 
 class Torchrun:
@@ -51,6 +51,7 @@ class Torchrun:
             "nnodes": part.nodes,
             "nproc-per-node": processes,
             "max-restarts": RESTARTS,
+            "shutdown-timeout": int(STOP_SECONDS),
             "rdzv-backend": "c10d",
             "rdzv-endpoint": f"{part.address}:{part.port}",
             "rdzv-conf": f"is_host={str(hosts).lower()}",
@@ -83,7 +84,7 @@ class Torchrun:
         """Whether all of it has ended; one that was asked to stop, and does not, is killed."""
         if self._process.poll() is not None:
             return True
-        if self._asked and time.monotonic() - self._asked > STOP_SECONDS:
+        if self._asked and time.monotonic() - self._asked > STOP_SECONDS + 10:
             self.kill()
         return False
 

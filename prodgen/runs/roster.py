@@ -66,7 +66,7 @@ class Roster:
     """The training runs of one deployment, beside its ledger. Safe to share between threads."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.lease_seconds = ledger.lease_seconds
+        self.ledger, self.lease_seconds = ledger, ledger.lease_seconds
         self._microseconds = int(ledger.lease_seconds * 1_000_000)
         self._scripts = Scripts(ledger.client, ledger.prefix)
 

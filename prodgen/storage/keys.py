@@ -61,3 +61,8 @@ def runs(tenant: str) -> str:
 def run(tenant: str, run_id: str, *parts: str) -> str:
     """``tenants/{tenant}/training/{run}/…``: spec.json, state.json, checkpoints/, files/, samples/, logs/"""
     return "/".join([runs(tenant) + check_name(run_id), *parts])
+
+
+def judge(tenant: str, name: str, what: str) -> str:
+    """The classifier that scores runs on a data set, read in one way."""
+    return f"{TENANTS}{check_name(tenant)}/judges/{check_name(name)}/{check_name(what)}.safetensors"

@@ -16,7 +16,7 @@ from prodgen.evaluation.samples import sample_sheet
 from prodgen.models import SavedModel, load_model, save_model
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
-from prodgen.training.judge import EVALUATED
+from prodgen.training.judge import signature
 from prodgen.training.run import Run
 
 
@@ -45,8 +45,7 @@ def export(run: Run, folder: Path) -> None:
         "domain_fid": round(scores["domain_fid"], 3),
         **({"agreement": round(scores["agreement"], 4)} if "agreement" in scores else {}),
         "diversity": round(scores["diversity"], 3),
-        "judge": "domain classifier of this run; "
-        f"{EVALUATED:,} generated against {min(2 * EVALUATED, len(run.catalogue)):,} training images",
+        **signature(run.catalogue, run.data, run.folder),
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     model = load_model(folder)

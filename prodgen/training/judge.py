@@ -10,7 +10,7 @@ from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.accuracy import accuracy_of
 from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor
-from prodgen.evaluation.domain import train_judge
+from prodgen.evaluation.domain import called, train_judge
 from prodgen.evaluation.frechet import frechet_distance
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
@@ -63,6 +63,14 @@ class Judge:
         if spread is not None and real_spread:
             scores["diversity"] = spread / real_spread
         return scores
+
+
+def signature(catalogue: Catalogue, data: str, folder: Path) -> dict[str, str]:
+    """Which judge scored a run, and on what: scores compare where both are the same."""
+    attribute = next(iter(catalogue.values), None)
+    classifier = _classifier(catalogue, data, attribute, folder / CLASSIFIER, "cpu")
+    counts = f"{EVALUATED:,} generated against {min(2 * EVALUATED, len(catalogue)):,} real"
+    return {"judge": called(classifier, attribute), "data": f"train split {data} ({counts})"}
 
 
 def _spread(features: Tensor, labels: Tensor) -> float | None:

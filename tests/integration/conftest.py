@@ -9,6 +9,6 @@ from tests.servers.up import Up
 
 @pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """``prodgen up`` with one worker."""
-    with Up(tmp_path_factory.mktemp("integration") / "data", workers=1) as stack:
+    """``prodgen up`` with one worker of each kind."""
+    with Up(tmp_path_factory.mktemp("integration") / "data", workers=1, training_workers=1) as stack:
         yield stack

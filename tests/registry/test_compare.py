@@ -9,7 +9,7 @@ from prodgen.bundled import bundled_folders
 from prodgen.registry import compare, headline
 from tests.sample_models import evaluation
 
-TRAINED = {"step": 5, "domain_fid": 3.2, "diversity": 0.9, "judge": "domain classifier of this run; 5,000 …"}
+TRAINED = {"step": 5, "domain_fid": 3.2, "judge": "domain classifier abcdef", "data": "train split 0123"}
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_the_lower_distance_wins(candidate: float, current: float, worse: bool) 
         (None, evaluation(5), "there is no Fréchet distance of the one"),
         (evaluation(5), {"fid": 17.5}, "there is no Fréchet distance of the other"),
         (evaluation(None), None, "there is no Fréchet distance of the one and the other"),
-        (TRAINED, evaluation(5), "the metrics of the one do not say which judge"),
-        (TRAINED, TRAINED, "the metrics of the one do not say which judge"),
+        (TRAINED, evaluation(5), "judged by two networks, domain classifier abcdef of the run"),
+        (TRAINED, TRAINED | {"data": "train split 4567"}, "on different data, train split 0123"),
         (evaluation(5), evaluation(5) | {"data": {}}, "the metrics of the other do not say which judge"),
         (evaluation(5, judge="abcdef"), evaluation(6), "judged by two networks, domain classifier abcdef"),
         (evaluation(5, data="another"), evaluation(6), "on different data, test split another"),
@@ -53,5 +53,11 @@ def test_the_bundled_models_compare() -> None:
 def test_a_run_has_a_headline_figure_of_its_own_judge() -> None:
     figure = headline(TRAINED)
     assert figure
-    assert (figure.fid, figure.judge, figure.data) == (3.2, None, None)
-    assert headline({"domain_fid": "broken"}) is None
+    assert (figure.fid, figure.judge, figure.data) == (
+        3.2,
+        "domain classifier abcdef of the run",
+        "train split 0123",
+    )
+    assert compare(TRAINED | {"domain_fid": 3.3}, TRAINED).worse
+    assert headline(TRAINED | {"domain_fid": "broken"}) is None
+    assert headline({"domain_fid": 3.2, "judge": "domain classifier of this run"}) is None

@@ -1,0 +1,97 @@
+"""The whole circle through the service, by command: data, a run, its model, its promotion, its images."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.servers.up import Up
+from tests.toys import write_catalogue
+
+RECIPE = """
+name = "toy"
+family = "resnet"
+widths = [16, 8]
+latent_dim = 16
+batch = 16
+steps = 60
+evaluate_every = 30
+sample_every = 30
+checkpoint_every = 20
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("circle")
+    (folder / "toy.toml").write_text(RECIPE)
+    write_catalogue(folder / "toys", count=200, size=16)
+    return folder
+
+
+def asked(up: Up, *arguments: object) -> Any:
+    done = up.cli(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.timeout(300)
+def test_from_a_folder_to_images_of_ones_own_model(up: Up, place: Path, tmp_path: Path) -> None:
+    toy, toys = place / "toy.toml", place / "toys"
+    run = asked(up, "train", toy, "--queue", "--data", toys, "--name", "circle")
+    assert (run["state"], run["steps"], run["name"]) == ("queued", 60, "circle")
+
+    watched = up.cli("training", "watch", run["id"], "--out", tmp_path / "samples")
+    assert watched.returncode == 0, watched.stderr
+    assert "succeeded at step 60" in watched.stderr
+    assert [p.name for p in sorted((tmp_path / "samples").iterdir())] == ["0000030.png", "0000060.png"]
+    assert Image.open(tmp_path / "samples" / "0000060.png").size[0] > 100
+
+    ended = asked(up, "training", "show", run["id"])
+    assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 60, 0)
+    assert ended["metrics"]["domain_fid"] > 0
+    assert ended["model"].startswith("circle@")
+    model = asked(up, "models", "show", "circle")  # the first of its name is what the name means
+    assert model["aliases"] == ["latest", "production"]
+    assert model["lineage"]["run"] == run["id"]
+    assert model["lineage"]["recipe"]["widths"] == [16, 8]
+    images = up.cli("submit", "--model", "circle", "--count", 5, "--out", tmp_path / "images")
+    assert images.returncode == 0, images.stderr
+    assert Image.open(tmp_path / "images" / "000000004.png").size == (16, 16)
+
+
+@pytest.mark.timeout(300)
+def test_a_second_run_begins_with_the_first_and_is_promoted_by_its_figures(up: Up, place: Path) -> None:
+    begun = ("--queue", "--data", "toys", "--name", "circle", "--from", "circle", "--set", "seed=5")
+    run = asked(up, "train", place / "toy.toml", *begun)
+    assert up.cli("training", "watch", run["id"]).returncode == 0
+    first, second = (asked(up, "models", "show", f"circle@{alias}") for alias in ("production", "latest"))
+    assert second["lineage"]["begun_from"] == f"circle@{first['version']}"
+    assert first["metrics"]["judge"] == second["metrics"]["judge"]  # the data set's: figures compare
+
+    promoted = up.cli("models", "promote", "circle", "latest")
+    better = second["metrics"]["domain_fid"] <= first["metrics"]["domain_fid"]
+    assert promoted.returncode == (0 if better else 2), promoted.stderr
+    assert better or "scores worse" in promoted.stderr
+    now = second if better else first
+    assert asked(up, "models", "show", "circle")["version"] == now["version"]
+
+
+def test_bad_input_costs_no_run(up: Up, place: Path) -> None:
+    def refused(*arguments: object) -> str:
+        done = up.cli("train", *arguments)
+        assert (done.returncode, done.stdout) == (2, ""), done.stdout
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    before = len(asked(up, "training", "list"))
+    toy, toys = place / "toy.toml", place / "toys"
+    assert "there is no recipe 'nope'" in refused("nope", "--queue", "--data", toys)
+    assert "nor a data set" in refused(toy, "--queue", "--data", "nowhere")
+    assert "needs 9 nodes" in refused(toy, "--queue", "--data", "toys", "--nodes", 9)
+    assert "cannot be divided among 3" in refused(toy, "--queue", "--data", "toys", "--procs-per-node", 3)
+    assert "--queue" in refused(toy, "--data", toys, "--out", "x", "--nodes", 2)
+    assert "--out" in refused(toy, "--data", toys)
+    assert len(asked(up, "training", "list")) == before
