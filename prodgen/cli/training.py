@@ -25,11 +25,11 @@ def list_runs(limit: Annotated[int, typer.Option(min=1)] = 20, json: Json = Fals
     if json:
         print_json(found)
         return
-    table = Table(Column("run", no_wrap=True), "state", "step", "steps", "restarts", "FID", "created")
+    table = Table(Column("run", no_wrap=True), "created", "state", "step", "restarts", "FID")
     for run in found:
         fid = run["metrics"].get("domain_fid")
-        figures = (run["step"], run["steps"], run["restarts"], "" if fid is None else f"{fid:.1f}")
-        table.add_row(run["id"], _state(run), *map(str, figures), run["created"][:16])
+        figures = (f"{run['step']} of {run['steps']}", run["restarts"], "" if fid is None else f"{fid:.1f}")
+        table.add_row(run["id"], run["created"][5:16].replace("T", " "), _state(run), *map(str, figures))
     results.print(table)
 
 

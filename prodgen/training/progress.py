@@ -20,8 +20,10 @@ class Progress:
         self(run.step, {RATE: math.nan})
 
     def __call__(self, step: int, numbers: dict[str, float]) -> None:
-        """Hear of a step; of scores, which come without a rate, metrics.jsonl tells."""
+        """Hear of a step; of scores, which come without a rate, the log tells."""
         if RATE not in numbers:
+            told = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+            print(f"step {step}  {told}", flush=True)
             return
         run, rate = self.run, numbers[RATE]
         left = (run.recipe.steps - step) * run.method.batches * run.recipe.batch

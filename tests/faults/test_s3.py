@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from prodgen.cli.queue import push_folder
+from prodgen.runs.files import newest_checkpoint
+from tests.faults.test_training import PATIENCE, RECIPE, settled
 from tests.faults.whole import IMAGES, ORDER, assert_once, assert_whole, verified
 from tests.servers.deployment import Deployment
+from tests.servers.process import wait_until
 from tests.servers.swift import S3Server
 from tests.servers.up import run_prodgen, wait_for_progress
 from tests.servers.valkey import ValkeyServer
+from tests.toys import write_catalogue
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,27 @@ def test_a_store_that_goes_away_for_a_while_costs_no_image(deployment: Deploymen
             pass
 
         assert_whole(client, deployment.store, job, tmp_path / "images")
+
+
+@pytest.mark.timeout(300)
+def test_a_store_that_goes_away_costs_a_run_no_step(deployment: Deployment, tmp_path: Path) -> None:
+    with deployment.client() as client:
+        data = push_folder(client, write_catalogue(tmp_path / "toys", count=200, size=16), quiet=True)
+        run = client.train({"recipe": RECIPE, "data": data})["id"]
+        settled(client, run)
+        with deployment.s3.down():
+            told = deployment.step(run)
+            wait_until(lambda: deployment.step(run) > told, "the run waits for the store", PATIENCE)
+
+        wait_until(lambda: client.run(run)["step"] > told, "the run stands still", PATIENCE)
+        settled(client, run)
+        assert client.run(run)["restarts"] == 0
+        client.wish(run, "pause")  # its last checkpoint reaches the store
+        wait_until(lambda: client.run(run)["state"] == "paused", "it is not paused", PATIENCE)
+        newest = newest_checkpoint(deployment.store, "default", run)
+        assert newest
+        assert newest.step == client.run(run)["step"] > told
+        client.wish(run, "cancel")
 
 
 @pytest.mark.parametrize(

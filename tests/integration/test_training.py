@@ -88,6 +88,7 @@ def test_bad_input_costs_no_run(up: Up, place: Path) -> None:
 
     before = len(asked(up, "training", "list"))
     toy, toys = place / "toy.toml", place / "toys"
+    assert up.cli("data", "push", toys).returncode == 0
     assert "there is no recipe 'nope'" in refused("nope", "--queue", "--data", toys)
     assert "nor a data set" in refused(toy, "--queue", "--data", "nowhere")
     assert "needs 9 nodes" in refused(toy, "--queue", "--data", "toys", "--nodes", 9)

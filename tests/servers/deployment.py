@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+import redis
 
 from prodgen.client import Client
 from prodgen.embedded.service import Service
+from prodgen.jobs.ledger import Ledger
+from prodgen.runs.roster import Roster
 from prodgen.storage.s3 import S3Store
 from tests.servers.process import free_port, wait_until
 from tests.servers.swift import S3Server
@@ -40,6 +43,7 @@ class Deployment:
             "PRODGEN_S3_SECRET_KEY": s3.secret_key,
             "PRODGEN_PUBLIC_URL": self.url,
             "PRODGEN_MODEL_CACHE": str(folder / "models"),
+            "PRODGEN_TRAINING_FOLDER": str(folder / "training"),
             "PRODGEN_READY_FILE": str(folder / "ready"),
             "PRODGEN_URL": self.url,
         }
@@ -52,6 +56,7 @@ class Deployment:
             self._start("gateway", (sys.executable, "-m", "uvicorn", *app))
             queues = ("-Q", "interactive,bulk,maintenance")
             self._start("worker", (*CELERY, "worker", *queues, "--pool", "threads", "-c", "8"))
+            self._start("training", (*CELERY, "worker", "-Q", "training", "--pool", "prefork", "-c", "1"))
             self._start("beat", (*CELERY, "beat", "--schedule", str(self.folder / "beat"), "--pidfile", ""))
             wait_until(self._ready, f"the deployment is not ready; see {self.folder}", START_SECONDS)
             self._running = self._running.pop_all()
@@ -69,8 +74,15 @@ class Deployment:
         """The bucket."""
         return S3Store(self.bucket, self.s3.endpoint, self.s3.access_key, self.s3.secret_key)
 
+    def step(self, run: str) -> int:
+        """How far a training run is, whether or not the store answers."""
+        ledger = Ledger(redis.Redis.from_url(self.environment["PRODGEN_REDIS_URL"]))
+        standing = Roster(ledger).standing(run)
+        return standing.step if standing else 0
+
     def _seed(self) -> None:
-        for command in ("models seed --json", "keys create --tenant default --json"):
+        scopes = "--scope generate --scope train"
+        for command in ("models seed --json", f"keys create --tenant default {scopes} --json"):
             done = run_prodgen(*command.split(), environment=self.environment)
             assert done.returncode == 0, done.stderr
         self.environment["PRODGEN_API_KEY"] = json.loads(done.stdout)["key"]
