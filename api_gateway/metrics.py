@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from prodgen.errors import ProdgenError
 from prodgen.jobs.ledger import Ledger
 from prodgen.jobs.record import Queue
+from prodgen.runs.roster import Roster
 
 QUEUES: tuple[Queue, ...] = ("interactive", "bulk")
 
@@ -41,7 +42,7 @@ class _Queues(Collector):
     """Read from the ledger when asked; left out, with ``prodgen_ledger_up`` 0, when it does not answer."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self._ledger, self._roster = ledger, Roster(ledger)
 
     def describe(self) -> Iterable[Metric]:
         return []
@@ -52,12 +53,18 @@ class _Queues(Collector):
             "prodgen_backlog_oldest_seconds", "Age of the oldest waiting job.", labels=["queue"]
         )
         leases = GaugeMetricFamily("prodgen_leases", "Leases held by workers.", labels=["queue"])
+        wanting = GaugeMetricFamily("prodgen_training_wanting", "Training runs that want nodes.")
+        nodes = GaugeMetricFamily("prodgen_training_nodes", "Living training nodes.", labels=["state"])
         up = GaugeMetricFamily("prodgen_ledger_up", "Whether the ledger answers.", value=1)
         try:
             for backlog in map(self._ledger.backlog, QUEUES):
                 images.add_metric([backlog.queue], backlog.images)
                 oldest.add_metric([backlog.queue], backlog.oldest_seconds)
                 leases.add_metric([backlog.queue], backlog.leases)
+            busy = [node.run is not None for node in self._roster.nodes()]
+            nodes.add_metric(["busy"], sum(busy))
+            nodes.add_metric(["idle"], len(busy) - sum(busy))
+            wanting.add_metric([], self._roster.wanting())
         except ProdgenError:
             return [GaugeMetricFamily(up.name, up.documentation, value=0)]
-        return [images, oldest, leases, up]
+        return [images, oldest, leases, wanting, nodes, up]

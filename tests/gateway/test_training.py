@@ -120,6 +120,16 @@ def test_what_could_not_end_well_is_refused_at_the_door(
     assert client.get(RUNS).json()["data"] == []
 
 
+def test_metrics_tell_how_many_runs_want_how_many_nodes(client: Client, data: str, roster: Roster) -> None:
+    ask(client, data)
+    part, _ = roster.claim("n1", 4000) or pytest.fail("nothing to claim")
+    text = client.get("/metrics").text
+    assert 'prodgen_training_nodes{state="busy"} 1.0' in text
+    assert 'prodgen_training_nodes{state="idle"} 1.0' in text
+    assert f"prodgen_training_wanting {roster.wanting()}.0" in text
+    roster.end(part, "n1", "cancelled")
+
+
 def test_without_a_training_worker_nothing_is_queued(client: Client, data: str, gateway: Gateway) -> None:
     gateway.ledger.client.delete("prodgen:nodes")
     assert "no training worker is running" in ask(client, data).json()["error"]["message"]
