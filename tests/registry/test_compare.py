@@ -44,10 +44,12 @@ def test_what_cannot_be_compared_is_said(candidate: Any, current: Any, why: str)
 
 
 def test_the_bundled_models_compare() -> None:
-    gan, vaegan = (json.loads((folder / "metrics.json").read_text()) for folder in bundled_folders())
+    told = {folder.name: json.loads((folder / "metrics.json").read_text()) for folder in bundled_folders()}
+    gan, vaegan = told["fashion-mnist"], told["fashion-mnist-vaegan"]
     assert compare(vaegan, gan).worse
     assert not compare(gan, vaegan).worse
     assert compare(gan, vaegan).incomparable is None
+    assert "two networks" in str(compare(told["clothing"], gan).incomparable)
 
 
 def test_a_run_has_a_headline_figure_of_its_own_judge() -> None:
