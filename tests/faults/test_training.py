@@ -103,6 +103,29 @@ def kill_broker(stack: Up) -> None:
 
 
 @pytest.mark.timeout(240)
+def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
+    stack: Up, data: str, toys: Path, tmp_path: Path
+) -> None:
+    recipe = {**RECIPE, "steps": 1000, "evaluate_every": 1000}
+    with stack.client() as client:
+        queued = client.train({"recipe": recipe, "data": data, "name": "killed"})["id"]
+        settled(client, queued)
+        kill_torchrun(stack)
+        list(client.watch_run(queued))
+        ended = client.run(queued)
+        assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 1000, 1), ended
+        model = client.model("killed@latest")
+
+    table = "\n".join(f"{key} = {value!r}".replace("'", '"') for key, value in recipe.items())
+    (tmp_path / "toy.toml").write_text(table)
+    arguments = ["train", tmp_path / "toy.toml", "--data", toys, "--out", tmp_path / "run"]
+    assert not app([*map(str, arguments), "--json"], standalone_mode=False)
+    assert model["version"] == digest(tmp_path / "run" / "model")
+    assert ended["model"] == f"killed@{model['version']}"
+    assert model["lineage"]["run"] == queued
+
+
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("fault", [kill_rank, kill_torchrun, kill_child, kill_worker, wipe, kill_broker])
 def test_a_run_outlives(stack: Up, run: str, fault: Callable[[Up], None]) -> None:
     with stack.client() as client:
@@ -155,26 +178,3 @@ def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(
         assert client.wish(run, "resume")["state"] == "queued"
         settled(client, run)
         assert client.run(run)["step"] > step
-
-
-@pytest.mark.timeout(240)
-def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
-    stack: Up, data: str, toys: Path, tmp_path: Path
-) -> None:
-    recipe = {**RECIPE, "steps": 1500, "evaluate_every": 750}
-    with stack.client() as client:
-        queued = client.train({"recipe": recipe, "data": data, "name": "killed"})["id"]
-        settled(client, queued)
-        kill_torchrun(stack)
-        list(client.watch_run(queued))
-        ended = client.run(queued)
-        assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 1500, 1), ended
-        model = client.model("killed@latest")
-
-    table = "\n".join(f"{key} = {value!r}".replace("'", '"') for key, value in recipe.items())
-    (tmp_path / "toy.toml").write_text(table)
-    arguments = ["train", tmp_path / "toy.toml", "--data", toys, "--out", tmp_path / "run"]
-    assert not app([*map(str, arguments), "--json"], standalone_mode=False)
-    assert model["version"] == digest(tmp_path / "run" / "model")
-    assert ended["model"] == f"killed@{model['version']}"
-    assert model["lineage"]["run"] == queued

@@ -46,7 +46,11 @@ class Place:
             "store_url": f"file://{folder / 'store'}",
             "public_url": f"http://127.0.0.1:{free_port()}",
             "training_folder": str(folder / "training"),
-            **{name.removeprefix("PRODGEN_").lower(): value for name, value in SETTINGS.items()},
+            **{
+                name.removeprefix("PRODGEN_").lower(): value
+                for name, value in SETTINGS.items()
+                if "PRODGEN" in name
+            },
         }
         self.nodes: dict[int, Service] = {}
 
