@@ -11,20 +11,24 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from urllib.parse import urlsplit
 
 from prodgen.connections import connect_ledger
+from prodgen.errors import Unavailable
 from prodgen.runs.roster import Part, Roster
 from prodgen.settings import Settings, settings
 from prodgen.storage import Store, connect
-from workers.bell import ring_node
+from workers.bell import node_queue, ring_node
 
 log = logging.getLogger("prodgen.training")
 
 _NAME = "PRODGEN_NODE"
+ABANDONED = 86_400.0
+"""Seconds."""
 
 
 class TrainingNode:
@@ -41,14 +45,22 @@ class TrainingNode:
         self.devices = count_devices()
 
     def tidy(self) -> None:
-        """Drop what this worker left when it was killed: those were other nodes, and they are dead."""
+        """Drop what this worker left when it was killed, and what others left that nobody has touched for a
+        day: those were other nodes, and they are dead."""
         host = self.name.partition("~")[0]
-        for path in [*self.folder.glob(f"{host}~*"), *self.folder.glob(f"runs/*-{host}~*")]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        own = [*self.folder.glob(f"{host}~*"), *self.folder.glob(f"runs/*-{host}~*")]
+        others = [*self.folder.glob("runs/*"), *self.folder.glob("*/.partial-*")]
+        old = [path for path in others if time.time() - path.stat().st_mtime > ABANDONED]
+        for path in {*own, *old}:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Let the child hand its run back, with a checkpoint."""
+        """Let the child hand its run back, with a checkpoint, and nobody count on this node."""
         self._leaving.touch()
+        try:
+            self.roster.leave(self.name)
+        except Unavailable as error:
+            log.warning("the roster does not know that this node leaves: %s", error)
 
     def is_leaving(self) -> bool:
         """Whether the worker was asked to go."""
@@ -77,13 +89,13 @@ class TrainingNode:
         while not self.is_leaving():
             try:
                 part: Part | None = self.roster.beat(self.name, self.address, self.devices)
-                if part and part.token == told != self._at_work():
-                    ring_node(self.name)  # the message was lost
+                lost = part and part.token == told != self._at_work()
+                if lost and not self.roster.ledger.client.llen(node_queue(self.name)):
+                    ring_node(self.name)
                 told = part.token if part else ""
             except Exception as error:  # this thread must outlive whatever happens to Redis
                 log.warning("no beat: %s", error)
             over.wait(self.roster.lease_seconds / 4)
-        self._leaving.unlink(missing_ok=True)
 
 
 def name_node(host: str) -> str:

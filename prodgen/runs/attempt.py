@@ -9,13 +9,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from prodgen.datasets import fetch_dataset, resolve_dataset
-from prodgen.errors import ProdgenError, Unavailable
+from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.registry import fetch, resolve
 from prodgen.runs.ending import settle
-from prodgen.runs.files import Publisher, fetch_checkpoint, load_end, load_record, newest_checkpoint
+from prodgen.runs.files import (
+    Checkpoint,
+    fetch_checkpoint,
+    forget_end,
+    load_end,
+    load_record,
+    newest_checkpoint,
+    write_end,
+)
 from prodgen.runs.finished import bring_model
 from prodgen.runs.judges import fetch_judge, keep_judge
 from prodgen.runs.launch import Torchrun
+from prodgen.runs.publisher import Publisher
 from prodgen.runs.record import ENDED, RunRecord
 from prodgen.runs.roster import Outcome, Part, Roster
 from prodgen.runs.tenure import Tenure
@@ -65,9 +74,14 @@ class Attempt:
             try:
                 return self._work()
             except Unavailable as error:
-                return self._end("back" if self.hosts else "left", message=str(error))
+                return self._end("back", message=str(error))
             except ProdgenError as error:
                 return self._end("failed" if self.hosts else "broke", message=str(error))
+            except _Lost:
+                raise
+            except Exception as error:  # a full disk, say: whatever it is, the run must not hang on it
+                log.exception("run %s", self.part.run)
+                return self._end("broke", message=f"{type(error).__name__}: {error}")
         except _Lost:
             return f"run {self.part.run[:6]}: given up, it is another's now"
         finally:
@@ -80,7 +94,10 @@ class Attempt:
         end = load_end(self.store, record)
         if end and end.state in ENDED:
             return self._end(end.state, end.step, end.error or "")
-        publisher = Publisher(self.store, record, self.part.token, self.folder, self._counts)
+        if end:
+            forget_end(self.store, record)  # of a pause that is over
+        newest = self._fetch(record)
+        publisher = Publisher(self.store, record, self.part.token, self.folder, newest, self._counts)
         torchrun = self._launch(record)
         while not torchrun.ended():
             time.sleep(POLL)
@@ -91,20 +108,28 @@ class Attempt:
                     publisher.publish()
         return self._conclude(record, publisher, torchrun)
 
+    def _fetch(self, record: RunRecord) -> Checkpoint | None:
+        """Bring what the run has reached so far -> where it goes on."""
+        while newest := newest_checkpoint(self.store, record.tenant, record.id):
+            try:
+                fetch_checkpoint(self.store, record, newest, self.folder)
+            except NotFound:
+                if newest_checkpoint(self.store, record.tenant, record.id) == newest:
+                    raise
+            else:  # else a newer one has just taken its place
+                return newest
+        fetch_judge(self.store, record, self.folder)
+        return None
+
     def _launch(self, record: RunRecord) -> Torchrun:
-        """Bring what the run needs here, then start it."""
+        """Bring what the run learns from, then start it."""
         dataset = resolve_dataset(self.store, record.tenant, record.data)
-        data = fetch_dataset(self.store, dataset, self.cache / "data")
+        data = fetch_dataset(self.store, dataset, self.cache / "data", lambda *_: self._still())
         source = None
         if record.source:
             version = resolve(self.store, record.source, record.tenant)
             source = fetch(self.store, version, self.cache / "models")
-        if newest := newest_checkpoint(self.store, record.tenant, record.id):
-            fetch_checkpoint(self.store, record, newest, self.folder)
-        else:
-            fetch_judge(self.store, record, self.folder)
-        if self.tenure.held == "lost":
-            raise _Lost
+        self._still()
         self.torchrun = Torchrun(
             self.part, record, self.folder, hosts=self.hosts, address=self.address, data=data, source=source
         )
@@ -114,15 +139,22 @@ class Attempt:
         """The processes have ended: bring what they left, then say so."""
         result = torchrun.result()
         if not self.hosts:
-            return self._end("left" if result else "broke", message="" if result else torchrun.last_words())
-        self._insist(publisher.publish)
-        if result is None:
-            return self._end("broke", message=torchrun.last_words())
+            broke = result is None and not torchrun.was_asked
+            return self._end("broke" if broke else "left", message=torchrun.last_words() if broke else "")
+        if not self._insist(publisher.publish):
+            raise _Lost
+        if result is None:  # one that was asked to stop before it could hear is not to blame
+            blame = "" if torchrun.was_asked else torchrun.last_words()
+            return self._end("back" if torchrun.was_asked else "broke", message=blame)
         step, outcome = int(result["step"]), result["outcome"]
         if outcome == "finished":
+            self._own(step)
             self._insist(lambda: keep_judge(self.store, record, self.folder))
             told = self._insist(lambda: bring_model(self.store, self.roster, record, self.folder, step))
-            return self._end("succeeded", step, told=told)
+            self._own(step)
+            self._insist(lambda: write_end(self.store, record, told.end))
+            self._insist(publisher.sweep)
+            return self._end("succeeded", step, told=told.said)
         if outcome == "stopped":
             wishes: dict[str, Outcome] = {"pause": "paused", "cancel": "cancelled"}
             return self._end(wishes.get(self.tenure.held, "back"), step)
@@ -147,6 +179,15 @@ class Attempt:
                 log.warning("run %s waits: %s", self.part.run[:6], error)
                 time.sleep(POLL)
         raise _Lost
+
+    def _still(self) -> None:
+        if self.tenure.held == "lost":
+            raise _Lost
+
+    def _own(self, step: int) -> None:
+        """Raises _Lost unless this attempt still speaks for the run."""
+        if not self._insist(lambda: self._counts(step)):
+            raise _Lost
 
     def _counts(self, step: int) -> bool:
         return self.tenure.held != "lost" and self.roster.reach(self.part, step)

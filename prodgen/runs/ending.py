@@ -5,7 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.runs.files import find_record, load_end, load_record, newest_checkpoint, write_end
+from prodgen.runs.files import (
+    find_record,
+    forget_end,
+    load_end,
+    load_record,
+    newest_checkpoint,
+    write_end,
+)
 from prodgen.runs.record import ENDED, RunEnd
 from prodgen.runs.roster import Roster, Standing
 from prodgen.storage import keys
@@ -38,10 +45,15 @@ def settle(store: Store, roster: Roster, run: str) -> Standing | None:
     if not standing or not record or standing.state in ("queued", "running"):
         return None
     known = load_end(store, record)
-    if known is None or (known.state != standing.state and known.state not in ENDED):
-        write_end(store, record, end_of(standing))
+    if known and known.state in ENDED:  # the store came first, and what has ended never changes
+        roster.settled(run, known.state)
+        return roster.standing(run)
+    write_end(store, record, end_of(standing))
     roster.settled(run, standing.state)
-    return standing
+    now = roster.standing(run)
+    if now and now.state in ("queued", "running"):  # it was resumed meanwhile
+        forget_end(store, record)
+    return now
 
 
 def end_of(standing: Standing) -> RunEnd:

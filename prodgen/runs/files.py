@@ -8,30 +8,22 @@ more.
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.runs.judges import JUDGE
 from prodgen.runs.record import RunEnd, RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 STATE = "checkpoint.safetensors"
-KEPT = (STATE, "best.safetensors", JUDGE, "metrics.jsonl")
-"""What a run needs of its folder to go on elsewhere."""
-LOG_BYTES = 1 << 20
-"""Of an attempt's log, its end."""
 _CHUNK = 16 << 20
 
 
 class Checkpoint(BaseModel):
-    """A run as it was at ``step``: the sha256 of each of its `KEPT` files."""
+    """A run as it was at ``step``: the sha256 of each of its files."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,7 +76,7 @@ def fetch_checkpoint(store: Store, record: RunRecord, found: Checkpoint, folder:
         if path.is_file() and sha256(path) == digest:
             continue
         partial = path.with_suffix(".fetch")
-        key = _file(record, digest)
+        key = file_key(record, digest)
         size = store.stat(key).size
         with partial.open("wb") as file:
             for offset in range(0, size, _CHUNK):
@@ -92,87 +84,6 @@ def fetch_checkpoint(store: Store, record: RunRecord, found: Checkpoint, folder:
         if sha256(partial) != digest:
             raise ProdgenError(f"{name} of the checkpoint at step {found.step} is corrupt in the store")
         partial.replace(path)
-
-
-class Publisher:
-    """Brings the checkpoints of one attempt into the store while the run goes on.
-
-    ``counts(step)`` is asked right before the pointer moves: whether the attempt is still the run's.
-    """
-
-    def __init__(
-        self, store: Store, record: RunRecord, token: str, folder: Path, counts: Callable[[int], bool]
-    ) -> None:
-        self.store, self.record, self.token, self.folder, self.counts = store, record, token, folder, counts
-        newest = newest_checkpoint(store, record.tenant, record.id)
-        self._stored = set(newest.files.values()) if newest else set[str]()
-        self._seen, self._logged = self._mark(), 0
-        self._samples = {Path(i.key).name for i in store.list(keys.run(record.tenant, record.id, "samples/"))}
-
-    def publish(self) -> bool:
-        """Bring what is new; False if the attempt does not count any more."""
-        self._publish_samples()
-        self._publish_log()
-        mark = self._mark()
-        if mark is None or mark == self._seen:
-            return True
-        aside = self.folder / "publishing"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        try:
-            files = self._set_aside(aside)
-            for name, digest in files.items():
-                if digest not in self._stored:
-                    self.store.put_file(_file(self.record, digest), aside / name)
-            step = step_of(aside / STATE)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        if not self.counts(step):
-            return False
-        self._point(Checkpoint(token=self.token, step=step, files=files))
-        self._seen = mark
-        return True
-
-    def _set_aside(self, aside: Path) -> dict[str, str]:
-        """The files themselves, which the run may replace but not change; copies of what it appends to."""
-        files = {}
-        for name in reversed(KEPT):  # the state last: nothing beside it is older than it
-            with suppress(FileNotFoundError):
-                (shutil.copyfile if name.endswith(".jsonl") else os.link)(self.folder / name, aside / name)
-                files[name] = sha256(aside / name)
-        return files
-
-    def _point(self, checkpoint: Checkpoint) -> None:
-        """Move the pointer, then sweep what only older ones name."""
-        tenant, run = self.record.tenant, self.record.id
-        own = keys.run(tenant, run, "checkpoints", f"{self.token}.json")
-        self.store.put(own, checkpoint.model_dump_json().encode(), "application/json")
-        self._stored = set(checkpoint.files.values())
-        pointers = [info.key for info in self.store.list(keys.run(tenant, run, "checkpoints/"))]
-        if pointers[-1] == own:
-            kept = {own, *(_file(self.record, digest) for digest in self._stored)}
-            files = [info.key for info in self.store.list(keys.run(tenant, run, "files/"))]
-            self.store.delete(key for key in [*pointers, *files] if key not in kept)
-
-    def _publish_samples(self) -> None:
-        for path in sorted((self.folder / "samples").glob("*.png")):
-            if path.name not in self._samples:
-                key = keys.run(self.record.tenant, self.record.id, "samples", path.name)
-                self.store.put_file(key, path, "image/png")
-                self._samples.add(path.name)
-
-    def _publish_log(self) -> None:
-        data = tail(self.folder / "log.txt", LOG_BYTES)
-        if len(data) != self._logged:
-            name = keys.run(self.record.tenant, self.record.id, "logs", f"{self.token}.txt")
-            self.store.put(name, data, "text/plain")
-            self._logged = len(data)
-
-    def _mark(self) -> tuple[int, int] | None:
-        with suppress(FileNotFoundError):
-            stat = (self.folder / STATE).stat()
-            return stat.st_ino, stat.st_mtime_ns
-        return None
 
 
 def step_of(path: Path) -> int:
@@ -196,7 +107,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _file(record: RunRecord, digest: str) -> str:
+def file_key(record: RunRecord, digest: str) -> str:
+    """Where a file of a checkpoint lies."""
     return keys.run(record.tenant, record.id, "files", digest)
 
 

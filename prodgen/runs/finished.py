@@ -1,6 +1,7 @@
 """A run that reached its last step becomes a version of a model."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,6 @@ from prodgen.errors import NotFound
 from prodgen.jobs.turns import turn
 from prodgen.lineage import Data, Lineage
 from prodgen.registry import PRODUCTION, publish, resolve
-from prodgen.runs.files import write_end
 from prodgen.runs.record import RunEnd, RunRecord
 from prodgen.runs.roster import Roster
 from prodgen.storage.base import Store
@@ -16,8 +16,16 @@ from prodgen.storage.base import Store
 LATEST = "latest"
 
 
-def bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> str:
-    """Publish the model of the run's best step with where it comes from, and write state.json -> for people.
+@dataclass(frozen=True)
+class Finished:
+    """state.json of the run, and what to say of it."""
+
+    end: RunEnd
+    said: str
+
+
+def bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Finished:
+    """Publish the model of the run's best step, with where it comes from.
 
     It becomes ``NAME@latest``, and what NAME means if there is nothing of that name yet; else it is promoted
     by hand. To do it again does no harm.
@@ -34,23 +42,25 @@ def bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, s
     )
     (model / "lineage.json").write_text(lineage.model_dump_json(indent=1))
     metrics = json.loads((model / "metrics.json").read_text())
+    publish(store, model, record.name, record.tenant, ())
     what = f"aliases:{record.tenant}:{record.name}"
     with turn(roster.ledger, what, "another is moving an alias of this model"):
-        try:
-            resolve(store, record.name, record.tenant)
-            aliases: tuple[str, ...] = (LATEST,)
-        except NotFound:
-            aliases = (LATEST, PRODUCTION)
-        version = publish(store, model, record.name, record.tenant, aliases)
+        version = publish(store, model, record.name, record.tenant, _aliases(store, record))
     standing = roster.standing(record.id)
-    restarts = standing.restarts if standing else 0
     end = RunEnd(
         state="succeeded",
         step=step,
-        restarts=restarts,
+        restarts=standing.restarts if standing else 0,
         model=version.ref,
         metrics=metrics,
         finished=datetime.now(UTC),
     )
-    write_end(store, record, end)
-    return f"{version.ref}, FID {metrics['domain_fid']:.1f} by its own judge"
+    return Finished(end, f"{version.ref}, FID {metrics['domain_fid']:.1f} by its data's judge")
+
+
+def _aliases(store: Store, record: RunRecord) -> tuple[str, ...]:
+    try:
+        resolve(store, record.name, record.tenant)
+    except NotFound:
+        return (LATEST, PRODUCTION)
+    return (LATEST,)

@@ -22,6 +22,8 @@ from prodgen.runs.roster import Part
 _ERROR = re.compile(r"^(\[rank\d+\]: *)?\w*(Error|Exception)\b: ")
 """The last line of a traceback, in which torch names the rank."""
 _SIOCGIFADDR = 0x8915
+WAIT = 86_400
+"""Seconds for which the members of a gang wait for each other."""
 RESTARTS = 3
 """Times that torchrun itself starts its processes again when one of them dies."""
 STOP_SECONDS = 120.0
@@ -54,7 +56,8 @@ class Torchrun:
             "shutdown-timeout": int(STOP_SECONDS),
             "rdzv-backend": "c10d",
             "rdzv-endpoint": f"{part.address}:{part.port}",
-            "rdzv-conf": f"is_host={str(hosts).lower()}",
+            # Members may still be fetching the data; those that are lost are noticed by their leases.
+            "rdzv-conf": f"is_host={str(hosts).lower()},read_timeout={WAIT},join_timeout={WAIT}",
             "rdzv-id": f"{part.run}-{part.token}",
             "local-addr": address,
         }
@@ -87,6 +90,11 @@ class Torchrun:
         if self._asked and time.monotonic() - self._asked > STOP_SECONDS + 10:
             self.kill()
         return False
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether it was asked to stop."""
+        return bool(self._asked)
 
     def ask_to_stop(self) -> None:
         """Let it write a checkpoint and end."""

@@ -79,7 +79,8 @@ class Roster:
         reached = end.step if end else step
         told = (end and end.error) or ""
         created = record.created.timestamp()
-        identity = (record.id, record.tenant, spec.nodes, spec.least, record.steps, created)
+        gang = (spec.nodes, spec.least, spec.procs_per_node)
+        identity = (record.id, record.tenant, *gang, record.steps, created)
         updated = end.finished.timestamp() if end else created
         standing = (state, reached, end.restarts if end else 0, told, updated)
         return bool(self._scripts.run("run_enter", recovery, *identity, *standing))
@@ -122,6 +123,10 @@ class Roster:
         """The node lives -> what it is a member of. To be said more often than a lease is long."""
         answer = self._scripts.run("run_beat", node, address, devices, self._microseconds)
         return _part(answer) if answer else None
+
+    def leave(self, node: str) -> None:
+        """The node is about to go: it is not reserved any more."""
+        self._scripts.run("run_leave", node)
 
     def nodes(self) -> list[Node]:
         """The nodes that live."""

@@ -108,13 +108,12 @@ def check_nodes(alive: list[Node], spec: TrainingSpec) -> None:
     """Raises ProdgenError unless the nodes that live could carry the run."""
     if not alive:
         raise ProdgenError("no training worker is running; start one, then queue the run", param="nodes")
-    if spec.least > len(alive):
+    able = [node for node in alive if not node.devices or node.devices >= spec.procs_per_node]
+    if not able:
+        most = max(node.devices for node in alive)
+        raise ProdgenError(f"a node here has {most} GPUs, not {spec.procs_per_node}", param="procs_per_node")
+    if spec.least > len(able):
         raise ProdgenError(
-            f"the run needs {spec.least} nodes, but {len(alive)} can train: ask for fewer, or set min_nodes",
+            f"the run needs {spec.least} nodes, but {len(able)} can train: ask for fewer, or set min_nodes",
             param="nodes",
-        )
-    devices = min(node.devices for node in alive)
-    if devices and spec.procs_per_node > devices:
-        raise ProdgenError(
-            f"a node here has {devices} GPUs, not {spec.procs_per_node}", param="procs_per_node"
         )

@@ -92,7 +92,7 @@ def test_the_same_key_queues_one_run_and_never_another(client: Client, data: str
         ({"data": "toys@000000000000"}, "dataset", "toys has no version"),
         ({"nodes": 3}, "nodes", "the run needs 3 nodes, but 2 can train"),
         ({"nodes": 2, "min_nodes": 3}, None, "min_nodes is 3, more than nodes, 2"),
-        ({"procs_per_node": 4}, "procs_per_node", "a node here has 2 GPUs, not 4"),
+        ({"procs_per_node": 8}, "procs_per_node", "a node here has 4 GPUs, not 8"),
         ({"from": "nobody"}, "model", "there is no model 'nobody'"),
         ({"from": "toy-model"}, "from", "has widths = [16, 8], this run [32, 16]"),
         ({"name": "../../etc"}, None, "is not a valid name"),

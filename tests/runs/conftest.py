@@ -19,14 +19,14 @@ NewRun = Callable[..., RunRecord]
 
 
 def new_run(
-    run: str, nodes: int = 1, least: int | None = None, tenant: str = "ada", age: float = 0.0
+    run: str, nodes: int = 1, least: int | None = None, procs: int = 1, tenant: str = "ada", age: float = 0.0
 ) -> RunRecord:
     """A record as the submission writes it."""
     return RunRecord(
         id=run,
         tenant=tenant,
         created=MONDAY - timedelta(seconds=age),
-        spec=TrainingSpec(recipe="toy", data="toys", nodes=nodes, min_nodes=least),
+        spec=TrainingSpec(recipe="toy", data="toys", nodes=nodes, min_nodes=least, procs_per_node=procs),
         name="toy",
         recipe={"name": "toy"},
         data="toys@0123456789ab",

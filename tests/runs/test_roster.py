@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from prodgen.jobs.ledger import LedgerLost
+from prodgen.jobs.ledger import Ledger, LedgerLost
+from prodgen.jobs.recovery import ensure
 from prodgen.runs.ending import restore_runs, settle_runs
-from prodgen.runs.files import load_end
+from prodgen.runs.files import load_end, write_end
+from prodgen.runs.record import RunEnd
 from prodgen.storage import keys
 from tests.runs.conftest import new_run
 
@@ -49,10 +51,10 @@ def test_all_nodes_of_a_gang_are_taken_at_once_or_none(roster):
 
     live(roster, "n1", "n2", "n3")
     part, members = roster.claim("n2", 4000)
-    assert (part.run, sorted(members)) == ("two", ["n1", "n2"])
-    assert roster.beat("n1", "10.0.0.1", 0) == part
+    assert (part.run, members) == ("two", ["n2", "n3"])  # those that were heard last
+    assert roster.beat("n3", "10.0.0.3", 0) == part
 
-    assert roster.claim("n3", 4000) is None  # the second waits whole: no deadlock
+    assert roster.claim("n1", 4000) is None  # the second waits whole: no deadlock
     assert roster.standing("more").state == "queued"
 
 
@@ -212,9 +214,6 @@ def test_a_wiped_redis_brings_every_run_back_from_the_store(roster, memory, clie
     client.flushdb()
     with pytest.raises(LedgerLost):
         roster.wish("held", "resume")
-    from prodgen.jobs.ledger import Ledger
-    from prodgen.jobs.recovery import ensure
-
     assert ensure(memory, Ledger(client, lease_seconds=3600))
     standings = {run.id: (run.state, run.step) for run in roster.runs("ada")}
     assert standings == {
@@ -254,3 +253,36 @@ def test_a_part_of_another_token_is_not_confused_with_ones_own(roster):
     live(roster, "n1")
     part, _ = roster.claim("n1", 1)
     assert roster.renew(replace(part, token="0" * 17), "n1") == "lost"
+
+
+@pytest.mark.parametrize(("wish", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_a_wish_is_kept_when_the_run_is_handed_back_before_it_was_heard(roster, wish, state):
+    roster.enter(new_run("r1"))
+    live(roster, "n1")
+    part, _ = roster.claim("n1", 1)
+    roster.renew(part, "n1", 30, {"step": 30})
+    roster.wish("r1", wish)
+    roster.end(part, "n1", "back", message="the object store does not answer")
+    assert (roster.standing("r1").state, roster.standing("r1").step) == (state, 30)
+
+
+def test_a_node_that_leaves_or_lacks_devices_is_not_reserved(roster):
+    roster.enter(new_run("r1", nodes=2, least=1, procs=2))
+    live(roster, "n1", "n2", "n3", devices=2)
+    live(roster, "n4", devices=1)
+    roster.leave("n2")
+    assert roster.claim("n4", 1) is None
+    assert roster.claim("n1", 1)[1] == ["n1", "n3"]
+
+
+def test_what_has_ended_in_the_store_has_ended(roster, memory):
+    record = new_run("r1")
+    memory.put(keys.run("ada", "r1", "spec.json"), record.model_dump_json(by_alias=True).encode())
+    roster.enter(record)
+    end = {"state": "succeeded", "step": 100, "restarts": 0, "model": "toy@1", "finished": record.created}
+    write_end(memory, record, RunEnd(**end))
+    roster.wish("r1", "cancel")
+    settle_runs(memory, roster)
+    assert roster.standing("r1").state == "succeeded"
+    assert load_end(memory, record).model == "toy@1"
+    assert roster.stopped() == []

@@ -10,10 +10,9 @@ elseif outcome == 'broke' then
   retry(run, message)
 else
   disband(run)
-  run.step = tonumber(step)
+  if tonumber(step) > 0 then run.step = tonumber(step) end
   if outcome == 'back' then
-    queue_run(run)
-    announce_run(run, 'state')
+    go_on_or_stop(run)
   else
     stop_run(run, outcome, message)
   end

@@ -31,6 +31,16 @@ local function stop_run(run, state, message)
   announce_run(run, 'state')
 end
 
+-- What becomes of a run whose attempt is over: what was wished while it worked, or another attempt.
+local function go_on_or_stop(run)
+  if run.wish == 'cancel' or run.wish == 'pause' then
+    stop_run(run, run.wish == 'pause' and 'paused' or 'cancelled', '')
+  else
+    queue_run(run)
+    announce_run(run, 'state')
+  end
+end
+
 -- The run that a node is a member of: id, tenant, token, host, address and port of the host, members.
 local function part_of(node)
   local id = redis.call('HGET', key('node', node), 'run')
@@ -57,12 +67,9 @@ local function retry(run, message)
   redis.call('HSET', key('run', run.id), 'barren', barren, 'since', reached)
   run.restarts = run.restarts + 1
   disband(run)
-  if run.wish == 'cancel' or run.wish == 'pause' then
-    stop_run(run, run.wish == 'pause' and 'paused' or 'cancelled', '')
-  elseif barren >= BARREN then
+  if barren >= BARREN and run.wish ~= 'cancel' then
     stop_run(run, 'failed', message)
   else
-    queue_run(run)
-    announce_run(run, 'state')
+    go_on_or_stop(run)
   end
 end

@@ -1,0 +1,112 @@
+"""The checkpoints of an attempt are brought into the store while the run goes on."""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from prodgen.runs.files import STATE, Checkpoint, file_key, sha256, step_of, tail
+from prodgen.runs.judges import JUDGE
+from prodgen.runs.record import RunRecord
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+
+KEPT = (STATE, "best.safetensors", JUDGE, "metrics.jsonl")
+"""What a run needs of its folder to go on elsewhere."""
+LOG_BYTES = 1 << 20
+"""Of an attempt's log, its end."""
+
+
+class Publisher:
+    """Brings the checkpoints of one attempt into the store while the run goes on.
+
+    ``begun``: the checkpoint that the attempt begins with, which is in ``folder``. ``counts(step)`` is asked
+    right before the pointer moves: whether the attempt is still the run's.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        record: RunRecord,
+        token: str,
+        folder: Path,
+        begun: Checkpoint | None,
+        counts: Callable[[int], bool],
+    ) -> None:
+        self.store, self.record, self.token, self.folder, self.counts = store, record, token, folder, counts
+        self._stored = set(begun.files.values()) if begun else set[str]()
+        self._replaced = set[str]()
+        self._seen, self._logged = self._mark(), 0
+        self._samples = {Path(i.key).name for i in store.list(keys.run(record.tenant, record.id, "samples/"))}
+
+    def publish(self) -> bool:
+        """Bring what is new; False if the attempt does not count any more."""
+        self._publish_samples()
+        self._publish_log()
+        mark = self._mark()
+        if mark is None or mark == self._seen:
+            return True
+        aside = self.folder / "publishing"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            files = self._set_aside(aside)
+            for name, digest in files.items():
+                if digest not in self._stored:
+                    self.store.put_file(file_key(self.record, digest), aside / name)
+            step = step_of(aside / STATE)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        if not self.counts(step):
+            return False
+        self._point(Checkpoint(token=self.token, step=step, files=files))
+        self._seen = mark
+        return True
+
+    def _set_aside(self, aside: Path) -> dict[str, str]:
+        """The files themselves, which the run may replace but not change; copies of what it appends to."""
+        for name in KEPT:  # the state first: what beside it is newer, the steps after it write again
+            with suppress(FileNotFoundError):
+                (shutil.copyfile if name.endswith(".jsonl") else os.link)(self.folder / name, aside / name)
+        return {path.name: sha256(path) for path in aside.iterdir()}
+
+    def _point(self, checkpoint: Checkpoint) -> None:
+        """Move the pointer, and drop what only the checkpoint before the last named: the last may be read."""
+        tenant, run, files = self.record.tenant, self.record.id, set(checkpoint.files.values())
+        own = keys.run(tenant, run, "checkpoints", f"{self.token}.json")
+        self.store.put(own, checkpoint.model_dump_json().encode(), "application/json")
+        self.store.delete(file_key(self.record, digest) for digest in self._replaced - self._stored - files)
+        self._replaced, self._stored = self._stored, files
+
+    def sweep(self) -> None:
+        """The run has ended: drop all but its last checkpoint."""
+        tenant, run = self.record.tenant, self.record.id
+        kept = {keys.run(tenant, run, "checkpoints", f"{self.token}.json")}
+        kept |= {file_key(self.record, digest) for digest in self._stored}
+        found = [
+            i.key for part in ("checkpoints/", "files/") for i in self.store.list(keys.run(tenant, run, part))
+        ]
+        if kept <= set(found):
+            self.store.delete(key for key in found if key not in kept)
+
+    def _publish_samples(self) -> None:
+        for path in sorted((self.folder / "samples").glob("*.png")):
+            if path.name not in self._samples:
+                key = keys.run(self.record.tenant, self.record.id, "samples", path.name)
+                self.store.put_file(key, path, "image/png")
+                self._samples.add(path.name)
+
+    def _publish_log(self) -> None:
+        path = self.folder / "log.txt"
+        size = path.stat().st_size if path.exists() else 0
+        if size != self._logged:
+            name = keys.run(self.record.tenant, self.record.id, "logs", f"{self.token}.txt")
+            self.store.put(name, tail(path, LOG_BYTES), "text/plain")
+            self._logged = size
+
+    def _mark(self) -> tuple[int, int] | None:
+        with suppress(FileNotFoundError):
+            stat = (self.folder / STATE).stat()
+            return stat.st_ino, stat.st_mtime_ns
+        return None
