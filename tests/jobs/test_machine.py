@@ -64,6 +64,9 @@ class Interrupted:
         self._ledger, self._point, self._incident, self._own = ledger, point, incident, own
 
     def __getattr__(self, name: str) -> Any:
+        if not callable(getattr(self._ledger, name)):
+            return getattr(self._ledger, name)
+
         def call(*arguments: Any) -> Any:
             self._point -= 1
             if self._point == -1:
