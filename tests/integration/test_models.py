@@ -29,7 +29,7 @@ def test_a_promotion_is_for_the_orders_that_come(up: Up, tmp_path: Path) -> None
     order = {"model": "hats@production", "finish": {"size": 96}}
     with Client(up.url, key) as client:
         client.promote("hats", "staging", "production")
-        bulk = client.submit({**order, "count": 2000})
+        bulk = client.submit({**order, "count": 4000})
         wait_for_progress(client, bulk["id"], 1)
 
         new = publish(up, scored(toy_folder(tmp_path / "new", seed=2), 4.0))
@@ -37,10 +37,9 @@ def test_a_promotion_is_for_the_orders_that_come(up: Up, tmp_path: Path) -> None
         assert promoted.stdout.startswith(
             f"hats@production is {new}, before {old} (FID 4.00 against 5.00, by "
         )
+        assert client.job(bulk["id"])["state"] == "running", "the old job is too small to be caught at work"
         wait_until(lambda: f"hats@{new} is warm" in up.log("worker-1"), "the new version is not loaded")
         quick = client.submit({**order, "count": 16, "priority": "interactive"})
-
-        assert client.job(bulk["id"])["state"] == "running", "the old job is too small to be caught at work"
         for job, version in ((quick, new), (bulk, old)):
             *_, last = client.watch(job["id"])
             assert (last["state"], last["done"]) == ("succeeded", job["total"])
