@@ -5,9 +5,9 @@ from typing import Any
 
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutting_down
 
+from prodgen.embedded.place import free_port
 from prodgen.errors import Unavailable
 from prodgen.runs.attempt import Attempt
-from prodgen.runs.launch import free_port
 from prodgen.runs.roster import Part
 from workers.app import app
 from workers.bell import node_queue, ring, ring_node
@@ -23,7 +23,7 @@ def claim() -> str:
     if here.is_leaving():
         return "this worker is going"
     try:
-        claimed = here.roster.claim(here.name, free_port())
+        claimed = here.roster.claim(here.name, free_port(""))
     except Unavailable as error:
         return str(error)
     if claimed is None:

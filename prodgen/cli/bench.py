@@ -41,7 +41,7 @@ def bench(
         batch = engine.forward.batch(saved)
         # The three are timed in turn, round by round, so that a machine that slows down slows all of them.
         with tempfile.TemporaryDirectory(prefix="prodgen-bench-") as folder:
-            stack = Stack(Place(Path(folder)), free_port(), None, workers=1)
+            stack = Stack(Place(Path(folder)), free_port(), None, workers=1, training_workers=0)
             with (
                 running(Supervisor(stack, console.print)) as key,
                 Client(stack.gateway, key) as gateway,

@@ -13,7 +13,9 @@ from rich.table import Column, Table
 from prodgen.cli.bars import Bars
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import client, console, results
+from prodgen.client import Client
 from prodgen.datasets.describe import summarise
+from prodgen.datasets.push import Pushed
 from prodgen.datasets.push import push as send
 from prodgen.errors import ProdgenError
 from prodgen.names import check_name
@@ -30,10 +32,7 @@ def push(
     """
     name = check_name(name_of(data) if name is None else name)
     with client() as gateway:
-        with Bars(json) as bars:
-            summary = summarise(data, bars.report)
-        with Bars(json, DownloadColumn()) as bars:
-            dataset, sent = send(gateway, data, name, summary, bars.report)
+        dataset, sent = bring(gateway, data, name, json)
     if json:
         print_json({**dataset, "sent": sent})
         return
@@ -41,6 +40,14 @@ def push(
     rest = "" if sent >= size else ", the rest was there" if sent else ", all of it was there"
     said = f"{dataset['id']}: {counts} images, {decimal(size)}, {decimal(sent)} sent{rest}"
     console.print(said, markup=False, soft_wrap=True)
+
+
+def bring(gateway: Client, folder: Path, name: str, quiet: bool) -> Pushed:
+    """Open the folder as training would, then make a version ``name`` of it."""
+    with Bars(quiet) as bars:
+        summary = summarise(folder, bars.report)
+    with Bars(quiet, DownloadColumn()) as bars:
+        return send(gateway, folder, name, summary, bars.report)
 
 
 def list_datasets(json: Json = False) -> None:

@@ -30,7 +30,9 @@ def demo(
     images = out / "images"
     shutil.rmtree(images, ignore_errors=True)
     make_folder(images)
-    stack = Stack(Place(out / "data"), 8000 if is_free(8000) else free_port(), None, workers=1)
+    stack = Stack(
+        Place(out / "data"), 8000 if is_free(8000) else free_port(), None, workers=1, training_workers=0
+    )
     with running(Supervisor(stack, console.print)) as api_key:
         console.print(f"API docs {stack.gateway}/docs   Flower {stack.flower}")
         with Client(stack.gateway, api_key) as gateway:

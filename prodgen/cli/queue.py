@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from prodgen.cli.bars import Bars
-from prodgen.cli.datasets import name_of
+from prodgen.cli.datasets import bring, name_of
 from prodgen.cli.options import print_json
 from prodgen.cli.remote import client, console
 from prodgen.client import Client
-from prodgen.datasets.describe import summarise
-from prodgen.datasets.push import push
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.training.recipe_files import load_recipe
 
@@ -40,7 +37,4 @@ def _find(gateway: Client, ref: str) -> str:
 
 def push_folder(gateway: Client, folder: Path, quiet: bool) -> str:
     """Bring a folder to the service, called as it is called -> NAME@VERSION."""
-    with Bars(quiet) as bars:
-        summary = summarise(folder, bars.report)
-    with Bars(quiet) as bars:
-        return str(push(gateway, folder, name_of(folder), summary, bars.report).dataset["id"])
+    return str(bring(gateway, folder, name_of(folder), quiet).dataset["id"])

@@ -12,6 +12,7 @@ from prodgen.datasets.versions import Dataset
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.whole import move_into_place
 
 DOWNLOADS = 8
 
@@ -35,7 +36,7 @@ def fetch_dataset(store: Store, dataset: Dataset, cache: Path, progress: Progres
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
         try:
             _download(store, dataset, files, partial, progress)
-            _move(partial, target, files)
+            move_into_place(partial, target, lambda: _is_whole(target, files))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except NotFound as error:
@@ -80,17 +81,3 @@ def _is_whole(folder: Path, files: Sequence[ListedFile]) -> bool:
         return all((folder / file.path).stat().st_size == file.bytes for file in files)
     except OSError:
         return False
-
-
-def _move(partial: Path, target: Path, files: Sequence[ListedFile]) -> None:
-    """Move ``partial`` to ``target``, unless another process was faster."""
-    for _ in range(2):
-        try:
-            partial.rename(target)
-        except OSError:
-            if _is_whole(target, files):
-                return
-            shutil.rmtree(target, ignore_errors=True)
-        else:
-            return
-    raise ProdgenError(f"{target} cannot be written")

@@ -68,10 +68,10 @@ def write_private(path: Path, value: Any) -> None:
     partial.replace(path)
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens on."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port of an address that nothing listens on; of every address for an empty one."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         port: int = probe.getsockname()[1]
         return port
 

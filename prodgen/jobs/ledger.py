@@ -36,27 +36,27 @@ class Ledger:
         self.prefix = check_name(prefix) + ":"
         self.lease_seconds = lease_seconds
         self._microseconds = int(lease_seconds * 1_000_000)
-        self._scripts = Scripts(client, self.prefix)
+        self.scripts = Scripts(client, self.prefix)
 
     # Orders
 
     def submit(self, entry: JobEntry) -> bool:
         """Owe the images of an order; False, changing nothing, when the job is already known."""
-        return bool(self._scripts.run("submit", *replies.identity(entry)))
+        return bool(self.scripts.run("submit", *replies.identity(entry)))
 
     def cancel(self, job: str) -> State | None:
         """Stop a job and return its state (None if unknown): what has ended, or is finishing, stays."""
-        return cast("State | None", self._scripts.run("cancel", job))
+        return cast("State | None", self.scripts.run("cancel", job))
 
     def progress(self, job: str) -> Progress | None:
         """Where the job stands; None for an unknown one."""
-        views = self._scripts.run("view", job)
+        views = self.scripts.run("view", job)
         return replies.progress(*views[0]) if views else None
 
     def jobs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[Progress]:
         """A tenant's jobs, newest first; ``before`` is the id of the last one seen."""
-        found = self._scripts.run("list", tenant, before or "", max(1, limit))
-        return [replies.progress(*view) for view in self._scripts.run("view", *found)]
+        found = self.scripts.run("list", tenant, before or "", max(1, limit))
+        return [replies.progress(*view) for view in self.scripts.run("view", *found)]
 
     def events(self, job: str, after: str = "0", block_ms: int = 0) -> list[Event]:
         """What happened to the job after event ``after`` ("0" for all that is kept), oldest first.
@@ -64,12 +64,12 @@ class Ledger:
         Waits up to ``block_ms`` for the first one, but never as long as the client's socket timeout. The
         stream keeps about the last thousand.
         """
-        entries = self._scripts.entries(f"job:{job}:events", after, block_ms)
+        entries = self.scripts.entries(f"job:{job}:events", after, block_ms)
         return [replies.event(id, fields) for id, fields in entries]
 
     def backlog(self, queue: Queue) -> Backlog:
         """How much a queue owes, and for how long."""
-        images, leases, microseconds = self._scripts.run("backlog", queue)
+        images, leases, microseconds = self.scripts.run("backlog", queue)
         return Backlog(queue, images, microseconds / 1_000_000, leases)
 
     # Work
@@ -81,33 +81,33 @@ class Ledger:
         killed another; while it holds that one it is given nothing else.
         """
         wanted = max(1, min(images // CELL, MAX_RUN))
-        answer = self._scripts.run("lease", queue, worker, wanted, self._microseconds)
+        answer = self.scripts.run("lease", queue, worker, wanted, self._microseconds)
         return replies.lease(answer) if answer else None
 
     def renew(self, tokens: Iterable[str]) -> dict[str, Held]:
         """Move the deadlines of held leases on; tells which are lost, and which belong to a cancelled job."""
         asked = list(tokens)
-        return dict(zip(asked, self._scripts.run("renew", self._microseconds, *asked), strict=True))
+        return dict(zip(asked, self.scripts.run("renew", self._microseconds, *asked), strict=True))
 
     def complete(self, token: str) -> bool:
         """Count the cells of a lease: True for the winner, whose manifest is to be published.
 
         A winner that asks again, because the answer was lost on the way, hears True again for five minutes.
         """
-        return bool(self._scripts.run("complete", token))
+        return bool(self.scripts.run("complete", token))
 
     def release(self, token: str) -> None:
         """Hand a lease back without blame, its cells not made."""
-        self._scripts.run("release", token)
+        self.scripts.run("release", token)
 
     def fail(self, token: str, message: str) -> None:
         """The work raised. One cell gets a strike; of several each is next run alone."""
-        self._scripts.run("fail", token, message[:500])
+        self.scripts.run("fail", token, message[:500])
 
     def expire(self) -> list[Lease]:
         """End the leases past their deadline; their workers are taken for dead."""
         expired: list[Lease] = []
-        while batch := self._scripts.run("expire", 100):
+        while batch := self.scripts.run("expire", 100):
             expired += map(replies.lease, batch)
         return expired
 
@@ -115,41 +115,41 @@ class Ledger:
 
     def finishing(self) -> list[str]:
         """Jobs that are all made, or cancelled, and whose end is not yet known to be in the store."""
-        return sorted(self._scripts.read("smembers", "finishing"))
+        return sorted(self.scripts.read("smembers", "finishing"))
 
     def won(self, job: str) -> dict[int, str]:
         """The first cell of each counted lease and its token, until the job is settled."""
-        won = self._scripts.read("hgetall", "job", job, "won")
+        won = self.scripts.read("hgetall", "job", job, "won")
         return {int(first): token for first, token in won.items()}
 
     def give_back(self, job: str, missing: Iterable[int]) -> bool:
         """Owe again those cells of a finishing job whose images are not in the store after all."""
-        return bool(self._scripts.run("give_back", job, *missing))
+        return bool(self.scripts.run("give_back", job, *missing))
 
     def settle(self, job: str, state: JobState) -> None:
         """The job's end is in the store: keep a line of it for listing, and never change it again."""
         end = (state.state, state.done, state.error or "", state.finished.timestamp())
-        self._scripts.run("settle", job, *end, *state.dead)
+        self.scripts.run("settle", job, *end, *state.dead)
 
     # Recovery
 
     def epoch(self) -> str | None:
         """The name of this life of the ledger, which every token begins with; None when it is lost."""
-        return cast("str | None", self._scripts.read("get", "epoch"))
+        return cast("str | None", self.scripts.read("get", "epoch"))
 
     def begin(self) -> str | None:
         """The right to rebuild a lost ledger; None if it is open, or another recovery is at it."""
         recovery = secrets.token_hex(8)
-        return recovery if self._scripts.run("begin", recovery, RECOVERY_SECONDS) else None
+        return recovery if self.scripts.run("begin", recovery, RECOVERY_SECONDS) else None
 
     def keep(self, recovery: str) -> None:
         """Say that the recovery is still at it; raises LedgerLost if it has lost its right."""
-        self._scripts.run("keep", recovery, RECOVERY_SECONDS)
+        self.scripts.run("keep", recovery, RECOVERY_SECONDS)
 
     def clear(self, recovery: str) -> None:
         """Drop whatever a lost ledger, or a recovery that died, has left."""
         cursor = "0"
-        while (cursor := self._scripts.run("clear", recovery, cursor)) != "0":
+        while (cursor := self.scripts.run("clear", recovery, cursor)) != "0":
             pass
 
     def restore(
@@ -171,19 +171,19 @@ class Ledger:
         # What runs is owed anew from now on; to all others nothing has happened.
         updated = state.finished.timestamp() if state else entry.created if name == "queued" else ""
         standing = (name, images, replies.images(aside, entry.total), (state and state.error) or "", updated)
-        run = self._scripts.run
+        run = self.scripts.run
         return bool(run("restore", recovery, *replies.identity(entry), *bitmaps, *standing, *sorted(aside)))
 
     def open(self, recovery: str) -> str:
         """Everything is restored: the ledger lives, under a new epoch."""
         epoch = secrets.token_hex(6)
-        self._scripts.run("open", recovery, epoch, self._server())
+        self.scripts.run("open", recovery, epoch, self._server())
         return epoch
 
     def restarted(self) -> bool:
         """Whether the server is another process than when this was last `checked`: it may have forgotten the
         last moments before its end."""
-        return bool(self._scripts.read("get", "server") != self._server())
+        return bool(self.scripts.read("get", "server") != self._server())
 
     def checked(self) -> None:
         """What the restarted server may have forgotten has been looked up in the store."""

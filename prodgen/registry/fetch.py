@@ -9,8 +9,7 @@ from prodgen.model_config import digest
 from prodgen.registry.files import CONFIG, WEIGHTS, check_weights
 from prodgen.registry.versions import Version
 from prodgen.storage.base import Store
-
-_CHUNK = 16 << 20
+from prodgen.storage.whole import download, move_into_place
 
 
 def fetch(store: Store, version: Version, cache: Path) -> Path:
@@ -26,11 +25,11 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
     try:
         for file in (WEIGHTS, CONFIG):
-            _download(store, f"{version.prefix}/{file}", partial / file)
+            download(store, f"{version.prefix}/{file}", partial / file)
         if not _is_sound(partial, version.version):
             raise ProdgenError(f"{version.ref} is corrupt in the store: its files do not match its version")
         check_weights(partial / WEIGHTS)
-        _replace(partial, target, version.version)
+        move_into_place(partial, target, lambda: _is_sound(target, version.version))
     except NotFound as error:
         raise ProdgenError(f"{version.ref} is incomplete in the store: {error}") from error
     finally:
@@ -38,29 +37,8 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
     return target
 
 
-def _download(store: Store, key: str, path: Path) -> None:
-    size = store.stat(key).size
-    with path.open("wb") as file:
-        for offset in range(0, size, _CHUNK):
-            file.write(store.get(key, offset, min(_CHUNK, size - offset)))
-
-
 def _is_sound(folder: Path, version: str) -> bool:
     try:
         return digest(folder) == version
     except OSError:
         return False
-
-
-def _replace(partial: Path, target: Path, version: str) -> None:
-    """Move ``partial`` to ``target``, unless another process was faster."""
-    for _ in range(2):
-        try:
-            partial.rename(target)
-        except OSError:
-            if _is_sound(target, version):
-                return
-            shutil.rmtree(target, ignore_errors=True)
-        else:
-            return
-    raise ProdgenError(f"{target} cannot be written")

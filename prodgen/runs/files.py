@@ -17,9 +17,9 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.runs.record import RunEnd, RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.whole import download
 
 STATE = "checkpoint.safetensors"
-_CHUNK = 16 << 20
 
 
 class Checkpoint(BaseModel):
@@ -76,11 +76,7 @@ def fetch_checkpoint(store: Store, record: RunRecord, found: Checkpoint, folder:
         if path.is_file() and sha256(path) == digest:
             continue
         partial = path.with_suffix(".fetch")
-        key = file_key(record, digest)
-        size = store.stat(key).size
-        with partial.open("wb") as file:
-            for offset in range(0, size, _CHUNK):
-                file.write(store.get(key, offset, min(_CHUNK, size - offset)))
+        download(store, file_key(record, digest), partial)
         if sha256(partial) != digest:
             raise ProdgenError(f"{name} of the checkpoint at step {found.step} is corrupt in the store")
         partial.replace(path)

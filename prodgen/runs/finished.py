@@ -8,7 +8,7 @@ from pathlib import Path
 from prodgen.errors import NotFound
 from prodgen.jobs.turns import turn
 from prodgen.lineage import Data, Lineage
-from prodgen.registry import PRODUCTION, publish, resolve
+from prodgen.registry import PRODUCTION, point, publish, resolve
 from prodgen.runs.record import RunEnd, RunRecord
 from prodgen.runs.roster import Roster
 from prodgen.storage.base import Store
@@ -42,10 +42,11 @@ def bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, s
     )
     (model / "lineage.json").write_text(lineage.model_dump_json(indent=1))
     metrics = json.loads((model / "metrics.json").read_text())
-    publish(store, model, record.name, record.tenant, ())
+    version = publish(store, model, record.name, record.tenant, ())
     what = f"aliases:{record.tenant}:{record.name}"
     with turn(roster.ledger, what, "another is moving an alias of this model"):
-        version = publish(store, model, record.name, record.tenant, _aliases(store, record))
+        for alias in _aliases(store, record):
+            point(store, record.name, alias, version.version, record.tenant)
     standing = roster.standing(record.id)
     end = RunEnd(
         state="succeeded",

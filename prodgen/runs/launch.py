@@ -147,11 +147,3 @@ def interface_of(address: str) -> str | None:
 
 def _options(given: dict[str, Any]) -> list[str]:
     return [f"--{name}={value}" for name, value in given.items()]
-
-
-def free_port() -> int:
-    """One that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-        return port

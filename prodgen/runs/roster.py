@@ -12,7 +12,6 @@ from typing import Any, Literal, cast
 
 from prodgen.jobs.entries import Event
 from prodgen.jobs.ledger import Ledger
-from prodgen.jobs.scripts import Scripts
 from prodgen.runs.record import RunEnd, RunRecord, RunState
 
 Held = Literal["held", "lost", "pause", "cancel", "regroup"]
@@ -68,7 +67,7 @@ class Roster:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.lease_seconds = ledger, ledger.lease_seconds
         self._microseconds = int(ledger.lease_seconds * 1_000_000)
-        self._scripts = Scripts(ledger.client, ledger.prefix)
+        self._scripts = ledger.scripts
 
     # Runs
 

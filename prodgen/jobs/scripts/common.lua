@@ -18,6 +18,17 @@ local function read(hash)
   return record
 end
 
+-- Some names of a sorted set, the highest first, after the name `before` in that order ('': from the beginning).
+local function page(set, before, limit)
+  local start = 0
+  if before ~= '' then
+    local rank = redis.call('ZREVRANK', set, before)
+    if not rank then return {} end
+    start = rank + 1
+  end
+  return redis.call('ZREVRANGE', set, start, start + limit - 1)
+end
+
 -- A job's record, or nil. Names that look like numbers stay names.
 local function find(id)
   local job = read(key('job', id))

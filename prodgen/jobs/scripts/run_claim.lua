@@ -51,8 +51,7 @@ end
 for _, id in ipairs(redis.call('ZCARD', key('runs', 'queued')) == 0 and
     redis.call('SMEMBERS', key('runs', 'running')) or {}) do
   local run = find_run(id)
-  if redis.call('HLEN', key('run', id, 'members')) < run.nodes and (run.wish or '') == '' and
-      can_carry(node, run) then
+  if is_short(run) and can_carry(node, run) then
     run.wish = 'regroup'
     announce_run(run, 'state')
     break

@@ -50,6 +50,11 @@ local function part_of(node)
   return {id, run.tenant, run.token, run.host, address, run.port, redis.call('HLEN', key('run', id, 'members'))}
 end
 
+-- Whether a run works with fewer nodes than it would like, and has nothing else to do first.
+local function is_short(run)
+  return redis.call('HLEN', key('run', run.id, 'members')) < run.nodes and (run.wish or '') == ''
+end
+
 -- Ends an attempt: its token is worth nothing any more, and its nodes are free.
 local function disband(run)
   for _, node in ipairs(redis.call('HKEYS', key('run', run.id, 'members'))) do
