@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
-import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -97,9 +96,9 @@ def killed(stack: Up, data: Path, recipe: dict[str, Any]) -> float:
             "id"
         ]
         wait_until(lambda: client.run(run)["step"] > 40, "the run does not begin", PATIENCE)
-        [agent] = [p for p in stack.processes() if "torch.distributed.run" in " ".join(p.cmdline())]
+        [agent] = stack.running("torch.distributed.run")
         before = client.run(run)
-        psutil.Process(agent.pid).kill()
+        agent.kill()
         begun = time.monotonic()
 
         def steps() -> bool:

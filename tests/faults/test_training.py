@@ -51,15 +51,9 @@ def run(stack: Up, data: str) -> Iterator[str]:
         wait_until(lambda: client.run(run)["state"] == "cancelled", "it is not cancelled", PATIENCE)
 
 
-def processes(stack: Up, module: str) -> list[psutil.Process]:
-    """Those of the stack that run a module of Python's."""
-    return [p for p in stack.processes() if f"-m {module}" in " ".join(p.cmdline())]
-
-
 def ranks(stack: Up) -> list[psutil.Process]:
-    """The processes that train; torchrun's own command names their module too."""
-    agents = {p.pid for p in processes(stack, "torch.distributed.run")}
-    return [p for p in processes(stack, "prodgen.training.node") if p.pid not in agents]
+    """The processes that train."""
+    return stack.running("prodgen.training.node")
 
 
 def settled(client: Client, run: str, checkpoints: int = 1) -> int:
@@ -81,16 +75,16 @@ def kill_rank(stack: Up) -> None:
 
 
 def kill_torchrun(stack: Up) -> None:
-    os.kill(processes(stack, "torch.distributed.run")[0].pid, signal.SIGKILL)
+    os.kill(stack.running("torch.distributed.run")[0].pid, signal.SIGKILL)
 
 
 def kill_child(stack: Up) -> None:
-    [agent] = processes(stack, "torch.distributed.run")
+    [agent] = stack.running("torch.distributed.run")
     os.kill(agent.ppid(), signal.SIGKILL)
 
 
 def kill_worker(stack: Up) -> None:
-    [agent] = processes(stack, "torch.distributed.run")
+    [agent] = stack.running("torch.distributed.run")
     os.kill(psutil.Process(agent.ppid()).ppid(), signal.SIGKILL)
 
 
@@ -145,7 +139,7 @@ def test_a_run_outlives(stack: Up, run: str, fault: Callable[[Up], None]) -> Non
 def test_a_node_that_freezes_past_its_lease_ends_itself_and_changes_nothing(stack: Up, run: str) -> None:
     with stack.client() as client:
         settled(client, run)
-        [agent] = processes(stack, "torch.distributed.run")
+        [agent] = stack.running("torch.distributed.run")
         launcher = psutil.Process(agent.ppid())
         [rank] = ranks(stack)
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,5 +179,11 @@ def trains(place: Place, number: int) -> bool:
     """Whether a rank runs on a machine."""
     name = place.network.names[number]
     found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=True)
-    commands = (Path("/proc") / pid / "cmdline" for pid in found.stdout.split())
-    return any(b"prodgen.training.node" in command.read_bytes() for command in commands if command.exists())
+    return any(b"prodgen.training.node" in command(pid) for pid in found.stdout.split())
+
+
+def command(pid: str) -> bytes:
+    """Of a process, if it still is one."""
+    with suppress(OSError):
+        return (Path("/proc") / pid / "cmdline").read_bytes()
+    return b""

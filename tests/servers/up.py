@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,6 +110,16 @@ class Up:
     def processes(self) -> list[psutil.Process]:
         """All that lives of it, whoever is its parent by now."""
         return [process for process in psutil.process_iter() if _has(process, self._mark)]
+
+    def running(self, module: str) -> list[psutil.Process]:
+        """Those that run a module of Python's, whatever their arguments name; some may end meanwhile."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                if "-m" in words and words[words.index("-m") + 1] == module:
+                    found.append(process)
+        return found
 
     @property
     def environment(self) -> dict[str, str]:
