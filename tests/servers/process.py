@@ -10,13 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 _START_SECONDS = 30
+_GIVEN: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nothing listens on, and that nobody was given before.
+
+    A server with SO_REUSEPORT (Swift's four) would share another's port without a word.
+    """
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            return port
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = _START_SECONDS) -> None:
