@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     """Where other training nodes reach this one; that which reaches Redis, if left out."""
     model_memory_mb: int = Field(default=2048, ge=1)
     """MiB of models that a worker keeps in memory; those used least recently go first."""
+    cache_mb: int = Field(default=51_200, ge=1)
+    """MiB of fetched models in ``model_cache``, and of data sets and models in ``training_folder``, that are
+    kept; those used least recently go first."""
     ready_file: Path | None = None
     """Made by a worker once it is warm, for whoever watches it."""
     max_images_per_job: int = Field(default=10_000_000, ge=1)

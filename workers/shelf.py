@@ -11,7 +11,9 @@ from pathlib import Path
 from prodgen.generation.engine import Engine
 from prodgen.models import SavedModel, load_model
 from prodgen.registry import Version, fetch, resolve
+from prodgen.settings import settings
 from prodgen.storage import Store
+from prodgen.storage.cache import make_room
 
 log = logging.getLogger("prodgen.worker")
 
@@ -53,6 +55,7 @@ class Shelf:
                 return model
             version = resolve(self._store, ref, tenant)
             model = load_model(fetch(self._store, version, self._cache), version.name, self._engine.device)
+            make_room(settings().cache_mb << 20, [self._cache])
             rate = max(self._engine.forward.tune(model).values())
             log.info("%s is warm: %.0f images/s", ref, rate)
             with self._shelf:

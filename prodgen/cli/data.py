@@ -27,6 +27,7 @@ app.command()(photographs.clean)
 app.command()(photographs.prepare)
 app.command()(datasets.push)
 app.command("list")(datasets.list_datasets)
+app.command()(datasets.remove)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from prodgen.datasets.versions import Dataset
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.cache import mark_used
 from prodgen.storage.whole import move_into_place
 
 DOWNLOADS = 8
@@ -25,11 +26,12 @@ def fetch_dataset(store: Store, dataset: Dataset, cache: Path, progress: Progres
 
     Every chunk is held against its sha256; one that does not match, or is gone, raises ProdgenError. The
     folder is called by the digest of its whole content, so any number of processes, tenants and names may
-    share the cache. One that lost something is fetched again.
+    share the cache; `make_room` bounds it. One that lost something is fetched again.
     """
     target = cache / dataset.listing
     try:
         files = read_listing(_get(store, dataset, dataset.listing, None, "the list of its files"))
+        mark_used(target)
         if _is_whole(target, files):
             return target
         cache.mkdir(parents=True, exist_ok=True)
@@ -64,6 +66,7 @@ def _download(
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         for length in pool.map(bring, [(file, chunk) for file in files for chunk in file.cut()]):
             done += length
+            mark_used(folder)
             if progress:
                 progress(done, dataset.bytes)
 

@@ -9,6 +9,7 @@ from prodgen.model_config import digest
 from prodgen.registry.files import CONFIG, WEIGHTS, check_weights
 from prodgen.registry.versions import Version
 from prodgen.storage.base import Store
+from prodgen.storage.cache import mark_used
 from prodgen.storage.whole import download, move_into_place
 
 
@@ -16,9 +17,10 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
     """The folder under ``cache`` with the version's config and weights, downloaded unless it is there.
 
     What does not match the version's digest is never handed out: a broken copy in the cache is fetched again,
-    a broken original raises ProdgenError. Any number of processes may share the cache.
+    a broken original raises ProdgenError. Any number of processes may share the cache; `make_room` bounds it.
     """
     target = cache / f"{version.name}-{version.version}"
+    mark_used(target)
     if _is_sound(target, version.version):
         return target
     cache.mkdir(parents=True, exist_ok=True)
@@ -29,6 +31,7 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
         if not _is_sound(partial, version.version):
             raise ProdgenError(f"{version.ref} is corrupt in the store: its files do not match its version")
         check_weights(partial / WEIGHTS)
+        mark_used(partial)
         move_into_place(partial, target, lambda: _is_sound(target, version.version))
     except NotFound as error:
         raise ProdgenError(f"{version.ref} is incomplete in the store: {error}") from error

@@ -5,7 +5,9 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,13 @@ from typer.testing import CliRunner
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.open import open_catalogue
 from prodgen.cli.data import app
-from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.client import Client as Service
+from prodgen.datasets import datasets, fetch_dataset, resolve_dataset
+from prodgen.datasets.describe import summarise
+from prodgen.datasets.push import push
+from prodgen.datasets.turns import dataset_turn
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.runs.roster import Roster
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.datasets.folders import FILES, KINDS, pictures, prepared
@@ -225,7 +232,7 @@ def test_another_tenants_data_is_not_found(
 
 def test_a_key_without_the_scope_sees_and_makes_nothing(gateway: Gateway) -> None:
     with gateway.client("orderers", ["generate", "promote"]) as orderer:
-        for method, url in (("GET", ""), ("GET", "/shop"), ("POST", "/shop")):
+        for method, url in (("GET", ""), ("GET", "/shop"), ("POST", "/shop"), ("DELETE", "/shop")):
             status, error = orderer.error(method, f"/v1/datasets{url}", json={})
             assert (status, error["code"]) == (403, "forbidden")
             assert "scope train" in error["message"]
@@ -295,3 +302,135 @@ def test_what_is_asked_for_is_bounded(client: Client) -> None:
     for ids in ([], ["x"], ["0" * 64] * 10_001):
         assert client.error("POST", "/v1/uploads/missing", json={"ids": ids})[0] == 400
     assert client.error("POST", "/v1/datasets/shop", content=b" " * (1 << 20) + b"{}")[0] == 413
+
+
+# Removal
+
+
+def test_what_is_removed_is_gone_with_what_no_other_needs(
+    environment: dict[str, str], client: Client, store: LocalStore, tmp_path: Path
+) -> None:
+    folder = pictures(tmp_path / "shop")
+    first, shared = pushed(folder), pushed(folder, "--name", "other")
+    Image.new("RGB", (20, 30), "red").save(folder / "train" / "bag" / "0.png")
+    second = pushed(folder)
+
+    body = client.request("DELETE", f"/v1/datasets/{first['id']}").json()
+    assert body == {"object": "removal", "removed": [first["id"]], "bytes": 0}
+    removed = json.loads(run("remove", "shop", "--json"))
+    assert removed["removed"] == [second["id"]]
+    assert second["sent"] < removed["bytes"] < second["sent"] + 10_000, "and the list of its files"
+    with pytest.raises(ProdgenError, match="there is no data set 'shop'; there are other"):
+        run("remove", "shop")
+    with pytest.raises(ProdgenError, match="'other@' ends before the version"):
+        run("remove", "other@")
+    with pytest.raises(ProdgenError):
+        run("remove", "other?")
+    assert [dataset["id"] for dataset in json.loads(run("list", "--json"))] == [shared["id"]]
+    assert run("remove", "other").strip().startswith(f"removed {shared['id']}: ")
+    assert list(store.list(f"{keys.TENANTS}{client.tenant}/")) == []
+    assert pushed(folder)["sent"] == second["bytes"]
+
+
+def test_another_tenants_data_cannot_be_removed(
+    environment: dict[str, str], gateway: Gateway, stranger: Client, store: LocalStore, tmp_path: Path
+) -> None:
+    folder = prepared(tmp_path / "shop")
+    said = pushed(folder)
+    with gateway.client(stranger.tenant, ["train"]) as other:
+        for ref in ("shop", said["id"]):
+            status, error = other.error("DELETE", f"/v1/datasets/{ref}")
+            assert (status, error["code"], error["param"]) == (404, "not_found", "dataset")
+        key = other.headers["Authorization"].removeprefix("Bearer ")
+        with Service(gateway.settings.public_url, key) as theirs:
+            push(theirs, folder, "shop", summarise(folder, lambda *_: None), lambda *_: None)
+    run("remove", "shop")
+    assert resolve_dataset(store, stranger.tenant, "shop").ref == said["id"]
+    assert fetch_dataset(store, resolve_dataset(store, stranger.tenant, "shop"), tmp_path / "cache")
+
+
+def test_what_a_run_reads_stays_until_the_run_has_ended(
+    environment: dict[str, str], gateway: Gateway, client: Client, tmp_path: Path
+) -> None:
+    toys = write_catalogue(tmp_path / "toys", count=200, size=16)
+    read, unread = pushed(toys), pushed(prepared(tmp_path / "shop"), "--name", "toys")
+    Roster(gateway.ledger).beat("n1", "10.0.0.1", 1)
+    recipe = {"name": "toy", "family": "resnet", "widths": [16, 8], "latent_dim": 16, "batch": 16}
+    body = {"recipe": {**recipe, "steps": 100}, "data": read["id"]}
+    runs = [client.post("/v1/training-jobs", json=body).json()["id"] for _ in range(2)]
+    client.post(f"/v1/training-jobs/{runs[0]}/pause")
+
+    def refused(ref: str, run: str, state: str) -> bool:
+        status, error = client.error("DELETE", f"/v1/datasets/{ref}")
+        sentence = f"run {run} is {state} and reads {read['id']}; cancel it, or wait for its end"
+        return (status, error["message"]) == (409, sentence)
+
+    assert refused("toys", runs[1], "queued")
+    client.post(f"/v1/training-jobs/{runs[1]}/cancel")
+    assert refused(read["id"], runs[0], "paused")
+    with pytest.raises(ProdgenError, match="is paused and reads"):
+        run("remove", "toys")
+    assert json.loads(run("remove", unread["id"], "--json"))["removed"] == [unread["id"]]
+    client.post(f"/v1/training-jobs/{runs[0]}/cancel")
+    assert json.loads(run("remove", "toys", "--json"))["removed"] == [read["id"]]
+
+
+def test_a_ledger_that_may_have_forgotten_runs_is_not_believed(
+    environment: dict[str, str], gateway: Gateway, client: Client, tmp_path: Path
+) -> None:
+    pushed(prepared(tmp_path / "shop"))
+    gateway.ledger.client.set("prodgen:server", "another process")
+    status, error = client.error("DELETE", "/v1/datasets/shop")
+    assert (status, "being rebuilt" in error["message"]) == (503, True)
+    wait_until(lambda: not gateway.ledger.restarted(), "nobody looked what was forgotten")
+    assert client.request("DELETE", "/v1/datasets/shop").status_code == 200
+
+
+def test_one_at_a_time_makes_or_removes(
+    environment: dict[str, str], gateway: Gateway, client: Client, tmp_path: Path
+) -> None:
+    pushed(prepared(tmp_path / "shop"))
+    with dataset_turn(gateway.ledger, client.tenant):
+        status, error = client.error("DELETE", "/v1/datasets/shop")
+    assert (status, error["code"]) == (503, "unavailable")
+    assert "another data set of yours is just being made or removed" in error["message"]
+
+
+def test_whoever_pushes_while_others_remove_gets_all_or_is_told_to_push_again(
+    environment: dict[str, str], gateway: Gateway, client: Client, store: LocalStore, tmp_path: Path
+) -> None:
+    folder = pictures(tmp_path / "shop", 30)
+    summary, end, told = summarise(folder, lambda *_: None), time.monotonic() + 6, list[str]()
+
+    def at(act: Callable[[Service], object]) -> threading.Thread:
+        def work() -> None:
+            key = environment["PRODGEN_API_KEY"]
+            with Service(gateway.settings.public_url, key) as service:
+                service.missing(["0" * 64])  # from now on it is waited for
+                while time.monotonic() < end:
+                    try:
+                        act(service)
+                    except ProdgenError as error:
+                        told.append(str(error))
+                    else:
+                        told.append("done")
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        return thread
+
+    names = ("one", "two")
+    pushing = [at(lambda s, n=name: push(s, folder, n, summary, lambda *_: None)) for name in names]
+    removing = [at(lambda s, n=name: s.delete_dataset(n)) for name in names]
+    for thread in [*pushing, *removing]:
+        thread.join()
+    sentences = {sentence for sentence in told if "there is no data set" not in sentence}
+    assert "done" in sentences
+    assert all("or push again" in sentence for sentence in sentences - {"done"}), sentences
+    for dataset in datasets(store, client.tenant):
+        assert fetch_dataset(store, dataset, tmp_path / dataset.name)
+    for name in names:
+        assert pushed(folder, "--name", name)["name"] == name
+        assert fetch_dataset(store, resolve_dataset(store, client.tenant, name), tmp_path / "again")
+        run("remove", name)
+    assert uploads(store, client) == {}

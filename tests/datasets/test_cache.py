@@ -1,0 +1,183 @@
+"""A machine's disk holds what is used, and never more of the rest than there is room for."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from prodgen.catalog.catalogue import digest
+from prodgen.catalog.open import open_catalogue
+from prodgen.datasets import fetch_dataset
+from prodgen.registry import fetch, publish
+from prodgen.storage.cache import held, hold, make_room, mark_used
+from prodgen.storage.local import LocalStore
+from tests.datasets.conftest import Push
+from tests.datasets.folders import pictures
+from tests.sample_models import write_model
+from tests.toys import write_catalogue
+
+HOUR = 3600.0
+
+
+def fetched(cache: Path, letter: str, hours: float, size: int = 100) -> Path:
+    """A fetched folder that was used so long ago."""
+    folder = cache / (letter * 64)
+    (folder / "train").mkdir(parents=True)
+    (folder / "train" / "images").write_bytes(b"x" * (size - 10))
+    (folder / "names.txt").write_bytes(b"x" * 10)
+    return aged(folder, hours)
+
+
+def aged(folder: Path, hours: float) -> Path:
+    """Used last so long ago."""
+    then = time.time() - hours * HOUR
+    os.utime(folder, (then, then))
+    return folder
+
+
+def test_what_was_used_least_recently_goes_until_the_rest_fits(tmp_path: Path) -> None:
+    data, models = tmp_path / "data", tmp_path / "models"
+    old, older, oldest = (fetched(data, letter, hours) for letter, hours in (("a", 2), ("b", 3), ("c", 4)))
+    model = models / "shoes-0123456789ab"
+    model.mkdir(parents=True)
+    (model / "model.safetensors").write_bytes(b"x" * 100)
+    aged(model, 3.5)
+    make_room(400, [data, models])
+    assert all(folder.exists() for folder in (old, older, oldest, model))
+    make_room(399, [data, models])
+    assert [f.exists() for f in (old, older, oldest, model)] == [True, True, False, True]
+    make_room(200, [data, models])
+    assert [f.exists() for f in (old, older, model)] == [True, True, False]
+    mark_used(older)
+    make_room(100, [data, models])
+    assert [f.exists() for f in (old, older)] == [False, True]
+    assert [*data.iterdir()] == [older]
+    assert [*models.iterdir()] == []
+
+
+def test_what_may_just_be_opened_and_what_is_in_use_stays_whatever_it_takes(tmp_path: Path) -> None:
+    new, used, old = fetched(tmp_path, "a", 0.9), fetched(tmp_path, "b", 50), fetched(tmp_path, "c", 2)
+    make_room(1, [tmp_path], in_use=[used])
+    assert [f.exists() for f in (new, used, old)] == [True, True, False]
+    make_room(1, [tmp_path])
+    assert [f.exists() for f in (new, used)] == [True, False]
+
+
+def test_what_is_held_stays_for_as_long_as_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    used, runs = fetched(tmp_path / "data", "a", 2), Path("runs")
+    for name in ("one", "two", "idle"):
+        (runs / name).mkdir(parents=True)
+    hold(runs / "one", Path("data") / used.name)
+    for _ in range(2):
+        hold(runs / "two", Path("data") / used.name)
+    for name in ("one", "two"):
+        make_room(1, [Path("data")], held(runs))
+        assert (used / "names.txt").exists()
+        shutil.rmtree(runs / name)
+    make_room(1, [Path("data")], held(runs))
+    assert not used.exists()
+
+
+def test_nothing_else_is_touched(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in ("judges", "training", ".partial-new", "notes.txt", "abc-0123")]
+    for path in kept[:3]:
+        path.mkdir()
+        (path / "file").write_bytes(b"x" * 1000)
+    kept[3].write_text("mine")
+    kept[4].mkdir()
+    dead = tmp_path / ".partial-dead"
+    dead.mkdir()
+    for path in kept:
+        aged(path, 20)
+    aged(dead, 25)
+    make_room(1, [tmp_path, tmp_path / "nowhere"])
+    assert all(path.exists() for path in kept)
+    assert not dead.exists(), "what was half fetched or half removed a day ago is nobody's"
+
+
+def test_what_is_fetched_is_marked(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
+    dataset = put(local_store, pictures(tmp_path / "source"))
+    version = publish(local_store, write_model(tmp_path / "model"), "shoes", None)
+    for get in (
+        lambda: fetch_dataset(local_store, dataset, tmp_path / "cache"),
+        lambda: fetch(local_store, version, tmp_path / "cache"),
+    ):
+        for _ in range(2):  # downloaded, then there already
+            begun = time.time()
+            folder = get()
+            assert folder.stat().st_mtime >= begun - 0.1
+            aged(folder, 2)
+        make_room(1, [tmp_path / "cache"])
+        assert not folder.exists()
+        assert get() == folder, "what went is fetched again"
+
+
+def test_a_folder_that_is_taken_up_while_it_goes_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fetched(tmp_path, "a", 2)
+    rename = Path.rename
+
+    def just_then(self: Path, target: Path) -> Path:
+        if self == folder:
+            mark_used(folder)  # by another process, which then sees it whole
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", just_then)
+    make_room(1, [tmp_path])
+    assert [*tmp_path.iterdir()] == [folder]
+    assert len([*folder.rglob("*")]) == 3
+
+
+NODE = """
+import random, sys, time
+from pathlib import Path
+from prodgen.catalog.catalogue import digest
+from prodgen.catalog.open import open_catalogue
+from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.storage import cache as module
+from prodgen.storage.cache import make_room
+from prodgen.storage.local import LocalStore
+
+module.RECENT = 2.0
+root, tenant, folder, seed = sys.argv[1:]
+store, cache = LocalStore(Path(root), "secret", "http://gateway.test"), Path(folder)
+random.seed(int(seed))
+wanted = dict(line.split() for line in sys.stdin.read().splitlines())
+gone, end = 0, time.monotonic() + 60
+while gone < 15 and time.monotonic() < end:
+    name = random.choice(sorted(wanted))
+    dataset = resolve_dataset(store, tenant, name)
+    gone += not (cache / dataset.listing).exists()
+    folder = fetch_dataset(store, dataset, cache)
+    make_room(1, [cache])
+    assert digest(open_catalogue(folder)) == wanted[name], name
+    time.sleep(random.random() / 4)
+assert gone == 15, 'hardly anything was removed'
+"""
+
+
+def test_nodes_that_share_a_folder_never_lose_what_they_are_about_to_open(
+    local_store: LocalStore, put: Push, tenant: str, tmp_path: Path
+) -> None:
+    wanted = {}
+    for number in range(24):
+        source = write_catalogue(tmp_path / f"toys-{number}", count=20 + number)
+        put(local_store, source, f"toys-{number}")
+        wanted[f"toys-{number}"] = digest(open_catalogue(source))
+    arguments = [str(tmp_path / "store"), tenant, str(tmp_path / "cache")]
+    nodes = [
+        subprocess.Popen([sys.executable, "-c", NODE, *arguments, str(seed)], stdin=-1, text=True)
+        for seed in range(3)
+    ]
+    for node in nodes:
+        assert node.stdin
+        node.stdin.write("".join(f"{name} {value}\n" for name, value in wanted.items()))
+        node.stdin.close()
+    assert [node.wait(90) for node in nodes] == [0, 0, 0]
+    assert all(len(path.name) == 64 for path in (tmp_path / "cache").iterdir())
