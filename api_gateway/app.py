@@ -14,12 +14,14 @@ from api_gateway.middleware import Bounded, Observed
 from api_gateway.routes import (
     aliases,
     datasets,
+    evaluations,
     events,
     health,
     images,
     jobs,
     models,
     objects,
+    preparations,
     training,
     uploads,
 )
@@ -31,7 +33,20 @@ from prodgen.jobs.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (jobs, events, images, uploads, datasets, models, aliases, training, objects, health)
+ROUTES = (
+    jobs,
+    events,
+    images,
+    uploads,
+    datasets,
+    models,
+    aliases,
+    preparations,
+    training,
+    evaluations,
+    objects,
+    health,
+)
 
 DESCRIPTION = """
 Order product images, follow them, fetch them. Every request but the health checks carries an API key:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from api_gateway.services import Services
 from prodgen.errors import NotFound
 from prodgen.runs.files import find_record, load_end, newest_checkpoint
-from prodgen.runs.record import RunEnd, RunRecord, RunState, TrainingSpec
+from prodgen.runs.record import RunEnd, RunRecord, RunState, Spec
 from prodgen.runs.roster import Roster, Standing
 
 _ID = re.compile(r"[0-9a-f]{24}")
@@ -30,12 +30,14 @@ class RunLinks(BaseModel):
 class RunView(BaseModel):
     """A run as it stands. ``wish`` is what it was asked to do and has not done yet.
 
-    ``metrics`` are those of the last evaluation, at the end those of the best step; ``progress`` is what it
-    told last; ``nodes`` those that work on it now.
+    ``title`` says what it does. ``metrics`` are those of the last evaluation, at the end those of the best
+    step, or what became of the pictures; ``progress`` is what it told last; ``nodes`` those that work on it
+    now.
     """
 
     id: str
     object: Literal["training-job"] = "training-job"
+    title: str
     state: RunState
     wish: Literal["", "pause", "cancel", "regroup"]
     step: int
@@ -56,14 +58,15 @@ class RunView(BaseModel):
 
 
 class RunDetails(RunView):
-    """A run with what was asked for; ``model`` is the version that came of it."""
+    """A run with what was asked for; ``model`` or ``dataset`` is the version that came of it."""
 
     name: str
     data: str
     source: str | None
     recipe: dict[str, Any]
     model: str | None
-    request: TrainingSpec
+    dataset: str | None
+    request: Spec
 
     @classmethod
     def of_record(cls, standing: Standing, record: RunRecord, end: RunEnd | None) -> "RunDetails":
@@ -72,7 +75,8 @@ class RunDetails(RunView):
         if end and end.state == standing.state:
             fields["metrics"] = end.metrics or fields["metrics"]
         asked = {name: getattr(record, name) for name in ("name", "data", "source", "recipe")}
-        return cls(**fields, **asked, model=end.model if end else None, request=record.spec)
+        model, dataset = (end.model, end.dataset) if end else (None, None)
+        return cls(**fields, **asked, model=model, dataset=dataset, request=record.spec)
 
 
 class RunList(BaseModel):
@@ -101,6 +105,7 @@ def standing_of(here: Services, record: RunRecord) -> Standing:
     return Standing(
         id=record.id,
         tenant=record.tenant,
+        title=record.title,
         state=end.state if end else "queued",
         step=end.step if end else newest.step if newest else 0,
         steps=record.steps,
@@ -117,6 +122,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
     told = dict(standing.progress)
     return {
         "id": standing.id,
+        "title": standing.title,
         "state": standing.state,
         "wish": standing.wish,
         "step": standing.step,

@@ -10,6 +10,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -86,10 +87,13 @@ class Client:
         """One data set, with what it holds."""
         return self._send("GET", f"/v1/datasets/{ref}")
 
+    def delete_dataset(self, ref: str) -> dict[str, Any]:
+        """Remove a version, or all of a name, for good -> what is ``removed``, and its ``bytes``."""
+        return self._send("DELETE", f"/v1/datasets/{quote(ref, safe='@')}", timeout=600.0)
+
     def submit(self, spec: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
         """Order a job; the same key never orders twice."""
-        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
-        return self._send("POST", "/v1/jobs", json=spec, headers=headers)
+        return self._order("/v1/jobs", spec, idempotency_key)
 
     def job(self, job: str) -> dict[str, Any]:
         """Where the job stands."""
@@ -123,8 +127,15 @@ class Client:
 
     def train(self, spec: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
         """Queue a training run; the same key never queues it twice."""
-        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
-        return self._send("POST", "/v1/training-jobs", json=spec, headers=headers)
+        return self._order("/v1/training-jobs", spec, idempotency_key)
+
+    def prepare(self, spec: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
+        """Queue the preparation of photographs; what is said of `run` holds for it too."""
+        return self._order("/v1/preparation-jobs", spec, idempotency_key)
+
+    def evaluate(self, spec: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
+        """Queue the evaluation of a model; what is said of `run` holds for it too."""
+        return self._order("/v1/evaluation-jobs", spec, idempotency_key)
 
     def run(self, run: str) -> dict[str, Any]:
         """Where a training run stands."""
@@ -139,7 +150,7 @@ class Client:
         return self._send("POST", f"/v1/training-jobs/{run}/{wish}")
 
     def samples(self, run: str) -> list[dict[str, Any]]:
-        """The grids of a training run so far: ``step`` and a signed ``url``."""
+        """The pictures of a training run so far: ``name``, ``step`` and a signed ``url``."""
         return list(self._pages(f"/v1/training-jobs/{run}/samples", 100))
 
     def fetch_sample(self, sample: dict[str, Any], path: Path) -> None:
@@ -235,6 +246,10 @@ class Client:
                     event = value.strip()
                 elif field == "data":
                     yield event, json.loads(value)
+
+    def _order(self, path: str, spec: dict[str, Any], idempotency_key: str | None) -> dict[str, Any]:
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        return self._send("POST", path, json=spec, headers=headers)
 
     def _send(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         return self._answer(lambda: self._http.request(method, path, **options))

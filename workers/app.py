@@ -26,7 +26,6 @@ app.conf.update(
     },
     task_ignore_result=True,
     task_track_started=True,
-    task_send_sent_event=True,
     worker_send_task_events=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,

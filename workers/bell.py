@@ -22,9 +22,9 @@ def ring_settle() -> None:
     _send("maintain.settle")
 
 
-def ring_node(node: str) -> None:
-    """A training node has a part in a run."""
-    _send("train.part", node_queue(node))
+def ring_node(node: str, title: str) -> None:
+    """A training node has a part in a run, which Flower calls by its title."""
+    _send("train.part", queue=node_queue(node), shadow=title)
 
 
 def node_queue(node: str) -> str:
@@ -32,8 +32,8 @@ def node_queue(node: str) -> str:
     return f"training.{node.partition('~')[0]}"
 
 
-def _send(task: str, queue: str | None = None) -> None:
+def _send(task: str, **options: str) -> None:
     try:
-        app.send_task(task, queue=queue, retry=False, expires=60)
+        app.send_task(task, retry=False, expires=60, **options)
     except (KombuError, OSError) as error:
         log.warning("doorbell %s not rung: %s", task, error)

@@ -34,7 +34,7 @@ def settle() -> str:
     return ", ".join(f"job {r.id[:6]} {s.state}: {s.done} images" for r, s in ended) or "nothing to settle"
 
 
-@app.task(name="maintain.tick")
+@app.task(name="maintain.tick", send_events=False)  # Flower would show nothing else
 def tick() -> str:
     """Whatever is owed to time. A long one, such as a recovery, is not joined by the next."""
     if not _ticking.acquire(blocking=False):

@@ -89,9 +89,9 @@ class TrainingNode:
         while not self.is_leaving():
             try:
                 part: Part | None = self.roster.beat(self.name, self.address, self.devices)
-                lost = part and part.token == told != self._at_work()
-                if lost and not self.roster.ledger.client.llen(node_queue(self.name)):
-                    ring_node(self.name)
+                lost = part is not None and part.token == told != self._at_work()
+                if part and lost and not self.roster.ledger.client.llen(node_queue(self.name)):
+                    ring_node(self.name, part.title)
                 told = part.token if part else ""
             except Exception as error:  # this thread must outlive whatever happens to Redis
                 log.warning("no beat: %s", error)

@@ -8,17 +8,16 @@ from celery.signals import celeryd_after_setup, worker_ready, worker_shutting_do
 from prodgen.embedded.place import free_port
 from prodgen.errors import Unavailable
 from prodgen.runs.attempt import Attempt
-from prodgen.runs.roster import Part
 from workers.app import app
 from workers.bell import node_queue, ring, ring_node
-from workers.node import TrainingNode, name_node, training_node
+from workers.node import name_node, training_node
 
 log = logging.getLogger("prodgen.training")
 
 
 @app.task(name="train.claim")
 def claim() -> str:
-    """Take the oldest run that can have its nodes, tell them, and do this node's part."""
+    """Reserve the nodes of the oldest run that can have them, and tell each, this one too, to do its part."""
     here = training_node()
     if here.is_leaving():
         return "this worker is going"
@@ -29,10 +28,9 @@ def claim() -> str:
     if claimed is None:
         return "nothing to do"
     part, members = claimed
-    for member in members:
-        if member != here.name:
-            ring_node(member)
-    return _work(here, part)
+    for member in members or [here.name]:
+        ring_node(member, part.title)
+    return f"{part.title}: {part.nodes} node{'s' * (part.nodes > 1)}"
 
 
 @app.task(name="train.part")
@@ -43,10 +41,8 @@ def take_part() -> str:
         part = here.roster.beat(here.name, here.address, here.devices)
     except Unavailable as error:
         return str(error)
-    return _work(here, part) if part else "nothing to do"
-
-
-def _work(here: TrainingNode, part: Part) -> str:
+    if part is None:
+        return "nothing to do"
     attempt = Attempt(here.store, here.roster, part, here.name, here.address, here.folder, here.is_leaving)
     with here.working(part):
         said = attempt.work()

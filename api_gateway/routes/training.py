@@ -13,8 +13,8 @@ from api_gateway.streaming import Start, respond
 from api_gateway.training import RunDetails, RunList, RunView, find_run, standing_of
 from prodgen.jobs.ledger import Event
 from prodgen.runs.ending import settle
-from prodgen.runs.files import forget_end, load_end
-from prodgen.runs.record import ENDED, RunRecord, TrainingSpec
+from prodgen.runs.files import forget_end, load_end, write_wish
+from prodgen.runs.record import ENDED, RunRecord, Spec, TrainingSpec
 from prodgen.runs.roster import Roster, Wish
 from prodgen.runs.submission import submit_run
 from prodgen.storage import keys
@@ -22,17 +22,22 @@ from prodgen.storage import keys
 router = APIRouter(prefix="/v1/training-jobs", tags=["training"])
 
 Here = Annotated[Services, Depends(services)]
+Key = Annotated[
+    str | None,
+    Header(min_length=1, max_length=200, description="The same key with the same request is the same run."),
+]
 
 
 class SampleView(BaseModel):
-    """A grid of images from fixed latents, and a link to it."""
+    """A picture of what a run makes, or another file, and a link to it; ``step``: that of a training run."""
 
-    step: int
+    name: str
+    step: int | None
     url: str
 
 
 class SampleList(BaseModel):
-    """The grids so far, by step."""
+    """What there is so far, by step."""
 
     object: Literal["list"] = "list"
     data: list[SampleView]
@@ -46,16 +51,23 @@ def send(
     here: Here,
     response: Response,
     later: BackgroundTasks,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1, max_length=200, description="The same key with the same request is the same run."
-        ),
-    ] = None,
+    idempotency_key: Key = None,
 ) -> RunDetails:
     """Queue a run. It is refused now if it could not end well for a reason that can be known now."""
+    return queue(spec, caller.tenant, here, response, later, idempotency_key)
+
+
+def queue(
+    spec: Spec,
+    tenant: str,
+    here: Services,
+    response: Response,
+    later: BackgroundTasks,
+    idempotency_key: str | None,
+) -> RunDetails:
+    """Queue what is asked for, and tell the workers once it is answered."""
     key = idempotency_key or uuid.uuid4().hex
-    record, created = submit_run(here.store, here.ledger, caller.tenant, spec, key)
+    record, created = submit_run(here.store, here.ledger, tenant, spec, key)
     response.headers["Location"] = f"/v1/training-jobs/{record.id}"
     if not created:
         response.headers["Idempotent-Replayed"] = "true"
@@ -108,15 +120,20 @@ def follow(run: str, caller: Trainer, here: Here, start: Start) -> StreamingResp
     return respond(here, look, start, ENDED)
 
 
-@router.get("/{run}/samples", summary="Sample grids of a training run")
+@router.get("/{run}/samples", summary="Pictures of a training run")
 def samples(run: str, caller: Trainer, here: Here) -> SampleList:
-    """Grids from the same latents at each step, so that they show the run learning."""
+    """Grids from the same latents at each step, so that they show the run learning.
+
+    Of a preparation: its cut-outs (`preview.png`), those set aside, and the photographs that were left out.
+    Of an evaluation: the card, the figures, and its pictures.
+    """
     record = find_run(here, caller.tenant, run)
     views = []
     for info in here.store.list(keys.run(record.tenant, run, "samples/")):
         name = info.key.rpartition("/")[2]
         url = here.store.link(info.key, here.settings.link_seconds, f"{run[:6]}-{name}")
-        views.append(SampleView(step=int(name.removesuffix(".png")), url=url))
+        stem = name.removesuffix(".png")
+        views.append(SampleView(name=name, step=int(stem) if stem.isdigit() else None, url=url))
     return SampleList(data=views)
 
 
@@ -145,16 +162,18 @@ def resume(run: str, caller: Trainer, here: Here, later: BackgroundTasks) -> Run
     """Queue a paused run again; it goes on with the numbers of an uninterrupted one."""
     record = find_run(here, caller.tenant, run)
     end = load_end(here.store, record)
-    if end and end.state == "paused":
+    if end is None or end.state == "paused":
         forget_end(here.store, record)
     later.add_task(here.ring, "training", 1)
     return _wish(here, record, "resume")
 
 
 def _wish(here: Services, record: RunRecord, wish: Wish) -> RunDetails:
-    roster = Roster(here.ledger)
+    roster, end = Roster(here.ledger), load_end(here.store, record)
+    if end is None and wish != "resume":
+        write_wish(here.store, record, "paused" if wish == "pause" else "cancelled")
     if roster.wish(record.id, wish) is None:  # a restarted Redis may have forgotten it
-        roster.enter(record, load_end(here.store, record))
+        roster.enter(record, end)
         roster.wish(record.id, wish)
     settle(here.store, roster, record.id)
     return _details(here, record)

@@ -1,4 +1,4 @@
-"""``prodgen data push`` and ``list``: the data sets of the service."""
+"""``prodgen data push``, ``list`` and ``remove``: the data sets of the service."""
 
 import re
 import unicodedata
@@ -32,20 +32,27 @@ def push(
     """
     name = check_name(name_of(data) if name is None else name)
     with client() as gateway:
-        dataset, sent = bring(gateway, data, name, json)
+        dataset, sent = bring(gateway, data, name, json, trains=False)
     if json:
         print_json({**dataset, "sent": sent})
         return
     counts, size = _images(dataset["summary"]["images"]), dataset["bytes"]
     rest = "" if sent >= size else ", the rest was there" if sent else ", all of it was there"
+    if flaw := dataset["summary"].get("flaw"):
+        console.print(f"it can be prepared, but not trained on: {flaw}", markup=False, soft_wrap=True)
     said = f"{dataset['id']}: {counts} images, {decimal(size)}, {decimal(sent)} sent{rest}"
     console.print(said, markup=False, soft_wrap=True)
 
 
-def bring(gateway: Client, folder: Path, name: str, quiet: bool) -> Pushed:
-    """Open the folder as training would, then make a version ``name`` of it."""
+def bring(gateway: Client, folder: Path, name: str, quiet: bool, *, trains: bool) -> Pushed:
+    """Open the folder as training would, then make a version ``name`` of it.
+
+    Raises ProdgenError, nothing sent, for what training (``trains``) or preparing would refuse.
+    """
     with Bars(quiet) as bars:
         summary = summarise(folder, bars.report)
+    if trains and summary.flaw:
+        raise ProdgenError(summary.flaw, param="data")
     with Bars(quiet, DownloadColumn()) as bars:
         return send(gateway, folder, name, summary, bars.report)
 
@@ -65,6 +72,23 @@ def list_datasets(json: Json = False) -> None:
             dataset["id"], summary["kind"], _images(summary["images"]), attributes, decimal(dataset["bytes"])
         )
     results.print(table)
+
+
+def remove(
+    ref: Annotated[str, typer.Argument(metavar="REF", help="NAME@VERSION, or NAME for all its versions.")],
+    json: Json = False,
+) -> None:
+    """Remove data from the service for good; what other data sets share with it stays.
+
+    Refused while a run that has not ended reads it.
+    """
+    with client() as gateway:
+        gone = gateway.delete_dataset(ref)
+    if json:
+        print_json(gone)
+        return
+    said = f"removed {', '.join(gone['removed'])}: {decimal(gone['bytes'])} freed"
+    console.print(said, markup=False, soft_wrap=True)
 
 
 def name_of(folder: Path) -> str:

@@ -12,19 +12,20 @@ from rich.table import Table
 
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
-from prodgen.errors import NotFound
+from prodgen.client import Client
+from prodgen.errors import ProdgenError
 from prodgen.settings import settings
 from prodgen.streams import MAX_SEED
 
 if TYPE_CHECKING:
-    from prodgen.catalog.catalogue import Catalogue
     from prodgen.evaluation.figure import Figure
-    from prodgen.model_config import ModelConfig
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A bundled name, a model folder, or a hub's owner/name.")],
-    data: Annotated[Path, typer.Option(help="The folder of the data, with its training and test split.")],
+    data: Annotated[
+        str, typer.Option(help="The folder of the data, with its splits; with --queue also NAME@VERSION.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="The folder for card, figures and pictures; evaluation/NAME if left out."),
@@ -47,15 +48,33 @@ def evaluate(
         bool, typer.Option("--resize", help="Bring IDX and CIFAR images to the model's size and channels.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 0,
+    queue: Annotated[bool, typer.Option("--queue", help="Evaluate on the service, not here.")] = False,
+    key: Annotated[str | None, typer.Option(help="With --queue: the same key queues one run.")] = None,
     json: Json = False,
 ) -> None:
-    """Measure a model: metrics.json, card.md, samples.png, neighbours.png, interpolation.png …"""
+    """Measure a model: metrics.json, card.md, samples.png, neighbours.png, interpolation.png …
+
+    With --queue the service measures one of its own; prodgen training watch RUN --out FOLDER brings the same
+    files. Reads PRODGEN_URL and PRODGEN_API_KEY.
+    """
+    if queue:
+        if (out, features, inception_weights, seed) != (None, "domain", None, 0):
+            raise ProdgenError(
+                "--out, --features, --inception-weights and --seed are for evaluating here; "
+                "prodgen training watch RUN --out brings what a queued evaluation found"
+            )
+        from prodgen.cli.queue import queue_run
+
+        queue_run(Client.evaluate, {"model": model, "count": count, "resize": resize}, data, key, json)
+        return
+    if key:
+        raise ProdgenError("--key is for --queue")
     import torch
 
     from prodgen.evaluation import report
     from prodgen.evaluation.evaluate import Options, plan
     from prodgen.evaluation.evaluate import evaluate as measure
-    from prodgen.evaluation.splits import Splits
+    from prodgen.evaluation.splits import Splits, read_splits
     from prodgen.models import load_model
     from prodgen.models.saved import find_model
 
@@ -66,7 +85,7 @@ def evaluate(
     options = Options(cache, count, features, inception_weights, seed, device, resize)
     console = Console(stderr=True, quiet=json)
     with console.status("Reading the data"):
-        splits = Splits.matching(saved.config, *read_splits(data, saved.config, resize))
+        splits = Splits.matching(saved.config, *read_splits(Path(data), saved.config, resize))
         planned = plan(saved, splits, options)
     out = out or Path("evaluation") / name
     make_folder(out)  # now that nothing is left to refuse
@@ -82,27 +101,6 @@ def evaluate(
     for reason in evaluation.left_out:
         console.print(f"left out: {reason}", soft_wrap=True)
     console.print(f"{saved.ref}: {out}/card.md")
-
-
-def read_splits(data: Path, config: "ModelConfig", resize: bool) -> "list[Catalogue]":
-    """The training and the test split. Photographs come at the model's size, as in training; images of data
-    sets that have a size of their own keep it, unless they are to be resized.
-
-    Raises NotFound if there is no test split.
-    """
-    from prodgen.catalog.open import kind, open_catalogue, splits
-    from prodgen.evaluation.scene import SPLIT
-
-    there = splits(data)
-    if SPLIT not in there:
-        raise NotFound(
-            f"an evaluation needs a {SPLIT} split, of images that the model was not trained on; {data} has "
-            f"only {', '.join(there)}",
-            param="data",
-        )
-    fitted = resize or kind(data) not in ("idx", "cifar-10")
-    size, channels = (config.size, config.channels) if fitted else (None, None)
-    return [open_catalogue(data, split, size=size, channels=channels) for split in ("train", SPLIT)]
 
 
 @contextmanager

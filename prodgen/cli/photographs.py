@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prodgen.catalog.photographs.flags import LARGEST, SMALLEST, USUAL, check_flags
 from prodgen.cli.bars import Bars
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
+from prodgen.client import Client
 from prodgen.errors import ProdgenError
 
 if TYPE_CHECKING:
     from prodgen.catalog.photographs.inspect import Finding, Inspection
 
 Data = Annotated[Path, typer.Argument(help="A folder of pictures.")]
-SMALLEST, LARGEST = 16, 512
-"""Pixels of a prepared side."""
 _SAID = 10
 """Pictures that are named on the screen; the files have all."""
 
@@ -58,12 +58,11 @@ def clean(
 
     OUT has what is kept, dropped.jsonl with the reason for each of the others, and dropped.png.
     """
-    from prodgen.catalog.photographs.clean import USUAL, to_drop
     from prodgen.catalog.photographs.clean import clean as copy
+    from prodgen.catalog.photographs.clean import to_drop
 
     found = _inspected(data, json)
-    flags = USUAL if drop is None else [flag.strip() for flag in drop.split(",") if flag.strip()]
-    dropped = to_drop(found, flags)
+    dropped = to_drop(found, _flags(drop))
     if not json:
         _say_found(data, found)
         results.print(f"to be left out: {len(dropped)}")
@@ -77,20 +76,43 @@ def clean(
 
 
 def prepare(
-    data: Data,
-    out: Annotated[Path, typer.Option(help="A new folder for the prepared catalogue.")],
+    data: Annotated[str, typer.Argument(help="A folder of pictures; with --queue also NAME@VERSION.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder for the prepared catalogue.")] = None,
     size: Annotated[int, typer.Option(help="Side of the cut-outs in pixels.")] = 64,
+    queue: Annotated[bool, typer.Option("--queue", help="Prepare on the service, not here.")] = False,
+    name: Annotated[str | None, typer.Option(help="With --queue: of the data set that comes of it.")] = None,
+    drop: Annotated[
+        str | None, typer.Option(help="With --queue: what to leave out first, as data clean does.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="With --queue: the same key queues one run.")] = None,
     json: Json = False,
 ) -> None:
     """Cut each product out of its photograph, centre it, and name its colours.
 
     OUT can be trained on. It also has preview.png, set-aside.jsonl with the reason for each picture that
-    could not be cut out well, and set-aside.png.
+    could not be cut out well, and set-aside.png. With --queue the service cleans and prepares, and keeps what
+    comes of it as a data set; reads PRODGEN_URL and PRODGEN_API_KEY.
     """
-    from prodgen.catalog.photographs.prepare import prepare as make
-
     if not SMALLEST <= size <= LARGEST:
         raise ProdgenError(f"size {size} is not from {SMALLEST} to {LARGEST}", param="size")
+    if queue:
+        if out:
+            raise ProdgenError("--out is for preparing here; the service keeps what it makes as a data set")
+        from prodgen.cli.queue import queue_run
+
+        spec = {"size": size, "name": name, "drop": _flags(drop)}
+        queue_run(Client.prepare, spec, data, key, json)
+    elif out is None:
+        raise ProdgenError("where should the cut-outs go? name a folder with --out, or --queue the run")
+    elif (name, drop, key) != (None, None, None):
+        raise ProdgenError("--name, --drop and --key are for --queue; prodgen data clean drops pictures here")
+    else:
+        _prepare_here(Path(data), out, size, json)
+
+
+def _prepare_here(data: Path, out: Path, size: int, json: bool) -> None:
+    from prodgen.catalog.photographs.prepare import prepare as make
+
     _check_folder(data)
     with Bars(json) as bars:
         said, aside = make(data, out, size, bars.report)
@@ -105,6 +127,13 @@ def prepare(
     for reason, count in Counter(row["reason"] for row in aside).most_common():
         results.print(f"  {count:6} {reason}", markup=False, soft_wrap=True)
     console.print(f"look at {out}/preview.png and {out}/set-aside.png", markup=False)
+
+
+def _flags(drop: str | None) -> list[str]:
+    """What is to be dropped."""
+    flags = USUAL if drop is None else [flag.strip() for flag in drop.split(",") if flag.strip()]
+    check_flags(flags)
+    return [*flags]
 
 
 def _inspected(data: Path, quiet: bool) -> "Inspection":

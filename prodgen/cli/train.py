@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
+from prodgen.client import Client
 from prodgen.errors import ProdgenError
 
 SHOWN = ("domain_fid", "agreement", "diversity")
@@ -39,9 +40,11 @@ def train(
         if out:
             raise ProdgenError("--out is for training here; prodgen training watch RUN --out shows samples")
         from prodgen.cli.queue import queue_run
+        from prodgen.training.recipe_files import load_recipe
 
-        spec = {"nodes": nodes, "min_nodes": min_nodes, "procs_per_node": procs_per_node, "name": name}
-        queue_run(recipe, set or [], data, {**spec, "from": source}, key, json)
+        chosen = load_recipe(recipe, set or []).model_dump(mode="json")
+        gang = {"nodes": nodes, "min_nodes": min_nodes, "procs_per_node": procs_per_node}
+        queue_run(Client.train, {**gang, "recipe": chosen, "name": name, "from": source}, data, key, json)
     elif out is None:
         raise ProdgenError("where should the run go? name a folder with --out, or --queue the run")
     elif (name, nodes, min_nodes, procs_per_node, key) != (None, 1, None, 1, None):

@@ -1,5 +1,6 @@
-"""``prodgen training``: the runs that were queued, and what becomes of them."""
+"""``prodgen training``: the runs that were queued, preparations among them, and what becomes of them."""
 
+import re
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,11 +26,12 @@ def list_runs(limit: Annotated[int, typer.Option(min=1)] = 20, json: Json = Fals
     if json:
         print_json(found)
         return
-    table = Table(Column("run", no_wrap=True), "created", "state", "step", "restarts", "FID")
+    table = Table(Column("run", no_wrap=True), "what", "state", "step", "FID")
     for run in found:
         fid = run["metrics"].get("domain_fid")
-        figures = (f"{run['step']} of {run['steps']}", run["restarts"], "" if fid is None else f"{fid:.1f}")
-        table.add_row(run["id"], run["created"][5:16].replace("T", " "), _state(run), *map(str, figures))
+        what = re.sub(r"@[0-9a-f]{12}", "", run["title"])
+        step = f"{run['step']} of {run['steps']}"
+        table.add_row(run["id"], what, _state(run), step, "" if fid is None else f"{fid:.1f}")
     results.print(table)
 
 
@@ -85,11 +87,12 @@ def follow(gateway: Client, run: str, out: Path | None, quiet: bool) -> None:
     if out:
         make_folder(out)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    fetched: set[int] = set()
+    fetched: set[str] = set()
     with Progress(*columns, console=console, disable=quiet) as progress:
         task = progress.add_task(f"run {run[:6]}", total=None)
         for event in gateway.watch_run(run):
-            shown = f"step {event['step']}  {_numbers(event)}" if event["step"] else event["state"]
+            doing = event.get("doing") or (f"step {event['step']}" if event["step"] else event["state"])
+            shown = f"{doing}  {_numbers(event)}"
             progress.update(
                 task, total=event["steps"], completed=event["step"], description=shown, refresh=True
             )
@@ -100,13 +103,13 @@ def follow(gateway: Client, run: str, out: Path | None, quiet: bool) -> None:
                     progress.console.print(f"samples in {path}", markup=False, soft_wrap=True)
 
 
-def _new_samples(gateway: Client, run: str, folder: Path, fetched: set[int]) -> list[Path]:
+def _new_samples(gateway: Client, run: str, folder: Path, fetched: set[str]) -> list[Path]:
     paths = []
     for sample in gateway.samples(run):
-        if sample["step"] not in fetched:
-            path = folder / f"{sample['step']:07d}.png"
+        if sample["name"] not in fetched:
+            path = folder / Path(sample["name"]).name
             gateway.fetch_sample(sample, path)
-            fetched.add(sample["step"])
+            fetched.add(sample["name"])
             paths.append(path)
     return paths
 
@@ -134,4 +137,5 @@ def _print(run: dict[str, Any], json: bool) -> None:
 
 def _state(run: dict[str, Any]) -> str:
     wishes = {"pause": "running, to be paused", "cancel": "running, to be cancelled"}
-    return wishes.get(run["wish"], run["state"]) if run["state"] == "running" else run["state"]
+    state = wishes.get(run["wish"], run["state"]) if run["state"] == "running" else run["state"]
+    return f"{state}, restarted {run['restarts']}x" if run["restarts"] else str(state)

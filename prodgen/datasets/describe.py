@@ -1,10 +1,12 @@
 """A folder is opened as training would, and summed up."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.catalog.folder import CHANNELS, SIZE, list_pictures
 from prodgen.catalog.open import kind, open_catalogue, splits
 from prodgen.datasets.summary import AttributeCounts, Summary
 from prodgen.errors import ProdgenError
@@ -14,7 +16,39 @@ Report = Callable[[str, int, int | None], None]
 
 
 def summarise(folder: Path, report: Report) -> Summary:
-    """What the folder holds; every split is read whole. Raises ProdgenError if one cannot be trained on."""
+    """What the folder holds; every split is read whole.
+
+    Photographs that cannot be trained on as they are have a ``flaw`` that says why: they may be prepared.
+    Raises ProdgenError for other data that cannot be trained on.
+    """
+    try:
+        return _read(folder, report)
+    except ProdgenError as error:
+        if kind(folder) != "folder":
+            raise
+        return _listed(folder, str(error))
+
+
+def _listed(folder: Path, flaw: str) -> Summary:
+    """What can be known of photographs without reading them."""
+    pictures, values = list_pictures(folder)
+    known = {name: Counter(p.known.get(name) for p in pictures if p.split == "train") for name in values}
+    return Summary.model_validate(
+        {
+            "kind": "folder",
+            "images": Counter(picture.split for picture in pictures),
+            "size": (SIZE, SIZE),
+            "channels": CHANNELS,
+            "attributes": {
+                name: {"values": {v: counts[v] for v in values[name]}, "unknown": counts[None]}
+                for name, counts in known.items()
+            },
+            "flaw": flaw,
+        }
+    )
+
+
+def _read(folder: Path, report: Report) -> Summary:
     train = _open(folder, "train", report)
     others = [split for split in splits(folder) if split != "train"]
     images = {split: len(_open(folder, split, report)) for split in others}

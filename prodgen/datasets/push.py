@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from prodgen.client import Client
 from prodgen.datasets.describe import Report
 from prodgen.datasets.listing import CHUNK, Chunk, ListedFile, write_listing
 from prodgen.datasets.sources import Source, find_sources
@@ -25,7 +24,20 @@ class Pushed(NamedTuple):
     sent: int
 
 
-def push(gateway: Client, folder: Path, name: str, summary: Summary, report: Report) -> Pushed:
+class Receiver(Protocol):
+    """Who keeps what is pushed: `prodgen.client.Client`, or `prodgen.datasets.direct.Direct`."""
+
+    def missing(self, digests: Iterable[str]) -> set[str]:
+        """Those of which no upload is there yet."""
+
+    def send(self, data: bytes) -> str:
+        """Keep an upload -> its digest."""
+
+    def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
+        """Make a version of the files that the upload ``listing`` lists."""
+
+
+def push(gateway: Receiver, folder: Path, name: str, summary: Summary, report: Report) -> Pushed:
     """Make a version ``name`` of the folder's files; one that broke off goes on where it was, if repeated."""
     sources = find_sources(folder)
     files = _read(sources, report)

@@ -22,7 +22,7 @@ class Summary(BaseModel):
 
     A ``folder`` of pictures can be read at any size and with any channels: it says those that it is read with
     if nothing else is asked for. ``colours`` names the attributes that are colours in CIELAB and so have no
-    values to count.
+    values to count. ``flaw``: why photographs cannot be trained on before they are prepared.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +33,7 @@ class Summary(BaseModel):
     channels: Literal[1, 3, 4]
     attributes: dict[str, AttributeCounts]
     colours: tuple[str, ...] = ()
+    flaw: str | None = Field(default=None, max_length=2000)
 
     @model_validator(mode="after")
     def _can_be_trained_on(self) -> Self:

@@ -17,6 +17,7 @@ from prodgen.errors import NotFound
 _CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
 _QUEUES = "interactive,bulk,maintenance"
 _THREADS = 8
+_COLUMNS = "--tasks_columns=name,result,state,received,runtime,worker"
 
 
 class Stack:
@@ -112,7 +113,7 @@ class Stack:
 
     def _flower(self) -> Service:
         port = self.flower.rpartition(":")[2]
-        command = [*_CELERY, "flower", "--address=127.0.0.1", f"--port={port}", "--max_tasks=10000"]
+        command = [*_CELERY, "flower", "--address=127.0.0.1", f"--port={port}", "--max_tasks=10000", _COLUMNS]
         return self._service("flower", command, lambda: _answers(f"{self.flower}/healthcheck"))
 
     def _service(

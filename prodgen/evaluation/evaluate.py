@@ -14,8 +14,8 @@ from prodgen.evaluation.features import NetworkFrom, feature_source
 from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.measures import MEASURES
 from prodgen.evaluation.samples import generate
-from prodgen.evaluation.scene import SPLIT, Scene
-from prodgen.evaluation.splits import Splits
+from prodgen.evaluation.scene import Scene
+from prodgen.evaluation.splits import SPLIT, Splits
 from prodgen.models import SavedModel
 
 COUNT = 10_000

@@ -12,10 +12,9 @@ from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.domain import Judges
 from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.network import FeatureNetwork, Features
-from prodgen.evaluation.splits import Splits
+from prodgen.evaluation.splits import SPLIT, Splits
 from prodgen.models import SavedModel
 
-SPLIT = "test"
 PIXELS = "none: the pixels themselves"
 
 

@@ -1,16 +1,21 @@
 """The real images of an evaluation: the training and the test split, in the model's own words."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.attributes import AttributeSchema, Choice, ContinuousColour
+from prodgen.attributes import AttributeSchema, ContinuousColour
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.catalog.open import kind, open_catalogue, splits
 from prodgen.colour import hexadecimal
-from prodgen.errors import ProdgenError
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.evaluation.comparable import check_attributes, check_shape
 from prodgen.model_config import ModelConfig
+
+SPLIT = "test"
 
 
 @dataclass(frozen=True)
@@ -27,35 +32,27 @@ class Splits:
             if not len(split):
                 raise ProdgenError(f"the {name} split of the data holds no image", param="data")
             height, width, channels = split.images.shape[1:]
-            if (height, width, channels) != (config.size, config.size, config.channels):
-                raise ProdgenError(
-                    f"the model makes {config.size}x{config.size} images of {config.channels} channel(s), "
-                    f"but the {name} split holds {width}x{height} of {channels}; --resize brings them to it",
-                    param="data",
-                )
-        _refuse_other_attributes(config.attributes, train)
+            check_shape(config.size, config.channels, f"the {name} split", width, height, channels)
+        check_attributes(config.attributes, train.values, train.colours)
         return cls(in_order_of(config.attributes, train), in_order_of(config.attributes, test))
 
 
-def _refuse_other_attributes(schema: AttributeSchema, train: Catalogue) -> None:
-    known = [*train.values, *train.colours]
-    for attribute in schema.attributes:
-        there = train.values if isinstance(attribute, Choice) else train.colours
-        if attribute.name not in there:
-            raise ProdgenError(
-                f"the model can be asked for a {attribute.name}, but the data knows only "
-                f"{', '.join(known) or 'images'}",
-                param="data",
-            )
-        if not isinstance(attribute, Choice):
-            continue
-        mine, theirs = set(attribute.values), set(train.values[attribute.name])
-        if mine != theirs:
-            raise ProdgenError(
-                f"the model and the data differ in the values of {attribute.name}: only one of them has "
-                f"{', '.join(sorted(mine ^ theirs))}",
-                param="data",
-            )
+def read_splits(data: Path, config: ModelConfig, resize: bool) -> list[Catalogue]:
+    """The training and the test split. Photographs come at the model's size, as in training; images of data
+    sets that have a size of their own keep it, unless they are to be resized.
+
+    Raises NotFound if there is no test split.
+    """
+    there = splits(data)
+    if SPLIT not in there:
+        raise NotFound(
+            f"an evaluation needs a {SPLIT} split, of images that the model was not trained on; {data} has "
+            f"only {', '.join(there)}",
+            param="data",
+        )
+    fitted = resize or kind(data) not in ("idx", "cifar-10")
+    size, channels = (config.size, config.channels) if fitted else (None, None)
+    return [open_catalogue(data, split, size=size, channels=channels) for split in ("train", SPLIT)]
 
 
 def in_order_of(schema: AttributeSchema, catalogue: Catalogue) -> Catalogue:

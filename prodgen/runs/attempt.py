@@ -21,14 +21,17 @@ from prodgen.runs.files import (
     newest_checkpoint,
     write_end,
 )
-from prodgen.runs.finished import bring_model
-from prodgen.runs.judges import fetch_judge, keep_judge
-from prodgen.runs.launch import Torchrun
+from prodgen.runs.finished import bring
+from prodgen.runs.judges import fetch_judge
+from prodgen.runs.launch import Node, start
+from prodgen.runs.processes import Processes
 from prodgen.runs.publisher import Publisher
-from prodgen.runs.record import ENDED, RunRecord
+from prodgen.runs.record import ENDED, RunRecord, TrainingSpec
 from prodgen.runs.roster import Outcome, Part, Roster
 from prodgen.runs.tenure import Tenure
+from prodgen.settings import settings
 from prodgen.storage.base import Store
+from prodgen.storage.cache import held, hold, make_room
 
 log = logging.getLogger("prodgen.training")
 
@@ -60,7 +63,7 @@ class Attempt:
         self.cache, self.leaving = folder, leaving
         self.folder = folder / "runs" / f"{part.run}-{node}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.torchrun: Torchrun | None = None
+        self.processes: Processes | None = None
         self.tenure = Tenure(roster, part, node, self.folder / "lease", self._progress, self._kill)
 
     @property
@@ -97,16 +100,20 @@ class Attempt:
         if end:
             forget_end(self.store, record)  # of a pause that is over
         newest = self._fetch(record)
-        publisher = Publisher(self.store, record, self.part.token, self.folder, newest, self._counts)
-        torchrun = self._launch(record)
-        while not torchrun.ended():
+        standing = self.roster.standing(record.id)
+        restarts = standing.restarts if standing else 0
+        publisher = Publisher(
+            self.store, record, self.part.token, self.folder, newest, self._counts, restarts
+        )
+        processes = self.processes = self._launch(record)
+        while not processes.ended():
             time.sleep(POLL)
             if self.tenure.held in ("pause", "cancel", "regroup") or self.leaving():
-                torchrun.ask_to_stop()
+                processes.ask_to_stop()
             if self.hosts and self.tenure.held != "lost":
                 with suppress(Unavailable):  # the store is away: the run goes on
                     publisher.publish()
-        return self._conclude(record, publisher, torchrun)
+        return self._conclude(record, publisher, processes)
 
     def _fetch(self, record: RunRecord) -> Checkpoint | None:
         """Bring what the run has reached so far -> where it goes on."""
@@ -118,39 +125,41 @@ class Attempt:
                     raise
             else:  # else a newer one has just taken its place
                 return newest
-        fetch_judge(self.store, record, self.folder)
+        if isinstance(record.spec, TrainingSpec):
+            fetch_judge(self.store, record, self.folder)
         return None
 
-    def _launch(self, record: RunRecord) -> Torchrun:
-        """Bring what the run learns from, then start it."""
+    def _launch(self, record: RunRecord) -> Processes:
+        """Bring what the run reads, then start it."""
         dataset = resolve_dataset(self.store, record.tenant, record.data)
         data = fetch_dataset(self.store, dataset, self.cache / "data", lambda *_: self._still())
+        hold(self.folder, data)
         source = None
         if record.source:
             version = resolve(self.store, record.source, record.tenant)
             source = fetch(self.store, version, self.cache / "models")
+            hold(self.folder, source)
+        caches = [self.cache / "data", self.cache / "models"]
+        make_room(settings().cache_mb << 20, caches, held(self.cache / "runs"))
         self._still()
-        self.torchrun = Torchrun(
-            self.part, record, self.folder, hosts=self.hosts, address=self.address, data=data, source=source
-        )
-        return self.torchrun
+        here = Node(self.folder, self.address, self.hosts)
+        return start(self.part, record, here, data, source, self.cache / "judges")
 
-    def _conclude(self, record: RunRecord, publisher: Publisher, torchrun: Torchrun) -> str:
+    def _conclude(self, record: RunRecord, publisher: Publisher, processes: Processes) -> str:
         """The processes have ended: bring what they left, then say so."""
-        result = torchrun.result()
+        result = processes.result()
         if not self.hosts:
-            broke = result is None and not torchrun.was_asked
-            return self._end("broke" if broke else "left", message=torchrun.last_words() if broke else "")
+            broke = result is None and not processes.was_asked
+            return self._end("broke" if broke else "left", message=processes.last_words() if broke else "")
         if not self._insist(publisher.publish):
             raise _Lost
         if result is None:  # one that was asked to stop before it could hear is not to blame
-            blame = "" if torchrun.was_asked else torchrun.last_words()
-            return self._end("back" if torchrun.was_asked else "broke", message=blame)
+            blame = "" if processes.was_asked else processes.last_words()
+            return self._end("back" if processes.was_asked else "broke", message=blame)
         step, outcome = int(result["step"]), result["outcome"]
         if outcome == "finished":
             self._own(step)
-            self._insist(lambda: keep_judge(self.store, record, self.folder))
-            told = self._insist(lambda: bring_model(self.store, self.roster, record, self.folder, step))
+            told = self._insist(lambda: bring(self.store, self.roster, record, self.folder, step))
             self._own(step)
             self._insist(lambda: write_end(self.store, record, told.end))
             self._insist(publisher.sweep)
@@ -193,8 +202,8 @@ class Attempt:
         return self.tenure.held != "lost" and self.roster.reach(self.part, step)
 
     def _progress(self) -> dict[str, object]:
-        return self.torchrun.progress() if self.torchrun and self.hosts else {}
+        return self.processes.progress() if self.processes and self.hosts else {}
 
     def _kill(self) -> None:
-        if self.torchrun:
-            self.torchrun.kill()
+        if self.processes:
+            self.processes.kill()

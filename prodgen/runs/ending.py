@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.runs.files import (
+    Checkpoint,
     find_record,
     forget_end,
     load_end,
     load_record,
+    load_wish,
     newest_checkpoint,
     write_end,
 )
-from prodgen.runs.record import ENDED, RunEnd
+from prodgen.runs.record import ENDED, RunEnd, RunRecord, Stopped
 from prodgen.runs.roster import Roster, Standing
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -70,10 +72,16 @@ def end_of(standing: Standing) -> RunEnd:
     )
 
 
+def _stopped(record: RunRecord, state: Stopped, newest: Checkpoint | None) -> RunEnd:
+    """state.json of a run that was at work, and to stop, when the roster was lost."""
+    step, restarts = (newest.step, newest.restarts) if newest else (0, 0)
+    return RunEnd(state=state, step=step, restarts=restarts, finished=datetime.now(UTC))
+
+
 def restore_runs(
     store: Store, roster: Roster, recovery: str = "", beat: Callable[[], None] = lambda: None
 ) -> None:
-    """Enter every run of the store as it stands there; one that was at work is queued."""
+    """Enter every run of the store as it stands there; one at work is queued, unless it was to stop."""
     for tenant in folders(store, keys.TENANTS):
         for run in folders(store, keys.runs(tenant)):
             beat()
@@ -81,7 +89,10 @@ def restore_runs(
                 record = load_record(store, tenant, run)
                 end = load_end(store, record)
                 newest = None if end else newest_checkpoint(store, tenant, run)
-                roster.enter(record, end, newest.step if newest else 0, recovery)
+                if end is None and (wished := load_wish(store, record)):
+                    end = _stopped(record, wished, newest)
+                    write_end(store, record, end)
+                roster.enter(record, end, newest, recovery)
             except NotFound:  # no spec.json: it was never acknowledged
                 log.info("run %s of %s has no spec.json", run, tenant)
             except ValueError:

@@ -10,25 +10,31 @@ import hashlib
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.runs.record import RunEnd, RunRecord
+from prodgen.runs.record import RunEnd, RunRecord, Stopped
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.whole import download
 
 STATE = "checkpoint.safetensors"
+PARTIAL = ".part"
+"""Of a sample that is not whole yet."""
+PREPARED, SUMMARY = "prepared", "summary.json"
+"""What a preparation leaves in the run's folder."""
 
 
 class Checkpoint(BaseModel):
-    """A run as it was at ``step``: the sha256 of each of its files."""
+    """A run as it was at ``step``: the sha256 of each of its files. ``restarts``: attempts that broke off."""
 
     model_config = ConfigDict(frozen=True)
 
     token: str
     step: int
+    restarts: int = 0
     files: dict[str, str]
 
 
@@ -54,11 +60,24 @@ def load_end(store: Store, record: RunRecord) -> RunEnd | None:
 def write_end(store: Store, record: RunRecord, end: RunEnd) -> None:
     """Let the store know that the run does not go on."""
     store.put(_state(record), end.model_dump_json(indent=1).encode(), "application/json")
+    store.delete([_wish(record)])
 
 
 def forget_end(store: Store, record: RunRecord) -> None:
-    """A paused run goes on."""
-    store.delete([_state(record)])
+    """A paused run goes on, or one that was to be paused."""
+    store.delete([_state(record), _wish(record)])
+
+
+def write_wish(store: Store, record: RunRecord, state: Stopped) -> None:
+    """A run that works is to stop as ``state``: kept until it has, in case Redis forgets."""
+    store.put(_wish(record), json.dumps({"state": state}).encode(), "application/json")
+
+
+def load_wish(store: Store, record: RunRecord) -> Stopped | None:
+    """As what the run is to stop, if it is."""
+    with suppress(NotFound):
+        return cast("Stopped", json.loads(store.get(_wish(record)))["state"])
+    return None
 
 
 def newest_checkpoint(store: Store, tenant: str, run: str) -> Checkpoint | None:
@@ -110,3 +129,7 @@ def file_key(record: RunRecord, digest: str) -> str:
 
 def _state(record: RunRecord) -> str:
     return keys.run(record.tenant, record.id, "state.json")
+
+
+def _wish(record: RunRecord) -> str:
+    return keys.run(record.tenant, record.id, "wish.json")

@@ -1,135 +1,85 @@
-"""torchrun, as a process of its own: started, asked to stop, made to end."""
+"""The commands by which a node works on a run."""
 
 import fcntl
 import json
 import os
-import re
-import signal
 import socket
 import struct
-import subprocess
 import sys
-import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from prodgen.orphans import die_with_parent
-from prodgen.runs.files import tail
-from prodgen.runs.record import RunRecord
+from prodgen.runs.processes import STOP_SECONDS, Processes
+from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
 from prodgen.runs.roster import Part
 
-_ERROR = re.compile(r"^(\[rank\d+\]: *)?\w*(Error|Exception)\b: ")
-"""The last line of a traceback, in which torch names the rank."""
 _SIOCGIFADDR = 0x8915
 WAIT = 86_400
 """Seconds for which the members of a gang wait for each other."""
 RESTARTS = 3
 """Times that torchrun itself starts its processes again when one of them dies."""
-STOP_SECONDS = 120.0
-"""For which a run that was asked to stop may end its step, or evaluation, and write its checkpoint."""
 
 
-class Torchrun:
-    """The processes of one node, and their files in ``folder``: those of the run, and log.txt, lease,
-    progress.json and result.json."""
+class Node(NamedTuple):
+    """Where a part is done: the run's ``folder`` there; ``hosts``: whether it speaks for the run."""
 
-    def __init__(
-        self,
-        part: Part,
-        record: RunRecord,
-        folder: Path,
-        *,
-        hosts: bool,
-        address: str,
-        data: Path,
-        source: Path | None,
-    ) -> None:
-        (folder / "recipe.json").write_text(json.dumps(record.recipe))
-        (folder / "result.json").unlink(missing_ok=True)
-        self.folder, self._asked = folder, 0.0
-        processes = record.spec.procs_per_node
-        elastic = {
-            "nnodes": part.nodes,
-            "nproc-per-node": processes,
-            "max-restarts": RESTARTS,
-            "shutdown-timeout": int(STOP_SECONDS),
-            "rdzv-backend": "c10d",
-            "rdzv-endpoint": f"{part.address}:{part.port}",
-            # Members may still be fetching the data; those that are lost are noticed by their leases.
-            "rdzv-conf": f"is_host={str(hosts).lower()},read_timeout={WAIT},join_timeout={WAIT}",
-            "rdzv-id": f"{part.run}-{part.token}",
-            "local-addr": address,
-        }
-        run = {"recipe": folder / "recipe.json", "data": data, "out": folder, "lease": folder / "lease"}
-        if source:
-            run["from"] = source
-        command = [sys.executable, "-m", "torch.distributed.run", *_options(elastic)]
-        command += ["-m", "prodgen.training.node", *_options(run)]
-        environment = dict(os.environ)
-        if interface := interface_of(address):
-            for backend in ("GLOO", "NCCL"):  # else each asks what the host is called
-                environment.setdefault(f"{backend}_SOCKET_IFNAME", interface)
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a node may have other work
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-        with (folder / "log.txt").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
+    folder: Path
+    address: str
+    hosts: bool
 
-    def ended(self) -> bool:
-        """Whether all of it has ended; one that was asked to stop, and does not, is killed."""
-        if self._process.poll() is not None:
-            return True
-        if self._asked and time.monotonic() - self._asked > STOP_SECONDS + 10:
-            self.kill()
-        return False
 
-    @property
-    def was_asked(self) -> bool:
-        """Whether it was asked to stop."""
-        return bool(self._asked)
+def start(
+    part: Part, record: RunRecord, node: Node, data: Path, source: Path | None, judges: Path
+) -> Processes:
+    """What the run asks for, on this node; ``judges``: where evaluations keep theirs."""
+    spec = record.spec
+    if isinstance(spec, PreparationSpec):
+        return _one("preparer", node, {"data": data, "size": spec.size, "drop": ",".join(spec.drop)})
+    if isinstance(spec, EvaluationSpec):
+        options: dict[str, object] = {"data": data, "model": source, "name": record.source, "judges": judges}
+        if spec.count:
+            options["count"] = spec.count
+        return _one("evaluator", node, options, *(["--resize"] if spec.resize else []))
+    return _torchrun(part, record, node, data, source)
 
-    def ask_to_stop(self) -> None:
-        """Let it write a checkpoint and end."""
-        if not self._asked and self._process.poll() is None:
-            self._asked = time.monotonic()
-            self._process.send_signal(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """End all its processes now."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+def _torchrun(part: Part, record: RunRecord, node: Node, data: Path, source: Path | None) -> Processes:
+    """One of ``part.nodes``."""
+    folder, address = node.folder, node.address
+    (folder / "recipe.json").write_text(json.dumps(record.recipe))
+    processes = record.spec.procs_per_node
+    elastic = {
+        "nnodes": part.nodes,
+        "nproc-per-node": processes,
+        "max-restarts": RESTARTS,
+        "shutdown-timeout": int(STOP_SECONDS),
+        "rdzv-backend": "c10d",
+        "rdzv-endpoint": f"{part.address}:{part.port}",
+        # Members may still be fetching the data; those that are lost are noticed by their leases.
+        "rdzv-conf": f"is_host={str(node.hosts).lower()},read_timeout={WAIT},join_timeout={WAIT}",
+        "rdzv-id": f"{part.run}-{part.token}",
+        "local-addr": address,
+    }
+    run = {"recipe": folder / "recipe.json", "data": data, "out": folder, "lease": folder / "lease"}
+    if source:
+        run["from"] = source
+    command = [sys.executable, "-m", "torch.distributed.run", *_options(elastic)]
+    command += ["-m", "prodgen.training.node", *_options(run)]
+    environment = {
+        "OMP_WAIT_POLICY": "PASSIVE",  # a node may have other work
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
+    }
+    if interface := interface_of(address):  # else each asks what the host is called
+        environment |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
+    return Processes(command, folder, {k: v for k, v in environment.items() if k not in os.environ})
 
-    def result(self) -> dict[str, Any] | None:
-        """outcome, step and message of a run that ended by itself; None if it broke off."""
-        with suppress(OSError, ValueError):
-            told: dict[str, Any] = json.loads((self.folder / "result.json").read_text())
-            return told
-        return None
 
-    def progress(self) -> dict[str, Any]:
-        """How far it is, with what it scored last."""
-        with suppress(OSError, ValueError):
-            told: dict[str, Any] = json.loads((self.folder / "progress.json").read_text())
-            lines = tail(self.folder / "metrics.jsonl", 1 << 16).splitlines()
-            scores = [json.loads(line) for line in lines[1:] if b'"domain_fid"' in line]
-            return {**told, "metrics": scores[-1] if scores else {}}
-        return {}
-
-    def last_words(self) -> str:
-        """Of the log, for the one who asks why: the last error, or whatever came last."""
-        text = tail(self.folder / "log.txt", 1 << 16).decode(errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        errors = [line for line in lines if _ERROR.search(line)]
-        return (errors or lines or ["it wrote nothing"])[-1]
+def _one(module: str, node: Node, options: dict[str, object], *flags: str) -> Processes:
+    """One process, which does it alone."""
+    given = _options({**options, "out": node.folder, "lease": node.folder / "lease"})
+    return Processes([sys.executable, "-m", f"prodgen.runs.{module}", *given, *flags], node.folder, {})
 
 
 def interface_of(address: str) -> str | None:
@@ -145,5 +95,5 @@ def interface_of(address: str) -> str | None:
     return None
 
 
-def _options(given: dict[str, Any]) -> list[str]:
+def _options(given: Mapping[str, object]) -> list[str]:
     return [f"--{name}={value}" for name, value in given.items()]

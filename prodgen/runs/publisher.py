@@ -4,9 +4,10 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from mimetypes import guess_type
 from pathlib import Path
 
-from prodgen.runs.files import STATE, Checkpoint, file_key, sha256, step_of, tail
+from prodgen.runs.files import PARTIAL, STATE, Checkpoint, file_key, sha256, step_of, tail
 from prodgen.runs.judges import JUDGE
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
@@ -22,7 +23,8 @@ class Publisher:
     """Brings the checkpoints of one attempt into the store while the run goes on.
 
     ``begun``: the checkpoint that the attempt begins with, which is in ``folder``. ``counts(step)`` is asked
-    right before the pointer moves: whether the attempt is still the run's.
+    right before the pointer moves: whether the attempt is still the run's. ``restarts``: attempts that broke
+    off before this one.
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class Publisher:
         folder: Path,
         begun: Checkpoint | None,
         counts: Callable[[int], bool],
+        restarts: int = 0,
     ) -> None:
         self.store, self.record, self.token, self.folder, self.counts = store, record, token, folder, counts
+        self.restarts = restarts
         self._stored = set(begun.files.values()) if begun else set[str]()
         self._replaced = set[str]()
         self._seen, self._logged = self._mark(), 0
@@ -60,7 +64,7 @@ class Publisher:
             shutil.rmtree(aside, ignore_errors=True)
         if not self.counts(step):
             return False
-        self._point(Checkpoint(token=self.token, step=step, files=files))
+        self._point(Checkpoint(token=self.token, step=step, restarts=self.restarts, files=files))
         self._seen = mark
         return True
 
@@ -91,10 +95,10 @@ class Publisher:
             self.store.delete(key for key in found if key not in kept)
 
     def _publish_samples(self) -> None:
-        for path in sorted((self.folder / "samples").glob("*.png")):
-            if path.name not in self._samples:
+        for path in sorted((self.folder / "samples").glob("*.*")):
+            if path.suffix != PARTIAL and path.name not in self._samples:
                 key = keys.run(self.record.tenant, self.record.id, "samples", path.name)
-                self.store.put_file(key, path, "image/png")
+                self.store.put_file(key, path, guess_type(path)[0] or "text/plain")
                 self._samples.add(path.name)
 
     def _publish_log(self) -> None:

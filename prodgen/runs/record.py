@@ -1,9 +1,11 @@
-"""The two files of a queued run in the store: what is trained (spec.json), why it stands (state.json)."""
+"""The two files of a queued run in the store: what is to be made (spec.json), why it stands (state.json)."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from prodgen.catalog.photographs.flags import LARGEST, SMALLEST, USUAL
 
 RunState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 Stopped = Literal["paused", "succeeded", "failed", "cancelled"]
@@ -44,11 +46,54 @@ class TrainingSpec(BaseModel):
         return self.nodes if self.min_nodes is None else self.min_nodes
 
 
+class PreparationSpec(BaseModel):
+    """Photographs that are to become a data set of cut-outs, which can be trained on.
+
+    ``data``: a folder of photographs that was pushed, NAME or NAME@VERSION. ``name``: of the data set that
+    comes of it; NAME-SIZE if left out. ``size``: the side of the cut-outs in pixels. ``drop``: pictures with
+    such a flag are left out first.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str = Field(max_length=300)
+    name: str | None = None
+    size: int = Field(default=64, ge=SMALLEST, le=LARGEST)
+    drop: tuple[str, ...] = USUAL
+
+    nodes: ClassVar[int] = 1
+    least: ClassVar[int] = 1
+    procs_per_node: ClassVar[int] = 1
+
+
+class EvaluationSpec(BaseModel):
+    """A model that is to be measured against a data set, which needs a test split.
+
+    ``count``: generated images; as many as the training split has, up to a bound, if left out. ``resize``:
+    bring IDX and CIFAR images to the model's size and channels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(max_length=300)
+    data: str = Field(max_length=300)
+    count: int | None = Field(default=None, ge=10, le=1_000_000)
+    resize: bool = False
+
+    nodes: ClassVar[int] = 1
+    least: ClassVar[int] = 1
+    procs_per_node: ClassVar[int] = 1
+
+
+Spec = TrainingSpec | PreparationSpec | EvaluationSpec
+
+
 class RunRecord(BaseModel):
     """spec.json: written before the run is acknowledged, never changed after.
 
-    ``recipe`` is whole, ``data`` and ``source`` are resolved to versions, so that a run means the same for
-    ever. ``version`` is that of prodgen.
+    ``name``: of the model, or the data set, that comes of it. ``recipe`` is whole, ``data`` and ``source``
+    (the model that it begins with, or evaluates) are resolved to versions, so that a run means the same for
+    ever. ``steps`` of a preparation are its pictures; an evaluation is one. ``version`` is that of prodgen.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,20 +101,30 @@ class RunRecord(BaseModel):
     id: str
     tenant: str
     created: datetime
-    spec: TrainingSpec
+    spec: Spec
     name: str
-    recipe: dict[str, Any]
+    recipe: dict[str, Any] = {}
     data: str
-    source: str | None
+    source: str | None = None
     steps: int
     version: str
     request_digest: str
+
+    @property
+    def title(self) -> str:
+        """What is done, for people."""
+        if isinstance(self.spec, PreparationSpec):
+            return f"prepare {self.data} as {self.name}"
+        if isinstance(self.spec, EvaluationSpec):
+            return f"evaluate {self.source} on {self.data}"
+        return f"train {self.name} on {self.data}"
 
 
 class RunEnd(BaseModel):
     """state.json: why the run does not go on. That of a paused run is deleted when it is resumed.
 
-    ``model``: the version that came of it. ``metrics``: what its best step scored.
+    ``model``, ``dataset``: the version that came of it. ``metrics``: what its best step scored, what
+    became of the pictures, or all that an evaluation found.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,6 +133,7 @@ class RunEnd(BaseModel):
     step: int
     restarts: int
     model: str | None = None
+    dataset: str | None = None
     metrics: dict[str, Any] = {}
     error: str | None = None
     finished: datetime

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 from prodgen.jobs.entries import Event
 from prodgen.jobs.ledger import Ledger
+from prodgen.runs.files import Checkpoint
 from prodgen.runs.record import RunEnd, RunRecord, RunState
 
 Held = Literal["held", "lost", "pause", "cancel", "regroup"]
@@ -25,6 +26,7 @@ class Part:
     """A node's part in an attempt at a run by ``nodes``; ``address`` and ``port`` are the host's."""
 
     run: str
+    title: str
     tenant: str
     token: str
     host: str
@@ -49,6 +51,7 @@ class Standing:
 
     id: str
     tenant: str
+    title: str
     state: RunState
     step: int
     steps: int
@@ -71,17 +74,24 @@ class Roster:
 
     # Runs
 
-    def enter(self, record: RunRecord, end: RunEnd | None = None, step: int = 0, recovery: str = "") -> bool:
+    def enter(
+        self,
+        record: RunRecord,
+        end: RunEnd | None = None,
+        newest: Checkpoint | None = None,
+        recovery: str = "",
+    ) -> bool:
         """Queue a run, or enter it as the store knows it; False, changing nothing, for a known one."""
         spec = record.spec
         state = end.state if end else "queued"
-        reached = end.step if end else step
+        known = end or newest
+        reached, restarts = (known.step, known.restarts) if known else (0, 0)
         told = (end and end.error) or ""
         created = record.created.timestamp()
         gang = (spec.nodes, spec.least, spec.procs_per_node)
-        identity = (record.id, record.tenant, *gang, record.steps, created)
+        identity = (record.id, record.tenant, record.title, *gang, record.steps, created)
         updated = end.finished.timestamp() if end else created
-        standing = (state, reached, end.restarts if end else 0, told, updated)
+        standing = (state, reached, restarts, told, updated)
         return bool(self._scripts.run("run_enter", recovery, *identity, *standing))
 
     def wish(self, run: str, wish: Wish) -> RunState | None:
@@ -157,8 +167,8 @@ class Roster:
 
 
 def _part(fields: list[Any]) -> Part:
-    run, tenant, token, host, address, port, nodes = fields
-    return Part(run, tenant, token, host, address, int(port), int(nodes))
+    run, title, tenant, token, host, address, port, nodes = fields
+    return Part(run, title, tenant, token, host, address, int(port), int(nodes))
 
 
 def _standing(id: str, flat: list[str], members: list[str]) -> Standing:
@@ -166,6 +176,7 @@ def _standing(id: str, flat: list[str], members: list[str]) -> Standing:
     return Standing(
         id=id,
         tenant=record["tenant"],
+        title=record["title"],
         state=record["state"],
         step=int(record["step"]),
         steps=int(record["steps"]),

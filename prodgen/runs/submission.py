@@ -2,17 +2,20 @@
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Any
 
 import prodgen
-from prodgen.datasets import resolve_dataset
+from prodgen.catalog.photographs.flags import check_flags
+from prodgen.datasets import Dataset, resolve_dataset
 from prodgen.errors import Conflict, ProdgenError
+from prodgen.evaluation.comparable import check_attributes, check_shape
 from prodgen.jobs.ledger import Ledger, LedgerLost
 from prodgen.jobs.record import job_id
 from prodgen.jobs.turns import turn
 from prodgen.names import check_name
 from prodgen.registry import Version, resolve
 from prodgen.runs.files import find_record, load_end
-from prodgen.runs.record import RunRecord, TrainingSpec
+from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
 from prodgen.runs.roster import Node, Roster
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -25,7 +28,7 @@ SAME_GENERATOR = {"vaegan": "vae"}
 
 
 def submit_run(
-    store: Store, ledger: Ledger, tenant: str, spec: TrainingSpec, idempotency_key: str
+    store: Store, ledger: Ledger, tenant: str, spec: Spec, idempotency_key: str
 ) -> tuple[RunRecord, bool]:
     """The run of this request, and whether it is new; the same key with another request raises Conflict.
 
@@ -39,43 +42,87 @@ def submit_run(
         record, created = find_record(store, tenant, run), False
         if record and record.request_digest != digest:
             raise Conflict(
-                "this idempotency key belongs to a different training run; use a new key for a new run",
+                "this idempotency key belongs to a different run; use a new key for a new run",
                 param="Idempotency-Key",
             )
         if record is None:
-            record, created = _record(store, roster, tenant, run, spec, digest), True
+            check_nodes(roster.nodes(), spec)
+            record, created = _record(store, tenant, run, spec, digest), True
             data = record.model_dump_json(indent=1, by_alias=True).encode()
             store.put(keys.run(tenant, run, "spec.json"), data, "application/json")
         roster.enter(record, load_end(store, record))
     return record, created
 
 
-def _record(
-    store: Store, roster: Roster, tenant: str, run: str, spec: TrainingSpec, digest: str
-) -> RunRecord:
-    recipe = recipe_of(spec)
-    name = check_name(spec.name or recipe.name)
-    dataset = resolve_dataset(store, tenant, spec.data)
-    source = resolve(store, spec.source, tenant) if spec.source else None
-    check_nodes(roster.nodes(), spec)
-    size = recipe.size or dataset.summary.size[0]
-    channels = recipe.channels or dataset.summary.channels
-    for nodes in range(spec.least, spec.nodes + 1):
-        check_fits(recipe, size, channels, dataset.summary.images["train"], nodes * spec.procs_per_node)
-    _check_source(recipe, size, channels, source)
+def _record(store: Store, tenant: str, run: str, spec: Spec, digest: str) -> RunRecord:
+    if isinstance(spec, TrainingSpec):
+        resolved = _training(store, tenant, spec)
+    elif isinstance(spec, PreparationSpec):
+        resolved = _preparation(store, tenant, spec)
+    else:
+        resolved = _evaluation(store, tenant, spec)
     return RunRecord(
         id=run,
         tenant=tenant,
         created=datetime.now(UTC),
         spec=spec,
-        name=name,
-        recipe=recipe.model_dump(mode="json"),
-        data=dataset.ref,
-        source=source.ref if source else None,
-        steps=recipe.steps,
         version=prodgen.__version__,
         request_digest=digest,
+        **resolved,
     )
+
+
+def _preparation(store: Store, tenant: str, spec: PreparationSpec) -> dict[str, Any]:
+    dataset = resolve_dataset(store, tenant, spec.data)
+    if dataset.summary.kind != "folder":
+        raise ProdgenError(
+            f"{dataset.ref} is {dataset.summary.kind} data, not a folder of photographs", param="data"
+        )
+    check_flags(spec.drop)
+    name = check_name(spec.name or f"{dataset.name}-{spec.size}")
+    return {"name": name, "data": dataset.ref, "steps": sum(dataset.summary.images.values())}
+
+
+def _evaluation(store: Store, tenant: str, spec: EvaluationSpec) -> dict[str, Any]:
+    version, dataset = resolve(store, spec.model, tenant), resolve_dataset(store, tenant, spec.data)
+    config, summary = version.config, dataset.summary
+    _check_sound(dataset)
+    if "test" not in summary.images:
+        raise ProdgenError(
+            f"an evaluation needs a test split, of images that the model was not trained on; "
+            f"{dataset.ref} has only {', '.join(summary.images)}",
+            param="data",
+        )
+    if summary.kind != "folder" and not spec.resize:
+        check_shape(config.size, config.channels, dataset.ref, *summary.size, summary.channels)
+    values = {name: counts.values for name, counts in summary.attributes.items()}
+    check_attributes(config.attributes, values, summary.colours)
+    return {"name": version.name, "source": version.ref, "data": dataset.ref, "steps": 1}
+
+
+def _training(store: Store, tenant: str, spec: TrainingSpec) -> dict[str, Any]:
+    recipe = recipe_of(spec)
+    name = check_name(spec.name or recipe.name)
+    dataset = resolve_dataset(store, tenant, spec.data)
+    _check_sound(dataset)
+    source = resolve(store, spec.source, tenant) if spec.source else None
+    size = recipe.size or dataset.summary.size[0]
+    channels = recipe.channels or dataset.summary.channels
+    for nodes in range(spec.least, spec.nodes + 1):
+        check_fits(recipe, size, channels, dataset.summary.images["train"], nodes * spec.procs_per_node)
+    _check_source(recipe, size, channels, source)
+    return {
+        "name": name,
+        "recipe": recipe.model_dump(mode="json"),
+        "data": dataset.ref,
+        "source": source.ref if source else None,
+        "steps": recipe.steps,
+    }
+
+
+def _check_sound(dataset: Dataset) -> None:
+    if flaw := dataset.summary.flaw:
+        raise ProdgenError(f"{dataset.ref} is of no use before it is prepared: {flaw}", param="data")
 
 
 def recipe_of(spec: TrainingSpec) -> Recipe:
@@ -104,7 +151,7 @@ def _check_source(recipe: Recipe, size: int, channels: int, source: Version | No
             )
 
 
-def check_nodes(alive: list[Node], spec: TrainingSpec) -> None:
+def check_nodes(alive: list[Node], spec: Spec) -> None:
     """Raises ProdgenError unless the nodes that live could carry the run."""
     if not alive:
         raise ProdgenError("no training worker is running; start one, then queue the run", param="nodes")

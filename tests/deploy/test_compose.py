@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from prodgen.embedded.place import Place
 from prodgen.embedded.stack import Stack
-from prodgen.runs.launch import STOP_SECONDS
+from prodgen.runs.processes import STOP_SECONDS
 from prodgen.settings import Settings
 from tests.deploy.compose import (
     FILE,

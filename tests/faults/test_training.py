@@ -172,3 +172,29 @@ def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(
         assert client.wish(run, "resume")["state"] == "queued"
         settled(client, run)
         assert client.run(run)["step"] > step
+
+
+@pytest.mark.timeout(240)
+def test_a_wish_that_nobody_has_heard_yet_outlives_a_wipe(stack: Up, run: str) -> None:
+    with stack.client() as client:
+        settled(client, run)
+        kill_torchrun(stack)
+        settled(client, run, checkpoints=2)
+        before = client.run(run)["restarts"]
+        assert before
+        [agent] = stack.running("torch.distributed.run")
+        launcher = psutil.Process(agent.ppid())
+
+        launcher.suspend()
+        try:
+            assert client.wish(run, "pause")["wish"] == "pause"
+            wipe(stack)
+        finally:
+            launcher.resume()
+
+        wait_until(lambda: client.run(run)["state"] == "paused", "the wish is lost", PATIENCE)
+        wait_until(lambda: not ranks(stack), "it still trains", PATIENCE)
+        assert client.run(run)["restarts"] == before
+        assert client.wish(run, "resume")["state"] == "queued"
+        settled(client, run)
+        assert client.run(run)["restarts"] == before

@@ -11,6 +11,7 @@ from prodgen.cli.queue import push_folder
 from prodgen.client import Client as Service
 from prodgen.registry import publish
 from prodgen.runs.roster import Roster
+from tests.datasets.folders import pictures, table
 from tests.gateway.running import Client, Gateway
 from tests.toys import toy_folder, write_catalogue
 
@@ -161,3 +162,42 @@ def test_a_queued_run_is_paused_resumed_and_cancelled(client: Client, data: str)
     with client.stream("GET", f"{RUNS}/{run}/events") as events:
         told = [line for line in events.iter_lines() if line.startswith("data")]
     assert '"state": "cancelled"' in told[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "is idx data, not a folder of photographs"),
+        ({"data": "nobody"}, "there is no data set 'nobody'"),
+        ({"data": "shop", "drop": ["ugly"]}, "there is no flag 'ugly'; there are unreadable"),
+        ({"data": "shop", "size": 9}, "16"),
+        ({"data": "shop", "name": "../etc"}, "is not a valid name"),
+        ({"data": "shop", "steps": 9}, "steps"),
+    ],
+)
+def test_what_cannot_be_prepared_is_refused(
+    client: Client, gateway: Gateway, data: str, tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    key = client.headers["Authorization"].removeprefix("Bearer ")
+    with Service(gateway.settings.public_url, key) as service:
+        push_folder(service, pictures(tmp_path / "shop"), quiet=True)
+    answer = client.post("/v1/preparation-jobs", json={"data": data} | changes)
+    assert answer.status_code in (400, 404), answer.text
+    assert sentence in answer.json()["error"]["message"], answer.text
+    queued = client.post("/v1/preparation-jobs", json={"data": "shop"})
+    assert queued.status_code == 202, queued.text
+    assert [run["id"] for run in client.get(RUNS).json()["data"]] == [queued.json()["id"]]
+    unlike = client.post("/v1/evaluation-jobs", json={"model": "nobody", "data": "shop"})
+    assert "there is no model 'nobody'" in unlike.json()["error"]["message"]
+
+
+def test_what_cannot_be_measured_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
+    Roster(gateway.ledger).beat("n1", "10.0.0.1", 0)
+    publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
+    key = client.headers["Authorization"].removeprefix("Bearer ")
+    with Service(gateway.settings.public_url, key) as service:
+        push_folder(service, table(tmp_path / "shop"), quiet=True)
+    answer = client.post("/v1/evaluation-jobs", json={"model": "toy-model", "data": "shop"})
+    assert answer.status_code == 400, answer.text
+    assert "needs a test split" in answer.json()["error"]["message"]
+    assert client.get(RUNS).json()["data"] == []

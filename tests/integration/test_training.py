@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
+from tests.integration.test_up import FLOWER_TABLE
 from tests.servers.up import Up
 from tests.toys import write_catalogue
 
@@ -49,6 +51,10 @@ def test_from_a_folder_to_images_of_ones_own_model(up: Up, place: Path, tmp_path
     assert [p.name for p in sorted((tmp_path / "samples").iterdir())] == ["0000030.png", "0000060.png"]
     assert Image.open(tmp_path / "samples" / "0000060.png").size[0] > 100
 
+    table = httpx.post(f"{up.ready['flower']}/tasks/datatable", params=FLOWER_TABLE).json()["data"]
+    [part] = [task for task in table if task["name"] == f"train circle on {run['data']}"]
+    assert "succeeded at step 60, circle@" in part["result"]
+
     ended = asked(up, "training", "show", run["id"])
     assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 60, 0)
     assert ended["metrics"]["domain_fid"] > 0
@@ -79,9 +85,22 @@ def test_a_second_run_begins_with_the_first_and_is_promoted_by_its_figures(up: U
     assert asked(up, "models", "show", "circle")["version"] == now["version"]
 
 
+@pytest.mark.timeout(300)
+def test_the_service_measures_a_model_as_evaluate_does(up: Up, place: Path, tmp_path: Path) -> None:
+    run = asked(up, "evaluate", "circle", "--data", place / "toys", "--queue", "--count", 60)
+    version = asked(up, "models", "show", "circle")["version"]
+    assert run["title"] == f"evaluate circle@{version} on {run['data']}"
+    watched = up.cli("training", "watch", run["id"], "--out", tmp_path / "found")
+    assert watched.returncode == 0, watched.stderr
+    figures = asked(up, "training", "show", run["id"])["metrics"]["figures"]
+    assert figures == json.loads((tmp_path / "found" / "metrics.json").read_text())["figures"]
+    assert {"card.md", "samples.png"} <= {path.name for path in (tmp_path / "found").iterdir()}
+    assert f"circle@{version}" in (tmp_path / "found" / "card.md").read_text()
+
+
 def test_bad_input_costs_no_run(up: Up, place: Path) -> None:
-    def refused(*arguments: object) -> str:
-        done = up.cli("train", *arguments)
+    def refused(*arguments: object, command: str = "train") -> str:
+        done = up.cli(command, *arguments)
         assert (done.returncode, done.stdout) == (2, ""), done.stdout
         assert done.stderr.count("\n") == 1, done.stderr
         return done.stderr
@@ -95,4 +114,12 @@ def test_bad_input_costs_no_run(up: Up, place: Path) -> None:
     assert "cannot be divided among 3" in refused(toy, "--queue", "--data", "toys", "--procs-per-node", 3)
     assert "--queue" in refused(toy, "--data", toys, "--out", "x", "--nodes", 2)
     assert "--out" in refused(toy, "--data", toys)
+
+    def unmeasured(*arguments: object) -> str:
+        return refused(*arguments, command="evaluate")
+
+    assert "there is no model 'nope'" in unmeasured("nope", "--data", "toys", "--queue")
+    assert "--resize brings them to it" in unmeasured("fashion-mnist", "--data", "toys", "--queue")
+    assert "differ in the values" in unmeasured("fashion-mnist", "--data", "toys", "--queue", "--resize")
+    assert "are for evaluating here" in unmeasured("circle", "--data", "toys", "--queue", "--out", "x")
     assert len(asked(up, "training", "list")) == before

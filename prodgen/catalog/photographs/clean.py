@@ -5,21 +5,18 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from prodgen.catalog.photographs.findings import draw_findings, write_findings
-from prodgen.catalog.photographs.inspect import FLAGS, Finding, Inspection
+from prodgen.catalog.photographs.flags import check_flags
+from prodgen.catalog.photographs.inspect import Finding, Inspection
 from prodgen.catalog.photographs.lines import write_lines
 from prodgen.catalog.photographs.whole import whole_folder
 from prodgen.errors import ProdgenError
 
-USUAL = tuple(flag for flag in FLAGS if flag != "outlier")
-"""What is dropped unless told otherwise: an odd picture may well be a good one."""
 DROPPED, SHEET = "dropped.jsonl", "dropped.png"
 
 
 def to_drop(inspection: Inspection, flags: Collection[str]) -> list[Finding]:
     """The pictures with one of the flags. Raises ProdgenError for a flag that there is not."""
-    unknown = [flag for flag in flags if flag not in FLAGS]
-    if unknown:
-        raise ProdgenError(f"there is no flag {unknown[0]!r}; there are {', '.join(FLAGS)}", param="drop")
+    check_flags(flags)
     return [finding for finding in inspection.findings if any(flag in finding.flags for flag in flags)]
 
 

@@ -10,14 +10,13 @@ import numpy as np
 from prodgen.catalog.folder import list_pictures
 from prodgen.catalog.listing import Listing
 from prodgen.catalog.photographs.alike import alike
+from prodgen.catalog.photographs.flags import FLAGS
 from prodgen.catalog.photographs.looks import LOOKING, Report
 from prodgen.catalog.photographs.measure import BLANK, Measures, measure
 from prodgen.catalog.photographs.outliers import strangeness
 from prodgen.catalog.photographs.pool import spread
 from prodgen.catalog.pictures import shown
 
-FLAGS = ("unreadable", "blank", "tiny", "blurred", "duplicate", "leak", "outlier")
-"""What a picture can be found to be; ``leak``: a near-duplicate of a picture of another split."""
 SMALLEST = 48
 """Pixels of the shorter side."""
 _BLURRED = 0.55

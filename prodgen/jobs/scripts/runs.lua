@@ -41,13 +41,13 @@ local function go_on_or_stop(run)
   end
 end
 
--- The run that a node is a member of: id, tenant, token, host, address and port of the host, members.
+-- The run that a node is a member of: id, title, tenant, token, host, address and port of the host, members.
 local function part_of(node)
   local id = redis.call('HGET', key('node', node), 'run')
   local run = id and find_run(id)
   if not run or not run.token or redis.call('HEXISTS', key('run', id, 'members'), node) == 0 then return false end
   local address = redis.call('HGET', key('run', id), 'address')
-  return {id, run.tenant, run.token, run.host, address, run.port, redis.call('HLEN', key('run', id, 'members'))}
+  return {id, redis.call('HGET', key('run', id), 'title'), run.tenant, run.token, run.host, address, run.port, redis.call('HLEN', key('run', id, 'members'))}
 end
 
 -- Whether a run works with fewer nodes than it would like, and has nothing else to do first.

@@ -1,0 +1,53 @@
+"""The process that evaluates: ``python -m prodgen.runs.evaluator --model MODEL --data DATA --out FOLDER …``.
+
+FOLDER gets progress.json meanwhile; at the end samples/ with the card, the figures and the pictures, and
+result.json. A crash has another exit code than 0 and leaves no result; begun again, it begins at the
+beginning.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from prodgen.evaluation import report
+from prodgen.evaluation.evaluate import Options, evaluate, plan
+from prodgen.evaluation.splits import Splits, read_splits
+from prodgen.models import load_model
+from prodgen.runs.carried import carry_out, show
+from prodgen.training.progress import PROGRESS, write_json
+
+
+def main() -> None:
+    """Evaluate, and say how it ended."""
+    parser = argparse.ArgumentParser(prog="prodgen.runs.evaluator", description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="the model's folder")
+    parser.add_argument("--name", required=True, help="what the model is called")
+    parser.add_argument("--judges", type=Path, required=True, help="the folder in which judges are kept")
+    parser.add_argument("--count", type=int, help="generated images")
+    parser.add_argument("--resize", action="store_true", help="bring the images to the model's size")
+    carry_out(parser, _work)
+
+
+def _work(options: argparse.Namespace) -> int:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    saved = load_model(options.model, options.name, device)
+    splits = Splits.matching(saved.config, *read_splits(options.data, saved.config, options.resize))
+    chosen = Options(options.judges, options.count, device=device, resized=options.resize)
+
+    def stage(name: str) -> None:
+        print(name, flush=True)
+        write_json(options.out / PROGRESS, {"doing": name, "step": 0})
+
+    found = evaluate(plan(saved, splits, chosen), stage)
+    earlier = options.model / "card.md"
+    made = options.out / "evaluation"
+    made.mkdir(exist_ok=True)
+    report.write(found, made, earlier.read_text("utf-8") if earlier.is_file() else "")
+    for path in made.iterdir():
+        show(path, options.out, path.name)
+    return 1
+
+
+if __name__ == "__main__":
+    main()
