@@ -28,7 +28,9 @@ def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
     cells = np.pad(cells, ((0, 0), (0, GAP), (0, 0), (0, GAP), (0, 0)), constant_values=255)
     pixels = cells.reshape(cells.shape[0] * cells.shape[1], -1, cells.shape[4])
     path.parent.mkdir(parents=True, exist_ok=True)
-    to_image(pixels).save(path)
+    partial = path.with_suffix(".part")  # whoever shows the folder sees whole pictures
+    to_image(pixels).save(partial, "PNG")
+    partial.replace(path)
 
 
 def _wanted(schema: AttributeSchema, rows: int, seed: int) -> list[dict[str, str]]:
