@@ -24,7 +24,7 @@ def summarise(folder: Path, report: Report) -> Summary:
     try:
         return _read(folder, report)
     except ProdgenError as error:
-        if kind(folder) != "folder":
+        if kind(folder) != "folder" or "train" not in splits(folder):
             raise
         return _listed(folder, str(error))
 

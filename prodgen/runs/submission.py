@@ -7,6 +7,7 @@ from typing import Any
 import prodgen
 from prodgen.catalog.photographs.flags import check_flags
 from prodgen.datasets import Dataset, resolve_dataset
+from prodgen.datasets.turns import dataset_turn
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.evaluation.comparable import check_attributes, check_shape
 from prodgen.jobs.ledger import Ledger, LedgerLost
@@ -38,7 +39,7 @@ def submit_run(
         raise LedgerLost
     run, roster = job_id(tenant, f"training\n{idempotency_key}"), Roster(ledger)
     digest = hashlib.sha256(spec.model_dump_json(by_alias=True).encode()).hexdigest()
-    with turn(ledger, run):
+    with turn(ledger, run), dataset_turn(ledger, tenant):  # what it reads is not removed meanwhile
         record, created = find_record(store, tenant, run), False
         if record and record.request_digest != digest:
             raise Conflict(

@@ -43,6 +43,7 @@ def test_a_data_set_says_what_a_run_must_know(local_store: LocalStore, put: Push
         "channels": 4,
         "attributes": {"category": {"values": {"bag": 3, "shoe": 3}, "unknown": 2}},
         "colours": ("colour",),
+        "flaw": None,
     }
     summary = put(local_store, table(tmp_path / "table")).summary
     assert summary.attributes["colour"].model_dump() == {"values": {"red": 2}, "unknown": 2}

@@ -1,5 +1,6 @@
 """Nothing is sent but what training reads."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,18 @@ def test_a_name_that_others_cannot_keep_is_refused(tmp_path: Path) -> None:
         find_sources(folder)
 
 
-def test_a_folder_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
+def test_photographs_that_cannot_be_trained_on_say_why(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "broken")
     (folder / "test" / "bag" / "5.png").write_bytes(b"no picture")
-    with pytest.raises(ProdgenError, match=r"1 of the 12 pictures .* cannot be read"):
-        summarise(folder, quiet)
+    summary = summarise(folder, quiet)
+    assert summary.flaw
+    assert re.search(r"1 of the 12 pictures .* cannot be read: test/bag/5.png", summary.flaw)
+    assert summary.images == {"train": 12, "test": 12}
+    assert summary.attributes["category"].values == {"bag": 6, "schuh größe 40": 6}
+
+
+def test_a_folder_that_holds_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "shop")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ProdgenError, match="holds no picture"):
         summarise(tmp_path / "empty", quiet)

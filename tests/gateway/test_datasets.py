@@ -167,8 +167,8 @@ def test_a_push_that_broke_off_goes_on_where_it_was(
 def test_what_cannot_be_trained_on_is_refused_before_anything_is_sent(
     environment: dict[str, str], client: Client, store: LocalStore, tmp_path: Path
 ) -> None:
-    folder = pictures(tmp_path / "shop")
-    (folder / "test" / "bag" / "0.png").write_bytes(b"no picture")
+    folder = prepared(tmp_path / "shop")
+    (folder / "train.jsonl").write_text("no rows")
     with pytest.raises(ProdgenError, match="cannot be read"):
         run("push", folder)
     with pytest.raises(NotFound, match="there is no folder"):
