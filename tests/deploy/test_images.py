@@ -67,8 +67,7 @@ def test_the_images_hold_the_versions_that_were_tested() -> None:
     assert len(installs) == 3
     for line in installs:
         assert "--constraint /constraints.txt" in line
-        extras = re.findall(r"\[(\w+)\]", line)
-        assert set(extras) <= PROJECT["project"]["optional-dependencies"].keys()
+        assert _extras(line) <= PROJECT["project"]["optional-dependencies"].keys()
         assert {word for word in line.split() if word in {"torch", "flower"}} <= pinned
     assert "torch" in pinned
 
@@ -76,7 +75,15 @@ def test_the_images_hold_the_versions_that_were_tested() -> None:
 def test_the_gateway_image_has_no_torch() -> None:
     source = " ".join(_inherited("gateway-venv"))
     assert "torch" not in source
-    assert "[worker]" not in source
+    assert not {"worker", "train"} & _extras(source)
+
+
+def test_a_worker_has_what_preparing_and_evaluating_need() -> None:
+    assert {"worker", "train"} <= _extras(" ".join(_inherited("worker-venv")))
+
+
+def _extras(source: str) -> set[str]:
+    return {extra for listed in re.findall(r"\.whl\)\[([\w,]+)\]", source) for extra in listed.split(",")}
 
 
 @pytest.mark.parametrize("image", ["gateway", "worker"])
