@@ -14,14 +14,13 @@ from api_gateway.middleware import Bounded, Observed
 from api_gateway.routes import (
     aliases,
     datasets,
-    evaluations,
     events,
     health,
     images,
     jobs,
     models,
     objects,
-    preparations,
+    runs,
     training,
     uploads,
 )
@@ -33,20 +32,7 @@ from prodgen.jobs.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (
-    jobs,
-    events,
-    images,
-    uploads,
-    datasets,
-    models,
-    aliases,
-    preparations,
-    training,
-    evaluations,
-    objects,
-    health,
-)
+ROUTES = (jobs, events, images, uploads, datasets, models, aliases, training, runs, objects, health)
 
 DESCRIPTION = """
 Order product images, follow them, fetch them. Every request but the health checks carries an API key:

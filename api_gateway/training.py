@@ -117,6 +117,11 @@ def standing_of(here: Services, record: RunRecord) -> Standing:
     )
 
 
+def details_of(here: Services, record: RunRecord) -> RunDetails:
+    """The view of a run, with what was asked for."""
+    return RunDetails.of_record(standing_of(here, record), record, load_end(here.store, record))
+
+
 def _standing(standing: Standing) -> dict[str, Any]:
     path = f"/v1/training-jobs/{standing.id}"
     told = dict(standing.progress)

@@ -1,31 +1,26 @@
 """Training runs: queued, listed, followed, paused, resumed, cancelled."""
 
-import uuid
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from api_gateway.auth import Trainer
+from api_gateway.queueing import Queueing
 from api_gateway.services import Services, services
 from api_gateway.streaming import Start, respond
-from api_gateway.training import RunDetails, RunList, RunView, find_run, standing_of
+from api_gateway.training import RunDetails, RunList, RunView, details_of, find_run, standing_of
 from prodgen.jobs.ledger import Event
 from prodgen.runs.ending import settle
 from prodgen.runs.files import forget_end, load_end, write_wish
-from prodgen.runs.record import ENDED, RunRecord, Spec, TrainingSpec
+from prodgen.runs.record import ENDED, RunRecord, TrainingSpec
 from prodgen.runs.roster import Roster, Wish
-from prodgen.runs.submission import submit_run
 from prodgen.storage import keys
 
 router = APIRouter(prefix="/v1/training-jobs", tags=["training"])
 
 Here = Annotated[Services, Depends(services)]
-Key = Annotated[
-    str | None,
-    Header(min_length=1, max_length=200, description="The same key with the same request is the same run."),
-]
 
 
 class SampleView(BaseModel):
@@ -45,34 +40,9 @@ class SampleList(BaseModel):
 
 
 @router.post("", status_code=202, summary="Queue a training run")
-def send(
-    spec: TrainingSpec,
-    caller: Trainer,
-    here: Here,
-    response: Response,
-    later: BackgroundTasks,
-    idempotency_key: Key = None,
-) -> RunDetails:
+def send(spec: TrainingSpec, queue: Annotated[Queueing, Depends()]) -> RunDetails:
     """Queue a run. It is refused now if it could not end well for a reason that can be known now."""
-    return queue(spec, caller.tenant, here, response, later, idempotency_key)
-
-
-def queue(
-    spec: Spec,
-    tenant: str,
-    here: Services,
-    response: Response,
-    later: BackgroundTasks,
-    idempotency_key: str | None,
-) -> RunDetails:
-    """Queue what is asked for, and tell the workers once it is answered."""
-    key = idempotency_key or uuid.uuid4().hex
-    record, created = submit_run(here.store, here.ledger, tenant, spec, key)
-    response.headers["Location"] = f"/v1/training-jobs/{record.id}"
-    if not created:
-        response.headers["Idempotent-Replayed"] = "true"
-    later.add_task(here.ring, "training", 1)
-    return _details(here, record)
+    return queue(spec)
 
 
 @router.get("", summary="List your training runs")
@@ -92,7 +62,7 @@ def index(
 @router.get("/{run}", summary="Show a training run")
 def show(run: str, caller: Trainer, here: Here) -> RunDetails:
     """One run: how far it is, what it scored, and what was asked for."""
-    return _details(here, find_run(here, caller.tenant, run))
+    return details_of(here, find_run(here, caller.tenant, run))
 
 
 @router.get(
@@ -176,8 +146,4 @@ def _wish(here: Services, record: RunRecord, wish: Wish) -> RunDetails:
         roster.enter(record, end)
         roster.wish(record.id, wish)
     settle(here.store, roster, record.id)
-    return _details(here, record)
-
-
-def _details(here: Services, record: RunRecord) -> RunDetails:
-    return RunDetails.of_record(standing_of(here, record), record, load_end(here.store, record))
+    return details_of(here, record)
