@@ -23,6 +23,12 @@ class Loss:
     generator: Judged
     paired: bool = False
 
+    @property
+    def blind(self) -> float:
+        """The least that a discriminator can lose that judges real and generated images alike."""
+        nothing = torch.zeros(1)
+        return float(self.discriminator(nothing, nothing))
+
 
 LOSSES = {
     # Goodfellow et al. 2014

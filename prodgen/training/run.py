@@ -12,7 +12,16 @@ import torch
 from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.errors import ProdgenError
 from prodgen.training import checkpoint
-from prodgen.training.alarms import Collapsed, Diverged, all_finite, is_lively, looks_collapsed
+from prodgen.training.alarms import (
+    Collapsed,
+    Dead,
+    Diverged,
+    all_finite,
+    is_dead,
+    is_lively,
+    looks_collapsed,
+    was_blind,
+)
 from prodgen.training.batch_norm import span_the_world
 from prodgen.training.batches import Batches
 from prodgen.training.clock import Clock
@@ -86,7 +95,7 @@ class Run:
     def train(self, report: Report, stopping: Callable[[], bool]) -> None:
         """Go on to the recipe's last step, or until ``stopping()``; ``report`` hears of some steps.
 
-        Raises Diverged or Collapsed, the run taken back to where it was well.
+        Raises Diverged, Collapsed or Dead, the run taken back to where it was well.
         """
         review = Review(self, EVALUATED)
         if not first(self.checkpoint_file.exists):
@@ -111,13 +120,16 @@ class Run:
                 break
             losses = self.advance()
             last = self.step == recipe.steps
-            looking = self.step % LOOK_EVERY == 0 or last
-            numbers = _averaged(losses) if looking or late else {}
-            if not all_finite(numbers) or (self._is_due(last) and any_of(not self._is_well())[0]):
+            looking, due = self.step % LOOK_EVERY == 0 or last, self._is_due(last)
+            numbers = _averaged(losses) if looking or due or late else {}
+            if not all_finite(numbers) or (due and any_of(not self._is_well())[0]):
                 self._return()
                 clock.restart(self.images)
                 continue
-            if numbers:
+            dead = (looking or due) and is_dead(self, numbers)
+            if dead and (last or (looking and was_blind(self))):
+                raise Dead(self.step, self._back_to_best())
+            if looking or late:
                 numbers["images_per_second"] = clock.rate(self.images)
             if looking:
                 clock.restart(self.images)
@@ -129,8 +141,8 @@ class Run:
             if self.step % recipe.evaluate_every == 0 or last:
                 scores = review.scores()
                 self._record(scores, report)
-                self._keep_or_stop(scores)
-            if self.step % recipe.checkpoint_every == 0:
+                self._keep_or_stop(scores, dead=dead)
+            if self.step % recipe.checkpoint_every == 0 and not dead:
                 self.save()
         if self._is_well():
             self.save()
@@ -155,20 +167,27 @@ class Run:
             self.metrics.write(self.step, self.images, numbers)
         report(self.step, numbers)
 
-    def _keep_or_stop(self, scores: dict[str, float]) -> None:
+    def _keep_or_stop(self, scores: dict[str, float], *, dead: bool) -> None:
         """Keep the run as it is at its best step; raises Collapsed, and takes it back there, if it fell."""
         collapsed = looks_collapsed(scores, self.best, was_lively=self.was_lively)
         self.was_lively |= is_lively(scores)
-        if scores["domain_fid"] < self.best:
+        if scores["domain_fid"] < self.best and not dead:
             self.best, self.returns = scores["domain_fid"], 0
             if writes():
                 state = {"step": self.step, "images": self.images, "scores": scores, "run": state_of(self)}
                 checkpoint.save(self.best_file, state)
-        elif collapsed and (content := read(self.best_file)):
-            state = checkpoint.decode(content, self.best_file)
-            if writes():
-                checkpoint.save(self.checkpoint_file, state["run"])
-            raise Collapsed(self.step, scores, int(state["step"]))
+        elif collapsed and (best := self._back_to_best()) is not None:
+            raise Collapsed(self.step, scores, best)
+
+    def _back_to_best(self) -> int | None:
+        """Let the run go on from its best step, if it has one -> that step."""
+        content = read(self.best_file)
+        if content is None:
+            return None
+        state = checkpoint.decode(content, self.best_file)
+        if writes():
+            checkpoint.save(self.checkpoint_file, state["run"])
+        return int(state["step"])
 
     def _return(self) -> None:
         """Back to the last checkpoint, and on by another path; a run that diverges again and again ends."""

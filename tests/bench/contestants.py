@@ -13,7 +13,7 @@ from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.samples import generate
 from prodgen.models import SavedModel, load_model
 from prodgen.models.families import FAMILIES
-from prodgen.training.alarms import Collapsed, Diverged
+from prodgen.training.alarms import Alarm
 from prodgen.training.export import export
 from prodgen.training.recipe_files import load_recipe
 from prodgen.training.run import Run
@@ -94,7 +94,7 @@ def family(recipe: str) -> Contestant:
         trial.resume()
         try:
             trial.train(lambda step, numbers: _say(recipe, step, numbers), lambda: False)
-        except (Collapsed, Diverged) as error:
+        except Alarm as error:
             raise Unavailable(str(error)) from None
         export(trial, folder / "model")
         drawn = of_model(load_model(folder / "model", device=task.device), task)

@@ -1,10 +1,11 @@
 """What it costs to train as a service: the bare loop, torchrun with one and two processes, and a queued run.
 
-``python -m tests.bench.training``
+``python -m tests.bench.training``, which takes five to seven minutes on two free cores.
 
-Every contender trains the same recipe on the same noise with one thread a process, and its pace is the median
-of what its own metrics.jsonl says, but for the first looks. They run one after the other, the bare loop first
-and last, so that a machine that changes its speed meanwhile is seen.
+Every contender trains one recipe on the same noise, one thread a process, until it has told of its pace
+`LOOKS` times, and is stopped before anything is evaluated. Its pace is the median of what its metrics.jsonl
+says, but for the first look: images of all processes together, in batches that are the recipe's. They run one
+after the other, the bare loop first and last, so that a machine that changes its speed meanwhile is seen.
 """
 
 import json
@@ -13,175 +14,208 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from prodgen.catalog.open import open_catalogue
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.queue import push_folder
-from prodgen.runs.files import newest_checkpoint
+from prodgen.client import TERMINAL, Client
+from prodgen.runs.files import load_record, newest_checkpoint
+from prodgen.runs.judges import keep_judge
 from prodgen.storage import keys
+from prodgen.training.recipe import Recipe
 from prodgen.training.recipe_files import load_recipe
+from prodgen.training.run import LOOK_EVERY, Run
 from tests.servers.process import wait_until
 from tests.servers.up import PRODGEN, Up
 from tests.toys import write_catalogue
 
-WARM = 2
-"""Looks at the beginning that do not count."""
-IMAGES = 6400
-PATIENCE = 1800.0
+WARM, LOOKS = 1, 5
+"""Looks at the beginning that do not count, and all of them."""
+IMAGES = 128
+"""Few, as every run begins with its judge's training; how often each is seen is all one to the pace."""
+RECIPE = "fashion-mnist"
+SETTINGS = ["widths=[48, 32, 16]", "precision=fp32", "decay=0.0"]
+"""A fifth of a second a step, also where bf16 crawls. What a step costs beside its arithmetic weighs the more
+in it, so that the ratios of wider networks are no worse."""
+SETTINGS += [f"{key}=1000000" for key in ("steps", "evaluate_every", "sample_every")]
+PATIENCE = 600.0
+PAUSE = 0.25
+"""Seconds between two looks at a contender, which is not to feel them."""
 
 
-def bare(folder: Path, data: Path, recipe: dict[str, Any]) -> Path:
-    """``prodgen train`` -> the run's folder."""
-    text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in recipe.items())
-    (folder / "bench.toml").write_text(text)
-    _run([PRODGEN, "train", "bench.toml", "--data", data, "--out", "bare"], folder)
-    return folder / "bare"
+def say(words: str) -> None:
+    """To those who wait."""
+    print(words, file=sys.stderr, flush=True)
 
 
-def torchrun(folder: Path, data: Path, recipe: dict[str, Any], processes: int) -> Path:
-    """The same in processes of torchrun."""
-    out = folder / f"torchrun-{processes}"
-    (folder / "recipe.json").write_text(json.dumps(recipe))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    options = ["--recipe", folder / "recipe.json", "--data", data, "--out", out]
-    _run([*launch, "-m", "prodgen.training.node", *options], folder)
-    return out
+def trained(command: list[object], out: Path) -> str:
+    """The metrics of the run in ``out``, which the command makes, once there are enough of them."""
+    log, metrics = out.with_suffix(".log"), out / "metrics.jsonl"
+    with log.open("wb") as file:
+        process = subprocess.Popen([str(word) for word in command], stdout=file, stderr=file)
+
+    def enough() -> bool:
+        time.sleep(PAUSE)
+        if process.poll() is not None:
+            raise RuntimeError(f"{out.name} has ended: {log.read_text()[-2000:]}")
+        return metrics.exists() and len(rates(metrics.read_text())) >= LOOKS
+
+    try:
+        wait_until(enough, f"{out.name} is too slow", PATIENCE)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+    return metrics.read_text()
 
 
-def _run(command: list[object], folder: Path) -> None:
-    with (folder / "log.txt").open("ab") as log:
-        done = subprocess.run([str(word) for word in command], cwd=folder, stdout=log, stderr=log)
-    if done.returncode:
-        raise RuntimeError(f"{command[2:4]} failed; see {folder / 'log.txt'}")
-
-
-@contextmanager
-def service(folder: Path) -> Iterator[Up]:
-    """A whole stack with one training worker, which has nothing else to do."""
-    with Up(folder / "service", workers=1, training_workers=1) as stack:
-        yield stack
-
-
-def queued(stack: Up, data: Path, recipe: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """The lines of a queued run's metrics, and the seconds from its order to its first step."""
-    with stack.client() as client:
-        ref = push_folder(client, data, quiet=True)
-        begun = time.monotonic()
-        run = client.train({"recipe": recipe, "data": ref})["id"]
-        seconds = {}
-        for event in client.watch_run(run):
-            if event["step"] and "first step" not in seconds:
-                seconds["first step"] = time.monotonic() - begun
-        if (state := client.run(run)["state"]) != "succeeded":
-            raise RuntimeError(f"the queued run {state}: {client.logs(run)[-2000:]}")
+def queued(stack: Up, client: Client, ref: str, recipe: dict[str, Any], folder: Path) -> str:
+    """The metrics of a queued run; the data's judge is from now on that of the run in ``folder``."""
+    run = client.train({"recipe": recipe, "data": ref})["id"]
+    keep_judge(stack.store, load_record(stack.store, "default", run), folder)
+    when(client, run, "looks often enough", lambda now: now["step"] >= LOOKS * LOOK_EVERY)
+    client.wish(run, "cancel")
+    when(client, run, "is cancelled", lambda now: now["state"] == "cancelled")
     found = newest_checkpoint(stack.store, "default", run)
     assert found
-    lines = stack.store.get(keys.run("default", run, "files", found.files["metrics.jsonl"]))
-    return [json.loads(line) for line in lines.splitlines()], seconds
+    return stack.store.get(keys.run("default", run, "files", found.files["metrics.jsonl"])).decode()
 
 
-def killed(stack: Up, data: Path, recipe: dict[str, Any]) -> float:
-    """Seconds from ``kill -9`` of torchrun to the first step beyond the last checkpoint."""
-    with stack.client() as client:
-        ref = push_folder(client, data, quiet=True)
-        run = client.train({"recipe": {**recipe, "steps": 100_000, "checkpoint_every": 20}, "data": ref})[
-            "id"
-        ]
-        wait_until(lambda: client.run(run)["step"] > 40, "the run does not begin", PATIENCE)
-        [agent] = stack.running("torch.distributed.run")
-        before = client.run(run)
-        agent.kill()
-        begun = time.monotonic()
+def killed(stack: Up, client: Client, ref: str, recipe: dict[str, Any]) -> dict[str, float]:
+    """Seconds from the order of a run to its first step, and from ``kill -9`` of its torchrun to a new one.
 
-        def steps() -> bool:
-            now = client.run(run)
-            return bool(now["restarts"] > before["restarts"] and now["progress"].get("images_per_second"))
+    As the service tells of steps, two seconds late at most; the data and their judge are in its store.
+    """
 
-        wait_until(steps, "the run is not taken up", PATIENCE)
-        seconds = time.monotonic() - begun
-        client.wish(run, "cancel")
-        wait_until(lambda: client.run(run)["state"] == "cancelled", "it is not cancelled", PATIENCE)
-    return seconds
+    def kept() -> int:
+        found = newest_checkpoint(stack.store, "default", run)
+        return found.step if found else 0
 
+    begun = time.monotonic()
+    run = client.train({"recipe": {**recipe, "checkpoint_every": 20}, "data": ref})["id"]
+    when(client, run, "makes a step", lambda now: now["step"] > 0)
+    to_first = time.monotonic() - begun
+    before = when(client, run, "stores a checkpoint", lambda _: kept() > 0)
+    [agent] = stack.running("torch.distributed.run")
+    agent.kill()
+    begun = time.monotonic()
+    over = when(client, run, "is queued again", lambda now: now["restarts"] > before["restarts"])
+    last = kept()
 
-def pace(lines: list[dict[str, Any]]) -> float:
-    """Samples a second once it is warm."""
-    rates = [line["images_per_second"] for line in lines if "images_per_second" in line]
-    return median(rates[WARM:])
+    def steps(now: dict[str, Any]) -> bool:  # what the attempt that is over told is still there
+        return now["progress"] != over["progress"] and bool(now["progress"].get("images_per_second"))
 
-
-def read(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics."""
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    told = when(client, run, "makes a new step", steps)
+    to_next = time.monotonic() - begun
+    if told["step"] <= last:
+        raise RuntimeError(f"step {told['step']} is not beyond the checkpoint of step {last}")
+    client.wish(run, "cancel")
+    return {"order to first step": to_first, "kill to first new step": to_next}
 
 
-def checkpoint_share(folder: Path, data: Path, recipe: dict[str, Any], rate: float) -> float:
+def when(client: Client, run: str, what: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Where a queued run stands once the condition holds of it; it must not end before."""
+    say(f"  until the run {what} …")
+    seen: dict[str, Any] = {}
+
+    def holds() -> bool:
+        time.sleep(PAUSE)
+        seen.update(client.run(run))
+        if not condition(seen) and seen["state"] in TERMINAL:
+            raise RuntimeError(f"the run {seen['state']}: {seen['error']}\n{client.logs(run)[-2000:]}")
+        return condition(seen)
+
+    wait_until(holds, f"no run that {what}", PATIENCE)
+    return seen
+
+
+def rates(metrics: str) -> list[float]:
+    """Samples a second, at every look; a line that is being written is left out."""
+    lines = [json.loads(line) for line in metrics.split("\n")[:-1]]
+    return [line["images_per_second"] for line in lines if "images_per_second" in line]
+
+
+def checkpoint_share(folder: Path, data: Path, recipe: Recipe, rate: float) -> float:
     """The share of the time of a run at ``rate`` that goes into writing its checkpoints."""
-    from prodgen.catalog.open import open_catalogue
-    from prodgen.training.recipe_files import make_recipe
-    from prodgen.training.run import Run
-
-    run = Run(make_recipe(recipe, "bench"), open_catalogue(data), folder / "checkpoints", "cpu")
+    run = Run(recipe, open_catalogue(data), folder / "checkpoints", "cpu")
     run.advance()
     taken = []
     for _ in range(5):
         begun = time.perf_counter()
         run.save()
         taken.append(time.perf_counter() - begun)
-    between = recipe["checkpoint_every"] * recipe["batch"] / rate
-    return median(taken) / (between + median(taken))
+    return median(taken) / (recipe.checkpoint_every * recipe.batch / rate + median(taken))
 
 
-def main(
-    recipe: Annotated[str, typer.Option(help="A recipe for 28x28 grey images.")] = "fashion-mnist",
-    steps: Annotated[int, typer.Option(min=300)] = 400,
-    as_json: Json = False,
-) -> None:
+def measure(folder: Path) -> tuple[dict[str, float], dict[str, float], float]:
+    """Samples a second of each contender, seconds, and the checkpoints' share."""
+    data, recipe = write_catalogue(folder / "noise", count=IMAGES, size=28), load_recipe(RECIPE, SETTINGS)
+    table, paces = recipe.model_dump(mode="json", exclude_none=True), {}
+    (folder / "recipe.json").write_text(json.dumps(table))
+
+    def time_of(name: str, contender: Callable[[], str]) -> None:
+        say(f"{name} …")
+        begun = time.monotonic()
+        told = rates(contender())
+        paces[name] = median(told[WARM:])
+        each = ", ".join(f"{rate:.0f}" for rate in told)
+        say(f"{name}: {each} samples/s; {time.monotonic() - begun:.0f} s in all")
+
+    def here(out: Path) -> str:
+        settings = [word for setting in SETTINGS for word in ("--set", setting)]
+        return trained([PRODGEN, "train", RECIPE, *settings, "--data", data, "--out", out], out)
+
+    def torchrun(processes: int) -> str:
+        out = folder / f"torchrun-{processes}"
+        launch = ["torch.distributed.run", "--standalone", "--nproc-per-node", processes, "-m"]
+        options = ["--recipe", folder / "recipe.json", "--data", data, "--out", out]
+        return trained([sys.executable, "-m", *launch, "prodgen.training.node", *options], out)
+
+    time_of("bare loop", lambda: here(folder / "bare"))
+    time_of("torchrun, 1 process", lambda: torchrun(1))
+    time_of("torchrun, 2 processes", lambda: torchrun(2))
+    say("the service …")
+    with Up(folder / "service", workers=1, training_workers=1) as stack, stack.client() as client:
+        ref = push_folder(client, data, quiet=True)
+        time_of("queued", lambda: queued(stack, client, ref, table, folder / "bare"))
+        seconds = killed(stack, client, ref, table)
+    time_of("bare loop again", lambda: here(folder / "again"))
+    return paces, seconds, checkpoint_share(folder, data, recipe, paces["bare loop"])
+
+
+def main(as_json: Json = False) -> None:
     """Compare them, and print one table."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    plain = load_recipe(recipe, [f"steps={steps}", "decay=0.0"]).model_dump(mode="json", exclude_none=True)
-    timed = {**plain, "sample_every": steps, "evaluate_every": steps}
-    with tempfile.TemporaryDirectory(prefix="prodgen-bench-") as name:
-        folder = Path(name)
-        data = write_catalogue(folder / "noise", count=IMAGES, size=28)
-        paces = {"bare": pace(read(bare(folder, data, timed)))}
-        for processes in (1, 2):
-            paces[f"torchrun {processes}"] = pace(read(torchrun(folder, data, timed, processes)))
-        with service(folder) as stack:
-            lines, seconds = queued(stack, data, timed)
-            paces["queued"] = pace(lines)
-            seconds["kill to step"] = killed(stack, data, timed)
-        (folder / "bare").rename(folder / "bare-1")
-        paces["bare again"] = pace(read(bare(folder, data, timed)))
-        share = checkpoint_share(folder, data, timed, paces["bare"])
-    result = {"samples_per_second": paces, "checkpoint_share": share, "seconds": seconds, "recipe": recipe}
-    print_json(result) if as_json else _show(result)
-
-
-def _show(result: dict[str, Any]) -> None:
-    paces = result["samples_per_second"]
-    table = Table("what", "samples/s", "ratio", "of")
-    for name, of in (
-        ("bare", "bare"),
-        ("torchrun 1", "bare"),
-        ("torchrun 2", "torchrun 1"),
-        ("queued", "torchrun 1"),
-        ("bare again", "bare"),
-    ):
-        table.add_row(name, f"{paces[name]:.0f}", f"{paces[name] / paces[of]:.2f}", of)
-    console = Console()
-    console.print(table)
-    console.print(f"checkpoints take {result['checkpoint_share']:.2%} of the time")
-    for name, value in result["seconds"].items():
-        console.print(f"{name}: {value:.0f} s")
+    with tempfile.TemporaryDirectory(prefix="prodgen-bench-") as folder:
+        paces, seconds, share = measure(Path(folder))
+    bare, one, two, queue, again = paces.values()
+    ratios = {
+        "torchrun over the bare loop": one / bare,
+        "efficiency: 2 processes over twice 1 (at least 0.90)": two / one / 2,
+        "queued over torchrun (at least 0.97)": queue / one,
+        "bare loop again over the first": again / bare,
+    }
+    if as_json:
+        result = {"recipe": RECIPE, "settings": SETTINGS, "samples_per_second": paces, "ratios": ratios}
+        print_json({**result, "checkpoint_share": share, "seconds": seconds})
+        return
+    table = Table("what", "samples/s", "ratio")
+    for name, figures in {
+        **{name: (f"{pace:.0f}", "") for name, pace in paces.items()},
+        **{name: ("", f"{ratio:.3f}") for name, ratio in ratios.items()},
+        "share of the time that checkpoints take (at most 0.01)": ("", f"{share:.4f}"),
+    }.items():
+        table.add_row(name, *figures)
+    Console().print(table)
+    for name, value in seconds.items():
+        print(f"{name}: {value:.1f} s")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,14 @@ def test_a_run_survives_the_death_of_a_process_and_a_stop(data: Path, tmp_path: 
     assert load_model(folder / "model").config.family == "resnet"
 
 
+def test_all_processes_hear_of_a_dead_discriminator(data: Path, tmp_path: Path) -> None:
+    node(tmp_path / "run", data, "--standalone", steps=1000, decay=0.0, discriminator_lr=0.9).succeed()
+    ended = result(tmp_path / "run")
+    assert ended["outcome"] == "alarm"
+    assert ended["message"].startswith("the discriminator is dead at step ")
+    assert ended["step"] < 1000
+
+
 def test_the_processes_die_with_what_started_them(data: Path, tmp_path: Path) -> None:
     with node(tmp_path / "run", data, steps=10**6) as run:
         run.wait_for_step(tmp_path / "run", 1)

@@ -27,6 +27,13 @@ def test_the_generator_is_led_towards_what_passes_for_real(name):
         assert (fake.grad < 0).all()
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_who_looks_at_no_image_loses_at_least_what_is_said(name):
+    loss = LOSSES[name]
+    losses = [loss.discriminator(same, same) for same in torch.linspace(-3.0, 3.0, 7).unsqueeze(1)]
+    assert min(map(float, losses)) == pytest.approx(loss.blind)
+
+
 class Slope(nn.Module):
     """Logits whose gradient at every pixel is ``slope``."""
 
