@@ -48,6 +48,23 @@ def normalisation_is_by_the_whole_batch(precision: torch.dtype, tolerance: float
     close(split.eval()(whole), plain.eval()(whole), tolerance)
 
 
+def its_gradient_has_the_gradient_of_the_whole_batch() -> None:
+    torch.manual_seed(1)
+    whole, wanted = torch.randn(2, 12, 6, 4, 4, dtype=torch.float64)
+    plain, split = (nn.BatchNorm2d(6, affine=False).double() for _ in range(2))
+    span_the_world(nn.Sequential(split))
+
+    def penalised(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+        x = x.clone().requires_grad_()
+        [slope] = torch.autograd.grad((network(x) * target).sum(), x, create_graph=True)
+        slope.pow(4).sum().backward()
+        return x.grad
+
+    gradient = penalised(plain, whole, wanted)
+    assert gradient.abs().max() > 1e-3
+    close(penalised(split, world.mine(whole), world.mine(wanted)), world.mine(gradient), 1e-6)
+
+
 def all_hear_of_what_one_says(folder: Path) -> None:
     rank = world.rank()
     assert exchange.any_of(rank == 1, False) == [True, False]
@@ -84,6 +101,7 @@ if __name__ == "__main__":
     world.join()
     normalisation_is_by_the_whole_batch(torch.float32, 1e-5)
     normalisation_is_by_the_whole_batch(torch.bfloat16, 0.03)
+    its_gradient_has_the_gradient_of_the_whole_batch()
     all_hear_of_what_one_says(Path(sys.argv[1]))
     an_error_of_one_is_an_error_of_all()
     world.leave()
