@@ -26,6 +26,12 @@ class Conflict(ProdgenError):
     code = "conflict"
 
 
+class Interrupted(ProdgenError):
+    """Something outside ended the work; begun again, it may come to its end."""
+
+    code = "interrupted"
+
+
 class Unavailable(ProdgenError):
     """A service that prodgen depends on does not answer; the same request may succeed later."""
 

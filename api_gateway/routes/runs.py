@@ -15,8 +15,8 @@ router = APIRouter(prefix="/v1", tags=["training"])
 def prepare(spec: PreparationSpec, queue: Annotated[Queueing, Depends()]) -> RunDetails:
     """Leave out the bad photographs of a data set, cut the product out of each other, name its colours.
 
-    What comes of it is a data set to train on. It is followed, paused and cancelled as a training job is; its
-    log names every picture that is not in the data set, and why.
+    What comes of it is a data set to train on. It is followed, paused and cancelled as a training job is; two
+    of its samples, `left-out.jsonl` and `set-aside.jsonl`, name every picture that is not used, and why.
     """
     return queue(spec)
 

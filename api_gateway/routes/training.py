@@ -13,7 +13,7 @@ from api_gateway.streaming import Start, respond
 from api_gateway.training import RunDetails, RunList, RunView, details_of, find_run, standing_of
 from prodgen.jobs.ledger import Event
 from prodgen.runs.ending import settle
-from prodgen.runs.files import forget_end, load_end, write_wish
+from prodgen.runs.files import forget_end, load_end, load_wish, write_wish
 from prodgen.runs.record import ENDED, RunRecord, TrainingSpec
 from prodgen.runs.roster import Roster, Wish
 from prodgen.storage import keys
@@ -132,7 +132,7 @@ def resume(run: str, caller: Trainer, here: Here, later: BackgroundTasks) -> Run
     """Queue a paused run again; it goes on with the numbers of an uninterrupted one."""
     record = find_run(here, caller.tenant, run)
     end = load_end(here.store, record)
-    if end is None or end.state == "paused":
+    if (end is None or end.state == "paused") and load_wish(here.store, record) != "cancelled":
         forget_end(here.store, record)
     later.add_task(here.ring, "training", 1)
     return _wish(here, record, "resume")
@@ -140,7 +140,8 @@ def resume(run: str, caller: Trainer, here: Here, later: BackgroundTasks) -> Run
 
 def _wish(here: Services, record: RunRecord, wish: Wish) -> RunDetails:
     roster, end = Roster(here.ledger), load_end(here.store, record)
-    if end is None and wish != "resume":
+    goes_on = end is None or end.state == "paused"
+    if wish != "resume" and goes_on and load_wish(here.store, record) != "cancelled":
         write_wish(here.store, record, "paused" if wish == "pause" else "cancelled")
     if roster.wish(record.id, wish) is None:  # a restarted Redis may have forgotten it
         roster.enter(record, end)

@@ -13,6 +13,7 @@ from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
+from prodgen.names import check_name
 
 if TYPE_CHECKING:
     from prodgen.catalog.photographs.inspect import Finding, Inspection
@@ -100,6 +101,10 @@ def prepare(
             raise ProdgenError("--out is for preparing here; the service keeps what it makes as a data set")
         from prodgen.cli.queue import queue_run
 
+        if name:
+            check_name(name)
+        if Path(data).exists():
+            _check_folder(Path(data))
         spec = {"size": size, "name": name, "drop": _flags(drop)}
         queue_run(Client.prepare, spec, data, key, json)
     elif out is None:

@@ -5,6 +5,15 @@ from collections.abc import Collection, Mapping
 from prodgen.attributes import AttributeSchema, Choice
 from prodgen.errors import ProdgenError
 
+FEWEST = 10
+"""Images of each set: those that the Inception Score takes in ten parts, and more than five neighbours."""
+
+
+def check_count(what: str, images: int) -> None:
+    """Raises ProdgenError for too few images; ``what``: of what, as a sentence ends in their number."""
+    if images < FEWEST:
+        raise ProdgenError(f"an evaluation needs at least {FEWEST} images; {what} {images}", param="count")
+
 
 def check_attributes(
     schema: AttributeSchema, values: Mapping[str, Collection[str]], colours: Collection[str]

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from prodgen.errors import ProdgenError
 from prodgen.evaluation.cas import MOST
+from prodgen.evaluation.comparable import check_count
 from prodgen.evaluation.domain import Judges, examples
 from prodgen.evaluation.features import NetworkFrom, feature_source
 from prodgen.evaluation.figure import Figure
@@ -20,8 +20,6 @@ from prodgen.models import SavedModel
 
 COUNT = 10_000
 """Generated images that are compared with the test split, unless told."""
-FEWEST = 10
-"""Images of each set: those that the Inception Score takes in ten parts, and more than five neighbours."""
 Stage = Callable[[str], None]
 
 
@@ -67,10 +65,7 @@ def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
     if options.count is not None:
         sizes["--count is"] = options.count
     for name, images in sizes.items():
-        if images < FEWEST:
-            raise ProdgenError(
-                f"an evaluation needs at least {FEWEST} images; {name} {images}", param="count"
-            )
+        check_count(name, images)
     chosen = options.features, options.inception_weights, model.config.channels, options.device
     return Plan(model, splits, options, feature_source(*chosen))
 

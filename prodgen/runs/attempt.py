@@ -13,11 +13,13 @@ from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.registry import fetch, resolve
 from prodgen.runs.ending import settle
 from prodgen.runs.files import (
+    CARD,
     Checkpoint,
     fetch_checkpoint,
     forget_end,
     load_end,
     load_record,
+    load_wish,
     newest_checkpoint,
     write_end,
 )
@@ -27,7 +29,7 @@ from prodgen.runs.launch import Node, start
 from prodgen.runs.processes import Processes
 from prodgen.runs.publisher import Publisher
 from prodgen.runs.record import ENDED, RunRecord, TrainingSpec
-from prodgen.runs.roster import Outcome, Part, Roster
+from prodgen.runs.roster import WISHES, Outcome, Part, Roster
 from prodgen.runs.tenure import Tenure
 from prodgen.settings import settings
 from prodgen.storage.base import Store
@@ -99,6 +101,8 @@ class Attempt:
             return self._end(end.state, end.step, end.error or "")
         if end:
             forget_end(self.store, record)  # of a pause that is over
+        if wished := load_wish(self.store, record):  # Redis may never have heard
+            self.roster.wish(record.id, WISHES[wished])
         newest = self._fetch(record)
         standing = self.roster.standing(record.id)
         restarts = standing.restarts if standing else 0
@@ -139,6 +143,8 @@ class Attempt:
             version = resolve(self.store, record.source, record.tenant)
             source = fetch(self.store, version, self.cache / "models")
             hold(self.folder, source)
+            with suppress(NotFound):  # an evaluation goes on with what the card says
+                (self.folder / CARD).write_bytes(self.store.get(f"{version.prefix}/{CARD}"))
         caches = [self.cache / "data", self.cache / "models"]
         make_room(settings().cache_mb << 20, caches, held(self.cache / "runs"))
         self._still()

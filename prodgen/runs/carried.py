@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import Interrupted, ProdgenError
 from prodgen.orphans import die_with_parent, live_on
 from prodgen.runs.files import PARTIAL
 from prodgen.training.progress import RESULT, write_json
@@ -34,6 +34,8 @@ def carry_out(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespac
     outcome, message, step = "refused", None, 0
     try:
         step, outcome = work(options), "finished"
+    except Interrupted:
+        raise
     except ProdgenError as error:
         message = str(error)
     write_json(options.out / RESULT, {"outcome": outcome, "step": step, "message": message})

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import NotFound, Unavailable
 from prodgen.runs.files import (
     Checkpoint,
     find_record,
@@ -15,8 +15,8 @@ from prodgen.runs.files import (
     newest_checkpoint,
     write_end,
 )
-from prodgen.runs.record import ENDED, RunEnd, RunRecord, Stopped
-from prodgen.runs.roster import Roster, Standing
+from prodgen.runs.record import ENDED, RunEnd, Stopped
+from prodgen.runs.roster import WISHES, Roster, Standing
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.folders import folders
@@ -32,7 +32,7 @@ def settle_runs(store: Store, roster: Roster) -> list[Standing]:
             standing = settle(store, roster, run)
         except Unavailable:
             raise
-        except (ProdgenError, ValueError):
+        except Exception:  # one that is broken must not keep the others from their end
             log.exception("run %s cannot be settled", run)
             continue
         if standing:
@@ -72,7 +72,7 @@ def end_of(standing: Standing) -> RunEnd:
     )
 
 
-def _stopped(record: RunRecord, state: Stopped, newest: Checkpoint | None) -> RunEnd:
+def _stopped(state: Stopped, newest: Checkpoint | None) -> RunEnd:
     """state.json of a run that was at work, and to stop, when the roster was lost."""
     step, restarts = (newest.step, newest.restarts) if newest else (0, 0)
     return RunEnd(state=state, step=step, restarts=restarts, finished=datetime.now(UTC))
@@ -89,10 +89,13 @@ def restore_runs(
                 record = load_record(store, tenant, run)
                 end = load_end(store, record)
                 newest = None if end else newest_checkpoint(store, tenant, run)
-                if end is None and (wished := load_wish(store, record)):
-                    end = _stopped(record, wished, newest)
+                wished = None if end else load_wish(store, record)
+                if wished and (recovery or roster.standing(run) is None):
+                    end = _stopped(wished, newest)
                     write_end(store, record, end)
                 roster.enter(record, end, newest, recovery)
+                if wished and not end:  # it goes on, and may not have heard
+                    roster.wish(run, WISHES[wished])
             except NotFound:  # no spec.json: it was never acknowledged
                 log.info("run %s of %s has no spec.json", run, tenant)
             except ValueError:

@@ -15,6 +15,7 @@ from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.splits import Splits, read_splits
 from prodgen.models import load_model
 from prodgen.runs.carried import carry_out, show
+from prodgen.runs.files import CARD
 from prodgen.training.progress import PROGRESS, write_json
 
 
@@ -40,7 +41,7 @@ def _work(options: argparse.Namespace) -> int:
         write_json(options.out / PROGRESS, {"doing": name, "step": 0})
 
     found = evaluate(plan(saved, splits, chosen), stage)
-    earlier = options.model / "card.md"
+    earlier = options.out / CARD
     made = options.out / "evaluation"
     made.mkdir(exist_ok=True)
     report.write(found, made, earlier.read_text("utf-8") if earlier.is_file() else "")

@@ -21,6 +21,7 @@ from prodgen.storage.base import Store
 from prodgen.storage.whole import download
 
 STATE = "checkpoint.safetensors"
+CARD = "card.md"
 PARTIAL = ".part"
 """Of a sample that is not whole yet."""
 PREPARED, SUMMARY = "prepared", "summary.json"

@@ -1,8 +1,9 @@
 """The process that prepares photographs: ``python -m prodgen.runs.preparer --data DATA --out FOLDER …``.
 
 FOLDER gets progress.json meanwhile; at the end prepared/, samples/, summary.json (what a data set says of
-itself) and result.json. What is printed names every picture that was left out, and why. A crash has another
-exit code than 0 and leaves no result; begun again, it begins at the beginning.
+itself) and result.json. left-out.jsonl and set-aside.jsonl among the samples name every picture that is not
+used, and why. A crash has another exit code than 0 and leaves no result; begun again, it begins at the
+beginning.
 """
 
 import argparse
@@ -12,9 +13,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from prodgen.catalog.photographs.clean import SHEET, clean, to_drop
+from prodgen.catalog.photographs.clean import DROPPED, SHEET, clean, to_drop
 from prodgen.catalog.photographs.inspect import inspect
 from prodgen.catalog.photographs.prepare import prepare
+from prodgen.catalog.photographs.write import SET_ASIDE
 from prodgen.datasets.describe import summarise
 from prodgen.runs.carried import carry_out, show
 from prodgen.runs.files import PREPARED, SUMMARY
@@ -46,12 +48,13 @@ def _work(options: argparse.Namespace) -> int:
             clean(data, out / "cleaned", inspection, dropped)
             data = out / "cleaned"
             show(data / SHEET, out, "left-out.png")
+            show(data / DROPPED, out, "left-out.jsonl")
             for finding in dropped:
                 print(f"left out: {finding.file}: {'; '.join(finding.flags.values())}", flush=True)
     description, aside = prepare(data, out / PREPARED, options.size, said)
     for row in aside:
         print(f"set aside: {row['file']}: {row['reason']}", flush=True)
-    for name in ("preview.png", "set-aside.png"):
+    for name in ("preview.png", "set-aside.png", SET_ASIDE):
         if (out / PREPARED / name).exists():
             show(out / PREPARED / name, out, name)
     summary = summarise(out / PREPARED, said)

@@ -13,10 +13,12 @@ from typing import Any, Literal, cast
 from prodgen.jobs.entries import Event
 from prodgen.jobs.ledger import Ledger
 from prodgen.runs.files import Checkpoint
-from prodgen.runs.record import RunEnd, RunRecord, RunState
+from prodgen.runs.record import RunEnd, RunRecord, RunState, Stopped
 
 Held = Literal["held", "lost", "pause", "cancel", "regroup"]
 Wish = Literal["pause", "cancel", "resume"]
+WISHES: dict[Stopped, Wish] = {"paused": "pause", "cancelled": "cancel"}
+"""By the state that they end in."""
 Outcome = Literal["succeeded", "failed", "paused", "cancelled", "broke", "back", "left"]
 """Of a part: the run's new state, by its host; it broke off; it is handed back; the host will tell."""
 
@@ -168,7 +170,12 @@ class Roster:
 
 def _part(fields: list[Any]) -> Part:
     run, title, tenant, token, host, address, port, nodes = fields
-    return Part(run, title, tenant, token, host, address, int(port), int(nodes))
+    return Part(run, title or _untitled(run), tenant, token, host, address, int(port), int(nodes))
+
+
+def _untitled(run: str) -> str:
+    """A run that an earlier version of prodgen entered."""
+    return f"run {run[:6]}"
 
 
 def _standing(id: str, flat: list[str], members: list[str]) -> Standing:
@@ -176,7 +183,7 @@ def _standing(id: str, flat: list[str], members: list[str]) -> Standing:
     return Standing(
         id=id,
         tenant=record["tenant"],
-        title=record["title"],
+        title=record.get("title") or _untitled(id),
         state=record["state"],
         step=int(record["step"]),
         steps=int(record["steps"]),

@@ -9,7 +9,7 @@ from prodgen.catalog.photographs.flags import check_flags
 from prodgen.datasets import Dataset, resolve_dataset
 from prodgen.datasets.turns import dataset_turn
 from prodgen.errors import Conflict, ProdgenError
-from prodgen.evaluation.comparable import check_attributes, check_shape
+from prodgen.evaluation.comparable import check_attributes, check_count, check_shape
 from prodgen.jobs.ledger import Ledger, LedgerLost
 from prodgen.jobs.record import job_id
 from prodgen.jobs.turns import turn
@@ -94,7 +94,9 @@ def _evaluation(store: Store, tenant: str, spec: EvaluationSpec) -> dict[str, An
             f"{dataset.ref} has only {', '.join(summary.images)}",
             param="data",
         )
-    if summary.kind != "folder" and not spec.resize:
+    for split in ("train", "test"):
+        check_count(f"the {split} split of {dataset.ref} has", summary.images[split])
+    if summary.kind in ("idx", "cifar-10") and not spec.resize:
         check_shape(config.size, config.channels, dataset.ref, *summary.size, summary.channels)
     values = {name: counts.values for name, counts in summary.attributes.items()}
     check_attributes(config.attributes, values, summary.colours)

@@ -10,6 +10,7 @@ import pytest
 from prodgen.cli.queue import push_folder
 from prodgen.client import Client as Service
 from prodgen.registry import publish
+from prodgen.runs.files import load_record, load_wish
 from prodgen.runs.roster import Roster
 from tests.datasets.folders import pictures, table
 from tests.gateway.running import Client, Gateway
@@ -201,3 +202,24 @@ def test_what_cannot_be_measured_is_refused(client: Client, gateway: Gateway, tm
     assert answer.status_code == 400, answer.text
     assert "needs a test split" in answer.json()["error"]["message"]
     assert client.get(RUNS).json()["data"] == []
+
+
+def test_a_cancel_is_kept_whatever_is_wished_after_it(client: Client, gateway: Gateway, data: str) -> None:
+    run = ask(client, data).json()["id"]
+    roster, record = Roster(gateway.ledger), load_record(gateway.store, client.tenant, run)
+    while (part := roster.claim("n1", 1)[0]).run != run:  # those of other tests are older
+        roster.end(part, "n1", "cancelled")
+    for wish in ("cancel", "pause", "resume"):
+        assert client.post(f"{RUNS}/{run}/{wish}").json()["wish"] == "cancel"
+        assert load_wish(gateway.store, record) == "cancelled"
+
+
+def test_what_is_too_little_to_measure_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
+    Roster(gateway.ledger).beat("n1", "10.0.0.1", 0)
+    publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
+    key = client.headers["Authorization"].removeprefix("Bearer ")
+    with Service(gateway.settings.public_url, key) as service:
+        push_folder(service, pictures(tmp_path / "shop", count=2), quiet=True)
+    answer = client.post("/v1/evaluation-jobs", json={"model": "toy-model", "data": "shop"})
+    assert answer.status_code == 400, answer.text
+    assert "needs at least 10 images; the train split of shop@" in answer.json()["error"]["message"]

@@ -7,7 +7,7 @@ import pytest
 from prodgen.jobs.ledger import Ledger, LedgerLost
 from prodgen.jobs.recovery import ensure
 from prodgen.runs.ending import restore_runs, settle_runs
-from prodgen.runs.files import load_end, write_end
+from prodgen.runs.files import load_end, load_wish, write_end, write_wish
 from prodgen.runs.record import RunEnd
 from prodgen.storage import keys
 from tests.runs.conftest import new_run
@@ -286,3 +286,46 @@ def test_what_has_ended_in_the_store_has_ended(roster, memory):
     assert roster.standing("r1").state == "succeeded"
     assert load_end(memory, record).model == "toy@1"
     assert roster.stopped() == []
+
+
+def test_a_run_that_an_earlier_version_entered_goes_on(roster, client, memory):
+    roster.enter(new_run("r1"))
+    client.hdel("prodgen:run:r1", "title")
+    live(roster, "n1")
+    part, _ = roster.claim("n1", 1)
+    assert (part.title, roster.standing("r1").title) == ("run r1", "run r1")
+    roster.end(part, "n1", "cancelled")
+    settle_runs(memory, roster)
+    assert not roster.enter(new_run("r1"))
+    assert roster.standing("r1").title == "train toy on toys@0123456789ab"
+
+
+@pytest.mark.parametrize(("then", "state"), [("cancel", "cancelled"), ("resume", "queued")])
+def test_what_is_wished_while_a_pause_is_carried_out_counts(roster, then, state):
+    roster.enter(new_run("r1"))
+    live(roster, "n1")
+    part, _ = roster.claim("n1", 1)
+    roster.wish("r1", "pause")
+    assert roster.renew(part, "n1") == "pause"
+    roster.wish("r1", then)
+    roster.end(part, "n1", "paused", 40)
+    assert (roster.standing("r1").state, roster.standing("r1").step) == (state, 40)
+
+
+@pytest.mark.parametrize(("wished", "wish"), [("paused", "pause"), ("cancelled", "cancel")])
+def test_a_restart_that_took_a_wish_alone_ends_no_run_at_work(roster, memory, wished, wish):
+    record = new_run("r1")
+    memory.put(keys.run("ada", "r1", "spec.json"), record.model_dump_json(by_alias=True).encode())
+    roster.enter(record)
+    live(roster, "n1")
+    part, _ = roster.claim("n1", 1)
+    write_wish(memory, record, wished)
+
+    restore_runs(memory, roster)
+
+    assert load_end(memory, record) is None
+    assert roster.renew(part, "n1") == wish
+    roster.end(part, "n1", wished, 40)
+    settle_runs(memory, roster)
+    assert (load_end(memory, record).state, load_end(memory, record).step) == (wished, 40)
+    assert load_wish(memory, record) is None

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import cv2
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import Interrupted
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -26,7 +26,7 @@ def spread(work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Re
     """``work`` done on every task; its results in the order of the tasks.
 
     Processes are started afresh, not forked: a fork of a process that has threads may hang. Raises
-    ProdgenError if one of them dies, for instance of too little memory.
+    Interrupted if one of them dies, for instance of too little memory.
     """
     if len(tasks) <= FEW:
         yield from map(work, tasks)
@@ -36,7 +36,7 @@ def spread(work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Re
     try:
         yield from pool.map(work, tasks, chunksize=_CHUNK)
     except BrokenProcessPool:
-        raise ProdgenError(
+        raise Interrupted(
             "a process that worked on the pictures was killed, perhaps for want of memory; start again"
         ) from None
     finally:

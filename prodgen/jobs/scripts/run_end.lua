@@ -11,7 +11,7 @@ elseif outcome == 'broke' then
 else
   disband(run)
   if tonumber(step) > 0 then run.step = tonumber(step) end
-  if outcome == 'back' then
+  if outcome == 'back' or outcome == 'paused' then  -- what is wished now counts, not what the host heard
     go_on_or_stop(run)
   else
     stop_run(run, outcome, message)

@@ -6,7 +6,10 @@ if recovery ~= '' then
 elseif redis.call('EXISTS', KEYS[1]) == 0 then
   return redis.error_reply('LOST')
 end
-if redis.call('EXISTS', key('run', id)) == 1 then return 0 end
+if redis.call('EXISTS', key('run', id)) == 1 then
+  redis.call('HSETNX', key('run', id), 'title', title)  -- an earlier version entered it without
+  return 0
+end
 redis.call('HSET', key('run', id), 'tenant', tenant, 'title', title, 'nodes', nodes, 'least', least, 'procs', procs, 'steps', steps, 'created',
   created, 'state', state, 'step', step, 'reached', step, 'since', step, 'restarts', restarts, 'wish', '')
 if message ~= '' then redis.call('HSET', key('run', id), 'error', message) end
