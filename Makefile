@@ -20,7 +20,7 @@ test-deps: install
 	$(PIP) --editable ".[test]"
 
 test: test-deps
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: test-deps
 	$(BIN)/ruff check
