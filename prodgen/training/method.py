@@ -1,7 +1,9 @@
 """What a way of training offers to the loop, whichever family it trains."""
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -68,5 +70,17 @@ def noise(batch: Batch, dim: int) -> Tensor:
 
 
 def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:
-    """The recipe's precision. bf16 has the range of fp32, so that no gradient has to be scaled."""
-    return torch.autocast(batch.real.device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+    """The recipe's precision, where the device has it: a CPU that must mimic bf16 is far slower than in fp32.
+
+    bf16 has the range of fp32, so that no gradient has to be scaled.
+    """
+    device = batch.real.device.type
+    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16" and has_bf16(device))
+
+
+@cache
+def has_bf16(device: str) -> bool:
+    """Whether a kind of device computes in bf16; of x86 CPUs those with AMX or AVX512-BF16 do."""
+    if device != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
+        return True
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
