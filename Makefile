@@ -20,7 +20,7 @@ test-deps: install
 	$(PIP) --editable ".[test]"
 
 test: test-deps
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: test-deps
 	$(BIN)/ruff check

@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,17 +13,6 @@ if TYPE_CHECKING:
 # Run in the background of a shell, tests ignore Ctrl-C, and so would all the programs that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-STACK = {"deploy", "faults", "integration"}
-"""Where tests start whole stacks, wait for them and kill them: one after the other, beside all the rest."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For ``-n 2 --dist loadgroup``: a file stays together, and so do the stacks."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group("stack" if folder in STACK else str(item.path)))
 
 
 @pytest.fixture(scope="session")
