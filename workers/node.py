@@ -22,13 +22,12 @@ from prodgen.errors import Unavailable
 from prodgen.runs.roster import Part, Roster
 from prodgen.settings import Settings, settings
 from prodgen.storage import Store, connect
+from prodgen.storage.cache import ABANDONED
 from workers.bell import node_queue, ring_node
 
 log = logging.getLogger("prodgen.training")
 
 _NAME = "PRODGEN_NODE"
-ABANDONED = 86_400.0
-"""Seconds."""
 
 
 class TrainingNode:

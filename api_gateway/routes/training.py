@@ -130,19 +130,19 @@ def pause(run: str, caller: Trainer, here: Here) -> RunDetails:
 @router.post("/{run}/resume", summary="Resume a training run")
 def resume(run: str, caller: Trainer, here: Here, later: BackgroundTasks) -> RunDetails:
     """Queue a paused run again; it goes on with the numbers of an uninterrupted one."""
-    record = find_run(here, caller.tenant, run)
-    end = load_end(here.store, record)
-    if (end is None or end.state == "paused") and load_wish(here.store, record) != "cancelled":
-        forget_end(here.store, record)
     later.add_task(here.ring, "training", 1)
-    return _wish(here, record, "resume")
+    return _wish(here, find_run(here, caller.tenant, run), "resume")
 
 
 def _wish(here: Services, record: RunRecord, wish: Wish) -> RunDetails:
     roster, end = Roster(here.ledger), load_end(here.store, record)
     goes_on = end is None or end.state == "paused"
-    if wish != "resume" and goes_on and load_wish(here.store, record) != "cancelled":
-        write_wish(here.store, record, "paused" if wish == "pause" else "cancelled")
+    if goes_on and load_wish(here.store, record) != "cancelled":  # which nothing takes back
+        if wish == "resume":
+            forget_end(here.store, record)
+            end = None
+        else:
+            write_wish(here.store, record, "paused" if wish == "pause" else "cancelled")
     if roster.wish(record.id, wish) is None:  # a restarted Redis may have forgotten it
         roster.enter(record, end)
         roster.wish(record.id, wish)

@@ -106,7 +106,7 @@ def prepare(
         if Path(data).exists():
             _check_folder(Path(data))
         spec = {"size": size, "name": name, "drop": _flags(drop)}
-        queue_run(Client.prepare, spec, data, key, json)
+        queue_run(Client.prepare, spec, data, key, json, trains=False)
     elif out is None:
         raise ProdgenError("where should the cut-outs go? name a folder with --out, or --queue the run")
     elif (name, drop, key) != (None, None, None):

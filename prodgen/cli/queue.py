@@ -17,10 +17,14 @@ def queue_run(
     data: str,
     key: str | None,
     json: bool,
+    *,
+    trains: bool = True,
 ) -> None:
-    """Bring the data, unless it is named, and queue the run: ``send`` is the client's method for it."""
+    """Bring the data, unless it is named, and queue the run: ``send`` is the client's method for it.
+
+    ``trains``: whether the data must be such as can be trained on.
+    """
     with client() as gateway:
-        trains = send is not Client.prepare
         ref = push_folder(gateway, Path(data), json, trains) if Path(data).exists() else _find(gateway, data)
         run = send(gateway, {**spec, "data": ref}, key)
     if json:

@@ -1,12 +1,22 @@
 """Whether a model and a data set speak of the same things, told from what they say of themselves."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from prodgen.attributes import AttributeSchema, Choice
 from prodgen.errors import ProdgenError
 
+SPLIT = "test"
+"""Of the data: what a model is compared with."""
 FEWEST = 10
 """Images of each set: those that the Inception Score takes in ten parts, and more than five neighbours."""
+
+
+def no_split(what: str, there: Iterable[str]) -> str:
+    """The sentence for data, called ``what``, that has but the splits ``there``."""
+    return (
+        f"an evaluation needs a {SPLIT} split, of images that the model was not trained on; {what} has only "
+        f"{', '.join(there)}"
+    )
 
 
 def check_count(what: str, images: int) -> None:

@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 
 from prodgen.evaluation.cas import MOST
-from prodgen.evaluation.comparable import check_count
+from prodgen.evaluation.comparable import SPLIT, check_count
 from prodgen.evaluation.domain import Judges, examples
 from prodgen.evaluation.features import NetworkFrom, feature_source
 from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.measures import MEASURES
 from prodgen.evaluation.samples import generate
 from prodgen.evaluation.scene import Scene
-from prodgen.evaluation.splits import SPLIT, Splits
+from prodgen.evaluation.splits import Splits
 from prodgen.models import SavedModel
 
 COUNT = 10_000

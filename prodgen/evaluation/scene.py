@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue
+from prodgen.evaluation.comparable import SPLIT
 from prodgen.evaluation.domain import Judges
 from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.network import FeatureNetwork, Features
-from prodgen.evaluation.splits import SPLIT, Splits
+from prodgen.evaluation.splits import Splits
 from prodgen.models import SavedModel
 
 PIXELS = "none: the pixels themselves"

@@ -12,10 +12,8 @@ from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.catalog.open import kind, open_catalogue, splits
 from prodgen.colour import hexadecimal
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.evaluation.comparable import check_attributes, check_shape
+from prodgen.evaluation.comparable import SPLIT, check_attributes, check_shape, no_split
 from prodgen.model_config import ModelConfig
-
-SPLIT = "test"
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,7 @@ def read_splits(data: Path, config: ModelConfig, resize: bool) -> list[Catalogue
     """
     there = splits(data)
     if SPLIT not in there:
-        raise NotFound(
-            f"an evaluation needs a {SPLIT} split, of images that the model was not trained on; {data} has "
-            f"only {', '.join(there)}",
-            param="data",
-        )
+        raise NotFound(no_split(str(data), there), param="data")
     fitted = resize or kind(data) not in ("idx", "cifar-10")
     size, channels = (config.size, config.channels) if fitted else (None, None)
     return [open_catalogue(data, split, size=size, channels=channels) for split in ("train", SPLIT)]

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prodgen.catalog.photographs.flags import LARGEST, SMALLEST, USUAL
+from prodgen.evaluation.comparable import FEWEST
 
 RunState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 Stopped = Literal["paused", "succeeded", "failed", "cancelled"]
@@ -46,43 +47,40 @@ class TrainingSpec(BaseModel):
         return self.nodes if self.min_nodes is None else self.min_nodes
 
 
-class PreparationSpec(BaseModel):
-    """Photographs that are to become a data set of cut-outs, which can be trained on.
-
-    ``data``: a folder of photographs that was pushed, NAME or NAME@VERSION. ``name``: of the data set that
-    comes of it; NAME-SIZE if left out. ``size``: the side of the cut-outs in pixels. ``drop``: pictures with
-    such a flag are left out first.
-    """
+class _Alone(BaseModel):
+    """What one process does, on a data set that was pushed: ``data`` is NAME or NAME@VERSION."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: str = Field(max_length=300)
-    name: str | None = None
-    size: int = Field(default=64, ge=SMALLEST, le=LARGEST)
-    drop: tuple[str, ...] = USUAL
 
     nodes: ClassVar[int] = 1
     least: ClassVar[int] = 1
     procs_per_node: ClassVar[int] = 1
 
 
-class EvaluationSpec(BaseModel):
+class PreparationSpec(_Alone):
+    """Photographs that are to become a data set of cut-outs, which can be trained on.
+
+    ``name``: of the data set that comes of it; NAME-SIZE if left out. ``size``: the side of the cut-outs in
+    pixels. ``drop``: pictures with such a flag are left out first.
+    """
+
+    name: str | None = None
+    size: int = Field(default=64, ge=SMALLEST, le=LARGEST)
+    drop: tuple[str, ...] = USUAL
+
+
+class EvaluationSpec(_Alone):
     """A model that is to be measured against a data set, which needs a test split.
 
     ``count``: generated images; as many as the training split has, up to a bound, if left out. ``resize``:
     bring IDX and CIFAR images to the model's size and channels.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     model: str = Field(max_length=300)
-    data: str = Field(max_length=300)
-    count: int | None = Field(default=None, ge=10, le=1_000_000)
+    count: int | None = Field(default=None, ge=FEWEST, le=1_000_000)
     resize: bool = False
-
-    nodes: ClassVar[int] = 1
-    least: ClassVar[int] = 1
-    procs_per_node: ClassVar[int] = 1
 
 
 Spec = TrainingSpec | PreparationSpec | EvaluationSpec

@@ -9,7 +9,7 @@ from prodgen.catalog.photographs.flags import check_flags
 from prodgen.datasets import Dataset, resolve_dataset
 from prodgen.datasets.turns import dataset_turn
 from prodgen.errors import Conflict, ProdgenError
-from prodgen.evaluation.comparable import check_attributes, check_count, check_shape
+from prodgen.evaluation.comparable import SPLIT, check_attributes, check_count, check_shape, no_split
 from prodgen.jobs.ledger import Ledger, LedgerLost
 from prodgen.jobs.record import job_id
 from prodgen.jobs.turns import turn
@@ -88,13 +88,9 @@ def _evaluation(store: Store, tenant: str, spec: EvaluationSpec) -> dict[str, An
     version, dataset = resolve(store, spec.model, tenant), resolve_dataset(store, tenant, spec.data)
     config, summary = version.config, dataset.summary
     _check_sound(dataset)
-    if "test" not in summary.images:
-        raise ProdgenError(
-            f"an evaluation needs a test split, of images that the model was not trained on; "
-            f"{dataset.ref} has only {', '.join(summary.images)}",
-            param="data",
-        )
-    for split in ("train", "test"):
+    if SPLIT not in summary.images:
+        raise ProdgenError(no_split(dataset.ref, summary.images), param="data")
+    for split in ("train", SPLIT):
         check_count(f"the {split} split of {dataset.ref} has", summary.images[split])
     if summary.kind in ("idx", "cifar-10") and not spec.resize:
         check_shape(config.size, config.channels, dataset.ref, *summary.size, summary.channels)

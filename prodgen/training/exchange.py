@@ -112,9 +112,8 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
         parts = tensor.new_empty(size() * tensor.numel())
-        dist.all_gather_into_tensor(
-            parts, tensor.flatten()
-        )  # one message each way, where all_reduce takes two
+        # One message each way, where all_reduce takes two.
+        dist.all_gather_into_tensor(parts, tensor.flatten())
         return parts.view(size(), *tensor.shape).sum(0)
 
     @staticmethod

@@ -1,42 +1,20 @@
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from prodgen.datasets import Dataset, Summary, create_dataset, resolve_dataset
-from prodgen.datasets.chunks import chunk_sizes
+from prodgen.datasets import Dataset, resolve_dataset
 from prodgen.datasets.describe import summarise
+from prodgen.datasets.direct import Direct
 from prodgen.datasets.push import push
-from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.local import LocalStore
 from prodgen.storage.s3 import S3Store
 from tests.servers.swift import S3Server
 
 Push = Callable[..., Dataset]
-
-
-class Straight:
-    """What a gateway does for a push, without one between it and the store."""
-
-    def __init__(self, store: Store, tenant: str) -> None:
-        self.store, self.tenant = store, tenant
-
-    def missing(self, digests: Iterable[str]) -> set[str]:
-        wanted = set(digests)
-        return wanted - chunk_sizes(self.store, self.tenant, wanted).keys()
-
-    def send(self, data: bytes) -> str:
-        digest = sha256(data)
-        self.store.put(keys.upload(self.tenant, digest), data)
-        return digest
-
-    def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
-        made = create_dataset(self.store, self.tenant, name, listing, Summary.model_validate(summary))
-        return {"id": made.ref}
 
 
 def sha256(data: bytes) -> str:
@@ -73,7 +51,7 @@ def put(tenant: str) -> Push:
     """Brings a folder straight to a store: ``put(store, folder, name)``."""
 
     def put(store: Store, folder: Path, name: str = "shop") -> Dataset:
-        pushed = push(Straight(store, tenant), folder, name, summarise(folder, quiet), quiet)  # type: ignore[arg-type]
+        pushed = push(Direct(store, tenant), folder, name, summarise(folder, quiet), quiet)
         return resolve_dataset(store, tenant, pushed.dataset["id"])
 
     return put
