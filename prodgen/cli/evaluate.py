@@ -72,9 +72,8 @@ def evaluate(
     import torch
 
     from prodgen.evaluation import report
-    from prodgen.evaluation.evaluate import Options, plan
+    from prodgen.evaluation.evaluate import Options, plan_from
     from prodgen.evaluation.evaluate import evaluate as measure
-    from prodgen.evaluation.splits import Splits, read_splits
     from prodgen.models import load_model
     from prodgen.models.saved import find_model
 
@@ -85,14 +84,12 @@ def evaluate(
     options = Options(cache, count, features, inception_weights, seed, device, resize)
     console = Console(stderr=True, quiet=json)
     with console.status("Reading the data"):
-        splits = Splits.matching(saved.config, *read_splits(Path(data), saved.config, resize))
-        planned = plan(saved, splits, options)
+        planned = plan_from(saved, Path(data), options)
     out = out or Path("evaluation") / name
     make_folder(out)  # now that nothing is left to refuse
     with stages(console) as stage:
         evaluation = measure(planned, stage)
-    earlier = folder / "card.md"
-    report.write(evaluation, out, earlier.read_text("utf-8") if earlier.is_file() else "")
+    report.write(evaluation, out, folder / "card.md")
     if json:
         print_json(report.metrics(evaluation))
         return

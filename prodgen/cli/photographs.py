@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prodgen.catalog.photographs.flags import LARGEST, SMALLEST, USUAL, check_flags
+from prodgen.catalog.photographs.flags import LARGEST, SMALLEST, USUAL, check_flags, check_kind
 from prodgen.cli.bars import Bars
 from prodgen.cli.generate import make_folder
 from prodgen.cli.options import Json, print_json
@@ -152,9 +152,7 @@ def _inspected(data: Path, quiet: bool) -> "Inspection":
 def _check_folder(data: Path) -> None:
     from prodgen.catalog.open import kind
 
-    found = kind(data)
-    if found != "folder":
-        raise ProdgenError(f"{data} is {found} data, not a folder of photographs", param="data")
+    check_kind(str(data), kind(data))
 
 
 def _summary(data: Path, found: "Inspection") -> dict[str, Any]:

@@ -25,6 +25,8 @@ def queue_run(
     ``trains``: whether the data must be such as can be trained on.
     """
     with client() as gateway:
+        if model := spec.get("model") or spec.get("from"):
+            gateway.model(model)  # a wrong name is told before anything is sent
         ref = push_folder(gateway, Path(data), json, trains) if Path(data).exists() else _find(gateway, data)
         run = send(gateway, {**spec, "data": ref}, key)
     if json:

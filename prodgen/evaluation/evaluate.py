@@ -15,7 +15,7 @@ from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.measures import MEASURES
 from prodgen.evaluation.samples import generate
 from prodgen.evaluation.scene import Scene
-from prodgen.evaluation.splits import Splits
+from prodgen.evaluation.splits import Splits, read_splits
 from prodgen.models import SavedModel
 
 COUNT = 10_000
@@ -68,6 +68,13 @@ def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
         check_count(name, images)
     chosen = options.features, options.inception_weights, model.config.channels, options.device
     return Plan(model, splits, options, feature_source(*chosen))
+
+
+def plan_from(model: SavedModel, data: Path, options: Options) -> Plan:
+    """The plan for the splits of a folder, read as the model needs them; raises ProdgenError like `plan`."""
+    return plan(
+        model, Splits.matching(model.config, *read_splits(data, model.config, options.resized)), options
+    )
 
 
 def evaluate(plan: Plan, stage: Stage = lambda name: None) -> Evaluation:

@@ -29,9 +29,10 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def write(evaluation: Evaluation, out: Path, earlier: str = "") -> None:
-    """Write it all to an existing folder; ``earlier``: the card that the model has had."""
+def write(evaluation: Evaluation, out: Path, earlier: Path) -> None:
+    """Write it all to an existing folder; ``earlier``: the file of the card that the model may have had."""
     (out / "metrics.json").write_text(json.dumps(metrics(evaluation), indent=2) + "\n", "utf-8")
-    (out / "card.md").write_text(card(evaluation, earlier), "utf-8")
+    had = earlier.read_text("utf-8") if earlier.is_file() else ""
+    (out / "card.md").write_text(card(evaluation, had), "utf-8")
     for name, picture in evaluation.pictures.items():
         picture.save(out / name)

@@ -11,8 +11,7 @@ from pathlib import Path
 import torch
 
 from prodgen.evaluation import report
-from prodgen.evaluation.evaluate import Options, evaluate, plan
-from prodgen.evaluation.splits import Splits, read_splits
+from prodgen.evaluation.evaluate import Options, evaluate, plan_from
 from prodgen.models import load_model
 from prodgen.runs.carried import carry_out, show
 from prodgen.runs.files import CARD
@@ -33,18 +32,16 @@ def main() -> None:
 def _work(options: argparse.Namespace) -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     saved = load_model(options.model, options.name, device)
-    splits = Splits.matching(saved.config, *read_splits(options.data, saved.config, options.resize))
     chosen = Options(options.judges, options.count, device=device, resized=options.resize)
 
     def stage(name: str) -> None:
         print(name, flush=True)
         write_json(options.out / PROGRESS, {"doing": name, "step": 0})
 
-    found = evaluate(plan(saved, splits, chosen), stage)
-    earlier = options.out / CARD
+    found = evaluate(plan_from(saved, options.data, chosen), stage)
     made = options.out / "evaluation"
     made.mkdir(exist_ok=True)
-    report.write(found, made, earlier.read_text("utf-8") if earlier.is_file() else "")
+    report.write(found, made, options.out / CARD)
     for path in made.iterdir():
         show(path, options.out, path.name)
     return 1

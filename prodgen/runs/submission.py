@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import prodgen
-from prodgen.catalog.photographs.flags import check_flags
+from prodgen.catalog.photographs.flags import check_flags, check_kind
 from prodgen.datasets import Dataset, resolve_dataset
 from prodgen.datasets.turns import dataset_turn
 from prodgen.errors import Conflict, ProdgenError
@@ -14,18 +14,15 @@ from prodgen.jobs.ledger import Ledger, LedgerLost
 from prodgen.jobs.record import job_id
 from prodgen.jobs.turns import turn
 from prodgen.names import check_name
-from prodgen.registry import Version, resolve
+from prodgen.registry import resolve
 from prodgen.runs.files import find_record, load_end
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
 from prodgen.runs.roster import Node, Roster
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from prodgen.training.fits import check_fits
+from prodgen.training.fits import check_fits, check_source
 from prodgen.training.recipe import Recipe
 from prodgen.training.recipe_files import bundled_table, make_recipe
-
-SAME_GENERATOR = {"vaegan": "vae"}
-"""Families that begin with each other's weights."""
 
 
 def submit_run(
@@ -75,10 +72,7 @@ def _record(store: Store, tenant: str, run: str, spec: Spec, digest: str) -> Run
 
 def _preparation(store: Store, tenant: str, spec: PreparationSpec) -> dict[str, Any]:
     dataset = resolve_dataset(store, tenant, spec.data)
-    if dataset.summary.kind != "folder":
-        raise ProdgenError(
-            f"{dataset.ref} is {dataset.summary.kind} data, not a folder of photographs", param="data"
-        )
+    check_kind(dataset.ref, dataset.summary.kind)
     check_flags(spec.drop)
     name = check_name(spec.name or f"{dataset.name}-{spec.size}")
     return {"name": name, "data": dataset.ref, "steps": sum(dataset.summary.images.values())}
@@ -109,7 +103,8 @@ def _training(store: Store, tenant: str, spec: TrainingSpec) -> dict[str, Any]:
     channels = recipe.channels or dataset.summary.channels
     for nodes in range(spec.least, spec.nodes + 1):
         check_fits(recipe, size, channels, dataset.summary.images["train"], nodes * spec.procs_per_node)
-    _check_source(recipe, size, channels, source)
+    if source:
+        check_source(source.config, source.ref, recipe, size, channels)
     return {
         "name": name,
         "recipe": recipe.model_dump(mode="json"),
@@ -129,25 +124,6 @@ def recipe_of(spec: TrainingSpec) -> Recipe:
     table = bundled_table(spec.recipe) if isinstance(spec.recipe, str) else spec.recipe
     where = f"recipe {spec.recipe}" if isinstance(spec.recipe, str) else "the recipe"
     return make_recipe({**table, **spec.settings}, where)
-
-
-def _check_source(recipe: Recipe, size: int, channels: int, source: Version | None) -> None:
-    """What `prodgen.training.transfer` will refuse, as far as a config tells it."""
-    if source is None:
-        return
-    config = source.config.model_dump()
-    family = recipe.family
-    if SAME_GENERATOR.get(config["family"], config["family"]) != SAME_GENERATOR.get(family, family):
-        raise ProdgenError(
-            f"{source.ref} is of family {config['family']}, the recipe of {family}", param="from"
-        )
-    wanted = {"size": size, "channels": channels, "widths": list(recipe.widths)}
-    for key, value in {**wanted, "latent_dim": recipe.latent_dim}.items():
-        if config.get(key, value) != value:
-            raise ProdgenError(
-                f"{source.ref} has {key} = {config[key]}, this run {value}; set {key} to the same",
-                param="from",
-            )
 
 
 def check_nodes(alive: list[Node], spec: Spec) -> None:

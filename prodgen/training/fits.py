@@ -1,9 +1,13 @@
 """Whether a recipe fits the images and the processes that are to train it, told before anything is built."""
 
 from prodgen.errors import ProdgenError
+from prodgen.model_config import ModelConfig
 from prodgen.model_sizes import bottom
 from prodgen.training.policies import check_channels
 from prodgen.training.recipe import Recipe
+
+GENERATORS = {"vaegan": "vae"}
+"""The family whose generator it is, where that is another's."""
 
 
 def check_fits(recipe: Recipe, size: int, channels: int, images: int, processes: int = 1) -> None:
@@ -29,6 +33,22 @@ def check_fits(recipe: Recipe, size: int, channels: int, images: int, processes:
             "recolour is for cut-outs of which the colour is known; leave it out", param="recolour"
         )
     _check_divides(recipe, processes)
+
+
+def check_source(config: ModelConfig, ref: str, recipe: Recipe, size: int, channels: int) -> None:
+    """Raises ProdgenError, naming what to set, unless a run can begin with the weights of ``ref``."""
+    theirs, ours = (GENERATORS.get(family, family) for family in (config.family, recipe.family))
+    if theirs != ours:
+        raise ProdgenError(f"{ref} is of family {config.family}, the recipe of {recipe.family}", param="from")
+    given = config.model_dump()
+    wanted = {"widths": list(recipe.widths), "latent_dim": recipe.latent_dim}
+    for name, value in {**wanted, "size": size, "channels": channels}.items():
+        if given.get(name, value) != value:
+            raise ProdgenError(
+                f"{ref} has {name} = {given[name]}, this run {value}; begin with the same by "
+                f"--set {name}={str(given[name]).replace(' ', '')}",
+                param="from",
+            )
 
 
 def _check_divides(recipe: Recipe, processes: int) -> None:

@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from prodgen.attributes import AttributeSchema
-from prodgen.errors import ProdgenError
 from prodgen.models import SavedModel, load_model
 from prodgen.models.condition import columns
-from prodgen.models.families import FAMILIES
 from prodgen.models.layers import Conditioned
 from prodgen.training import checkpoint
+from prodgen.training.fits import check_source
 from prodgen.training.recipe import Recipe
 
 SETTLING = 15
@@ -28,21 +27,7 @@ class Source:
 
     def check(self, recipe: Recipe, size: int, channels: int) -> None:
         """Raises ProdgenError if the recipe's networks are others, naming what to set."""
-        config = self.model.config
-        if FAMILIES[config.family].generator is not FAMILIES[recipe.family].generator:
-            raise ProdgenError(
-                f"{self.model.ref} is of family {config.family}, the recipe of {recipe.family}",
-                param="--from",
-            )
-        given = config.model_dump()
-        wanted = {"widths": list(recipe.widths), "latent_dim": recipe.latent_dim}
-        for name, value in {**wanted, "size": size, "channels": channels}.items():
-            if given[name] != value:
-                raise ProdgenError(
-                    f"{self.model.ref} has {name} = {given[name]}, this run {value}; begin with the same by "
-                    f"--set {name}={str(given[name]).replace(' ', '')}",
-                    param="--from",
-                )
+        check_source(self.model.config, self.model.ref, recipe, size, channels)
 
 
 def find_source(ref: str) -> Source:

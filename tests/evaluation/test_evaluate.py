@@ -76,7 +76,7 @@ def test_a_kernel_distance_of_inception_can_be_read():
 
 
 def test_a_class_without_images_is_null_in_json(evaluation, tmp_path):
-    write(evaluation, tmp_path)
+    write(evaluation, tmp_path, tmp_path / "card.md")
     text = (tmp_path / "metrics.json").read_text()
     assert "NaN" not in text
     assert "Infinity" not in text

@@ -118,7 +118,10 @@ def test_bad_input_costs_no_run(up: Up, place: Path) -> None:
     def unmeasured(*arguments: object) -> str:
         return refused(*arguments, command="evaluate")
 
-    assert "there is no model 'nope'" in unmeasured("nope", "--data", "toys", "--queue")
+    write_catalogue(place / "unsent", count=20, size=16)
+    assert "there is no model 'nope'" in unmeasured("nope", "--data", place / "unsent", "--queue")
+    assert "there is no model" in refused(toy, "--queue", "--data", place / "unsent", "--from", "nope")
+    assert "unsent" not in {dataset["name"] for dataset in asked(up, "data", "list")}
     assert "--resize brings them to it" in unmeasured("fashion-mnist", "--data", "toys", "--queue")
     assert "differ in the values" in unmeasured("fashion-mnist", "--data", "toys", "--queue", "--resize")
     assert "are for evaluating here" in unmeasured("circle", "--data", "toys", "--queue", "--out", "x")

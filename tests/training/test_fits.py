@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from prodgen.errors import ProdgenError
+from prodgen.models.families import FAMILIES
 from prodgen.training import augment
-from prodgen.training.fits import check_fits
+from prodgen.training.fits import GENERATORS, check_fits
 from prodgen.training.policies import POLICIES
 from prodgen.training.recipe_files import make_recipe, read_recipe
 from tests.training.conftest import SMALL
@@ -78,3 +79,14 @@ def test_what_is_no_recipe_is_told(tmp_path, content):
         read_recipe(tmp_path / "recipe.json")
     with pytest.raises(ProdgenError, match="is no recipe in JSON"):
         read_recipe(tmp_path / "none.json")
+
+
+def test_families_of_one_generator_are_known_as_such():
+    alike = {
+        (one, other)
+        for one in FAMILIES
+        for other in FAMILIES
+        if FAMILIES[one].generator is FAMILIES[other].generator
+    }
+    told = {(a, b) for a in FAMILIES for b in FAMILIES if GENERATORS.get(a, a) == GENERATORS.get(b, b)}
+    assert told == alike

@@ -17,3 +17,9 @@ def check_flags(flags: Collection[str]) -> None:
     unknown = [flag for flag in flags if flag not in FLAGS]
     if unknown:
         raise ProdgenError(f"there is no flag {unknown[0]!r}; there are {', '.join(FLAGS)}", param="drop")
+
+
+def check_kind(what: str, kind: str) -> None:
+    """Raises ProdgenError unless ``what`` is photographs; ``kind``: by `prodgen.catalog.open.kind`."""
+    if kind != "folder":
+        raise ProdgenError(f"{what} is {kind} data, not a folder of photographs", param="data")
