@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from api_gateway.services import Services
 from prodgen.errors import NotFound
-from prodgen.runs.files import find_record, load_end, newest_checkpoint
+from prodgen.runs.files import find_record, load_end, newest_checkpoint, reached
 from prodgen.runs.record import RunEnd, RunRecord, RunState, Spec
 from prodgen.runs.roster import Roster, Standing
 
@@ -100,16 +100,16 @@ def standing_of(here: Services, record: RunRecord) -> Standing:
     if standing := Roster(here.ledger).standing(record.id):
         return standing
     end = load_end(here.store, record)
-    newest = newest_checkpoint(here.store, record.tenant, record.id)
+    step, restarts = reached(end or newest_checkpoint(here.store, record.tenant, record.id))
     created = record.created.timestamp()
     return Standing(
         id=record.id,
         tenant=record.tenant,
         title=record.title,
         state=end.state if end else "queued",
-        step=end.step if end else newest.step if newest else 0,
+        step=step,
         steps=record.steps,
-        restarts=end.restarts if end else 0,
+        restarts=restarts,
         wish="",
         error=end.error if end else None,
         created=created,

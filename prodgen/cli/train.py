@@ -62,6 +62,7 @@ def _train_here(
     from prodgen.training.alarms import Alarm
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.export import export
+    from prodgen.training.loop import train_run
     from prodgen.training.recipe_files import load_recipe
     from prodgen.training.run import Run
     from prodgen.training.transfer import find_source
@@ -97,7 +98,7 @@ def _train_here(
                 console.print(f"step {step}  {shown}", soft_wrap=True)
 
         try:
-            run.train(report, stop.is_set)
+            train_run(run, report, stop.is_set)
         except Alarm as error:
             alarm = error
     model = out / "model" if run.is_evaluated else None

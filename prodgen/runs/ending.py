@@ -13,6 +13,7 @@ from prodgen.runs.files import (
     load_record,
     load_wish,
     newest_checkpoint,
+    reached,
     write_end,
 )
 from prodgen.runs.record import ENDED, RunEnd, Stopped
@@ -74,7 +75,7 @@ def end_of(standing: Standing) -> RunEnd:
 
 def _stopped(state: Stopped, newest: Checkpoint | None) -> RunEnd:
     """state.json of a run that was at work, and to stop, when the roster was lost."""
-    step, restarts = (newest.step, newest.restarts) if newest else (0, 0)
+    step, restarts = reached(newest)
     return RunEnd(state=state, step=step, restarts=restarts, finished=datetime.now(UTC))
 
 

@@ -39,6 +39,11 @@ class Checkpoint(BaseModel):
     files: dict[str, str]
 
 
+def reached(known: RunEnd | Checkpoint | None) -> tuple[int, int]:
+    """The step that the store knows of, and how many attempts have broken off by then."""
+    return (known.step, known.restarts) if known else (0, 0)
+
+
 def load_record(store: Store, tenant: str, run: str) -> RunRecord:
     """What is to be trained; raises NotFound."""
     return RunRecord.model_validate_json(store.get(keys.run(tenant, run, "spec.json")))

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from prodgen.jobs.entries import Event
 from prodgen.jobs.ledger import Ledger
-from prodgen.runs.files import Checkpoint
+from prodgen.runs.files import Checkpoint, reached
 from prodgen.runs.record import RunEnd, RunRecord, RunState, Stopped
 
 Held = Literal["held", "lost", "pause", "cancel", "regroup"]
@@ -86,14 +86,13 @@ class Roster:
         """Queue a run, or enter it as the store knows it; False, changing nothing, for a known one."""
         spec = record.spec
         state = end.state if end else "queued"
-        known = end or newest
-        reached, restarts = (known.step, known.restarts) if known else (0, 0)
+        step, restarts = reached(end or newest)
         told = (end and end.error) or ""
         created = record.created.timestamp()
         gang = (spec.nodes, spec.least, spec.procs_per_node)
         identity = (record.id, record.tenant, record.title, *gang, record.steps, created)
         updated = end.finished.timestamp() if end else created
-        standing = (state, reached, restarts, told, updated)
+        standing = (state, step, restarts, told, updated)
         return bool(self._scripts.run("run_enter", recovery, *identity, *standing))
 
     def wish(self, run: str, wish: Wish) -> RunState | None:

@@ -103,11 +103,12 @@ def _compare(own: list[object], others: list[object]) -> None:
 
 def _train(run: "Run", stopping: Callable[[], bool], *, tells: bool) -> bool:
     """Whether it came to its end."""
+    from prodgen.training.loop import train_run
     from prodgen.training.world import size
 
     if tells:
         print(f"{run.recipe.name} from step {run.step}; processes: {size()}", flush=True)
-    run.train(Progress(run) if tells else lambda *_: None, stopping)
+    train_run(run, Progress(run) if tells else lambda *_: None, stopping)
     return run.step == run.recipe.steps
 
 

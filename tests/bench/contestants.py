@@ -15,6 +15,7 @@ from prodgen.models import SavedModel, load_model
 from prodgen.models.families import FAMILIES
 from prodgen.training.alarms import Alarm
 from prodgen.training.export import export
+from prodgen.training.loop import train_run
 from prodgen.training.recipe_files import load_recipe
 from prodgen.training.run import Run
 from tests.bench.environments import MIMICRY, PEERS, PYTHAE, Environment, Unavailable, prepare, run
@@ -93,7 +94,7 @@ def family(recipe: str) -> Contestant:
         trial = Run(load_recipe(recipe, [f"steps={task.samples // a_step}"]), task.train, folder, task.device)
         trial.resume()
         try:
-            trial.train(lambda step, numbers: _say(recipe, step, numbers), lambda: False)
+            train_run(trial, lambda step, numbers: _say(recipe, step, numbers), lambda: False)
         except Alarm as error:
             raise Unavailable(str(error)) from None
         export(trial, folder / "model")

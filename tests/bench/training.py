@@ -31,9 +31,10 @@ from prodgen.client import TERMINAL, Client
 from prodgen.runs.files import load_record, newest_checkpoint
 from prodgen.runs.judges import keep_judge
 from prodgen.storage import keys
+from prodgen.training.loop import LOOK_EVERY
 from prodgen.training.recipe import Recipe
 from prodgen.training.recipe_files import load_recipe
-from prodgen.training.run import LOOK_EVERY, Run
+from prodgen.training.run import Run
 from tests.servers.process import wait_until
 from tests.servers.up import PRODGEN, Up
 from tests.toys import write_catalogue

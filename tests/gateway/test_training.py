@@ -10,8 +10,9 @@ import pytest
 from prodgen.cli.queue import push_folder
 from prodgen.client import Client as Service
 from prodgen.registry import publish
-from prodgen.runs.files import load_record, load_wish
+from prodgen.runs.files import Checkpoint, load_record, load_wish
 from prodgen.runs.roster import Roster
+from prodgen.storage import keys
 from tests.datasets.folders import pictures, table
 from tests.gateway.running import Client, Gateway
 from tests.toys import toy_folder, write_catalogue
@@ -212,6 +213,18 @@ def test_a_cancel_is_kept_whatever_is_wished_after_it(client: Client, gateway: G
     for wish in ("cancel", "pause", "resume"):
         assert client.post(f"{RUNS}/{run}/{wish}").json()["wish"] == "cancel"
         assert load_wish(gateway.store, record) == "cancelled"
+
+
+def test_a_run_that_redis_forgot_stands_where_its_checkpoint_does(
+    client: Client, gateway: Gateway, data: str
+) -> None:
+    run = ask(client, data).json()["id"]
+    newest = Checkpoint(token="00000007", step=40, restarts=2, files={})
+    pointer = keys.run(client.tenant, run, "checkpoints", f"{newest.token}.json")
+    gateway.store.put(pointer, newest.model_dump_json().encode(), "application/json")
+    gateway.ledger.client.delete(gateway.ledger._key("run", run))
+    shown = client.get(f"{RUNS}/{run}").json()
+    assert (shown["state"], shown["step"], shown["restarts"]) == ("queued", 40, 2)
 
 
 def test_what_is_too_little_to_measure_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:

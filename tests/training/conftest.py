@@ -7,7 +7,7 @@ import pytest
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.catalog.idx import load_idx
-from prodgen.training import run as run_module
+from prodgen.training import loop
 from prodgen.training.recipe_files import make_recipe
 from prodgen.training.run import Run
 from prodgen.training.transfer import Source
@@ -22,8 +22,8 @@ MakeRun = Callable[..., Run]
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """An evaluation of a toy needs no thousands; a look at every step sees what goes wrong at once."""
-    monkeypatch.setattr(run_module, "EVALUATED", 300)
-    monkeypatch.setattr(run_module, "LOOK_EVERY", 1)
+    monkeypatch.setattr(loop, "EVALUATED", 300)
+    monkeypatch.setattr(loop, "LOOK_EVERY", 1)
 
 
 @pytest.fixture(scope="session")

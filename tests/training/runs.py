@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from prodgen.catalog.idx import load_idx
-from prodgen.training import review, world
-from prodgen.training import run as run_module
+from prodgen.training import loop, review, world
 from prodgen.training.judge import CLASSIFIER
+from prodgen.training.loop import train_run
 from prodgen.training.recipe_files import make_recipe
 from prodgen.training.run import Run
 from tests.training.conftest import SMALL, quiet
@@ -35,12 +35,12 @@ def train(case: dict[str, Any], data: Path, folder: Path) -> None:
     run = Run(make_recipe(changes, "test"), load_idx(data), folder, "cpu")
     run.batches._conditions = run.batches._conditions.double()
     run.resume()
-    run.train(quiet, lambda: run.step == until)
+    train_run(run, quiet, lambda: run.step == until)
 
 
 if __name__ == "__main__":
     reckon_in_double()
-    run_module.EVALUATED, run_module.LOOK_EVERY = 64, 1
+    loop.EVALUATED, loop.LOOK_EVERY = 64, 1
     review.SAMPLED, review.write_grid = 64, lambda *_: None  # whose latents are fp32, whatever is reckoned in
     cases, data, out = map(Path, sys.argv[1:])
     world.join()

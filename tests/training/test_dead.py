@@ -5,6 +5,7 @@ import pytest
 from prodgen.models.families import FAMILIES
 from prodgen.training import alarms
 from prodgen.training.alarms import Dead
+from prodgen.training.loop import train_run
 from prodgen.training.objectives import LOSSES
 from tests.training.conftest import never, quiet
 from tests.training.test_run import ALL
@@ -41,7 +42,7 @@ def test_a_dead_discriminator_stops_the_run_and_takes_it_back_to_its_best_step(m
     run = make_run(**recipe)
 
     with pytest.raises(Dead, match=r"dead at step [45]: .* best step, 2: lower discriminator_lr"):
-        run.train(kills(run, range(3, 9)), never)
+        train_run(run, kills(run, range(3, 9)), never)
 
     again = make_run(**recipe)
     assert again.resume()
@@ -52,20 +53,20 @@ def test_a_dead_discriminator_stops_the_run_and_takes_it_back_to_its_best_step(m
 def test_it_is_told_under_every_loss(make_run, loss):
     run = make_run(loss=loss, **PENALTY.get(loss, {}))
     with pytest.raises(Dead):
-        run.train(kills(run, range(3, 9)), never)
+        train_run(run, kills(run, range(3, 9)), never)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_no_loss_of_a_living_one_is_taken_for_it(make_run, loss):
     run = make_run(loss=loss, steps=12, **PENALTY.get(loss, {}))
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     assert run.step == 12
 
 
 def test_one_that_was_never_judged_goes_back_to_where_it_lived(make_run):
     run = make_run(evaluate_every=100, checkpoint_every=1)
     with pytest.raises(Dead, match="the run is back at its last checkpoint: lower discriminator_lr"):
-        run.train(kills(run, range(3, 9)), never)
+        train_run(run, kills(run, range(3, 9)), never)
     again = make_run(evaluate_every=100, checkpoint_every=1)
     assert again.resume()
     assert again.step == 3
@@ -73,7 +74,7 @@ def test_one_that_was_never_judged_goes_back_to_where_it_lived(make_run):
 
 def test_one_dead_batch_is_not_the_end(make_run):
     run = make_run(steps=20, discriminator_lr=2e-3)
-    run.train(kills(run, [15]), never)
+    train_run(run, kills(run, [15]), never)
     losses = {line["step"]: line["discriminator"] for line in run.metrics.read() if "generator" in line}
     assert losses[15] < 1.9
     assert losses[16] == pytest.approx(2.0, abs=1e-3)
@@ -82,13 +83,13 @@ def test_one_dead_batch_is_not_the_end(make_run):
 def test_one_that_dies_in_the_last_step_is_told(make_run):
     run = make_run(steps=20, discriminator_lr=2e-3)
     with pytest.raises(Dead, match="at step 20"):
-        run.train(kills(run, [19]), never)
+        train_run(run, kills(run, [19]), never)
 
 
 def test_one_that_has_won_learns_nothing_either_and_lives(make_run):
     run = make_run(discriminator_lr=0.01, steps=30, decay=0.0)
     learns = []
-    run.train(lambda *_: learns.append(alarms._learns(run.method.modules["discriminator"])), never)
+    train_run(run, lambda *_: learns.append(alarms._learns(run.method.modules["discriminator"])), never)
     assert run.step == 30
     assert not all(learns), "at this rate it is to win by far"
 
@@ -96,13 +97,13 @@ def test_one_that_has_won_learns_nothing_either_and_lives(make_run):
 def test_a_rate_that_is_absurd_kills_it_at_one_step_however_often_the_run_is_resumed(make_run):
     whole = make_run("whole", **ABSURD)
     with pytest.raises(Dead) as told:
-        whole.train(quiet, never)
+        train_run(whole, quiet, never)
 
     parts = make_run("parts", **ABSURD)
-    parts.train(quiet, lambda: parts.step == whole.step - 1)
+    train_run(parts, quiet, lambda: parts.step == whole.step - 1)
     again = make_run("parts", **ABSURD)
     assert again.resume()
     with pytest.raises(Dead) as told_again:
-        again.train(quiet, never)
+        train_run(again, quiet, never)
 
     assert str(told_again.value) == str(told.value)

@@ -7,6 +7,7 @@ import pytest
 
 from prodgen.models import load_model
 from prodgen.training import checkpoint
+from prodgen.training.loop import train_run
 from prodgen.training.recipe_files import make_recipe
 from prodgen.training.run import Run
 from tests.servers.process import free_port, wait_until
@@ -85,7 +86,7 @@ def test_every_node_holds_the_run_though_only_the_first_had_it(data, tmp_path, m
     changes = {"steps": 5, "checkpoint_every": 2}
     recipe = make_recipe({**SMALL, **NEVER, **changes}, "test")
     begun = Run(recipe, catalogue, tmp_path / "a", "cpu")
-    begun.train(lambda *_: None, lambda: begun.step == 3)
+    train_run(begun, lambda *_: None, lambda: begun.step == 3)
     port = str(free_port())
     where = ("--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", port, "--node-rank")
     nodes = [

@@ -7,6 +7,7 @@ import torch
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.colour import delta_e_2000, to_lab
 from prodgen.errors import ProdgenError
+from prodgen.training.loop import train_run
 from prodgen.training.recolour import recolour
 from tests.training.conftest import never, quiet
 
@@ -79,7 +80,7 @@ def test_a_model_of_cut_outs_in_any_colour_is_trained_and_asked(make_run, tmp_pa
     from prodgen.training.export import export
 
     run = make_run(data=catalogue(), recolour=0.5, augment="flip,translation")
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     export(run, tmp_path / "model")
     model = load_model(tmp_path / "model")
     [category, colour] = model.config.attributes.attributes

@@ -12,6 +12,7 @@ from prodgen.models import load_model
 from prodgen.models.families import FAMILIES
 from prodgen.training.alarms import Collapsed, Diverged
 from prodgen.training.export import export
+from prodgen.training.loop import train_run
 from tests.training.conftest import never, quiet
 
 ALL = {
@@ -44,15 +45,15 @@ def weights(run):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_resumed_run_gives_the_very_numbers_of_an_uninterrupted_one(make_run, family):
     whole = make_run("whole", family=family, **ALL[family])
-    whole.train(quiet, never)
+    train_run(whole, quiet, never)
 
     first = make_run("parts", family=family, **ALL[family])
-    first.train(quiet, lambda: first.step == 3)
+    train_run(first, quiet, lambda: first.step == 3)
     assert first.step == 3
     torch.manual_seed(99)
     second = make_run("parts", family=family, **ALL[family])
     assert second.resume()
-    second.train(quiet, never)
+    train_run(second, quiet, never)
 
     expected, got = weights(whole), weights(second)
     assert [name for name in expected if not torch.equal(expected[name], got[name])] == []
@@ -69,7 +70,7 @@ def test_a_resumed_run_gives_the_very_numbers_of_an_uninterrupted_one(make_run, 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_ends_as_a_model_that_anyone_can_use(make_run, family, tmp_path):
     run = make_run(family=family, **ALL[family])
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     export(run, tmp_path / "model")
 
     model = load_model(tmp_path / "model")
@@ -94,7 +95,7 @@ def test_the_loss_of_an_autoencoder_falls(make_run):
 @pytest.mark.parametrize("loss", ["wasserstein", "least-squares"])
 def test_every_loss_can_be_trained_under(make_run, loss):
     run = make_run(loss=loss, gradient_penalty=10.0 if loss == "wasserstein" else 0.0, steps=2)
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     assert all(bool(p.isfinite().all()) for p in run.method.generator.parameters())
 
 
@@ -114,7 +115,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(make_run):
 
 def test_a_catalogue_without_labels_trains(make_run, catalogue, tmp_path):
     run = make_run(data=Catalogue(catalogue.images, {}, {}))
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     export(run, tmp_path / "model")
     assert (tmp_path / "model" / "samples.png").is_file()
     assert "agreement" not in json.loads((tmp_path / "model" / "metrics.json").read_text())
@@ -123,7 +124,7 @@ def test_a_catalogue_without_labels_trains(make_run, catalogue, tmp_path):
 def test_unknown_labels_train_as_what_is_left_out(make_run, catalogue):
     labels = np.where(np.arange(len(catalogue)) % 3, catalogue.labels["category"], -1)
     run = make_run(data=Catalogue(catalogue.images, {"category": labels}, catalogue.values))
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     assert run.is_evaluated
 
 
@@ -139,7 +140,7 @@ def test_what_is_no_number_is_neither_kept_nor_judged(make_run, monkeypatch):
         return losses
 
     monkeypatch.setattr(run, "advance", poison)
-    run.train(quiet, never)
+    train_run(run, quiet, never)
 
     assert (run.step, poisoned) == (6, [2])
     assert all(bool(p.isfinite().all()) for p in run.method.generator.parameters())
@@ -154,7 +155,7 @@ def test_a_run_that_diverges_goes_back_to_its_checkpoint_and_on(make_run):
             poisoned.append(step)
             next(run.method.generator.parameters()).data.fill_(float("nan"))
 
-    run.train(poison, never)
+    train_run(run, poison, never)
 
     assert (run.step, poisoned) == (6, [3])
     assert all(bool(p.isfinite().all()) for p in run.ema.model.parameters())
@@ -170,7 +171,7 @@ def test_a_run_that_diverges_again_and_again_is_given_up_with_a_reason(make_run)
 
     run.save()
     with pytest.raises(Diverged, match="lower the learning rates"):
-        run.train(poison, never)
+        train_run(run, poison, never)
 
 
 def test_a_collapse_stops_the_run_and_takes_it_back_to_its_best_step(make_run, monkeypatch):
@@ -178,7 +179,7 @@ def test_a_collapse_stops_the_run_and_takes_it_back_to_its_best_step(make_run, m
     judged_by(monkeypatch, {"domain_fid": 9.0, "diversity": 0.9}, {"domain_fid": 30.0, "diversity": 0.01})
 
     with pytest.raises(Collapsed, match=r"collapsed at step 4 .* back at its best step, 2"):
-        run.train(quiet, never)
+        train_run(run, quiet, never)
 
     assert [line["step"] for line in run.metrics.read() if "domain_fid" in line] == [2, 4]
     again = make_run(evaluate_every=2)
@@ -190,14 +191,14 @@ def test_what_has_yet_to_come_to_life_has_not_collapsed(make_run, monkeypatch):
     dull, dead = {"domain_fid": 9.0, "diversity": 0.01}, {"domain_fid": 9.5, "diversity": 0.02}
     judged_by(monkeypatch, dull, dead, {"domain_fid": 4.0, "diversity": 0.8})
     run = make_run(evaluate_every=2)
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     assert (run.step, run.best) == (6, 4.0)
 
 
 def test_a_first_score_that_is_no_number_is_not_the_best(make_run, monkeypatch):
     judged_by(monkeypatch, {"domain_fid": float("nan")}, {"domain_fid": 4.0}, {"domain_fid": 5.0})
     run = make_run(evaluate_every=2)
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     assert (run.step, run.best) == (6, 4.0)
 
 
@@ -210,13 +211,13 @@ def test_a_kind_of_which_there_is_one_image_does_not_end_the_run(make_run, catal
     labels = np.arange(len(catalogue))
     values = {"category": tuple(f"c{k}" for k in labels)}
     run = make_run(data=Catalogue(catalogue.images, {"category": labels}, values))
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     assert run.is_evaluated
 
 
 def test_a_run_is_saved_by_lower_rates(make_run):
     run = make_run(decay=0.0)
-    run.train(quiet, lambda: run.step == 3)
+    train_run(run, quiet, lambda: run.step == 3)
     again = make_run(decay=0.0, generator_lr=1e-5)
     assert again.resume()
     again.advance()
@@ -225,23 +226,23 @@ def test_a_run_is_saved_by_lower_rates(make_run):
 
 def test_a_run_does_not_go_on_with_other_data(make_run, catalogue):
     run = make_run()
-    run.train(quiet, lambda: run.step == 3)
+    train_run(run, quiet, lambda: run.step == 3)
     other = Catalogue(255 - catalogue.images, catalogue.labels, catalogue.values)
     with pytest.raises(ProdgenError, match="was trained on other data"):
         make_run(data=other).resume()
 
 
 def test_what_another_run_left_is_not_the_best_of_this_one(make_run):
-    make_run().train(quiet, never)
+    train_run(make_run(), quiet, never)
     run = make_run(evaluate_every=100)
     run.checkpoint_file.unlink()
-    run.train(quiet, lambda: run.step == 2)
+    train_run(run, quiet, lambda: run.step == 2)
     assert not run.is_evaluated
 
 
 def test_another_recipe_does_not_go_on_with_this_run(make_run):
     run = make_run()
-    run.train(quiet, lambda: run.step == 2)
+    train_run(run, quiet, lambda: run.step == 2)
     with pytest.raises(ProdgenError, match=r"was made with ema = 0.999, not 0.9; resume it with the same"):
         make_run(ema=0.9).resume()
     assert make_run(steps=9).resume()

@@ -10,6 +10,7 @@ from prodgen.models import load_model
 from prodgen.models.families import FAMILIES
 from prodgen.training import checkpoint
 from prodgen.training.export import export
+from prodgen.training.loop import train_run
 from prodgen.training.transfer import find_source
 from tests.training.conftest import never, quiet
 
@@ -20,7 +21,7 @@ def trained(make_run):
 
     def train(family="resnet"):
         run = make_run("trained", family=family)
-        run.train(quiet, never)
+        train_run(run, quiet, never)
         export(run, run.folder / "model")
         return run
 
@@ -49,7 +50,7 @@ def test_a_category_that_stays_is_drawn_as_it_was(make_run, trained, catalogue, 
     assert (now(z, kept) - expected).abs().mean() < (0.05 if family == "sagan" else 1e-5)
     assert (now(torch.randn_like(z), kept) - expected).abs().mean() > 0.05
     assert now(z, torch.eye(9)[:1].expand(8, 9)).isfinite().all()  # a mixture of the others, until it learns
-    run.train(quiet, never)
+    train_run(run, quiet, never)
 
 
 def test_a_runs_folder_brings_its_discriminator(make_run, trained):
@@ -58,7 +59,7 @@ def test_a_runs_folder_brings_its_discriminator(make_run, trained):
     given = checkpoint.load(first.best_file)["run"]["modules"]["discriminator"]
     assert all(torch.equal(t, given[n]) for n, t in run.method.discriminator.named_parameters())
 
-    run.train(quiet, never)
+    train_run(run, quiet, never)
 
     after = dict(run.method.discriminator.named_parameters())
     learnt = {n.split(".")[1] for n, t in after.items() if not torch.equal(t, given[n])}
@@ -88,8 +89,8 @@ def test_other_networks_are_no_beginning(make_run, trained, change, words):
 
 def test_a_model_may_learn_attributes_for_the_first_time(make_run, catalogue):
     plain = make_run("plain", Catalogue(catalogue.images, {}, {}))
-    plain.train(quiet, never)
+    train_run(plain, quiet, never)
     export(plain, plain.folder / "model")
     run = make_run("second", source=find_source(str(plain.folder)))
-    run.train(quiet, never)
+    train_run(run, quiet, never)
     assert run.is_evaluated
