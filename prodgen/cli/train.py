@@ -1,5 +1,6 @@
 """``prodgen train``: a model from a recipe and a catalogue, on this machine."""
 
+import math
 import signal
 import threading
 from pathlib import Path
@@ -84,7 +85,9 @@ def _train_here(
     if run.resume():
         console.print(f"going on from step {run.step} of {out}", soft_wrap=True)
     elif begins:
-        judge = " and its discriminator" if begins.discriminator else ""
+        alone = math.ceil(run.method.head_start * chosen.steps)
+        judge = f"; a new discriminator learns alone for {alone} steps" if alone else ""
+        judge = " and its discriminator" if begins.discriminator else judge
         console.print(f"begun with {begins.model.ref}{judge}", soft_wrap=True)
     make_folder(out)
     stop, alarm = _stopper(), None

@@ -7,16 +7,22 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Exponential moving average (Yazıcı et al. 2019); ``model`` is the averaged copy."""
+    """Exponential moving average (Yazıcı et al. 2019); ``model`` is the averaged copy.
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    ``trained``: whether the model has learnt already, so that its first weights are worth keeping.
+    """
+
+    def __init__(self, model: nn.Module, decay: float, *, trained: bool) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
-        self.decay = decay
+        self.decay, self.trained = decay, trained
 
     @torch.no_grad()
     def update(self, source: nn.Module, step: int) -> None:
-        """Take in the weights after ``step`` (from 0); early steps count for more, or they would linger."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        """Take in the weights after ``step`` (from 0).
+
+        Early ones count for more, or what was random would linger.
+        """
+        decay = self.decay if self.trained else min(self.decay, (1 + step) / (10 + step))
         averaged, fresh = list(self.model.parameters()), list(source.parameters())
         torch._foreach_lerp_(averaged, fresh, 1.0 - decay)
         # The vectors of spectral norm are those of weights close by; batch statistics are for `settle`.

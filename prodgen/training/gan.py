@@ -24,7 +24,7 @@ class Gan:
         self.recipe, self.generator, self.discriminator = recipe, generator, discriminator
         augment = Augment(recipe.augment, generator.channels, recipe.ground, recipe.adaptive)
         self.augment = augment.to(next(discriminator.parameters()).device)
-        self.pressure = 1.0
+        self.pressure, self.head_start = 1.0, 0.0
         self.loss = LOSSES[recipe.loss]
         self.batches = recipe.discriminator_steps
         self.modules = {"generator": generator, "discriminator": discriminator, "augment": self.augment}
@@ -43,12 +43,12 @@ class Gan:
     def step(self, batches: list[Batch], progress: float) -> Losses:
         """Each batch teaches the discriminator; the conditions of the last teach the generator."""
         self._burn_in(progress)
-        d_loss = torch.zeros(())
+        numbers: Losses = {}
         for batch in batches:
-            d_loss = self._descend("discriminator", self.discriminator_loss, batch)
-        with still(self.discriminator):
-            g_loss = self._descend("generator", self.generator_loss, batches[-1])
-        numbers = {"discriminator": d_loss, "generator": g_loss}
+            numbers["discriminator"] = self._descend("discriminator", self.discriminator_loss, batch)
+        if progress >= self.head_start:
+            with still(self.discriminator):
+                numbers["generator"] = self._descend("generator", self.generator_loss, batches[-1])
         return numbers if self.recipe.adaptive is None else {**numbers, "augment": self.augment.strength}
 
     def _burn_in(self, progress: float) -> None:

@@ -11,6 +11,13 @@ from prodgen.training.policies import POLICIES, names
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+HeadStart = Annotated[
+    Share,
+    Field(
+        description="First share of the steps, in which a new discriminator learns alone beside a generator "
+        "that has learnt already.",
+    ),
+]
 Betas = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
 
 
@@ -86,6 +93,7 @@ class GanRecipe(Recipe):
         description="First share of the steps, over which augmentation sets in and r1 and r2 fall from "
         "ten times their weight (Huang et al. 2024).",
     )
+    head_start: HeadStart = 0.1
     freeze: int = Field(default=0, ge=0, description="First blocks of the discriminator that do not learn.")
 
     @property
@@ -145,6 +153,7 @@ class VaeGanRecipe(VaeRecipe):
     betas: Betas = (0.0, 0.9)
     beta: Weight = Field(default=0.005, description="Weight of the KL, in nats an image.")
     pixels: Weight = Field(default=50.0, description="Weight of the mean squared error of pixels.")
+    head_start: HeadStart = 0.1
     features: Weight = Field(default=1.0, description="Weight of the error in the discriminator's features.")
 
 

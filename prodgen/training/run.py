@@ -50,7 +50,7 @@ class Run:
         self._refuse_freezing(source)
         torch.manual_seed(recipe.seed)
         self.method = set_up(recipe, catalogue.schema(), size, channels, device, source)
-        self.ema = Ema(self.method.generator, recipe.ema)
+        self.ema = Ema(self.method.generator, recipe.ema, trained=source is not None)
         for module in self.method.modules.values():
             span_the_world(module)
         self.batches = Batches(catalogue, recipe, device)

@@ -26,6 +26,8 @@ def state_of(run: "Run") -> dict[str, Any]:
         "step": run.step,
         "best": run.best,
         "was_lively": run.was_lively,
+        "trained": run.ema.trained,
+        "head_start": run.method.head_start,
         "ema": run.ema.model.state_dict(),
         "modules": {name: module.state_dict() for name, module in run.method.modules.items()},
         "optimizers": {name: part.state_dict() for name, part in run.method.optimizers.items()},
@@ -48,6 +50,8 @@ def go_on_from(run: "Run", state: dict[str, Any], where: Path, *, keep_random: b
             restore(optimizer, state["optimizers"][name])
         run.step, run.best = int(state["step"]), float(state["best"])
         run.was_lively = bool(state["was_lively"])
+        run.ema.trained = bool(state.get("trained", False))
+        run.method.head_start = float(state.get("head_start", 0.0))
         if keep_random:
             torch.set_rng_state(state["random"])
             if run.on_cuda and state.get("device_random") is not None:

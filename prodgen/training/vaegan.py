@@ -44,6 +44,8 @@ class VaeGan(Vae):
         numbers["discriminator"] = descend(
             self.optimizers["discriminator"], map(self._discriminator_loss, parts), len(parts), clip
         )
+        if progress < self.head_start:
+            return numbers
         losses = (self._autoencoder_loss(part, codes, numbers) for part in parts)
         with still(self.discriminator):
             numbers["loss"] = descend(self.optimizers["autoencoder"], losses, len(parts), clip)

@@ -67,6 +67,47 @@ def test_a_runs_folder_brings_its_discriminator(make_run, trained):
     assert "1" in learnt
 
 
+@pytest.mark.parametrize("family", ["resnet", "vaegan"])
+def test_a_new_discriminator_learns_before_it_teaches(make_run, trained, family):
+    source = find_source(str(trained(family).folder / "model"))
+    run = make_run("second", source=source, family=family, head_start=0.5)
+    networks = run.method.generator, run.method.discriminator
+    given = [{n: p.clone() for n, p in network.named_parameters()} for network in networks]
+
+    def same():
+        pairs = zip(networks, given, strict=True)
+        return [all(torch.equal(p, was[n]) for n, p in network.named_parameters()) for network, was in pairs]
+
+    train_run(run, quiet, lambda: run.step == 3)
+    assert same() == [True, False]
+    train_run(run, quiet, lambda: run.step == 4)
+    assert same() == [False, False]
+
+
+def test_a_head_start_is_resumed_as_all_else(make_run, trained):
+    source = find_source(str(trained().folder / "model"))
+    whole = make_run("whole", source=source, head_start=0.5)
+    train_run(whole, quiet, never)
+    first = make_run("parts", source=source, head_start=0.5)
+    train_run(first, quiet, lambda: first.step == 2)
+
+    second = make_run("parts", head_start=0.5)
+    assert second.resume()
+    train_run(second, quiet, never)
+
+    expected = whole.ema.model.state_dict()
+    assert all(torch.equal(t, expected[n]) for n, t in second.ema.model.state_dict().items())
+
+
+def test_the_average_does_not_forget_what_was_learnt(make_run, trained):
+    run = make_run("second", source=find_source(str(trained().folder)), ema=0.999)
+    was = [p.clone() for p in run.ema.model.parameters()]
+    run.advance()
+    pairs = zip(run.ema.model.parameters(), run.method.generator.parameters(), was, strict=True)
+    for averaged, now, before in pairs:
+        torch.testing.assert_close(averaged, torch.lerp(now, before, 0.999))
+
+
 def test_nothing_is_frozen_that_has_learnt_nothing(make_run, trained):
     for source in (None, find_source(str(trained().folder / "model"))):
         with pytest.raises(ProdgenError, match="freeze keeps what a discriminator has learnt; begin --from"):
