@@ -40,17 +40,22 @@ class Augment(nn.Module):
     ``ground``: the colour around the products, which fills what moves in. ``strength``: the share of the
     images that is changed, 1 unless somebody moves it. With a ``target`` `adapt` does, so that the
     discriminator is as sure of real images as the target says: the sign of its logits, on average (Karras et
-    al. 2020: 0.6).
+    al. 2020: 0.6). It moves it up to ``most``.
     """
 
     def __init__(
-        self, policy: str, channels: int, ground: str = "#000000", target: float | None = None
+        self,
+        policy: str,
+        channels: int,
+        ground: str = "#000000",
+        target: float | None = None,
+        most: float = 1.0,
     ) -> None:
         super().__init__()
         self._names = names(policy)
         check_channels(policy, channels)
         self.steps = nn.ModuleList([POLICIES[name]() for name in self._names])
-        self.target = target
+        self.target, self.most = target, most
         self.strength: Tensor
         self.register_buffer("strength", torch.tensor(1.0 if target is None else 0.0))
         self.ground: Tensor
@@ -59,6 +64,11 @@ class Augment(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not len(self.steps):
             return x
+        # In bf16 a shift by whole pixels is none any more: matrices would be rounded to eight bits.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._augmented(x.float())
+
+    def _augmented(self, x: Tensor) -> Tensor:
         augmented = (x + 1.0) / 2.0  # the range that kornia works in
         for name, step in zip(self._names, self.steps, strict=True):
             if name in COLOUR:
@@ -74,7 +84,7 @@ class Augment(nn.Module):
         if self.target is not None:
             sure = mean(real.sign().sum()) / len(real)  # sums are exact, wherever they are taken
             change = torch.sign(sure - self.target) * len(real) * size() / SPEED
-            self.strength.add_(change).clamp_(0.0, 1.0)
+            self.strength.add_(change).clamp_(0.0, self.most)
 
 
 def _level(ground: str, channels: int) -> Tensor:

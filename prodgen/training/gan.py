@@ -22,7 +22,9 @@ class Gan:
         self, recipe: GanRecipe, generator: ImageGenerator, discriminator: ProjectionDiscriminator
     ) -> None:
         self.recipe, self.generator, self.discriminator = recipe, generator, discriminator
-        augment = Augment(recipe.augment, generator.channels, recipe.ground, recipe.adaptive)
+        augment = Augment(
+            recipe.augment, generator.channels, recipe.ground, recipe.adaptive, recipe.augment_share
+        )
         self.augment = augment.to(next(discriminator.parameters()).device)
         self.pressure, self.head_start = 1.0, 0.0
         self.loss = LOSSES[recipe.loss]

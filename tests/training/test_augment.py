@@ -37,6 +37,16 @@ def test_translation_keeps_every_pixel_as_sharp_as_it_was():
     assert (seen[:, None] - kept[None]).abs().min(1).values.max() < 1e-5
 
 
+@pytest.mark.parametrize("name", ["translation", "rotation", "scale"])
+def test_half_precision_around_it_changes_nothing(name):
+    x, augment = torch.rand(16, 3, 64, 64) * 2 - 1, Augment(name, 3)
+    torch.manual_seed(0)
+    expected = augment(x)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(augment(x), expected)
+
+
 @pytest.mark.parametrize("name", ["translation", "rotation", "scale", "cutout"])
 def test_what_moves_in_is_the_ground(name):
     torch.manual_seed(0)
@@ -77,6 +87,10 @@ def test_adaptive_augmentation_follows_the_discriminators_sureness():
     assert 0.2 < float(changed) < 0.5  # half are chosen; not each choice shows
     augment.adapt(unsure)
     assert float(augment.strength) == pytest.approx(0.495)
+    bounded = Augment("flip,cutout", 1, target=0.6, most=0.3)
+    for _ in range(50):
+        bounded.adapt(sure)
+    assert float(bounded.strength) == pytest.approx(0.3)
 
 
 def test_its_strength_is_part_of_a_checkpoint():
