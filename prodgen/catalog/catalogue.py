@@ -38,6 +38,11 @@ class Catalogue:
         labels = self.labels[name]
         return np.bincount(labels[labels != UNKNOWN], minlength=len(self.values[name]))
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The attributes by which its images can be told apart: those of which two values occur."""
+        return tuple(name for name in self.values if np.count_nonzero(self.counts(name)) > 1)
+
     def schema(self) -> AttributeSchema:
         """The attributes that a model trained on this catalogue can be asked for.
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from PIL import Image
 
 from prodgen.evaluation.cas import MOST
@@ -16,6 +15,7 @@ from prodgen.evaluation.measures import MEASURES
 from prodgen.evaluation.samples import generate
 from prodgen.evaluation.scene import Scene
 from prodgen.evaluation.splits import Splits, read_splits
+from prodgen.exact import exact
 from prodgen.models import SavedModel
 
 COUNT = 10_000
@@ -79,8 +79,7 @@ def plan_from(model: SavedModel, data: Path, options: Options) -> Plan:
 
 def evaluate(plan: Plan, stage: Stage = lambda name: None) -> Evaluation:
     """All the measures, in fp32; ``stage`` hears of each part as it begins."""
-    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with exact:
+    with exact():
         scene = _prepare(plan, stage)
         evaluation = Evaluation(scene, plan.options, {}, {}, [])
         for name, measure in MEASURES.items():
@@ -96,7 +95,7 @@ def _prepare(plan: Plan, stage: Stage) -> Scene:
     model, splits, options = plan.model, plan.splits, plan.options
     judges = Judges(splits.train, options.cache, options.device)
     stage("Training the judges")
-    attributes = list(splits.train.values)
+    attributes = splits.train.kinds
     first = next(iter(attributes), None)
     network = plan.network(judges, first)
     for attribute in attributes:
@@ -105,5 +104,5 @@ def _prepare(plan: Plan, stage: Stage) -> Scene:
     taught = min(options.count or MOST, examples(splits.train, first)) if first else 0
     total = max(count, taught)
     stage(f"Generating {total:,} images")
-    generated = generate(model, total, options.seed, options.device)
+    generated = generate(model, splits.train, total, options.seed, options.device)
     return Scene(model, splits, generated, count, taught, judges, network, options.seed, options.device)

@@ -16,13 +16,13 @@ from prodgen.evaluation.samples import sample_sheet
 from prodgen.evaluation.scene import PIXELS, Findings, Scene
 from prodgen.evaluation.splits import subset
 
-NO_KINDS = "the model cannot be asked for kinds of product"
+NO_KINDS = "there are no kinds of product to tell apart"
 
 
 def agreement(scene: Scene) -> Findings:
     """How often a classifier trained on real images takes what was asked for as a value for that value."""
     figures = {}
-    for attribute in scene.splits.train.values:
+    for attribute in scene.splits.train.kinds:
         judge = scene.judges(attribute)
         ours = accuracy(judge, subset(scene.generated, slice(scene.count)), attribute)
         theirs = accuracy(judge, scene.splits.test, attribute)

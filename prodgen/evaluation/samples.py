@@ -10,6 +10,7 @@ from prodgen.attributes import AttributeSchema, ContinuousColour
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.colour import to_lab
 from prodgen.evaluation.pixels import picture, premultiplied
+from prodgen.evaluation.splits import attributes_of
 from prodgen.generation.encode import decode
 from prodgen.generation.engine import Engine, Request
 from prodgen.generation.sheet import contact_sheet
@@ -37,9 +38,13 @@ def sample_sheet(
     return contact_sheet([picture(pixels) for pixels in made.images], labels, 64, columns=EACH)
 
 
-def generate(model: SavedModel, count: int, seed: int, device: str) -> Catalogue:
-    """The first ``count`` images of ``seed``, with their attributes drawn from the training distribution."""
-    return generate_asked(model, [{}] * count, seed, device)
+def generate(model: SavedModel, real: Catalogue, count: int, seed: int, device: str) -> Catalogue:
+    """The first ``count`` images of ``seed``, each of what some image of ``real`` is known to be.
+
+    So attributes come together as they do there; what is not known of that image is drawn.
+    """
+    rows = np.random.default_rng(seed).integers(len(real), size=count)
+    return generate_asked(model, [attributes_of(real, row) for row in rows], seed, device)
 
 
 def generate_asked(model: SavedModel, asked: Sequence[dict[str, str]], seed: int, device: str) -> Catalogue:

@@ -24,13 +24,13 @@ PART = 100
 
 
 class Judge:
-    """Scores by a classifier of the catalogue's first choice, trained once and kept in the run's folder.
+    """Scores by a classifier of the catalogue's first attribute of two kinds, kept in the run's folder.
 
-    Without one, by a classifier of which way up an image is. ``data``: the catalogue's digest.
+    Without such an attribute, by a classifier of which way up an image is. ``data``: the catalogue's digest.
     """
 
     def __init__(self, catalogue: Catalogue, data: str, folder: Path, device: str) -> None:
-        self.attribute = next(iter(catalogue.values), None)
+        self.attribute = next(iter(catalogue.kinds), None)
         self.values = catalogue.values[self.attribute] if self.attribute else ()
         path = folder / CLASSIFIER
         self.classifier = _classifier(catalogue, data, self.attribute, path, device)
@@ -67,7 +67,7 @@ class Judge:
 
 def signature(catalogue: Catalogue, data: str, folder: Path) -> dict[str, str]:
     """Which judge scored a run, and on what: scores compare where both are the same."""
-    attribute = next(iter(catalogue.values), None)
+    attribute = next(iter(catalogue.kinds), None)
     classifier = _classifier(catalogue, data, attribute, folder / CLASSIFIER, "cpu")
     counts = f"{EVALUATED:,} generated against {min(2 * EVALUATED, len(catalogue)):,} real"
     return {"judge": called(classifier, attribute), "data": f"train split {data} ({counts})"}

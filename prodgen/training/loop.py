@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from prodgen.exact import exact
 from prodgen.training import checkpoint
 from prodgen.training.alarms import (
     Collapsed,
@@ -49,7 +50,8 @@ def train_run(run: Run, report: Report, stopping: Callable[[], bool]) -> None:
     if writes():
         run.metrics.forget_after(run.step)
     try:
-        loop.go(stopping)
+        with exact():
+            loop.go(stopping)
     finally:
         run.metrics.close()
 

@@ -10,7 +10,7 @@ from prodgen.evaluation.card import card
 from prodgen.evaluation.domain import Judges
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.pixels import on_white, picture, premultiplied, to_bytes
-from prodgen.evaluation.samples import generate
+from prodgen.evaluation.samples import generate_asked
 from prodgen.evaluation.splits import Splits
 from prodgen.pipeline import Pipeline
 from tests.evaluation.toy_scene import bars, glass, toy
@@ -49,7 +49,7 @@ def test_from_a_file_to_what_networks_see_and_to_what_people_see():
 
 
 def test_generated_images_are_premultiplied_as_a_catalogue_is(tmp_path):
-    made = generate(toy(tmp_path, channels=4), 8, 0, "cpu").images
+    made = generate_asked(toy(tmp_path, channels=4), [{}] * 8, 0, "cpu").images
     assert (made[..., :3] <= made[..., 3:]).all()
     with Pipeline.from_pretrained(tmp_path) as pipeline:
         ordered = np.stack([np.asarray(image) for image in pipeline(count=8, seed=0).images])

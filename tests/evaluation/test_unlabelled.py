@@ -11,6 +11,7 @@ from prodgen.evaluation.classifier import train_classifier, train_on_turns, turn
 from prodgen.evaluation.domain import Judges, train_judge
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.splits import Splits
+from prodgen.training.judge import Judge
 from tests.evaluation.toy_scene import bars, toy
 
 NONE = AttributeSchema()
@@ -59,6 +60,21 @@ def found(tmp_path_factory):
     return evaluate(plan(model, splits, Options(folder / "cache")))
 
 
+def test_one_category_alone_tells_nothing_apart(tmp_path):
+    """Whoever answers always the same is always right, and has learnt nothing."""
+    splits = [
+        Catalogue(bars(150, seed).images, {"category": np.zeros(150, np.int64)}, {"category": ("shoe",)})
+        for seed in (0, 1)
+    ]
+    model = toy(tmp_path / "toy", splits[0].schema())
+    found = evaluate(plan(model, Splits.matching(model.config, *splits), Options(tmp_path / "cache")))
+    assert found.figures["fid"].value > 10 * found.figures["fid"].real
+    assert "which way up" in found.figures["fid"].features
+    assert not {"cas", "inception_score", "agreement_category"} & set(found.figures)
+    assert len([reason for reason in found.left_out if "kinds of product" in reason]) == 3
+    assert Judge(splits[0], "data", tmp_path, "cpu").attribute is None
+
+
 def test_figures_tell_noise_from_pictures(found):
     assert found.figures["fid"].value > 10 * found.figures["fid"].real
     assert found.figures["coverage"].value < found.figures["coverage"].real
@@ -73,7 +89,7 @@ def test_all_test_images_are_given_back(found):
 def test_the_card_says_what_is_left_out_and_that_nothing_can_be_asked_for(found):
     text = card(found)
     assert "Nothing: it makes images like those that it was trained on." in text
-    assert "- the classification accuracy score: the model cannot be asked for kinds of product." in text
+    assert "- the classification accuracy score: there are no kinds of product to tell apart." in text
     assert "Inception Score |" not in text
     for name in ("samples", "neighbours", "interpolation", "reconstructions"):
         assert f"({name}.png)" in text
