@@ -4,12 +4,13 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.catalog.catalogue import Catalogue
+from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.evaluation.samples import generate
 from prodgen.models import SavedModel, load_model
 from prodgen.models.families import FAMILIES
@@ -51,11 +52,16 @@ class Task:
     @property
     def attribute(self) -> str:
         """The one that stands for the classes."""
-        return next(iter(self.train.values))
+        return next(iter(self.train.kinds))
+
+    @cached_property
+    def data(self) -> str:
+        """Which images they are."""
+        return digest(self.train)
 
     def images_file(self) -> Path:
         """The training images and labels for a peer, as .npz."""
-        path = self.out / "train.npz"
+        path = self.out / f"train-{self.data}.npz"
         if not path.exists():
             np.savez(path, images=self.train.images, labels=self.train.labels[self.attribute])
         return path
@@ -106,7 +112,7 @@ def family(recipe: str) -> Contestant:
 
 def of_model(model: SavedModel, task: Task) -> Drawn:
     """Images of a trained model, the labels in the order of the training split's values."""
-    made = generate(model, COUNT, 0, task.device)
+    made = generate(model, task.train, COUNT, 0, task.device)
     theirs = task.train.values[task.attribute]
     place = np.array([theirs.index(value) for value in made.values[task.attribute]])
     return Drawn(made.images, place[made.labels[task.attribute]], None, None, None)

@@ -3,8 +3,8 @@
 ``python -m tests.bench.quality --data DIR --samples N --out DIR``
 
 Each trains on N samples (real images seen, however often) with the same threads, and draws 10,000 images,
-which are compared with the test split. What is in OUT already isn't trained or judged again; the table has
-all of it.
+which are compared with the test split. What OUT has of the same training images isn't trained again, nor
+judged again by the same judge, whose rows alone are in the table.
 """
 
 import json
@@ -13,7 +13,6 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from prodgen.catalog.catalogue import digest
 from prodgen.catalog.open import open_catalogue
 from prodgen.cli.options import Json, print_json
 from prodgen.errors import ProdgenError
@@ -36,38 +36,40 @@ from tests.bench.scoring import FIGURES, TITLES, Evaluator
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; without figures, ``problem`` says why there are none."""
+    """One line of the table; without figures, ``problem`` says why there are none.
+
+    ``judged``: by whom, and on what: figures compare where it is the same.
+    """
 
     name: str
     samples: int | None
     seconds: float | None
     threads: int | None
     figures: dict[str, float]
+    judged: str
     problem: str | None = None
 
 
 class Bench:
-    """The bench's folder: ``runs/NAME-SAMPLES``, ``environments``, ``rows`` and the tables."""
+    """The bench's folder: ``runs/NAME-SAMPLES-DATA``, ``environments``, ``rows`` and the tables."""
 
     def __init__(self, data: Path, samples: int, threads: int, out: Path) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.train, self.test = (open_catalogue(data, split) for split in ("train", "test"))
-        if not self.train.values:
+        if not self.train.kinds:
             raise ProdgenError(f"the images in {data} have no attribute that a classifier could learn")
         self.task = Task(self.train, samples, threads, out, device)
         (out / "rows").mkdir(parents=True, exist_ok=True)
-
-    @cached_property
-    def evaluator(self) -> Evaluator:
-        """Trained when first asked for, and shared with `prodgen evaluate`."""
-        cache = settings().model_cache.expanduser() / "judges"
-        return Evaluator(self.train, self.test, cache, self.task.device)
+        cache = settings().model_cache.expanduser() / "judges"  # shared with `prodgen evaluate`
+        self.evaluator = Evaluator(self.train, self.test, cache, device)
+        self.judged = f"{self.evaluator.judge.name}, on test images {digest(self.test)}"
 
     def compete(self, name: str) -> Row:
         """Train one of the contestants, or take what it has left."""
-        folder = self.task.out / "runs" / f"{name}-{self.task.samples}"
+        key = f"{name}-{self.task.samples}"
+        folder = self.task.out / "runs" / f"{key}-{self.task.data}"
         folder.mkdir(parents=True, exist_ok=True)
-        return self._row(folder.name, name, lambda: CONTESTANTS[name](self.task, folder))
+        return self._row(key, name, lambda: CONTESTANTS[name](self.task, folder))
 
     def real(self) -> Row:
         """What a perfect generator would score: images of the training split itself."""
@@ -89,22 +91,22 @@ class Bench:
         return self._row(model.ref, model.ref, drawn)
 
     def _row(self, key: str, name: str, draw: Callable[[], Drawn]) -> Row:
-        path = self.task.out / "rows" / f"{key}.json"
-        if path.exists():
-            return Row(**json.loads(path.read_text()))
+        path = self.task.out / "rows" / f"{key}-{self.task.data}.json"
+        if path.exists() and (known := Row(**json.loads(path.read_text()))).judged == self.judged:
+            return known
         try:
             drawn = draw()
         except Unavailable as error:
-            return Row(name, self.task.samples, None, None, {}, str(error))
+            return Row(name, self.task.samples, None, None, {}, self.judged, str(error))
         figures = self.evaluator(drawn.images, drawn.labels)
-        row = Row(name, drawn.samples, drawn.seconds, drawn.threads, figures)
+        row = Row(name, drawn.samples, drawn.seconds, drawn.threads, figures, self.judged)
         path.write_text(json.dumps(asdict(row), indent=2) + "\n")
         return row
 
     def known(self) -> list[Row]:
-        """All that has been judged in this folder, the best first."""
+        """All that this judge has judged in this folder, the best first."""
         rows = [Row(**json.loads(path.read_text())) for path in (self.task.out / "rows").glob("*.json")]
-        return sorted(rows, key=lambda row: row.figures["fid"])
+        return sorted((r for r in rows if r.judged == self.judged), key=lambda row: row.figures["fid"])
 
 
 WIDE = 140

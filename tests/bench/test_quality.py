@@ -72,6 +72,16 @@ def test_what_has_been_judged_is_not_judged_again(compete, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out) == json.loads(first)
 
 
+def test_rows_of_another_judge_are_not_in_the_table(compete):
+    out = compete()
+    for path in (out / "rows").glob("ours*.json"):
+        row = json.loads(path.read_text())
+        path.write_text(json.dumps(row | {"judged": "by somebody else", "figures": {"fid": 0.0}}))
+    rows = {row["name"]: row for row in json.loads((compete() / "results.json").read_text())}
+    assert rows["ours"]["figures"]["fid"] > 0
+    assert rows["ours"]["judged"] == rows["real images"]["judged"]
+
+
 def test_a_program_that_is_not_there_is_a_reason_like_any_other():
     with pytest.raises(Unavailable, match="no-such-python"):
         run(["/no-such-python", "-c", "pass"])
