@@ -13,6 +13,8 @@ from prodgen.errors import NotFound, ProdgenError
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {split: split for split in SPLITS} | {"val": "validation", "valid": "validation"}
 """What people call them, in small letters."""
+LONG_NAMES = {"training": "train", "testing": "test"}
+"""The same, unless other folders lie beside them: then they may be kinds of sport."""
 
 
 class Picture(NamedTuple):
@@ -37,7 +39,10 @@ def list_folders(folder: Path) -> Listing:
     folder that mixes the ways, or holds no picture.
     """
     below = _folders(folder)
-    divided = [path for path in below if path.name.lower() in SPLIT_NAMES]
+    names = SPLIT_NAMES | LONG_NAMES
+    if any(path.name.lower() not in names for path in below):
+        names = SPLIT_NAMES
+    divided = [path for path in below if path.name.lower() in names]
     others = [path for path in below if path not in divided]
     if divided and (others or _loose(folder)):
         beside = f"the folder {shown(others[0].name)}" if others else "pictures"
@@ -45,7 +50,7 @@ def list_folders(folder: Path) -> Listing:
             f"{shown(folder)} has {beside} beside {divided[0].name}; the folder of a data set with splits "
             f"should hold nothing but {', '.join(SPLITS)}"
         )
-    parts = [(SPLIT_NAMES[path.name.lower()], path) for path in divided] or [("train", folder)]
+    parts = [(names[path.name.lower()], path) for path in divided] or [("train", folder)]
     pictures = [picture for split, part in parts for picture in _list_part(folder, split, part)]
     if not pictures:
         raise NotFound(f"{shown(folder)} holds no picture; {_found(folder)}")

@@ -46,6 +46,13 @@ def open_catalogue(
     if split not in there:
         raise NotFound(f"{path} has no split {split!r}; it has {', '.join(there)}", param="split")
     catalogue = load_idx(path, idx_classes(path), split) if found == "idx" else load_cifar(path, split)
+    height, width = catalogue.images.shape[1:3]
+    if size is None and height != width:
+        raise ProdgenError(
+            f"{path} holds images of {width}x{height} pixels; name a size, and the square in their middle is "
+            "brought to it",
+            param="size",
+        )
     return Catalogue(refit(catalogue.images, size, channels), catalogue.labels, catalogue.values)
 
 

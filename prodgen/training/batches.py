@@ -56,7 +56,7 @@ class Batches:
 
     def __getitem__(self, number: int) -> Batch:
         rows = mine(self._rows(number))
-        real = to_tensor(self._images[rows]).to(self._device, memory_format=torch.channels_last)
+        real = to_tensor(self._images[rows].to(self._device)).contiguous(memory_format=torch.channels_last)
         condition = self._conditions[rows].to(self._device)
         if self._recolour:
             real, condition = self._recoloured(real, condition)

@@ -43,8 +43,7 @@ def export(run: Run, folder: Path) -> None:
         "step": best["step"],
         "training_images": best["images"],
         "domain_fid": round(scores["domain_fid"], 3),
-        **({"agreement": round(scores["agreement"], 4)} if "agreement" in scores else {}),
-        "diversity": round(scores["diversity"], 3),
+        **{name: round(scores[name], 4) for name in ("agreement", "diversity") if name in scores},
         **signature(run.catalogue, run.data, run.folder),
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")

@@ -42,15 +42,15 @@ def descend(optimizer: torch.optim.Optimizer, losses: Iterator[Tensor], parts: i
     gradient.
     """
     optimizer.zero_grad(set_to_none=True)
-    total = torch.zeros(())
+    told: list[Tensor] = []
     for loss in losses:
         (loss / parts).backward()
-        total = loss.detach() / parts + total.to(loss.device)
+        told.append(loss.detach() / parts)
     learning = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     average([p.grad for p in learning])
     clip_grad_norm_(learning, clip)
     optimizer.step()
-    return total
+    return torch.stack(told).sum()
 
 
 @contextmanager
@@ -82,7 +82,12 @@ def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:
 
 @cache
 def has_bf16(device: str) -> bool:
-    """Whether a kind of device computes in bf16; of x86 CPUs those with AMX or AVX512-BF16 do."""
+    """Whether a kind of device computes in bf16.
+
+    GPUs do since Ampere, x86 CPUs with AMX or AVX512-BF16.
+    """
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     if device != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
         return True
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()

@@ -16,11 +16,18 @@ def factor(step: int, steps: int, ramp: int, decay: float) -> float:
 
 
 def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimizer's state, but not its first rates: those are the recipe's, which may have changed."""
+    """Load an optimizer's state, but not its first rates: those are the recipe's, which may have changed.
+
+    What it remembers of a weight is laid out as the weight is, as if it had never been away.
+    """
     rates = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["initial_lr"] = rate
+    for weight, memory in optimizer.state.items():
+        for name, value in memory.items():
+            if value.shape == weight.shape:
+                memory[name] = torch.empty_like(weight).copy_(value)
 
 
 def set_rates(optimizers: Iterable[torch.optim.Optimizer], recipe: Recipe, step: int) -> None:

@@ -106,6 +106,10 @@ class GanRecipe(Recipe):
         augmented, bounded = bool(names(self.augment)), self.family in ("resnet", "sagan")
         for found, problem in (
             (self.adaptive and not augmented, "adaptive needs something to adapt; set augment"),
+            (
+                self.burn_in and not (self.r1 or self.r2 or augmented),
+                "burn_in has nothing to bring in; set augment, r1 or r2",
+            ),
             (self.consistency and not augmented, "consistency needs something to compare; set augment"),
             (
                 self.adaptive and self.loss == "wasserstein",
@@ -152,6 +156,7 @@ class VaeGanRecipe(VaeRecipe):
     discriminator_lr: Rate = 4e-4
     betas: Betas = (0.0, 0.9)
     beta: Weight = Field(default=0.005, description="Weight of the KL, in nats an image.")
+    warm_up: Share = 0.0
     pixels: Weight = Field(default=50.0, description="Weight of the mean squared error of pixels.")
     head_start: HeadStart = 0.1
     features: Weight = Field(default=1.0, description="Weight of the error in the discriminator's features.")

@@ -52,7 +52,7 @@ def set_up(
     if source:
         was = source.model.config.attributes
         take_over(generator, source.model.generator.state_dict(), was, schema)
-        if source.discriminator:
+        if source.discriminator and family.discriminator:
             take_over(networks[1], source.discriminator, was, schema)
     if isinstance(generator, SAGANGenerator):
         generator.constrain()

@@ -29,6 +29,11 @@ class Vae:
             "prior": torch.optim.Adam(generator.prior.parameters(), recipe.prior_lr, (0.9, 0.999)),
         }
 
+    def press(self, progress: float) -> float:
+        """The weight of the KL, which rises over the warm-up."""
+        recipe = self.recipe
+        return recipe.beta * min(1.0, progress / recipe.warm_up if recipe.warm_up else 1.0)
+
     def step(self, batches: list[Batch], progress: float) -> Losses:
         """One step of each stage; reconstruction (mean squared error) and KL (nats an image) apart."""
         [batch] = batches
@@ -44,10 +49,7 @@ class Vae:
             numbers.update(reconstruction=error.detach(), kl=kl.detach())
             codes.append(code.detach())
             pixels = part.real[0].numel()
-            press = self.recipe.beta * min(
-                1.0, progress / self.recipe.warm_up if self.recipe.warm_up else 1.0
-            )
-            return likelihood(error, self.generator.log_sigma) + press * kl / pixels
+            return likelihood(error, self.generator.log_sigma) + self.press(progress) * kl / pixels
 
         parts = batch.split(self.recipe.accumulate)
         clip = self.recipe.clip

@@ -46,7 +46,8 @@ class VaeGan(Vae):
         )
         if progress < self.head_start:
             return numbers
-        losses = (self._autoencoder_loss(part, codes, numbers) for part in parts)
+        press = self.press(progress)
+        losses = (self._autoencoder_loss(part, press, codes, numbers) for part in parts)
         with still(self.discriminator):
             numbers["loss"] = descend(self.optimizers["autoencoder"], losses, len(parts), clip)
         numbers["prior"] = prior_step(self.generator, self.optimizers["prior"], codes, parts, clip)
@@ -64,7 +65,7 @@ class VaeGan(Vae):
             logits = self.discriminator(torch.cat([batch.real, fake]), both)
             return self.loss.discriminator(*logits.chunk(2))
 
-    def _autoencoder_loss(self, batch: Batch, codes: list[Tensor], numbers: Losses) -> Tensor:
+    def _autoencoder_loss(self, batch: Batch, press: float, codes: list[Tensor], numbers: Losses) -> Tensor:
         recipe, count = self.recipe, len(batch.real)
         both = torch.cat([batch.condition, batch.condition])
         with autocast(recipe, batch):
@@ -81,7 +82,7 @@ class VaeGan(Vae):
         codes.append(code.detach())
         numbers.update(reconstruction=error.detach(), perceived=perceived.detach(), kl=kl.detach())
         adversarial = self.loss.generator(judged, judged)
-        return adversarial + recipe.pixels * error + recipe.features * perceived + recipe.beta * kl
+        return adversarial + recipe.pixels * error + recipe.features * perceived + press * kl
 
     @torch.no_grad()
     def _drawn(self, condition: Tensor) -> Tensor:

@@ -64,6 +64,17 @@ def test_splits_number_their_categories_alike(tmp_path):
     assert splits(tmp_path) == ["train", "validation", "test"]
 
 
+def test_long_names_are_splits_unless_they_may_be_kinds_of_sport(tmp_path):
+    shop(tmp_path / "Training" / "bag", "1.png", "2.png", "3.png")
+    shop(tmp_path / "testing" / "bag", "1.png", "2.png")
+    assert len(load_folder(tmp_path)) == 3
+    assert load_folder(tmp_path).values == {"category": ("bag",)}
+    assert len(load_folder(tmp_path, "test")) == 2
+    shop(tmp_path / "sport" / "training", "1.png", "2.png")
+    shop(tmp_path / "sport" / "running", "1.png", "2.png")
+    assert load_folder(tmp_path / "sport").values == {"category": ("running", "training")}
+
+
 def test_a_split_that_is_not_there_is_answered_with_those_that_are(tmp_path):
     shop(tmp_path / "train" / "hat", "1.png", "2.png")
     with pytest.raises(NotFound, match="has no split 'test'; it has train"):

@@ -54,6 +54,14 @@ def test_a_bar_stays_where_it_was_when_it_is_resized(tmp_path):
     assert np.abs(large.reshape(20, 8, 2, 8, 2).mean((2, 4)) - small[..., 0]).mean() < 12
 
 
+def test_images_that_are_not_square_ask_for_a_size(tmp_path):
+    write_catalogue(tmp_path, count=20)
+    write_idx(tmp_path / "train-images-idx3-ubyte", np.zeros((20, 16, 12), np.uint8))
+    with pytest.raises(ProdgenError, match="holds images of 12x16 pixels; name a size"):
+        open_catalogue(tmp_path)
+    assert open_catalogue(tmp_path, size=12).images.shape == (20, 12, 12, 1)
+
+
 @pytest.mark.parametrize("options", [{"size": 0}, {"size": 4}, {"size": 100_000}, {"channels": 2}])
 def test_an_impossible_size_is_refused(tmp_path, options):
     write_catalogue(tmp_path)

@@ -41,6 +41,7 @@ def test_another_family_has_other_keys():
         ("ground=mauvish", "'mauvish' is no colour"),
         ("channels=2", "channels must be"),
         ("adaptive=0.6", "adaptive needs something to adapt; set augment"),
+        ("burn_in=0.5", "burn_in has nothing to bring in; set augment, r1 or r2"),
         ("consistency=1", "consistency needs something to compare; set augment"),
         ("adaptive=0.6 augment=flip loss=wasserstein", "has no meaning under the loss wasserstein"),
         ("family=dcgan r1=1", "dcgan's discriminator normalises by the batch"),

@@ -114,6 +114,12 @@ def test_nothing_is_frozen_that_has_learnt_nothing(make_run, trained):
             make_run("frozen", freeze=1, source=source)
 
 
+def test_an_autoencoder_goes_on_without_the_discriminator_of_a_hybrid(make_run, trained):
+    run = make_run("second", source=find_source(str(trained("vaegan").folder)), family="vae")
+    train_run(run, quiet, never)
+    assert run.is_evaluated
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
