@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -118,12 +119,34 @@ Attribute = Annotated[
 ]
 
 
+class Combination(BaseModel):
+    """Values of all the choices that occurred together: the place of each, and how often of all images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    places: tuple[Annotated[int, Field(ge=0)], ...]
+    frequency: float = Field(gt=0, allow_inf_nan=False)
+
+
 class AttributeSchema(BaseModel):
-    """All the attributes of a model, in the order of its conditioning vector."""
+    """All the attributes of a model, in the order of its conditioning vector.
+
+    ``together``: which values of its choices go together; without it each choice is drawn by itself.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     attributes: tuple[Attribute, ...] = ()
+    together: tuple[Combination, ...] = ()
+
+    @model_validator(mode="after")
+    def _of_these_choices(self) -> Self:
+        sizes = [len(choice.values) for choice in self.choices]
+        for combination in self.together:
+            fits = zip(combination.places, sizes, strict=False)
+            if len(combination.places) != len(sizes) or not all(place < size for place, size in fits):
+                raise ValueError(f"{combination.places} names no value of each of the {len(sizes)} choices")
+        return self
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -158,18 +181,43 @@ class AttributeSchema(BaseModel):
     ) -> list[dict[str, str]]:
         """Each request with what it leaves out drawn from the training distribution.
 
-        ``wanted[i]`` holds parsed values; the drawn ones are functions of ``(seeds[i], draws[i])`` alone.
+        Choices are drawn from what came together with those that are asked for; where nothing did, each by
+        itself. ``wanted[i]`` holds parsed values; the drawn ones are functions of them and of
+        ``(seeds[i], draws[i])`` alone.
         """
         if all(len(w) == len(self.attributes) for w in wanted):
             return [{a.name: w[a.name] for a in self.attributes} for w in wanted]
         u = uniforms(seeds, draws, len(self.attributes), Stream.ATTRIBUTES, [0] * len(draws))
         names = [a.name for a in self.attributes]
         columns = [a.draw(u[:, k]) for k, a in enumerate(self.attributes)]
-        drawn = zip(*columns, strict=True)
-        return [
-            {name: w.get(name, value) for name, value in zip(names, row, strict=True)}
-            for w, row in zip(wanted, drawn, strict=True)
+        drawn = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        if self.together:
+            for row, company in zip(drawn, self._company(wanted, u[:, 0]), strict=True):
+                row.update(company)
+        return [{**row, **w} for row, w in zip(drawn, wanted, strict=True)]
+
+    def _company(self, wanted: Sequence[Mapping[str, str]], u: Float64) -> list[dict[str, str]]:
+        """Choices that go together with what each request asks for, by its number of ``u``; {} if none do."""
+        names = [choice.name for choice in self.choices]
+        known = [
+            ({c.name: c.values[place] for c, place in zip(self.choices, each.places, strict=True)}, each)
+            for each in self.together
         ]
+
+        @cache
+        def fitting(asked: tuple[str | None, ...]) -> tuple[list[dict[str, str]], Float64]:
+            fit = [
+                (values, each.frequency)
+                for values, each in known
+                if all(want in (None, values[name]) for name, want in zip(names, asked, strict=True))
+            ]
+            return [values for values, _ in fit], np.cumsum([frequency for _, frequency in fit])
+
+        company: list[dict[str, str]] = []
+        for w, place in zip(wanted, u, strict=True):
+            values, edges = fitting(tuple(w.get(name) for name in names))
+            company.append(values[int(np.searchsorted(edges, place * edges[-1]))] if values else {})
+        return company
 
 
 def combinations(parsed: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:

@@ -1,12 +1,20 @@
 """What a user would lose: the attributes that were asked for, or the mixture of those that were not."""
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from prodgen.attributes import AttributeSchema, Choice, ContinuousColour, combinations, encode_lab
+from prodgen.attributes import (
+    AttributeSchema,
+    Choice,
+    Combination,
+    ContinuousColour,
+    combinations,
+    encode_lab,
+)
 from prodgen.colour import to_lab
 from prodgen.errors import ProdgenError
 
@@ -56,6 +64,51 @@ def test_asked_and_drawn_may_be_mixed_in_one_order():
     assert [list(d) for d in mixed] == [["category", "pattern"]] * 3
     assert mixed[0] == {"category": "bag", "pattern": "striped"}
     assert mixed[1] == SCHEMA.resolve([{}], [7], [1])[0]
+
+
+@pytest.fixture
+def material():
+    """A sneaker is leather or, less often, canvas; a bag is always canvas; silk is a T-Shirt's, once."""
+    kinds = Choice(name="category", values=("sneaker", "bag", "T-Shirt"), frequencies=(0.5, 0.3, 0.2))
+    materials = Choice(name="material", values=("leather", "canvas", "silk"), frequencies=(0.3, 0.5, 0.2))
+    pairs = {(0, 0): 0.3, (0, 1): 0.2, (1, 1): 0.3, (2, 2): 0.2}
+    together = [Combination(places=places, frequency=share) for places, share in pairs.items()]
+    return AttributeSchema(attributes=(kinds, materials), together=tuple(together))
+
+
+def test_what_is_left_out_is_what_goes_together_with_what_is_asked_for(material):
+    def drawn(**wanted):
+        found = material.resolve([wanted] * 1000, [3] * 1000, range(1000))
+        return Counter((one["category"], one["material"]) for one in found)
+
+    free = drawn()
+    assert set(free) == {
+        ("sneaker", "leather"),
+        ("sneaker", "canvas"),
+        ("bag", "canvas"),
+        ("T-Shirt", "silk"),
+    }
+    assert 250 < free["sneaker", "leather"] < 350
+    sneakers = drawn(category="sneaker")
+    assert 550 < sneakers["sneaker", "leather"] < 650
+    assert set(drawn(material="silk")) == {("T-Shirt", "silk")}
+    assert drawn(category="bag", material="silk") == {("bag", "silk"): 1000}
+
+
+def test_a_wish_that_never_came_true_leaves_the_rest_to_each_by_itself(material):
+    rare = AttributeSchema(
+        attributes=(*material.attributes, PATTERN),
+        together=(Combination(places=(0, 0, 1), frequency=1.0),),
+    )
+    found = rare.resolve([{"category": "bag"}] * 200, [3] * 200, range(200))
+    assert {one["category"] for one in found} == {"bag"}
+    assert {one["pattern"] for one in found} == {"plain", "striped"}
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 3), (0, 1, 2)])
+def test_a_combination_of_values_that_are_not_there_is_refused(material, places):
+    with pytest.raises(ValidationError, match="names no value of each of the 2 choices"):
+        AttributeSchema(attributes=material.attributes, together=(Combination(places=places, frequency=1.0),))
 
 
 def test_a_value_that_never_occurred_is_never_drawn():

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.attributes import AttributeSchema, Choice, ContinuousColour, encode_lab
+from prodgen.attributes import AttributeSchema, Choice, Combination, ContinuousColour, encode_lab
 from prodgen.colour import hexadecimal
 from prodgen.errors import ProdgenError
 
 UNKNOWN = -1
 """The label of an image of which the attribute is not known."""
-PALETTE = 256
-"""Colours of training that a model keeps, to draw from them."""
+PALETTE, COMBINATIONS = 256, 1000
+"""Colours, and values that come together, that a model keeps of its training, to draw from them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,18 @@ class Catalogue:
         """
         choices = [self._choice(name) for name in self.values]
         colours = [self._continuous(name) for name in self.colours]
-        return AttributeSchema(attributes=(*choices, *colours))
+        return AttributeSchema(attributes=(*choices, *colours), together=self._together())
+
+    def _together(self) -> tuple[Combination, ...]:
+        """Of the images of which all is known, how often which values come together; the most frequent."""
+        if len(self.values) < 2:
+            return ()
+        labels = np.stack([self.labels[name] for name in self.values], 1)
+        whole = labels[(labels != UNKNOWN).all(1)]
+        found, counts = np.unique(whole, axis=0, return_counts=True)
+        shares = counts / len(whole)
+        most = np.argsort(-counts, kind="stable")[:COMBINATIONS]
+        return tuple(Combination(places=found[k].tolist(), frequency=shares[k]) for k in most)
 
     def _choice(self, name: str) -> Choice:
         counts = self.counts(name)

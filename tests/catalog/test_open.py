@@ -139,6 +139,14 @@ def test_unknown_labels_neither_count_nor_condition():
         catalogue.schema()
 
 
+def test_the_schema_knows_what_comes_together():
+    labels = {"kind": np.array([0, 0, 1, 1, -1, 0]), "fabric": np.array([1, 1, 0, -1, 0, 0])}
+    values = {"kind": ("bag", "hat"), "fabric": ("felt", "silk")}
+    schema = Catalogue(np.zeros((6, 2, 2, 1), np.uint8), labels, values).schema()
+    pairs = [(each.places, each.frequency) for each in schema.together]
+    assert pairs == [((0, 1), 0.5), ((0, 0), 0.25), ((1, 0), 0.25)]
+
+
 @pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason=f"the data set is not at {FASHION_MNIST}")
 def test_fashion_mnist_is_known_by_its_labels_whatever_the_folder(tmp_path):
     labels = (FASHION_MNIST / "t10k-labels-idx1-ubyte.gz").read_bytes()
