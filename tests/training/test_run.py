@@ -10,6 +10,7 @@ from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.models import load_model
 from prodgen.models.families import FAMILIES
+from prodgen.training import method
 from prodgen.training.alarms import Collapsed, Diverged
 from prodgen.training.export import export
 from prodgen.training.loop import train_run
@@ -40,6 +41,21 @@ def weights(run):
         for kind, part in [*run.method.modules.items(), ("ema", run.ema.model)]
         for name, tensor in part.state_dict().items()
     }
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains_in_half_precision_where_the_device_has_it(make_run, monkeypatch, family):
+    """Also on a CPU that would rather not: what is wrong there is wrong on a GPU."""
+    monkeypatch.setattr(method, "has_bf16", lambda device: True)
+    run = make_run(family=family, **{**ALL[family], "precision": "bf16"})
+    seen = set()
+    for layer in run.method.generator.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda _, inputs, output: seen.add(output.dtype))
+    losses = [run.advance() for _ in range(2)][-1]
+    assert seen == {torch.bfloat16}
+    assert all(loss.isfinite() for loss in losses.values())
+    assert {p.dtype for p in run.method.generator.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
