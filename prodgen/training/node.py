@@ -8,6 +8,7 @@ step, with a checkpoint; the same command goes on. A crash has another exit code
 """
 
 import argparse
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -34,6 +35,7 @@ def main() -> None:
     from prodgen.training import world
     from prodgen.training.alarms import Alarm
     from prodgen.training.export import export
+    from prodgen.training.reading import SHARED
 
     if world.writes():
         (options.out / RESULT).unlink(missing_ok=True)
@@ -50,6 +52,7 @@ def main() -> None:
         if run and run.is_evaluated and outcome != "refused":
             export(run, options.out / "model")
         step = run.step if run else 0
+        shutil.rmtree(options.out / SHARED, ignore_errors=True)
         write_json(options.out / RESULT, {"outcome": outcome, "step": step, "message": message})
     world.leave()
 
@@ -78,11 +81,14 @@ def _begin(options: argparse.Namespace, device: str) -> "Run":
     from prodgen.catalog.open import open_catalogue
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.exchange import first, together
+    from prodgen.training.reading import read_once
     from prodgen.training.run import Run
     from prodgen.training.transfer import find_source
 
     recipe = together(lambda: read_recipe(options.recipe))
-    catalogue = together(lambda: open_catalogue(options.data, size=recipe.size, channels=recipe.channels))
+    catalogue = read_once(
+        lambda: open_catalogue(options.data, size=recipe.size, channels=recipe.channels), options.out
+    )
     own = [digest(catalogue), recipe.model_dump(mode="json")]
     others = first(lambda: own)
     together(lambda: _compare(own, others))

@@ -3,13 +3,16 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.training import exchange, world
 from prodgen.training.batch_norm import WorldBatchNorm2d, span_the_world
+from prodgen.training.reading import SHARED, read_once
 
 
 def close(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> None:
@@ -97,6 +100,37 @@ def an_error_of_one_is_an_error_of_all() -> None:
         exchange.together(lambda: fail(1))
 
 
+def a_catalogue_is_in_memory_once(folder: Path) -> None:
+    images = np.arange(3 * 2 * 2, dtype=np.uint8).reshape(3, 2, 2, 1)
+    labels = {"kind of thing": np.array([1, -1, 0])}
+    whole = Catalogue(
+        images, labels, {"kind of thing": ("bag", "hat")}, {"colour": np.ones((3, 3), np.float32)}
+    )
+    asked: list[int] = []
+
+    def read() -> Catalogue:
+        asked.append(world.rank())
+        return whole
+
+    got = read_once(read, folder)
+    assert asked == [0] * (world.rank() == 0)
+    assert isinstance(got.images, np.memmap)
+    assert digest(got) == digest(whole)
+    assert got.values == whole.values
+
+    on_disk = np.load(folder / SHARED / "images.npy", mmap_mode="c")
+    stays = Catalogue(on_disk, labels, whole.values)
+    exchange.any_of(False)  # nobody takes the file away before all have it
+    assert read_once(lambda: stays, folder) is stays
+    assert not (folder / SHARED).exists()
+
+    def fail() -> Catalogue:
+        raise NotFound("there is none")
+
+    with pytest.raises(ProdgenError, match="another node" if world.rank() else "there is none"):
+        read_once(fail, folder)
+
+
 if __name__ == "__main__":
     world.join()
     normalisation_is_by_the_whole_batch(torch.float32, 1e-5)
@@ -104,4 +138,5 @@ if __name__ == "__main__":
     its_gradient_has_the_gradient_of_the_whole_batch()
     all_hear_of_what_one_says(Path(sys.argv[1]))
     an_error_of_one_is_an_error_of_all()
+    a_catalogue_is_in_memory_once(Path(sys.argv[1]))
     world.leave()
