@@ -11,6 +11,8 @@ from prodgen.errors import NotFound, ProdgenError
 
 FILES = ("config.json", "model.safetensors")
 """What decides a version's images, and so its digest."""
+DISCRIMINATOR = "discriminator.safetensors"
+"""What has judged the model in training, for those who train it further; nobody else needs it."""
 
 
 class ModelConfig(BaseModel):

@@ -1,7 +1,7 @@
 """Model versions in the store: publish one, find out what a name means, fetch it, give it another's place."""
 
 from prodgen.registry.compare import Comparison, Figure, compare, headline
-from prodgen.registry.fetch import fetch
+from prodgen.registry.fetch import fetch, fetch_discriminator, has_discriminator
 from prodgen.registry.moves import Move, history, point
 from prodgen.registry.promote import promote, rollback
 from prodgen.registry.publish import publish
@@ -26,6 +26,8 @@ __all__ = [
     "aliases",
     "compare",
     "fetch",
+    "fetch_discriminator",
+    "has_discriminator",
     "headline",
     "history",
     "load_config",

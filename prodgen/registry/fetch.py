@@ -1,12 +1,13 @@
 """A version becomes a folder."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.model_config import digest
-from prodgen.registry.files import CONFIG, WEIGHTS, check_weights
+from prodgen.model_config import DISCRIMINATOR, digest
+from prodgen.registry.files import CONFIG, WEIGHTS, check_weights, is_there
 from prodgen.registry.versions import Version
 from prodgen.storage.base import Store
 from prodgen.storage.cache import mark_used
@@ -38,6 +39,20 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def fetch_discriminator(store: Store, version: Version, folder: Path) -> None:
+    """Bring what has judged the version in training into its folder, if there is such a thing."""
+    path = folder / DISCRIMINATOR
+    if not path.exists() and has_discriminator(store, version):
+        partial = path.with_suffix(f".{os.getpid()}")
+        download(store, f"{version.prefix}/{DISCRIMINATOR}", partial)
+        partial.replace(path)
+
+
+def has_discriminator(store: Store, version: Version) -> bool:
+    """Whether the version brings along what has judged it in training."""
+    return is_there(store, f"{version.prefix}/{DISCRIMINATOR}")
 
 
 def _is_sound(folder: Path, version: str) -> bool:

@@ -3,16 +3,27 @@
 import json
 from pathlib import Path
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.model_config import DISCRIMINATOR
+from prodgen.storage.base import Store
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 METRICS = "metrics.json"
 LINEAGE = "lineage.json"
-EXTRAS = ("card.md", METRICS, LINEAGE, "samples.png")
-"""Files that describe a version but are no part of its digest."""
+EXTRAS = ("card.md", METRICS, LINEAGE, "samples.png", DISCRIMINATOR)
+"""Files that describe a version, or help to train it further, but are no part of its digest."""
 
 CONTENT_TYPES = {".json": "application/json", ".md": "text/markdown", ".png": "image/png"}
+
+
+def is_there(store: Store, key: str) -> bool:
+    """Whether the store has the object."""
+    try:
+        store.stat(key)
+    except NotFound:
+        return False
+    return True
 
 
 def check_weights(path: Path) -> None:

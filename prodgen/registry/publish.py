@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import ProdgenError
 from prodgen.lineage import parse_lineage
-from prodgen.model_config import digest, read_config
+from prodgen.model_config import DISCRIMINATOR, digest, read_config
 from prodgen.names import check_name
-from prodgen.registry.files import CONFIG, CONTENT_TYPES, EXTRAS, LINEAGE, WEIGHTS, check_weights
+from prodgen.registry.files import CONFIG, CONTENT_TYPES, EXTRAS, LINEAGE, WEIGHTS, check_weights, is_there
 from prodgen.registry.moves import point
 from prodgen.registry.versions import PRODUCTION, Version, folder, resolve
 from prodgen.storage.base import Store
@@ -30,12 +30,14 @@ def publish(
         if not (source / required).is_file():
             raise ProdgenError(f"{source} holds no {required}")
     read_config(source)
-    check_weights(source / WEIGHTS)
+    for weights in (WEIGHTS, DISCRIMINATOR):
+        if (source / weights).is_file():
+            check_weights(source / weights)
     if (source / LINEAGE).is_file():
         parse_lineage((source / LINEAGE).read_bytes(), str(source / LINEAGE))
     version = digest(source)
     prefix = folder(name, version, tenant)
-    if not _is_there(store, f"{prefix}/{CONFIG}"):
+    if not is_there(store, f"{prefix}/{CONFIG}"):
         for file in (WEIGHTS, *EXTRAS, CONFIG):
             path = source / file
             if path.is_file():
@@ -44,11 +46,3 @@ def publish(
     for alias in aliases:
         point(store, name, alias, version, tenant)
     return resolve(store, f"{name}@{version}", tenant)
-
-
-def _is_there(store: Store, key: str) -> bool:
-    try:
-        store.stat(key)
-    except NotFound:
-        return False
-    return True

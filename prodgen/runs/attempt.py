@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from prodgen.datasets import fetch_dataset, resolve_dataset
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.registry import fetch, resolve
+from prodgen.registry import fetch, fetch_discriminator, resolve
 from prodgen.runs.ending import settle
 from prodgen.runs.files import (
     CARD,
@@ -143,6 +143,7 @@ class Attempt:
             version = resolve(self.store, record.source, record.tenant)
             source = fetch(self.store, version, self.cache / "models")
             hold(self.folder, source)
+            fetch_discriminator(self.store, version, source)
             with suppress(NotFound):  # an evaluation goes on with what the card says
                 (self.folder / CARD).write_bytes(self.store.get(f"{version.prefix}/{CARD}"))
         caches = [self.cache / "data", self.cache / "models"]

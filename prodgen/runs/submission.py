@@ -14,13 +14,13 @@ from prodgen.jobs.ledger import Ledger, LedgerLost
 from prodgen.jobs.record import job_id
 from prodgen.jobs.turns import turn
 from prodgen.names import check_name
-from prodgen.registry import resolve
+from prodgen.registry import has_discriminator, resolve
 from prodgen.runs.files import find_record, load_end
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
 from prodgen.runs.roster import Node, Roster
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from prodgen.training.fits import check_fits, check_source
+from prodgen.training.fits import check_fits, check_freeze, check_source
 from prodgen.training.recipe import Recipe
 from prodgen.training.recipe_files import bundled_table, make_recipe
 
@@ -105,6 +105,7 @@ def _training(store: Store, tenant: str, spec: TrainingSpec) -> dict[str, Any]:
         check_fits(recipe, size, channels, dataset.summary.images["train"], nodes * spec.procs_per_node)
     if source:
         check_source(source.config, source.ref, recipe, size, channels)
+    check_freeze(recipe, learnt=bool(source and has_discriminator(store, source)))
     return {
         "name": name,
         "recipe": recipe.model_dump(mode="json"),

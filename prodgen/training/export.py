@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch.nn.utils import parametrize
 
 from prodgen import __version__
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.card import opening
 from prodgen.evaluation.samples import sample_sheet
+from prodgen.model_config import DISCRIMINATOR
 from prodgen.models import SavedModel, load_model, save_model
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
@@ -21,7 +23,8 @@ from prodgen.training.run import Run
 
 
 def export(run: Run, folder: Path) -> None:
-    """Write config.json, model.safetensors, metrics.json, card.md and samples.png of the run's best step.
+    """Write the model of the run's best step: config.json, model.safetensors, discriminator.safetensors if it
+    has one, metrics.json, card.md and samples.png.
 
     Raises ProdgenError if the run has not been evaluated yet.
     """
@@ -38,6 +41,9 @@ def export(run: Run, folder: Path) -> None:
     except (KeyError, RuntimeError):
         raise ProdgenError(f"{path} belongs to a run of another recipe: its networks differ") from None
     save_model(generator, folder)
+    if judge := best["run"]["modules"].get("discriminator"):
+        save_file(judge, folder / DISCRIMINATOR)
+        (folder / DISCRIMINATOR).chmod(0o644)
     scores = best["scores"]
     metrics = {
         "step": best["step"],

@@ -51,6 +51,15 @@ def check_source(config: ModelConfig, ref: str, recipe: Recipe, size: int, chann
             )
 
 
+def check_freeze(recipe: Recipe, *, learnt: bool) -> None:
+    """Raises ProdgenError if the recipe keeps blocks of a discriminator that has ``learnt`` nothing."""
+    if getattr(recipe, "freeze", 0) and not learnt:
+        raise ProdgenError(
+            "freeze keeps what a discriminator has learnt; begin --from a model that brings one along",
+            param="freeze",
+        )
+
+
 def _check_divides(recipe: Recipe, processes: int) -> None:
     # Half of a VAE-GAN's batch is reconstructed, half is drawn: each process takes its rows of both.
     shares = processes * (2 if recipe.family == "vaegan" and processes > 1 else 1)

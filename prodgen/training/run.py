@@ -9,13 +9,12 @@ from pathlib import Path
 import torch
 
 from prodgen.catalog.catalogue import Catalogue, digest
-from prodgen.errors import ProdgenError
 from prodgen.training import checkpoint
 from prodgen.training.batch_norm import span_the_world
 from prodgen.training.batches import Batches
 from prodgen.training.ema import Ema
 from prodgen.training.exchange import first, read
-from prodgen.training.fits import check_fits
+from prodgen.training.fits import check_fits, check_freeze
 from prodgen.training.method import Losses
 from prodgen.training.metrics import Metrics
 from prodgen.training.rates import set_rates
@@ -47,7 +46,8 @@ class Run:
         self.recipe, self.catalogue, self.folder, self.device = recipe, catalogue, folder, device
         self.step, self.best, self.was_lively = 0, float("inf"), False
         self.data = digest(catalogue)
-        self._refuse_freezing(source)
+        if not first(self.checkpoint_file.exists):
+            check_freeze(recipe, learnt=bool(source and source.discriminator))
         torch.manual_seed(recipe.seed)
         self.method = set_up(recipe, catalogue.schema(), size, channels, device, source)
         self.ema = Ema(self.method.generator, recipe.ema, trained=source is not None)
@@ -115,12 +115,3 @@ class Run:
     def on_cuda(self) -> bool:
         """Whether it trains on a GPU."""
         return torch.device(self.device).type == "cuda"
-
-    def _refuse_freezing(self, source: Source | None) -> None:
-        if not getattr(self.recipe, "freeze", 0) or (source and source.discriminator):
-            return
-        if not first(self.checkpoint_file.exists):
-            raise ProdgenError(
-                "freeze keeps what a discriminator has learnt; begin --from the folder of a run that has one",
-                param="freeze",
-            )

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from prodgen.attributes import AttributeSchema
+from prodgen.errors import ProdgenError
+from prodgen.model_config import DISCRIMINATOR
 from prodgen.models import SavedModel, load_model
 from prodgen.models.condition import columns
 from prodgen.models.layers import Conditioned
-from prodgen.training import checkpoint
+from prodgen.models.saved import find_model
 from prodgen.training.fits import check_source
 from prodgen.training.recipe import Recipe
 
@@ -20,7 +24,7 @@ SETTLING = 15
 
 @dataclass(frozen=True)
 class Source:
-    """A trained generator and, from a run's folder, the discriminator of its best step."""
+    """A trained generator and, if it came along, the discriminator that taught it."""
 
     model: SavedModel
     discriminator: dict[str, Tensor] | None = None
@@ -31,13 +35,14 @@ class Source:
 
 
 def find_source(ref: str) -> Source:
-    """A model by its name or folder, or the folder of a run; raises ProdgenError if there is none."""
-    folder = Path(ref)
-    best = folder / checkpoint.BEST
-    if not best.is_file() or not (folder / "model").is_dir():
-        return Source(load_model(ref))
-    modules = checkpoint.load(best)["run"]["modules"]
-    return Source(load_model(folder / "model"), modules.get("discriminator"))
+    """A model by its name or folder, or that in the folder of a run; raises ProdgenError if there is none."""
+    folder, name = find_model(str(run) if (run := Path(ref) / "model").is_dir() else ref)
+    judge = folder / DISCRIMINATOR
+    try:
+        discriminator = load_file(judge) if judge.is_file() else None
+    except (SafetensorError, OSError) as error:
+        raise ProdgenError(f"{judge} is broken: {error}", param="from") from None
+    return Source(load_model(folder, name), discriminator)
 
 
 def take_over(

@@ -89,6 +89,7 @@ def test_the_same_key_queues_one_run_and_never_another(client: Client, data: str
         ({"settings": {"batch": 15}, "procs_per_node": 2}, "batch", "cannot be divided among 2"),
         ({"nodes": 2, "min_nodes": 1, "settings": {"batch": 15}}, "batch", "cannot be divided among 2"),
         ({"settings": {"widths": [64, 32, 16, 16, 16, 16]}}, "widths", "do not fit the images"),
+        ({"settings": {"freeze": 1}}, "freeze", "begin --from a model that brings one along"),
         ({"settings": {"recolour": 0.5}}, "recolour", "recolour is for cut-outs"),
         ({"settings": {"augment": "saturation"}}, None, "saturation"),
         ({"data": "nobody"}, "dataset", "there is no data set 'nobody'; there are toys"),

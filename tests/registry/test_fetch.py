@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import ProdgenError
-from prodgen.registry import fetch, publish
+from prodgen.registry import fetch, fetch_discriminator, has_discriminator, publish
 from prodgen.storage.local import LocalStore
 
 Model = Callable[..., Path]
@@ -18,6 +18,30 @@ def test_a_fetched_model_is_the_published_one(store: LocalStore, model: Model, t
     folder = fetch(store, publish(store, source, "shoes", None), tmp_path / "cache")
     for file in ("config.json", "model.safetensors"):
         assert (folder / file).read_bytes() == (source / file).read_bytes()
+
+
+def test_a_discriminator_comes_along_for_those_who_ask(
+    store: LocalStore, model: Model, tmp_path: Path
+) -> None:
+    source = model(b"weights")
+    judge = source / "discriminator.safetensors"
+    judge.write_bytes((source / "model.safetensors").read_bytes())
+    version = publish(store, source, "shoes", None)
+    folder = fetch(store, version, tmp_path / "cache")
+    assert sorted(path.name for path in folder.glob("*.safetensors")) == ["model.safetensors"]
+    assert has_discriminator(store, version)
+    fetch_discriminator(store, version, folder)
+    assert (folder / judge.name).read_bytes() == judge.read_bytes()
+
+    plain = publish(store, model(b"plain"), "shoes", None)
+    assert not has_discriminator(store, plain)
+    alone = fetch(store, plain, tmp_path / "cache")
+    fetch_discriminator(store, plain, alone)
+    assert not (alone / judge.name).exists()
+
+    judge.write_bytes(b"\x80\x04pickle")
+    with pytest.raises(ProdgenError, match=r"discriminator.safetensors is not a safetensors file"):
+        publish(store, source, "boots", None)
 
 
 def test_a_cached_model_needs_no_store(store: LocalStore, model: Model, tmp_path: Path) -> None:

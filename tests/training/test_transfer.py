@@ -28,6 +28,12 @@ def trained(make_run):
     return train
 
 
+def without_discriminator(run):
+    """The run's model as it would come from a hub."""
+    (run.folder / "model" / "discriminator.safetensors").unlink()
+    return find_source(str(run.folder / "model"))
+
+
 def with_values(catalogue, values):
     labels = np.arange(len(catalogue)) % len(values)
     return Catalogue(catalogue.images, {"category": labels}, {"category": values})
@@ -69,7 +75,7 @@ def test_a_runs_folder_brings_its_discriminator(make_run, trained):
 
 @pytest.mark.parametrize("family", ["resnet", "vaegan"])
 def test_a_new_discriminator_learns_before_it_teaches(make_run, trained, family):
-    source = find_source(str(trained(family).folder / "model"))
+    source = without_discriminator(trained(family))
     run = make_run("second", source=source, family=family, head_start=0.5)
     networks = run.method.generator, run.method.discriminator
     given = [{n: p.clone() for n, p in network.named_parameters()} for network in networks]
@@ -85,7 +91,7 @@ def test_a_new_discriminator_learns_before_it_teaches(make_run, trained, family)
 
 
 def test_a_head_start_is_resumed_as_all_else(make_run, trained):
-    source = find_source(str(trained().folder / "model"))
+    source = without_discriminator(trained())
     whole = make_run("whole", source=source, head_start=0.5)
     train_run(whole, quiet, never)
     first = make_run("parts", source=source, head_start=0.5)
@@ -109,7 +115,7 @@ def test_the_average_does_not_forget_what_was_learnt(make_run, trained):
 
 
 def test_nothing_is_frozen_that_has_learnt_nothing(make_run, trained):
-    for source in (None, find_source(str(trained().folder / "model"))):
+    for source in (None, without_discriminator(trained())):
         with pytest.raises(ProdgenError, match="freeze keeps what a discriminator has learnt; begin --from"):
             make_run("frozen", freeze=1, source=source)
 
