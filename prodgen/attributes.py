@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from prodgen.colour import Colour, parse_colour, to_lab
 from prodgen.errors import ProdgenError
@@ -120,11 +129,14 @@ Attribute = Annotated[
 
 
 class Combination(BaseModel):
-    """Values of all the choices that occurred together: the place of each, and how often of all images."""
+    """Values of the choices that occurred together, and how often of all images.
+
+    ``places``: that of each choice's value, -1 where it was not known.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    places: tuple[Annotated[int, Field(ge=0)], ...]
+    places: tuple[Annotated[int, Field(ge=-1)], ...]
     frequency: float = Field(gt=0, allow_inf_nan=False)
 
 
@@ -147,6 +159,12 @@ class AttributeSchema(BaseModel):
             if len(combination.places) != len(sizes) or not all(place < size for place, size in fits):
                 raise ValueError(f"{combination.places} names no value of each of the {len(sizes)} choices")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Where nothing is known to go together it is not mentioned, as before anything could be."""
+        said: dict[str, Any] = plain(self)
+        return said if self.together else {name: part for name, part in said.items() if name != "together"}
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -197,10 +215,20 @@ class AttributeSchema(BaseModel):
         return [{**row, **w} for row, w in zip(drawn, wanted, strict=True)]
 
     def _company(self, wanted: Sequence[Mapping[str, str]], u: Float64) -> list[dict[str, str]]:
-        """Choices that go together with what each request asks for, by its number of ``u``; {} if none do."""
+        """Choices that go together with what each request asks for, by its number of ``u``; {} if none do.
+
+        What was not known of them is not among them.
+        """
         names = [choice.name for choice in self.choices]
         known = [
-            ({c.name: c.values[place] for c, place in zip(self.choices, each.places, strict=True)}, each)
+            (
+                {
+                    choice.name: choice.values[place]
+                    for choice, place in zip(self.choices, each.places, strict=True)
+                    if place >= 0
+                },
+                each,
+            )
             for each in self.together
         ]
 
@@ -209,7 +237,7 @@ class AttributeSchema(BaseModel):
             fit = [
                 (values, each.frequency)
                 for values, each in known
-                if all(want in (None, values[name]) for name, want in zip(names, asked, strict=True))
+                if all(want in (None, values.get(name)) for name, want in zip(names, asked, strict=True))
             ]
             return [values for values, _ in fit], np.cumsum([frequency for _, frequency in fit])
 

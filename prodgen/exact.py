@@ -1,4 +1,4 @@
-"""What a GPU computes again: fp32 that is fp32, added up in one order."""
+"""What a GPU computes again: convolutions in fp32 that is fp32, added up in one order."""
 
 from contextlib import AbstractContextManager
 

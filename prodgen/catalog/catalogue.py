@@ -53,15 +53,16 @@ class Catalogue:
         return AttributeSchema(attributes=(*choices, *colours), together=self._together())
 
     def _together(self) -> tuple[Combination, ...]:
-        """Of the images of which all is known, how often which values come together; the most frequent."""
+        """How often which values come together: of some of the images, if there are too many combinations."""
         if len(self.values) < 2:
             return ()
         labels = np.stack([self.labels[name] for name in self.values], 1)
-        whole = labels[(labels != UNKNOWN).all(1)]
-        found, counts = np.unique(whole, axis=0, return_counts=True)
-        shares = counts / len(whole)
-        most = np.argsort(-counts, kind="stable")[:COMBINATIONS]
-        return tuple(Combination(places=found[k].tolist(), frequency=shares[k]) for k in most)
+        found, counts = np.unique(labels, axis=0, return_counts=True)
+        if len(found) > COMBINATIONS:
+            some = np.random.default_rng(0).permutation(len(labels))[:COMBINATIONS]
+            found, counts = np.unique(labels[some], axis=0, return_counts=True)
+        pairs = zip(found.tolist(), counts / counts.sum(), strict=True)
+        return tuple(Combination(places=places, frequency=share) for places, share in pairs)
 
     def _choice(self, name: str) -> Choice:
         counts = self.counts(name)

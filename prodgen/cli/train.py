@@ -1,6 +1,5 @@
 """``prodgen train``: a model from a recipe and a catalogue, on this machine."""
 
-import math
 import signal
 import threading
 from pathlib import Path
@@ -85,7 +84,7 @@ def _train_here(
     if run.resume():
         console.print(f"going on from step {run.step} of {out}", soft_wrap=True)
     elif begins:
-        alone = math.ceil(run.method.head_start * chosen.steps)
+        alone = run.head_start
         judge = f"; a new discriminator learns alone for {alone} steps" if alone else ""
         judge = " and its discriminator" if begins.discriminator else judge
         console.print(f"begun with {begins.model.ref}{judge}", soft_wrap=True)

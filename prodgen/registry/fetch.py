@@ -45,9 +45,15 @@ def fetch_discriminator(store: Store, version: Version, folder: Path) -> None:
     """Bring what has judged the version in training into its folder, if there is such a thing."""
     path = folder / DISCRIMINATOR
     if not path.exists() and has_discriminator(store, version):
-        partial = path.with_suffix(f".{os.getpid()}")
-        download(store, f"{version.prefix}/{DISCRIMINATOR}", partial)
-        partial.replace(path)
+        handle, name = tempfile.mkstemp(prefix=".partial-", dir=folder)
+        os.close(handle)
+        partial = Path(name)
+        try:
+            download(store, f"{version.prefix}/{DISCRIMINATOR}", partial)
+            check_weights(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def has_discriminator(store: Store, version: Version) -> bool:

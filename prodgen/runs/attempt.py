@@ -143,7 +143,8 @@ class Attempt:
             version = resolve(self.store, record.source, record.tenant)
             source = fetch(self.store, version, self.cache / "models")
             hold(self.folder, source)
-            fetch_discriminator(self.store, version, source)
+            if isinstance(record.spec, TrainingSpec):
+                fetch_discriminator(self.store, version, source)
             with suppress(NotFound):  # an evaluation goes on with what the card says
                 (self.folder / CARD).write_bytes(self.store.get(f"{version.prefix}/{CARD}"))
         caches = [self.cache / "data", self.cache / "models"]

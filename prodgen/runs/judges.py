@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prodgen.errors import NotFound
+from prodgen.registry.files import is_there
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -19,9 +20,7 @@ def fetch_judge(store: Store, record: RunRecord, folder: Path) -> None:
 
 def keep_judge(store: Store, record: RunRecord, folder: Path) -> None:
     """Let the next runs have that of this one, unless they have one."""
-    try:
-        store.stat(_key(record))
-    except NotFound:
+    if not is_there(store, _key(record)):
         store.put_file(_key(record), folder / JUDGE)
 
 

@@ -26,7 +26,7 @@ class Gan:
             recipe.augment, generator.channels, recipe.ground, recipe.adaptive, recipe.augment_share
         )
         self.augment = augment.to(next(discriminator.parameters()).device)
-        self.pressure, self.head_start = 1.0, 0.0
+        self.pressure, self.alone = 1.0, False
         self.loss = LOSSES[recipe.loss]
         self.batches = recipe.discriminator_steps
         self.modules = {"generator": generator, "discriminator": discriminator, "augment": self.augment}
@@ -48,7 +48,7 @@ class Gan:
         numbers: Losses = {}
         for batch in batches:
             numbers["discriminator"] = self._descend("discriminator", self.discriminator_loss, batch)
-        if progress >= self.head_start:
+        if not self.alone:
             with still(self.discriminator):
                 numbers["generator"] = self._descend("generator", self.generator_loss, batches[-1])
         return numbers if self.recipe.adaptive is None else {**numbers, "augment": self.augment.strength}

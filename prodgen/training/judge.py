@@ -1,5 +1,6 @@
 """How good a generator is, as far as a run needs to know to keep the best of its steps."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.accuracy import accuracy_of
-from prodgen.evaluation.classifier import DomainClassifier, judge, to_tensor
+from prodgen.evaluation.classifier import TURNS, DomainClassifier, judge, to_tensor
 from prodgen.evaluation.domain import called, train_judge
 from prodgen.evaluation.frechet import frechet_distance
 from prodgen.models.base import ImageGenerator
@@ -32,6 +33,8 @@ class Judge:
     def __init__(self, catalogue: Catalogue, data: str, folder: Path, device: str) -> None:
         self.attribute = next(iter(catalogue.kinds), None)
         self.values = catalogue.values[self.attribute] if self.attribute else ()
+        before = itertools.takewhile(lambda name: name != self.attribute, catalogue.values)
+        self._place = sum(len(catalogue.values[name]) for name in before)  # of its block in a condition
         path = folder / CLASSIFIER
         self.classifier = _classifier(catalogue, data, self.attribute, path, device)
         rows = np.sort(np.random.default_rng(0).permutation(len(catalogue))[: 2 * EVALUATED])
@@ -54,7 +57,7 @@ class Judge:
         scores = {"domain_fid": frechet_distance(features, self.real)}
         asked = torch.zeros(len(features), dtype=torch.long, device=features.device)
         if self.attribute:
-            block = conditions[:, : len(self.values)]
+            block = conditions[:, self._place : self._place + len(self.values)]
             asked = torch.where(block.sum(1) > 0, block.argmax(1), UNKNOWN)
             agreement = accuracy_of(predicted, asked, self.values).overall
             if agreement is not None:
@@ -83,15 +86,16 @@ def _spread(features: Tensor, labels: Tensor) -> float | None:
 def _classifier(
     catalogue: Catalogue, data: str, attribute: str | None, path: Path, device: str
 ) -> DomainClassifier:
-    """The classifier of the run's folder, trained if it is not there yet."""
-    if not path.exists():
+    """The classifier of the run's folder, trained if it is not there yet, or is one of something else."""
+    classes = len(catalogue.values[attribute]) if attribute else TURNS
+    state = checkpoint.load(path) if path.exists() else None
+    if state and state.get("data") != data:
+        raise ProdgenError(f"{path} belongs to another catalogue; train in another folder")
+    if state is None or len(state["classifier"]["head.bias"]) != classes:
         classifier = train_judge(catalogue, attribute, device, seed=0)
         checkpoint.save(path, {"data": data, "classifier": classifier.state_dict()})
         return classifier
-    state = checkpoint.load(path)
-    if state.get("data") != data:
-        raise ProdgenError(f"{path} belongs to another catalogue; train in another folder")
     with torch.random.fork_rng(devices=[]):  # a resumed run goes on with its own numbers
-        classifier = DomainClassifier(catalogue.images.shape[3], len(state["classifier"]["head.bias"]))
+        classifier = DomainClassifier(catalogue.images.shape[3], classes)
     classifier.load_state_dict(state["classifier"])
     return classifier.to(device, memory_format=torch.channels_last).eval()

@@ -91,7 +91,8 @@ class _Loop:
             if run.step % recipe.evaluate_every == 0 or last:
                 scores = self.review.scores()
                 self._record(scores)
-                self._keep_or_stop(scores, dead=dead)
+                if run.step > run.head_start:  # until then it is the source that is judged
+                    self._keep_or_stop(scores, dead=dead)
             if run.step % recipe.checkpoint_every == 0 and not dead:
                 run.save()
         if run.is_well():

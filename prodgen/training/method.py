@@ -21,15 +21,15 @@ Losses = dict[str, Tensor]
 
 
 class Method(Protocol):
-    """``modules``, ``optimizers`` and ``head_start`` are all that a checkpoint has to hold of it."""
+    """``modules`` and ``optimizers`` are all that a checkpoint has to hold of it."""
 
     generator: ImageGenerator
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     batches: int
     """Batches of real images that one step takes."""
-    head_start: float
-    """First share of the run, in which the discriminator learns alone."""
+    alone: bool
+    """Whether the discriminator learns alone for now."""
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
         """One step of every network; ``progress`` in [0, 1) is how much of the run lies behind."""

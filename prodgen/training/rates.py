@@ -26,7 +26,7 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
         group["initial_lr"] = rate
     for weight, memory in optimizer.state.items():
         for name, value in memory.items():
-            if value.shape == weight.shape:
+            if value.ndim and value.shape == weight.shape:
                 memory[name] = torch.empty_like(weight).copy_(value)
 
 

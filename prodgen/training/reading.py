@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.training.exchange import together
-from prodgen.training.world import size, writes
+from prodgen.training.world import neighbours, writes
 
 SHARED = "catalogue"
 """The folder of it, within that of the run."""
@@ -21,8 +21,8 @@ def read_once(read: Callable[[], Catalogue], folder: Path) -> Catalogue:
 
     A ProdgenError in one is an error of all. A catalogue that stays on the disk is shared as it is.
     """
-    if size() == 1:
-        return read()
+    if neighbours() == 1:
+        return together(read)
     shared = folder / SHARED
 
     def first() -> Catalogue | None:

@@ -30,7 +30,8 @@ class Run:
     """One run, in its folder: checkpoint.safetensors, best.safetensors, metrics.jsonl, samples/.
 
     Each node has a folder of its own, with the same in it; to go on, that of the first process is read.
-    ``source``: what a run that is not resumed begins with.
+    ``source``: what a run that is not resumed begins with. ``head_start``: first steps, in which the
+    discriminator learns alone.
     """
 
     def __init__(
@@ -50,6 +51,9 @@ class Run:
             check_freeze(recipe, learnt=bool(source and source.discriminator))
         torch.manual_seed(recipe.seed)
         self.method = set_up(recipe, catalogue.schema(), size, channels, device, source)
+        self.head_start = 0
+        if source and not source.discriminator and "discriminator" in self.method.modules:
+            self.head_start = round(recipe.head_start * recipe.steps)
         self.ema = Ema(self.method.generator, recipe.ema, trained=source is not None)
         for module in self.method.modules.values():
             span_the_world(module)
@@ -63,7 +67,7 @@ class Run:
 
     def advance(self) -> Losses:
         """One step of every network -> their losses, still on the device."""
-        progress = self.step / self.recipe.steps
+        progress, self.method.alone = self.step / self.recipe.steps, self.step < self.head_start
         set_rates(self.method.optimizers.values(), self.recipe, self.step)
         begin = self.step * self.method.batches
         losses = self.method.step([self.batches[begin + k] for k in range(self.method.batches)], progress)

@@ -61,7 +61,4 @@ def set_up(
     if freeze := getattr(recipe, "freeze", 0):
         for block in list(networks[1].body)[:freeze]:
             block.requires_grad_(False)
-    method: Method = METHODS.get(recipe.family, Gan)(recipe, *networks)
-    if source and family.discriminator and not source.discriminator:
-        method.head_start = recipe.head_start
-    return method
+    return METHODS.get(recipe.family, Gan)(recipe, *networks)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 ADJUSTABLE = {
     *("steps", "evaluate_every", "checkpoint_every", "sample_every", "compile"),
-    *("generator_lr", "discriminator_lr", "autoencoder_lr", "prior_lr", "ramp", "decay", "clip", "augment"),
+    *("generator_lr", "discriminator_lr", "autoencoder_lr", "prior_lr", "ramp", "decay", "warm_up"),
+    *("clip", "augment"),
 }
 """What a recipe may say otherwise when a run is resumed: how long, how often, and what saves a run."""
 
@@ -27,7 +28,7 @@ def state_of(run: "Run") -> dict[str, Any]:
         "best": run.best,
         "was_lively": run.was_lively,
         "trained": run.ema.trained,
-        "head_start": run.method.head_start,
+        "head_start": run.head_start,
         "ema": run.ema.model.state_dict(),
         "modules": {name: module.state_dict() for name, module in run.method.modules.items()},
         "optimizers": {name: part.state_dict() for name, part in run.method.optimizers.items()},
@@ -51,7 +52,7 @@ def go_on_from(run: "Run", state: dict[str, Any], where: Path, *, keep_random: b
         run.step, run.best = int(state["step"]), float(state["best"])
         run.was_lively = bool(state["was_lively"])
         run.ema.trained = bool(state.get("trained", False))
-        run.method.head_start = float(state.get("head_start", 0.0))
+        run.head_start = int(state.get("head_start", 0))
         if keep_random:
             torch.set_rng_state(state["random"])
             if run.on_cuda and state.get("device_random") is not None:

@@ -15,6 +15,7 @@ from prodgen.models import SavedModel, load_model
 from prodgen.models.condition import columns
 from prodgen.models.layers import Conditioned
 from prodgen.models.saved import find_model
+from prodgen.training import checkpoint
 from prodgen.training.fits import check_source
 from prodgen.training.recipe import Recipe
 
@@ -36,12 +37,15 @@ class Source:
 
 def find_source(ref: str) -> Source:
     """A model by its name or folder, or that in the folder of a run; raises ProdgenError if there is none."""
-    folder, name = find_model(str(run) if (run := Path(ref) / "model").is_dir() else ref)
+    run = Path(ref)
+    folder, name = find_model(str(run / "model") if (run / "model").is_dir() else ref)
     judge = folder / DISCRIMINATOR
     try:
         discriminator = load_file(judge) if judge.is_file() else None
     except (SafetensorError, OSError) as error:
         raise ProdgenError(f"{judge} is broken: {error}", param="from") from None
+    if discriminator is None and (best := run / checkpoint.BEST).is_file():  # exported by an older version
+        discriminator = checkpoint.load(best)["run"]["modules"].get("discriminator")
     return Source(load_model(folder, name), discriminator)
 
 

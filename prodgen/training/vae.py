@@ -17,7 +17,7 @@ from prodgen.training.world import drawn
 class Vae:
     """The second stage learns from codes that it cannot change, so the first is what it would be alone."""
 
-    batches, head_start = 1, 0.0
+    batches, alone = 1, False
 
     def __init__(self, recipe: VaeRecipe, generator: VAE) -> None:
         self.recipe, self.generator = recipe, generator

@@ -44,7 +44,7 @@ class VaeGan(Vae):
         numbers["discriminator"] = descend(
             self.optimizers["discriminator"], map(self._discriminator_loss, parts), len(parts), clip
         )
-        if progress < self.head_start:
+        if self.alone:
             return numbers
         press = self.press(progress)
         losses = (self._autoencoder_loss(part, press, codes, numbers) for part in parts)

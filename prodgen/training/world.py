@@ -27,7 +27,7 @@ def join() -> str:
     """
     local, device = int(os.environ.get("LOCAL_RANK", 0)), "cpu"
     if torch.cuda.is_available():
-        there, wanted = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        there, wanted = torch.cuda.device_count(), neighbours()
         if wanted > there:
             raise ProdgenError(f"{wanted} processes need as many GPUs; this machine has {there}")
         torch.cuda.set_device(local)
@@ -55,6 +55,11 @@ def rank() -> int:
 def size() -> int:
     """How many there are."""
     return dist.get_world_size() if _together() else 1
+
+
+def neighbours() -> int:
+    """How many of them are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def writes() -> bool:

@@ -46,7 +46,7 @@ class Row:
     seconds: float | None
     threads: int | None
     figures: dict[str, float]
-    judged: str
+    judged: str = ""  # of rows that an older version wrote, nobody knows
     problem: str | None = None
 
 

@@ -139,12 +139,31 @@ def test_unknown_labels_neither_count_nor_condition():
         catalogue.schema()
 
 
-def test_the_schema_knows_what_comes_together():
+def test_the_schema_knows_what_comes_together_and_what_is_not_known():
     labels = {"kind": np.array([0, 0, 1, 1, -1, 0]), "fabric": np.array([1, 1, 0, -1, 0, 0])}
     values = {"kind": ("bag", "hat"), "fabric": ("felt", "silk")}
     schema = Catalogue(np.zeros((6, 2, 2, 1), np.uint8), labels, values).schema()
-    pairs = [(each.places, each.frequency) for each in schema.together]
-    assert pairs == [((0, 1), 0.5), ((0, 0), 0.25), ((1, 0), 0.25)]
+    pairs = {each.places: each.frequency for each in schema.together}
+    assert pairs == {(-1, 0): 1 / 6, (0, 0): 1 / 6, (0, 1): 2 / 6, (1, -1): 1 / 6, (1, 0): 1 / 6}
+
+
+def test_kinds_of_which_the_rest_is_not_known_are_drawn_as_often_as_they_occur():
+    kinds, sleeves = np.arange(1000) % 5, np.full(1000, -1)
+    sleeves[kinds == 0] = np.arange(200) % 2
+    values = {"kind": tuple("abcde"), "sleeve": ("short", "long")}
+    images = np.zeros((1000, 2, 2, 1), np.uint8)
+    schema = Catalogue(images, {"kind": kinds, "sleeve": sleeves}, values).schema()
+    drawn = schema.resolve([{}] * 2000, [0] * 2000, range(2000))
+    assert all(300 < sum(one["kind"] == kind for one in drawn) < 500 for kind in "abcde")
+
+
+def test_of_too_many_combinations_some_are_kept_at_random():
+    labels = {"kind": np.arange(8000) % 5, "brand": np.arange(8000) % 400, "style": np.arange(8000) // 20}
+    values = {name: tuple(map(str, range(numbers.max() + 1))) for name, numbers in labels.items()}
+    schema = Catalogue(np.zeros((8000, 1, 1, 1), np.uint8), labels, values).schema()
+    assert len(schema.together) == 1000
+    kinds = np.bincount([each.places[0] for each in schema.together])
+    assert kinds.min() > 150
 
 
 @pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason=f"the data set is not at {FASHION_MNIST}")

@@ -7,11 +7,18 @@ import torch
 from prodgen.attributes import AttributeSchema
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.card import card
-from prodgen.evaluation.classifier import train_classifier, train_on_turns, turned
+from prodgen.evaluation.classifier import (
+    DomainClassifier,
+    to_tensor,
+    train_classifier,
+    train_on_turns,
+    turned,
+)
 from prodgen.evaluation.domain import Judges, train_judge
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.splits import Splits
-from prodgen.training.judge import Judge
+from prodgen.training import checkpoint
+from prodgen.training.judge import CLASSIFIER, Judge
 from tests.evaluation.toy_scene import bars, toy
 
 NONE = AttributeSchema()
@@ -72,7 +79,24 @@ def test_one_category_alone_tells_nothing_apart(tmp_path):
     assert "which way up" in found.figures["fid"].features
     assert not {"cas", "inception_score", "agreement_category"} & set(found.figures)
     assert len([reason for reason in found.left_out if "kinds of product" in reason]) == 3
-    assert Judge(splits[0], "data", tmp_path, "cpu").attribute is None
+
+
+def test_a_run_is_judged_by_the_first_attribute_of_which_there_are_kinds(tmp_path):
+    real = bars(240)
+    labels = {"category": np.zeros(240, np.int64), "row": real.labels["category"]}
+    both = Catalogue(real.images, labels, {"category": ("shoe",), "row": real.values["category"]})
+    rows = to_tensor(torch.from_numpy(real.images[:3]))
+
+    def perfect(z, condition):
+        return rows[condition[:, 1:].argmax(1)]
+
+    blind = DomainClassifier(1, 1)  # that of a version which was content with one kind
+    checkpoint.save(tmp_path / CLASSIFIER, {"data": "data", "classifier": blind.state_dict()})
+    judge = Judge(both, "data", tmp_path, "cpu")
+    scores = judge(perfect, torch.zeros(240, 4), torch.from_numpy(both.conditions()))
+    assert scores["agreement"] > 0.95
+    alone = Catalogue(real.images, {"category": labels["category"]}, {"category": ("shoe",)})
+    assert Judge(alone, "other", tmp_path / "other", "cpu").attribute is None
 
 
 def test_figures_tell_noise_from_pictures(found):

@@ -95,7 +95,8 @@ def test_every_family_ends_as_a_model_that_anyone_can_use(make_run, family, tmp_
     images = model.generator(torch.randn(3, model.config.latent_dim), torch.eye(10)[:3])
     assert images.shape == (3, 1, 16, 16)
     made = sorted(path.name for path in (tmp_path / "model").iterdir())
-    assert made == ["card.md", "config.json", "metrics.json", "model.safetensors", "samples.png"]
+    judge = ["discriminator.safetensors"] * bool(FAMILIES[family].discriminator)
+    assert made == ["card.md", "config.json", *judge, "metrics.json", "model.safetensors", "samples.png"]
     assert f'family = "{family}"' in (tmp_path / "model" / "card.md").read_text()
     assert json.loads((tmp_path / "model" / "metrics.json").read_text())["step"] in (4, 6)
     assert (run.folder / "samples" / "0000004.png").is_file()

@@ -76,7 +76,7 @@ def test_a_runs_folder_brings_its_discriminator(make_run, trained):
 @pytest.mark.parametrize("family", ["resnet", "vaegan"])
 def test_a_new_discriminator_learns_before_it_teaches(make_run, trained, family):
     source = without_discriminator(trained(family))
-    run = make_run("second", source=source, family=family, head_start=0.5)
+    run = make_run("second", source=source, family=family, head_start=0.5, evaluate_every=2)
     networks = run.method.generator, run.method.discriminator
     given = [{n: p.clone() for n, p in network.named_parameters()} for network in networks]
 
@@ -86,6 +86,7 @@ def test_a_new_discriminator_learns_before_it_teaches(make_run, trained, family)
 
     train_run(run, quiet, lambda: run.step == 3)
     assert same() == [True, False]
+    assert not run.is_evaluated  # what was judged is the source
     train_run(run, quiet, lambda: run.step == 4)
     assert same() == [False, False]
 
@@ -103,6 +104,14 @@ def test_a_head_start_is_resumed_as_all_else(make_run, trained):
 
     expected = whole.ema.model.state_dict()
     assert all(torch.equal(t, expected[n]) for n, t in second.ema.model.state_dict().items())
+
+
+def test_a_run_of_an_older_version_has_its_discriminator_elsewhere(trained):
+    run = trained()
+    known = find_source(str(run.folder)).discriminator
+    without_discriminator(run)
+    older = find_source(str(run.folder)).discriminator
+    assert all(torch.equal(known[name], older[name]) for name in known)
 
 
 def test_the_average_does_not_forget_what_was_learnt(make_run, trained):
