@@ -22,6 +22,13 @@ class Conditioned(nn.Linear):
     def __init__(self, inputs: int, condition_dim: int, outputs: int, *, bias: bool = True) -> None:
         super().__init__(inputs + condition_dim, outputs, bias)
 
+    def reset_parameters(self) -> None:
+        """Nothing is drawn for a layer without inputs: of a model that cannot be asked for anything."""
+        if self.in_features:
+            super().reset_parameters()
+        elif self.bias is not None:
+            nn.init.zeros_(self.bias)
+
 
 class ConditionalBatchNorm(nn.Module):
     """Batch normalisation whose gain and bias are linear in the condition (de Vries et al. 2017).

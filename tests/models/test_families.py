@@ -63,8 +63,8 @@ def test_a_size_that_cannot_be_doubled_to_is_refused(family):
         make(family, 28, widths=[16, 16, 16, 16])
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 def test_a_catalogue_without_attributes_can_be_learnt(family):
     generator = make(family, attributes=AttributeSchema())
     images = generator(latents(generator), torch.zeros(6, 0))
