@@ -103,6 +103,30 @@ def test_every_family_ends_as_a_model_that_anyone_can_use(make_run, family, tmp_
     assert any((run.folder / "tensorboard").iterdir())
 
 
+@pytest.mark.parametrize("family", ["vae", "vaegan"])
+def test_a_warm_up_spares_the_codes_at_first(make_run, family):
+    whole, spared = (make_run(f"{share}", family=family, beta=5.0, warm_up=share) for share in (0.0, 1.0))
+    for run in (whole, spared):
+        for _ in range(2):
+            run.advance()
+    pairs = zip(whole.method.generator.parameters(), spared.method.generator.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_what_a_resumed_optimizer_remembers_lies_as_its_weights_do(make_run):
+    run = make_run(family="resnet")
+    train_run(run, quiet, lambda: run.step == 2)
+    again = make_run(family="resnet")
+    assert again.resume()
+    [*layouts] = {
+        (weight.stride(), memory["exp_avg"].stride())
+        for optimizer in again.method.optimizers.values()
+        for weight, memory in optimizer.state.items()
+    }
+    assert len(layouts) > 4
+    assert all(weight == memory for weight, memory in layouts)
+
+
 def test_the_loss_of_an_autoencoder_falls(make_run):
     run = make_run(family="vae", steps=80, batch=32, decay=0.0)
     first, last = [float(run.advance()["reconstruction"]) for _ in range(80)][::79]
