@@ -220,31 +220,25 @@ class AttributeSchema(BaseModel):
         What was not known of them is not among them.
         """
         names = [choice.name for choice in self.choices]
-        known = [
-            (
-                {
-                    choice.name: choice.values[place]
-                    for choice, place in zip(self.choices, each.places, strict=True)
-                    if place >= 0
-                },
-                each,
-            )
-            for each in self.together
-        ]
+        known: list[tuple[dict[str, str], float]] = []
+        for each in self.together:
+            pairs = zip(self.choices, each.places, strict=True)
+            values = {choice.name: choice.values[place] for choice, place in pairs if place >= 0}
+            known.append((values, each.frequency))
 
         @cache
         def fitting(asked: tuple[str | None, ...]) -> tuple[list[dict[str, str]], Float64]:
             fit = [
-                (values, each.frequency)
-                for values, each in known
+                (values, frequency)
+                for values, frequency in known
                 if all(want in (None, values.get(name)) for name, want in zip(names, asked, strict=True))
             ]
             return [values for values, _ in fit], np.cumsum([frequency for _, frequency in fit])
 
         company: list[dict[str, str]] = []
         for w, place in zip(wanted, u, strict=True):
-            values, edges = fitting(tuple(w.get(name) for name in names))
-            company.append(values[int(np.searchsorted(edges, place * edges[-1]))] if values else {})
+            fit, edges = fitting(tuple(w.get(name) for name in names))
+            company.append(fit[int(np.searchsorted(edges, place * edges[-1]))] if fit else {})
         return company
 
 

@@ -29,7 +29,7 @@ class Method(Protocol):
     batches: int
     """Batches of real images that one step takes."""
     alone: bool
-    """Whether the discriminator learns alone for now."""
+    """Whether a step teaches the discriminator and nobody else."""
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
         """One step of every network; ``progress`` in [0, 1) is how much of the run lies behind."""

@@ -7,6 +7,7 @@ from prodgen.attributes import AttributeSchema
 from prodgen.errors import ProdgenError
 from prodgen.models.families import FAMILIES
 from prodgen.models.sagan import SAGANGenerator
+from prodgen.training.fits import check_source
 from prodgen.training.gan import Gan
 from prodgen.training.method import Method
 from prodgen.training.recipe import Recipe
@@ -31,7 +32,7 @@ def set_up(
     Raises ProdgenError if the recipe's cannot make images of this size, or are not those of the source.
     """
     if source:
-        source.check(recipe, size, channels)
+        check_source(source.model.config, source.model.ref, recipe, size, channels)
     family = FAMILIES[recipe.family]
     widths = list(recipe.widths)
     try:

@@ -16,8 +16,6 @@ from prodgen.models.condition import columns
 from prodgen.models.layers import Conditioned
 from prodgen.models.saved import find_model
 from prodgen.training import checkpoint
-from prodgen.training.fits import check_source
-from prodgen.training.recipe import Recipe
 
 SETTLING = 15
 """Power iterations after which spectral norm knows a new matrix."""
@@ -29,10 +27,6 @@ class Source:
 
     model: SavedModel
     discriminator: dict[str, Tensor] | None = None
-
-    def check(self, recipe: Recipe, size: int, channels: int) -> None:
-        """Raises ProdgenError if the recipe's networks are others, naming what to set."""
-        check_source(self.model.config, self.model.ref, recipe, size, channels)
 
 
 def find_source(ref: str) -> Source:
