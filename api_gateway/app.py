@@ -28,7 +28,7 @@ from api_gateway.services import Ring, Services, ring_workers
 from prodgen import settings as process
 from prodgen.access import KeyRing
 from prodgen.connections import connect_ledger
-from prodgen.jobs.ledger import Ledger
+from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.explain import explain_findings
-from prodgen.jobs.scripts import translated
+from prodgen.ledger.scripts import translated
+from prodgen.spec.explain import explain_findings
 
 log = logging.getLogger("prodgen.gateway")
 

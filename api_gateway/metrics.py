@@ -8,9 +8,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from prodgen.errors import ProdgenError
-from prodgen.jobs.ledger import Ledger
-from prodgen.jobs.record import Queue
-from prodgen.runs.roster import Roster
+from prodgen.ledger.entries import Queue
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.roster import Roster
 
 QUEUES: tuple[Queue, ...] = ("interactive", "bulk")
 

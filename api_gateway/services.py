@@ -11,9 +11,10 @@ from fastapi import Request
 
 from prodgen.access import KeyRing
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.ledger import Ledger, LedgerLost
-from prodgen.jobs.record import Queue
-from prodgen.jobs.recovery import ensure
+from prodgen.ledger.entries import Queue
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.scripts import LedgerLost
+from prodgen.recovery import ensure
 from prodgen.settings import Settings
 from prodgen.storage.base import Store
 
@@ -78,6 +79,6 @@ async def services(request: Request) -> Services:
 
 def ring_workers(queue: Bell, times: int) -> None:
     """The doorbell of the Celery workers; Celery is loaded at the first order, not at the start."""
-    from workers.bell import ring
+    from workers.doorbells import ring
 
     ring(queue, times)

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from api_gateway.services import Services
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.ledger import Event
+from prodgen.ledger.entries import Event
 
 QUICK, SLOW = 0.1, 1.0
 """Seconds between looks: while things happen, and at the most."""

@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 from api_gateway.services import Services
 from prodgen.errors import NotFound
+from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import RunEnd, RunState, Standing
 from prodgen.runs.files import find_record, load_end, newest_checkpoint, reached
-from prodgen.runs.record import RunEnd, RunRecord, RunState, Spec
-from prodgen.runs.roster import Roster, Standing
+from prodgen.runs.record import RunRecord, Spec
 
 _ID = re.compile(r"[0-9a-f]{24}")
 

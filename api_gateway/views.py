@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from prodgen.jobs.ledger import Progress
-from prodgen.jobs.record import JobRecord, State
-from prodgen.jobs.spec import CELL, JobSpec
-from prodgen.manifest import ManifestLine
+from prodgen.jobs.record import JobRecord
+from prodgen.ledger.entries import Progress, State
+from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.order import CELL, JobSpec
 
 
 class Links(BaseModel):

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.names import check_name
+from prodgen.spec.names import check_name
 from prodgen.storage.base import Store
 from prodgen.storage.keys import SYSTEM_KEYS
 

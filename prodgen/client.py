@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.manifest import ManifestLine, check_same
+from prodgen.spec.manifest import ManifestLine, check_same
 
 PAGE = 1000
 DIGESTS = 10_000

@@ -4,7 +4,7 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from prodgen.jobs.ledger import Ledger
+from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 
 

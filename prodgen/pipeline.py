@@ -9,14 +9,14 @@ from typing import Any, Self
 from PIL import Image
 from pydantic import ValidationError
 
-from prodgen.explain import explain
 from prodgen.generation.encode import decode, to_image
 from prodgen.generation.engine import Engine, Request, Ticket
 from prodgen.generation.manifest import describe
-from prodgen.image import resolve
-from prodgen.jobs.spec import Expansion, JobSpec
-from prodgen.manifest import ManifestLine
 from prodgen.models import SavedModel, load_model
+from prodgen.spec.explain import explain
+from prodgen.spec.image import resolve
+from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.order import Expansion, JobSpec
 
 _CHUNK = 1024
 _WORTH_TUNING = 4096

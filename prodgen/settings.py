@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from prodgen.explain import explain_findings
+from prodgen.spec.explain import explain_findings
 
 DEVELOPMENT_SECRET = "development-only-secret"  # noqa: S105 - refused in production below
 

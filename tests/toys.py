@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prodgen.attributes import AttributeSchema, Choice
 from prodgen.models import SavedModel, load_model, save_model
 from prodgen.models.resnet import ResNetGenerator
+from prodgen.spec.attributes import AttributeSchema, Choice
 
 torch.set_num_threads(1)
 

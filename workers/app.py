@@ -53,8 +53,8 @@ def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
     """
     queues = (options or {}).get("queues") or ()
     if "training" in (queues.split(",") if isinstance(queues, str) else queues):
-        import_module("workers.train")
+        import_module("workers.train.tasks")
         return
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import_module("workers.generate")
+    import_module("workers.generate.tasks")
     import_module("workers.maintain")

@@ -7,13 +7,13 @@ from redis.exceptions import RedisError
 
 from prodgen.errors import Unavailable
 from prodgen.jobs.ending import settle_all
-from prodgen.jobs.record import Queue
-from prodgen.jobs.recovery import ensure
+from prodgen.ledger.entries import Queue
+from prodgen.ledger.roster import Roster
+from prodgen.recovery import ensure
 from prodgen.runs.ending import settle_runs
-from prodgen.runs.roster import Roster
 from workers.app import app
-from workers.bell import ring
-from workers.station import Station, log, station
+from workers.doorbells import ring
+from workers.generate.device import Station, log, station
 
 WAITING_BELLS = 4
 """Doorbells rung again where none is left; every worker that hears one and has room rings another."""

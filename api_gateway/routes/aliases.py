@@ -11,7 +11,7 @@ from api_gateway.auth import Promoter
 from api_gateway.errors import Forbidden
 from api_gateway.services import Services, services
 from prodgen.access import ApiKey
-from prodgen.jobs.turns import turn
+from prodgen.ledger.locks import lock
 from prodgen.registry import Move, Version, promote, resolve, rollback
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -71,7 +71,7 @@ def back(name: str, alias: str, caller: Promoter, here: Here, left: Rollback | N
 def _moving(here: Services, caller: ApiKey, name: str) -> Iterator[None]:
     """One at a time may move aliases of a model; the others wait, for five seconds at most."""
     taken = f"somebody else is just moving an alias of {name}; ask again in a moment"
-    with turn(here.ledger, f"aliases:{caller.tenant}:{name}", taken):
+    with lock(here.ledger, f"aliases:{caller.tenant}:{name}", taken):
         yield
 
 

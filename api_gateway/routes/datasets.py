@@ -11,13 +11,13 @@ from api_gateway.auth import Trainer
 from api_gateway.services import Services, services
 from prodgen.datasets import Dataset, Summary, create_dataset, datasets, resolve_dataset
 from prodgen.datasets.listing import Sha256
+from prodgen.datasets.lock import dataset_lock
 from prodgen.datasets.remove import remove_dataset
-from prodgen.datasets.turns import dataset_turn
 from prodgen.errors import Conflict
-from prodgen.jobs.ledger import LedgerLost
+from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import ENDED
+from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.files import find_record
-from prodgen.runs.record import ENDED
-from prodgen.runs.roster import Roster
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
 
@@ -72,7 +72,7 @@ def create(name: str, new: NewDataset, caller: Trainer, here: Here) -> DatasetVi
     The list of them is an upload too, JSONL of `{"path": "bag/1.jpg", "bytes": 123, "chunks": [sha256, …]}`.
     Ask `/v1/uploads/missing` what has to be sent.
     """
-    with dataset_turn(here.ledger, caller.tenant):
+    with dataset_lock(here.ledger, caller.tenant):
         return _view(create_dataset(here.store, caller.tenant, name, new.listing, new.summary))
 
 
@@ -95,9 +95,9 @@ def remove(ref: str, caller: Trainer, here: Here) -> RemovalView:
     Refused with 409 while a run that has not ended reads one of them. What broke off half way goes on when it
     is asked for again.
     """
-    turn = partial(dataset_turn, here.ledger, caller.tenant)
+    lock = partial(dataset_lock, here.ledger, caller.tenant)
     check = partial(_check_unread, here, caller.tenant)
-    gone = remove_dataset(here.store, caller.tenant, ref, turn, check)
+    gone = remove_dataset(here.store, caller.tenant, ref, lock, check)
     return RemovalView(removed=gone.versions, bytes=gone.bytes)
 
 

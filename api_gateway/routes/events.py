@@ -9,8 +9,7 @@ from api_gateway.auth import Generator
 from api_gateway.lookup import find_job
 from api_gateway.services import Services, services
 from api_gateway.streaming import Start, respond
-from prodgen.jobs.ledger import Event
-from prodgen.jobs.record import TERMINAL
+from prodgen.ledger.entries import TERMINAL, Event
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

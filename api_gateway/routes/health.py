@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api_gateway.services import Services, services
-from prodgen.jobs.ledger import LedgerLost
+from prodgen.ledger.scripts import LedgerLost
 
 router = APIRouter(tags=["health"])
 

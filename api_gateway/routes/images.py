@@ -10,7 +10,7 @@ from api_gateway.services import Services, services
 from api_gateway.views import ImageList, ImageView
 from prodgen.errors import ProdgenError
 from prodgen.jobs.delivery import page
-from prodgen.manifest import ManifestLine
+from prodgen.spec.manifest import ManifestLine
 from prodgen.storage.links import sign
 
 router = APIRouter(prefix="/v1/jobs", tags=["images"])

@@ -8,9 +8,7 @@ from pydantic import BaseModel
 
 from api_gateway.auth import Anyone
 from api_gateway.services import Services, services
-from prodgen.attributes import Attribute
 from prodgen.errors import NotFound
-from prodgen.lineage import Lineage
 from prodgen.registry import (
     Figure,
     Move,
@@ -22,6 +20,8 @@ from prodgen.registry import (
     resolve,
     versions,
 )
+from prodgen.spec.attributes import Attribute
+from prodgen.spec.lineage import Lineage
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

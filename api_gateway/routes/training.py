@@ -11,11 +11,12 @@ from api_gateway.queueing import Queueing
 from api_gateway.services import Services, services
 from api_gateway.streaming import Start, respond
 from api_gateway.training import RunDetails, RunList, RunView, details_of, find_run, standing_of
-from prodgen.jobs.ledger import Event
+from prodgen.ledger.entries import Event
+from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import ENDED, Wish
 from prodgen.runs.ending import settle
 from prodgen.runs.files import forget_end, load_end, load_wish, write_wish
-from prodgen.runs.record import ENDED, RunRecord, TrainingSpec
-from prodgen.runs.roster import Roster, Wish
+from prodgen.runs.record import RunRecord, TrainingSpec
 from prodgen.storage import keys
 
 router = APIRouter(prefix="/v1/training-jobs", tags=["training"])
@@ -144,7 +145,7 @@ def _wish(here: Services, record: RunRecord, wish: Wish) -> RunDetails:
         else:
             write_wish(here.store, record, "paused" if wish == "pause" else "cancelled")
     if roster.wish(record.id, wish) is None:  # a restarted Redis may have forgotten it
-        roster.enter(record, end)
+        roster.enter(record.entry(), end)
         roster.wish(record.id, wish)
     settle(here.store, roster, record.id)
     return details_of(here, record)

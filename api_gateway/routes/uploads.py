@@ -16,7 +16,7 @@ from api_gateway.services import Services, services
 from prodgen.datasets.chunks import chunk_sizes
 from prodgen.datasets.listing import Sha256
 from prodgen.errors import ProdgenError
-from prodgen.jobs.orders import MAX_BYTES
+from prodgen.jobs.order_file import MAX_BYTES
 from prodgen.storage import keys
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])

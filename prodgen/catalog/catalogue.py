@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.attributes import AttributeSchema, Choice, Combination, ContinuousColour, encode_lab
-from prodgen.colour import hexadecimal
 from prodgen.errors import ProdgenError
+from prodgen.spec.attributes import AttributeSchema, Choice, Combination, ContinuousColour, encode_lab
+from prodgen.spec.colour import hexadecimal
 
 UNKNOWN = -1
 """The label of an image of which the attribute is not known."""

@@ -18,7 +18,7 @@ from prodgen.datasets.describe import summarise
 from prodgen.datasets.push import Pushed
 from prodgen.datasets.push import push as send
 from prodgen.errors import ProdgenError
-from prodgen.names import check_name
+from prodgen.spec.names import check_name
 
 
 def push(

@@ -12,8 +12,8 @@ from rich.progress import track
 
 from prodgen.cli.options import Attr, Json, parse_attributes, print_json
 from prodgen.errors import ProdgenError
-from prodgen.manifest import check_same
 from prodgen.settings import settings
+from prodgen.spec.manifest import check_same
 
 SHEET = 100
 """Images that a contact sheet shows at most."""

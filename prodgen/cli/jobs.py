@@ -71,7 +71,7 @@ def recover(json: Json = False) -> None:
     """Rebuild a lost ledger from the store; run where the settings (PRODGEN_*) are those of the workers."""
     from prodgen.cli.store import open_store
     from prodgen.connections import connect_ledger
-    from prodgen.jobs.recovery import ensure
+    from prodgen.recovery import ensure
     from prodgen.settings import settings
 
     store, where = open_store()

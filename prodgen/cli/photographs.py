@@ -13,7 +13,7 @@ from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
-from prodgen.names import check_name
+from prodgen.spec.names import check_name
 
 if TYPE_CHECKING:
     from prodgen.catalog.photographs.inspect import Finding, Inspection

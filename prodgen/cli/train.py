@@ -40,7 +40,7 @@ def train(
         if out:
             raise ProdgenError("--out is for training here; prodgen training watch RUN --out shows samples")
         from prodgen.cli.queue import queue_run
-        from prodgen.training.recipe_files import load_recipe
+        from prodgen.training.recipes.recipe_files import load_recipe
 
         chosen = load_recipe(recipe, set or []).model_dump(mode="json")
         gang = {"nodes": nodes, "min_nodes": min_nodes, "procs_per_node": procs_per_node}
@@ -59,13 +59,13 @@ def _train_here(
     import torch
 
     from prodgen.catalog.open import open_catalogue
-    from prodgen.training.alarms import Alarm
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.export import export
-    from prodgen.training.loop import train_run
-    from prodgen.training.recipe_files import load_recipe
+    from prodgen.training.methods.transfer import find_source
+    from prodgen.training.recipes.recipe_files import load_recipe
     from prodgen.training.run import Run
-    from prodgen.training.transfer import find_source
+    from prodgen.training.trainer import train_run
+    from prodgen.training.watch.alarms import Alarm
 
     chosen = load_recipe(recipe, settings)
     console = Console(stderr=True)

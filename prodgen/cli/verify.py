@@ -23,8 +23,8 @@ def verify(
     """Remake the images and compare them under the contract; exit 1 and a list where one differs."""
     from prodgen.generation.engine import Engine
     from prodgen.generation.verify import verify as check
-    from prodgen.manifest import read_lines
     from prodgen.models import load_model
+    from prodgen.spec.manifest import read_lines
 
     if manifest.is_dir():
         manifest /= "manifest.jsonl"

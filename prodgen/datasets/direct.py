@@ -6,8 +6,8 @@ from contextlib import nullcontext
 from typing import Any
 
 from prodgen.datasets.chunks import chunk_sizes
+from prodgen.datasets.lock import Lock
 from prodgen.datasets.summary import Summary
-from prodgen.datasets.turns import Turn
 from prodgen.datasets.versions import create_dataset
 from prodgen.errors import Conflict, NotFound, Unavailable
 from prodgen.storage import keys
@@ -15,10 +15,10 @@ from prodgen.storage.base import Store
 
 
 class Direct:
-    """Keeps what is sent for one tenant. ``turn``: the tenant's `dataset_turn`, where others remove data."""
+    """Keeps what is sent for one tenant. ``lock``: the tenant's `dataset_lock`, where others remove data."""
 
-    def __init__(self, store: Store, tenant: str, turn: Turn = nullcontext) -> None:
-        self.store, self.tenant, self.turn = store, tenant, turn
+    def __init__(self, store: Store, tenant: str, lock: Lock = nullcontext) -> None:
+        self.store, self.tenant, self.lock = store, tenant, lock
 
     def missing(self, digests: Iterable[str]) -> set[str]:
         """Those of which no upload is there yet."""
@@ -38,7 +38,7 @@ class Direct:
         """
         known = Summary.model_validate(summary)
         try:
-            with self.turn():
+            with self.lock():
                 made = create_dataset(self.store, self.tenant, name, listing, known)
         except (Conflict, NotFound) as error:
             raise Unavailable(str(error)) from error

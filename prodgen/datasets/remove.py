@@ -4,9 +4,9 @@ A version means nothing any more once its manifest is a note of what is going (`
 Then its chunks go, its list of files last, then the note: what breaks off half way goes on when it is asked
 for again.
 
-Whoever makes a version holds the same turn while it looks for the chunks and writes the manifest. A removal
-looks at the manifests again in every turn in which it deletes, so that a version is made with all its chunks
-there and they stay, or it is not made. Each turn is short: others get theirs in between.
+Whoever makes a version holds the same lock while it looks for the chunks and writes the manifest. A removal
+looks at the manifests again in every lock in which it deletes, so that a version is made with all its chunks
+there and they stay, or it is not made. Each lock is short: others get theirs in between.
 """
 
 import time
@@ -17,14 +17,14 @@ from typing import NamedTuple
 
 from prodgen.datasets.chunks import find_chunks
 from prodgen.datasets.listing import read_listing
-from prodgen.datasets.turns import Turn
+from prodgen.datasets.lock import Lock
 from prodgen.datasets.versions import Dataset, find_manifests, load, manifests
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 BATCH = 2000
-"""Chunks that one turn deletes."""
+"""Chunks that one lock deletes."""
 PAUSE = 0.2
 """Seconds between two turns: others look ten times a second whether it is theirs."""
 LATELY = timedelta(hours=1)
@@ -40,18 +40,18 @@ class Removed(NamedTuple):
 
 
 def remove_dataset(
-    store: Store, tenant: str, ref: str, turn: Turn, check: Callable[[Sequence[Dataset]], None]
+    store: Store, tenant: str, ref: str, lock: Lock, check: Callable[[Sequence[Dataset]], None]
 ) -> Removed:
     """Remove ``name@version``, or all versions of ``name``, with what only they need of the uploads.
 
-    ``turn`` is the tenant's `dataset_turn`; ``check`` raises Conflict, nothing removed, if a version must
+    ``lock`` is the tenant's `dataset_lock`; ``check`` raises Conflict, nothing removed, if a version must
     stay. Raises NotFound, which lists what there is.
     """
     if ref.endswith("@"):
         raise ProdgenError(f"{ref!r} ends before the version; all of them are {ref[:-1]!r}", param="dataset")
-    with turn():
+    with lock():
         going = _set_aside(store, tenant, ref, check)
-    freed = _sweep(store, tenant, going, turn)
+    freed = _sweep(store, tenant, going, lock)
     store.delete([_note(dataset) for dataset in going])
     return Removed([dataset.ref for dataset in going], freed)
 
@@ -77,7 +77,7 @@ def _set_aside(
     return [*{dataset.version: dataset for dataset in [*left, *going]}.values()]
 
 
-def _sweep(store: Store, tenant: str, going: list[Dataset], turn: Turn) -> int:
+def _sweep(store: Store, tenant: str, going: list[Dataset], lock: Lock) -> int:
     """Delete what nobody needs of their content -> the bytes of it."""
     doomed: dict[str, datetime] = {}
     for dataset in sorted(going, key=lambda dataset: dataset.created):
@@ -90,7 +90,7 @@ def _sweep(store: Store, tenant: str, going: list[Dataset], turn: Turn) -> int:
     chunks = sorted(doomed.keys() - lists)
     freed = 0
     for batch in [*(chunks[k : k + BATCH] for k in range(0, len(chunks), BATCH)), sorted(lists)]:
-        with turn():
+        with lock():
             _spare(store, tenant, doomed, seen)
             freed += _delete(store, tenant, {digest: doomed[digest] for digest in batch if digest in doomed})
         time.sleep(PAUSE if len(chunks) > BATCH else 0)

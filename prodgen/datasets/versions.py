@@ -13,13 +13,13 @@ from prodgen.datasets.chunks import chunk_sizes
 from prodgen.datasets.listing import ListedFile, read_listing, write_listing
 from prodgen.datasets.summary import Summary
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
-from prodgen.names import check_name
+from prodgen.spec.names import check_name
 from prodgen.storage import keys
 from prodgen.storage.base import ObjectInfo, Store
 
 VERSION = re.compile(r"[0-9a-f]{12}")
 LONGEST = 90.0
-"""Seconds that making a version may take: its turn may be over after more (`prodgen.datasets.remove`)."""
+"""Seconds that making a version may take: its lock may be over after more (`prodgen.datasets.remove`)."""
 
 
 class Dataset(BaseModel):
@@ -51,7 +51,7 @@ def create_dataset(store: Store, tenant: str, name: str, upload: str, summary: S
 
     Raises ProdgenError for a list that is not sound, NotFound if there is none, and Conflict if a chunk is
     not in the store. The summary is believed: whoever trains opens the data itself. Whoever calls this holds
-    the tenant's `dataset_turn`, so that no chunk is removed meanwhile.
+    the tenant's `dataset_lock`, so that no chunk is removed meanwhile.
     """
     begun = time.monotonic()
     try:

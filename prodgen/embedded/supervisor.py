@@ -10,7 +10,7 @@ from prodgen.embedded.place import write_private
 from prodgen.embedded.service import Service
 from prodgen.embedded.stack import Stack
 from prodgen.errors import Unavailable
-from prodgen.jobs.recovery import ensure
+from prodgen.recovery import ensure
 from prodgen.registry import seed
 from prodgen.settings import Settings
 from prodgen.storage import connect

@@ -1,12 +1,12 @@
 """The model card: what a model can be asked for, how good it is, and how to measure that again."""
 
 from prodgen import __version__
-from prodgen.attributes import Choice
 from prodgen.catalog.catalogue import digest
 from prodgen.evaluation.evaluate import Evaluation
 from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.precision_recall import K
 from prodgen.models import SavedModel
+from prodgen.spec.attributes import Choice
 
 TRAINING = "\n## How it was trained"
 

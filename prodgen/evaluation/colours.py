@@ -7,17 +7,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from prodgen.attributes import ContinuousColour
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.colour import delta_e_2000, mean_colours
 from prodgen.evaluation.pictures import Row, table_of_images
 from prodgen.evaluation.pixels import picture, to_bytes
 from prodgen.evaluation.samples import kinds
 from prodgen.evaluation.scene import PIXELS, Findings, Scene
 from prodgen.evaluation.splits import subset
 from prodgen.generation.latents import latents
-from prodgen.image import ImageRequest, resolve
 from prodgen.models.condition import encode
+from prodgen.spec.attributes import ContinuousColour
+from prodgen.spec.colour import delta_e_2000, mean_colours
+from prodgen.spec.image import ImageRequest, resolve
 
 NEAR = 8.0
 """By CIEDE2000: a colour that is called the same."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from prodgen.attributes import AttributeSchema, Choice
 from prodgen.errors import ProdgenError
+from prodgen.spec.attributes import AttributeSchema, Choice
 
 SPLIT = "test"
 """Of the data: what a model is compared with."""

@@ -8,9 +8,9 @@ from torch import Tensor
 from prodgen.evaluation.pixels import to_bytes
 from prodgen.evaluation.samples import kinds
 from prodgen.generation.latents import latents
-from prodgen.image import ImageRequest, resolve
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode
+from prodgen.spec.image import ImageRequest, resolve
 
 STEPS = 9
 

@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from prodgen.attributes import AttributeSchema, ContinuousColour
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.colour import to_lab
 from prodgen.evaluation.pixels import picture, premultiplied
 from prodgen.evaluation.splits import attributes_of
 from prodgen.generation.encode import decode
 from prodgen.generation.engine import Engine, Request
 from prodgen.generation.sheet import contact_sheet
-from prodgen.image import ImageRequest, resolve
 from prodgen.models import SavedModel
+from prodgen.spec.attributes import AttributeSchema, ContinuousColour
+from prodgen.spec.colour import to_lab
+from prodgen.spec.image import ImageRequest, resolve
 
 EACH = 8
 """Images of each value on a sheet."""

@@ -7,13 +7,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.attributes import AttributeSchema, ContinuousColour
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.catalog.open import kind, open_catalogue, splits
-from prodgen.colour import hexadecimal
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.evaluation.comparable import SPLIT, check_attributes, check_shape, no_split
-from prodgen.model_config import ModelConfig
+from prodgen.spec.attributes import AttributeSchema, ContinuousColour
+from prodgen.spec.colour import hexadecimal
+from prodgen.spec.model_config import ModelConfig
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 from prodgen.generation.encode import encode
 from prodgen.generation.forward import Forward
 from prodgen.generation.ticket import Cancelled, Request, Ticket
-from prodgen.image import ImageRequest
+from prodgen.spec.image import ImageRequest
 
 __all__ = ["ENCODERS", "Cancelled", "Engine", "Request", "Ticket"]
 

@@ -11,9 +11,9 @@ import torch
 from kornia.geometry.transform import get_perspective_transform, resize, warp_perspective
 from torch import Tensor
 
-from prodgen.finish import Augment, Finish
 from prodgen.generation.matte import cut_out, opaque, tidy
-from prodgen.streams import Stream, uniforms
+from prodgen.spec.finish import Augment, Finish
+from prodgen.spec.streams import Stream, uniforms
 
 _DRAWS = 16
 """Uniforms an image, in fixed places: a strength of 0 does not shift the draws of the others."""

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prodgen.finish import Finish
 from prodgen.generation.finish import apply_finish
 from prodgen.generation.latents import latents
-from prodgen.image import ImageRequest
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode as encode_condition
+from prodgen.spec.finish import Finish
+from prodgen.spec.image import ImageRequest
 
 _FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 _BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (64, 128, 256, 512, 1024)}

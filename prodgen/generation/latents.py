@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prodgen.streams import Stream, normals
+from prodgen.spec.streams import Stream, normals
 
 
 def latents(

@@ -3,10 +3,10 @@
 import hashlib
 from typing import Any
 
-from prodgen.finish import file_name
 from prodgen.generation.engine import Request
-from prodgen.image import ImageRequest
-from prodgen.manifest import ManifestLine
+from prodgen.spec.finish import file_name
+from prodgen.spec.image import ImageRequest
+from prodgen.spec.manifest import ManifestLine
 
 
 def describe(request: Request, image: ImageRequest, data: bytes, **where: Any) -> ManifestLine:

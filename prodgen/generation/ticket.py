@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from prodgen.finish import Finish
-from prodgen.image import ImageRequest
 from prodgen.models import SavedModel
+from prodgen.spec.finish import Finish
+from prodgen.spec.image import ImageRequest
 
 NO_FINISH = Finish()
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from prodgen.errors import ProdgenError
 from prodgen.generation.encode import decode
 from prodgen.generation.engine import Engine, Request
-from prodgen.image import ImageRequest
-from prodgen.manifest import ManifestLine
 from prodgen.models import SavedModel
+from prodgen.spec.image import ImageRequest
+from prodgen.spec.manifest import ManifestLine
 
 LOSSY_TOLERANCE = 24
 """Levels that a difference of one may grow to in a lossy format: up to 20 were seen, at WebP's edges."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from prodgen.jobs.ledger import MAX_RUN
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.spec import CELL
-from prodgen.manifest import ManifestLine, read_lines
+from prodgen.ledger.entries import MAX_LEASE_CELLS
+from prodgen.spec.manifest import ManifestLine, read_lines
+from prodgen.spec.order import CELL
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -36,9 +36,9 @@ def images(store: Store, record: JobRecord, after: int = -1) -> Iterator[Manifes
 def _manifests(store: Store, record: JobRecord, cell: int) -> Iterator[str]:
     """Manifests that may hold cells from ``cell`` on: the last that begins no later, and all that follow.
 
-    A lease has at most `MAX_RUN` cells, so the listing need not begin earlier than that.
+    A lease has at most `MAX_LEASE_CELLS` cells, so the listing need not begin earlier than that.
     """
-    earliest = keys.manifest(record.tenant, record.id, max(0, cell - MAX_RUN + 1))
+    earliest = keys.manifest(record.tenant, record.id, max(0, cell - MAX_LEASE_CELLS + 1))
     before = ""
     for info in store.list(keys.job(record.tenant, record.id, "manifest/"), earliest.removesuffix(".jsonl")):
         if _first(info.key) <= cell:

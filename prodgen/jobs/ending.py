@@ -7,9 +7,10 @@ import logging
 from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.ledger import Ledger, Progress
-from prodgen.jobs.record import JobRecord, JobState
-from prodgen.jobs.runs import choose, folder_of, load_record, load_state, publish, published, spans
+from prodgen.jobs.manifests import choose, folder_of, load_record, load_state, publish, published, spans
+from prodgen.jobs.record import JobRecord
+from prodgen.ledger.entries import JobState, Progress
+from prodgen.ledger.ledger import Ledger
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 

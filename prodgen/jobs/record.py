@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from prodgen.jobs.spec import CELL, JobSpec, cells
+from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry
+from prodgen.spec.order import CELL, JobSpec, cells
 
-Queue = Literal["interactive", "bulk"]
-State = Literal["queued", "running", "finishing", "succeeded", "partial", "failed", "cancelled"]
-TERMINAL: tuple[State, ...] = ("succeeded", "partial", "failed", "cancelled")
+LEASE_PIXELS = 1 << 24
+"""The most finished pixels of one lease, about a second of a CPU's work: large images make short leases."""
 
 
 class JobRecord(BaseModel):
@@ -42,22 +42,12 @@ class JobRecord(BaseModel):
         """The image indices of ``count`` cells from cell ``first``."""
         return range(first * CELL, min((first + count) * CELL, self.total))
 
-
-class JobState(BaseModel):
-    """state.json: how the job ended. ``done`` counts images; ``dead`` lists the cells that were set aside."""
-
-    model_config = ConfigDict(frozen=True)
-
-    state: Literal["succeeded", "partial", "failed", "cancelled"]
-    done: int
-    dead: list[int] = []
-    error: str | None = None
-    finished: datetime
-
-
-def job_id(tenant: str, idempotency_key: str) -> str:
-    """The id that the same key of the same tenant always gives (24 hex digits)."""
-    return hashlib.sha256(f"{tenant}\n{idempotency_key}".encode()).hexdigest()[:24]
+    def entry(self, weight: float = 1.0) -> JobEntry:
+        """The job as the ledger knows it; ``weight`` is the tenant's."""
+        pixels = (self.spec.finish.size or 1) ** 2  # a model's own size is small, and in its rate already
+        lease_cells = min(MAX_LEASE_CELLS, max(1, LEASE_PIXELS // (CELL * pixels)))
+        created = self.created.timestamp()
+        return JobEntry(self.id, self.tenant, self.spec.priority, self.total, weight, created, lease_cells)
 
 
 def request_digest(body: JobSpec) -> str:

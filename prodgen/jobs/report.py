@@ -1,8 +1,10 @@
-"""The worker's side of the protocol (see `prodgen.jobs.recovery`)."""
+"""The worker's side of the protocol (see `prodgen.recovery`)."""
 
-from prodgen.jobs.ledger import Lease, Ledger, LedgerLost
+from prodgen.jobs.manifests import load_state, published_at
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.runs import load_state, published_at
+from prodgen.ledger.entries import Lease
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.scripts import LedgerLost
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 

@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 
 from prodgen.errors import Conflict, NotFound, ProdgenError
-from prodgen.jobs.ledger import JobEntry, Ledger, LedgerLost
-from prodgen.jobs.orders import read_order
-from prodgen.jobs.record import JobRecord, job_id, request_digest
-from prodgen.jobs.runs import load_record, load_state
-from prodgen.jobs.spec import Expansion, Item, JobSpec
-from prodgen.jobs.turns import turn
+from prodgen.jobs.manifests import load_record, load_state
+from prodgen.jobs.order_file import read_order
+from prodgen.jobs.record import JobRecord, request_digest
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.locks import lock
+from prodgen.ledger.scripts import LedgerLost
 from prodgen.registry import Version, load_config, resolve
 from prodgen.settings import Settings
+from prodgen.spec.names import request_id
+from prodgen.spec.order import Expansion, Item, JobSpec
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -45,15 +47,15 @@ def submit(
     """
     if ledger.epoch() is None:
         raise LedgerLost
-    job = job_id(tenant, idempotency_key)
+    job = request_id(tenant, idempotency_key)
     if record := find_record(store, tenant, job):
         return _again(store, ledger, record, spec), False
     checked = _check(store, settings, tenant, spec)
-    with turn(ledger, job):
+    with lock(ledger, job):
         if record := find_record(store, tenant, job):
             return _again(store, ledger, record, spec), False
         record = _write(store, tenant, job, spec, checked)
-        ledger.submit(JobEntry.of(record))
+        ledger.submit(record.entry())
         return record, True
 
 
@@ -141,5 +143,5 @@ def _again(store: Store, ledger: Ledger, record: JobRecord, spec: JobSpec) -> Jo
             param="Idempotency-Key",
         )
     if load_state(store, record) is None:
-        ledger.submit(JobEntry.of(record))
+        ledger.submit(record.entry())
     return record

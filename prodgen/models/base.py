@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prodgen.attributes import AttributeSchema
-from prodgen.model_sizes import bottom
 from prodgen.models.condition import condition_size
 from prodgen.models.hub import SafetensorsHubMixin
 from prodgen.models.layers import Conditioned, constraint
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.model_sizes import bottom
 
 
 class ImageGenerator(nn.Module, SafetensorsHubMixin):

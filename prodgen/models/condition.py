@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prodgen.attributes import AttributeSchema
 from prodgen.errors import ProdgenError
+from prodgen.spec.attributes import AttributeSchema
 
 
 def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Tensor:

@@ -5,9 +5,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from prodgen.attributes import AttributeSchema
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.models.layers import Conditioned
+from prodgen.spec.attributes import AttributeSchema
 
 
 class DCGANGenerator(ImageGenerator):

@@ -6,7 +6,7 @@ from typing import Any, Self
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from safetensors.torch import load_model
 
-from prodgen.model_config import FILES
+from prodgen.spec.model_config import FILES
 
 CONFIG, WEIGHTS = FILES
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prodgen.attributes import AttributeSchema
-from prodgen.model_sizes import bottom
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.models.layers import Conditioned
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.model_sizes import bottom
 
 GROUP, EXPANSION, SLOPE = 16, 2, 0.2
 """Channels of a convolution's group, widening inside a block, slope of the leaky units."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prodgen.attributes import AttributeSchema
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.models.layers import Conditioned, DownBlock, UpBlock
+from prodgen.spec.attributes import AttributeSchema
 
 
 class ResNetGenerator(ImageGenerator):

@@ -5,10 +5,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from prodgen.attributes import AttributeSchema
 from prodgen.models.base import ProjectionDiscriminator
 from prodgen.models.layers import SelfAttention
 from prodgen.models.resnet import ResNetGenerator, down_blocks
+from prodgen.spec.attributes import AttributeSchema
 
 
 class SAGANGenerator(ResNetGenerator):

@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 
 from prodgen.bundled import bundled_folders
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.model_config import ModelConfig, digest, read_config
 from prodgen.models.base import ImageGenerator
 from prodgen.models.families import FAMILIES
 from prodgen.models.hub import CONFIG, WEIGHTS
+from prodgen.spec.model_config import ModelConfig, digest, read_config
 
 FORMAT = 1
 """The newest layout of config.json and weights that this version of prodgen reads."""

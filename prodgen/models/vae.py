@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prodgen.attributes import AttributeSchema
 from prodgen.models.layers import Conditioned
 from prodgen.models.resnet import ResNetGenerator, down_blocks
+from prodgen.spec.attributes import AttributeSchema
 
 Gaussian = tuple[Tensor, Tensor]
 """Mean and log variance, of one shape."""
@@ -20,7 +20,7 @@ class VAE(ResNetGenerator):
     """Latents are twice as long as codes: half says where the second stage looks, half is its noise.
 
     A VAE-GAN (Larsen et al. 2016) has the same networks; how it is trained, and against whom, is
-    `prodgen.training.vaegan`'s.
+    `prodgen.training.methods.vaegan`'s.
     """
 
     def __init__(

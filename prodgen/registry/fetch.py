@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.model_config import DISCRIMINATOR, digest
 from prodgen.registry.files import CONFIG, WEIGHTS, check_weights, is_there
 from prodgen.registry.versions import Version
+from prodgen.spec.model_config import DISCRIMINATOR, digest
 from prodgen.storage.base import Store
 from prodgen.storage.cache import mark_used
 from prodgen.storage.whole import download, move_into_place

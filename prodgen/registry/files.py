@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.model_config import DISCRIMINATOR
+from prodgen.spec.model_config import DISCRIMINATOR
 from prodgen.storage.base import Store
 
 CONFIG = "config.json"

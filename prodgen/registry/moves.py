@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.names import check_name
 from prodgen.registry.compare import Comparison
 from prodgen.registry.files import CONFIG
 from prodgen.registry.versions import VERSION, aliases, folder, write_aliases
+from prodgen.spec.names import check_name
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prodgen.errors import ProdgenError
-from prodgen.lineage import parse_lineage
-from prodgen.model_config import DISCRIMINATOR, digest, read_config
-from prodgen.names import check_name
 from prodgen.registry.files import CONFIG, CONTENT_TYPES, EXTRAS, LINEAGE, WEIGHTS, check_weights, is_there
 from prodgen.registry.moves import point
 from prodgen.registry.versions import PRODUCTION, Version, folder, resolve
+from prodgen.spec.lineage import parse_lineage
+from prodgen.spec.model_config import DISCRIMINATOR, digest, read_config
+from prodgen.spec.names import check_name
 from prodgen.storage.base import Store
 
 

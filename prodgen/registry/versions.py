@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.lineage import Lineage, parse_lineage
-from prodgen.model_config import ModelConfig, parse_config
-from prodgen.names import check_name
 from prodgen.registry.files import CONFIG, LINEAGE, METRICS
+from prodgen.spec.lineage import Lineage, parse_lineage
+from prodgen.spec.model_config import ModelConfig, parse_config
+from prodgen.spec.names import check_name
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 

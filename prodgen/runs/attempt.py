@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from prodgen.datasets import fetch_dataset, resolve_dataset
 from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import ENDED, WISHES, Outcome, Part
 from prodgen.registry import fetch, fetch_discriminator, resolve
 from prodgen.runs.ending import settle
 from prodgen.runs.files import (
@@ -23,14 +25,13 @@ from prodgen.runs.files import (
     newest_checkpoint,
     write_end,
 )
-from prodgen.runs.finished import bring
 from prodgen.runs.judges import fetch_judge
 from prodgen.runs.launch import Node, start
+from prodgen.runs.lease import Tenure
 from prodgen.runs.processes import Processes
 from prodgen.runs.publisher import Publisher
-from prodgen.runs.record import ENDED, RunRecord, TrainingSpec
-from prodgen.runs.roster import WISHES, Outcome, Part, Roster
-from prodgen.runs.tenure import Tenure
+from prodgen.runs.record import RunRecord, TrainingSpec
+from prodgen.runs.results import bring
 from prodgen.settings import settings
 from prodgen.storage.base import Store
 from prodgen.storage.cache import held, hold, make_room

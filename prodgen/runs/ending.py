@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from prodgen.errors import NotFound, Unavailable
+from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import ENDED, WISHES, RunEnd, Standing, Stopped
 from prodgen.runs.files import (
     Checkpoint,
     find_record,
@@ -16,8 +18,6 @@ from prodgen.runs.files import (
     reached,
     write_end,
 )
-from prodgen.runs.record import ENDED, RunEnd, Stopped
-from prodgen.runs.roster import WISHES, Roster, Standing
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.folders import folders
@@ -94,7 +94,7 @@ def restore_runs(
                 if wished and (recovery or roster.standing(run) is None):
                     end = _stopped(wished, newest)
                     write_end(store, record, end)
-                roster.enter(record, end, newest, recovery)
+                roster.enter(record.entry(), end, *reached(newest), recovery)
                 if wished and not end:  # it goes on, and may not have heard
                     roster.wish(run, WISHES[wished])
             except NotFound:  # no spec.json: it was never acknowledged

@@ -13,9 +13,9 @@ import torch
 from prodgen.evaluation import report
 from prodgen.evaluation.evaluate import Options, evaluate, plan_from
 from prodgen.models import load_model
-from prodgen.runs.carried import carry_out, show
+from prodgen.runs.child import carry_out, show
 from prodgen.runs.files import CARD
-from prodgen.training.progress import PROGRESS, write_json
+from prodgen.training.watch.progress import PROGRESS, write_json
 
 
 def main() -> None:

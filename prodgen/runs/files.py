@@ -15,7 +15,8 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.runs.record import RunEnd, RunRecord, Stopped
+from prodgen.ledger.run_entries import RunEnd, Stopped
+from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.whole import download

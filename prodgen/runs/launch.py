@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from prodgen.ledger.run_entries import Part
 from prodgen.runs.processes import STOP_SECONDS, Processes
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
-from prodgen.runs.roster import Part
 
 _SIOCGIFADDR = 0x8915
 WAIT = 86_400
@@ -66,7 +66,7 @@ def _torchrun(part: Part, record: RunRecord, node: Node, data: Path, source: Pat
     if source:
         run["from"] = source
     command = [sys.executable, "-m", "torch.distributed.run", *_options(elastic)]
-    command += ["-m", "prodgen.training.node", *_options(run)]
+    command += ["-m", "prodgen.training.process", *_options(run)]
     environment = {
         "OMP_WAIT_POLICY": "PASSIVE",  # a node may have other work
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),

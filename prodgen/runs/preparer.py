@@ -18,9 +18,9 @@ from prodgen.catalog.photographs.inspect import inspect
 from prodgen.catalog.photographs.prepare import prepare
 from prodgen.catalog.photographs.write import SET_ASIDE
 from prodgen.datasets.describe import summarise
-from prodgen.runs.carried import carry_out, show
+from prodgen.runs.child import carry_out, show
 from prodgen.runs.files import PREPARED, SUMMARY
-from prodgen.training.progress import PROGRESS, RATE, write_json
+from prodgen.training.watch.progress import PROGRESS, RATE, write_json
 
 EVERY = 0.5
 """Seconds between two words on how far it is."""

@@ -1,17 +1,13 @@
 """The two files of a queued run in the store: what is to be made (spec.json), why it stands (state.json)."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prodgen.catalog.photographs.flags import LARGEST, SMALLEST, USUAL
 from prodgen.evaluation.comparable import FEWEST
-
-RunState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
-Stopped = Literal["paused", "succeeded", "failed", "cancelled"]
-ENDED: tuple[RunState, ...] = ("succeeded", "failed", "cancelled")
-"""States that never change."""
+from prodgen.ledger.run_entries import RunEntry
 
 
 class TrainingSpec(BaseModel):
@@ -117,21 +113,8 @@ class RunRecord(BaseModel):
             return f"evaluate {self.source} on {self.data}"
         return f"train {self.name} on {self.data}"
 
-
-class RunEnd(BaseModel):
-    """state.json: why the run does not go on. That of a paused run is deleted when it is resumed.
-
-    ``model``, ``dataset``: the version that came of it. ``metrics``: what its best step scored, what
-    became of the pictures, or all that an evaluation found.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    state: Stopped
-    step: int
-    restarts: int
-    model: str | None = None
-    dataset: str | None = None
-    metrics: dict[str, Any] = {}
-    error: str | None = None
-    finished: datetime
+    def entry(self) -> RunEntry:
+        """The run as the roster knows it."""
+        spec, created = self.spec, self.created.timestamp()
+        nodes = (spec.nodes, spec.least, spec.procs_per_node)
+        return RunEntry(self.id, self.tenant, self.title, *nodes, self.steps, created)

@@ -7,22 +7,23 @@ from typing import Any
 import prodgen
 from prodgen.catalog.photographs.flags import check_flags, check_kind
 from prodgen.datasets import Dataset, resolve_dataset
-from prodgen.datasets.turns import dataset_turn
+from prodgen.datasets.lock import dataset_lock
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.evaluation.comparable import SPLIT, check_attributes, check_count, check_shape, no_split
-from prodgen.jobs.ledger import Ledger, LedgerLost
-from prodgen.jobs.record import job_id
-from prodgen.jobs.turns import turn
-from prodgen.names import check_name
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.locks import lock
+from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import Node
+from prodgen.ledger.scripts import LedgerLost
 from prodgen.registry import has_discriminator, resolve
 from prodgen.runs.files import find_record, load_end
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
-from prodgen.runs.roster import Node, Roster
+from prodgen.spec.names import check_name, request_id
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from prodgen.training.fits import check_fits, check_freeze, check_source
-from prodgen.training.recipe import Recipe
-from prodgen.training.recipe_files import bundled_table, make_recipe
+from prodgen.training.recipes.fits import check_fits, check_freeze, check_source
+from prodgen.training.recipes.recipe import Recipe
+from prodgen.training.recipes.recipe_files import bundled_table, make_recipe
 
 
 def submit_run(
@@ -34,9 +35,9 @@ def submit_run(
     """
     if ledger.epoch() is None:
         raise LedgerLost
-    run, roster = job_id(tenant, f"training\n{idempotency_key}"), Roster(ledger)
+    run, roster = request_id(tenant, f"training\n{idempotency_key}"), Roster(ledger)
     digest = hashlib.sha256(spec.model_dump_json(by_alias=True).encode()).hexdigest()
-    with turn(ledger, run), dataset_turn(ledger, tenant):  # what it reads is not removed meanwhile
+    with lock(ledger, run), dataset_lock(ledger, tenant):  # what it reads is not removed meanwhile
         record, created = find_record(store, tenant, run), False
         if record and record.request_digest != digest:
             raise Conflict(
@@ -48,7 +49,7 @@ def submit_run(
             record, created = _record(store, tenant, run, spec, digest), True
             data = record.model_dump_json(indent=1, by_alias=True).encode()
             store.put(keys.run(tenant, run, "spec.json"), data, "application/json")
-        roster.enter(record, load_end(store, record))
+        roster.enter(record.entry(), load_end(store, record))
     return record, created
 
 

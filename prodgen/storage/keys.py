@@ -1,6 +1,6 @@
 """Where everything lies in the store."""
 
-from prodgen.names import check_name
+from prodgen.spec.names import check_name
 
 SYSTEM_KEYS = "system/keys.json"
 SYSTEM_TENANTS = "system/tenants.json"

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prodgen.attributes import LAB_CENTRE, LAB_SCALE
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.classifier import to_tensor
-from prodgen.training.augment import Augment
-from prodgen.training.recipe import Recipe
-from prodgen.training.recolour import recolour
-from prodgen.training.world import drawn, mine
+from prodgen.spec.attributes import LAB_CENTRE, LAB_SCALE
+from prodgen.training.distributed.world import drawn, mine
+from prodgen.training.methods.augment import Augment
+from prodgen.training.methods.recolour import recolour
+from prodgen.training.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

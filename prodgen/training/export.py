@@ -14,12 +14,12 @@ from prodgen import __version__
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.card import opening
 from prodgen.evaluation.samples import sample_sheet
-from prodgen.model_config import DISCRIMINATOR
 from prodgen.models import SavedModel, load_model, save_model
 from prodgen.models.base import ImageGenerator
+from prodgen.spec.model_config import DISCRIMINATOR
 from prodgen.training import checkpoint
-from prodgen.training.judge import signature
 from prodgen.training.run import Run
+from prodgen.training.watch.judge import signature
 
 
 def export(run: Run, folder: Path) -> None:

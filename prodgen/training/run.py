@@ -1,6 +1,6 @@
 """A training run: the networks, a step of them, and what is kept of it in its folder.
 
-It may be one process's or that of many (`prodgen.training.world`), which all do the same, each with its rows
+It may be one process's or that of many (`prodgen.training.distributed.world`), which all do the same, each with its rows
 of a batch: the recipe's batch is that of all together, and the numbers are the same whatever their number.
 """
 
@@ -10,20 +10,20 @@ import torch
 
 from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.training import checkpoint
-from prodgen.training.batch_norm import span_the_world
 from prodgen.training.batches import Batches
+from prodgen.training.distributed.batch_norm import span_the_world
+from prodgen.training.distributed.exchange import first, read
+from prodgen.training.distributed.world import size as world_size
+from prodgen.training.distributed.world import writes
 from prodgen.training.ema import Ema
-from prodgen.training.exchange import first, read
-from prodgen.training.fits import check_fits, check_freeze
-from prodgen.training.method import Losses
-from prodgen.training.metrics import Metrics
-from prodgen.training.rates import set_rates
-from prodgen.training.recipe import Recipe
-from prodgen.training.setup import set_up
+from prodgen.training.methods.method import Losses
+from prodgen.training.methods.rates import set_rates
+from prodgen.training.methods.setup import set_up
+from prodgen.training.methods.transfer import Source
+from prodgen.training.recipes.fits import check_fits, check_freeze
+from prodgen.training.recipes.recipe import Recipe
 from prodgen.training.state import go_on_from, state_of
-from prodgen.training.transfer import Source
-from prodgen.training.world import size as world_size
-from prodgen.training.world import writes
+from prodgen.training.watch.metrics import Metrics
 
 
 class Run:

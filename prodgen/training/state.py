@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from prodgen.errors import ProdgenError
-from prodgen.training.rates import restore
+from prodgen.training.methods.rates import restore
 
 if TYPE_CHECKING:
     from prodgen.training.run import Run

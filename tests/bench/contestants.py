@@ -14,11 +14,11 @@ from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.evaluation.samples import generate
 from prodgen.models import SavedModel, load_model
 from prodgen.models.families import FAMILIES
-from prodgen.training.alarms import Alarm
 from prodgen.training.export import export
-from prodgen.training.loop import train_run
-from prodgen.training.recipe_files import load_recipe
+from prodgen.training.recipes.recipe_files import load_recipe
 from prodgen.training.run import Run
+from prodgen.training.trainer import train_run
+from prodgen.training.watch.alarms import Alarm
 from tests.bench.environments import MIMICRY, PEERS, PYTHAE, Environment, Unavailable, prepare, run
 
 COUNT = 10_000

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prodgen.attributes import AttributeSchema
 from prodgen.models.layers import UpBlock
 from prodgen.models.resnet import ResNetDiscriminator, ResNetGenerator
-from prodgen.training.recipe import GanRecipe
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.training.recipes.recipe import GanRecipe
 
 
 class UsualUpBlock(UpBlock):

@@ -31,10 +31,10 @@ from prodgen.client import TERMINAL, Client
 from prodgen.runs.files import load_record, newest_checkpoint
 from prodgen.runs.judges import keep_judge
 from prodgen.storage import keys
-from prodgen.training.loop import LOOK_EVERY
-from prodgen.training.recipe import Recipe
-from prodgen.training.recipe_files import load_recipe
+from prodgen.training.recipes.recipe import Recipe
+from prodgen.training.recipes.recipe_files import load_recipe
 from prodgen.training.run import Run
+from prodgen.training.trainer import LOOK_EVERY
 from tests.servers.process import wait_until
 from tests.servers.up import PRODGEN, Up
 from tests.toys import write_catalogue
@@ -183,7 +183,7 @@ def measure(folder: Path) -> tuple[dict[str, float], dict[str, float], float]:
         out.with_suffix(".json").write_text(each.model_dump_json(exclude_none=True))
         launch = ["torch.distributed.run", "--standalone", "--nproc-per-node", processes, "-m"]
         options = ["--recipe", out.with_suffix(".json"), "--data", data, "--out", out]
-        return trained([sys.executable, "-m", *launch, "prodgen.training.node", *options], out, looks)
+        return trained([sys.executable, "-m", *launch, "prodgen.training.process", *options], out, looks)
 
     time_of("bare loop", lambda: here(folder / "bare"))
     time_of("torchrun, 1 process", lambda: torchrun(1, SETTINGS, LOOKS))

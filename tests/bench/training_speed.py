@@ -25,7 +25,7 @@ from rich.table import Table
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.cli.options import Json, print_json
 from prodgen.training.batches import Batches
-from prodgen.training.recipe_files import load_recipe
+from prodgen.training.recipes.recipe_files import load_recipe
 from prodgen.training.run import Run
 from tests.bench.environments import MIMICRY, PEERS, Unavailable, prepare
 from tests.bench.plain import PlainGan

@@ -12,7 +12,7 @@ from prodgen.catalog.photographs.plain import plain_cut
 from prodgen.catalog.photographs.refine import second_cut, soft_edge, without_ground
 from prodgen.catalog.photographs.square import square
 from prodgen.catalog.photographs.thumb import THUMB, from_thumb, to_thumb
-from prodgen.colour import delta_e_2000, to_lab
+from prodgen.spec.colour import delta_e_2000, to_lab
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, shape
 
 

@@ -16,8 +16,8 @@ from prodgen.catalog.catalogue import UNKNOWN
 from prodgen.catalog.open import kind, open_catalogue, splits
 from prodgen.catalog.photographs.prepare import prepare
 from prodgen.catalog.prepared import read_rows
-from prodgen.colour import delta_e_2000, to_lab
 from prodgen.errors import Conflict, ProdgenError
+from prodgen.spec.colour import delta_e_2000, to_lab
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, save, shape
 from tests.catalog.test_data_cli import run
 from tests.servers.process import wait_until

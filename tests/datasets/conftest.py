@@ -28,7 +28,7 @@ def quiet(*_: object) -> None:
 
 @pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """Each kind of store, in turn."""
+    """Each kind of store, in lock."""
     if request.param == "local":
         return LocalStore(tmp_path / "store", "secret", "http://gateway.test")
     server: S3Server = request.getfixturevalue("s3_server")

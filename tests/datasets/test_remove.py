@@ -30,8 +30,8 @@ Remove = Callable[..., Removed]
 def take(tenant: str) -> Remove:
     """Removes data of the tenant: ``take(store, ref)``."""
 
-    def take(store: Store, ref: str, turn: object = nullcontext, check: object = lambda _: None) -> Removed:
-        return remove_dataset(store, tenant, ref, turn, check)  # type: ignore[arg-type]
+    def take(store: Store, ref: str, lock: object = nullcontext, check: object = lambda _: None) -> Removed:
+        return remove_dataset(store, tenant, ref, lock, check)  # type: ignore[arg-type]
 
     return take
 
@@ -156,19 +156,19 @@ def test_what_broke_off_half_way_goes_on_when_it_is_asked_for_again(
         left = turns
 
         @contextmanager
-        def turn() -> Iterator[None]:
+        def lock() -> Iterator[None]:
             nonlocal left
             left -= 1
             if left < 0:
-                raise Unavailable("it is another's turn")
+                raise Unavailable("it is another's lock")
             yield
 
         with pytest.raises(Unavailable):
-            take(store, dataset.ref if turns % 2 else "shop", turn=turn)
+            take(store, dataset.ref if turns % 2 else "shop", lock=lock)
         refs = [d.ref for d in datasets(store, tenant)]
         assert refs == ([kept.ref] if turns else [kept.ref, dataset.ref])
         now = len(lying(store, tenant))
-        assert now < count if turns > 1 else now == count, "from the second turn on it is deleted"
+        assert now < count if turns > 1 else now == count, "from the second lock on it is deleted"
         count = now
     assert take(store, "shop").versions == [dataset.ref]
     assert [d.ref for d in datasets(store, tenant)] == [kept.ref]
@@ -188,14 +188,14 @@ def test_one_that_is_made_while_another_goes_is_whole(
     turns, made = 0, []
 
     @contextmanager
-    def turn() -> Iterator[None]:
+    def lock() -> Iterator[None]:
         nonlocal turns
         turns += 1
         if turns == 3:  # some of it has gone: that is sent again
             made.append(put(store, folder, name))
         yield
 
-    removed = take(store, "shop", turn=turn)
+    removed = take(store, "shop", lock=lock)
     assert turns == 6
     assert removed.versions == [dataset.ref]
     assert removed.bytes < dataset.bytes
@@ -213,14 +213,14 @@ def test_one_that_is_mended_while_another_goes_is_whole(
     turns = 0
 
     @contextmanager
-    def turn() -> Iterator[None]:
+    def lock() -> Iterator[None]:
         nonlocal turns
         turns += 1
         if turns == 3:
             put(store, tmp_path / "changed", "other")
         yield
 
-    take(store, "shop", turn=turn)
+    take(store, "shop", lock=lock)
     assert opens(store, other, tmp_path / "changed", tmp_path / "cache")
 
 
@@ -251,14 +251,14 @@ def test_a_node_tries_again_what_a_removal_came_between(
     summary, turns = summarise(folder, quiet), 0
 
     @contextmanager
-    def turn() -> Iterator[None]:
+    def lock() -> Iterator[None]:
         nonlocal turns
         turns += 1
         if turns == 1:
             take(local_store, "shop")
         yield
 
-    receiver = Direct(local_store, tenant, turn)
+    receiver = Direct(local_store, tenant, lock)
     with pytest.raises(Unavailable, match="push again"):
         push(receiver, folder, "shop", summary, quiet)
     pushed = push(receiver, folder, "shop", summary, quiet)

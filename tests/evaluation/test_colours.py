@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from prodgen.attributes import AttributeSchema
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.colour import mean_colours, to_lab
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.card import card
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.samples import generate_asked
 from prodgen.evaluation.splits import Splits, attributes_of
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.colour import mean_colours, to_lab
 from tests.evaluation.toy_scene import coloured, glass, toy
 
 

@@ -8,11 +8,11 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from prodgen.attributes import AttributeSchema
 from prodgen.catalog.open import open_catalogue
 from prodgen.cli.evaluate import evaluate as command
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.settings import settings
+from prodgen.spec.attributes import AttributeSchema
 from tests.evaluation.toy_scene import bars, write_pictures
 from tests.toys import SCHEMA, toy_folder, write_catalogue
 

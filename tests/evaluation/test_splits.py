@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from prodgen.attributes import AttributeSchema, Choice
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.splits import Splits, in_order_of
+from prodgen.spec.attributes import AttributeSchema, Choice
 from tests.evaluation.toy_scene import VALUES, bars, toy
 from tests.toys import SCHEMA
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from prodgen.attributes import AttributeSchema
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.card import card
 from prodgen.evaluation.classifier import (
@@ -17,8 +16,9 @@ from prodgen.evaluation.classifier import (
 from prodgen.evaluation.domain import Judges, train_judge
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.splits import Splits
+from prodgen.spec.attributes import AttributeSchema
 from prodgen.training import checkpoint
-from prodgen.training.judge import CLASSIFIER, Judge
+from prodgen.training.watch.judge import CLASSIFIER, Judge
 from tests.evaluation.toy_scene import bars, toy
 
 NONE = AttributeSchema()

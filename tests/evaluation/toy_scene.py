@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.attributes import AttributeSchema
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.colour import to_lab
 from prodgen.generation.encode import to_image
 from prodgen.models import SavedModel
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.colour import to_lab
 from tests.toys import toy_model
 
 VALUES = ("top", "middle", "bottom")

@@ -11,7 +11,7 @@ import pytest
 
 from prodgen.cli.app import app
 from prodgen.client import Client
-from prodgen.model_config import digest
+from prodgen.spec.model_config import digest
 from tests.servers.process import wait_until
 from tests.servers.up import Up
 from tests.toys import write_catalogue
@@ -53,7 +53,7 @@ def run(stack: Up, data: str) -> Iterator[str]:
 
 def ranks(stack: Up) -> list[psutil.Process]:
     """The processes that train."""
-    return stack.running("prodgen.training.node")
+    return stack.running("prodgen.training.process")
 
 
 def settled(client: Client, run: str, checkpoints: int = 1) -> int:

@@ -179,7 +179,7 @@ def trains(place: Place, number: int) -> bool:
     """Whether a rank runs on a machine."""
     name = place.network.names[number]
     found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=True)
-    return any(b"prodgen.training.node" in command(pid) for pid in found.stdout.split())
+    return any(b"prodgen.training.process" in command(pid) for pid in found.stdout.split())
 
 
 def command(pid: str) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prodgen.cli.app import app
 from prodgen.client import Client
-from prodgen.manifest import ManifestLine, read_lines
+from prodgen.spec.manifest import ManifestLine, read_lines
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 

@@ -17,15 +17,15 @@ import uvicorn
 from api_gateway.app import create_app
 from prodgen.access import Scope
 from prodgen.connections import connect_ledger
-from prodgen.finish import file_name
-from prodgen.jobs.ledger import Lease
-from prodgen.jobs.record import JobRecord, Queue
-from prodgen.jobs.recovery import finish
+from prodgen.jobs.manifests import load_record
+from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import report
-from prodgen.jobs.runs import load_record
 from prodgen.jobs.submission import load_images
-from prodgen.manifest import ManifestLine, write_lines
+from prodgen.ledger.entries import Lease, Queue
+from prodgen.recovery import finish
 from prodgen.settings import Settings
+from prodgen.spec.finish import file_name
+from prodgen.spec.manifest import ManifestLine, write_lines
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.servers.process import wait_until

@@ -10,7 +10,7 @@ import pytest
 
 from prodgen.client import Client as OurClient
 from prodgen.errors import ProdgenError
-from prodgen.jobs.turns import turn
+from prodgen.ledger.locks import lock
 from prodgen.registry import publish
 from tests.gateway.running import Client, Gateway
 from tests.sample_models import scored, write_model
@@ -148,7 +148,7 @@ def test_whoever_comes_second_is_told_why_it_waits(
     promoter: Client, published: Published, gateway: Gateway
 ) -> None:
     version = published(5.0)
-    with turn(gateway.ledger, f"aliases:{promoter.tenant}:hats"):
+    with lock(gateway.ledger, f"aliases:{promoter.tenant}:hats"):
         status, error = promoter.error(
             "POST", "/v1/models/hats/aliases/production", json={"version": version}
         )

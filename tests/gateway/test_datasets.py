@@ -21,10 +21,10 @@ from prodgen.cli.data import app
 from prodgen.client import Client as Service
 from prodgen.datasets import datasets, fetch_dataset, resolve_dataset
 from prodgen.datasets.describe import summarise
+from prodgen.datasets.lock import dataset_lock
 from prodgen.datasets.push import push
-from prodgen.datasets.turns import dataset_turn
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.runs.roster import Roster
+from prodgen.ledger.roster import Roster
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.datasets.folders import FILES, KINDS, pictures, prepared
@@ -390,7 +390,7 @@ def test_one_at_a_time_makes_or_removes(
     environment: dict[str, str], gateway: Gateway, client: Client, tmp_path: Path
 ) -> None:
     pushed(prepared(tmp_path / "shop"))
-    with dataset_turn(gateway.ledger, client.tenant):
+    with dataset_lock(gateway.ledger, client.tenant):
         status, error = client.error("DELETE", "/v1/datasets/shop")
     assert (status, error["code"]) == (503, "unavailable")
     assert "another data set of yours is just being made or removed" in error["message"]

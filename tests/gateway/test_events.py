@@ -9,7 +9,7 @@ import pytest
 from api_gateway import streaming
 from api_gateway.routes import events as route
 from api_gateway.services import LISTENER_THREADS, Services
-from prodgen.jobs.ledger import Progress
+from prodgen.ledger.entries import Progress
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
 

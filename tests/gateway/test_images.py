@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from prodgen.manifest import ManifestLine
+from prodgen.spec.manifest import ManifestLine
 from prodgen.storage.links import sign
 from tests.gateway.running import Client, Gateway, content
 

@@ -9,9 +9,9 @@ import pytest
 
 from prodgen.cli.queue import push_folder
 from prodgen.client import Client as Service
+from prodgen.ledger.roster import Roster
 from prodgen.registry import publish
 from prodgen.runs.files import Checkpoint, load_record, load_wish
-from prodgen.runs.roster import Roster
 from prodgen.storage import keys
 from tests.datasets.folders import pictures, table
 from tests.gateway.running import Client, Gateway

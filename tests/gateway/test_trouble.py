@@ -13,7 +13,7 @@ from redis.retry import Retry
 from api_gateway.app import create_app
 from prodgen.access import KeyRing
 from prodgen.errors import Unavailable
-from prodgen.jobs.ledger import Ledger
+from prodgen.ledger.ledger import Ledger
 from prodgen.registry import publish
 from prodgen.settings import Settings
 from prodgen.storage.local import LocalStore

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.finish import Finish
 from prodgen.generation.encode import decode
 from prodgen.generation.engine import Request
 from prodgen.generation.forward import Forward
-from prodgen.image import ImageRequest, resolve
 from prodgen.models import SavedModel
+from prodgen.spec.finish import Finish
+from prodgen.spec.image import ImageRequest, resolve
 
 
 def images(model: SavedModel, indices: Sequence[int], seed: int = 7, **attributes: str) -> list[ImageRequest]:

@@ -8,12 +8,12 @@ from itertools import islice
 import pytest
 
 from prodgen.errors import ProdgenError
-from prodgen.finish import Augment, Finish
 from prodgen.generation import engine as engine_module
 from prodgen.generation import ticket as ticket_module
 from prodgen.generation.engine import Cancelled, Engine, Request, Ticket
 from prodgen.generation.forward import Forward
-from prodgen.image import ImageRequest
+from prodgen.spec.finish import Augment, Finish
+from prodgen.spec.image import ImageRequest
 from tests.generation.asking import images, opened, pixels, request, worst
 from tests.toys import toy_model
 

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from prodgen.catalog.idx import load_idx
-from prodgen.finish import Augment, Finish
 from prodgen.generation.encode import encode, to_image
 from prodgen.generation.finish import apply_finish
-from prodgen.streams import Stream, uniforms
+from prodgen.spec.finish import Augment, Finish
+from prodgen.spec.streams import Stream, uniforms
 from tests.generation.asking import worst
 from tests.toys import FASHION_MNIST
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from prodgen.finish import Augment, Finish
 from prodgen.generation.forward import LONGEST, Forward
+from prodgen.spec.finish import Augment, Finish
 from tests.generation.asking import images, pixels, worst
 from tests.toys import toy_model
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from prodgen.catalog.idx import load_idx
-from prodgen.finish import Finish
 from prodgen.generation.finish import apply_finish
 from prodgen.generation.matte import cut_out, opaque
+from prodgen.spec.finish import Finish
 from tests.toys import FASHION_MNIST
 
 BLACK = torch.zeros(1, 1, 1, 1)

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from prodgen.errors import ProdgenError
-from prodgen.finish import Augment, Finish
 from prodgen.generation.encode import decode, encode
 from prodgen.generation.manifest import describe
 from prodgen.generation.verify import verify
-from prodgen.manifest import ManifestLine
+from prodgen.spec.finish import Augment, Finish
+from prodgen.spec.manifest import ManifestLine
 from tests.generation.asking import images, request
 from tests.servers.up import clean_environment, run_prodgen
 from tests.toys import toy_folder, toy_model

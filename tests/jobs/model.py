@@ -4,10 +4,10 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
-from prodgen.jobs.ledger import Lease
-from prodgen.jobs.record import JobRecord, Queue, State
+from prodgen.jobs.record import JobRecord
+from prodgen.ledger.entries import Lease, Queue, State
 from prodgen.storage import keys
-from tests.jobs.memory import MemoryStore
+from tests.ledger.memory import MemoryStore
 
 
 @dataclass

@@ -3,10 +3,10 @@
 import pytest
 
 from prodgen.jobs.delivery import images, page
-from prodgen.jobs.ledger import Ledger
 from prodgen.jobs.record import JobRecord
-from tests.jobs.memory import MemoryStore
+from prodgen.ledger.ledger import Ledger
 from tests.jobs.workshop import new_record, order, work, work_off
+from tests.ledger.memory import MemoryStore
 
 TOTAL = 1000
 

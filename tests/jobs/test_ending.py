@@ -4,13 +4,14 @@ import pytest
 import redis
 
 from prodgen.jobs import delivery
-from prodgen.jobs.ledger import Ledger, LedgerLost
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.recovery import finish, settle_all
 from prodgen.jobs.report import discard
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.scripts import LedgerLost
+from prodgen.recovery import finish, settle_all
 from prodgen.storage import keys
-from tests.jobs.memory import MemoryStore
 from tests.jobs.workshop import ended, new_record, order, paint, work, work_off
+from tests.ledger.memory import MemoryStore
 
 
 class Killed(BaseException):

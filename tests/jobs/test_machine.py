@@ -21,15 +21,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from prodgen.jobs import recovery, runs
-from prodgen.jobs.ledger import JobEntry, Lease, Ledger, LedgerLost
-from prodgen.jobs.record import TERMINAL, JobState
+from prodgen import recovery
+from prodgen.jobs import manifests as runs
 from prodgen.jobs.report import discard, report
+from prodgen.ledger.entries import TERMINAL, JobState, Lease
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.scripts import LedgerLost
 from prodgen.storage import keys
-from tests.jobs.conftest import DATABASE
-from tests.jobs.memory import MemoryStore
 from tests.jobs.model import Job, Model, published
 from tests.jobs.workshop import new_record, paint, write_order
+from tests.ledger.conftest import DATABASE
+from tests.ledger.memory import MemoryStore
 
 if TYPE_CHECKING:
     from tests.servers.valkey import ValkeyServer
@@ -57,7 +59,7 @@ class Killed(BaseException):
 class Interrupted:
     """The ledger, with an incident before its n-th call.
 
-    None comes between a look at the epoch and the write after it: see the end of `prodgen.jobs.recovery`.
+    None comes between a look at the epoch and the write after it: see the end of `prodgen.recovery`.
     """
 
     def __init__(self, ledger: Ledger, point: int, incident: Callable[[], None], **own: Callable[..., Any]):
@@ -163,7 +165,7 @@ class Deployment(RuleBasedStateMachine):
         if job.end:
             return  # a gateway looks for state.json first
         with self.answers():
-            assert self.ledger.submit(JobEntry.of(job.record)) == (not job.known)
+            assert self.ledger.submit(job.record.entry()) == (not job.known)
             job.known = True
 
     def cancel(self, job: Job) -> None:

@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 import redis
 
-from prodgen.jobs import ledger as ledger_module
-from prodgen.jobs.ledger import JobEntry, Ledger, LedgerLost
-from prodgen.jobs.recovery import ensure, finish, recover, settle_all
-from prodgen.jobs.runs import Run, choose
+from prodgen.jobs.manifests import Run, choose
+from prodgen.ledger import ledger as ledger_module
+from prodgen.ledger.entries import JobEntry
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.scripts import LedgerLost
+from prodgen.recovery import ensure, finish, recover, settle_all
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.local import LocalStore
-from tests.jobs.memory import MemoryStore
 from tests.jobs.test_ending import Killed, delivered
 from tests.jobs.workshop import ended, new_record, order, paint, work, work_off, write_order
+from tests.ledger.memory import MemoryStore
 
 
 @pytest.fixture(params=["memory", "local"])
@@ -307,7 +309,7 @@ def test_an_end_that_a_restarted_redis_forgot_stands(
     end = memory.objects[keys.job("ada", "j", "state.json")]
     for key in client.scan_iter("prodgen:*job*"):
         client.delete(key)
-    ledger.submit(JobEntry.of(record))
+    ledger.submit(record.entry())
     client.set("prodgen:server", "another process")
     ensure(memory, ledger)
     progress = ledger.progress("j")

@@ -13,13 +13,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
-from prodgen.jobs.ledger import Ledger, LedgerLost
-from prodgen.jobs.record import JobRecord, JobState
-from prodgen.jobs.spec import JobSpec
+from prodgen.jobs.record import JobRecord
 from prodgen.jobs.submission import find_record, load_images, submit
-from prodgen.jobs.turns import turn
+from prodgen.ledger.entries import JobState
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.locks import lock
+from prodgen.ledger.scripts import LedgerLost
 from prodgen.registry import publish, resolve
 from prodgen.settings import Settings
+from prodgen.spec.order import JobSpec
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.sample_models import write_model
@@ -217,11 +219,11 @@ def test_the_same_order_sent_many_times_at_once_is_one_job(ledger: Ledger, order
 
 def test_turns_fail_plainly_when_redis_is_down() -> None:
     client = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
-    with pytest.raises(Unavailable, match="Redis"), turn(Ledger(client), "job"):
+    with pytest.raises(Unavailable, match="Redis"), lock(Ledger(client), "job"):
         pytest.fail("nobody may pass")
 
 
 def test_who_waits_too_long_for_a_turn_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prodgen.jobs.turns._WAIT_SECONDS", 0.01)
-    with turn(ledger, "job"), pytest.raises(Unavailable, match="just being taken"), turn(ledger, "job"):
+    monkeypatch.setattr("prodgen.ledger.locks._WAIT_SECONDS", 0.01)
+    with lock(ledger, "job"), pytest.raises(Unavailable, match="just being taken"), lock(ledger, "job"):
         pytest.fail("nobody may pass")

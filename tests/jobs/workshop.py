@@ -4,12 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from prodgen.finish import Finish
-from prodgen.jobs.ledger import JobEntry, Lease, Ledger
-from prodgen.jobs.record import JobRecord, JobState, Queue
+from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import report
-from prodgen.jobs.spec import JobSpec
-from prodgen.manifest import ManifestLine
+from prodgen.ledger.entries import JobState, Lease, Queue
+from prodgen.ledger.ledger import Ledger
+from prodgen.spec.finish import Finish
+from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.order import JobSpec
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -58,7 +59,7 @@ def write_order(store: Store, record: JobRecord) -> None:
 def order(store: Store, ledger: Ledger, record: JobRecord, weight: float = 1.0) -> JobRecord:
     """A job as the gateway enters it."""
     write_order(store, record)
-    assert ledger.submit(JobEntry.of(record, weight))
+    assert ledger.submit(record.entry(weight))
     return record
 
 

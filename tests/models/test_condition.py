@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from prodgen.attributes import AttributeSchema, ContinuousColour
 from prodgen.errors import ProdgenError
 from prodgen.models.condition import columns, condition_size, encode
+from prodgen.spec.attributes import AttributeSchema, ContinuousColour
 from tests.toys import SCHEMA, toy_generator
 
 

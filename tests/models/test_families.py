@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from prodgen.attributes import AttributeSchema
 from prodgen.models import load_model, save_model
 from prodgen.models.base import ImageGenerator
 from prodgen.models.families import FAMILIES
 from prodgen.models.sagan import SAGANGenerator
+from prodgen.spec.attributes import AttributeSchema
 from tests.toys import SCHEMA
 
 CONDITIONS = torch.eye(5)[[0, 1, 2, 3, 4, 0]]

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from prodgen.jobs.ledger import Ledger
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.roster import Roster
 from prodgen.runs.record import RunRecord, TrainingSpec
-from prodgen.runs.roster import Roster
-from tests.jobs.conftest import client, ledger, memory, quick_valkey
+from tests.ledger.conftest import client, ledger, memory, quick_valkey
 
 __all__ = ["client", "ledger", "memory", "quick_valkey"]
 

@@ -12,8 +12,8 @@ import redis
 
 from prodgen.client import Client
 from prodgen.embedded.service import Service
-from prodgen.jobs.ledger import Ledger
-from prodgen.runs.roster import Roster
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.roster import Roster
 from prodgen.storage.s3 import S3Store
 from tests.servers.process import free_port, wait_until
 from tests.servers.swift import S3Server

@@ -15,7 +15,7 @@ import psutil
 import redis
 
 from prodgen.client import Client
-from prodgen.jobs.ledger import Ledger
+from prodgen.ledger.ledger import Ledger
 from prodgen.storage.local import LocalStore
 from tests.servers.process import free_port, wait_until
 

@@ -7,10 +7,10 @@ import pytest
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.catalog.idx import load_idx
-from prodgen.training import loop
-from prodgen.training.recipe_files import make_recipe
+from prodgen.training import trainer as loop
+from prodgen.training.methods.transfer import Source
+from prodgen.training.recipes.recipe_files import make_recipe
 from prodgen.training.run import Run
-from prodgen.training.transfer import Source
 from tests.toys import write_catalogue
 
 SMALL = {"name": "toy", "widths": [16, 8], "latent_dim": 16, "batch": 16, "steps": 6}

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.training import exchange, world
-from prodgen.training.batch_norm import WorldBatchNorm2d, span_the_world
-from prodgen.training.reading import SHARED, read_once
+from prodgen.training.distributed import exchange, world
+from prodgen.training.distributed.batch_norm import WorldBatchNorm2d, span_the_world
+from prodgen.training.distributed.shared_catalogue import SHARED, read_once
 
 
 def close(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 
 from prodgen.catalog.idx import load_idx
-from prodgen.training import loop, review, world
-from prodgen.training.judge import CLASSIFIER
-from prodgen.training.loop import train_run
-from prodgen.training.recipe_files import make_recipe
+from prodgen.training import trainer as loop
+from prodgen.training.distributed import world
+from prodgen.training.recipes.recipe_files import make_recipe
 from prodgen.training.run import Run
+from prodgen.training.trainer import train_run
+from prodgen.training.watch import review
+from prodgen.training.watch.judge import CLASSIFIER
 from tests.training.conftest import SMALL, quiet
 
 

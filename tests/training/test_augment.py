@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from prodgen.errors import ProdgenError
-from prodgen.training.augment import POLICIES, SPEED, Augment
+from prodgen.training.methods.augment import POLICIES, SPEED, Augment
 
 X = torch.rand(16, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 

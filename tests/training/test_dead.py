@@ -3,10 +3,10 @@
 import pytest
 
 from prodgen.models.families import FAMILIES
-from prodgen.training import alarms
-from prodgen.training.alarms import Dead
-from prodgen.training.loop import train_run
-from prodgen.training.objectives import LOSSES
+from prodgen.training.methods.objectives import LOSSES
+from prodgen.training.trainer import train_run
+from prodgen.training.watch import alarms
+from prodgen.training.watch.alarms import Dead
 from tests.training.conftest import never, quiet
 from tests.training.test_run import ALL
 
@@ -19,7 +19,9 @@ PENALTY = {"wasserstein": {"gradient_penalty": 10.0}}
 def judge(monkeypatch):
     """Who finds every step better than the last."""
     left = iter(range(100, 0, -1))
-    monkeypatch.setattr("prodgen.training.review.Judge", lambda *_: lambda *_: {"domain_fid": next(left)})
+    monkeypatch.setattr(
+        "prodgen.training.watch.review.Judge", lambda *_: lambda *_: {"domain_fid": next(left)}
+    )
 
 
 def kills(run, at):

@@ -7,10 +7,10 @@ import pytest
 
 from prodgen.errors import ProdgenError
 from prodgen.models.families import FAMILIES
-from prodgen.training import augment
-from prodgen.training.fits import GENERATORS, check_fits
-from prodgen.training.policies import POLICIES
-from prodgen.training.recipe_files import make_recipe, read_recipe
+from prodgen.training.methods import augment
+from prodgen.training.recipes.fits import GENERATORS, check_fits
+from prodgen.training.recipes.policies import POLICIES
+from prodgen.training.recipes.recipe_files import make_recipe, read_recipe
 from tests.training.conftest import SMALL
 
 
@@ -53,7 +53,7 @@ def test_what_fits_is_let_through(processes):
 
 
 def test_a_recipe_can_be_checked_without_the_networks():
-    code = "import sys, prodgen.training.fits, prodgen.training.recipe_files\n"
+    code = "import sys, prodgen.training.recipes.fits, prodgen.training.recipes.recipe_files\n"
     code += "print([m for m in ('torch', 'kornia', 'safetensors', 'cv2') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True

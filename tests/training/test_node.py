@@ -7,9 +7,9 @@ import pytest
 
 from prodgen.models import load_model
 from prodgen.training import checkpoint
-from prodgen.training.loop import train_run
-from prodgen.training.recipe_files import make_recipe
+from prodgen.training.recipes.recipe_files import make_recipe
 from prodgen.training.run import Run
+from prodgen.training.trainer import train_run
 from tests.servers.process import free_port, wait_until
 from tests.toys import write_catalogue
 from tests.training.conftest import SMALL
@@ -29,7 +29,7 @@ def node(folder: Path, data: Path, *options: str, processes: int = 2, **changes:
     recipe = make_recipe({**SMALL, **NEVER, **changes}, "test")
     path = folder.with_suffix(".json")
     path.write_text(recipe.model_dump_json())
-    words = ("prodgen.training.node", "--recipe", path, "--data", data, "--out", folder)
+    words = ("prodgen.training.process", "--recipe", path, "--data", data, "--out", folder)
     return Torchrun(folder.with_suffix(".log"), *words, processes=processes, options=options)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from prodgen.training.objectives import LOSSES, divergence, likelihood, one_centred, zero_centred
+from prodgen.training.methods.objectives import LOSSES, divergence, likelihood, one_centred, zero_centred
 
 
 @pytest.mark.parametrize("name", LOSSES)

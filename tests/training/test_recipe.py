@@ -3,8 +3,8 @@
 import pytest
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.training.recipe import GanRecipe, VaeGanRecipe
-from prodgen.training.recipe_files import load_recipe, recipe_names
+from prodgen.training.recipes.recipe import GanRecipe, VaeGanRecipe
+from prodgen.training.recipes.recipe_files import load_recipe, recipe_names
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.colour import delta_e_2000, to_lab
 from prodgen.errors import ProdgenError
-from prodgen.training.loop import train_run
-from prodgen.training.recolour import recolour
+from prodgen.spec.colour import delta_e_2000, to_lab
+from prodgen.training.methods.recolour import recolour
+from prodgen.training.trainer import train_run
 from tests.training.conftest import never, quiet
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from prodgen.training import augment, world
-from prodgen.training.augment import POLICIES, Augment
+from prodgen.training.distributed import world
+from prodgen.training.methods import augment
+from prodgen.training.methods.augment import POLICIES, Augment
 from tests.training.test_recolour import catalogue
 
 SIZE = 4

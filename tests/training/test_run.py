@@ -10,10 +10,10 @@ from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.models import load_model
 from prodgen.models.families import FAMILIES
-from prodgen.training import method
-from prodgen.training.alarms import Collapsed, Diverged
 from prodgen.training.export import export
-from prodgen.training.loop import train_run
+from prodgen.training.methods import method
+from prodgen.training.trainer import train_run
+from prodgen.training.watch.alarms import Collapsed, Diverged
 from tests.training.conftest import never, quiet
 
 ALL = {
@@ -245,7 +245,7 @@ def test_a_first_score_that_is_no_number_is_not_the_best(make_run, monkeypatch):
 
 def judged_by(monkeypatch, *scores):
     left = iter(scores)
-    monkeypatch.setattr("prodgen.training.review.Judge", lambda *_: lambda *_: next(left))
+    monkeypatch.setattr("prodgen.training.watch.review.Judge", lambda *_: lambda *_: next(left))
 
 
 def test_a_kind_of_which_there_is_one_image_does_not_end_the_run(make_run, catalogue):

@@ -10,8 +10,8 @@ from prodgen.models import load_model
 from prodgen.models.families import FAMILIES
 from prodgen.training import checkpoint
 from prodgen.training.export import export
-from prodgen.training.loop import train_run
-from prodgen.training.transfer import find_source
+from prodgen.training.methods.transfer import find_source
+from prodgen.training.trainer import train_run
 from tests.training.conftest import never, quiet
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from prodgen.training import checkpoint
-from prodgen.training.judge import CLASSIFIER
+from prodgen.training.watch.judge import CLASSIFIER
 from tests.servers.up import clean_environment
 from tests.toys import write_catalogue
 from tests.training.test_run import ALL

@@ -12,9 +12,9 @@ from prodgen.generation.engine import Engine
 from prodgen.registry import Version, point, publish, rollback
 from prodgen.storage.local import LocalStore
 from tests.toys import toy_folder
-from workers import follow
-from workers.shelf import Shelf, size_of
-from workers.station import Station
+from workers.generate import promotions as follow
+from workers.generate.device import Station
+from workers.generate.models import Shelf, size_of
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.colour import delta_e_2000, to_lab
+from prodgen.spec.colour import delta_e_2000, to_lab
 
 _SOLID = 200
 """The alpha from which a pixel is nothing but product."""

@@ -15,7 +15,7 @@ from prodgen.catalog.photographs.read import read_photograph
 from prodgen.catalog.photographs.refine import second_cut, soft_edge, without_ground
 from prodgen.catalog.photographs.square import square
 from prodgen.catalog.photographs.thumb import from_thumb
-from prodgen.colour import mean_colours
+from prodgen.spec.colour import mean_colours
 
 _SIDE = 192
 """Pixels of the longer side, at least, at which the final cut is made."""

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.colour import to_lab
+from prodgen.spec.colour import to_lab
 
 PLAIN, PATTERNED = "plain", "patterned"
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from prodgen.catalog.photographs.read import read_photograph
 from prodgen.catalog.pictures import shown
-from prodgen.colour import to_rgb
 from prodgen.generation.sheet import contact_sheet
+from prodgen.spec.colour import to_rgb
 
 MOST = 120
 """Pictures on a sheet; of more a random choice."""

@@ -1,0 +1,53 @@
+-- lease(queue, worker, cells, microseconds): the fairest job's next untaken cells; or, to a worker that
+-- holds nothing, one suspect cell, alone; or nothing.
+local _, queue, worker, want, microseconds = unpack(ARGV)
+local held = redis.call('SMEMBERS', key('worker', worker))
+if #held == 1 and redis.call('HGET', key('lease', held[1]), 'alone') == '1' then return false end
+
+-- A busy worker whose turn it was to run a suspect is kept free for it, unless another was faster.
+local reserved = redis.call('GET', key('reserved', worker))
+if reserved and redis.call('EXISTS', key('job', reserved, 'suspects')) == 0 then reserved = nil end
+if reserved and #held > 0 then return false end
+
+local tenant = not reserved and first_in(key('line', queue))
+if not reserved and not tenant then return false end
+local job = find(reserved or first_in(key('line', queue, tenant)))
+local taken, suspects = key('job', job.id, 'taken'), key('job', job.id, 'suspects')
+
+local first, cells = nil, 1
+local suspect = #held == 0 and first_in(suspects)
+if suspect then
+  first = tonumber(suspect)
+  redis.call('ZREM', suspects, suspect)
+else
+  local count = math.ceil(job.total / CELL)
+  first = redis.call('BITPOS', taken, 0)
+  if first < 0 or first >= count then
+    redis.call('SET', key('reserved', worker), job.id, 'PX', math.ceil(microseconds / 1000))
+    return false
+  end
+  local stop = redis.call('BITPOS', taken, 1, first, -1, 'BIT')
+  if stop < 0 then stop = count end
+  cells = math.min(tonumber(want), job.lease_cells or stop, stop - first)
+  mark(taken, first, cells, 1)
+end
+redis.call('DEL', key('reserved', worker))
+
+local number = math.max(now(), tonumber(redis.call('GET', key('token')) or 0) + 1)
+redis.call('SET', key('token'), string.format('%.0f', number))
+local token = redis.call('GET', KEYS[1]) .. '-' .. string.format('%.0f', number)
+redis.call('HSET', key('lease', token), 'job', job.id, 'queue', job.queue, 'worker', worker, 'first', first,
+  'cells', cells, 'alone', suspect and 1 or 0)
+redis.call('ZADD', key('leases'), now() + microseconds, token)
+redis.call('SADD', key('worker', worker), token)
+redis.call('HINCRBY', key('queue', job.queue), 'leases', 1)
+
+local given = images(job, first, cells)
+charge(key('line', job.queue), job.tenant, given / job.weight)
+charge(key('line', job.queue, job.tenant), job.id, given / job.weight)
+owe(job, -given)
+if job.state == 'queued' then
+  job.state = 'running'
+  announce(job, 'state')
+end
+return {token, job.id, job.tenant, first, cells, suspect and 1 or 0}

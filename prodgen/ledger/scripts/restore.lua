@@ -1,0 +1,29 @@
+-- restore(recovery, job, tenant, queue, total, weight, created, lease_cells, made, taken, state, done, dead, error,
+-- updated, cell...): a job as the store knows it; updated '' is now. Only the recovery at work may, or, without one,
+-- whoever finds a job unknown.
+local _, recovery, id, tenant, queue, total, weight, created, lease_cells, made, taken, state, done, dead, message, updated =
+  unpack(ARGV, 1, 16)
+if recovery ~= '' then
+  if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
+elseif redis.call('EXISTS', KEYS[1]) == 0 then
+  return redis.error_reply('LOST')
+end
+if redis.call('EXISTS', key('job', id)) == 1 then return 0 end
+
+redis.call('HSET', key('job', id), 'tenant', tenant, 'queue', queue, 'total', total, 'weight', weight,
+  'created', created, 'lease_cells', lease_cells, 'state', state, 'done', done, 'dead', dead, 'owed', 0)
+if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end
+redis.call('ZADD', key('jobs', tenant), created, id)
+for i = 17, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
+local job = find(id)
+announce(job, 'state')
+if updated ~= '' then redis.call('HSET', key('job', id), 'updated', updated) end
+if state == 'queued' or state == 'running' then
+  redis.call('SET', key('job', id, 'made'), made)
+  redis.call('SET', key('job', id, 'taken'), taken)
+  owe(job, job.total - job.done - job.dead)
+  conclude(job)
+else
+  redis.call('EXPIRE', key('job', id, 'events'), 86400)
+end
+return 1

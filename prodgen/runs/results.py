@@ -1,0 +1,103 @@
+"""What comes of a run that reached its end: a version of a model or of a data set, or figures."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prodgen.datasets.direct import Direct
+from prodgen.datasets.lock import dataset_lock
+from prodgen.datasets.push import push
+from prodgen.datasets.summary import Summary
+from prodgen.errors import NotFound
+from prodgen.ledger.locks import lock
+from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import RunEnd
+from prodgen.registry import PRODUCTION, point, publish, resolve
+from prodgen.runs.files import PREPARED, SUMMARY
+from prodgen.runs.judges import keep_judge
+from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
+from prodgen.spec.lineage import Data, Lineage
+from prodgen.storage.base import Store
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """state.json of the run, and what to say of it."""
+
+    end: RunEnd
+    said: str
+
+
+def bring(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Finished:
+    """Let the store have what the run was for. To do it again does no harm."""
+    if isinstance(record.spec, PreparationSpec):
+        return _bring_dataset(store, roster, record, folder, step)
+    if isinstance(record.spec, EvaluationSpec):
+        metrics = json.loads((folder / "samples" / "metrics.json").read_text())
+        return Finished(_succeeded(roster, record, step, metrics), f"{len(metrics['figures'])} figures")
+    return _bring_model(store, roster, record, folder, step)
+
+
+def _bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Finished:
+    """Publish the model of the run's best step, with where it comes from.
+
+    It becomes ``NAME@latest``, and what NAME means if there is nothing of that name yet; else it is promoted
+    by hand.
+    """
+    keep_judge(store, record, folder)
+    model = folder / "model"
+    name, _, digest = record.data.partition("@")
+    lineage = Lineage(
+        run=record.id,
+        recipe=record.recipe,
+        data=Data(name=name, digest=digest),
+        prodgen=record.version,
+        begun_from=record.source,
+        created=record.created,
+    )
+    (model / "lineage.json").write_text(lineage.model_dump_json(indent=1))
+    metrics = json.loads((model / "metrics.json").read_text())
+    version = publish(store, model, record.name, record.tenant, ())
+    what = f"aliases:{record.tenant}:{record.name}"
+    with lock(roster.ledger, what, "another is moving an alias of this model"):
+        for alias in _aliases(store, record):
+            point(store, record.name, alias, version.version, record.tenant)
+    end = _succeeded(roster, record, step, metrics, model=version.ref)
+    return Finished(end, f"{version.ref}, FID {metrics['domain_fid']:.1f} by its data's judge")
+
+
+def _bring_dataset(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Finished:
+    """Make the cut-outs a version of the data set."""
+    told = json.loads((folder / SUMMARY).read_text())
+    summary, metrics = Summary.model_validate(told["summary"]), told["metrics"]
+    receiver = Direct(store, record.tenant, lambda: dataset_lock(roster.ledger, record.tenant))
+    made = push(receiver, folder / PREPARED, record.name, summary, lambda *_: None).dataset["id"]
+    cut = sum(metrics["images"].values())
+    return Finished(
+        _succeeded(roster, record, step, metrics, dataset=made), f"{made}: {cut} of {step} pictures cut out"
+    )
+
+
+def _succeeded(roster: Roster, record: RunRecord, step: int, metrics: dict[str, Any], **made: str) -> RunEnd:
+    standing = roster.standing(record.id)
+    return RunEnd(
+        state="succeeded",
+        step=step,
+        restarts=standing.restarts if standing else 0,
+        metrics=metrics,
+        finished=datetime.now(UTC),
+        model=made.get("model"),
+        dataset=made.get("dataset"),
+    )
+
+
+def _aliases(store: Store, record: RunRecord) -> tuple[str, ...]:
+    try:
+        resolve(store, record.name, record.tenant)
+    except NotFound:
+        return (LATEST, PRODUCTION)
+    return (LATEST,)

@@ -1,0 +1,22 @@
+"""Names that become part of keys, paths and URLs."""
+
+import hashlib
+import re
+
+from prodgen.errors import ProdgenError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def check_name(name: str) -> str:
+    """``name`` itself if it is safe in a key; raises ProdgenError otherwise."""
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise ProdgenError(
+            f"{name!r} is not a valid name; use letters, digits, '.', '_' and '-' (at most 128 characters)"
+        )
+    return name
+
+
+def request_id(tenant: str, idempotency_key: str) -> str:
+    """Return the id that a tenant's idempotency key always gives to its job or run: 24 hex digits."""
+    return hashlib.sha256(f"{tenant}\n{idempotency_key}".encode()).hexdigest()[:24]

@@ -1,0 +1,93 @@
+"""Recipes as TOML: those of the package by name, anybody's by path, and settings laid over them."""
+
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.spec.explain import explain
+from prodgen.training.recipes.recipe import RECIPES, Recipe
+
+
+def load_recipe(ref: str, settings: list[str]) -> Recipe:
+    """The recipe of a bundled name or a TOML file, with ``key=value`` settings laid over it.
+
+    Raises ProdgenError naming the key at fault.
+    """
+    table = _read(ref)
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ProdgenError(f"--set {text!r} is not key=value, for instance --set steps=20000")
+        table[key.strip()] = _value(value.strip())
+    return make_recipe(table, f"recipe {ref}")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a JSON file, as ``Recipe.model_dump(mode="json")`` says it; raises ProdgenError."""
+    try:
+        table = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ProdgenError(f"{path} is no recipe in JSON: {error}") from None
+    if not isinstance(table, dict):
+        raise ProdgenError(f"{path} is no recipe in JSON: it is no table")
+    return make_recipe(table, f"recipe {path}")
+
+
+def make_recipe(table: dict[str, Any], where: str) -> Recipe:
+    """The recipe of a table; ``where`` names it in the error."""
+    family = table.get("family", "resnet")
+    kind = RECIPES.get(family) if isinstance(family, str) else None
+    if kind is None:
+        raise ProdgenError(
+            f"{where}: there is no family {family!r}; there are {', '.join(RECIPES)}", param="family"
+        )
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        problem = explain(error)
+        unknown = error.errors()[0]["type"] == "extra_forbidden"
+        offers = f"; a recipe of {family} has {', '.join(kind.model_fields)}" if unknown else ""
+        raise ProdgenError(f"{where}: {problem}{offers}", param=problem.param) from None
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the package."""
+    return sorted(Path(f.name).stem for f in _folder().iterdir() if f.name.endswith(".toml"))
+
+
+def _folder() -> Any:
+    return resources.files("prodgen") / "recipes"
+
+
+def bundled_table(name: str) -> dict[str, Any]:
+    """What a recipe of the package says; raises NotFound with those that there are."""
+    if name not in recipe_names():
+        raise NotFound(f"there is no recipe {name!r}; there are {', '.join(recipe_names())}", param="recipe")
+    return tomllib.loads((_folder() / f"{name}.toml").read_text())
+
+
+def _read(ref: str) -> dict[str, Any]:
+    path = Path(ref)
+    if path.suffix != ".toml":
+        try:
+            return bundled_table(ref)
+        except NotFound as error:
+            raise NotFound(f"{error}, or name a .toml file") from None
+    if not path.is_file():
+        raise NotFound(f"there is no recipe file {ref}")
+    try:
+        return tomllib.loads(path.read_bytes().decode(errors="replace"))
+    except tomllib.TOMLDecodeError as error:
+        raise ProdgenError(f"recipe {ref} is not valid TOML: {error}") from None
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text

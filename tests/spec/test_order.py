@@ -1,0 +1,40 @@
+"""Each index is the image that was promised for it."""
+
+from prodgen.spec.attributes import AttributeSchema, Choice, combinations
+from prodgen.spec.order import Expansion, Item, JobSpec
+
+COLOURS = ("red", "green", "blue")
+SCHEMA = AttributeSchema(
+    attributes=(
+        Choice(name="category", values=("sneaker", "bag"), frequencies=(0.5, 0.5)),
+        Choice(name="colour", values=COLOURS, frequencies=(1, 1, 1)),
+    )
+)
+
+
+def test_items_come_first_then_combinations_then_repeats() -> None:
+    wanted = {"category": ["sneaker", "bag"], "colour": ["red", "blue"]}
+    items = [Item(sku="A"), Item(sku="B", count=1, attributes={"category": "bag"})]
+    images = list(Expansion(JobSpec(model="m", count=2, attributes=wanted), items, SCHEMA))
+    assert [i.index for i in images] == list(range(10))
+    assert [i.sku for i in images] == ["A"] * 8 + ["B"] * 2
+    assert [i.attributes for i in images[:8:2]] == combinations(wanted)
+    assert [i.attributes for i in images[1:8:2]] == combinations(wanted)
+    assert [i.repeat for i in images] == [*range(8), 0, 1]
+    assert images[9].attributes == {"category": "bag", "colour": "blue"}
+
+
+def test_a_sku_keeps_its_look_in_every_order() -> None:
+    spec = JobSpec(model="m", count=2, seed=7, seed_from="sku", attributes={"colour": [*COLOURS]})
+    alone = list(Expansion(spec, [Item(sku="B")], SCHEMA))
+    after = list(Expansion(spec, [Item(sku="A"), Item(sku="B")], SCHEMA))[6:]
+    assert [(i.seed, i.draw) for i in alone] == [(i.seed, i.draw) for i in after]
+    assert {i.draw for i in alone} == {0, 1}
+    assert alone[0].seed != next(iter(Expansion(spec, [Item(sku="A")], SCHEMA))).seed
+
+
+def test_an_absurd_order_is_counted_not_laid_out() -> None:
+    lists = {"category": ["bag"] * 100_000, "colour": ["red"] * 100_000}
+    images = Expansion(JobSpec(model="m", count=10**20, attributes=lists), None, SCHEMA)
+    assert images.total == 10**30
+    assert images[10**29].attributes == {"category": "bag", "colour": "red"}
