@@ -15,7 +15,7 @@ from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.registry import Version, load_config, resolve
 from prodgen.settings import Settings
-from prodgen.spec.names import request_id
+from prodgen.spec.names import stable_id
 from prodgen.spec.order import Expansion, Item, JobSpec
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -47,7 +47,7 @@ def submit(
     """
     if ledger.epoch() is None:
         raise LedgerLost
-    job = request_id(tenant, idempotency_key)
+    job = stable_id(tenant, idempotency_key)
     if record := find_record(store, tenant, job):
         return _again(store, ledger, record, spec), False
     checked = _check(store, settings, tenant, spec)

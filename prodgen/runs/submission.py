@@ -18,7 +18,7 @@ from prodgen.ledger.scripts import LedgerLost
 from prodgen.registry import has_discriminator, resolve
 from prodgen.runs.files import find_record, load_end
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
-from prodgen.spec.names import check_name, request_id
+from prodgen.spec.names import check_name, stable_id
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.training.recipes.fits import check_fits, check_freeze, check_source
@@ -35,7 +35,7 @@ def submit_run(
     """
     if ledger.epoch() is None:
         raise LedgerLost
-    run, roster = request_id(tenant, f"training\n{idempotency_key}"), Roster(ledger)
+    run, roster = stable_id(tenant, f"training\n{idempotency_key}"), Roster(ledger)
     digest = hashlib.sha256(spec.model_dump_json(by_alias=True).encode()).hexdigest()
     with lock(ledger, run), dataset_lock(ledger, tenant):  # what it reads is not removed meanwhile
         record, created = find_record(store, tenant, run), False

@@ -17,6 +17,6 @@ def check_name(name: str) -> str:
     return name
 
 
-def request_id(tenant: str, idempotency_key: str) -> str:
+def stable_id(tenant: str, idempotency_key: str) -> str:
     """Return the id that a tenant's idempotency key always gives to its job or run: 24 hex digits."""
     return hashlib.sha256(f"{tenant}\n{idempotency_key}".encode()).hexdigest()[:24]
