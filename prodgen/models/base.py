@@ -57,9 +57,9 @@ class ProjectionDiscriminator(nn.Module):
 
     def forward(self, image: Tensor, condition: Tensor) -> Tensor:
         """image: (B, C, H, W) in [-1, 1]; condition: (B, D) -> logits (B,)."""
-        return self.judge(self.body(image), condition)
+        return self.logits(self.body(image), condition)
 
-    def judge(self, features: Tensor, condition: Tensor) -> Tensor:
+    def logits(self, features: Tensor, condition: Tensor) -> Tensor:
         """What the body gave, (B, width, h, w) -> logits (B,), in fp32 whatever the precision of the body."""
         with torch.autocast(features.device.type, enabled=False):
             pooled = F.relu(features.float()).sum((2, 3))

@@ -75,7 +75,7 @@ class VaeGan(Vae):
             with torch.no_grad():
                 expected = self.discriminator.body(batch.real).float()
             seen = self.discriminator.body(fakes).float()
-            judged = self.discriminator.judge(seen, both)
+            judged = self.discriminator.logits(seen, both)
         error = F.mse_loss(fakes[:count], batch.real)
         perceived = _relative(seen[:count], expected)
         kl = divergence(*posterior, recipe.free_bits)
