@@ -1,0 +1,66 @@
+"""Weights of tenants: while both wait, a tenant of weight 2 receives twice the images of one of weight 1."""
+
+import time
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.spec.explain import explain
+from prodgen.spec.names import check_name
+from prodgen.storage.base import Store
+from prodgen.storage.keys import SYSTEM_TENANTS
+
+LEAST, MOST = 0.01, 100.0
+CACHE_SECONDS = 5.0
+"""How long a process may go on using weights that another process has changed."""
+
+
+class _Tenant(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    weight: float = Field(default=1.0, ge=LEAST, le=MOST, allow_inf_nan=False)
+
+
+_File = TypeAdapter(dict[str, _Tenant])
+_cache: WeakKeyDictionary[Store, tuple[float, dict[str, float]]] = WeakKeyDictionary()
+
+
+def tenant_weight(store: Store, tenant: str) -> float:
+    """Return the tenant's weight, 1.0 if none is set; at most `CACHE_SECONDS` old.
+
+    Raises Unavailable if the store does not answer or the file of weights is broken.
+    """
+    read_at, weights = _cache.get(store, (float("-inf"), {}))
+    if time.monotonic() - read_at >= CACHE_SECONDS:
+        weights = tenant_weights(store)
+        _cache[store] = time.monotonic(), weights
+    return weights.get(tenant, 1.0)
+
+
+def tenant_weights(store: Store) -> dict[str, float]:
+    """Read the weights that are set, by tenant; raises Unavailable as `tenant_weight` does."""
+    try:
+        found = _File.validate_json(store.get(SYSTEM_TENANTS))
+    except NotFound:
+        return {}
+    except ValidationError as error:
+        raise Unavailable(f"{SYSTEM_TENANTS} in the store is broken: {explain(error)}") from None
+    return {tenant: settings.weight for tenant, settings in found.items()}
+
+
+def set_weight(store: Store, tenant: str, weight: float) -> None:
+    """Set the weight that the tenant's next orders get.
+
+    Raises ProdgenError unless the weight is from `LEAST` to `MOST`. All weights are in one file, so of two
+    processes that set weights in the same instant one may undo the other's change.
+    """
+    check_name(tenant)
+    if not LEAST <= weight <= MOST:
+        raise ProdgenError(
+            f"a tenant's weight must be from {LEAST:g} to {MOST:g}, not {weight:g}", param="weight"
+        )
+    weights = {**tenant_weights(store), tenant: weight}
+    data = _File.dump_json({name: _Tenant(weight=value) for name, value in sorted(weights.items())}, indent=1)
+    store.put(SYSTEM_TENANTS, data, "application/json")
+    _cache.pop(store, None)
