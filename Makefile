@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install demo test test-deps lint bench clean
+.PHONY: install demo test test-deps lint docs bench clean
 
 install: $(VENV)/.installed
 
@@ -28,8 +28,11 @@ lint: test-deps
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: test-deps
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: install
 	$(BIN)/prodgen bench
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo site .pytest_cache .mypy_cache .ruff_cache
