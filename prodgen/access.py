@@ -1,29 +1,40 @@
-"""API keys: who may do what. The store holds only their digests."""
+"""API keys: whose data a request may use, and how. The store holds only digests of the keys."""
 
 import hashlib
+import logging
 import re
 import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.spec.names import check_name
-from prodgen.storage.base import Store
-from prodgen.storage.keys import SYSTEM_KEYS
+from prodgen.storage import keys
+from prodgen.storage.base import ObjectInfo, Store
+
+log = logging.getLogger("prodgen.keys")
 
 Scope = Literal["generate", "train", "promote", "admin"]
 SCOPES: tuple[Scope, ...] = ("generate", "train", "promote", "admin")
+
+KNOWN_WAIT, UNKNOWN_WAIT = 0.2, 5.0
+"""Seconds that one read of the store may hold up lookups: of a key known from earlier reads, of any other."""
+PAUSE = 1.0
+"""Seconds for which a failed read, and a key that does not exist, are remembered."""
+MOST_UNKNOWN = 10_000
 
 _SECRET = re.compile(r"pg_[A-Za-z0-9_-]{43}")
 
 
 class ApiKey(BaseModel):
-    """A key as it is remembered. ``id`` names it to people; ``digest`` is the sha256 of the secret.
+    """The record of a key. ``id`` names it to people; ``digest`` is the sha256 of the secret.
 
     The secret has 256 random bits, so nothing slower than one sha256 is needed to keep it from being guessed.
     """
@@ -39,20 +50,20 @@ class ApiKey(BaseModel):
     revoked: datetime | None = None
 
     def allows(self, scope: Scope) -> bool:
-        """Whether the key may do what needs ``scope``; an admin may do everything."""
+        """Return whether the key may do what needs ``scope``; an admin key may do everything."""
         return scope in self.scopes or "admin" in self.scopes
 
 
-_File = TypeAdapter(list[ApiKey])
+_OldFile = TypeAdapter(list[ApiKey])
 
 
 class KeyRing:
-    """The keys of a deployment, in one file of the store.
+    """The keys of a deployment: one object a key, and the file in which older deployments kept all of them.
 
-    Looking a key up reads the file at most every ``seconds``, or at once for a key not seen before: a new key
-    works immediately, a revoked one for so many seconds more. Writers of one process take turns; the store
-    knows no conditional write, so of two processes that create or revoke in the same instant one may undo the
-    other: keep to one administrator at a time, and look at the list afterwards.
+    A background thread reads all keys, one read at a time, whenever a lookup needs it: for a key not seen
+    before, and for a known one once the last read is ``seconds`` old. So a new key works at once, a revoked
+    key for at most ``seconds`` more, and guessed keys cost the store no more than one read after another.
+    While the store does not answer, known keys go on working.
     """
 
     def __init__(
@@ -61,12 +72,16 @@ class KeyRing:
         self._store = store
         self._seconds = seconds
         self._clock = clock
-        self._lock = threading.Lock()
-        self._known: dict[str, ApiKey] = {}
-        self._stale_at = clock()
+        self._changed = threading.Condition()  # never held during a read of the store
+        self._reading: float | None = None  # when the read in progress began
+        self._read = float("-inf")  # when the last successful read began
+        self._failed, self._failure = float("-inf"), ""
+        self._keys: dict[str, ApiKey] = {}
+        self._unknown: dict[str, float] = {}  # digest: when it was looked up in vain
+        self._objects: dict[ObjectInfo, ApiKey] = {}
 
     def create(self, tenant: str, scopes: Sequence[Scope], label: str = "") -> tuple[str, ApiKey]:
-        """A new key: the secret, which nobody can ask for again, and its record."""
+        """Make a key; return its secret, which is kept nowhere, and its record."""
         if not scopes:
             raise ProdgenError(f"a key needs a scope: {', '.join(SCOPES)}", param="scopes")
         for scope in scopes:
@@ -84,50 +99,98 @@ class KeyRing:
             label=label,
             created=datetime.now(UTC),
         )
-        with self._lock:
-            self._write([*self.list(), key])
+        self._write(key)
         return secret, key
 
     def list(self) -> list[ApiKey]:
-        """Every key ever made, oldest first."""
-        try:
-            return _File.validate_json(self._store.get(SYSTEM_KEYS))
-        except NotFound:
-            return []
+        """Read every key ever made from the store, oldest first."""
+        return sorted(self._load().values(), key=lambda key: key.created)
 
     def revoke(self, key_id: str) -> ApiKey:
-        """Let the key open nothing any more; raises NotFound if there is none of this id."""
-        with self._lock:
-            keys = self.list()
-            for at, key in enumerate(keys):
-                if key.id == key_id:
-                    keys[at] = key.model_copy(update={"revoked": key.revoked or datetime.now(UTC)})
-                    self._write(keys)
-                    return keys[at]
+        """Make the key of this id invalid for ever; raises NotFound if there is none."""
+        for key in self.list():
+            if key.id == key_id:
+                revoked = key.model_copy(update={"revoked": key.revoked or datetime.now(UTC)})
+                self._write(revoked)
+                return revoked
         raise NotFound(f"there is no key {key_id!r}", param="key")
 
     def lookup(self, secret: str) -> ApiKey | None:
-        """The key that ``secret`` opens, unless it was revoked."""
+        """Return the key with this secret; None if there is none or it is revoked.
+
+        Raises Unavailable for a key not seen before while the store cannot be read.
+        """
         if not _SECRET.fullmatch(secret):
             return None
-        digest = _digest(secret)
-        if self._must_read(digest):
-            with self._lock:
-                if self._must_read(digest):
-                    self._remember(self.list())
-        key = self._known.get(digest)
+        digest, now = _digest(secret), self._clock()
+        if digest in self._keys:
+            with suppress(Unavailable):
+                self._read_since(now - self._seconds, KNOWN_WAIT)
+        elif now - self._unknown.get(digest, float("-inf")) >= PAUSE:
+            self._read_since(now, UNKNOWN_WAIT)
+        key = self._keys.get(digest)
+        if key is None:
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown = {}
+            self._unknown[digest] = now
         return key if key and key.revoked is None else None
 
-    def _must_read(self, digest: str) -> bool:
-        return digest not in self._known or self._clock() >= self._stale_at
+    def _write(self, key: ApiKey) -> None:
+        self._store.put(keys.api_key(key.digest), key.model_dump_json(indent=1).encode(), "application/json")
+        with self._changed:
+            self._keys = {**self._keys, key.digest: key}
 
-    def _write(self, keys: Sequence[ApiKey]) -> None:
-        self._store.put(SYSTEM_KEYS, _File.dump_json([*keys], indent=1), "application/json")
-        self._remember(keys)
+    def _read_since(self, moment: float, patience: float) -> None:
+        """Wait until a read that began at ``moment`` or later has succeeded; starts one if need be.
 
-    def _remember(self, keys: Sequence[ApiKey]) -> None:
-        self._known = {key.digest: key for key in keys}
-        self._stale_at = self._clock() + self._seconds
+        Raises Unavailable if a read fails or takes longer than ``patience`` seconds.
+        """
+        with self._changed:
+            while self._read < moment:
+                if self._reading is None:
+                    if self._clock() - self._failed < PAUSE:
+                        raise Unavailable(self._failure)
+                    self._reading = self._clock()
+                    threading.Thread(target=self._run_read, name="keys", daemon=True).start()
+                left = self._reading + patience - self._clock()
+                if left <= 0 or not self._changed.wait(left):
+                    raise Unavailable("the object store, which holds the API keys, does not answer in time")
+
+    def _run_read(self) -> None:
+        """Read all keys, then wake the lookups that wait for them."""
+        found, failure = dict[str, ApiKey](), ""
+        try:
+            found = self._load()
+        except Unavailable as error:
+            failure = str(error)
+        except Exception:
+            log.exception("the API keys cannot be read")
+            failure = "the API keys in the object store cannot be read"
+        with self._changed:
+            if failure:
+                self._failed, self._failure = self._clock(), failure
+            else:
+                assert self._reading is not None  # noqa: S101 - for the type checker
+                self._read = self._reading
+                revoked = {digest: key for digest, key in self._keys.items() if key.revoked}
+                self._keys = found | revoked  # a key that was revoked during the read stays revoked
+            self._reading = None
+            self._changed.notify_all()
+
+    def _load(self) -> dict[str, ApiKey]:
+        """Read every key, by digest; an object that has not changed since the last read is not read again."""
+        try:
+            found = {key.digest: key for key in _OldFile.validate_json(self._store.get(keys.SYSTEM_KEYS))}
+        except NotFound:
+            found = {}
+        known = self._objects
+        infos = [*self._store.list(keys.API_KEYS)]
+        new = [info for info in infos if info not in known]
+        with ThreadPoolExecutor(8) as pool:
+            read = pool.map(lambda info: ApiKey.model_validate_json(self._store.get(info.key)), new)
+            fresh = dict(zip(new, read, strict=True))
+        self._objects = {info: known.get(info) or fresh[info] for info in infos}
+        return found | {key.digest: key for key in self._objects.values()}
 
 
 def _digest(secret: str) -> str:

@@ -1,10 +1,18 @@
-"""Where everything lies in the store."""
+"""The layout of the store: the key of every kind of object."""
 
 from prodgen.spec.names import check_name
 
 SYSTEM_KEYS = "system/keys.json"
+"""API keys of older deployments, all in one file; new ones have an object each under `API_KEYS`."""
+API_KEYS = "system/keys/"
 SYSTEM_TENANTS = "system/tenants.json"
 TENANTS = "tenants/"
+SHARED = "shared/"
+
+
+def api_key(digest: str) -> str:
+    """``system/keys/{digest}.json``: the record of one API key, by the sha256 of its secret."""
+    return f"{API_KEYS}{check_name(digest)}.json"
 
 
 def job(tenant: str, job_id: str, *parts: str) -> str:
