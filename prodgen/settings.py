@@ -1,31 +1,35 @@
-"""Every setting of every process, read from the environment (``PRODGEN_*``)."""
+"""The settings of every process, read from the environment (``PRODGEN_*``)."""
 
+import secrets
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from prodgen.spec.explain import explain_findings
 
-DEVELOPMENT_SECRET = "development-only-secret"  # noqa: S105 - refused in production below
+SECRET_LENGTH = 32
 
 
 class Settings(BaseSettings):
     """Settings of one deployment; the defaults suit one machine in development."""
 
-    model_config = SettingsConfigDict(env_prefix="PRODGEN_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PRODGEN_", extra="ignore", allow_inf_nan=False)
 
     environment: Literal["development", "production"] = "development"
-    secret_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    secret_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(SECRET_LENGTH)))
+    """Signs links. The default is another one in each process, so it serves only a gateway of one process."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
     store_url: str = "file://./data/store"
     """``file://PATH`` or ``s3://BUCKET``."""
     s3_endpoint: str = "http://127.0.0.1:8333"
     s3_public_endpoint: str | None = None
-    """Where clients reach the store, if that is not where the workers reach it."""
+    """Where clients reach the S3 store; ``s3_endpoint`` if None."""
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")
@@ -33,35 +37,49 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8000"
     """Where clients reach the gateway; signed links begin with it."""
     lease_seconds: float = Field(default=30.0, gt=0)
-    """How long a worker may be silent before its cells go to another."""
+    """How long a worker may be silent before its cells go to another worker."""
     tick_seconds: float = Field(default=5.0, gt=0)
     """How often maintenance looks for lost workers, lost doorbells and jobs to settle."""
     model_cache: Path = Path("~/.cache/prodgen/models")
     """Where a worker keeps the model versions that it has fetched."""
     training_folder: Path = Path("~/.cache/prodgen/training")
-    """Where a training worker keeps data sets, and the runs that it works on."""
+    """Where a training worker keeps data sets and the files of its runs."""
     node_address: str | None = None
-    """Where other training nodes reach this one; that which reaches Redis, if left out."""
+    """Where other training nodes reach this node; the address from which it reaches Redis if None."""
     model_memory_mb: int = Field(default=2048, ge=1)
-    """MiB of models that a worker keeps in memory; those used least recently go first."""
+    """MiB of models that a worker keeps in memory; the least recently used models go first."""
     cache_mb: int = Field(default=51_200, ge=1)
-    """MiB of fetched models in ``model_cache``, and of data sets and models in ``training_folder``, that are
-    kept; those used least recently go first."""
+    """MiB of fetched models in ``model_cache``, and of fetched data sets and models in ``training_folder``;
+    the least recently used ones are removed first."""
     ready_file: Path | None = None
-    """Made by a worker once it is warm, for whoever watches it."""
+    """A file that a worker creates once it is warm, for the supervisor that waits for it."""
     max_images_per_job: int = Field(default=10_000_000, ge=1)
     link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
 
     @model_validator(mode="after")
-    def _refuse_default_secrets(self) -> Self:
-        if self.environment == "production" and self.secret_key.get_secret_value() == DEVELOPMENT_SECRET:
-            raise ValueError("PRODGEN_SECRET_KEY must be set in production")
+    def _check_secret_key(self) -> Self:
+        given = self.secret_key.get_secret_value().strip() if "secret_key" in self.model_fields_set else None
+        local = self.environment == "development" and _is_loopback(self.public_url)
+        may_be_short = local and given != ""
+        if not may_be_short and len(given or "") < SECRET_LENGTH:
+            raise ValueError(
+                f"PRODGEN_SECRET_KEY must have at least {SECRET_LENGTH} characters (`openssl rand -hex 32` "
+                "makes one); it may be left out only in development, with PRODGEN_PUBLIC_URL on this machine"
+            )
         return self
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @lru_cache
 def settings() -> Settings:
-    """The settings of this process; raises ProdgenError naming the variable that makes no sense."""
+    """Return the settings of this process; raises ProdgenError naming the variable that is wrong."""
     try:
         return Settings()
     except ValidationError as error:

@@ -38,7 +38,7 @@ def example() -> dict[str, str]:
 
 def filled() -> dict[str, str]:
     """A .env as an operator would make it: what is empty in the example has got a value."""
-    given = {name: value or f"a-value-for-{name.lower()}" for name, value in example().items()}
+    given = {name: value or f"a-long-value-for-{name.lower()}" for name, value in example().items()}
     return {**given, "FLOWER_BASIC_AUTH": "operator:a-value"}
 
 
