@@ -4,9 +4,8 @@ import re
 
 from api_gateway.services import Services
 from prodgen.errors import NotFound
-from prodgen.jobs.manifests import load_state
+from prodgen.jobs.files import find_record, load_state
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.submission import find_record
 from prodgen.ledger.entries import Progress
 
 _ID = re.compile(r"[0-9a-f]{24}")

@@ -1,17 +1,24 @@
-"""The Celery application: queues and settings.
+"""The Celery application: its queues, its settings, and the tasks that each role of worker loads.
 
-Tasks are doorbells. They carry nothing, may be lost or repeated, and are acknowledged on receipt: what is to
-be done, and whether it has been done, is the ledger's to say.
+A task is a doorbell: "there may be work". It carries no data, may be lost or delivered twice, and is
+acknowledged on receipt. The ledger decides what is to be done and records what has been done.
 """
 
 import os
-from importlib import import_module
 from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_init
 
 from prodgen.settings import settings
+
+TASKS = {
+    "interactive": "workers.generate.tasks",
+    "bulk": "workers.generate.tasks",
+    "training": "workers.train.tasks",
+    "maintenance": "workers.maintain",
+}
+"""The module of tasks that a worker of each queue loads."""
 
 app = Celery("prodgen", broker=settings().redis_url.get_secret_value())
 app.conf.update(
@@ -45,16 +52,14 @@ app.conf.update(
 
 @celeryd_init.connect
 def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
-    """Only a worker loads the tasks; beat, Flower and the gateway know them by name.
+    """Load the tasks of the worker's queues, and no others: only a worker that generates imports torch.
 
-    A training worker loads its own alone: its runs are other processes, and torch has no business in it. In
-    the others, threads that wait for the next parallel step must not spin: encoders and uploads need the
-    cores.
+    Beat, Flower and the gateway load none; they know tasks by name.
     """
     queues = (options or {}).get("queues") or ()
-    if "training" in (queues.split(",") if isinstance(queues, str) else queues):
-        import_module("workers.train.tasks")
-        return
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import_module("workers.generate.tasks")
-    import_module("workers.maintain")
+    names = queues.split(",") if isinstance(queues, str) else [*queues]
+    if {"interactive", "bulk"} & {*names}:
+        # Threads of torch that wait for work must not spin: encoders and uploads need the cores.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for module in dict.fromkeys(TASKS[name] for name in names if name in TASKS):
+        app.loader.import_task_module(module)

@@ -1,4 +1,4 @@
-"""The maintenance beat: lost workers, lost doorbells, jobs to settle, a lost ledger."""
+"""The tasks of a maintenance worker (``-Q maintenance``): expiry, lost doorbells, ends, and recovery."""
 
 import threading
 from collections.abc import Iterator
@@ -6,41 +6,39 @@ from collections.abc import Iterator
 from redis.exceptions import RedisError
 
 from prodgen.errors import Unavailable
-from prodgen.jobs.ending import settle_all
+from prodgen.jobs.ending import settle_jobs
 from prodgen.ledger.entries import Queue
-from prodgen.ledger.roster import Roster
 from prodgen.recovery import ensure
 from prodgen.runs.ending import settle_runs
 from workers.app import app
-from workers.doorbells import ring
-from workers.generate.device import Station, log, station
+from workers.deployment import Deployment, deployment
+from workers.doorbells import log, ring
 
-WAITING_BELLS = 4
-"""Doorbells rung again where none is left; every worker that hears one and has room rings another."""
-
+DOORBELLS = 4
+"""Doorbells rung when a queue has work and none is left. Each worker that finds work rings the next one."""
 GENERATING: tuple[Queue, ...] = ("interactive", "bulk")
-
 
 _ticking = threading.Lock()
 
 
 @app.task(name="maintain.settle")
 def settle() -> str:
-    """Bring jobs that are all made to their end in the store."""
+    """Settle the jobs whose images are all made, and return a line about each for Flower."""
+    here = deployment()
     try:
-        ended = settle_all(station().store, station().ledger)
+        settled = settle_jobs(here.store, here.ledger)
     except Unavailable as error:
         return f"not yet: {error}"
-    return ", ".join(f"job {r.id[:6]} {s.state}: {s.done} images" for r, s in ended) or "nothing to settle"
+    return ", ".join(f"job {r.id[:6]} {s.state}: {s.done} images" for r, s in settled) or "nothing to settle"
 
 
-@app.task(name="maintain.tick", send_events=False)  # Flower would show nothing else
+@app.task(name="maintain.tick", send_events=False)  # else Flower would show little besides ticks
 def tick() -> str:
-    """Whatever is owed to time. A long one, such as a recovery, is not joined by the next."""
+    """Do the periodic maintenance, and return what was done. Skips while the previous tick still runs."""
     if not _ticking.acquire(blocking=False):
-        return "the last tick is still at work"
+        return "the previous tick is still running"
     try:
-        return ", ".join(_tick(station())) or "all is well"
+        return ", ".join(_tick(deployment())) or "nothing to do"
     except (Unavailable, RedisError) as error:
         log.warning("maintenance waits: %s", error)
         return f"not yet: {error}"
@@ -48,23 +46,22 @@ def tick() -> str:
         _ticking.release()
 
 
-def _tick(here: Station) -> Iterator[str]:
-    """Each step, said when it had something to do; the longest comes last."""
+def _tick(here: Deployment) -> Iterator[str]:
+    """Yield a line for each step that had something to do. The steps that may take long come last."""
     if ensure(here.store, here.ledger):
         yield "the ledger was rebuilt"
     if expired := here.ledger.expire():
         yield f"{len(expired)} leases expired"
     for queue in GENERATING:
         if here.ledger.backlog(queue).images and not here.ledger.client.llen(queue):
-            ring(queue, WAITING_BELLS)
+            ring(queue, DOORBELLS)
             yield f"{queue} doorbells rung again"
-    roster = Roster(here.ledger)
-    if lost := roster.expire():
+    if lost := here.roster.expire():
         yield f"{len(lost)} training nodes lost"
-    if roster.wanting() and not here.ledger.client.llen("training"):
+    if here.roster.backlog() and not here.ledger.client.llen("training"):
         ring("training")
         yield "training doorbell rung again"
-    if stopped := settle_runs(here.store, roster):
+    if stopped := settle_runs(here.store, here.roster):
         yield f"{len(stopped)} training runs settled"
-    if ended := settle_all(here.store, here.ledger):
-        yield f"{len(ended)} jobs settled"
+    if settled := settle_jobs(here.store, here.ledger):
+        yield f"{len(settled)} jobs settled"

@@ -10,10 +10,10 @@ from api_gateway.lookup import find_job, find_order
 from api_gateway.services import Services, services
 from api_gateway.views import JobDetails, JobList, JobView
 from prodgen.errors import Unavailable
+from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import TERMINAL
-from prodgen.recovery import finish
 from prodgen.spec.order import JobSpec
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -78,7 +78,7 @@ def cancel(job: str, caller: Generator, here: Here) -> JobDetails:
         if here.ledger.cancel(job) is None:  # a restarted ledger may have forgotten it
             here.ledger.submit(record.entry())
             here.ledger.cancel(job)
-        if finish(here.store, here.ledger, record) is None and _is_cancelled(here, record):
+        if settle_job(here.store, here.ledger, record) is None and _is_cancelled(here, record):
             raise Unavailable("the job is stopped, but this is not yet in the store; ask again")
     return _details(here, record)
 

@@ -1,4 +1,4 @@
-"""A job's images in order, as its published manifests tell."""
+"""Lists a job's images in order, from its published manifests."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -14,27 +14,28 @@ from prodgen.storage.base import Store
 def page(
     store: Store, record: JobRecord, after: int = -1, limit: int = 100
 ) -> tuple[list[ManifestLine], int | None]:
-    """Up to ``limit`` images above index ``after``, in order, and the ``after`` of the next page, if any.
+    """Return up to ``limit`` images above index ``after``, and the ``after`` of the next page or None.
 
-    While a job runs, images may appear between those already seen.
+    While a job runs, images may appear between those of earlier pages.
     """
     lines = list(islice(images(store, record, after), limit + 1))
     return lines[:limit], lines[limit - 1].index if len(lines) > limit else None
 
 
 def images(store: Store, record: JobRecord, after: int = -1) -> Iterator[ManifestLine]:
-    """All images above ``after``, in index order, each once; reads one manifest at a time."""
+    """Yield every image above index ``after`` once, in order. Reads one manifest at a time."""
     for key in _manifests(store, record, (after + 1) // CELL):
         lines = store.get(key).splitlines()
-        seen = max(0, after + 1 - _first(key) * CELL)
-        for line in read_lines(b"\n".join(lines[seen:])):
+        skipped = max(0, after + 1 - _first(key) * CELL)
+        for line in read_lines(b"\n".join(lines[skipped:])):
             if line.index > after:
                 after = line.index
                 yield line
 
 
 def _manifests(store: Store, record: JobRecord, cell: int) -> Iterator[str]:
-    """Manifests that may hold cells from ``cell`` on: the last that begins no later, and all that follow.
+    """Yield the manifests that may hold cells from ``cell`` on: the last that begins at or before it, and
+    later ones.
 
     A lease has at most `MAX_LEASE_CELLS` cells, so the listing need not begin earlier than that.
     """

@@ -1,13 +1,14 @@
-"""How a job ends: its manifests complete, ``state.json`` written, leftovers swept, the ledger told.
+"""Settles jobs: writes a job's end into the store, sweeps leftovers, and closes the job in the ledger.
 
-Every step may be repeated, by two processes at once or after a crash between any two of them.
+Each step can be repeated, by two processes at once or after a crash between any two steps.
 """
 
 import logging
 from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.manifests import choose, folder_of, load_record, load_state, publish, published, spans
+from prodgen.jobs.files import load_record, load_state
+from prodgen.jobs.manifests import cells_of, choose, folder_of, publish, published
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import JobState, Progress
 from prodgen.ledger.ledger import Ledger
@@ -17,55 +18,53 @@ from prodgen.storage.base import Store
 log = logging.getLogger(__name__)
 
 
-def settle_all(store: Store, ledger: Ledger) -> list[tuple[JobRecord, JobState]]:
-    """`finish` every job that waits for it; those that ended now."""
-    ended = []
+def settle_jobs(store: Store, ledger: Ledger) -> list[tuple[JobRecord, JobState]]:
+    """Settle every job that is finishing or cancelled, and return those that were settled now."""
+    settled = []
     for job in ledger.finishing():
         progress = ledger.progress(job)
         try:
             record = progress and load_record(store, progress.tenant, job)
-            state = record and finish(store, ledger, record)
+            state = record and settle_job(store, ledger, record)
         except Unavailable:
             raise
         except (ProdgenError, ValueError):
-            log.exception("job %s cannot be finished", job)
+            log.exception("job %s cannot be settled", job)
             continue
         if record and state:
-            ended.append((record, state))
-    return ended
+            settled.append((record, state))
+    return settled
 
 
-def finish(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
-    """Bring the end of a job into the store and settle it; None, and no end, while images are still owed.
+def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
+    """Settle one job. Returns None, and settles nothing, while images are still owed.
 
-    Call it right after a cancel as well, so that the cancel outlives the ledger.
+    The gateway calls this right after a cancel, so that the cancel survives the loss of the ledger.
     """
-    state = load_state(store, record) or _end(store, ledger, record)
+    state = load_state(store, record) or _write_state(store, ledger, record)
     if state:
         _sweep(store, record)
-        ledger.settle(record.id, state)
+        ledger.close(record.id, state)
     return state
 
 
-def _end(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
+def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
+    """Complete the published manifests, then write state.json.
+
+    Every write that decides follows a check of the ledger's epoch (docs: the ledger and the store).
+    """
     epoch, progress = ledger.epoch(), ledger.progress(record.id)
     if progress is None or progress.state not in ("finishing", "cancelled"):
         return None
-    folder = keys.job(record.tenant, record.id, "manifest/")
-    there = {info.key for info in store.list(folder)}
-    for first, token in ledger.won(record.id).items():
-        own = keys.cell_folder(record.tenant, record.id, first, token) + ".jsonl"
-        if keys.manifest(record.tenant, record.id, first) not in there and ledger.epoch() == epoch:
-            publish(store, record, first, own)
-
-    runs, broken = published(store, record)
-    chosen = choose(runs)
-    made = spans(chosen)
+    _publish_winners(store, ledger, record, epoch)
+    manifests, broken = published(store, record)
+    chosen = choose(manifests)
+    made = cells_of(chosen)
     dead = sorted(set(progress.dead) - made)
     missing = set(range(record.cells)) - made - set(dead)
     if ledger.epoch() != epoch:
         return None
-    store.delete([*broken, *(run.manifest for run in set(runs).difference(chosen))])
+    store.delete([*broken, *(manifest.key for manifest in set(manifests).difference(chosen))])
     if missing and progress.state == "finishing":
         log.warning("job %s: %d cells are not in the store and are made again", record.id, len(missing))
         ledger.give_back(record.id, missing)
@@ -74,14 +73,23 @@ def _end(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
     state = _state(record, progress, made, dead)
     now = ledger.progress(record.id)
     if ledger.epoch() != epoch or now is None or now.state != progress.state:
-        return None  # the ledger was rebuilt meanwhile, or another process came first
+        return None  # the ledger was rebuilt meanwhile, or another process settled the job
     data = state.model_dump_json(indent=1).encode()
     store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
     return state
 
 
+def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str | None) -> None:
+    """Publish the manifests of counted leases whose workers died before they published."""
+    there = {info.key for info in store.list(keys.job(record.tenant, record.id, "manifest/"))}
+    for first, token in ledger.won(record.id).items():
+        reported_key = keys.cell_folder(record.tenant, record.id, first, token) + ".jsonl"
+        if keys.manifest(record.tenant, record.id, first) not in there and ledger.epoch() == epoch:
+            publish(store, record, first, reported_key)
+
+
 def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int]) -> JobState:
-    """The end; the same whoever writes it, since ``finished`` is when the ledger saw it."""
+    """Return the job's end. All processes write the same one, since ``finished`` is the ledger's time."""
     done = sum(len(record.indices(cell, 1)) for cell in made)
     finished = datetime.fromtimestamp(progress.updated, UTC)
     if progress.state == "cancelled":
@@ -96,11 +104,11 @@ def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int
 
 
 def _sweep(store: Store, record: JobRecord) -> None:
-    """Delete what no published manifest names: losers' images, and the tokens' own manifests."""
-    runs, broken = published(store, record)
+    """Delete what no published manifest names: images of leases that lost, and reported manifests."""
+    manifests, broken = published(store, record)
     if broken:
-        log.warning("job %s: not swept, since %s cannot be read", record.id, broken[0])
+        log.warning("job %s was not swept, since %s cannot be read", record.id, broken[0])
         return
-    kept = {run.folder for run in runs}
+    kept = {manifest.folder for manifest in manifests}
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
     store.delete(info.key for info in found if info.key.endswith(".jsonl") or folder_of(info.key) not in kept)

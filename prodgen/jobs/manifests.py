@@ -1,4 +1,8 @@
-"""What the store holds of a job: runs of cells, each a manifest and the images that it names."""
+"""The manifests of a job in the store. Each lists the images of one lease.
+
+A lease first writes a manifest of its own, ``cells/{first}.{token}.jsonl`` (a reported manifest). The copy of
+the lease that won, ``manifest/{first}.jsonl``, is the one that readers see (a published manifest).
+"""
 
 import json
 from bisect import bisect_right
@@ -10,7 +14,6 @@ from typing import TypeVar
 
 from prodgen.errors import NotFound
 from prodgen.jobs.record import JobRecord
-from prodgen.ledger.entries import JobState
 from prodgen.spec.order import CELL, cells
 from prodgen.storage import keys
 from prodgen.storage.base import ObjectInfo, Store
@@ -18,97 +21,91 @@ from prodgen.storage.base import ObjectInfo, Store
 T = TypeVar("T")
 R = TypeVar("R")
 
-Beat = Callable[[], None]
-"""Called between the steps of long work, to say that it goes on; raises to stop it."""
+Heartbeat = Callable[[], None]
+"""Called between the steps of long work. Reports that the work is alive, and raises to stop it."""
 
 THREADS = 8
-"""That many requests to the store at once."""
+"""Requests to the store at once."""
 
 
 @dataclass(frozen=True, order=True)
-class Run:
-    """Cells [first, end), whose images lie under ``folder`` (``{first:09d}.{token}``), says ``manifest``."""
+class Manifest:
+    """A manifest of the cells [first, end), stored as ``key``.
+
+    The images lie under ``folder``, which is ``{first:09d}.{token}``.
+    """
 
     first: int
     end: int
     images: int
     folder: str
-    manifest: str
+    key: str
 
     @property
-    def span(self) -> range:
-        """The cells."""
+    def cells(self) -> range:
+        """The cells whose images the manifest lists."""
         return range(self.first, self.end)
 
 
-def load_record(store: Store, tenant: str, job: str) -> JobRecord:
-    """What was ordered; raises NotFound."""
-    return JobRecord.model_validate_json(store.get(keys.job(tenant, job, "job.json")))
+def published(
+    store: Store, record: JobRecord, beat: Heartbeat = lambda: None
+) -> tuple[list[Manifest], list[str]]:
+    """Return the published manifests, and the keys of those that cannot be read."""
+    return _read_all(store, record, store.list(keys.job(record.tenant, record.id, "manifest/")), beat)
 
 
-def load_state(store: Store, record: JobRecord) -> JobState | None:
-    """How the job ended, if it has."""
+def published_at(store: Store, record: JobRecord, first: int) -> Manifest | None:
+    """Return the published manifest that begins at cell ``first``, or None."""
     with suppress(NotFound):
-        return JobState.model_validate_json(store.get(keys.job(record.tenant, record.id, "state.json")))
+        return _read(store, record, store.stat(keys.manifest(record.tenant, record.id, first)))
     return None
 
 
-def published(store: Store, record: JobRecord, beat: Beat = lambda: None) -> tuple[list[Run], list[str]]:
-    """The runs whose manifests are published, and the keys of manifests that are unreadable."""
-    return _runs(store, record, store.list(keys.job(record.tenant, record.id, "manifest/")), beat)
-
-
-def published_at(store: Store, record: JobRecord, first: int) -> Run | None:
-    """The published run that begins at cell ``first``."""
-    with suppress(NotFound):
-        return _run(store, record, store.stat(keys.manifest(record.tenant, record.id, first)))
-    return None
-
-
-def reported(store: Store, record: JobRecord, beat: Beat = lambda: None) -> list[Run]:
-    """The runs that some lease has made whole, whether or not it was counted."""
+def reported(store: Store, record: JobRecord, beat: Heartbeat = lambda: None) -> list[Manifest]:
+    """Return the manifests that leases reported, whether or not the ledger counted the lease."""
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
-    return _runs(store, record, (info for info in found if info.key.endswith(".jsonl")), beat)[0]
+    return _read_all(store, record, (info for info in found if info.key.endswith(".jsonl")), beat)[0]
 
 
-def choose(candidates: Iterable[Run], given: Iterable[Run] = ()) -> list[Run]:
-    """Of the candidates that share no cell with ``given``, those that hold most images, each cell once.
+def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> list[Manifest]:
+    """Choose the candidates with the most images of which no two share a cell, and none shares one with
+    ``given``.
 
-    Counted leases share no cell, so whatever is chosen holds no fewer images than the ledger had counted.
+    Leases that the ledger counted share no cell, so the choice holds at least as many images as were counted.
     """
-    held = spans(given)
-    runs = sorted((run for run in candidates if held.isdisjoint(run.span)), key=lambda run: (run.end, run))
-    ends = [run.end for run in runs]
-    most = [0]  # images, by the number of runs considered
-    for at, run in enumerate(runs):
-        most.append(max(most[-1], most[bisect_right(ends, run.first, hi=at)] + run.images))
-    chosen: list[Run] = []
-    at = len(runs)
+    taken = cells_of(given)
+    manifests = sorted((m for m in candidates if taken.isdisjoint(m.cells)), key=lambda m: (m.end, m))
+    ends = [manifest.end for manifest in manifests]
+    most = [0]  # images of the best choice among the first n manifests
+    for at, manifest in enumerate(manifests):
+        most.append(max(most[-1], most[bisect_right(ends, manifest.first, hi=at)] + manifest.images))
+    chosen: list[Manifest] = []
+    at = len(manifests)
     while at:
         at -= 1
         if most[at + 1] > most[at]:
-            chosen.append(runs[at])
-            at = bisect_right(ends, runs[at].first, hi=at)
+            chosen.append(manifests[at])
+            at = bisect_right(ends, manifests[at].first, hi=at)
     return chosen[::-1]
 
 
-def publish(store: Store, record: JobRecord, first: int, token_manifest: str) -> bool:
-    """Make a lease's own manifest the one that readers see; False if it is not there."""
+def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> bool:
+    """Copy a reported manifest to where readers look. Returns False if the reported one does not exist."""
     try:
-        lines = store.get(token_manifest)
+        lines = store.get(reported_key)
     except NotFound:
         return False
     store.put(keys.manifest(record.tenant, record.id, first), lines, "application/jsonl")
     return True
 
 
-def spans(runs: Iterable[Run]) -> set[int]:
-    """All the cells of the runs."""
-    return {cell for run in runs for cell in run.span}
+def cells_of(manifests: Iterable[Manifest]) -> set[int]:
+    """Return all cells of the manifests."""
+    return {cell for manifest in manifests for cell in manifest.cells}
 
 
 def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """``work`` on each item, a few at once; the first failure stops it all."""
+    """Call ``work`` on each item in a few threads, and yield the results in order. An error stops all."""
     pool = ThreadPoolExecutor(THREADS)
     try:
         yield from pool.map(work, items)
@@ -117,29 +114,29 @@ def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 
 def folder_of(key: str) -> str:
-    """``{first:09d}.{token}`` of an object under cells/, be it a tar, a manifest or an image."""
+    """Return the ``{first:09d}.{token}`` of an object under cells/: a tar, a manifest or an image."""
     name = key.partition("/cells/")[2].partition("/")[0]
     return name.removesuffix(".tar").removesuffix(".jsonl")
 
 
-def _runs(
-    store: Store, record: JobRecord, found: Iterable[ObjectInfo], beat: Beat
-) -> tuple[list[Run], list[str]]:
-    def look(info: ObjectInfo) -> Run | None:
+def _read_all(
+    store: Store, record: JobRecord, found: Iterable[ObjectInfo], beat: Heartbeat
+) -> tuple[list[Manifest], list[str]]:
+    def read(info: ObjectInfo) -> Manifest | None:
         beat()
-        return _run(store, record, info)
+        return _read(store, record, info)
 
     infos = []
     for info in found:
         beat()
         infos.append(info)
-    runs = list(in_threads(look, infos))
-    broken = [info.key for info, run in zip(infos, runs, strict=True) if run is None]
-    return [run for run in runs if run], broken
+    manifests = list(in_threads(read, infos))
+    broken = [info.key for info, manifest in zip(infos, manifests, strict=True) if manifest is None]
+    return [manifest for manifest in manifests if manifest], broken
 
 
-def _run(store: Store, record: JobRecord, info: ObjectInfo) -> Run | None:
-    """The run of a manifest, by its name and its last line alone; None if it is broken."""
+def _read(store: Store, record: JobRecord, info: ObjectInfo) -> Manifest | None:
+    """Read a manifest's name and last line, which tell all that is needed. Returns None if it is broken."""
     first = int(info.key.rpartition("/")[2][:9])
     try:
         line = json.loads(_last_line(store, info))
@@ -149,7 +146,7 @@ def _run(store: Store, record: JobRecord, info: ObjectInfo) -> Run | None:
     whole = stop == record.total or (stop % CELL == 0 and stop < record.total)
     if not whole or stop <= first * CELL or not folder:
         return None
-    return Run(first, cells(stop), stop - first * CELL, folder, info.key)
+    return Manifest(first, cells(stop), stop - first * CELL, folder, info.key)
 
 
 def _last_line(store: Store, info: ObjectInfo) -> bytes:

@@ -1,4 +1,4 @@
-"""The two files of a job in the store: what was ordered (job.json), and how it ended (state.json)."""
+"""job.json: what was ordered."""
 
 import hashlib
 from datetime import datetime
@@ -14,10 +14,11 @@ LEASE_PIXELS = 1 << 24
 
 
 class JobRecord(BaseModel):
-    """job.json: written before the order is acknowledged, never changed after.
+    """job.json: written before the order is acknowledged, and never changed.
 
-    ``model`` is the resolved ``name@version`` and ``model_prefix`` that version's folder in the store, so
-    that a job never mixes versions. ``items`` tells whether items.jsonl lies beside it.
+    ``model`` is the resolved ``name@version`` and ``model_prefix`` that version's folder in the store, so a
+    job never mixes versions. ``items`` tells whether items.jsonl lies beside it. ``request_id`` is the id of
+    the HTTP request that placed the order, which logs carry.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,24 +33,25 @@ class JobRecord(BaseModel):
     packaging: Literal["files", "tar"]
     items: bool = False
     request_digest: str
+    request_id: str | None = None
 
     @property
     def cells(self) -> int:
-        """How many cells the order is cut into."""
+        """How many cells the job has."""
         return cells(self.total)
 
     def indices(self, first: int, count: int) -> range:
-        """The image indices of ``count`` cells from cell ``first``."""
+        """Return the image indices of ``count`` cells from cell ``first``."""
         return range(first * CELL, min((first + count) * CELL, self.total))
 
     def entry(self, weight: float = 1.0) -> JobEntry:
-        """The job as the ledger knows it; ``weight`` is the tenant's."""
-        pixels = (self.spec.finish.size or 1) ** 2  # a model's own size is small, and in its rate already
+        """Return the job as the ledger knows it. ``weight`` is the tenant's."""
+        pixels = (self.spec.finish.size or 1) ** 2  # a model's own size is small, and already in its rate
         lease_cells = min(MAX_LEASE_CELLS, max(1, LEASE_PIXELS // (CELL * pixels)))
         created = self.created.timestamp()
         return JobEntry(self.id, self.tenant, self.spec.priority, self.total, weight, created, lease_cells)
 
 
 def request_digest(body: JobSpec) -> str:
-    """Tells a repeated request from a different one under the same idempotency key."""
+    """Return a digest that differs for two different requests under one idempotency key."""
     return hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).hexdigest()

@@ -1,6 +1,11 @@
-"""The worker's side of the protocol (see `prodgen.recovery`)."""
+"""What a worker does with a lease's images once they are in the store: report them, or discard them.
 
-from prodgen.jobs.manifests import load_state, published_at
+The order of the steps is the protocol between the ledger and the store
+(``docs/explanation/ledger-and-store.md``).
+"""
+
+from prodgen.jobs.files import load_state
+from prodgen.jobs.manifests import published_at
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import Lease
 from prodgen.ledger.ledger import Ledger
@@ -10,36 +15,36 @@ from prodgen.storage.base import Store
 
 
 def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
-    """All images of a lease are in the store, as ``manifest`` says: True if they count.
+    """Report the images of a lease, all of which are in the store. Returns whether they count.
 
-    May be called again after `prodgen.errors.Unavailable`. After False the caller must not delete anything: a
-    recovery may have taken these images for the job's.
+    May be called again after `prodgen.errors.Unavailable`. After False the caller must delete nothing: a
+    recovery may have published these images.
     """
     store.put(f"{_folder(lease)}.jsonl", manifest, "application/jsonl")
     try:
         counted = ledger.complete(lease.token)
     except LedgerLost:
-        _leave_nothing_with_the_ended(store, record, lease)
+        _discard_if_ended(store, record, lease)
         raise
     if not counted:
-        _leave_nothing_with_the_ended(store, record, lease)
+        _discard_if_ended(store, record, lease)
         return False
-    if lease.token.partition("-")[0] == ledger.epoch():  # else a recovery has seen to these cells
+    if lease.token.partition("-")[0] == ledger.epoch():  # else a recovery has published these cells
         store.put(keys.manifest(record.tenant, record.id, lease.first), manifest, "application/jsonl")
     return True
 
 
 def discard(store: Store, record: JobRecord, lease: Lease) -> None:
-    """The lease was lost before `report`, or the job has ended: delete what it wrote, unless adopted."""
-    run = published_at(store, record, lease.first)
+    """Delete what a lost lease wrote before its report, unless a recovery has published it."""
+    manifest = published_at(store, record, lease.first)
     folder = _folder(lease)
-    if run and folder.endswith(run.folder):
+    if manifest and folder.endswith(manifest.folder):
         return
     store.delete([f"{folder}.jsonl", f"{folder}.tar", *(info.key for info in store.list(f"{folder}/"))])
 
 
-def _leave_nothing_with_the_ended(store: Store, record: JobRecord, lease: Lease) -> None:
-    """What is not counted is swept at the job's end; after that nobody adopts it, and nobody sweeps."""
+def _discard_if_ended(store: Store, record: JobRecord, lease: Lease) -> None:
+    """Discard a lease of a settled job, which no later sweep would visit."""
     if load_state(store, record):
         discard(store, record, lease)
 

@@ -1,13 +1,12 @@
-"""The one way by which an order becomes a job."""
+"""Turns an order into a job. The CLI, HTTP and Python all place orders through `submit`."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
 from prodgen.errors import Conflict, NotFound, ProdgenError
-from prodgen.jobs.manifests import load_record, load_state
+from prodgen.jobs.files import find_record, load_state
 from prodgen.jobs.order_file import read_order
 from prodgen.jobs.record import JobRecord, request_digest
 from prodgen.ledger.ledger import Ledger
@@ -19,18 +18,19 @@ from prodgen.spec.names import stable_id
 from prodgen.spec.order import Expansion, Item, JobSpec
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.tenants import tenant_weight
 
 INTERACTIVE_IMAGES = 64
-"""The largest order that a person may wait for."""
+"""The most images of an interactive order."""
 FILES_IMAGES = 512
-"""The largest order that ``packaging: auto`` stores as one object an image."""
+"""The most images of a job that ``packaging: auto`` stores as one object an image."""
 
 _Items = TypeAdapter(list[Item])
 
 
 @dataclass(frozen=True)
 class _Checked:
-    """An order that can be made, before anything is written."""
+    """An order that can be made. Nothing is written yet."""
 
     version: Version
     items: list[Item] | None
@@ -38,40 +38,40 @@ class _Checked:
 
 
 def submit(
-    store: Store, ledger: Ledger, settings: Settings, tenant: str, spec: JobSpec, idempotency_key: str
+    store: Store,
+    ledger: Ledger,
+    settings: Settings,
+    tenant: str,
+    spec: JobSpec,
+    idempotency_key: str,
+    *,
+    request_id: str | None = None,
 ) -> tuple[JobRecord, bool]:
-    """The job of this order, and whether it is new.
+    """Place an order. Returns its job, and whether the job is new.
 
-    The same key with the same order gives the first job, entered if the first attempt died half way; with
-    another order it raises Conflict. Nothing is written unless the whole order can be made.
+    The same key with the same order returns the first job, and enters it if the first call died half way. The
+    same key with another order raises Conflict. Nothing is written unless the whole order can be made.
     """
     if ledger.epoch() is None:
         raise LedgerLost
     job = stable_id(tenant, idempotency_key)
     if record := find_record(store, tenant, job):
-        return _again(store, ledger, record, spec), False
+        return _resubmit(store, ledger, record, spec), False
     checked = _check(store, settings, tenant, spec)
     with lock(ledger, job):
         if record := find_record(store, tenant, job):
-            return _again(store, ledger, record, spec), False
-        record = _write(store, tenant, job, spec, checked)
-        ledger.submit(record.entry())
+            return _resubmit(store, ledger, record, spec), False
+        record = _write(store, tenant, job, spec, checked, request_id)
+        ledger.submit(record.entry(tenant_weight(store, tenant)))
         return record, True
 
 
-def find_record(store: Store, tenant: str, job: str) -> JobRecord | None:
-    """job.json of the tenant's job, if there is such a job."""
-    with suppress(NotFound):
-        return load_record(store, tenant, job)
-    return None
-
-
 def load_images(store: Store, record: JobRecord) -> Expansion:
-    """Which image each index of the job is."""
+    """Return the images of a job: a sequence that maps each index to its image."""
     items = None
     if record.items:
         data = store.get(keys.job(record.tenant, record.id, "items.jsonl"))
-        items = _Items.validate_json(b"[" + b",".join(data.splitlines()) + b"]")  # one parse is the quickest
+        items = _Items.validate_json(b"[" + b",".join(data.splitlines()) + b"]")  # one parse is the fastest
     return Expansion(record.spec, items, load_config(store, record.model_prefix).attributes)
 
 
@@ -107,8 +107,10 @@ def _uploaded(store: Store, tenant: str, spec: JobSpec, digest: str, version: Ve
     return read_order(data, [attribute.name for attribute in version.config.attributes.attributes])
 
 
-def _write(store: Store, tenant: str, job: str, spec: JobSpec, checked: _Checked) -> JobRecord:
-    """Items first, then job.json: a job that can be seen is whole."""
+def _write(
+    store: Store, tenant: str, job: str, spec: JobSpec, checked: _Checked, request_id: str | None
+) -> JobRecord:
+    """Write items.jsonl first and job.json last, so that a job that can be seen is complete."""
     packaging = spec.output.packaging
     if packaging == "auto":
         packaging = "files" if checked.total <= FILES_IMAGES else "tar"
@@ -123,25 +125,25 @@ def _write(store: Store, tenant: str, job: str, spec: JobSpec, checked: _Checked
         packaging=packaging,
         items=checked.items is not None,
         request_digest=request_digest(spec),
+        request_id=request_id,
     )
     if checked.items is not None:
         lines = b"".join(
             item.model_dump_json(exclude_defaults=True).encode() + b"\n" for item in checked.items
         )
         store.put(keys.job(tenant, job, "items.jsonl"), lines, "application/jsonl")
-    store.put(
-        keys.job(tenant, job, "job.json"), record.model_dump_json(indent=1).encode(), "application/json"
-    )
+    data = record.model_dump_json(indent=1).encode()
+    store.put(keys.job(tenant, job, "job.json"), data, "application/json")
     return record
 
 
-def _again(store: Store, ledger: Ledger, record: JobRecord, spec: JobSpec) -> JobRecord:
-    """The job that this order's key already has, owed unless it has ended."""
+def _resubmit(store: Store, ledger: Ledger, record: JobRecord, spec: JobSpec) -> JobRecord:
+    """Return the job that the key already has, and enter it in the ledger unless it has ended."""
     if record.request_digest != request_digest(spec):
         raise Conflict(
             "this idempotency key belongs to a different order; use a new key for a new order",
             param="Idempotency-Key",
         )
     if load_state(store, record) is None:
-        ledger.submit(record.entry())
+        ledger.submit(record.entry(tenant_weight(store, record.tenant)))
     return record

@@ -1,11 +1,11 @@
-"""The ledger decides who makes what: every job, lease and count, in Redis (>= 7) or Valkey.
+"""The ledger decides which worker makes which images. It lives in Redis (>= 7) or Valkey.
 
-A job's images are cut into cells; two bits a cell say whether it is taken and whether it is made. Workers
-lease runs of cells and report them; work is owed until it is counted here, and counted once. Each change is
-one Lua script (``scripts/*.lua``), so it happens whole or not at all; the clock is the server's own.
+Each job's images are cut into cells. Two bits a cell say whether a lease has taken it and whether it is made.
+Workers lease ranges of cells and report them; each cell is counted once. Each change is one Lua script
+(``scripts/*.lua``), so it happens whole or not at all. All times are the server's own.
 
-Everything here can be rebuilt from the store (`prodgen.recovery`). Until that has happened after a wipe,
-every method that decides something raises `LedgerLost`.
+The ledger can be rebuilt from the store (`prodgen.recovery`). After a wipe, and until it is rebuilt, every
+method that decides something raises `LedgerLost`.
 """
 
 import secrets
@@ -33,11 +33,14 @@ from prodgen.spec.names import check_name
 from prodgen.spec.order import CELL
 
 RECOVERY_SECONDS = 30
-"""A recovery silent for so long is taken for dead."""
+"""A recovery that has not renewed its right for so long counts as dead."""
 
 
 class Ledger:
-    """The jobs of one deployment. Safe to share between threads."""
+    """The jobs of one deployment. Threads may share it.
+
+    ``lease_seconds``: how long a lease lasts unless its worker renews it. ``prefix`` begins every Redis key.
+    """
 
     def __init__(self, client: "redis.Redis", lease_seconds: float = 30.0, prefix: str = "prodgen") -> None:
         self.client = client
@@ -49,115 +52,116 @@ class Ledger:
     # Orders
 
     def submit(self, entry: JobEntry) -> bool:
-        """Owe the images of an order; False, changing nothing, when the job is already known."""
-        return bool(self.scripts.run("submit", *replies.identity(entry)))
+        """Enter a job, whose images are owed from now on. Returns False if the job is known already."""
+        return bool(self.scripts.call("submit", *replies.identity(entry)))
 
     def cancel(self, job: str) -> State | None:
-        """Stop a job and return its state (None if unknown): what has ended, or is finishing, stays."""
-        return cast("State | None", self.scripts.run("cancel", job))
+        """Cancel a job and return its state, or None if unknown. A finishing or ended job stays as it is."""
+        return cast("State | None", self.scripts.call("cancel", job))
 
     def progress(self, job: str) -> Progress | None:
-        """Where the job stands; None for an unknown one."""
-        views = self.scripts.run("view", job)
+        """Return a job's state and counts, or None if it is unknown."""
+        views = self.scripts.call("view", job)
         return replies.progress(*views[0]) if views else None
 
     def jobs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[Progress]:
-        """A tenant's jobs, newest first; ``before`` is the id of the last one seen."""
-        found = self.scripts.run("list", tenant, before or "", max(1, limit))
-        return [replies.progress(*view) for view in self.scripts.run("view", *found)]
+        """Return a page of a tenant's jobs, newest first, of those older than the job ``before``."""
+        found = self.scripts.call("list", tenant, before or "", max(1, limit))
+        return [replies.progress(*view) for view in self.scripts.call("view", *found)]
 
-    def events(self, job: str, after: str = "0", block_ms: int = 0) -> list[Event]:
-        """What happened to the job after event ``after`` ("0" for all that is kept), oldest first.
+    def events(self, job: str, after: str = "0") -> list[Event]:
+        """Return a job's events after the event ``after`` ("0" for all), oldest first.
 
-        Waits up to ``block_ms`` for the first one, but never as long as the client's socket timeout. The
-        stream keeps about the last thousand.
+        The ledger keeps about the last thousand events of a job.
         """
-        entries = self.scripts.entries(f"job:{job}:events", after, block_ms)
-        return [replies.event(id, fields) for id, fields in entries]
+        return [replies.event(id, fields) for id, fields in self.scripts.entries(f"job:{job}:events", after)]
 
     def backlog(self, queue: Queue) -> Backlog:
-        """How much a queue owes, and for how long."""
-        images, leases, microseconds = self.scripts.run("backlog", queue)
+        """Return how many images a queue owes, and how old its oldest waiting job is."""
+        images, leases, microseconds = self.scripts.call("backlog", queue)
         return Backlog(queue, images, microseconds / 1_000_000, leases)
 
-    # Work
+    # Leases
 
     def lease(self, queue: Queue, worker: str, images: int) -> Lease | None:
-        """The fairest job's next cells, about so many images and at least one cell.
+        """Lease the next cells of the job whose turn it is: about ``images`` images, at least one cell.
 
-        None if there is nothing for this worker now. A worker that holds nothing may be given a cell that
-        killed another; while it holds that one it is given nothing else.
+        Returns None if there is nothing for this worker now. A worker that holds no lease may receive one
+        suspect cell alone, and receives nothing else while it holds that cell.
         """
         wanted = max(1, min(images // CELL, MAX_LEASE_CELLS))
-        answer = self.scripts.run("lease", queue, worker, wanted, self._microseconds)
+        answer = self.scripts.call("lease", queue, worker, wanted, self._microseconds)
         return replies.lease(answer) if answer else None
 
     def renew(self, tokens: Iterable[str]) -> dict[str, Held]:
-        """Move the deadlines of held leases on; tells which are lost, and which belong to a cancelled job."""
+        """Extend the deadlines of leases. Returns for each: held, lost, or cancelled with its job."""
         asked = list(tokens)
-        return dict(zip(asked, self.scripts.run("renew", self._microseconds, *asked), strict=True))
+        return dict(zip(asked, self.scripts.call("renew", self._microseconds, *asked), strict=True))
 
     def complete(self, token: str) -> bool:
-        """Count the cells of a lease: True for the winner, whose manifest is to be published.
+        """Count the cells of a lease. True: the lease won, and its worker must publish its manifest.
 
-        A winner that asks again, because the answer was lost on the way, hears True again for five minutes.
+        A worker whose answer was lost may ask again, and receives the same answer for five minutes.
         """
-        return bool(self.scripts.run("complete", token))
+        return bool(self.scripts.call("complete", token))
 
     def release(self, token: str) -> None:
-        """Hand a lease back without blame, its cells not made."""
-        self.scripts.run("release", token)
+        """Return a lease without blame. Its cells are owed again."""
+        self.scripts.call("release", token)
 
     def fail(self, token: str, message: str) -> None:
-        """The work raised. One cell gets a strike; of several each is next run alone."""
-        self.scripts.run("fail", token, message[:500])
+        """Report a lease whose images failed. A single cell gets a strike; several become suspects."""
+        self.scripts.call("fail", token, message[:500])
 
     def expire(self) -> list[Lease]:
-        """End the leases past their deadline; their workers are taken for dead."""
+        """End and return the leases whose deadlines have passed. Their workers count as dead."""
         expired: list[Lease] = []
-        while batch := self.scripts.run("expire", 100):
+        while batch := self.scripts.call("expire", 100):
             expired += map(replies.lease, batch)
         return expired
 
-    # The end
+    # Ends
 
     def finishing(self) -> list[str]:
-        """Jobs that are all made, or cancelled, and whose end is not yet known to be in the store."""
+        """Return the jobs that are all made, or cancelled, and not yet settled."""
         return sorted(self.scripts.read("smembers", "finishing"))
 
     def won(self, job: str) -> dict[int, str]:
-        """The first cell of each counted lease and its token, until the job is settled."""
-        won = self.scripts.read("hgetall", "job", job, "won")
-        return {int(first): token for first, token in won.items()}
+        """Return the first cell and the token of each counted lease of a job that is not yet closed."""
+        found = self.scripts.read("hgetall", "job", job, "won")
+        return {int(first): token for first, token in found.items()}
 
     def give_back(self, job: str, missing: Iterable[int]) -> bool:
-        """Owe again those cells of a finishing job whose images are not in the store after all."""
-        return bool(self.scripts.run("give_back", job, *missing))
+        """Owe cells of a finishing job again because their images are not in the store."""
+        return bool(self.scripts.call("give_back", job, *missing))
 
-    def settle(self, job: str, state: JobState) -> None:
-        """The job's end is in the store: keep a line of it for listing, and never change it again."""
+    def close(self, job: str, state: JobState) -> None:
+        """Record that a job's end is in the store. The ledger keeps only what lists show of it."""
         end = (state.state, state.done, state.error or "", state.finished.timestamp())
-        self.scripts.run("settle", job, *end, *state.dead)
+        self.scripts.call("close", job, *end, *state.dead)
 
     # Recovery
 
     def epoch(self) -> str | None:
-        """The name of this life of the ledger, which every token begins with; None when it is lost."""
+        """Return the epoch: a random name given each time the ledger is rebuilt. None: the ledger is lost.
+
+        Every token begins with the epoch in which it was given.
+        """
         return cast("str | None", self.scripts.read("get", "epoch"))
 
-    def begin(self) -> str | None:
-        """The right to rebuild a lost ledger; None if it is open, or another recovery is at it."""
+    def begin_recovery(self) -> str | None:
+        """Return the right to rebuild a lost ledger, or None if it is open or another recovery runs."""
         recovery = secrets.token_hex(8)
-        return recovery if self.scripts.run("begin", recovery, RECOVERY_SECONDS) else None
+        return recovery if self.scripts.call("recovery_begin", recovery, RECOVERY_SECONDS) else None
 
-    def keep(self, recovery: str) -> None:
-        """Say that the recovery is still at it; raises LedgerLost if it has lost its right."""
-        self.scripts.run("keep", recovery, RECOVERY_SECONDS)
+    def renew_recovery(self, recovery: str) -> None:
+        """Keep the right to rebuild the ledger. Raises LedgerLost if another recovery has taken it."""
+        self.scripts.call("recovery_renew", recovery, RECOVERY_SECONDS)
 
     def clear(self, recovery: str) -> None:
-        """Drop whatever a lost ledger, or a recovery that died, has left."""
+        """Delete what a lost ledger or a recovery that died has left."""
         cursor = "0"
-        while (cursor := self.scripts.run("clear", recovery, cursor)) != "0":
+        while (cursor := self.scripts.call("recovery_clear", recovery, cursor)) != "0":
             pass
 
     def restore(
@@ -168,35 +172,35 @@ class Ledger:
         state: JobState | None,
         recovery: str = "",
     ) -> bool:
-        """Enter a job as the store knows it: with ``done`` and ``dead`` cells, the rest owed, or ended.
+        """Enter a job as the store knows it: ended if it has a ``state``, else with its ``done`` and ``dead``
+        cells.
 
-        False, changing nothing, for a known job. Without ``recovery`` the ledger must be open.
+        Returns False, and changes nothing, for a known job. Without ``recovery`` the ledger must be open.
         """
         made, aside = set(done), set(state.dead if state else dead)
         bitmaps = [replies.bitmap(cells, entry.total) for cells in (made, made | aside)]
         name = state.state if state else "running" if made or aside else "queued"
         images = state.done if state else replies.images(made, entry.total)
-        # What runs is owed anew from now on; to all others nothing has happened.
+        # '' is now: a running job is owed anew from now on. To all other jobs nothing has happened.
         updated = state.finished.timestamp() if state else entry.created if name == "queued" else ""
         standing = (name, images, replies.images(aside, entry.total), (state and state.error) or "", updated)
-        run = self.scripts.run
-        return bool(run("restore", recovery, *replies.identity(entry), *bitmaps, *standing, *sorted(aside)))
+        arguments = (*replies.identity(entry), *bitmaps, *standing, *sorted(aside))
+        return bool(self.scripts.call("restore", recovery, *arguments))
 
     def open(self, recovery: str) -> str:
-        """Everything is restored: the ledger lives, under a new epoch."""
+        """End a recovery: open the ledger under a new epoch, and return the epoch."""
         epoch = secrets.token_hex(6)
-        self.scripts.run("open", recovery, epoch, self._server())
+        self.scripts.call("recovery_open", recovery, epoch, self._server())
         return epoch
 
-    def restarted(self) -> bool:
-        """Whether the server is another process than when this was last `checked`: it may have forgotten the
-        last moments before its end."""
+    def server_restarted(self) -> bool:
+        """Return whether Redis has restarted since `note_server`. It may have lost its last second."""
         return bool(self.scripts.read("get", "server") != self._server())
 
-    def checked(self) -> None:
-        """What the restarted server may have forgotten has been looked up in the store."""
+    def note_server(self) -> None:
+        """Remember the running server, once the losses of its restart have been restored from the store."""
         try:
-            self.client.set(self._key("server"), self._server())
+            self.client.set(f"{self.prefix}server", self._server())
         except RedisError as error:
             raise translated(error) from error
 
@@ -205,6 +209,3 @@ class Ledger:
             return str(text(self.client.info("server")).get("run_id", ""))
         except RedisError as error:
             raise translated(error) from error
-
-    def _key(self, *parts: str) -> str:
-        return self.prefix + ":".join(parts)

@@ -17,12 +17,12 @@ import uvicorn
 from api_gateway.app import create_app
 from prodgen.access import Scope
 from prodgen.connections import connect_ledger
-from prodgen.jobs.manifests import load_record
+from prodgen.jobs.ending import settle_job
+from prodgen.jobs.files import load_record
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import report
 from prodgen.jobs.submission import load_images
 from prodgen.ledger.entries import Lease, Queue
-from prodgen.recovery import finish
 from prodgen.settings import Settings
 from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine, write_lines
@@ -120,7 +120,7 @@ class Gateway:
             cells -= lease.job == job
             owner = load_record(self.store, lease.tenant, lease.job)
             assert report(self.store, self.ledger, owner, lease, write_lines(self._make(owner, lease)))
-            if finish(self.store, self.ledger, record):
+            if settle_job(self.store, self.ledger, record):
                 break
         return record
 

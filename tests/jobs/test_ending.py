@@ -4,11 +4,11 @@ import pytest
 import redis
 
 from prodgen.jobs import delivery
+from prodgen.jobs.ending import settle_job, settle_jobs
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import discard
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.recovery import finish, settle_all
 from prodgen.storage import keys
 from tests.jobs.workshop import ended, new_record, order, paint, work, work_off
 from tests.ledger.memory import MemoryStore
@@ -36,12 +36,12 @@ def test_a_finished_order_is_whole_and_leaves_nothing_else_behind(
 ) -> None:
     record = order(memory, ledger, new_record("j", 300, packaging=packaging))  # type: ignore[arg-type]
     work_off(memory, ledger, record)
-    [(_, state)] = settle_all(memory, ledger)
+    [(_, state)] = settle_jobs(memory, ledger)
     assert (state.state, state.done) == ("succeeded", 300)
     assert delivered(memory, record) == list(range(300))
     named = {line.object for line in delivery.images(memory, record)}
     assert {keys.job("ada", "j", "cells/") + name for name in under(memory, record, "cells/")} == named
-    assert settle_all(memory, ledger) == []
+    assert settle_jobs(memory, ledger) == []
 
 
 def test_a_winner_that_dies_before_it_publishes_loses_nothing(ledger: Ledger, memory: MemoryStore) -> None:
@@ -51,7 +51,7 @@ def test_a_winner_that_dies_before_it_publishes_loses_nothing(ledger: Ledger, me
         folder = keys.cell_folder("ada", "j", lease.first, lease.token)
         memory.put(f"{folder}.jsonl", manifest)
         ledger.complete(lease.token)
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     assert delivered(memory, record) == list(range(300))
 
 
@@ -66,7 +66,7 @@ def test_losers_images_are_swept(ledger: Ledger, memory: MemoryStore) -> None:
     paint(memory, record, half, part=True)
     assert not work(memory, ledger, record, loser)
     work_off(memory, ledger, record)
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     left = under(memory, record, "cells/")
     assert len(left) == 128
     assert not [name for name in left if loser.token in name or half.token in name]
@@ -92,7 +92,7 @@ def test_a_worker_that_comes_after_the_end_leaves_no_litter(ledger: Ledger, memo
     assert late
     work(memory, ledger, record, winner)
     ledger.cancel("j")
-    finish(memory, ledger, record)
+    settle_job(memory, ledger, record)
     assert not work(memory, ledger, record, late)
     assert len(under(memory, record, "cells/")) == 64
     assert delivered(memory, record) == list(range(64))
@@ -110,7 +110,7 @@ def test_a_cancelled_order_keeps_what_was_made(ledger: Ledger, memory: MemorySto
     ledger.complete(unpublished.token)
     ledger.cancel("j")
     assert not work(memory, ledger, record, late)
-    state = finish(memory, ledger, record)
+    state = settle_job(memory, ledger, record)
     assert state
     assert (state.state, state.done) == ("cancelled", 128)
     assert delivered(memory, record) == list(range(128))
@@ -125,12 +125,12 @@ def test_what_the_store_has_lost_is_made_again_and_not_lied_about(
         del memory.objects[keys.job("ada", "j", "manifest/000000002") + name]
     for name in under(memory, record, "cells/000000002"):
         del memory.objects[keys.job("ada", "j", "cells/000000002") + name]
-    assert finish(memory, ledger, record) is None
+    assert settle_job(memory, ledger, record) is None
     progress = ledger.progress("j")
     assert progress
     assert (progress.state, progress.done) == ("running", 300 - 128)
     work_off(memory, ledger, record)
-    assert finish(memory, ledger, record)
+    assert settle_job(memory, ledger, record)
     assert delivered(memory, record) == list(range(300))
 
 
@@ -139,9 +139,9 @@ def test_a_broken_manifest_is_made_again(ledger: Ledger, memory: MemoryStore, da
     record = order(memory, ledger, new_record("j", 300))
     work_off(memory, ledger, record)
     memory.objects[keys.manifest("ada", "j", 2)] = damage
-    assert finish(memory, ledger, record) is None
+    assert settle_job(memory, ledger, record) is None
     work_off(memory, ledger, record)
-    assert finish(memory, ledger, record)
+    assert settle_job(memory, ledger, record)
     assert delivered(memory, record) == list(range(300))
 
 
@@ -163,11 +163,11 @@ def test_a_finaliser_killed_at_any_point_is_taken_over(ledger: Ledger, memory: M
         memory.before = die
         survived = True
         try:
-            finish(memory, ledger, record)
+            settle_job(memory, ledger, record)
         except Killed:
             survived = False
         memory.before = lambda method, key: None
-        settle_all(memory, ledger)
+        settle_jobs(memory, ledger)
         state = ended(memory, record)
         assert (state.state, state.done) == ("succeeded", 200)
         assert delivered(memory, record) == list(range(200))
@@ -191,11 +191,11 @@ def test_two_finalisers_at_once_agree(ledger: Ledger, memory: MemoryStore) -> No
             calls += 1
             if calls == point + 1:
                 memory.before = lambda method, key: None
-                finish(memory, ledger, record)
+                settle_job(memory, ledger, record)
                 seen.append(memory.objects[keys.job("ada", record.id, "state.json")])
 
         memory.before = meanwhile
-        finish(memory, ledger, record)
+        settle_job(memory, ledger, record)
         memory.before = lambda method, key: None
         if not seen:
             return
@@ -211,8 +211,8 @@ def test_one_job_that_cannot_end_does_not_hold_up_the_others(
     fine = order(memory, ledger, new_record("b", 64))
     work_off(memory, ledger, lost, fine)
     del memory.objects[keys.job("ada", "a", "job.json")]
-    assert [record.id for record, _ in settle_all(memory, ledger)] == ["b"]
-    assert "job a cannot be finished" in caplog.text
+    assert [record.id for record, _ in settle_jobs(memory, ledger)] == ["b"]
+    assert "job a cannot be settled" in caplog.text
 
 
 def test_a_finaliser_that_slept_through_a_wipe_writes_no_end(
@@ -226,10 +226,10 @@ def test_a_finaliser_that_slept_through_a_wipe_writes_no_end(
         if method == "list":
             memory.before = lambda method, key: None
             client.flushdb()
-            ledger.open(ledger.begin() or "")
+            ledger.open(ledger.begin_recovery() or "")
 
     memory.before = wipe
-    assert finish(memory, ledger, record) is None
+    assert settle_job(memory, ledger, record) is None
     assert under(memory, record, "state.json") == []
 
 
@@ -241,7 +241,7 @@ def test_a_straggler_of_a_cancelled_order_leaves_nothing_even_if_the_ledger_is_l
     lease = ledger.lease("bulk", "w", 128)
     assert lease
     ledger.cancel("j")
-    assert finish(memory, ledger, record)
+    assert settle_job(memory, ledger, record)
     client.flushdb()
 
     with pytest.raises(LedgerLost):

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from prodgen import recovery
+from prodgen.jobs import ending
 from prodgen.jobs import manifests as runs
 from prodgen.jobs.report import discard, report
 from prodgen.ledger.entries import TERMINAL, JobState, Lease
@@ -89,7 +90,7 @@ class Deployment(RuleBasedStateMachine):
         self.given: list[Lease] = []
         self.reported: set[str] = set()
         self.gone: set[str] = set()
-        self.ledger.open(self.ledger.begin() or "")
+        self.ledger.open(self.ledger.begin_recovery() or "")
         for order in orders:
             self.order(order)
 
@@ -155,7 +156,7 @@ class Deployment(RuleBasedStateMachine):
             if recovery.ensure(self.store, ledger) and not self.model.open:
                 self.note_ends()
                 self.model.recovered(self.store)
-            recovery.settle_all(self.store, ledger)
+            ending.settle_jobs(self.store, ledger)
         self.client.delete("prodgen:recovering")  # time passes
         self.note_ends()
 

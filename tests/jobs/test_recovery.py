@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 import redis
 
-from prodgen.jobs.manifests import Run, choose
+from prodgen.jobs.ending import settle_job, settle_jobs
+from prodgen.jobs.manifests import Manifest, choose
 from prodgen.ledger import ledger as ledger_module
 from prodgen.ledger.entries import JobEntry
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.recovery import ensure, finish, recover, settle_all
+from prodgen.recovery import ensure, recover
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.local import LocalStore
+from prodgen.tenants import set_weight
 from tests.jobs.test_ending import Killed, delivered
 from tests.jobs.workshop import ended, new_record, order, paint, work, work_off, write_order
 from tests.ledger.memory import MemoryStore
@@ -30,13 +32,13 @@ def test_every_order_comes_back_where_it_stood(store: Store, ledger: Ledger, cli
     fresh = order(store, ledger, new_record("fresh", 100, tenant="bob", queue="interactive"))
     over = order(store, ledger, new_record("over", 64, age=3))
     work_off(store, ledger, over, fresh)
-    settle_all(store, ledger)
+    settle_jobs(store, ledger)
     cancelled = order(store, ledger, new_record("stopped", 640, age=2))
     stopped_at = ledger.lease("bulk", "w", 128)
     assert stopped_at
     work(store, ledger, cancelled, stopped_at)
     ledger.cancel("stopped")
-    finish(store, ledger, cancelled)
+    settle_job(store, ledger, cancelled)
     running = order(store, ledger, new_record("running", 300, age=1))
     half_way = ledger.lease("bulk", "w", 128)
     assert half_way
@@ -64,7 +66,7 @@ def test_every_order_comes_back_where_it_stood(store: Store, ledger: Ledger, cli
     assert [job.id for job in ledger.jobs("ada")] == listed
     assert ledger.backlog("bulk").images == backlog
     work_off(store, ledger, running, waiting)
-    settle_all(store, ledger)
+    settle_jobs(store, ledger)
     assert ended(store, running).done == ended(store, waiting).done == 300
     assert ended(store, cancelled).state == "cancelled"
 
@@ -84,7 +86,7 @@ def test_a_lease_that_was_whole_but_not_counted_is_not_made_again(
     assert progress.done == 128
     assert not ledger.complete(lease.token)
     work_off(store, ledger, record)
-    settle_all(store, ledger)
+    settle_jobs(store, ledger)
     assert ended(store, record).done == 300
 
 
@@ -99,7 +101,7 @@ def test_a_worker_whose_lease_was_adopted_takes_nothing_away_after_the_end(
     )
     client.flushdb()
     recover(memory, ledger)
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     assert not work(memory, ledger, record, lease)
     assert delivered(memory, record) == list(range(128))
 
@@ -115,7 +117,7 @@ def test_a_lease_that_was_half_made_is_made_again(
     recover(memory, ledger)
     assert ledger.backlog("bulk").images == 128
     work_off(memory, ledger, record)
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     assert delivered(memory, record) == list(range(128))
 
 
@@ -135,7 +137,7 @@ def test_two_leases_of_the_same_cells_deliver_them_once(
     client.flushdb()
     recover(memory, ledger)
     work_off(memory, ledger, record)
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     assert delivered(memory, record) == list(range(256))
     assert ended(memory, record).done == 256
 
@@ -162,7 +164,7 @@ def test_a_worker_that_slept_through_the_wipe_overwrites_nothing(
             return won
 
     assert work(memory, Sleepy(client), record, shorter)
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     assert ended(memory, record).done == 256
     assert delivered(memory, record) == list(range(256))
 
@@ -255,7 +257,7 @@ def test_what_a_partial_wipe_left_does_not_haunt_the_new_ledger(
     assert ledger.backlog("bulk").leases == 0
     assert client.get("somebody-else's") == "key"
     work_off(memory, ledger, record)
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     assert delivered(memory, record) == list(range(200))
 
 
@@ -276,7 +278,8 @@ def test_tenants_keep_their_weight(ledger: Ledger, memory: MemoryStore, client: 
     for tenant in ("heavy", "light"):
         order(memory, ledger, new_record(f"of-{tenant}", 640_000, tenant=tenant))
     client.flushdb()
-    recover(memory, ledger, weight=lambda tenant: 3.0 if tenant == "heavy" else 1.0)
+    set_weight(memory, "heavy", 3.0)
+    recover(memory, ledger)
     given = [lease.job for n in range(80) if (lease := ledger.lease("bulk", f"w{n}", 640))]
     assert 55 <= given.count("of-heavy") <= 65
 
@@ -295,9 +298,9 @@ def test_an_order_that_a_restarted_redis_forgot_is_found_again(
     progress = ledger.progress("forgotten")
     assert progress
     assert progress.state == "queued"
-    assert not ledger.restarted()
+    assert not ledger.server_restarted()
     work_off(memory, ledger, record, new_record("forgotten", 200))
-    assert len(settle_all(memory, ledger)) == 2
+    assert len(settle_jobs(memory, ledger)) == 2
 
 
 def test_an_end_that_a_restarted_redis_forgot_stands(
@@ -305,7 +308,7 @@ def test_an_end_that_a_restarted_redis_forgot_stands(
 ) -> None:
     record = order(memory, ledger, new_record("j", 200))
     ledger.cancel("j")
-    finish(memory, ledger, record)
+    settle_job(memory, ledger, record)
     end = memory.objects[keys.job("ada", "j", "state.json")]
     for key in client.scan_iter("prodgen:*job*"):
         client.delete(key)
@@ -320,8 +323,8 @@ def test_an_end_that_a_restarted_redis_forgot_stands(
 
 
 def test_what_is_adopted_never_holds_less_than_was_counted() -> None:
-    def run(first: int, end: int) -> Run:
-        return Run(first, end, (end - first) * 64, f"{first}-{end}", "")
+    def run(first: int, end: int) -> Manifest:
+        return Manifest(first, end, (end - first) * 64, f"{first}-{end}", "")
 
     zombie, winners = run(0, 2), [run(0, 4), run(4, 5)]
     assert choose([zombie, *winners]) == winners

@@ -13,8 +13,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.jobs.files import find_record
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.submission import find_record, load_images, submit
+from prodgen.jobs.submission import load_images, submit
 from prodgen.ledger.entries import JobState
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
@@ -47,7 +48,7 @@ def client(valkey_server: "ValkeyServer") -> redis.Redis:
 @pytest.fixture
 def ledger(client: redis.Redis) -> Ledger:
     ledger = Ledger(client, prefix=f"test-{uuid.uuid4().hex}")
-    ledger.open(ledger.begin() or "")
+    ledger.open(ledger.begin_recovery() or "")
     return ledger
 
 
@@ -66,7 +67,7 @@ def order(store: LocalStore, ledger: Ledger) -> Submit:
 def wiped(ledger: Ledger) -> None:
     """Empty the ledger, without a recovery from the store."""
     ledger.client.delete(*ledger.client.keys(f"{ledger.prefix}*"))
-    ledger.open(ledger.begin() or "")
+    ledger.open(ledger.begin_recovery() or "")
 
 
 def job_files(store: LocalStore) -> list[str]:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from prodgen.jobs.ending import settle_jobs
 from prodgen.ledger.entries import JobEntry
 from prodgen.ledger.ledger import Ledger
-from prodgen.recovery import settle_all
 from tests.jobs.workshop import ended, new_record, order, work
 from tests.ledger.memory import MemoryStore
 
@@ -32,7 +32,7 @@ def overcome(ledger: Ledger, memory: MemoryStore, run_out: RunOut, raises: bool)
         else:
             run_out(lease.token)
             ledger.expire()
-    assert [(r.id, s.state) for r, s in settle_all(memory, ledger)] == [("j", "partial")]
+    assert [(r.id, s.state) for r, s in settle_jobs(memory, ledger)] == [("j", "partial")]
     state = ended(memory, record)
     assert state.dead == [POISON]
     assert state.done == 300 - 64
@@ -115,7 +115,7 @@ def test_a_machine_that_dies_is_not_held_against_its_images(
     assert len(ledger.expire()) == 5
     while lease := ledger.lease("bulk", "healthy", 640):
         assert work(memory, ledger, record, lease)
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     assert ended(memory, record).state == "succeeded"
 
 
@@ -144,7 +144,7 @@ def test_a_cell_that_completes_is_cleared(ledger: Ledger, memory: MemoryStore, c
     assert lease
     assert work(memory, ledger, record, lease)
     assert not client.exists("prodgen:job:j:strikes")
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     state = ended(memory, record)
     assert (state.state, state.error) == ("succeeded", None)
 
@@ -155,7 +155,7 @@ def test_an_order_of_which_nothing_can_be_made_fails_and_says_why(
     record = order(memory, ledger, new_record("j", 128))
     while lease := ledger.lease("bulk", "w", 128):
         ledger.fail(lease.token, "the model's weights are not finite")
-    settle_all(memory, ledger)
+    settle_jobs(memory, ledger)
     state = ended(memory, record)
     assert (state.state, state.done, state.dead) == ("failed", 0, [0, 1])
     assert state.error == "128 of 128 images could not be made: the model's weights are not finite"

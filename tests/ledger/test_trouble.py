@@ -28,13 +28,13 @@ def uses(ledger: Ledger) -> list[Callable[[], object]]:
     return [
         lambda: ledger.submit(JobEntry("j", "ada", "bulk", 64)),
         lambda: ledger.lease("bulk", "w", 64),
-        lambda: ledger.events("j", "0", 10),
+        lambda: ledger.events("j", "0"),
         lambda: ledger.finishing(),
         lambda: ledger.won("j"),
         lambda: ledger.epoch(),
-        lambda: ledger.begin(),
-        lambda: ledger.restarted(),
-        lambda: ledger.checked(),
+        lambda: ledger.begin_recovery(),
+        lambda: ledger.server_restarted(),
+        lambda: ledger.note_server(),
     ]
 
 
@@ -86,7 +86,7 @@ def test_orders_survive_a_kill_of_redis(valkey_server: "ValkeyServer", memory: M
     with valkey_server.down():
         pass
     assert ledger.renew([lease.token]) == {lease.token: "held"}
-    assert ledger.restarted()
+    assert ledger.server_restarted()
     ledger.complete(lease.token)
     work_off(memory, ledger, record)
     progress = ledger.progress("j")
@@ -101,7 +101,7 @@ def test_any_kind_of_client_will_do(
 ) -> None:
     url = quick_valkey.url(DATABASE)
     ledger = Ledger(redis.Redis.from_url(url, protocol=protocol, decode_responses=decode))
-    ledger.open(ledger.begin() or "")
+    ledger.open(ledger.begin_recovery() or "")
     ledger.submit(JobEntry("j", "ada", "bulk", 64, created=1.5))
     lease = ledger.lease("bulk", "w", 64)
     assert lease
@@ -110,7 +110,7 @@ def test_any_kind_of_client_will_do(
     assert ledger.won("j") == {0: lease.token}
     assert ledger.finishing() == ["j"]
     assert [event.data["done"] for event in ledger.events("j")] == [0, 0, 64, 64]
-    assert ledger.events("j", "$", block_ms=1) == []
+    assert ledger.events("j", "$") == []
     progress = ledger.progress("j")
     assert progress
     assert (progress.created, progress.state) == (1.5, "finishing")

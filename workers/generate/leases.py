@@ -1,6 +1,6 @@
-"""From a lease to images in the store: made, stored, reported, published, in this order.
+"""Makes the images of a lease: generates, stores, reports and publishes them, in this order.
 
-The order is the whole safety of it: see `prodgen.recovery`.
+The order is the protocol between the ledger and the store (``docs/explanation/ledger-and-store.md``).
 """
 
 import io
@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Cancelled, Request
-from prodgen.generation.manifest import describe
-from prodgen.jobs.ending import finish
+from prodgen.generation.manifest import manifest_line
+from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import discard, report
 from prodgen.ledger.entries import TERMINAL, Lease
@@ -22,45 +24,46 @@ from prodgen.spec.finish import file_name
 from prodgen.spec.image import ImageRequest, resolve
 from prodgen.spec.manifest import ManifestLine, write_lines
 from prodgen.storage import Store, keys
-from workers.generate.device import Station, log
+from workers.generate.device import Device, log
 
 PRIORITY = {"bulk": 0, "interactive": 1}
 UPLOADS = 8
-"""Objects on their way to the store at once."""
+"""Objects that are sent to the store at once."""
 
 
-def work_off(station: Station, lease: Lease) -> str:
-    """Make the lease's images -> what was done, for Flower. What fails is raised, the ledger told of it.
+def make(device: Device, lease: Lease) -> str:
+    """Make the lease's images, and return a summary for Flower. A failure is reported to the ledger and
+    raised.
 
-    Raises Unavailable, the lease handed back, if a service is away for longer than a lease is worth.
+    Raises Unavailable, the lease returned, if a service is away for longer than a lease lasts.
     """
     start = time.perf_counter()
     title = f"job {lease.job[:6]} cells {lease.first}-{lease.first + lease.cells - 1}"
     try:
-        with station.holding(lease.token):
-            images = _make(station, lease)
+        with device.holding(lease.token):
+            images = _make(device, lease)
     except Cancelled:
-        discard(station.store, station.job(lease.tenant, lease.job)[0], lease)
+        discard(device.store, device.job(lease.tenant, lease.job)[0], lease)
         images = None
     except Unavailable as error:
         with suppress(Unavailable):
-            station.ledger.release(lease.token)
-        raise Unavailable(f"{title}: handed back, {error}") from error
+            device.ledger.release(lease.token)
+        raise Unavailable(f"{title}: returned, {error}") from error
     except Exception as error:
         log.exception("%s failed", title)
         with suppress(Unavailable):
-            station.ledger.fail(lease.token, str(error))
+            device.ledger.fail(lease.token, str(error))
         raise
     if images is None:
-        _tidy(station, lease)
-        return f"{title}: given up, the lease was lost or the job cancelled"
+        _settle_if_ended(device, lease)
+        return f"{title}: dropped, the lease was lost or the job cancelled"
     return f"{title}: {images} images, {time.perf_counter() - start:.2f} s"
 
 
-def _make(station: Station, lease: Lease) -> int | None:
-    """The number of images that count now, None if another's do."""
-    record, expansion = station.job(lease.tenant, lease.job)
-    model = station.model(record.model, lease.tenant)
+def _make(device: Device, lease: Lease) -> int | None:
+    """Return the number of images that count, or None if another lease's images count."""
+    record, expansion = device.job(lease.tenant, lease.job)
+    model = device.model(record.model, lease.tenant)
     wanted = [expansion[k] for k in record.indices(lease.first, lease.cells)]
     spec = record.spec
     request = Request(
@@ -71,45 +74,44 @@ def _make(station: Station, lease: Lease) -> int | None:
         spec.output.format,
         PRIORITY[spec.priority],
     )
-    ticket = station.engine.submit(request)
-    station.attach(lease.token, ticket)
+    response = device.engine.submit(request)
+    device.attach(lease.token, response)
     folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
     package = _as_tar if record.packaging == "tar" else _as_files
-    lines = write_lines(package(station.store, folder, record, request, list(ticket)))
-    return len(wanted) if _report(station, record, lease, lines) else None
+    lines = write_lines(package(device.store, folder, record, request, list(response)))
+    return len(wanted) if _report(device, record, lease, lines) else None
 
 
-def _report(station: Station, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
-    """`report`, and again while a service restarts: what is made should not have to be made again."""
-    deadline = time.monotonic() + station.settings.lease_seconds
-    while True:
-        try:
-            return report(station.store, station.ledger, record, lease, manifest)
-        except LedgerLost:  # no token from before a wipe is ever counted
-            raise
-        except Unavailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
+def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
+    """Report the lease. Tries again while a service restarts, so that the images need not be made again."""
+    for attempt in Retrying(
+        retry=retry_if_exception(lambda e: isinstance(e, Unavailable) and not isinstance(e, LedgerLost)),
+        stop=stop_after_delay(device.settings.lease_seconds),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    ):
+        with attempt:
+            counted = report(device.store, device.ledger, record, lease, manifest)
+    return counted
 
 
-def _tidy(station: Station, lease: Lease) -> None:
-    """A straggler of a job that has ended sweeps after itself, for nobody else will."""
-    progress = station.ledger.progress(lease.job)
+def _settle_if_ended(device: Device, lease: Lease) -> None:
+    """Sweep after a lease of a job that has ended: no other process will."""
+    progress = device.ledger.progress(lease.job)
     if progress and progress.state in TERMINAL:
-        finish(station.store, station.ledger, station.job(lease.tenant, lease.job)[0])
+        settle_job(device.store, device.ledger, device.job(lease.tenant, lease.job)[0])
 
 
 def _as_files(
     store: Store, folder: str, record: JobRecord, request: Request, files: list[bytes]
 ) -> list[ManifestLine]:
-    """One object an image."""
+    """Store one object an image."""
     content_type = record.spec.output.content_type()
 
     def put(image: ImageRequest, data: bytes) -> ManifestLine:
         key = f"{folder}/{file_name(image.index, request.format)}"
         store.put(key, data, content_type)
-        return describe(request, image, data, object=key)
+        return manifest_line(request, image, data, object=key)
 
     return list(_uploaders().map(put, request.images, files))
 
@@ -117,7 +119,7 @@ def _as_files(
 def _as_tar(
     store: Store, folder: str, record: JobRecord, request: Request, files: list[bytes]
 ) -> list[ManifestLine]:
-    """One object a lease, each image a member whose place the manifest tells."""
+    """Store one tar a lease. The manifest has the offset and length of each image in it."""
     buffer, lines, key = io.BytesIO(), [], f"{folder}.tar"
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for image, data in zip(request.images, files, strict=True):
@@ -125,7 +127,7 @@ def _as_tar(
             member.size = len(data)
             offset = buffer.tell() + tarfile.BLOCKSIZE
             archive.addfile(member, io.BytesIO(data))
-            lines.append(describe(request, image, data, object=key, offset=offset, length=len(data)))
+            lines.append(manifest_line(request, image, data, object=key, offset=offset, length=len(data)))
     store.put(key, buffer.getvalue(), "application/x-tar")
     return lines
 

@@ -1,4 +1,4 @@
-"""The models that a worker has in memory, tuned, within a budget of bytes."""
+"""The models that a worker has in memory, loaded and tuned, within a budget of bytes."""
 
 import logging
 import threading
@@ -18,12 +18,12 @@ from prodgen.storage.cache import make_room
 log = logging.getLogger("prodgen.worker")
 
 RECENT = 4
-"""Models that count as in use: those asked for last."""
+"""How many of the models used last count as in use."""
 
 
 @dataclass(frozen=True)
-class Warm:
-    """A model in memory: which version it is, images a second, and bytes of parameters and buffers."""
+class LoadedModel:
+    """A model in memory. ``rate`` is in images a second, ``size`` in bytes of parameters and buffers."""
 
     version: Version
     model: SavedModel
@@ -31,61 +31,60 @@ class Warm:
     size: int
 
 
-class Shelf:
-    """Models by ``name@version``. Safe to share between threads.
+class ModelCache:
+    """Models in memory by ``name@version``, the least recently used unloaded first. Threads may share it.
 
-    ``in_use`` tells which are being worked with: those stay, and count, however little room there is. One
-    that was taken from here a moment ago, and is not worked with yet, may go: its taker keeps it alive.
+    ``in_use()`` returns the models that leases use now. These are never unloaded, even over ``budget`` bytes.
     """
 
     def __init__(
-        self, store: Store, engine: Engine, cache: Path, budget: int, in_use: Callable[[], Container[str]]
+        self, store: Store, engine: Engine, folder: Path, budget: int, in_use: Callable[[], Container[str]]
     ) -> None:
-        self._store, self._engine, self._cache, self._budget = store, engine, cache, budget
+        self._store, self._engine, self._folder, self._budget = store, engine, folder, budget
         self._in_use = in_use
-        self._warm: OrderedDict[str, Warm] = OrderedDict()
-        self._loading, self._shelf = threading.Lock(), threading.Lock()
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._loading, self._changing = threading.Lock(), threading.Lock()
 
-    def model(self, ref: str, tenant: str | None) -> SavedModel:
-        """A version, loaded and tuned; those used least recently go where there is no room for all."""
-        if model := self._loaded(ref):
+    def load(self, ref: str, tenant: str | None) -> SavedModel:
+        """Return a model, fetched, loaded and tuned if it is not in memory."""
+        if model := self._find(ref):
             return model
-        with self._loading:  # one at a time; whoever wants a model that is loaded does not wait
-            if model := self._loaded(ref):
+        with self._loading:  # loads one at a time; callers of a loaded model do not wait here
+            if model := self._find(ref):
                 return model
             version = resolve(self._store, ref, tenant)
-            model = load_model(fetch(self._store, version, self._cache), version.name, self._engine.device)
-            make_room(settings().cache_mb << 20, [self._cache])
+            model = load_model(fetch(self._store, version, self._folder), version.name, self._engine.device)
+            make_room(settings().cache_mb << 20, [self._folder])
             rate = max(self._engine.forward.tune(model).values())
-            log.info("%s is warm: %.0f images/s", ref, rate)
-            with self._shelf:
-                self._warm[ref] = Warm(version, model, rate, size_of(model))
+            log.info("%s is loaded: %.0f images/s", ref, rate)
+            with self._changing:
+                self._loaded[ref] = LoadedModel(version, model, rate, size_of(model))
                 self._make_room()
             return model
 
-    def recent(self, count: int = RECENT) -> list[Warm]:
-        """The models used last, newest first."""
-        with self._shelf:
-            return [*islice(reversed(self._warm.values()), count)]
+    def recent(self, count: int = RECENT) -> list[LoadedModel]:
+        """Return the models used last, newest first."""
+        with self._changing:
+            return [*islice(reversed(self._loaded.values()), count)]
 
-    def _loaded(self, ref: str) -> SavedModel | None:
-        with self._shelf:
-            if ref not in self._warm:
+    def _find(self, ref: str) -> SavedModel | None:
+        with self._changing:
+            if ref not in self._loaded:
                 return None
-            self._warm.move_to_end(ref)
-            return self._warm[ref].model
+            self._loaded.move_to_end(ref)
+            return self._loaded[ref].model
 
     def _make_room(self) -> None:
-        """Unload what was used least recently, but not the newest, nor what is in use."""
-        excess = sum(warm.size for warm in self._warm.values()) - self._budget
+        """Unload the least recently used models, but neither the newest nor one in use."""
+        excess = sum(loaded.size for loaded in self._loaded.values()) - self._budget
         busy = self._in_use()
-        for ref in [*self._warm][:-1]:
+        for ref in [*self._loaded][:-1]:
             if excess > 0 and ref not in busy:
-                excess -= self._warm.pop(ref).size
+                excess -= self._loaded.pop(ref).size
                 log.info("%s is unloaded", ref)
 
 
 def size_of(model: SavedModel) -> int:
-    """Bytes of a model's parameters and buffers."""
+    """Return the bytes of a model's parameters and buffers."""
     generator = model.generator
     return sum(t.numel() * t.element_size() for t in chain(generator.parameters(), generator.buffers()))

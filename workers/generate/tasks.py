@@ -1,4 +1,4 @@
-"""The tasks that make images."""
+"""The tasks of a generating worker (``-Q interactive,bulk --pool threads``)."""
 
 import threading
 from typing import Any
@@ -10,37 +10,37 @@ from prodgen.ledger.entries import Queue
 from prodgen.registry import versions
 from workers.app import app
 from workers.doorbells import ring, ring_settle
-from workers.generate.device import log, station
-from workers.generate.leases import work_off
+from workers.generate.device import device, log
+from workers.generate.leases import make
 from workers.generate.models import RECENT
-from workers.generate.promotions import follow
+from workers.generate.promotions import follow_promotions
 
 
 @app.task(name="generate.bulk")
 def bulk() -> str:
-    """One lease of the fairest bulk job, unless this worker's slots are taken."""
-    with station().bulk_slot() as free:
+    """Make one lease of a bulk job, unless this worker's slots are taken."""
+    with device().bulk_slot() as free:
         return _answer("bulk") if free else "this worker is busy"
 
 
 @app.task(name="generate.interactive")
 def interactive() -> str:
-    """One lease of an order that a person is waiting for."""
+    """Make one lease of an interactive job."""
     return _answer("interactive")
 
 
 def _answer(queue: Queue) -> str:
-    """Work off one lease and ring for the next; while a service is away only maintenance rings."""
-    here = station()
+    """Make one lease and ring for the next. Does not ring while a service is away: maintenance will."""
+    here = device()
     if here.draining.is_set():
-        return "this worker is going"
+        return "this worker is stopping"
     try:
         lease = here.ledger.lease(queue, here.name, here.capacity())
         if lease is None:
             return "nothing to do"
         if queue == "bulk" and here.has_bulk_slot() and not lease.alone:
             ring(queue)
-        said = work_off(here, lease)
+        summary = make(here, lease)
         progress = here.ledger.progress(lease.job)
     except Unavailable as error:
         log.warning("%s", error)
@@ -48,31 +48,31 @@ def _answer(queue: Queue) -> str:
     if progress and progress.state == "finishing":
         ring_settle()
     ring(queue)
-    return said
+    return summary
 
 
 @worker_ready.connect
 def warm_up(**_: Any) -> None:
-    """Load and tune the shared models in production before the first order; from then on, follow aliases."""
-    here = station()
+    """Load the shared models in production before the first order, then follow promotions."""
+    here = device()
     try:
-        ready = [v for v in versions(here.store, None) if "production" in v.aliases]
+        ready = [version for version in versions(here.store, None) if "production" in version.aliases]
         for version in ready[:RECENT]:
             here.model(version.ref, None)
-    except Exception:  # what is wrong with a model is its orders' business
-        log.exception("not warmed up")
-    threading.Thread(target=follow, args=(here,), name="follow", daemon=True).start()
+    except Exception:  # a broken model fails its own orders, not the worker
+        log.exception("the models in production were not loaded")
+    threading.Thread(target=follow_promotions, args=(here,), name="promotions", daemon=True).start()
     if here.settings.ready_file:
         here.settings.ready_file.touch()
 
 
 @worker_shutting_down.connect
 def drain(**_: Any) -> None:
-    """Let what is in flight end, and lease nothing more."""
-    station().drain()
+    """Lease nothing more while Celery waits for the tasks in flight."""
+    device().drain()
 
 
 @worker_shutdown.connect
-def leave(**_: Any) -> None:
-    """Hand back what was not finished in time."""
-    station().leave()
+def release(**_: Any) -> None:
+    """Return the leases that were not completed in time."""
+    device().release()

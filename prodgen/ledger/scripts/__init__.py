@@ -1,4 +1,4 @@
-"""The ledger's atomic steps: one Lua script each, run by the Redis server."""
+"""Calls the Lua scripts of the ledger. Each script is one atomic change, made by the Redis server."""
 
 from importlib.resources import files
 from typing import Any
@@ -19,8 +19,8 @@ from redis.exceptions import (
 
 from prodgen.errors import Unavailable
 
-REBUILDING = {"begin", "keep", "clear", "restore", "run_enter", "open"}
-"""The steps that may run while the ledger is lost; all others refuse."""
+REBUILDING = {"recovery_begin", "recovery_renew", "recovery_clear", "recovery_open", "restore", "run_add"}
+"""The scripts that may run while the ledger is lost. All others refuse."""
 
 _SHARED = ("common", "lines", "leases", "runs")
 _REFUSE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('LOST') end\n"
@@ -42,14 +42,14 @@ _REFUSALS = {"NOAUTH": "refuses the credentials", "WRONGPASS": "refuses the cred
 
 
 class LedgerLost(Unavailable):
-    """The ledger's epoch is gone: Redis was wiped, or is new, and recovery is owed before all else."""
+    """Redis was wiped, or is new: the ledger has no epoch and must be rebuilt from the store first."""
 
     def __init__(self) -> None:
         super().__init__("the job ledger is being rebuilt from the store; try again shortly")
 
 
 class Scripts:
-    """Runs the scripts by name; their failures come out as `prodgen.errors.Unavailable`."""
+    """Calls scripts by name. Failures of Redis are raised as `prodgen.errors.Unavailable`."""
 
     def __init__(self, client: "redis.Redis", prefix: str) -> None:
         self._client, self._prefix = client, prefix
@@ -61,8 +61,8 @@ class Scripts:
             refuse = "" if name in REBUILDING else _REFUSE
             self._scripts[name] = client.register_script(refuse + shared + text)
 
-    def run(self, name: str, *arguments: str | float | bytes) -> Any:
-        """The script's answer, its strings as ``str``."""
+    def call(self, name: str, *arguments: str | float | bytes) -> Any:
+        """Call a script and return its answer, with bytes decoded to ``str``."""
         try:
             answer = self._scripts[name](keys=[f"{self._prefix}epoch"], args=[self._prefix, *arguments])
         except RedisError as error:
@@ -70,22 +70,17 @@ class Scripts:
         return text(answer)
 
     def read(self, command: str, *parts: str) -> Any:
-        """A plain command on the key of these parts."""
+        """Send a plain Redis command for the key that the parts name."""
         try:
             return text(getattr(self._client, command)(self._prefix + ":".join(parts)))
         except RedisError as error:
             raise translated(error) from error
 
-    def entries(self, stream: str, after: str, block_ms: int = 0) -> list[tuple[str, dict[str, Any]]]:
-        """Entries of a stream after one of them ("0" for all that is kept), oldest first, each with its id.
-
-        Waits up to ``block_ms`` for the first one, but never as long as the client's socket timeout.
-        """
+    def entries(self, stream: str, after: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return up to 500 entries (id, fields) of a stream after ``after`` ("0" for all), oldest first."""
         name = self._prefix + stream
-        patience = self._client.connection_pool.connection_kwargs.get("socket_timeout")
-        wait = block_ms if patience is None else min(block_ms, int(patience * 800))
         try:
-            found = text(self._client.xread({name: after}, count=500, block=max(1, wait)))
+            found = text(self._client.xread({name: after}, count=500))
         except RedisError as error:
             raise translated(error) from error
         batches = found.get(name, []) if isinstance(found, dict) else [entries for _, entries in found]
@@ -93,7 +88,7 @@ class Scripts:
 
 
 def translated(error: RedisError) -> Exception:
-    """What the callers of the ledger see of a failure: a sentence without addresses or secrets."""
+    """Return the error to raise for a failure of Redis: one sentence without addresses or secrets."""
     code = str(error).split(" ", 1)[0]
     if isinstance(error, ResponseError) and "LOST" in code:
         return LedgerLost()
@@ -106,7 +101,7 @@ def translated(error: RedisError) -> Exception:
 
 
 def text(answer: Any) -> Any:
-    """``answer`` with bytes decoded, whatever the client's own setting."""
+    """Return ``answer`` with all bytes decoded, whether or not the client decodes them."""
     if isinstance(answer, bytes):
         return answer.decode()
     if isinstance(answer, list | tuple | set):

@@ -12,9 +12,9 @@ from prodgen.generation.engine import Engine
 from prodgen.registry import Version, point, publish, rollback
 from prodgen.storage.local import LocalStore
 from tests.toys import toy_folder
-from workers.generate import promotions as follow
-from workers.generate.device import Station
-from workers.generate.models import Shelf, size_of
+from workers.generate import promotions
+from workers.generate.device import Device
+from workers.generate.models import ModelCache, size_of
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +40,19 @@ def toys(store: LocalStore, tmp_path: Path) -> list[Version]:
 
 
 class Worker:
-    """What `follow` needs of a station; ``busy`` are the models that leases hold."""
+    """What `load_promoted` needs of a device; ``busy`` are the models that leases hold."""
 
     def __init__(self, store: LocalStore, engine: Engine, folder: Path, budget: int = 1 << 30) -> None:
         self.store, self.busy = store, set[str]()
-        self.shelf = Shelf(store, engine, folder / "cache", budget, lambda: self.busy)
-        self.model = self.shelf.model
+        self.models = ModelCache(store, engine, folder / "cache", budget, lambda: self.busy)
+        self.model = self.models.load
 
     def refs(self) -> list[str]:
         """What is in memory, oldest first."""
-        return [warm.version.ref for warm in self.shelf.recent(9)][::-1]
+        return [loaded.version.ref for loaded in self.models.recent(9)][::-1]
 
-    def look(self, known: dict[follow.Name, str]) -> None:
-        follow.look(cast("Station", self), known)
+    def look(self, known: dict[promotions.Name, str]) -> None:
+        promotions.load_promoted(cast("Device", self), known)
 
 
 def test_memory_is_what_decides(
@@ -79,9 +79,9 @@ def test_memory_is_what_decides(
 def test_what_is_promoted_is_soon_warm(
     store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "bundled_folders", lambda: [SimpleNamespace(name="shared-toy")])
+    monkeypatch.setattr(promotions, "bundled_folders", lambda: [SimpleNamespace(name="shared-toy")])
     first, second, _ = toys
-    worker, known = Worker(store, engine, tmp_path), dict[follow.Name, str]()
+    worker, known = Worker(store, engine, tmp_path), dict[promotions.Name, str]()
     worker.look(known)
     assert worker.refs() == [], "nobody has ordered of it here"
 
@@ -95,7 +95,7 @@ def test_what_is_promoted_is_soon_warm(
     worker.look(known)
     assert worker.refs() == [first.ref, second.ref, shared.ref]
 
-    worker.shelf._warm.pop(first.ref)
+    worker.models._loaded.pop(first.ref)
     worker.look(known)
     assert first.ref not in worker.refs(), "what is no longer in production is not loaded again"
     rollback(store, "toy", "production", "acme", by=None)
@@ -106,9 +106,9 @@ def test_what_is_promoted_is_soon_warm(
 def test_a_broken_version_in_production_is_tried_once(
     store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "bundled_folders", list)
+    monkeypatch.setattr(promotions, "bundled_folders", list)
     first, second, third = toys
-    worker, known = Worker(store, engine, tmp_path), dict[follow.Name, str]()
+    worker, known = Worker(store, engine, tmp_path), dict[promotions.Name, str]()
     worker.model(first.ref, "acme")
     store.put(f"{second.prefix}/model.safetensors", b"bits rot")
     point(store, "toy", "production", second.version, "acme")

@@ -1,0 +1,24 @@
+"""What every worker has: the settings, the store and the ledger of its deployment. Imports no torch."""
+
+from functools import cache
+
+from prodgen.connections import connect_ledger
+from prodgen.ledger.roster import Roster
+from prodgen.settings import Settings, settings
+from prodgen.storage import connect
+
+
+class Deployment:
+    """The services of one deployment, as its settings name them. The threads of a process share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = connect(settings)
+        self.ledger = connect_ledger(settings)
+        self.roster = Roster(self.ledger)
+
+
+@cache
+def deployment() -> Deployment:
+    """Return this process's deployment, connected at the first call."""
+    return Deployment(settings())
