@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009): the binary and the python version, unpacked or in their archives."""
+"""Read CIFAR-10 (Krizhevsky 2009): its binary or python version, unpacked or as the original archive."""
 
 import tarfile
 import zlib
@@ -14,8 +14,8 @@ from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import NotFound, ProdgenError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-MOST_BYTES = 64 << 20
-"""Of one file; the official ones have 31 million."""
+MAX_BYTES = 64 << 20
+"""Largest size of a file that is read; the official files have 31 million bytes."""
 
 _BATCHES = {"train": tuple(f"data_batch_{k}" for k in range(1, 6)), "test": ("test_batch",)}
 _RECORD = 1 + cifar_pickle.PIXELS
@@ -24,8 +24,8 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Pixels (N, 3072) and labels (N,)."""
 
 
-class Version(NamedTuple):
-    """One of the ways in which the data set is given out."""
+class Variant(NamedTuple):
+    """A published form of the data set: its file names and the functions that read them."""
 
     archive: str
     folder: str
@@ -46,11 +46,11 @@ def _read_text(raw: bytes, _: str) -> list[str]:
     return raw.decode(errors="replace").split()
 
 
-VERSIONS = (
-    Version(
+VARIANTS = (
+    Variant(
         "cifar-10-binary.tar.gz", "cifar-10-batches-bin", ".bin", "batches.meta.txt", _read_binary, _read_text
     ),
-    Version(
+    Variant(
         "cifar-10-python.tar.gz",
         "cifar-10-batches-py",
         "",
@@ -62,21 +62,21 @@ VERSIONS = (
 
 
 def load_cifar(folder: Path, split: str = "train") -> Catalogue:
-    """The images (N, 32, 32, 3) and categories of one split (``train`` or ``test``).
+    """Load the images (N, 32, 32, 3) and categories of one split (``train`` or ``test``).
 
-    The folder holds the files, their own folder, or the archive as it was downloaded.
+    ``folder`` holds the unpacked files, the folder that the archive unpacks to, or the archive.
     """
-    version, place = _located(folder)
-    files = [name + version.suffix for name in _BATCHES[split]]
-    found = _contents(place, {*files, version.meta})
+    variant, place = _located(folder)
+    files = [name + variant.suffix for name in _BATCHES[split]]
+    found = _contents(place, {*files, variant.meta})
     missing = [name for name in files if name not in found]
     if missing:
         raise NotFound(f"{place} is not whole: it has no {', '.join(missing)}")
-    batches = [version.read_batch(found[name], f"{place}/{name}") for name in files]
+    batches = [variant.read_batch(found[name], f"{place}/{name}") for name in files]
     pixels, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     names: tuple[str, ...] = CLASSES
-    if version.meta in found:
-        names = tuple(version.read_names(found[version.meta], f"{place}/{version.meta}"))
+    if variant.meta in found:
+        names = tuple(variant.read_names(found[variant.meta], f"{place}/{variant.meta}"))
     if labels.max(initial=0) >= len(names):
         raise ProdgenError(f"{place} has a label {labels.max()}, but names for only {len(names)} classes")
     images = np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
@@ -84,47 +84,47 @@ def load_cifar(folder: Path, split: str = "train") -> Catalogue:
 
 
 def cifar_splits(folder: Path) -> list[str]:
-    """The splits in the folder; none if it does not hold CIFAR-10. An archive has both."""
+    """Return the splits in the folder; both for an archive, none if the folder does not hold CIFAR-10."""
     located = _locate(folder)
     if located is None:
         return []
-    version, place = located
-    return [split for split in _BATCHES if place.is_file() or _has(version, place, split)]
+    variant, place = located
+    return [split for split in _BATCHES if place.is_file() or _has(variant, place, split)]
 
 
 def cifar_files(folder: Path) -> list[Path]:
-    """The files that `load_cifar` reads, of all splits."""
-    version, place = _located(folder)
+    """Return the paths of the files that `load_cifar` reads for all splits."""
+    variant, place = _located(folder)
     if place.is_file():
         return [place]
-    names = [*(name + version.suffix for batch in _BATCHES.values() for name in batch), version.meta]
+    names = [*(name + variant.suffix for batch in _BATCHES.values() for name in batch), variant.meta]
     return [place / name for name in names if (place / name).is_file()]
 
 
-def _locate(folder: Path) -> tuple[Version, Path] | None:
-    for version in VERSIONS:
-        for place in (folder, folder / version.folder):
-            if any(_has(version, place, split) for split in _BATCHES):
-                return version, place
-        if (folder / version.archive).is_file():
-            return version, folder / version.archive
+def _locate(folder: Path) -> tuple[Variant, Path] | None:
+    for variant in VARIANTS:
+        for place in (folder, folder / variant.folder):
+            if any(_has(variant, place, split) for split in _BATCHES):
+                return variant, place
+        if (folder / variant.archive).is_file():
+            return variant, folder / variant.archive
     return None
 
 
-def _located(folder: Path) -> tuple[Version, Path]:
+def _located(folder: Path) -> tuple[Variant, Path]:
     located = _locate(folder)
     if located is None:
-        archives = " or ".join(version.archive for version in VERSIONS)
+        archives = " or ".join(variant.archive for variant in VARIANTS)
         raise NotFound(f"{folder} does not hold CIFAR-10; it should have {archives}, unpacked or not")
     return located
 
 
-def _has(version: Version, place: Path, split: str) -> bool:
-    return any((place / (name + version.suffix)).is_file() for name in _BATCHES[split])
+def _has(variant: Variant, place: Path, split: str) -> bool:
+    return any((place / (name + variant.suffix)).is_file() for name in _BATCHES[split])
 
 
 def _contents(place: Path, names: set[str]) -> dict[str, bytes]:
-    """The bytes of those of ``names`` that are in a folder or an archive."""
+    """Return the content of each file of ``names`` that the folder or archive ``place`` has."""
     try:
         if place.is_file():
             return _unpacked(place, names)
@@ -140,7 +140,7 @@ def _contents(place: Path, names: set[str]) -> dict[str, bytes]:
 
 def _unpacked(archive: Path, names: set[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with tarfile.open(archive, "r|gz") as tar:  # one pass, nothing goes to disk
+    with tarfile.open(archive, "r|gz") as tar:  # one pass, and nothing is written to disk
         for member in tar:
             _check_size(archive / member.name, member.size)
             name = PurePosixPath(member.name).name
@@ -153,5 +153,5 @@ def _unpacked(archive: Path, names: set[str]) -> dict[str, bytes]:
 
 
 def _check_size(path: Path, size: int) -> None:
-    if size > MOST_BYTES:
-        raise ProdgenError(f"{path} has {size:,} bytes; no file of CIFAR-10 has more than {MOST_BYTES:,}")
+    if size > MAX_BYTES:
+        raise ProdgenError(f"{path} has {size:,} bytes; no file of CIFAR-10 has more than {MAX_BYTES:,}")

@@ -1,9 +1,9 @@
-"""The files of CIFAR-10's "python version", read without letting them run anything.
+"""Read the pickles of CIFAR-10's python version without executing any code that they name.
 
-They are pickles, and a pickle is a program: unpickled as usual, it may call whatever it names. What these
-files hold is plain, however: containers, numbers, texts and one numpy array. So the three names of numpy that
-the array needs stand here for two inert classes that only note what they are given, and every other name is
-refused. Numpy's own functions are kept out too: they trust the sizes and types that a pickle hands them.
+A pickle is a program that may call any importable function. The pickles of CIFAR-10 hold only containers,
+numbers, strings and one numpy array. This module therefore maps the three numpy names that an array needs to
+two inert classes that store their arguments, and refuses every other name. It does not call numpy's own
+unpickling functions, because they trust the sizes and types in the pickle.
 """
 
 import io
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from prodgen.errors import ProdgenError
 
 PIXELS = 3072
-"""Bytes of an image: 32 x 32 in red, then in green, then in blue."""
+"""Bytes of an image: 32 x 32 of red, then of green, then of blue."""
 
 _ARRAY = "numpy.ndarray"
 
 
 class _Array:
-    """What a pickle says of an array: ``state`` is (version, shape, type, is Fortran's order, bytes)."""
+    """Stand-in for an array; ``state`` is (format, shape, type, whether in Fortran order, bytes)."""
 
     def __init__(self, *_: object) -> None:
         self.state: object = None
@@ -32,7 +32,7 @@ class _Array:
 
 
 class _Type(_Array):
-    """What a pickle says of an array's type: ``code`` is b"u1" for bytes."""
+    """Stand-in for the type of an array; ``code`` is b"u1" for unsigned bytes."""
 
     def __init__(self, code: object = None, *_: object) -> None:
         super().__init__()
@@ -47,10 +47,10 @@ _STAND_INS: dict[tuple[str, str], Any] = {
 
 
 class _Forbidden(Exception):
-    """A pickle asks for a name that no CIFAR-10 file holds."""
+    """A pickle names something that no file of CIFAR-10 names."""
 
 
-class _Reader(pickle._Unpickler):  # the one in Python: eight bytes can have the one in C take 32 GB
+class _Reader(pickle._Unpickler):  # in Python, as 8 bytes can make the C version take 32 GB
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _STAND_INS:
             raise _Forbidden(f"{module}.{name}")
@@ -58,7 +58,7 @@ class _Reader(pickle._Unpickler):  # the one in Python: eight bytes can have the
 
 
 def read_batch(raw: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The bytes of ``data_batch_1`` and the like -> pixels (N, 3072) and labels (N,)."""
+    """Return the pixels (N, 3072) and labels (N,) of a batch file such as ``data_batch_1``."""
     batch = _read(raw, where)
     pixels, labels = _pixels(batch.get(b"data")), batch.get(b"labels")
     if pixels is None or not isinstance(labels, list) or len(labels) != len(pixels):
@@ -66,12 +66,12 @@ def read_batch(raw: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray[np.ui
             f"{where} is not a batch of CIFAR-10: it should hold images of 3,072 bytes and labels"
         )
     if not all(isinstance(label, int) and 0 <= label < 256 for label in labels):
-        raise ProdgenError(f"{where} has labels that are no class; they should be whole numbers from 0 on")
+        raise ProdgenError(f"{where} has invalid labels; they should be whole numbers from 0 to 255")
     return pixels, np.array(labels, np.uint8)
 
 
 def read_names(raw: bytes, where: str) -> list[str]:
-    """The bytes of ``batches.meta`` -> the names of the classes."""
+    """Return the names of the classes from the bytes of ``batches.meta``."""
     names = _read(raw, where).get(b"label_names")
     if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
         raise ProdgenError(
@@ -85,13 +85,13 @@ def _read(raw: bytes, where: str) -> dict[Any, Any]:
         content = _Reader(io.BytesIO(raw), encoding="bytes").load()
     except _Forbidden as forbidden:
         raise ProdgenError(
-            f"{where} is refused, and nothing of it was run: it asks for {forbidden}, "
+            f"{where} is refused, and none of its code was run: it names {forbidden}, "
             "which no file of CIFAR-10 does"
         ) from None
-    except Exception:  # bytes that are no pickle make it raise nearly anything
+    except Exception:  # unpickling other bytes raises nearly any type
         raise ProdgenError(f"{where} is not a whole file of CIFAR-10's python version") from None
     if not isinstance(content, dict):
-        raise ProdgenError(f"{where} is not a file of CIFAR-10's python version: it should hold a table")
+        raise ProdgenError(f"{where} is not a file of CIFAR-10's python version: it should hold a dictionary")
     return content
 
 

@@ -1,4 +1,4 @@
-"""Public data sets, fetched from where they are published and checked against their official MD5."""
+"""Download public data sets from their mirrors and check each file against its official MD5."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,23 +11,24 @@ import httpx
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 
 Report = Callable[[str, int, int | None], None]
-"""Hears (file, bytes done, bytes in all if the server says)."""
+"""Progress callback: (file name, bytes done, bytes in total or None if unknown)."""
 
-ROUNDS = 3
-"""Times that each mirror may give nothing."""
-MOST_BYTES = 1 << 30
+TRIES = 3
+"""Failures without progress that each mirror is allowed for a file."""
+MAX_BYTES = 1 << 30
+"""Largest size of a file."""
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
-class PublicSet(NamedTuple):
-    """``mirrors`` are tried in turn, each followed by the name of a file; ``files`` have their MD5."""
+class PublicDataSet(NamedTuple):
+    """A data set: ``mirrors`` are URL prefixes of its files, tried in order; ``files`` maps names to MD5."""
 
     mirrors: tuple[str, ...]
     files: dict[str, str]
 
 
-SETS = {
-    "mnist": PublicSet(
+DATA_SETS = {
+    "mnist": PublicDataSet(
         (
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -39,7 +40,7 @@ SETS = {
             "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
         },
     ),
-    "fashion-mnist": PublicSet(
+    "fashion-mnist": PublicDataSet(
         (
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -52,7 +53,7 @@ SETS = {
             "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
         },
     ),
-    "cifar-10": PublicSet(  # the binary version, which is no pickle
+    "cifar-10": PublicDataSet(  # the binary version, because the python version is pickles
         (
             "https://www.cs.toronto.edu/~kriz/",
             "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",
@@ -63,14 +64,14 @@ SETS = {
 
 
 def download(name: str, folder: Path, report: Report | None = None) -> list[Path]:
-    """Fetch a public data set into ``folder`` -> its files; those that are whole already are not fetched.
+    """Download a public data set into ``folder`` and return the paths of its files.
 
-    What breaks off is kept as ``{file}.partial`` and taken up there. Raises Unavailable where no mirror
-    gives a file, and ProdgenError where none gives the official one.
+    Skips files that are complete. Keeps an interrupted download as ``{file}.partial`` and resumes it. Raises
+    Unavailable if no mirror delivers a file, and ProdgenError if a delivered file has another MD5.
     """
-    if name not in SETS:
-        raise NotFound(f"there is no public data set {name!r}; there are {', '.join(SETS)}")
-    mirrors, files = SETS[name]
+    if name not in DATA_SETS:
+        raise NotFound(f"there is no public data set {name!r}; there are {', '.join(DATA_SETS)}")
+    mirrors, files = DATA_SETS[name]
     with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as http:
         for file, md5 in files.items():
             target = folder / file
@@ -85,59 +86,59 @@ def download(name: str, folder: Path, report: Report | None = None) -> list[Path
 
 def _fetch(http: httpx.Client, urls: list[str], target: Path, md5: str, report: Report | None) -> None:
     partial = target.with_name(f"{target.name}.partial")
-    trouble: ProdgenError | None = None
-    for url in urls * ROUNDS:
+    failure: ProdgenError | None = None
+    for url in urls * TRIES:
         try:
-            _take_all(http, url, partial, report)
+            _download_all(http, url, partial, report)
         except httpx.HTTPError as error:
-            trouble = Unavailable(
+            failure = Unavailable(
                 f"{target.name} cannot be downloaded from {urlsplit(url).netloc}: {_why(error)}; "
-                "what has come is kept, so try again when the network is there"
+                "what was received is kept, so try again when the network works"
             )
             continue
-        came = _md5(partial)
-        if came == md5:
+        received = _md5(partial)
+        if received == md5:
             partial.replace(target)
             return
         partial.unlink()
-        trouble = ProdgenError(
-            f"{target.name} came from {urlsplit(url).netloc} with the MD5 {came}; it should be {md5}"
+        failure = ProdgenError(
+            f"{target.name} came from {urlsplit(url).netloc} with the MD5 {received}; it should be {md5}"
         )
-    if trouble:
-        raise trouble
+    if failure:
+        raise failure
 
 
-def _take_all(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
-    """Fill ``partial``, however often it breaks off, as long as each time brings something."""
+def _download_all(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
+    """Complete ``partial``, resuming after each interruption until a try brings no progress."""
     while True:
         before = _size(partial)
         try:
-            return _take_up(http, url, partial, report)
+            return _resume(http, url, partial, report)
         except httpx.HTTPError:
             if _size(partial) <= before:
                 raise
 
 
-def _take_up(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
-    """Add to ``partial`` what it lacks; raises httpx.HTTPError where that breaks off."""
+def _resume(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
+    """Append the missing rest to ``partial``; raises httpx.HTTPError if the connection fails."""
     done = _size(partial)
-    # Unpacked on the way, a .gz would have another checksum, and a range no meaning.
+    # Decoded in transit, a .gz would have another checksum, and byte ranges would not match.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-    with http.stream("GET", url, headers=headers) as answer:
-        if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # there is no more to come; the checksum tells whether it is right
-        answer.raise_for_status()
-        if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+    with http.stream("GET", url, headers=headers) as response:
+        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # the file is already complete; its checksum is compared later
+        response.raise_for_status()
+        if response.status_code != httpx.codes.PARTIAL_CONTENT:
             done = 0
-        length = answer.headers.get("Content-Length")
+        length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
         with partial.open("ab" if done else "wb") as file:
-            for chunk in answer.iter_raw():
+            for chunk in response.iter_raw():
                 file.write(chunk)
                 done += len(chunk)
-                if done > MOST_BYTES:
+                if done > MAX_BYTES:
                     partial.unlink()
-                    raise httpx.RemoteProtocolError(f"it sends more than {MOST_BYTES:,} bytes")
+                    raise httpx.RemoteProtocolError(f"it sends more than {MAX_BYTES:,} bytes")
                 if report:
                     report(partial.name.removesuffix(".partial"), done, total)
 

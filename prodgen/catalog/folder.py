@@ -1,4 +1,4 @@
-"""A folder of pictures as a catalogue."""
+"""Load a folder of pictures as a catalogue."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
+from prodgen.catalog.attributes_table import find_table, list_table
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.catalog.listing import SPLITS, Listing, Picture, list_folders
-from prodgen.catalog.pictures import Progress, first, read_pictures, shown
-from prodgen.catalog.table import find_table, list_table
+from prodgen.catalog.picture_files import Progress, first_names, printable, read_pictures
 from prodgen.errors import NotFound, ProdgenError
 
 SIZE, CHANNELS = 64, 3
-LEAST = 2
-"""Pictures of a split, and of each value in the training split."""
-LONGEST = 200
-"""Characters of a value: as many as an order may write."""
+MIN_PICTURES = 2
+"""Least number of pictures of a split, and of each value in the training split."""
+MAX_VALUE_LENGTH = 200
+"""Most characters of a value, which is the limit of an order too."""
 
 
 def load_folder(
@@ -27,18 +27,20 @@ def load_folder(
     channels: int = CHANNELS,
     progress: Progress | None = None,
 ) -> Catalogue:
-    """One split of a folder of pictures, (N, size, size, channels), with its attributes.
+    """Load one split of a folder of pictures, (N, size, size, channels), with its attributes.
 
-    Laid out as ``{category}/``, as ``{train,validation,test}/{category}/``, with a table of attributes, or
-    just pictures (no attributes). Raises ProdgenError for what cannot be read or learnt from.
+    The layout is ``{category}/``, ``{train,validation,test}/{category}/``, a table of attributes, or loose
+    pictures without attributes. Raises ProdgenError for unreadable pictures and too few of them.
     """
     listing = list_pictures(folder)
     chosen = [picture for picture in listing.pictures if picture.split == split]
     if not chosen:
         there = ", ".join(splits_of(listing))
-        raise NotFound(f"{shown(folder)} has no split {split!r}; it has {there}", param="split")
-    if len(chosen) < LEAST:
-        raise ProdgenError(f"{shown(folder)} has {len(chosen)} picture in {split}; it needs at least {LEAST}")
+        raise NotFound(f"{printable(folder)} has no split {split!r}; it has {there}", param="split")
+    if len(chosen) < MIN_PICTURES:
+        raise ProdgenError(
+            f"{printable(folder)} has {len(chosen)} picture in {split}; it needs at least {MIN_PICTURES}"
+        )
     if split == "train":
         _check_trainable(folder, listing.values, chosen)
     images = read_pictures(folder, [picture.file for picture in chosen], size, channels, progress)
@@ -47,7 +49,7 @@ def load_folder(
 
 
 def list_pictures(folder: Path) -> Listing:
-    """What the folder holds, by its table or its folders; raises ProdgenError for values that cannot be."""
+    """List a folder's pictures by its table or its subfolders; raises ProdgenError for invalid values."""
     table = find_table(folder)
     listing = list_table(table) if table else list_folders(folder)
     for name, values in listing.values.items():
@@ -56,7 +58,7 @@ def list_pictures(folder: Path) -> Listing:
 
 
 def splits_of(listing: Listing) -> list[str]:
-    """The splits that have pictures."""
+    """Return the splits that have pictures, in the order of SPLITS."""
     there = {picture.split for picture in listing.pictures}
     return [split for split in SPLITS if split in there]
 
@@ -69,15 +71,15 @@ def _labels(name: str, values: Sequence[str], pictures: Sequence[Picture]) -> np
 def _check_values(folder: Path, name: str, values: Sequence[str]) -> None:
     folded: dict[str, str] = {}
     for value in values:
-        if not value.isprintable() or len(value) > LONGEST:
+        if not value.isprintable() or len(value) > MAX_VALUE_LENGTH:
             raise ProdgenError(
-                f"{shown(folder)} has a {name} {shown(value)[:LONGEST]!r}; it should be at most {LONGEST} "
-                "characters that can be printed"
+                f"{printable(folder)} has a {name} {printable(value)[:MAX_VALUE_LENGTH]!r}; it should be at "
+                f"most {MAX_VALUE_LENGTH} characters that can be printed"
             )
-        # Orders do not tell capitals from small letters, so one of the two could never be asked for.
+        # Orders ignore case, so one of the two values could never be ordered.
         other = folded.setdefault(value.lower(), value)
         if other != value:
-            raise ProdgenError(f"{shown(folder)} has {name} {other!r} and {value!r}; write both alike")
+            raise ProdgenError(f"{printable(folder)} has {name} {other!r} and {value!r}; write both alike")
 
 
 def _check_trainable(folder: Path, values: dict[str, tuple[str, ...]], pictures: Sequence[Picture]) -> None:
@@ -86,10 +88,10 @@ def _check_trainable(folder: Path, values: dict[str, tuple[str, ...]], pictures:
         f"{name} {value!r} has {counts[name, value] or 'none'}"
         for name, listed in values.items()
         for value in listed
-        if counts[name, value] < LEAST
+        if counts[name, value] < MIN_PICTURES
     ]
     if few:
         raise ProdgenError(
-            f"{len(few)} of the values in {shown(folder)} have fewer than {LEAST} pictures to train on: "
-            f"{first(few)}; add pictures, or take the values out"
+            f"{len(few)} of the values in {printable(folder)} have fewer than {MIN_PICTURES} pictures to "
+            f"train on: {first_names(few)}; add pictures, or remove the values"
         )

@@ -1,6 +1,7 @@
-"""MNIST and Fashion-MNIST: the IDX format (LeCun 1998)."""
+"""Read MNIST, Fashion-MNIST and other data sets in the IDX format (LeCun 1998)."""
 
 import gzip
+import hashlib
 import math
 import zlib
 from collections.abc import Sequence
@@ -18,41 +19,24 @@ CLASSES = {
     ),
     "mnist": tuple("0123456789"),
 }  # fmt: skip
+NAMES = "names.txt"
+"""A file beside the IDX files with the name of a class in each line, from label 0 on."""
 
 PREFIXES = {"train": "train", "test": "t10k"}
-"""How the files of a split begin."""
+"""Prefix of the file names of each split."""
 
 _UNSIGNED_BYTE = 0x08
-
-
-def read_idx(path: Path) -> NDArray[np.uint8]:
-    """The array of an IDX file of unsigned bytes, gzipped or not; raises ProdgenError for another file."""
-    raw = read_content(path)
-    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != _UNSIGNED_BYTE:
-        raise ProdgenError(f"{path} is not an IDX file of bytes: it begins with {raw[:4].hex(' ')}")
-    dimensions = raw[3]
-    if len(raw) < 4 + 4 * dimensions:
-        raise ProdgenError(f"{path} is cut short: its header promises {dimensions} dimensions")
-    shape = tuple(np.frombuffer(raw, ">u4", dimensions, 4).tolist())
-    content = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
-    if content.size != math.prod(shape):
-        raise ProdgenError(f"{path} is not whole: {content.size} bytes where its header promises {shape}")
-    return content.reshape(shape).copy()
-
-
-def read_content(path: Path) -> bytes:
-    """A file's bytes, unpacked if it is a .gz; raises ProdgenError if it cannot be read."""
-    try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ProdgenError(f"{path} is not a whole gzip file: {error}") from None
-    except OSError as error:
-        raise ProdgenError(f"{path} cannot be read: {error.strerror}") from None
+_OFFICIAL = {
+    "9018921c3c673c538a1fc5bad174d6f9": "fashion-mnist",
+    "15d484375f8d13e6eb1aabb0c3f46965": "fashion-mnist",
+    "a25bea736e30d166cdddb491f175f624": "mnist",
+    "27ae3e4e09519cfbb04c329615203637": "mnist",
+}
+"""MD5 of the official label files after gunzip, so that any compression of them is recognised."""
 
 
 def load_idx(folder: Path, classes: str | Sequence[str] = "fashion-mnist", split: str = "train") -> Catalogue:
-    """The images and categories of one split (``train`` or ``test``) of a folder with the four files.
+    """Load the images and categories of one split (``train`` or ``test``) of a folder with the four files.
 
     ``classes`` names the labels 0, 1, ...: a key of CLASSES, or the names themselves.
     """
@@ -68,19 +52,59 @@ def load_idx(folder: Path, classes: str | Sequence[str] = "fashion-mnist", split
         raise ProdgenError(f"{folder} holds {len(images)} images but {len(labels)} labels")
     names = tuple(CLASSES[classes] if isinstance(classes, str) else classes)
     if len(labels) and labels.max() >= len(names):
-        who = classes if isinstance(classes, str) else "names.txt"
-        raise ProdgenError(f"{folder} has a label {labels.max()}; {who} has only {len(names)} classes")
+        source = classes if isinstance(classes, str) else NAMES
+        raise ProdgenError(f"{folder} has a label {labels.max()}; {source} has only {len(names)} classes")
     return Catalogue(images[..., None], {"category": labels.astype(np.int64)}, {"category": names})
 
 
+def idx_classes(folder: Path) -> str | tuple[str, ...]:
+    """Return what the labels of a folder mean: a key of CLASSES, or the names of the classes.
+
+    MNIST, Fashion-MNIST and other data sets share their file names. The first rule that applies decides: the
+    MD5 of an official label file; the names in ``names.txt``; Fashion-MNIST if the folder's own name contains
+    "fashion"; MNIST.
+    """
+    official = _official_name(folder)
+    if official:
+        return official
+    if (folder / NAMES).is_file():
+        return _read_names(folder / NAMES)
+    return "fashion-mnist" if "fashion" in folder.resolve().name.lower() else "mnist"
+
+
 def idx_splits(folder: Path) -> list[str]:
-    """The splits whose images lie in the folder; none if it is no data set of this kind."""
+    """Return the splits whose images are in the folder; none if it is not an IDX data set."""
     return [s for s, prefix in PREFIXES.items() if find_idx(folder, f"{prefix}-images-idx3-ubyte")]
 
 
 def find_idx(folder: Path, name: str) -> Path | None:
-    """The file of that name in the folder, gzipped or not."""
+    """Return the path of ``name`` or ``name``.gz in the folder, or None."""
     return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """Return the array of an IDX file of unsigned bytes, gzipped or not; raises ProdgenError if invalid."""
+    raw = _read_content(path)
+    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != _UNSIGNED_BYTE:
+        raise ProdgenError(f"{path} is not an IDX file of bytes: it begins with {raw[:4].hex(' ')}")
+    dimensions = raw[3]
+    if len(raw) < 4 + 4 * dimensions:
+        raise ProdgenError(f"{path} is cut short: its header promises {dimensions} dimensions")
+    shape = tuple(np.frombuffer(raw, ">u4", dimensions, 4).tolist())
+    content = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
+    if content.size != math.prod(shape):
+        raise ProdgenError(f"{path} is not whole: {content.size} bytes where its header promises {shape}")
+    return content.reshape(shape).copy()
+
+
+def _read_content(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ProdgenError(f"{path} is not a whole gzip file: {error}") from None
+    except OSError as error:
+        raise ProdgenError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _find(folder: Path, name: str) -> Path:
@@ -90,3 +114,19 @@ def _find(folder: Path, name: str) -> Path:
             f"{folder} has no {name} or {name}.gz; it should hold the four IDX files of the data set"
         )
     return path
+
+
+def _official_name(folder: Path) -> str | None:
+    for prefix in PREFIXES.values():
+        path = find_idx(folder, f"{prefix}-labels-idx1-ubyte")
+        if path is not None:
+            return _OFFICIAL.get(hashlib.md5(_read_content(path), usedforsecurity=False).hexdigest())
+    return None
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    lines = _read_content(path).decode("utf-8-sig", errors="replace").splitlines()
+    names = tuple(line.strip() for line in lines if line.strip())
+    if not names or len(set(names)) < len(names):
+        raise ProdgenError(f"{path} should have one class name a line, each once, from label 0 on")
+    return names

@@ -1,4 +1,4 @@
-"""What a folder of pictures holds: each picture with its split and what is known of it."""
+"""List the pictures of a folder, each with its split and attributes, by the folder's layout."""
 
 import os
 import unicodedata
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from prodgen.catalog.pictures import EXTENSIONS, first, shown
+from prodgen.catalog.picture_files import EXTENSIONS, first_names, printable
 from prodgen.errors import NotFound, ProdgenError
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {split: split for split in SPLITS} | {"val": "validation", "valid": "validation"}
-"""What people call them, in small letters."""
+"""Folder names and table cells that name a split, in lower case."""
 LONG_NAMES = {"training": "train", "testing": "test"}
-"""The same, unless other folders lie beside them: then they may be kinds of sport."""
+"""More folder names of splits, unless folders of other names lie beside them: training may be a sport."""
 
 
 class Picture(NamedTuple):
-    """``file`` is the path within the folder; ``known`` has the attributes that are known."""
+    """A picture: ``file`` is its path within the folder, ``known`` has its known attributes."""
 
     file: str
     split: str
@@ -26,17 +26,17 @@ class Picture(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """``values``: every value of every attribute, in all splits, sorted; also those without a picture."""
+    """The pictures of a folder; ``values`` has each attribute's values in all splits, sorted."""
 
     pictures: list[Picture]
     values: dict[str, tuple[str, ...]]
 
 
 def list_folders(folder: Path) -> Listing:
-    """The pictures by the folders that they lie in: ``{split}/{category}/``, ``{category}/``, or none.
+    """List the pictures of a folder laid out as ``{split}/{category}/``, ``{category}/``, or without folders.
 
-    Pictures that lie loose have no category; those without a split are ``train``. Raises ProdgenError for a
-    folder that mixes the ways, or holds no picture.
+    Pictures outside category folders have no category; pictures outside split folders belong to ``train``.
+    Raises ProdgenError for a folder that mixes these layouts, or holds no picture.
     """
     below = _folders(folder)
     names = SPLIT_NAMES | LONG_NAMES
@@ -45,15 +45,15 @@ def list_folders(folder: Path) -> Listing:
     divided = [path for path in below if path.name.lower() in names]
     others = [path for path in below if path not in divided]
     if divided and (others or _loose(folder)):
-        beside = f"the folder {shown(others[0].name)}" if others else "pictures"
+        beside = f"the folder {printable(others[0].name)}" if others else "pictures"
         raise ProdgenError(
-            f"{shown(folder)} has {beside} beside {divided[0].name}; the folder of a data set with splits "
-            f"should hold nothing but {', '.join(SPLITS)}"
+            f"{printable(folder)} has {beside} beside {divided[0].name}; a data set with splits should have "
+            f"nothing but {', '.join(SPLITS)}"
         )
     parts = [(names[path.name.lower()], path) for path in divided] or [("train", folder)]
     pictures = [picture for split, part in parts for picture in _list_part(folder, split, part)]
     if not pictures:
-        raise NotFound(f"{shown(folder)} holds no picture; {_found(folder)}")
+        raise NotFound(f"{printable(folder)} holds no picture; {_found(folder)}")
     categories = {_category(path) for _, part in parts for path in _folders(part)}
     return Listing(pictures, {"category": tuple(sorted(categories))} if categories else {})
 
@@ -62,9 +62,9 @@ def _list_part(folder: Path, split: str, part: Path) -> Iterator[Picture]:
     loose, categories = _loose(part), _folders(part)
     if loose and categories:
         raise ProdgenError(
-            f"{shown(part)} has pictures ({first([shown(name) for name in loose])}) beside folders "
-            f"({first([shown(path.name) for path in categories])}); put each picture into the folder of its "
-            "category, or list them in attributes.csv"
+            f"{printable(part)} has pictures ({first_names(loose)}) beside folders "
+            f"({first_names([path.name for path in categories])}); put each picture into the folder of its "
+            "category, or list the pictures in attributes.csv"
         )
     for name in loose:
         yield Picture(str((part / name).relative_to(folder)), split, {})
@@ -75,7 +75,7 @@ def _list_part(folder: Path, split: str, part: Path) -> Iterator[Picture]:
 
 
 def _category(path: Path) -> str:
-    # Composed, as people type it: some file systems take a name's accents apart.
+    # Composed, as people type it: some file systems decompose the accents of a name.
     return unicodedata.normalize("NFC", path.name)
 
 
@@ -88,7 +88,7 @@ def _loose(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every visible file at any depth, in order; links are followed, each folder once."""
+    """Yield every visible file at any depth, in order; follows links, but enters each folder once."""
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
         if os.path.realpath(root) in seen:

@@ -8,9 +8,9 @@ import typer
 from rich.progress import DownloadColumn
 
 from prodgen.catalog.catalogue import Catalogue, digest
-from prodgen.catalog.download import SETS
+from prodgen.catalog.download import DATA_SETS
 from prodgen.catalog.download import download as fetch
-from prodgen.catalog.open import kind, open_catalogue, splits
+from prodgen.catalog.formats import kind, open_catalogue, splits
 from prodgen.cli import datasets, photographs
 from prodgen.cli.bars import Bars
 from prodgen.cli.generate import make_folder
@@ -32,7 +32,7 @@ app.command()(datasets.remove)
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(SETS)}.")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(DATA_SETS)}.")],
     out: Annotated[Path, typer.Option(help="The folder for its files.")],
     json: Json = False,
 ) -> None:

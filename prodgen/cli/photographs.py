@@ -150,7 +150,7 @@ def _inspected(data: Path, quiet: bool) -> "Inspection":
 
 
 def _check_folder(data: Path) -> None:
-    from prodgen.catalog.open import kind
+    from prodgen.catalog.formats import kind
 
     check_kind(str(data), kind(data))
 
@@ -160,17 +160,17 @@ def _summary(data: Path, found: "Inspection") -> dict[str, Any]:
 
 
 def _say_found(data: Path, found: "Inspection") -> None:
-    from prodgen.catalog.pictures import shown
+    from prodgen.catalog.picture_files import printable
 
-    for name, value in (("data", shown(data)), ("images", len(found.findings)), *found.counts().items()):
+    for name, value in (("data", printable(data)), ("images", len(found.findings)), *found.counts().items()):
         results.print(f"{name:12} {value}", markup=False)
 
 
 def _name(findings: "list[Finding]") -> None:
-    from prodgen.catalog.pictures import shown
+    from prodgen.catalog.picture_files import printable
 
     for finding in findings[:_SAID]:
         line = f"  {finding.file}: {'; '.join(finding.flags.values())}"
-        results.print(shown(line), markup=False, soft_wrap=True)
+        results.print(printable(line), markup=False, soft_wrap=True)
     if len(findings) > _SAID:
         results.print(f"  ... and {len(findings) - _SAID} more")

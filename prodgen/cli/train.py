@@ -58,7 +58,7 @@ def _train_here(
 ) -> None:
     import torch
 
-    from prodgen.catalog.open import open_catalogue
+    from prodgen.catalog.formats import open_catalogue
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.export import export
     from prodgen.training.methods.transfer import find_source

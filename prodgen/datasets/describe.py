@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.catalog.folder import CHANNELS, SIZE, list_pictures
-from prodgen.catalog.open import kind, open_catalogue, splits
+from prodgen.catalog.formats import kind, open_catalogue, splits
 from prodgen.datasets.summary import AttributeCounts, Summary
 from prodgen.errors import ProdgenError
 

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from prodgen.catalog.attributes_table import find_table
 from prodgen.catalog.cifar import cifar_files
 from prodgen.catalog.folder import list_pictures
-from prodgen.catalog.idx import CLASSES, PREFIXES, find_idx
-from prodgen.catalog.idx_classes import NAMES, idx_classes
-from prodgen.catalog.open import kind
-from prodgen.catalog.pictures import shown
-from prodgen.catalog.prepared import DESCRIPTION, prepared_splits
-from prodgen.catalog.table import find_table
+from prodgen.catalog.formats import kind
+from prodgen.catalog.idx import CLASSES, NAMES, PREFIXES, find_idx, idx_classes
+from prodgen.catalog.picture_files import printable
+from prodgen.catalog.prepared_catalogue import DESCRIPTION, prepared_splits
 from prodgen.datasets.listing import check_path
 from prodgen.errors import ProdgenError
 
@@ -31,7 +30,7 @@ def find_sources(folder: Path) -> dict[str, Source]:
         check_path(name)
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ProdgenError(
-                f"{shown(path)} is a link that leads out of the folder; put the file itself there"
+                f"{printable(path)} is a link that leads out of the folder; put the file itself there"
             )
         sources[name] = path
     if found == "idx" and NAMES not in sources:

@@ -22,7 +22,7 @@ NO_KINDS = "there are no kinds of product to tell apart"
 def agreement(scene: Scene) -> Findings:
     """How often a classifier trained on real images takes what was asked for as a value for that value."""
     figures = {}
-    for attribute in scene.splits.train.kinds:
+    for attribute in scene.splits.train.classifiable:
         judge = scene.judges(attribute)
         ours = accuracy(judge, subset(scene.generated, slice(scene.count)), attribute)
         theirs = accuracy(judge, scene.splits.test, attribute)

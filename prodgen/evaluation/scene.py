@@ -46,7 +46,7 @@ class Scene:
     @property
     def first(self) -> str | None:
         """The attribute that stands for the classes, if there is any."""
-        return next(iter(self.splits.train.kinds), None)
+        return next(iter(self.splits.train.classifiable), None)
 
     @cached_property
     def stand_in_rows(self) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
-from prodgen.catalog.open import kind, open_catalogue, splits
+from prodgen.catalog.formats import kind, open_catalogue, splits
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.evaluation.comparable import SPLIT, check_attributes, check_shape, no_split
 from prodgen.spec.attributes import AttributeSchema, ContinuousColour

@@ -78,7 +78,7 @@ def _stopper() -> threading.Event:
 def _begin(options: argparse.Namespace, device: str) -> "Run":
     """The run on this process; raises ProdgenError on all if it cannot begin on one."""
     from prodgen.catalog.catalogue import digest
-    from prodgen.catalog.open import open_catalogue
+    from prodgen.catalog.formats import open_catalogue
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.distributed.exchange import first, together
     from prodgen.training.distributed.shared_catalogue import read_once

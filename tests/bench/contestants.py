@@ -52,7 +52,7 @@ class Task:
     @property
     def attribute(self) -> str:
         """The one that stands for the classes."""
-        return next(iter(self.train.kinds))
+        return next(iter(self.train.classifiable))
 
     @cached_property
     def data(self) -> str:

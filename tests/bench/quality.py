@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prodgen.catalog.catalogue import digest
-from prodgen.catalog.open import open_catalogue
+from prodgen.catalog.formats import open_catalogue
 from prodgen.cli.options import Json, print_json
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.splits import Splits
@@ -56,7 +56,7 @@ class Bench:
     def __init__(self, data: Path, samples: int, threads: int, out: Path) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.train, self.test = (open_catalogue(data, split) for split in ("train", "test"))
-        if not self.train.kinds:
+        if not self.train.classifiable:
             raise ProdgenError(f"the images in {data} have no attribute that a classifier could learn")
         self.task = Task(self.train, samples, threads, out, device)
         (out / "rows").mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ class Evaluator:
     """Judges generated images by the test split, as a classifier of the training split sees it."""
 
     def __init__(self, train: Catalogue, test: Catalogue, cache: Path, device: str) -> None:
-        self.judge = Judges(train, cache, device)(next(iter(train.kinds)))
+        self.judge = Judges(train, cache, device)(next(iter(train.classifiable)))
         self.real = self.judge(test.images)
 
     def __call__(self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> dict[str, float]:

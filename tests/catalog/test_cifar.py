@@ -109,7 +109,7 @@ def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(tmp_path, name, pack
     else:
         write_files(tmp_path, files)
 
-    with pytest.raises(ProdgenError, match=r"refused, and nothing of it was run: it asks for posix\.mkdir"):
+    with pytest.raises(ProdgenError, match=r"refused, and none of its code was run: it names posix\.mkdir"):
         load_cifar(tmp_path, "test")
 
     assert not mark.exists()
@@ -138,13 +138,13 @@ def test_no_other_name_of_a_pickle_is_heeded(program):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ([], "it should hold a table"),
+        ([], "it should hold a dictionary"),
         ({}, "images of 3,072 bytes and labels"),
         ({b"data": b"x" * 3072, b"labels": [1]}, "images of 3,072 bytes and labels"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}, "images of 3,072 bytes and labels"),
         ({b"data": np.zeros((2, 100), np.uint8), b"labels": [1, 2]}, "images of 3,072 bytes and labels"),
-        ({b"data": np.zeros((1, 3072), np.uint8), b"labels": [b"cat"]}, "whole numbers from 0 on"),
-        ({b"data": np.zeros((1, 3072), np.uint8), b"labels": [-1]}, "whole numbers from 0 on"),
+        ({b"data": np.zeros((1, 3072), np.uint8), b"labels": [b"cat"]}, "whole numbers from 0 to 255"),
+        ({b"data": np.zeros((1, 3072), np.uint8), b"labels": [-1]}, "whole numbers from 0 to 255"),
     ],
 )
 def test_a_pickle_of_something_else_is_one_sentence(content, words):
@@ -171,7 +171,7 @@ def test_a_broken_archive_is_one_sentence(tmp_path):
 
 
 def test_an_archive_cannot_fill_the_memory_or_name_other_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("prodgen.catalog.cifar.MOST_BYTES", 20_000)
+    monkeypatch.setattr("prodgen.catalog.cifar.MAX_BYTES", 20_000)
     path = tmp_path / "cifar-10-binary.tar.gz"
     write_archive(path, "cifar-10-batches-bin", binary_files() | {"padding": b"\0" * 20_001})
     assert len(load_cifar(tmp_path)) == 20  # it is not read that far

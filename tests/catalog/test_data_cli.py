@@ -8,8 +8,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from prodgen.catalog.catalogue import digest
-from prodgen.catalog.download import SETS, PublicSet
-from prodgen.catalog.open import open_catalogue
+from prodgen.catalog.download import DATA_SETS, PublicDataSet
+from prodgen.catalog.formats import open_catalogue
 from prodgen.cli.data import app
 from prodgen.errors import NotFound
 from tests.catalog.mirror import serving
@@ -67,7 +67,7 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
 def test_a_public_set_is_fetched(tmp_path, monkeypatch):
     with serving({"one.gz": b"one"}) as mirror:
         files = {"one.gz": hashlib.md5(b"one").hexdigest()}
-        monkeypatch.setitem(SETS, "toy", PublicSet((mirror.url,), files))
+        monkeypatch.setitem(DATA_SETS, "toy", PublicDataSet((mirror.url,), files))
         said = json.loads(run("download", "toy", "--out", tmp_path / "data", "--json")[0])
         assert said == {"name": "toy", "out": str(tmp_path / "data"), "files": ["one.gz"]}
         assert "toy is whole in" in run("download", "toy", "--out", tmp_path / "again")[1]

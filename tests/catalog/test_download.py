@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from prodgen.catalog.download import SETS, PublicSet, download
+from prodgen.catalog.download import DATA_SETS, PublicDataSet, download
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from tests.catalog.mirror import Mirror, serving
 from tests.toys import FASHION_MNIST
@@ -21,7 +21,7 @@ MD5 = {name: hashlib.md5(content).hexdigest() for name, content in FILES.items()
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     """The one mirror of the set "toy"."""
     with serving(dict(FILES)) as running:
-        monkeypatch.setitem(SETS, "toy", PublicSet((running.url,), MD5))
+        monkeypatch.setitem(DATA_SETS, "toy", PublicDataSet((running.url,), MD5))
         yield running
 
 
@@ -85,7 +85,9 @@ def test_a_server_without_ranges_or_lengths_will_do(tmp_path, mirror):
 
 def test_another_mirror_is_asked_when_one_fails(tmp_path, mirror, monkeypatch):
     with serving({"big.gz": b"another file"}) as poor:
-        monkeypatch.setitem(SETS, "toy", PublicSet(("http://127.0.0.1:9/", poor.url, mirror.url), MD5))
+        monkeypatch.setitem(
+            DATA_SETS, "toy", PublicDataSet(("http://127.0.0.1:9/", poor.url, mirror.url), MD5)
+        )
         download("toy", tmp_path)
         assert poor.asked == [("big.gz", 0), ("small.gz", 0)]
     assert is_whole(tmp_path)
@@ -103,21 +105,23 @@ def test_a_file_with_another_checksum_is_never_left_in_place(tmp_path, mirror):
 
 
 def test_no_network_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setitem(SETS, "toy", PublicSet(("http://127.0.0.1:9/",), MD5))
+    monkeypatch.setitem(DATA_SETS, "toy", PublicDataSet(("http://127.0.0.1:9/",), MD5))
     with pytest.raises(
-        Unavailable, match=r"big\.gz cannot be downloaded from 127\.0\.0\.1:9: .*refused; what"
+        Unavailable, match=r"big\.gz cannot be downloaded from 127\.0\.0\.1:9: .*refused; what was"
     ):
         download("toy", tmp_path)
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path, mirror):
     del mirror.files["small.gz"]
-    with pytest.raises(Unavailable, match=r"small\.gz cannot be downloaded .* it answers 404; what has come"):
+    with pytest.raises(
+        Unavailable, match=r"small\.gz cannot be downloaded .* it answers 404; what was received"
+    ):
         download("toy", tmp_path)
 
 
 def test_a_server_that_never_ends_cannot_fill_the_disk(tmp_path, mirror, monkeypatch):
-    monkeypatch.setattr("prodgen.catalog.download.MOST_BYTES", 200_000)
+    monkeypatch.setattr("prodgen.catalog.download.MAX_BYTES", 200_000)
     with pytest.raises(Unavailable, match="sends more than 200,000 bytes"):
         download("toy", tmp_path)
     assert [*tmp_path.iterdir()] == []
@@ -140,13 +144,13 @@ def test_an_unknown_set_is_answered_with_those_there_are(tmp_path):
 def test_the_checksums_are_those_of_the_real_labels():
     for name in ("train-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
         content = (FASHION_MNIST / name).read_bytes()
-        assert hashlib.md5(content).hexdigest() == SETS["fashion-mnist"].files[name]
+        assert hashlib.md5(content).hexdigest() == DATA_SETS["fashion-mnist"].files[name]
 
 
 @pytest.mark.skipif("PRODGEN_TEST_NETWORK" not in os.environ, reason="PRODGEN_TEST_NETWORK is not set")
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", DATA_SETS)
 @pytest.mark.timeout(1800)
 def test_the_real_mirrors_have_the_real_files(tmp_path, name, monkeypatch):
-    for mirror in SETS[name].mirrors:
-        monkeypatch.setitem(SETS, name, SETS[name]._replace(mirrors=(mirror,)))
+    for mirror in DATA_SETS[name].mirrors:
+        monkeypatch.setitem(DATA_SETS, name, DATA_SETS[name]._replace(mirrors=(mirror,)))
         download(name, tmp_path / mirror.split("/")[2])

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, features
 
 from prodgen.catalog.folder import load_folder
-from prodgen.catalog.open import splits
+from prodgen.catalog.formats import splits
 from prodgen.errors import NotFound, ProdgenError
 
 RED, GREEN, BLUE = (250, 0, 0), (0, 250, 0), (0, 0, 250)

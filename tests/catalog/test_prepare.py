@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from prodgen.catalog.catalogue import UNKNOWN
-from prodgen.catalog.open import kind, open_catalogue, splits
+from prodgen.catalog.formats import kind, open_catalogue, splits
+from prodgen.catalog.jsonl import read_jsonl
 from prodgen.catalog.photographs.prepare import prepare
-from prodgen.catalog.prepared import read_rows
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.spec.colour import delta_e_2000, to_lab
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, save, shape
@@ -105,7 +105,7 @@ def test_stripes_are_told_from_plain_cloth_and_both_colours_named(tmp_path):
     for k in range(2):
         save(photo(BLUE, seed=k, stripe=(240, 240, 240) if k else None), tmp_path / "shop" / f"{k}.png")
     prepare(tmp_path / "shop", tmp_path / "out", 64, quiet)
-    plain, striped = read_rows(tmp_path / "out", "train")
+    plain, striped = read_jsonl(tmp_path / "out" / "train.jsonl")
     assert (plain["pattern"], striped["pattern"]) == ("plain", "patterned")
     assert plain["colours"][0]["share"] > 0.95
     named = [np.array(colour["lab"]) for colour in striped["colours"] if colour["share"] > 0.2]
@@ -131,7 +131,7 @@ def test_a_cut_out_that_the_picture_has_is_kept(tmp_path):
     for k in range(2):
         save(picture, tmp_path / "shop" / f"{k}.png")
     prepare(tmp_path / "shop", tmp_path / "out", 64, quiet)
-    assert [row["quality"] for row in read_rows(tmp_path / "out", "train")] == [1, 1]
+    assert [row["quality"] for row in read_jsonl(tmp_path / "out" / "train.jsonl")] == [1, 1]
     assert delta_e_2000(open_catalogue(tmp_path / "out").colours["colour"], to_lab(RED)).max() < 2
 
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_cut_out_is_set_aside_with_the_reason(shop, tmp_path):
 
 
 def test_rows_say_which_file_they_come_from(once):
-    for row in read_rows(once / "out", "train"):
+    for row in read_jsonl(once / "out" / "train.jsonl"):
         assert set(row) == {
             "file", "sha256", "category", "pattern", "colour", "colours", "quality", "coverage",
         }  # fmt: skip
@@ -269,7 +269,7 @@ def test_programs_read_what_was_prepared(shop, tmp_path):
 
 
 def test_a_pattern_that_cannot_be_told_is_unknown(out):
-    rows = read_rows(out, "train")
+    rows = read_jsonl(out / "train.jsonl")
     rows[1]["pattern"] = None
     (out / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert open_catalogue(out).labels["pattern"].tolist() == [0, UNKNOWN, 0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.catalog.catalogue import digest
-from prodgen.catalog.open import open_catalogue
+from prodgen.catalog.formats import open_catalogue
 from prodgen.datasets import fetch_dataset
 from prodgen.registry import fetch, publish
 from prodgen.storage.cache import held, hold, make_room, mark_used
@@ -138,7 +138,7 @@ NODE = """
 import random, sys, time
 from pathlib import Path
 from prodgen.catalog.catalogue import digest
-from prodgen.catalog.open import open_catalogue
+from prodgen.catalog.formats import open_catalogue
 from prodgen.datasets import fetch_dataset, resolve_dataset
 from prodgen.storage import cache as module
 from prodgen.storage.cache import make_room

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.catalog.catalogue import digest
-from prodgen.catalog.open import open_catalogue, splits
+from prodgen.catalog.formats import open_catalogue, splits
 from prodgen.datasets import Dataset, create_dataset, fetch_dataset
 from prodgen.datasets.listing import ListedFile, read_listing, write_listing
 from prodgen.errors import ProdgenError

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.catalog.catalogue import digest
-from prodgen.catalog.open import open_catalogue
+from prodgen.catalog.formats import open_catalogue
 from prodgen.datasets import Dataset, create_dataset, datasets, fetch_dataset, remove, resolve_dataset
 from prodgen.datasets.describe import summarise
 from prodgen.datasets.direct import Direct

@@ -8,7 +8,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from prodgen.catalog.open import open_catalogue
+from prodgen.catalog.formats import open_catalogue
 from prodgen.cli.evaluate import evaluate as command
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.settings import settings

@@ -20,6 +20,6 @@ def check_flags(flags: Collection[str]) -> None:
 
 
 def check_kind(what: str, kind: str) -> None:
-    """Raises ProdgenError unless ``what`` is photographs; ``kind``: by `prodgen.catalog.open.kind`."""
+    """Raises ProdgenError unless ``what`` is photographs; ``kind``: by `prodgen.catalog.formats.kind`."""
     if kind != "folder":
         raise ProdgenError(f"{what} is {kind} data, not a folder of photographs", param="data")

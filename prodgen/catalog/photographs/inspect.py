@@ -15,7 +15,7 @@ from prodgen.catalog.photographs.looks import LOOKING, Report
 from prodgen.catalog.photographs.measure import BLANK, Measures, measure
 from prodgen.catalog.photographs.outliers import strangeness
 from prodgen.catalog.photographs.pool import spread
-from prodgen.catalog.pictures import shown
+from prodgen.catalog.picture_files import printable
 
 SMALLEST = 48
 """Pixels of the shorter side."""
@@ -79,11 +79,13 @@ def _flag_alike(findings: Sequence[Finding], measures: Sequence[Measures]) -> No
     for first, second in alike(measures):
         one, other = findings[first], findings[second]
         if one.split == other.split:
-            other.flags.setdefault("duplicate", f"it is {_same(measures, first, second)} {shown(one.file)}")
+            other.flags.setdefault(
+                "duplicate", f"it is {_same(measures, first, second)} {printable(one.file)}"
+            )
         else:
             goes, stays = (one, other) if one.split == "train" else (other, one)
             goes.flags.setdefault(
-                "leak", f"it is {_same(measures, first, second)} {shown(stays.file)}, of another split"
+                "leak", f"it is {_same(measures, first, second)} {printable(stays.file)}, of another split"
             )
 
 

@@ -16,7 +16,7 @@ from prodgen.catalog.photographs.looks import Looks, Report
 from prodgen.catalog.photographs.pool import spread
 from prodgen.catalog.photographs.whole import whole_folder
 from prodgen.catalog.photographs.write import Row, Written, write_catalogue
-from prodgen.catalog.prepared import CHANNELS
+from prodgen.catalog.prepared_catalogue import CHANNELS
 from prodgen.errors import ProdgenError
 
 CUTTING = "Cutting it out"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from prodgen.catalog.fit import eight_bits
-from prodgen.catalog.pictures import opened, why
+from prodgen.catalog.centre_crop import to_eight_bits
+from prodgen.catalog.picture_files import fault_of, open_picture
 
 _CLEAR, _CLEAR_SHARE = 128, 0.02
 """A picture has a cut-out of its own if this share of its pixels has less alpha than that."""
@@ -31,7 +31,7 @@ def read_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest(), read_photograph(path, side)
     except Exception as error:  # a broken file makes Pillow raise nearly anything
-        return why(error)
+        return fault_of(error)
 
 
 def read_photograph(path: Path, side: int) -> Photograph:
@@ -40,10 +40,10 @@ def read_photograph(path: Path, side: int) -> Photograph:
     A little transparency is laid on white. Raises whatever Pillow raises for a file that it cannot read, and
     ValueError for too many pixels.
     """
-    with opened(path) as image:
+    with open_picture(path) as image:
         size = image.size
         image.draft(None, (2 * side, 2 * side))  # a JPEG is decoded no finer than it need be
-        upright = eight_bits(ImageOps.exif_transpose(image))
+        upright = to_eight_bits(ImageOps.exif_transpose(image))
     upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
     if upright.mode != "RGBA":
         return Photograph(np.asarray(upright.convert("RGB")), None, size)

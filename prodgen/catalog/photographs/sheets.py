@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prodgen.catalog.photographs.read import read_photograph
-from prodgen.catalog.pictures import shown
+from prodgen.catalog.picture_files import printable
 from prodgen.generation.sheet import contact_sheet
 from prodgen.spec.colour import to_rgb
 
@@ -63,4 +63,4 @@ def photograph(path: Path) -> Image.Image:
 
 def sheet(path: Path, images: Sequence[Image.Image], labels: Sequence[str], columns: int) -> None:
     """Write the pictures, each over its label, in rows."""
-    contact_sheet(images, [shown(label) for label in labels], _CELL, min(columns, len(images))).save(path)
+    contact_sheet(images, [printable(label) for label in labels], _CELL, min(columns, len(images))).save(path)

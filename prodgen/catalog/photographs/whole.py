@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prodgen.catalog.pictures import shown
+from prodgen.catalog.picture_files import printable
 from prodgen.errors import Conflict, ProdgenError
 
 
@@ -20,20 +20,20 @@ def whole_folder(out: Path, beside: Path) -> Iterator[Path]:
     pictures are being read.
     """
     if out.resolve().is_relative_to(beside.resolve()):
-        raise Conflict(f"{shown(out)} lies within {shown(beside)}; name a folder beside it")
+        raise Conflict(f"{printable(out)} lies within {printable(beside)}; name a folder beside it")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise Conflict(f"{shown(out)} is there already; name a new folder, or remove it first")
+        raise Conflict(f"{printable(out)} is there already; name a new folder, or remove it first")
     room = out.absolute().parent / f".{out.name}.unfinished"
     try:
         room.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ProdgenError(f"cannot write to {shown(out)}: {error.strerror}") from None
+        raise ProdgenError(f"cannot write to {printable(out)}: {error.strerror}") from None
     held = os.open(room, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(held)
-        raise Conflict(f"another process is writing {shown(out)}") from None
+        raise Conflict(f"another process is writing {printable(out)}") from None
     try:
         _clear(room)
         yield room

@@ -1,4 +1,4 @@
-"""The files of a prepared catalogue, of which `prodgen.catalog.prepared` is the reader."""
+"""The files of a prepared catalogue, of which `prodgen.catalog.prepared_catalogue` is the reader."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from prodgen.catalog.listing import SPLITS, Listing, Picture
 from prodgen.catalog.photographs.finish import Finished
 from prodgen.catalog.photographs.lines import write_lines
 from prodgen.catalog.photographs.pattern import pattern_of
-from prodgen.catalog.prepared import CHANNELS, DESCRIPTION, FORMAT
+from prodgen.catalog.prepared_catalogue import CHANNELS, DESCRIPTION, FORMAT
 
 SET_ASIDE = "set-aside.jsonl"
 _OWN = ("file", "sha256", "colour", "colours", "quality", "coverage")

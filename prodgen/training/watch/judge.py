@@ -31,7 +31,7 @@ class Judge:
     """
 
     def __init__(self, catalogue: Catalogue, data: str, folder: Path, device: str) -> None:
-        self.attribute = next(iter(catalogue.kinds), None)
+        self.attribute = next(iter(catalogue.classifiable), None)
         self.values = catalogue.values[self.attribute] if self.attribute else ()
         before = itertools.takewhile(lambda name: name != self.attribute, catalogue.values)
         self._place = sum(len(catalogue.values[name]) for name in before)  # of its block in a condition
@@ -70,7 +70,7 @@ class Judge:
 
 def signature(catalogue: Catalogue, data: str, folder: Path) -> dict[str, str]:
     """Which judge scored a run, and on what: scores compare where both are the same."""
-    attribute = next(iter(catalogue.kinds), None)
+    attribute = next(iter(catalogue.classifiable), None)
     classifier = _classifier(catalogue, data, attribute, folder / CLASSIFIER, "cpu")
     counts = f"{EVALUATED:,} generated against {min(2 * EVALUATED, len(catalogue)):,} real"
     return {"judge": called(classifier, attribute), "data": f"train split {data} ({counts})"}

@@ -1,4 +1,4 @@
-"""attributes.csv and attributes.jsonl: a table of pictures and what is known of each."""
+"""Read attributes.csv and attributes.jsonl: tables of pictures with their splits and attributes."""
 
 import csv
 import json
@@ -7,29 +7,29 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from prodgen.catalog.listing import SPLIT_NAMES, SPLITS, Listing, Picture
-from prodgen.catalog.pictures import first, shown
+from prodgen.catalog.picture_files import first_names, printable
 from prodgen.errors import NotFound, ProdgenError
 
 TABLES = ("attributes.csv", "attributes.jsonl")
 
 Row = tuple[str, dict[str, str]]
-"""Where it stands (``row 7``), and its cells by column; an empty cell is an empty text."""
+"""The row's position (``row 7``) and its cells by column; an empty cell is an empty string."""
 
 
 def find_table(folder: Path) -> Path | None:
-    """The folder's table, if it has one; raises ProdgenError if it has two."""
+    """Return the path of the folder's table, or None; raises ProdgenError if it has two tables."""
     there = [folder / name for name in TABLES if (folder / name).is_file()]
     if len(there) > 1:
-        raise ProdgenError(f"{shown(folder)} has both {' and '.join(TABLES)}; keep one")
+        raise ProdgenError(f"{printable(folder)} has both {' and '.join(TABLES)}; keep one")
     return there[0] if there else None
 
 
 def list_table(table: Path) -> Listing:
-    """The pictures that a table names, wherever they lie in its folder; others are left out.
+    """List the pictures that a table names; pictures that it does not name are left out.
 
-    The column ``file`` is the path within the folder, and ``split`` one of SPLITS: left out, it is the split
-    that the path begins with, or ``train``. Every other column is an attribute, unless all of it is empty.
-    Raises ProdgenError naming the row at fault.
+    The column ``file`` is the path within the table's folder. The column ``split`` is one of SPLITS; by
+    default it is the split that the path begins with, or ``train``. Every other column with at least one
+    value is an attribute. Raises ProdgenError that names the row at fault.
     """
     pictures, seen, missing = [], dict[str, str](), []
     for where, cells in _rows(table):
@@ -43,11 +43,11 @@ def list_table(table: Path) -> Listing:
             missing.append(picture.file)
         pictures.append(picture)
     if not pictures:
-        raise NotFound(f"{shown(table)} names no picture; it should have a row for each")
+        raise NotFound(f"{printable(table)} names no picture; it should have a row for each")
     if missing:
         raise NotFound(
             f"{len(missing)} of the {len(pictures)} pictures that {table.name} names are not in "
-            f"{shown(table.parent)}: {first(missing)}"
+            f"{printable(table.parent)}: {first_names(missing)}"
         )
     names = dict.fromkeys(name for picture in pictures for name in picture.known)
     values = {n: tuple(sorted({p.known[n] for p in pictures if n in p.known})) for n in names}
@@ -73,7 +73,7 @@ def _picture(table: Path, where: str, cells: dict[str, str]) -> Picture:
 
 
 def _spelling(folder: Path, name: str) -> str:
-    """``name`` with its accents composed or taken apart, whichever the folder has."""
+    """Return ``name`` with its accents composed or decomposed, whichever the folder has."""
     forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
     return next((form for form in forms if (folder / form).is_file()), name)
 
@@ -83,9 +83,9 @@ def _rows(table: Path) -> Iterator[Row]:
     try:
         yield from read(table)
     except UnicodeDecodeError:
-        raise ProdgenError(f"{shown(table)} is not UTF-8; save it as UTF-8") from None
+        raise ProdgenError(f"{printable(table)} is not UTF-8; save it as UTF-8") from None
     except csv.Error as error:
-        raise ProdgenError(f"{shown(table)} is not a CSV file: {error}") from None
+        raise ProdgenError(f"{printable(table)} is not a CSV file: {error}") from None
 
 
 def _csv_rows(table: Path) -> Iterator[Row]:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue, digest
+from prodgen.catalog.formats import kind, open_catalogue, splits
 from prodgen.catalog.idx import CLASSES, load_idx
-from prodgen.catalog.open import kind, open_catalogue, splits
 from prodgen.errors import NotFound, ProdgenError
 from tests.catalog.cifar_files import binary_files, python_files, write_files
 from tests.toys import FASHION_MNIST, write_catalogue, write_idx
@@ -106,7 +106,7 @@ def test_names_must_be_enough_and_each_once(tmp_path):
     with pytest.raises(ProdgenError, match=r"a label 9; names\.txt has only 2 classes"):
         open_catalogue(tmp_path)
     (tmp_path / "names.txt").write_text("hat\nhat\n")
-    with pytest.raises(ProdgenError, match="a name a line, each once"):
+    with pytest.raises(ProdgenError, match="one class name a line, each once"):
         open_catalogue(tmp_path)
 
 
@@ -135,7 +135,7 @@ def test_unknown_labels_neither_count_nor_condition():
     assert catalogue.conditions()[1].tolist() == [0, 0, 0]
     assert catalogue.conditions()[3].tolist() == [0, 0, 1]
     catalogue.labels["kind"][:] = -1
-    with pytest.raises(ProdgenError, match="kind is not known of any of the 6 images"):
+    with pytest.raises(ProdgenError, match="kind is unknown for all 6 images"):
         catalogue.schema()
 
 

@@ -1,19 +1,18 @@
-"""Any data set that prodgen reads, recognised by what its folder holds."""
+"""Recognise the format of a data set by its folder's content, and open it."""
 
 from pathlib import Path
 
 from prodgen.catalog.catalogue import Catalogue
+from prodgen.catalog.centre_crop import MODES, centre_crop_all
 from prodgen.catalog.cifar import cifar_splits, load_cifar
-from prodgen.catalog.fit import MODES, refit
 from prodgen.catalog.folder import CHANNELS, SIZE, list_pictures, load_folder, splits_of
-from prodgen.catalog.idx import idx_splits, load_idx
-from prodgen.catalog.idx_classes import idx_classes
-from prodgen.catalog.pictures import Progress
-from prodgen.catalog.prepared import is_prepared, load_prepared, prepared_splits
+from prodgen.catalog.idx import idx_classes, idx_splits, load_idx
+from prodgen.catalog.picture_files import Progress
+from prodgen.catalog.prepared_catalogue import is_prepared, load_prepared, prepared_splits
 from prodgen.errors import NotFound, ProdgenError
 
-SMALLEST, LARGEST = 8, 1024
-"""Pixels of a side."""
+MIN_SIZE, MAX_SIZE = 8, 1024
+"""Limits of an image's side in pixels."""
 
 
 def open_catalogue(
@@ -24,17 +23,17 @@ def open_catalogue(
     channels: int | None = None,
     progress: Progress | None = None,
 ) -> Catalogue:
-    """One split of the data set in the folder ``path``, as (N, size, size, channels) bytes.
+    """Open one split of the data set in the folder ``path`` as (N, size, size, channels) bytes.
 
-    IDX files and CIFAR-10 keep their own size and channels unless others are asked for. MNIST and
-    Fashion-MNIST share their file names; `prodgen.catalog.idx_classes` tells them apart by the checksum of
-    the labels, else by ``names.txt``, else by a folder's name with "fashion" in it, else they are digits.
-    All else is a folder of pictures, read at 64 pixels in 3 channels if not told otherwise; ``progress``
-    hears of every one. A prepared folder has 4 channels, premultiplied, and stays on the disk until it is
-    looked at. Raises NotFound naming the splits that are there, and ProdgenError for what cannot be read.
+    By default, IDX files, CIFAR-10 and prepared catalogues keep their own size and channels, and a folder of
+    pictures is read at 64 pixels in 3 channels. The images of a prepared catalogue are premultiplied RGBA,
+    memory-mapped from its files. ``progress`` is called for each picture of a folder of pictures.
+
+    Raises NotFound with the available splits if ``split`` is missing, and ProdgenError for an invalid size,
+    number of channels or data set.
     """
-    if size is not None and not SMALLEST <= size <= LARGEST:
-        raise ProdgenError(f"size {size} is not from {SMALLEST} to {LARGEST}", param="size")
+    if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
+        raise ProdgenError(f"size {size} is not from {MIN_SIZE} to {MAX_SIZE}", param="size")
     if channels is not None and channels not in MODES:
         raise ProdgenError(f"channels {channels} is none of {', '.join(map(str, MODES))}", param="channels")
     found = kind(path)
@@ -49,15 +48,16 @@ def open_catalogue(
     height, width = catalogue.images.shape[1:3]
     if size is None and height != width:
         raise ProdgenError(
-            f"{path} holds images of {width}x{height} pixels; name a size, and the square in their middle is "
-            "brought to it",
+            f"{path} holds images of {width}x{height} pixels; name a size to which their centre square is "
+            "resized",
             param="size",
         )
-    return Catalogue(refit(catalogue.images, size, channels), catalogue.labels, catalogue.values)
+    images = centre_crop_all(catalogue.images, size, channels)
+    return Catalogue(images, catalogue.labels, catalogue.values)
 
 
 def kind(path: Path) -> str:
-    """What the folder holds: ``prepared``, ``idx``, ``cifar-10`` or ``folder`` (of pictures)."""
+    """Return the format of a folder: ``prepared``, ``idx``, ``cifar-10`` or ``folder`` (of pictures)."""
     if not path.is_dir():
         raise NotFound(
             f"{path} is a file; name its folder" if path.exists() else f"there is no folder {path}"
@@ -70,7 +70,7 @@ def kind(path: Path) -> str:
 
 
 def splits(path: Path) -> list[str]:
-    """The splits that the folder has, of ``train``, ``validation`` and ``test``."""
+    """Return the splits that the folder has, of ``train``, ``validation`` and ``test``."""
     match kind(path):
         case "prepared":
             return prepared_splits(path)

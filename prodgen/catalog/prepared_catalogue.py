@@ -1,0 +1,109 @@
+"""Read a prepared catalogue: a folder of cut-outs of one size, ready for training.
+
+``catalogue.json`` describes the catalogue. For each split, ``{split}.npy`` has the images, (N, S, S, 4) bytes
+of premultiplied RGBA, and ``{split}.jsonl`` has a row for each image: its source picture, its attributes, its
+colours in CIELAB and the estimated quality of the cut-out.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.catalog.centre_crop import centre_crop_all
+from prodgen.catalog.jsonl import read_jsonl
+from prodgen.catalog.picture_files import printable
+from prodgen.errors import NotFound, ProdgenError
+
+FORMAT = 1
+DESCRIPTION = "catalogue.json"
+CHANNELS = 4
+
+
+def is_prepared(folder: Path) -> bool:
+    """Return whether the folder's ``catalogue.json`` describes a prepared catalogue."""
+    path = folder / DESCRIPTION
+    return path.is_file() and _read_json(path).get("kind") == "prepared"
+
+
+def prepared_splits(folder: Path) -> list[str]:
+    """Return the splits that have pictures, in the order of ``catalogue.json``."""
+    return [split for split, count in _read_description(folder)["splits"].items() if count]
+
+
+def load_prepared(
+    folder: Path, split: str = "train", *, size: int | None = None, channels: int | None = None
+) -> Catalogue:
+    """Load one split with its attributes and ``colour``, the mean CIELAB colour of each product.
+
+    The images, (N, S, S, 4), are memory-mapped. Another size or number of channels makes a converted copy in
+    memory, with products on white if ``channels`` is less than 4.
+    """
+    description = _read_description(folder)
+    if not description["splits"].get(split):
+        there = ", ".join(prepared_splits(folder))
+        raise NotFound(f"{printable(folder)} has no split {split!r}; it has {there}", param="split")
+    images, rows = _read_images(folder, split, description["size"]), read_jsonl(folder / f"{split}.jsonl")
+    if len(rows) != len(images):
+        raise ProdgenError(
+            f"{printable(folder)} has {len(images)} images in {split}.npy and {len(rows)} rows in "
+            f"{split}.jsonl: prepare the pictures again"
+        )
+    values = {name: tuple(listed) for name, listed in description["attributes"].items()}
+    labels = {}
+    for name, listed in values.items():
+        number = {value: k for k, value in enumerate(listed)}
+        labels[name] = np.array([number.get(row.get(name), UNKNOWN) for row in rows], np.int64)
+    colour = np.array([row["colour"] for row in rows], np.float32).reshape(len(rows), 3)
+    return Catalogue(_converted(images, size, channels), labels, values, {"colour": colour})
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    description = _read_json(path)
+    if description.get("format") != FORMAT:
+        raise ProdgenError(
+            f"{printable(path)} is of format {description.get('format')!r}; this version reads {FORMAT}: "
+            "prepare the pictures again"
+        )
+    whole = isinstance(description.get("size"), int) and all(
+        isinstance(description.get(name), dict) for name in ("attributes", "splits")
+    )
+    if not whole:
+        raise ProdgenError(f"{printable(path)} lacks its size, attributes or splits")
+    return description
+
+
+def _read_images(folder: Path, split: str, size: int) -> NDArray[np.uint8]:
+    path = folder / f"{split}.npy"
+    try:
+        images = np.load(path, mmap_mode="c")
+    except (ValueError, OSError) as error:
+        raise ProdgenError(f"{printable(path)} cannot be read: {error}") from None
+    if images.dtype != np.uint8 or images.shape[1:] != (size, size, CHANNELS):
+        raise ProdgenError(
+            f"{printable(path)} has {images.dtype} of shape {images.shape}; it should have bytes of "
+            f"shape (N, {size}, {size}, {CHANNELS})"
+        )
+    return images
+
+
+def _converted(images: NDArray[np.uint8], size: int | None, channels: int | None) -> NDArray[np.uint8]:
+    if channels in (None, CHANNELS):
+        if size in (None, images.shape[1]):
+            return images
+        # Resized apart, because Pillow would take RGBA for colours that are not premultiplied.
+        colour, alpha = (centre_crop_all(part, size) for part in (images[..., :3], images[..., 3:]))
+        return np.concatenate([np.minimum(colour, alpha), alpha], 3)
+    return centre_crop_all(images[..., :3] + (255 - images[..., 3:]), size, channels)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ProdgenError(f"{printable(path)} is not JSON: {error}") from None
+    return content if isinstance(content, dict) else {}
