@@ -15,7 +15,7 @@ from prodgen.evaluation.measures import MEASURES
 from prodgen.evaluation.samples import generate
 from prodgen.evaluation.scene import Scene
 from prodgen.evaluation.splits import Splits, read_splits
-from prodgen.exact import exact
+from prodgen.reproducible import reproducible
 from prodgen.models import SavedModel
 
 COUNT = 10_000
@@ -79,7 +79,7 @@ def plan_from(model: SavedModel, data: Path, options: Options) -> Plan:
 
 def evaluate(plan: Plan, stage: Stage = lambda name: None) -> Evaluation:
     """All the measures, in fp32; ``stage`` hears of each part as it begins."""
-    with exact():
+    with reproducible():
         scene = _prepare(plan, stage)
         evaluation = Evaluation(scene, plan.options, {}, {}, [])
         for name, measure in MEASURES.items():
@@ -95,7 +95,7 @@ def _prepare(plan: Plan, stage: Stage) -> Scene:
     model, splits, options = plan.model, plan.splits, plan.options
     judges = Judges(splits.train, options.cache, options.device)
     stage("Training the judges")
-    attributes = splits.train.kinds
+    attributes = splits.train.classifiable
     first = next(iter(attributes), None)
     network = plan.network(judges, first)
     for attribute in attributes:

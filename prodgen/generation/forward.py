@@ -1,8 +1,9 @@
-"""One forward pass, in the memory format and batch that suit the model and the device."""
+"""The generator's forward pass, in the memory format and batch size that suit the model and the device."""
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from prodgen.generation.finish import apply_finish
 from prodgen.generation.latents import latents
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode as encode_condition
+from prodgen.models.memory import is_out_of_memory, too_large
+from prodgen.reproducible import reproducible
 from prodgen.spec.finish import Finish
 from prodgen.spec.image import ImageRequest
 
@@ -20,34 +23,30 @@ _FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous
 _BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (64, 128, 256, 512, 1024)}
 _UNTUNED = {"cpu": 32, "cuda": 256}
 
-LONGEST = 0.25
-"""Seconds that a batch may take at most, where a smaller one will do: whoever is in a hurry waits for one."""
+MAX_SECONDS = 0.25
+"""Longest batch that tuning chooses if a shorter one exists: an interactive request waits for one batch."""
 
 
 class Forward:
-    """The device's arithmetic, one pass at a time. `tune` makes it fast; nothing else depends on it."""
+    """Runs models on one device, one pass at a time. `tune` changes the speed and nothing else."""
 
     def __init__(self, device: str) -> None:
         self.device = device
         self._kind = torch.device(device).type
         self._batch: dict[str, int] = {}
-        self._turn = threading.Lock()
-        # TF32 would change pixels by more than the contract's one level, and cuDNN's benchmark would choose
-        # its algorithms, and so the last bits, by the load of the moment.
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
+        self._lock = threading.Lock()
 
     def batch(self, model: SavedModel) -> int:
-        """The most images that one pass of ``model`` should take."""
+        """Return how many images one pass of ``model`` should take at most."""
         return self._batch.get(model.digest, _UNTUNED[self._kind])
 
-    @torch.inference_mode()
     def __call__(
         self, model: SavedModel, images: Sequence[ImageRequest], truncation: Sequence[float]
     ) -> Tensor:
-        """B images -> (B, C, H, W) in [-1, 1] on the device."""
+        """Return the images that ``model`` generates: (B, C, H, W) in [-1, 1], on the device.
+
+        ``truncation``: the factor of each image's latent, (B,).
+        """
         z = latents(
             [i.seed for i in images],
             [i.draw for i in images],
@@ -57,20 +56,24 @@ class Forward:
         if min(truncation) < 1.0:
             z *= torch.tensor(truncation)[:, None]
         condition = encode_condition(model.generator.schema, [i.attributes for i in images])
-        with self._turn:
+        with self._exclusively():
             return self._pass(model, z.to(self.device), condition.to(self.device))
 
-    @torch.inference_mode()
     def finish(
         self, model: SavedModel, x: Tensor, finish: Finish, images: Sequence[ImageRequest]
     ) -> NDArray[np.uint8]:
-        """(B, C, H, W) of images of one finish -> bytes (B, H', W', C')."""
-        with self._turn:
+        """x: (B, C, H, W) in [-1, 1], all of one ``finish`` -> bytes (B, H', W', C')."""
+        with self._exclusively():
             pixels = apply_finish(
                 x, finish, model.config.ground, [i.seed for i in images], [i.draw for i in images]
             )
             array: NDArray[np.uint8] = pixels.cpu().numpy()
         return array
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        with self._lock, reproducible(), torch.inference_mode():
+            yield
 
     def _pass(self, model: SavedModel, z: Tensor, condition: Tensor) -> Tensor:
         if model.config.precision == "bf16":
@@ -79,59 +82,69 @@ class Forward:
         return model.generator(z, condition)
 
     def tune(self, model: SavedModel, seconds: float = 0.15) -> dict[tuple[str, int], float]:
-        """Time memory formats and batches, keep the fastest -> images a second of each.
+        """Choose the fastest memory format and batch, each timed for about ``seconds``.
 
-        Larger batches are tried, in the better format, while they help and stay under `LONGEST`.
+        Larger batches are tried, in the faster format, while they help and stay under `MAX_SECONDS`; smaller
+        ones if the first does not fit into the device's memory. Returns images a second by (format, batch).
+        Raises ProdgenError if not even one image fits.
         """
-        smallest, *larger = _BATCHES[self._kind]
-        rates = {}
-        for name in _FORMATS:
-            self._lay_out(model, name)
-            rates[name, smallest] = self._timed(model, smallest, seconds)
-        best = name, batch = max(rates, key=rates.__getitem__)
-        self._lay_out(model, name)
+        batch, *larger = _BATCHES[self._kind]
+        rates = self._try_formats(model, batch, seconds)
+        while not any(rates.values()):
+            if batch == 1:
+                raise too_large(model.ref, model.generator, self.device)
+            batch, larger = batch // 4, []
+            rates = self._try_formats(model, batch, seconds)
+        best = name, _ = max(rates, key=rates.__getitem__)
+        self._set_format(model, name)
         for batch in larger:
-            if batch / rates[best] > LONGEST:
+            if batch / rates[best] > MAX_SECONDS:
                 break
-            rates[name, batch] = self._timed(model, batch, seconds)
+            rates[name, batch] = self._fastest(model, batch, seconds)
             if rates[name, batch] < 0.8 * rates[best]:
                 break
             best = max(rates, key=rates.__getitem__)
         self._batch[model.digest] = best[1]
         return rates
 
-    @torch.inference_mode()
-    def _timed(self, model: SavedModel, batch: int, seconds: float) -> float:
-        """Images a second by the fastest of a few passes: whatever else the machine does slows the others."""
-        z, condition = self._trial(model, batch)
-        passes: list[float] = []
-        try:
-            with self._turn:
-                while len(passes) < 2 or sum(passes) < seconds:
-                    passes.append(self._seconds(model, z, condition))
-        except torch.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            return 0.0
-        return batch / min(passes)
-
-    def _lay_out(self, model: SavedModel, memory_format: str) -> None:
-        with self._turn:
-            model.generator.to(memory_format=_FORMATS[memory_format])
-
-    @torch.inference_mode()
     def rate(self, model: SavedModel, batch: int, seconds: float) -> float:
-        """Images a second of the bare forward pass at ``batch``, measured for about so long."""
-        z, condition = self._trial(model, batch)
-        with self._turn:
-            self._seconds(model, z, condition)
-            passes: list[float] = []
-            while sum(passes) < seconds:
-                passes.append(self._seconds(model, z, condition))
+        """Return images a second of the bare forward pass at ``batch``, measured for about ``seconds``."""
+        _warm_up, *passes = self._time(model, batch, seconds)
         return len(passes) * batch / sum(passes)
 
-    def _trial(self, model: SavedModel, batch: int) -> tuple[Tensor, Tensor]:
-        z = latents(0, range(batch), model.config.latent_dim).to(self.device)
-        return z, torch.zeros(batch, model.generator.condition_dim, device=self.device)
+    def _try_formats(self, model: SavedModel, batch: int, seconds: float) -> dict[tuple[str, int], float]:
+        rates = {}
+        for name in _FORMATS:
+            self._set_format(model, name)
+            rates[name, batch] = self._fastest(model, batch, seconds)
+        return rates
+
+    def _set_format(self, model: SavedModel, name: str) -> None:
+        with self._lock:
+            model.generator.to(memory_format=_FORMATS[name])
+
+    def _fastest(self, model: SavedModel, batch: int, seconds: float) -> float:
+        """Return images a second of the fastest pass, 0 if the batch does not fit into memory.
+
+        Other work on the machine slows passes down, and never speeds one up.
+        """
+        try:
+            return batch / min(self._time(model, batch, seconds))
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        torch.cuda.empty_cache()
+        return 0.0
+
+    def _time(self, model: SavedModel, batch: int, seconds: float) -> list[float]:
+        """Return the seconds of each pass, at least two."""
+        passes: list[float] = []
+        with self._exclusively():
+            z = latents(0, range(batch), model.config.latent_dim).to(self.device)
+            condition = torch.zeros(batch, model.generator.condition_dim, device=self.device)
+            while len(passes) < 2 or sum(passes) < seconds:
+                passes.append(self._seconds(model, z, condition))
+        return passes
 
     def _seconds(self, model: SavedModel, z: Tensor, condition: Tensor) -> float:
         start = time.perf_counter()

@@ -14,6 +14,7 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.models.base import ImageGenerator
 from prodgen.models.families import FAMILIES
 from prodgen.models.hub import CONFIG, WEIGHTS
+from prodgen.models.memory import is_out_of_memory, too_large
 from prodgen.spec.model_config import ModelConfig, digest, read_config
 
 FORMAT = 1
@@ -99,8 +100,13 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
     if not _is_finite(generator):
         raise ProdgenError(f"the weights in {folder} are broken: some are not finite")
     generator = generator.float().eval().requires_grad_(False)
-    # The faster layout nearly everywhere; `Forward.tune` finds out where it is not.
-    generator = generator.to(device, memory_format=torch.channels_last)
+    try:
+        # The faster layout nearly everywhere; `Forward.tune` measures where it is not.
+        generator = generator.to(device, memory_format=torch.channels_last)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise too_large(name or own_name, generator, device) from None
+        raise
     return SavedModel(generator, config, name or own_name, digest(folder))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from prodgen.exact import exact
+from prodgen.reproducible import reproducible
 from prodgen.training import checkpoint
 from prodgen.training.clock import Clock
 from prodgen.training.distributed.exchange import any_of, first, mean, mirror, read, share
@@ -50,7 +50,7 @@ def train_run(run: Run, report: Report, stopping: Callable[[], bool]) -> None:
     if writes():
         run.metrics.forget_after(run.step)
     try:
-        with exact():
+        with reproducible():
             loop.go(stopping)
     finally:
         run.metrics.close()

@@ -1,4 +1,4 @@
-"""What a user would lose: the same image tomorrow, in other company, on another machine's best settings."""
+"""What a user would lose: the same image tomorrow, in another batch, under another machine's settings."""
 
 import dataclasses
 import random
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from prodgen.generation.forward import LONGEST, Forward
+from prodgen.errors import ProdgenError
+from prodgen.generation.forward import MAX_SECONDS, Forward
 from prodgen.spec.finish import Augment, Finish
 from tests.generation.asking import images, pixels, worst
 from tests.toys import toy_model
@@ -90,18 +91,8 @@ def test_another_attempt_is_another_image_of_the_same_kind(toy):
     assert worst(pixels(toy, [image]), pixels(toy, [again])) > 20
 
 
-def test_reduced_precision_is_off_where_it_would_show():
-    torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cuda.matmul.allow_tf32 = True
-    Forward("cpu")
-    assert not torch.backends.cudnn.benchmark
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cuda.matmul.allow_tf32
-    assert torch.backends.cudnn.deterministic
-
-
 class Clockwork(Forward):
-    """Passes take the time that a table says, and none of ours."""
+    """Each pass takes the time that a table gives, and none of the test's."""
 
     def __init__(self, rates: dict[tuple[str, int], float]) -> None:
         super().__init__("cpu")
@@ -133,7 +124,7 @@ def test_tuning_keeps_the_fastest_that_lets_others_in_soon(folder, rates, best, 
     measured = forward.tune(model)
     assert forward.batch(model) == best
     assert len(measured) == tried
-    assert best / max(measured.values()) <= LONGEST
+    assert best / max(measured.values()) <= MAX_SECONDS
     assert all(measured[key] == pytest.approx(rates[key]) for key in measured)
 
 
@@ -141,17 +132,41 @@ def test_a_model_that_was_never_tuned_works(toy):
     assert Forward("cpu").batch(toy) == 32
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_not_chosen(toy, monkeypatch):
-    forward = Clockwork(table(channels_last=[100, 1000, 1000, 1000], contiguous=[1] * 4))
+class Cramped(Forward):
+    """A device whose memory holds ``most`` images."""
 
-    def seconds(model, z, condition):
-        if len(z) > 16:
+    def __init__(self, most: int) -> None:
+        super().__init__("cpu")
+        self.most = most
+
+    def _seconds(self, model, z, condition):
+        if len(z) > self.most:
             raise torch.OutOfMemoryError
         return 0.01
 
-    monkeypatch.setattr(forward, "_seconds", seconds)
-    forward.tune(toy)
-    assert forward.batch(toy) == 16
+
+@pytest.mark.parametrize(("most", "chosen"), [(16, 16), (15, 4), (1, 1)])
+def test_a_batch_that_does_not_fit_into_memory_is_not_chosen(toy, most, chosen):
+    forward = Cramped(most)
+    rates = forward.tune(toy)
+    assert forward.batch(toy) == chosen
+    assert max(rates.values()) == 100 * chosen
+
+
+def test_a_model_too_large_for_the_device_is_refused_in_one_sentence(toy):
+    weights = sum(p.numel() * 4 for p in toy.generator.parameters()) >> 20
+    with pytest.raises(ProdgenError, match=f"{toy.ref} is too large for the device cpu: .* {weights} MiB"):
+        Cramped(0).tune(toy)
+
+
+def test_another_error_than_a_full_memory_is_not_taken_for_one(toy, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    forward = Forward("cpu")
+    monkeypatch.setattr(forward, "_seconds", fail)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        forward.tune(toy)
 
 
 def test_the_rate_is_measured_on_real_passes(toy):

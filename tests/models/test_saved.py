@@ -153,6 +153,15 @@ def test_weights_that_are_not_numbers_are_refused(folder):
         load_model(folder)
 
 
+def test_weights_that_do_not_fit_on_the_device_are_one_sentence(folder, monkeypatch):
+    def refuse(self, *_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(ResNetGenerator, "to", refuse)
+    with pytest.raises(ProdgenError, match=r"^toy is too large for the device cpu: its weights take \d+ MiB"):
+        load_model(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -1,0 +1,70 @@
+"""Arithmetic that gives the same numbers on every run and every GPU, for as long as it is needed."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+
+
+def _settings() -> list[tuple[Callable[[], Any], Callable[[Any], None], Any]]:
+    """Return (getter, setter, value for the block) of torch's process-wide flags.
+
+    TF32 changes pixels by more than one level of 255. cuDNN's benchmark chooses algorithms by the load of the
+    moment, and its non-deterministic algorithms add up in any order.
+    """
+    backends: Any = torch.backends
+    cudnn, matmul, mkldnn = backends.cudnn, backends.cuda.matmul, backends.mkldnn
+    attributes: list[tuple[Any, str, Any]] = [
+        (cudnn, "benchmark", False),
+        (cudnn, "deterministic", True),
+        (cudnn, "allow_tf32", False),
+    ]
+    if hasattr(cudnn, "conv"):  # since torch 2.9; these override the older flags, so they come after them
+        operators = (cudnn.conv, cudnn.rnn, matmul, mkldnn.conv, mkldnn.matmul)
+        attributes += [(operator, "fp32_precision", "ieee") for operator in operators]
+    return [
+        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
+        *((partial(getattr, o, name), partial(setattr, o, name), value) for o, name, value in attributes),
+    ]
+
+
+_lock = threading.Lock()
+_inside = 0
+_restore: list[tuple[Callable[[Any], None], Any]] = []
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Compute fp32 in full precision and by deterministic convolutions within the block.
+
+    The flags belong to the whole process: the first thread to enter sets them, and the last one to leave
+    restores what the program had set.
+    """
+    global _inside
+    with _lock:
+        if _inside == 0:
+            _enter()
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                for setter, value in _restore:
+                    setter(value)
+
+
+def _enter() -> None:
+    settings = _settings()
+    _restore.clear()
+    for getter, setter, _ in settings:
+        try:
+            _restore.append((setter, getter()))
+        except RuntimeError:  # an old flag cannot be read where the program uses the newer ones
+            continue
+    for _, setter, value in settings:
+        setter(value)
