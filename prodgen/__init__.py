@@ -1,4 +1,4 @@
-"""Product images by the million: generators trained on your own catalogue."""
+"""Product images by the million, from generators trained on your own catalogue."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ __all__ = ["Pipeline"]
 
 
 def __getattr__(name: str) -> Any:
-    # The gateway imports prodgen without torch, which the pipeline needs.
+    # On first use only: the pipeline needs torch, and the gateway imports prodgen without it.
     if name == "Pipeline":
         from prodgen.pipeline import Pipeline
 

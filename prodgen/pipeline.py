@@ -1,4 +1,4 @@
-"""Images from Python, with no service anywhere."""
+"""Generate images from Python, without a service."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from prodgen.generation.encode import decode, to_image
-from prodgen.generation.engine import Engine, Request, Ticket
-from prodgen.generation.manifest import describe
+from prodgen.generation.engine import Engine, Request, Response
+from prodgen.generation.manifest import manifest_line
 from prodgen.models import SavedModel, load_model
 from prodgen.spec.explain import explain
 from prodgen.spec.image import resolve
@@ -20,19 +20,19 @@ from prodgen.spec.order import Expansion, JobSpec
 
 _CHUNK = 1024
 _WORTH_TUNING = 4096
-"""Images of an order that repay the second that tuning takes."""
+"""Images of an order that is worth the second that tuning takes."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """Images and, for each, the manifest line that makes it again."""
+    """Images, each with the manifest line that makes it again."""
 
     images: list[Image.Image]
     manifest: list[ManifestLine]
 
 
 class Pipeline:
-    """A model ready to make images, until it is closed.
+    """A loaded model that generates images until it is closed. Leaves torch's global settings as they are.
 
     >>> Pipeline.from_pretrained("fashion-mnist")(category="sneaker", count=16, seed=7).images
     """
@@ -43,7 +43,7 @@ class Pipeline:
 
     @classmethod
     def from_pretrained(cls, ref: str | Path, device: str | None = None) -> Self:
-        """The pipeline of a bundled name, a folder, or a hub's ``owner/name``."""
+        """Load a model by its bundled name, its folder, or its ``owner/name`` on the Hugging Face hub."""
         engine = Engine(device)
         try:
             return cls(load_model(ref, device=engine.device), engine)
@@ -52,7 +52,7 @@ class Pipeline:
             raise
 
     def close(self) -> None:
-        """End its threads."""
+        """End the engine's threads."""
         self.engine.close()
 
     def __enter__(self) -> Self:
@@ -64,9 +64,10 @@ class Pipeline:
     def __call__(
         self, *, count: int = 1, seed: int = 0, truncation: float = 1.0, **options: Any
     ) -> Generated:
-        """``count`` images of every combination of the attributes; ``finish`` and ``output`` as in a job.
+        """Generate ``count`` images for each combination of the attributes in ``options``.
 
-        Raises ProdgenError for an attribute or value that the model does not have.
+        ``finish`` and ``output`` in ``options`` are those of a job. Raises ProdgenError for an attribute or
+        value that the model does not have.
         """
         parts = {k: options.pop(k) for k in ("finish", "output") if k in options}
         spec = make_spec(
@@ -76,30 +77,26 @@ class Pipeline:
         return Generated([to_image(decode(data)) for _, data in made], [line for line, _ in made])
 
     def count(self, spec: JobSpec) -> int:
-        """How many images the order makes; raises ProdgenError if the model cannot make it."""
-        return Expansion(spec, spec.items, self.model.config.attributes).total
+        """Return how many images the order asks for; raises ProdgenError if the model cannot make them."""
+        return self._expansion(spec).total
 
-    def outline(self, spec: JobSpec) -> Iterator[ManifestLine]:
-        """The manifest of an order that is not made yet: its lines without the right sha256."""
-        expansion = Expansion(spec, spec.items, self.model.config.attributes)
-        for start in range(0, expansion.total, _CHUNK):
-            request = self._request(spec, expansion, start)
-            yield from (describe(request, image, b"") for image in request.images)
+    def planned_manifest(self, spec: JobSpec) -> Iterator[ManifestLine]:
+        """Give an order's manifest lines without making its images; each sha256 is that of an empty file."""
+        for request in self._requests(spec):
+            yield from (manifest_line(request, image, b"") for image in request.images)
 
     def stream(self, spec: JobSpec) -> Iterator[tuple[ManifestLine, bytes]]:
-        """The files of an order, one by one, each with its manifest line."""
-        expansion = Expansion(spec, spec.items, self.model.config.attributes)
-        if expansion.total >= _WORTH_TUNING and not self._tuned:
+        """Generate an order's images one by one: manifest line and file of each."""
+        if self.count(spec) >= _WORTH_TUNING and not self._tuned:
             self.engine.forward.tune(self.model)
             self._tuned = True
-        requests = (self._request(spec, expansion, at) for at in range(0, expansion.total, _CHUNK))
-        for ticket in self._one_ahead(requests):
-            for image, data in zip(ticket.request.images, ticket, strict=True):
-                yield describe(ticket.request, image, data), data
+        for response in self._submit_ahead(self._requests(spec)):
+            for image, data in zip(response.request.images, response, strict=True):
+                yield manifest_line(response.request, image, data), data
 
-    def _one_ahead(self, requests: Iterator[Request]) -> Iterator[Ticket]:
-        """A ticket for each, the next already submitted, so that the device does not wait for the caller."""
-        ahead: Ticket | None = None
+    def _submit_ahead(self, requests: Iterator[Request]) -> Iterator[Response]:
+        """Give each response with the next request already submitted, so that the device does not wait."""
+        ahead: Response | None = None
         try:
             for request in chain(requests, [None]):
                 now, ahead = ahead, self.engine.submit(request) if request else None
@@ -109,19 +106,19 @@ class Pipeline:
             if ahead:
                 ahead.cancel()
 
-    def _request(self, spec: JobSpec, expansion: Expansion, start: int) -> Request:
-        images = [expansion[k] for k in range(start, min(start + _CHUNK, expansion.total))]
-        return Request(
-            self.model,
-            resolve(self.model.config.attributes, images),
-            spec.truncation,
-            spec.finish,
-            spec.output.format,
-        )
+    def _expansion(self, spec: JobSpec) -> Expansion:
+        return Expansion(spec, spec.items, self.model.config.attributes)
+
+    def _requests(self, spec: JobSpec) -> Iterator[Request]:
+        expansion, schema = self._expansion(spec), self.model.config.attributes
+        for start in range(0, expansion.total, _CHUNK):
+            images = [expansion[k] for k in range(start, min(start + _CHUNK, expansion.total))]
+            resolved = resolve(schema, images)
+            yield Request(self.model, resolved, spec.truncation, spec.finish, spec.output.format)
 
 
 def make_spec(**fields: Any) -> JobSpec:
-    """A JobSpec; raises ProdgenError with one sentence for what is wrong."""
+    """Return a JobSpec; raises ProdgenError with one sentence if a field is wrong."""
     try:
         return JobSpec.model_validate(fields)
     except ValidationError as error:

@@ -51,7 +51,7 @@ def generate(
             raise ProdgenError(
                 f"{total:,} images are too many for one order; at most {most:,} are made", param="count"
             )
-        check_same(out, pipeline.outline(spec))
+        check_same(out, pipeline.planned_manifest(spec))
         make_folder(out)
         start = time.perf_counter()
         shown: list[tuple[Image.Image, str]] = []

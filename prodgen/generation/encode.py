@@ -1,4 +1,4 @@
-"""Pixels to files and back."""
+"""Encode pixels as image files, and decode them."""
 
 import io
 
@@ -16,14 +16,14 @@ _OPTIONS = {
 
 
 def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
-    """(H, W, C) bytes with C = 1, 3 or 4 -> an image of mode L, RGB or RGBA."""
+    """pixels: (H, W, C) with C = 1, 3 or 4 -> an image of mode L, RGB or RGBA."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
 def encode(pixels: NDArray[np.uint8], format: str) -> bytes:
-    """(H, W, C) bytes -> a file of ``format``: nothing about the job goes into it.
+    """Return pixels (H, W, C) as a file of ``format``, without metadata.
 
-    JPEG knows no transparency: what has some is laid on white.
+    JPEG has no transparency, so a transparent image is laid on white.
     """
     image = to_image(pixels)
     if format == "jpeg" and image.mode == "RGBA":
@@ -34,15 +34,15 @@ def encode(pixels: NDArray[np.uint8], format: str) -> bytes:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """The image with white behind what is transparent, as RGB."""
-    whole = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), whole).convert("RGB")
+    """Return the image on white, as RGB."""
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """A file -> (H, W, C) bytes; raises ProdgenError if it is no whole image."""
+    """Return the pixels (H, W, C) of a file; raises ProdgenError if it is not a complete image."""
     try:
         pixels = np.asarray(Image.open(io.BytesIO(data)))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ProdgenError(f"it is no whole image: {error}") from None
+        raise ProdgenError(f"the file is not a complete image: {error}") from None
     return pixels[..., None] if pixels.ndim == 2 else pixels

@@ -1,4 +1,4 @@
-"""The engine: many callers submit requests, one thread owns the device and batches across them."""
+"""The engine: callers submit requests from any thread, and one thread batches them on the device."""
 
 import heapq
 import itertools
@@ -14,52 +14,53 @@ from torch import Tensor
 
 from prodgen.generation.encode import encode
 from prodgen.generation.forward import Forward
-from prodgen.generation.ticket import Cancelled, Request, Ticket
+from prodgen.generation.request import Cancelled, Request, Response
 from prodgen.spec.image import ImageRequest
 
-__all__ = ["ENCODERS", "Cancelled", "Engine", "Request", "Ticket"]
+__all__ = ["ENCODERS", "Cancelled", "Engine", "Request", "Response"]
 
 ENCODERS = min(16, max(2, os.cpu_count() or 2))
-"""Threads that turn pixels into files."""
-PIECE = 1 << 20
-"""Pixels that are finished at once, and encoded by one thread: what bounds memory whatever the size."""
+"""Threads that encode files."""
+CHUNK_PIXELS = 1 << 20
+"""Pixels that are finished at once and encoded by one thread. Bounds memory, whatever the image size."""
 
-Run = tuple[Ticket, Sequence[ImageRequest]]
+Part = tuple[Response, Sequence[ImageRequest]]
+"""The images of one request in a batch."""
 
 
 class Engine:
-    """Batches the requests of all threads on one device, and encodes beside it.
+    """Batches the requests of all threads on one device, and encodes files on other threads.
 
-    A batch is whatever is queued for one model, the highest priority first and the least recently served
-    among equals, up to the model's best batch; the engine never waits for more. Close it, or use it as a
-    context manager.
+    A batch holds the images that are queued for one model, up to the model's best batch: the highest priority
+    first, then the least recently served request. The engine never waits for a batch to fill. Close the
+    engine, or use it as a context manager.
     """
 
     def __init__(self, device: str | None = None) -> None:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.forward = Forward(self.device)
-        self._queue: list[tuple[int, int, Ticket]] = []
+        self._queue: list[tuple[int, int, Response]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._closed = False
         self._encoders = ThreadPoolExecutor(ENCODERS, "encode")
         self._backlog = threading.Semaphore(2 * ENCODERS)
-        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name="device", daemon=True)
         self._thread.start()
 
-    def submit(self, request: Request) -> Ticket:
+    def submit(self, request: Request) -> Response:
         """Queue a request; never blocks."""
-        ticket = Ticket(request, self._wake)
+        response = Response(request, self._wake)
         if request.images:
             with self._changed:
                 if self._closed:
                     raise RuntimeError("the engine is closed")
-                heapq.heappush(self._queue, (-request.priority, next(self._order), ticket))
+                heapq.heappush(self._queue, (-request.priority, next(self._order), response))
                 self._changed.notify()
-        return ticket
+        return response
 
     def close(self) -> None:
-        """Make what is queued, whether its caller takes it or not, then stop."""
+        """Make all images that are queued, even those that no caller takes, then stop."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -76,72 +77,73 @@ class Engine:
         with self._changed:
             self._changed.notify()
 
-    def _run(self) -> None:
-        while batch := self._take():
-            self._make(batch)
+    def _loop(self) -> None:
+        while batch := self._next_batch():
+            self._generate(batch)
 
-    def _take(self) -> list[Run]:
-        """The next batch, as runs of images of a ticket each; waits for one. Empty when closed and done."""
+    def _next_batch(self) -> list[Part]:
+        """Wait for the next batch and return it; empty once the engine is closed and the queue is empty."""
         with self._changed:
-            while not (batch := self._gather()) and not (self._closed and not self._queue):
+            while not (batch := self._collect()) and not (self._closed and not self._queue):
                 self._changed.wait()
         return batch
 
-    def _gather(self) -> list[Run]:
-        batch: list[Run] = []
+    def _collect(self) -> list[Part]:
+        batch: list[Part] = []
         waiting = []
         free = 1
         while self._queue and free:
-            priority, order, ticket = heapq.heappop(self._queue)
-            if not ticket.wanted:
+            priority, order, response = heapq.heappop(self._queue)
+            if not response.has_more:
                 continue
-            model = ticket.request.model
-            room = len(ticket.request.images) if self._closed else ticket.room()
+            model = response.request.model
+            room = len(response.request.images) if self._closed else response.room()
             if room <= 0 or (batch and model is not batch[0][0].request.model):
-                waiting.append((priority, order, ticket))
+                waiting.append((priority, order, response))
                 continue
             if not batch:
                 free = self.forward.batch(model)
-            run = ticket.begin(min(free, room))
-            free -= len(run)
-            batch.append((ticket, run))
-            if ticket.wanted:
-                waiting.append((priority, next(self._order), ticket))
+            images = response.begin(min(free, room))
+            free -= len(images)
+            batch.append((response, images))
+            if response.has_more:
+                waiting.append((priority, next(self._order), response))
         for entry in waiting:
             heapq.heappush(self._queue, entry)
         return batch
 
-    def _make(self, batch: list[Run]) -> None:
-        images = [image for _, run in batch for image in run]
-        truncation = [ticket.request.truncation for ticket, run in batch for _ in run]
+    def _generate(self, batch: list[Part]) -> None:
+        images = [image for _, part in batch for image in part]
+        truncation = [response.request.truncation for response, part in batch for _ in part]
         try:
             outputs = self.forward(batch[0][0].request.model, images, truncation)
-        except Exception as error:  # must not end everybody's device thread
+        except Exception as error:  # an error must not end the device thread, which all callers share
             if len(batch) == 1:
                 batch[0][0].fail(error)
                 return
-            for alone in batch:  # nor be another caller's failure
-                self._make([alone])
+            for part in batch:  # each request alone, so that only the one at fault fails
+                self._generate([part])
             return
-        for (ticket, run), x in zip(batch, outputs.split([len(run) for _, run in batch]), strict=True):
+        sizes = [len(part) for _, part in batch]
+        for (response, part), x in zip(batch, outputs.split(sizes), strict=True):
             try:
-                self._finish(ticket, run, x)
+                self._finish(response, part, x)
             except Exception as error:
-                ticket.fail(error)
+                response.fail(error)
 
-    def _finish(self, ticket: Ticket, run: Sequence[ImageRequest], x: Tensor) -> None:
-        """From a run's generated images to its encoders, in pieces; waits while they are far behind."""
-        request = ticket.request
-        piece = max(1, PIECE // request.pixels)
-        for start in range(0, len(run), piece):
-            if ticket.cancelled:
+    def _finish(self, response: Response, images: Sequence[ImageRequest], x: Tensor) -> None:
+        """Finish generated images and hand them to the encoders, in chunks; waits while those are behind."""
+        request = response.request
+        size = max(1, CHUNK_PIXELS // request.pixels)
+        for start in range(0, len(images), size):
+            if response.cancelled:
                 return
-            part = slice(start, start + piece)
-            pixels = self.forward.finish(request.model, x[part], request.finish, run[part])
+            chunk = slice(start, start + size)
+            pixels = self.forward.finish(request.model, x[chunk], request.finish, images[chunk])
             self._backlog.acquire()
-            chunk = self._encoders.submit(_encode_all, pixels, request.format)
-            chunk.add_done_callback(lambda _: self._backlog.release())
-            ticket.add(chunk)
+            files = self._encoders.submit(_encode_all, pixels, request.format)
+            files.add_done_callback(lambda _: self._backlog.release())
+            response.add(files)
 
 
 def _encode_all(pixels: NDArray[np.uint8], format: str) -> list[bytes]:

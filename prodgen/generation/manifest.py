@@ -1,16 +1,16 @@
-"""From an image that was made to the line that says how."""
+"""Manifest lines of images that were made."""
 
 import hashlib
 from typing import Any
 
-from prodgen.generation.engine import Request
+from prodgen.generation.request import Request
 from prodgen.spec.finish import file_name
 from prodgen.spec.image import ImageRequest
 from prodgen.spec.manifest import ManifestLine
 
 
-def describe(request: Request, image: ImageRequest, data: bytes, **where: Any) -> ManifestLine:
-    """The manifest line of one file of ``request``; ``where`` gives its object, offset and length, if any."""
+def manifest_line(request: Request, image: ImageRequest, data: bytes, **where: Any) -> ManifestLine:
+    """Return the line for one file of ``request``; ``where``: its object, offset and length in a store."""
     return ManifestLine.model_validate(
         {
             "index": image.index,

@@ -1,4 +1,4 @@
-"""A labelled contact sheet."""
+"""Labelled contact sheets."""
 
 from collections.abc import Sequence
 from math import ceil, sqrt
@@ -13,7 +13,10 @@ _MARGIN = 6
 def contact_sheet(
     images: Sequence[Image.Image], labels: Sequence[str], cell: int = 96, columns: int | None = None
 ) -> Image.Image:
-    """The images in rows (of a near-square grid, by default), ``cell`` pixels wide, each over its label."""
+    """Return the images in a grid of cells of ``cell`` pixels, each above its label.
+
+    The grid has ``columns``, or is nearly square if that is left out.
+    """
     columns = columns or max(1, ceil(sqrt(len(images))))
     font = ImageFont.load_default(11)
     step_x, step_y = cell + _MARGIN, cell + _MARGIN + 14
@@ -23,12 +26,21 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
     for k, (image, label) in enumerate(zip(images, labels, strict=True)):
         x, y = _MARGIN + k % columns * step_x, _MARGIN + k // columns * step_y
-        whole = image.width * (cell // image.width) if image.width <= cell else cell
-        method = Image.Resampling.NEAREST if image.width <= cell else Image.Resampling.LANCZOS
-        inset = (cell - whole) // 2
-        sheet.paste(on_white(image).resize((whole, whole), method), (x + inset, y + inset))
+        paste_into_cell(sheet, image, x, y, cell)
         draw.text((x + cell // 2, y + cell + 1), _shorten(label, cell, font), "#333333", font, anchor="ma")
     return sheet
+
+
+def paste_into_cell(sheet: Image.Image, image: Image.Image, x: int, y: int, cell: int) -> None:
+    """Paste a square image into the middle of the cell at (x, y), on white.
+
+    A small image is enlarged by a whole factor, so that its pixels stay sharp; a large one is scaled down.
+    """
+    small = image.width <= cell
+    side = image.width * (cell // image.width) if small else cell
+    inset = (cell - side) // 2
+    method = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
+    sheet.paste(on_white(image).resize((side, side), method), (x + inset, y + inset))
 
 
 def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -1,4 +1,4 @@
-"""Remaking images from their manifest, and comparing them under the contract."""
+"""Make images again from their manifest, and compare them with the stored files."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -17,20 +17,20 @@ from prodgen.spec.image import ImageRequest
 from prodgen.spec.manifest import ManifestLine
 
 LOSSY_TOLERANCE = 24
-"""Levels that a difference of one may grow to in a lossy format: up to 20 were seen, at WebP's edges."""
+"""Levels that a difference of one level may become in a lossy format; up to 20 were measured in WebP."""
 
 _CHUNK = 1024
 
 
 class Files(Protocol):
-    """The stored files by name; None for one that is not there."""
+    """Stored files by name; None if a file is missing."""
 
     def __getitem__(self, name: str, /) -> bytes | None: ...
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One image: ``fault`` is None if it can be remade, else a sentence."""
+    """The result for one image; ``fault`` says what is wrong, or is None."""
 
     line: ManifestLine
     fault: str | None
@@ -39,9 +39,9 @@ class Finding:
 def verify(
     lines: Iterable[ManifestLine], files: Files, model: SavedModel, engine: Engine
 ) -> Iterator[Finding]:
-    """Remake each line's image with ``model`` and compare it with ``files[line.file]``.
+    """Make each line's image again with ``model`` and compare it with ``files[line.file]``.
 
-    Raises ProdgenError if a line was made by another version.
+    Pixels may differ by the model's tolerance. Raises ProdgenError if a line names another model version.
     """
     alike = groupby(lines, lambda line: (line.truncation, line.finish, line.format))
     for (truncation, finish, format), group in alike:
@@ -61,7 +61,7 @@ def _compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance:
     if stored is None:
         return "the file is missing"
     if hashlib.sha256(stored).hexdigest() != line.sha256:
-        return "the file's bytes are not those that were recorded"
+        return "the file's bytes do not match the recorded sha256"
     if stored == remade:
         return None
     try:
@@ -69,19 +69,21 @@ def _compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance:
     except ProdgenError as error:
         return str(error)
     if a.shape != b.shape:
-        return f"it is {_describe(a)} where the model makes {_describe(b)}"
+        return f"the image has {_describe(a)}, but the model makes {_describe(b)}"
     worst = int(np.abs(_visible(a) - _visible(b)).max().round())
     allowed = tolerance if line.format == "png" else max(tolerance, LOSSY_TOLERANCE)
-    return None if worst <= allowed else f"it differs by {worst} levels of 255 where {allowed} are allowed"
+    if worst <= allowed:
+        return None
+    return f"the image differs by {worst} levels of 255; the tolerance is {allowed}"
 
 
 def _describe(pixels: NDArray[np.uint8]) -> str:
     height, width, channels = pixels.shape
-    return f"{width}x{height} in {channels} channel{'s'[: channels > 1]}"
+    return f"{width}x{height} pixels in {channels} channel{'s'[: channels > 1]}"
 
 
 def _visible(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Levels as far as they show: colour counts for as much as its coverage."""
+    """Return the levels with colour scaled by coverage: the colour of a transparent pixel is not visible."""
     levels = pixels.astype(np.float32)
     if levels.shape[2] == 4:
         levels[..., :3] *= levels[..., 3:] / 255.0

@@ -54,7 +54,7 @@ def test_jpeg_shows_white_through_what_is_transparent():
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"not an image", encode(smooth(1), "png")[:60]])
 def test_what_is_no_image_is_one_sentence(data):
-    with pytest.raises(ProdgenError, match="no whole image"):
+    with pytest.raises(ProdgenError, match="not a complete image"):
         decode(data)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from prodgen.errors import ProdgenError
 from prodgen.generation import engine as engine_module
-from prodgen.generation import ticket as ticket_module
-from prodgen.generation.engine import Cancelled, Engine, Request, Ticket
+from prodgen.generation import request as request_module
+from prodgen.generation.engine import Cancelled, Engine, Request, Response
 from prodgen.generation.forward import Forward
 from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.image import ImageRequest
@@ -39,16 +39,16 @@ class Watched(Forward):
 
 
 @pytest.fixture
-def held(engine: Engine) -> Iterator[Callable[[int, Request], tuple[Watched, Ticket]]]:
+def held(engine: Engine) -> Iterator[Callable[[int, Request], tuple[Watched, Response]]]:
     """An engine whose device is held in the first batch of a first request."""
     forwards = []
 
-    def hold(batch: int, first: Request) -> tuple[Watched, Ticket]:
+    def hold(batch: int, first: Request) -> tuple[Watched, Response]:
         engine.forward = Watched(batch)
         forwards.append(engine.forward)
-        ticket = engine.submit(first)
+        response = engine.submit(first)
         assert engine.forward.begun.wait(30)
-        return engine.forward, ticket
+        return engine.forward, response
 
     yield hold
     for forward in forwards:
@@ -88,10 +88,10 @@ def test_everyone_gets_their_own_images_in_order(engine, toy):
 
 def test_callers_share_a_batch(held, engine, toy):
     forward, first = held(8, request(toy, 1, seed=1))
-    tickets = [engine.submit(request(toy, 3, seed=seed)) for seed in (2, 3, 4)]
+    responses = [engine.submit(request(toy, 3, seed=seed)) for seed in (2, 3, 4)]
     forward.gate.set()
-    for ticket in [first, *tickets]:
-        list(ticket)
+    for response in [first, *responses]:
+        list(response)
     assert seeds(forward.batches) == [{1: 1}, {2: 3, 3: 3, 4: 2}, {4: 1}]
 
 
@@ -108,8 +108,8 @@ def test_a_small_request_does_not_wait_for_a_huge_one_of_its_own_rank(held, engi
     forward, huge = held(4, request(toy, 16, seed=1))
     small = [engine.submit(request(toy, 5, seed=seed)) for seed in (2, 3)]
     forward.gate.set()
-    for ticket in [huge, *small]:
-        list(ticket)
+    for response in [huge, *small]:
+        list(response)
     assert seeds(forward.batches)[:5] == [{1: 4}, {1: 4}, {2: 4}, {3: 4}, {1: 4}]
 
 
@@ -175,8 +175,8 @@ def test_a_bad_request_fails_alone(held, engine, toy):
     forward.gate.set()
     with pytest.raises(ProdgenError, match="no category 'hat'"):
         list(bad)
-    for ticket in [first, *good]:
-        assert worst(opened(list(ticket)), pixels(toy, ticket.request.images)) <= 1
+    for response in [first, *good]:
+        assert worst(opened(list(response)), pixels(toy, response.request.images)) <= 1
     assert len(list(engine.submit(request(toy, 2)))) == 2
     with pytest.raises(Cancelled):
         list(bad)
@@ -190,20 +190,20 @@ def test_what_fails_after_the_network_fails_alone(held, engine, toy, options):
         object.__setattr__(bad, name, value)
     if "finish" in options:
         object.__setattr__(bad, "finish", Finish().model_copy(update={"background": "blurple"}))
-    tickets = [engine.submit(bad), engine.submit(request(toy, 3, seed=3))]
+    responses = [engine.submit(bad), engine.submit(request(toy, 3, seed=3))]
     forward.gate.set()
     with pytest.raises((KeyError, ValueError)):
-        list(tickets[0])
-    assert len(list(tickets[1])) == 3
+        list(responses[0])
+    assert len(list(responses[1])) == 3
     assert len(list(first)) == 1
 
 
 def test_closing_makes_what_is_queued(toy):
     engine = Engine("cpu")
-    tickets = [engine.submit(request(toy, 40, seed=seed)) for seed in range(3)]
+    responses = [engine.submit(request(toy, 40, seed=seed)) for seed in range(3)]
     engine.close()
-    for ticket in tickets:
-        assert worst(opened(list(ticket)), pixels(toy, ticket.request.images)) <= 1
+    for response in responses:
+        assert worst(opened(list(response)), pixels(toy, response.request.images)) <= 1
     with pytest.raises(RuntimeError, match="closed"):
         engine.submit(request(toy, 1))
     engine.close()
@@ -219,7 +219,7 @@ def test_a_request_for_nothing_ends_at_once(engine, toy):
 
 
 def test_a_caller_who_does_not_take_images_does_not_fill_the_memory(engine, toy, monkeypatch):
-    monkeypatch.setattr(ticket_module, "AHEAD", 10 * 16 * 16)
+    monkeypatch.setattr(request_module, "MAX_AHEAD", 10 * 16 * 16)
     engine.forward = forward = Watched(4)
     forward.gate.set()
     slow = engine.submit(request(toy, 30, seed=1))
@@ -230,7 +230,7 @@ def test_a_caller_who_does_not_take_images_does_not_fill_the_memory(engine, toy,
 
 
 def test_closing_does_not_wait_for_a_caller_who_does_not_take(toy, monkeypatch):
-    monkeypatch.setattr(ticket_module, "AHEAD", 4 * 16 * 16)
+    monkeypatch.setattr(request_module, "MAX_AHEAD", 4 * 16 * 16)
     engine = Engine("cpu")
     forgotten = engine.submit(request(toy, 50))
     engine.close()
@@ -238,7 +238,7 @@ def test_closing_does_not_wait_for_a_caller_who_does_not_take(toy, monkeypatch):
 
 
 def test_large_images_are_finished_a_few_at_a_time(engine, toy, monkeypatch):
-    monkeypatch.setattr(engine_module, "PIECE", 3 * 32 * 32)
+    monkeypatch.setattr(engine_module, "CHUNK_PIXELS", 3 * 32 * 32)
     finish = Finish(size=32, background="white")
     sizes = []
 
@@ -254,26 +254,26 @@ def test_large_images_are_finished_a_few_at_a_time(engine, toy, monkeypatch):
 
 
 def test_an_image_larger_than_a_piece_is_made(engine, toy, monkeypatch):
-    monkeypatch.setattr(engine_module, "PIECE", 1)
-    monkeypatch.setattr(ticket_module, "AHEAD", 1)
+    monkeypatch.setattr(engine_module, "CHUNK_PIXELS", 1)
+    monkeypatch.setattr(request_module, "MAX_AHEAD", 1)
     assert len(list(engine.submit(request(toy, 3)))) == 3
 
 
 def test_a_cancel_takes_effect_between_the_pieces_of_large_images(engine, toy, monkeypatch):
-    monkeypatch.setattr(engine_module, "PIECE", 32 * 32)
+    monkeypatch.setattr(engine_module, "CHUNK_PIXELS", 32 * 32)
     finished: list[int] = []
-    tickets: list[Ticket] = []
+    responses: list[Response] = []
 
     class Cancelling(Watched):
         def finish(self, model, x, finish, images):
             finished.append(images[0].index)
-            tickets[0].cancel()
+            responses[0].cancel()
             return super().finish(model, x, finish, images)
 
     engine.forward = Cancelling(8)
-    tickets.append(engine.submit(request(toy, 8, finish=Finish(size=32))))
+    responses.append(engine.submit(request(toy, 8, finish=Finish(size=32))))
     engine.forward.gate.set()
     with pytest.raises(Cancelled):
-        list(tickets[0])
+        list(responses[0])
     assert len(list(engine.submit(request(toy, 1)))) == 1
     assert finished == [0, 0]

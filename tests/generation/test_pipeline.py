@@ -9,7 +9,7 @@ import pytest
 
 from prodgen import Pipeline
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.generation import ticket as ticket_module
+from prodgen.generation import request as request_module
 from prodgen.pipeline import make_spec
 from tests.generation.asking import images, pixels, worst
 from tests.toys import CATEGORIES, toy_folder
@@ -62,7 +62,7 @@ def test_a_large_order_is_tuned_for_once(pipeline, monkeypatch):
 
 def test_whoever_stops_looking_stops_the_work(pipeline, monkeypatch):
     monkeypatch.setattr("prodgen.pipeline._CHUNK", 8)
-    monkeypatch.setattr(ticket_module, "AHEAD", 8 * 16 * 16)
+    monkeypatch.setattr(request_module, "MAX_AHEAD", 8 * 16 * 16)
     submitted = []
     submit = pipeline.engine.submit
     monkeypatch.setattr(pipeline.engine, "submit", lambda r: submitted.append(submit(r)) or submitted[-1])

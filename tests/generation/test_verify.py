@@ -8,7 +8,7 @@ import pytest
 
 from prodgen.errors import ProdgenError
 from prodgen.generation.encode import decode, encode
-from prodgen.generation.manifest import describe
+from prodgen.generation.manifest import manifest_line
 from prodgen.generation.verify import verify
 from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.manifest import ManifestLine
@@ -31,7 +31,7 @@ def delivered(engine, model, **options) -> tuple[list[ManifestLine], dict[str, b
     """An order's manifest and its files."""
     asked = request(model, 12, **options)
     files = list(engine.submit(asked))
-    lines = [describe(asked, image, data) for image, data in zip(asked.images, files, strict=True)]
+    lines = [manifest_line(asked, image, data) for image, data in zip(asked.images, files, strict=True)]
     return lines, {line.file: data for line, data in zip(lines, files, strict=True)}
 
 
@@ -55,7 +55,10 @@ def test_a_line_says_what_the_image_was_made_from(engine, toy):
     assert line.attributes == images(toy, [3])[0].attributes
     assert line.model == toy.ref
     assert line.precision == "fp32"
-    assert describe(request(toy, 12), images(toy, [3])[0], files[line.file], object="k", offset=9).offset == 9
+    assert (
+        manifest_line(request(toy, 12), images(toy, [3])[0], files[line.file], object="k", offset=9).offset
+        == 9
+    )
 
 
 def test_a_missing_file_is_found(engine, toy):
@@ -69,7 +72,7 @@ def test_a_changed_file_is_found_even_if_one_bit(engine, toy, options):
     changed = bytearray(files[lines[4].file])
     changed[-1] ^= 1
     found = faults(lines, {**files, lines[4].file: bytes(changed)}, toy, engine)
-    assert found == {4: "the file's bytes are not those that were recorded"}
+    assert found == {4: "the file's bytes do not match the recorded sha256"}
 
 
 def forged(lines, files, at: int, data: bytes) -> tuple[list[ManifestLine], dict[str, bytes]]:
@@ -89,7 +92,7 @@ def test_another_image_is_found_even_with_a_forged_digest(engine, toy, options):
 def test_a_difference_beyond_the_tolerance_is_found_and_one_within_is_not(engine, toy):
     lines, files = delivered(engine, toy)
     pixels = decode(files[lines[4].file])
-    for step, expected in ((1, {}), (2, {4: "it differs by 2 levels of 255 where 1 are allowed"})):
+    for step, expected in ((1, {}), (2, {4: "the image differs by 2 levels of 255; the tolerance is 1"})):
         changed = pixels.astype(int)
         changed[3, 3] += step if changed[3, 3] < 128 else -step
         changed = changed.astype("uint8")
@@ -112,13 +115,15 @@ def test_a_file_of_another_size_is_found(engine, toy):
     lines, files = delivered(engine, toy)
     _, larger = delivered(engine, toy, finish=Finish(size=20, background="#c0392b"))
     found = faults(*forged(lines, files, 4, larger[lines[4].file]), toy, engine)
-    assert found == {4: "it is 20x20 in 3 channels where the model makes 16x16 in 1 channel"}
+    assert found == {
+        4: "the image has 20x20 pixels in 3 channels, but the model makes 16x16 pixels in 1 channel"
+    }
 
 
 def test_a_file_that_is_no_image_is_found(engine, toy):
     lines, files = delivered(engine, toy)
     found = faults(*forged(lines, files, 4, b"rubbish"), toy, engine)
-    assert "no whole image" in found[4]
+    assert "not a complete image" in found[4]
 
 
 def test_another_version_is_refused(engine, toy, folder):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from prodgen.catalog.idx import load_idx
+from prodgen.generation.coverage import cut_out, opaque
 from prodgen.generation.finish import apply_finish
-from prodgen.generation.matte import cut_out, opaque
 from prodgen.spec.finish import Finish
 from tests.toys import FASHION_MNIST
 

@@ -1,4 +1,4 @@
-"""A request to the engine, and the ticket that its caller holds."""
+"""A request to the engine, and the response that its caller iterates."""
 
 import threading
 from collections import deque
@@ -12,8 +12,8 @@ from prodgen.spec.image import ImageRequest
 
 NO_FINISH = Finish()
 
-AHEAD = 1 << 26
-"""Pixels that are made of a request before its caller has taken the files."""
+MAX_AHEAD = 1 << 26
+"""Pixels of one request that the engine makes before the caller has taken the files."""
 
 
 @dataclass(frozen=True)
@@ -37,78 +37,78 @@ class Cancelled(Exception):
     """The request was cancelled before all of its images were made."""
 
 
-class Ticket:
-    """A submitted request. Iterate it, once: it gives each image's file, in order, as it is made.
+class Response:
+    """The files of a submitted request. Iterate it once: it gives each image's file, in order, as it is made.
 
-    Whoever stops iterating before the end cancels it. ``woken`` is told whenever files were taken, since the
-    engine makes only so many ahead of its caller.
+    A caller that stops iterating before the end cancels the request. ``on_taken`` is called whenever the
+    caller has taken files, because the engine makes only so many in advance.
     """
 
-    def __init__(self, request: Request, woken: Callable[[], None]) -> None:
+    def __init__(self, request: Request, on_taken: Callable[[], None]) -> None:
         self.request = request
-        self._woken = woken
+        self._on_taken = on_taken
         self._chunks: deque[Future[list[bytes]]] = deque()
         self._begun = 0
-        self._given = 0
+        self._taken = 0
         self._cancelled = False
         self._changed = threading.Condition()
-        self._ahead = max(1, AHEAD // request.pixels)
+        self._max_ahead = max(1, MAX_AHEAD // request.pixels)
 
     def cancel(self) -> None:
-        """Make no more of it; whoever iterates gets `Cancelled`."""
+        """Stop making images; iterating raises `Cancelled`."""
         with self._changed:
             self._cancelled = True
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            while self._given < len(self.request.images):
-                yield from self._next()
+            while self._taken < len(self.request.images):
+                yield from self._next_files()
         finally:
-            if self._given < len(self.request.images):
+            if self._taken < len(self.request.images):
                 self.cancel()
 
-    def _next(self) -> list[bytes]:
+    def _next_files(self) -> list[bytes]:
         with self._changed:
             self._changed.wait_for(lambda: self._chunks or self._cancelled)
             if not self._chunks:
                 raise Cancelled
             chunk = self._chunks.popleft()
         files = chunk.result()
-        self._given += len(files)
-        self._woken()
+        self._taken += len(files)
+        self._on_taken()
         return files
 
-    # What follows is the engine's side, on its device thread.
+    # The engine's device thread calls the rest.
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Whether the request was cancelled."""
         return self._cancelled
 
     @property
-    def wanted(self) -> bool:
-        """Whether there is more to begin, and somebody to make it for."""
+    def has_more(self) -> bool:
+        """Whether there are images that the engine has yet to begin."""
         return not self._cancelled and self._begun < len(self.request.images)
 
     def room(self) -> int:
-        """Images that may be begun before the caller takes some."""
-        return self._ahead - (self._begun - self._given)
+        """Return how many images the engine may begin before the caller takes some."""
+        return self._max_ahead - (self._begun - self._taken)
 
-    def begin(self, most: int) -> Sequence[ImageRequest]:
-        """The next images, ``most`` of them or what is left."""
-        run = self.request.images[self._begun : self._begun + most]
-        self._begun += len(run)
-        return run
+    def begin(self, count: int) -> Sequence[ImageRequest]:
+        """Return the next images to make: ``count``, or as many as are left."""
+        images = self.request.images[self._begun : self._begun + count]
+        self._begun += len(images)
+        return images
 
     def add(self, chunk: "Future[list[bytes]]") -> None:
-        """The files that come next, as they will be encoded."""
+        """Append the next files, which are still being encoded."""
         with self._changed:
             self._chunks.append(chunk)
             self._changed.notify_all()
 
     def fail(self, error: Exception) -> None:
-        """Make no more of it; whoever iterates gets ``error``."""
+        """Stop making images; iterating raises ``error``."""
         failed: Future[list[bytes]] = Future()
         failed.set_exception(error)
         self.add(failed)
