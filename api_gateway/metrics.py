@@ -64,7 +64,7 @@ class _Queues(Collector):
             busy = [node.run is not None for node in self._roster.nodes()]
             nodes.add_metric(["busy"], sum(busy))
             nodes.add_metric(["idle"], len(busy) - sum(busy))
-            wanting.add_metric([], self._roster.wanting())
+            wanting.add_metric([], self._roster.backlog())
         except ProdgenError:
             return [GaugeMetricFamily(up.name, up.documentation, value=0)]
         return [images, oldest, leases, wanting, nodes, up]

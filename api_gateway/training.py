@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from api_gateway.services import Services
 from prodgen.errors import NotFound
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.run_entries import RunEnd, RunState, Standing
-from prodgen.runs.files import find_record, load_end, newest_checkpoint, reached
+from prodgen.ledger.run_entries import RunEnd, RunState, RunStatus
+from prodgen.runs.files import find_record, load_end, newest_checkpoint, step_and_restarts
 from prodgen.runs.record import RunRecord, Spec
 
 _ID = re.compile(r"[0-9a-f]{24}")
@@ -53,9 +53,9 @@ class RunView(BaseModel):
     links: RunLinks
 
     @classmethod
-    def of(cls, standing: Standing) -> "RunView":
+    def of(cls, status: RunStatus) -> "RunView":
         """The view of what the roster says."""
-        return cls(**_standing(standing))
+        return cls(**_status_fields(status))
 
 
 class RunDetails(RunView):
@@ -70,10 +70,10 @@ class RunDetails(RunView):
     request: Spec
 
     @classmethod
-    def of_record(cls, standing: Standing, record: RunRecord, end: RunEnd | None) -> "RunDetails":
+    def of_record(cls, status: RunStatus, record: RunRecord, end: RunEnd | None) -> "RunDetails":
         """The view of what the roster says and the store holds."""
-        fields = _standing(standing)
-        if end and end.state == standing.state:
+        fields = _status_fields(status)
+        if end and end.state == status.state:
             fields["metrics"] = end.metrics or fields["metrics"]
         asked = {name: getattr(record, name) for name in ("name", "data", "source", "recipe")}
         model, dataset = (end.model, end.dataset) if end else (None, None)
@@ -96,14 +96,14 @@ def find_run(here: Services, tenant: str, run: str) -> RunRecord:
     return record
 
 
-def standing_of(here: Services, record: RunRecord) -> Standing:
+def status_of(here: Services, record: RunRecord) -> RunStatus:
     """Where the run stands, by the store if the roster has forgotten it."""
-    if standing := Roster(here.ledger).standing(record.id):
-        return standing
+    if status := Roster(here.ledger).status(record.id):
+        return status
     end = load_end(here.store, record)
-    step, restarts = reached(end or newest_checkpoint(here.store, record.tenant, record.id))
+    step, restarts = step_and_restarts(end or newest_checkpoint(here.store, record.tenant, record.id))
     created = record.created.timestamp()
-    return Standing(
+    return RunStatus(
         id=record.id,
         tenant=record.tenant,
         title=record.title,
@@ -111,7 +111,7 @@ def standing_of(here: Services, record: RunRecord) -> Standing:
         step=step,
         steps=record.steps,
         restarts=restarts,
-        wish="",
+        command="",
         error=end.error if end else None,
         created=created,
         updated=end.finished.timestamp() if end else created,
@@ -120,26 +120,26 @@ def standing_of(here: Services, record: RunRecord) -> Standing:
 
 def details_of(here: Services, record: RunRecord) -> RunDetails:
     """The view of a run, with what was asked for."""
-    return RunDetails.of_record(standing_of(here, record), record, load_end(here.store, record))
+    return RunDetails.of_record(status_of(here, record), record, load_end(here.store, record))
 
 
-def _standing(standing: Standing) -> dict[str, Any]:
-    path = f"/v1/training-jobs/{standing.id}"
-    told = dict(standing.progress)
+def _status_fields(status: RunStatus) -> dict[str, Any]:
+    path = f"/v1/training-jobs/{status.id}"
+    told = dict(status.progress)
     return {
-        "id": standing.id,
-        "title": standing.title,
-        "state": standing.state,
-        "wish": standing.wish,
-        "step": standing.step,
-        "steps": standing.steps,
-        "restarts": standing.restarts,
+        "id": status.id,
+        "title": status.title,
+        "state": status.state,
+        "wish": status.command,
+        "step": status.step,
+        "steps": status.steps,
+        "restarts": status.restarts,
         "metrics": told.pop("metrics", {}),
         "progress": told,
-        "nodes": standing.members,
-        "error": standing.error,
-        "created": datetime.fromtimestamp(standing.created, UTC),
-        "updated": datetime.fromtimestamp(standing.updated, UTC),
+        "nodes": status.members,
+        "error": status.error,
+        "created": datetime.fromtimestamp(status.created, UTC),
+        "updated": datetime.fromtimestamp(status.updated, UTC),
         "links": {"self": path}
         | {name: f"{path}/{name}" for name in ("events", "samples", "logs", "cancel", "pause", "resume")},
     }

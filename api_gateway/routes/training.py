@@ -10,12 +10,12 @@ from api_gateway.auth import Trainer
 from api_gateway.queueing import Queueing
 from api_gateway.services import Services, services
 from api_gateway.streaming import Start, respond
-from api_gateway.training import RunDetails, RunList, RunView, details_of, find_run, standing_of
+from api_gateway.training import RunDetails, RunList, RunView, details_of, find_run, status_of
 from prodgen.ledger.entries import Event
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.run_entries import ENDED, Wish
+from prodgen.ledger.run_entries import ENDED, Command
 from prodgen.runs.ending import settle
-from prodgen.runs.files import forget_end, load_end, load_wish, write_wish
+from prodgen.runs.files import delete_end, load_end, load_stop_request, write_stop_request
 from prodgen.runs.record import RunRecord, TrainingSpec
 from prodgen.storage import keys
 
@@ -82,7 +82,7 @@ def follow(run: str, caller: Trainer, here: Here, start: Start) -> StreamingResp
     def look(last: str, first: bool) -> list[Event]:
         if events := roster.events(run, last):
             return events
-        now = standing_of(here, record)
+        now = status_of(here, record)
         if not first and now.state not in ENDED:
             return []
         data = {"type": "state", "state": now.state, "step": now.step, "steps": now.steps}
@@ -119,33 +119,33 @@ def logs(run: str, caller: Trainer, here: Here) -> Response:
 @router.post("/{run}/cancel", summary="Cancel a training run")
 def cancel(run: str, caller: Trainer, here: Here) -> RunDetails:
     """Stop a run for good. One that works stops after its step; what has ended stays as it is."""
-    return _wish(here, find_run(here, caller.tenant, run), "cancel")
+    return _command(here, find_run(here, caller.tenant, run), "cancel")
 
 
 @router.post("/{run}/pause", summary="Pause a training run")
 def pause(run: str, caller: Trainer, here: Here) -> RunDetails:
     """Stop a run after its step, with a checkpoint, until it is resumed."""
-    return _wish(here, find_run(here, caller.tenant, run), "pause")
+    return _command(here, find_run(here, caller.tenant, run), "pause")
 
 
 @router.post("/{run}/resume", summary="Resume a training run")
 def resume(run: str, caller: Trainer, here: Here, later: BackgroundTasks) -> RunDetails:
     """Queue a paused run again; it goes on with the numbers of an uninterrupted one."""
     later.add_task(here.ring, "training", 1)
-    return _wish(here, find_run(here, caller.tenant, run), "resume")
+    return _command(here, find_run(here, caller.tenant, run), "resume")
 
 
-def _wish(here: Services, record: RunRecord, wish: Wish) -> RunDetails:
+def _command(here: Services, record: RunRecord, command: Command) -> RunDetails:
     roster, end = Roster(here.ledger), load_end(here.store, record)
     goes_on = end is None or end.state == "paused"
-    if goes_on and load_wish(here.store, record) != "cancelled":  # which nothing takes back
-        if wish == "resume":
-            forget_end(here.store, record)
+    if goes_on and load_stop_request(here.store, record) != "cancelled":  # which nothing takes back
+        if command == "resume":
+            delete_end(here.store, record)
             end = None
         else:
-            write_wish(here.store, record, "paused" if wish == "pause" else "cancelled")
-    if roster.wish(record.id, wish) is None:  # a restarted Redis may have forgotten it
-        roster.enter(record.entry(), end)
-        roster.wish(record.id, wish)
+            write_stop_request(here.store, record, "paused" if command == "pause" else "cancelled")
+    if roster.command(record.id, command) is None:  # a restarted Redis may have forgotten it
+        roster.add(record.entry(), end)
+        roster.command(record.id, command)
     settle(here.store, roster, record.id)
     return details_of(here, record)

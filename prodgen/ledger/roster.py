@@ -1,9 +1,9 @@
-"""The roster decides which nodes work on which training run, in Redis, as the ledger decides on images.
+"""The roster decides which nodes work on which run. It lives in Redis beside the ledger of jobs.
 
-A run that works has a token (a larger one at each attempt) and members, each of which renews its own
-deadline. When one is silent the attempt is over, and the run queued again, for as many nodes as there are
-then. What an older token brings does not count. Each change is one script
-(``prodgen/jobs/scripts/run_*.lua``).
+Each attempt at a run has a token, larger than that of the attempt before, and members: nodes that each renew
+their own deadline. When a member falls silent, the attempt is over and the run is queued again, for as many
+nodes as are alive then. Reports under an older token do not count. Each change is one Lua script
+(``scripts/run_*.lua``).
 """
 
 import json
@@ -13,20 +13,20 @@ from typing import Any, cast
 from prodgen.ledger.entries import Event
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.run_entries import (
+    Assignment,
+    Command,
     Node,
     Outcome,
-    Part,
     RunEnd,
     RunEntry,
-    RunHeld,
+    RunLeaseState,
     RunState,
-    Standing,
-    Wish,
+    RunStatus,
 )
 
 
 class Roster:
-    """The training runs of one deployment, beside its ledger. Safe to share between threads."""
+    """The runs and the training nodes of one deployment. Threads may share it."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.lease_seconds = ledger, ledger.lease_seconds
@@ -35,105 +35,128 @@ class Roster:
 
     # Runs
 
-    def enter(
+    def add(
         self, entry: RunEntry, end: RunEnd | None = None, step: int = 0, restarts: int = 0, recovery: str = ""
     ) -> bool:
-        """Queue a run, or enter it as the store knows it; False, changing nothing, for a known one.
+        """Queue a run, or record that it stopped with ``end``. Returns False, and changes nothing, if known.
 
-        ``step`` and ``restarts`` are those of the newest checkpoint, if the run has one.
+        ``step`` and ``restarts`` are those of the run's newest checkpoint. Without ``recovery`` (see
+        `Ledger.begin_recovery`) the ledger must be open.
         """
-        standing: tuple[str, int, int, str, float]
+        status: tuple[str, int, int, str, float]
         if end:
-            standing = (end.state, end.step, end.restarts, end.error or "", end.finished.timestamp())
+            status = (end.state, end.step, end.restarts, end.error or "", end.finished.timestamp())
         else:
-            standing = ("queued", step, restarts, "", entry.created)
-        return bool(self._scripts.run("run_enter", recovery, *astuple(entry), *standing))
+            status = ("queued", step, restarts, "", entry.created)
+        return bool(self._scripts.call("run_add", recovery, *astuple(entry), *status))
 
-    def wish(self, run: str, wish: Wish) -> RunState | None:
-        """Pause, cancel or resume -> the state now (None if unknown); a run that works stops soon."""
-        answer = self._scripts.run("run_wish", run, wish)
+    def command(self, run: str, command: Command) -> RunState | None:
+        """Pause, cancel or resume a run, and return its state now, or None if it is unknown.
+
+        A running run keeps its state until its nodes have heard the command and stopped.
+        """
+        answer = self._scripts.call("run_command", run, command)
         return cast("RunState", answer[0]) if answer else None
 
-    def standing(self, run: str) -> Standing | None:
-        """Where the run stands; None for an unknown one."""
-        views = self._scripts.run("run_view", run)
-        return _standing(*views[0]) if views else None
+    def status(self, run: str) -> RunStatus | None:
+        """Return where a run stands, or None if it is unknown."""
+        found = self._statuses([run])
+        return found[0] if found else None
 
-    def runs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[Standing]:
-        """A tenant's runs, newest first; ``before`` is the id of the last one seen."""
-        found = self._scripts.run("run_list", tenant, before or "", max(1, limit))
-        return [_standing(*view) for view in self._scripts.run("run_view", *found)]
+    def runs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[RunStatus]:
+        """Return a page of a tenant's runs, newest first. ``before`` is the last run of the page before."""
+        return self._statuses(self._scripts.call("run_list", tenant, before or "", max(1, limit)))
+
+    def _statuses(self, runs: list[str]) -> list[RunStatus]:
+        views = self._scripts.call("run_view", *runs)
+        records = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat, _ in views]
+        nodes = self.nodes() if any(record["state"] == "queued" for record in records) else []
+        return [
+            _status(id, record, members, nodes)
+            for (id, _, members), record in zip(views, records, strict=True)
+        ]
 
     def events(self, run: str, after: str = "0") -> list[Event]:
-        """What happened to the run after event ``after``, oldest first; about the last thousand are kept."""
-        entries = self._scripts.entries(f"run:{run}:events", after)
-        return [Event(id, fields["type"], _told(fields)) for id, fields in entries]
+        """Return a run's events after the event ``after`` ("0" for all), oldest first.
 
-    def stopped(self) -> list[str]:
-        """Runs that do not go on, and whose state is not yet known to be in the store."""
+        The roster keeps about the last thousand events of a run.
+        """
+        entries = self._scripts.entries(f"run:{run}:events", after)
+        return [Event(id, fields["type"], _event_data(fields)) for id, fields in entries]
+
+    def unsettled(self) -> list[str]:
+        """Return the runs that have stopped and whose end is not known to be in the store."""
         return sorted(self._scripts.read("smembers", "runs", "stopped"))
 
-    def settled(self, run: str, state: RunState) -> None:
-        """The store knows that the run is in this state."""
-        self._scripts.run("run_settled", run, state)
+    def close(self, run: str, state: RunState) -> None:
+        """Record that a run's end is in the store, with this state."""
+        self._scripts.call("run_close", run, state)
 
-    def wanting(self) -> int:
-        """How many runs an idle node could help."""
-        return int(self._scripts.run("run_wanting"))
+    def backlog(self) -> int:
+        """Return how many runs wait for nodes: queued ones, and running ones with fewer than asked for."""
+        return int(self._scripts.call("run_backlog"))
 
     # Nodes
 
-    def beat(self, node: str, address: str, devices: int) -> Part | None:
-        """The node lives -> what it is a member of. To be said more often than a lease is long."""
-        answer = self._scripts.run("run_beat", node, address, devices, self._microseconds)
-        return _part(answer) if answer else None
+    def heartbeat(self, node: str, address: str, devices: int) -> Assignment | None:
+        """Record that a node is alive, and return its assignment. Call it several times per lease."""
+        answer = self._scripts.call("run_heartbeat", node, address, devices, self._microseconds)
+        return _assignment(answer) if answer else None
 
     def leave(self, node: str) -> None:
-        """The node is about to go: it is not reserved any more."""
-        self._scripts.run("run_leave", node)
+        """Remove a node from the roster. Its own processes stop the run it belongs to."""
+        self._scripts.call("run_leave", node)
 
     def nodes(self) -> list[Node]:
-        """The nodes that live."""
-        return [Node(n, a, int(d), run or None) for n, a, d, run in self._scripts.run("run_nodes")]
+        """Return the nodes that are alive."""
+        return [Node(n, a, int(d), run or None) for n, a, d, run in self._scripts.call("run_nodes")]
 
-    def claim(self, node: str, port: int) -> tuple[Part, list[str]] | None:
-        """Work for an idle node, which may host the rendezvous at ``port``: its part, and all members."""
-        answer = self._scripts.run("run_claim", node, port, self._microseconds)
-        return (_part(answer[0]), answer[1] if len(answer) > 1 else []) if answer else None
+    def claim(self, node: str, port: int) -> tuple[Assignment, list[str]] | None:
+        """Reserve idle nodes for the oldest run that can have enough of them. ``node`` becomes its host.
 
-    def renew(self, part: Part, node: str, step: int = 0, progress: dict[str, Any] | None = None) -> RunHeld:
-        """Move a member's deadline on; the host also tells how far it is."""
-        told = json.dumps(progress) if progress else ""
-        fields = (part.run, part.token, node, self._microseconds, step, told)
-        return cast("RunHeld", self._scripts.run("run_renew", *fields))
+        Returns the assignment and all members, or None if no run can start on this node. The members meet at
+        ``port`` of the host. A node that already has an assignment receives that one, with no members.
+        """
+        answer = self._scripts.call("run_claim", node, port, self._microseconds)
+        return (_assignment(answer[0]), answer[1] if len(answer) > 1 else []) if answer else None
 
-    def reach(self, part: Part, step: int) -> bool:
-        """Whether the attempt still counts, right before its checkpoint of ``step`` becomes the newest."""
-        return bool(self._scripts.run("run_reach", part.run, part.token, step))
+    def renew(
+        self, assignment: Assignment, node: str, step: int = 0, progress: dict[str, Any] | None = None
+    ) -> RunLeaseState:
+        """Extend a member's deadline and return the state of its lease. The host reports the progress."""
+        report = json.dumps(progress) if progress else ""
+        fields = (assignment.run, assignment.token, node, self._microseconds, step, report)
+        return cast("RunLeaseState", self._scripts.call("run_renew", *fields))
 
-    def end(self, part: Part, node: str, outcome: Outcome, step: int = 0, message: str = "") -> bool:
-        """A member's part has ended; False if the attempt does not count any more."""
-        fields = (part.run, part.token, node, outcome, step, message[:500])
-        return bool(self._scripts.run("run_end", *fields))
+    def confirm(self, assignment: Assignment, step: int) -> bool:
+        """Return whether the attempt counts. Its checkpoint of ``step`` becomes the newest right after."""
+        return bool(self._scripts.call("run_confirm", assignment.run, assignment.token, step))
+
+    def report(
+        self, assignment: Assignment, node: str, outcome: Outcome, step: int = 0, message: str = ""
+    ) -> bool:
+        """Report how a member's work ended. Returns False if the attempt does not count any more."""
+        fields = (assignment.run, assignment.token, node, outcome, step, message[:500])
+        return bool(self._scripts.call("run_report", *fields))
 
     def expire(self) -> list[tuple[str, RunState]]:
-        """Take silent members for lost; the runs that were concerned, and their states."""
-        return [(run, state) for run, state in self._scripts.run("run_expire")]
+        """End the attempts whose members have fallen silent, and return their runs with the new states."""
+        return [(run, state) for run, state in self._scripts.call("run_expire")]
 
 
-def _part(fields: list[Any]) -> Part:
+def _assignment(fields: list[Any]) -> Assignment:
     run, title, tenant, token, host, address, port, nodes = fields
-    return Part(run, title or _untitled(run), tenant, token, host, address, int(port), int(nodes))
+    return Assignment(run, title or _untitled(run), tenant, token, host, address, int(port), int(nodes))
 
 
 def _untitled(run: str) -> str:
-    """A run that an earlier version of prodgen entered."""
+    """Return the title of a run that an earlier version of prodgen added without one."""
     return f"run {run[:6]}"
 
 
-def _standing(id: str, flat: list[str], members: list[str]) -> Standing:
-    record: dict[str, Any] = dict(zip(flat[::2], flat[1::2], strict=True))
-    return Standing(
+def _status(id: str, record: dict[str, Any], members: list[str], nodes: list[Node]) -> RunStatus:
+    queued = record["state"] == "queued"
+    return RunStatus(
         id=id,
         tenant=record["tenant"],
         title=record.get("title") or _untitled(id),
@@ -141,17 +164,40 @@ def _standing(id: str, flat: list[str], members: list[str]) -> Standing:
         step=int(record["step"]),
         steps=int(record["steps"]),
         restarts=int(record["restarts"]),
-        wish=record.get("wish", ""),
+        command=record.get("wish", ""),
         error=record.get("error"),
         created=float(record["created"]),
         updated=float(record["updated"]),
         members=tuple(sorted(members)),
         progress=json.loads(record.get("progress") or "{}"),
+        reason=waiting_reason(int(record["least"]), int(record["procs"]), nodes) if queued else None,
     )
 
 
-def _told(fields: dict[str, Any]) -> dict[str, Any]:
-    """An event's data: type, state, step, steps, restarts, and what the host told."""
+def waiting_reason(least: int, procs: int, alive: list[Node]) -> str | None:
+    """Return why a run for at least ``least`` nodes cannot start, or None if enough nodes are idle.
+
+    The nodes of a run either all have ``procs`` GPUs or more, or all have none.
+    """
+    kinds = [[node for node in alive if node.devices >= procs], [node for node in alive if not node.devices]]
+    able = max(len(kind) for kind in kinds)
+    idle = max(sum(node.run is None for node in kind) for kind in kinds)
+    if able < least:
+        gpus = f"{_count(procs, 'GPU')}{' each' * (least > 1)}"
+        return f"waits for {_count(least, 'node')} with {gpus}, or without GPUs; {_are(able)} alive"
+    return f"waits for {_count(least, 'idle node')}; {_are(idle)} idle" if idle < least else None
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _are(number: int) -> str:
+    return f"{number} {'is' if number == 1 else 'are'}"
+
+
+def _event_data(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return an event's data: type, state, step, steps, restarts, and what the host reported."""
     numbers = {name: int(fields[name]) for name in ("step", "steps", "restarts")}
     progress = json.loads(fields["progress"]) if fields.get("progress") else {}
     return {"type": fields["type"], "state": fields["state"], **numbers, **progress}

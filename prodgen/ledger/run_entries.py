@@ -1,4 +1,4 @@
-"""What goes into the roster of training runs and what it answers."""
+"""The data types of the roster: runs, nodes, assignments, and the states that they pass through."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,21 +7,29 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 RunState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
-Stopped = Literal["paused", "succeeded", "failed", "cancelled"]
+StoppedState = Literal["paused", "succeeded", "failed", "cancelled"]
 ENDED: tuple[RunState, ...] = ("succeeded", "failed", "cancelled")
-"""States that never change."""
+"""The states that never change."""
 
-RunHeld = Literal["held", "lost", "pause", "cancel", "regroup"]
-Wish = Literal["pause", "cancel", "resume"]
-WISHES: dict[Stopped, Wish] = {"paused": "pause", "cancelled": "cancel"}
-"""By the state that they end in."""
-Outcome = Literal["succeeded", "failed", "paused", "cancelled", "broke", "back", "left"]
-"""Of a part: the run's new state, by its host; it broke off; it is handed back; the host will tell."""
+RunLeaseState = Literal["held", "lost", "pause", "cancel", "regroup"]
+"""What a node hears when it renews its lease. All but ``held`` ask it to stop; ``lost`` ends it at once."""
+Command = Literal["pause", "cancel", "resume"]
+STOP_COMMANDS: dict[StoppedState, Command] = {"paused": "pause", "cancelled": "cancel"}
+"""The command that leads to each state."""
+Outcome = Literal["succeeded", "failed", "paused", "cancelled", "crashed", "released", "detached"]
+"""How a node's work on an assignment ended. The host reports the run's new state, or one of these:
+
+``crashed``: the attempt broke off, and counts as a restart. ``released``: the node gives the run back without
+blame. ``detached``: a member other than the host has stopped; the host reports the rest.
+"""
 
 
 @dataclass(frozen=True)
 class RunEntry:
-    """A run of ``steps`` that wants ``nodes`` nodes, and at least ``least``; ``created`` in Unix seconds."""
+    """A run of ``steps`` for ``nodes`` nodes, and at least ``least``. ``created`` is in Unix seconds.
+
+    Each node starts ``procs_per_node`` processes: one per GPU, or all on its CPU.
+    """
 
     id: str
     tenant: str
@@ -34,8 +42,8 @@ class RunEntry:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A node's part in an attempt at a run by ``nodes``; ``address`` and ``port`` are the host's."""
+class Assignment:
+    """A node's place in an attempt at a run by ``nodes`` nodes. ``address`` and ``port`` are the host's."""
 
     run: str
     title: str
@@ -49,7 +57,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Node:
-    """A living training node; ``devices`` counts its GPUs, ``run`` is the one that it works on."""
+    """A training node that is alive. ``devices`` counts its GPUs. ``run`` is the one it works on."""
 
     name: str
     address: str
@@ -58,8 +66,12 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a run stands. ``progress``: what its host told last (losses, samples a second, metrics)."""
+class RunStatus:
+    """Where a run stands.
+
+    ``command``: what the run was asked to do and has not done yet. ``progress``: what its host reported last
+    (losses, samples a second, metrics). ``reason``: why a queued run does not start yet.
+    """
 
     id: str
     tenant: str
@@ -68,24 +80,25 @@ class Standing:
     step: int
     steps: int
     restarts: int
-    wish: str
+    command: str
     error: str | None
     created: float
     updated: float
     members: tuple[str, ...] = ()
     progress: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
 
 
 class RunEnd(BaseModel):
-    """state.json: why the run does not go on. That of a paused run is deleted when it is resumed.
+    """state.json: how a run ended, or that it is paused. Resuming a paused run deletes the file.
 
-    ``model``, ``dataset``: the version that came of it. ``metrics``: what its best step scored, what
-    became of the pictures, or all that an evaluation found.
+    ``model`` or ``dataset`` is the version that the run made. ``metrics``: the scores of a training run's
+    best step, the counts of a preparation's pictures, or the figures of an evaluation.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    state: Stopped
+    state: StoppedState
     step: int
     restarts: int
     model: str | None = None

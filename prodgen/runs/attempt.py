@@ -11,17 +11,17 @@ from typing import TypeVar
 from prodgen.datasets import fetch_dataset, resolve_dataset
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.run_entries import ENDED, WISHES, Outcome, Part
+from prodgen.ledger.run_entries import ENDED, STOP_COMMANDS, Assignment, Outcome
 from prodgen.registry import fetch, fetch_discriminator, resolve
 from prodgen.runs.ending import settle
 from prodgen.runs.files import (
     CARD,
     Checkpoint,
+    delete_end,
     fetch_checkpoint,
-    forget_end,
     load_end,
     load_record,
-    load_wish,
+    load_stop_request,
     newest_checkpoint,
     write_end,
 )
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 POLL = 0.5
 """Seconds between two looks at the processes."""
-WORDS = {"back": "handed back", "left": "left to the others", "broke": "broke off"}
+WORDS = {"released": "handed back", "detached": "left to the others", "crashed": "broke off"}
 
 
 class _Lost(Exception):
@@ -56,7 +56,7 @@ class Attempt:
         self,
         store: Store,
         roster: Roster,
-        part: Part,
+        part: Assignment,
         node: str,
         address: str,
         folder: Path,
@@ -80,14 +80,14 @@ class Attempt:
             try:
                 return self._work()
             except Unavailable as error:
-                return self._end("back", message=str(error))
+                return self._end("released", message=str(error))
             except ProdgenError as error:
-                return self._end("failed" if self.hosts else "broke", message=str(error))
+                return self._end("failed" if self.hosts else "crashed", message=str(error))
             except _Lost:
                 raise
             except Exception as error:  # a full disk, say: whatever it is, the run must not hang on it
                 log.exception("run %s", self.part.run)
-                return self._end("broke", message=f"{type(error).__name__}: {error}")
+                return self._end("crashed", message=f"{type(error).__name__}: {error}")
         except _Lost:
             return f"run {self.part.run[:6]}: given up, it is another's now"
         finally:
@@ -101,12 +101,12 @@ class Attempt:
         if end and end.state in ENDED:
             return self._end(end.state, end.step, end.error or "")
         if end:
-            forget_end(self.store, record)  # of a pause that is over
-        if wished := load_wish(self.store, record):  # Redis may never have heard
-            self.roster.wish(record.id, WISHES[wished])
+            delete_end(self.store, record)  # of a pause that is over
+        if wished := load_stop_request(self.store, record):  # Redis may never have heard
+            self.roster.command(record.id, STOP_COMMANDS[wished])
         newest = self._fetch(record)
-        standing = self.roster.standing(record.id)
-        restarts = standing.restarts if standing else 0
+        status = self.roster.status(record.id)
+        restarts = status.restarts if status else 0
         publisher = Publisher(
             self.store, record, self.part.token, self.folder, newest, self._counts, restarts
         )
@@ -158,13 +158,15 @@ class Attempt:
         """The processes have ended: bring what they left, then say so."""
         result = processes.result()
         if not self.hosts:
-            broke = result is None and not processes.was_asked
-            return self._end("broke" if broke else "left", message=processes.last_words() if broke else "")
+            crashed = result is None and not processes.was_asked
+            return self._end(
+                "crashed" if crashed else "detached", message=processes.last_words() if crashed else ""
+            )
         if not self._insist(publisher.publish):
             raise _Lost
         if result is None:  # one that was asked to stop before it could hear is not to blame
             blame = "" if processes.was_asked else processes.last_words()
-            return self._end("back" if processes.was_asked else "broke", message=blame)
+            return self._end("released" if processes.was_asked else "crashed", message=blame)
         step, outcome = int(result["step"]), result["outcome"]
         if outcome == "finished":
             self._own(step)
@@ -175,12 +177,12 @@ class Attempt:
             return self._end("succeeded", step, told=told.said)
         if outcome == "stopped":
             wishes: dict[str, Outcome] = {"pause": "paused", "cancel": "cancelled"}
-            return self._end(wishes.get(self.tenure.held, "back"), step)
+            return self._end(wishes.get(self.tenure.held, "released"), step)
         return self._end("failed", step, result["message"])
 
     def _end(self, outcome: Outcome, step: int = 0, message: str = "", told: str = "") -> str:
         """Report, and see to it that the store knows -> what to show."""
-        if not self._insist(lambda: self.roster.end(self.part, self.node, outcome, step, message)):
+        if not self._insist(lambda: self.roster.report(self.part, self.node, outcome, step, message)):
             raise _Lost
         with suppress(Unavailable):  # maintenance does it then
             settle(self.store, self.roster, self.part.run)
@@ -208,7 +210,7 @@ class Attempt:
             raise _Lost
 
     def _counts(self, step: int) -> bool:
-        return self.tenure.held != "lost" and self.roster.reach(self.part, step)
+        return self.tenure.held != "lost" and self.roster.confirm(self.part, step)
 
     def _progress(self) -> dict[str, object]:
         return self.processes.progress() if self.processes and self.hosts else {}

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 from prodgen.errors import NotFound, Unavailable
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.run_entries import ENDED, WISHES, RunEnd, Standing, Stopped
+from prodgen.ledger.run_entries import ENDED, STOP_COMMANDS, RunEnd, RunStatus, StoppedState
 from prodgen.runs.files import (
     Checkpoint,
+    delete_end,
     find_record,
-    forget_end,
     load_end,
     load_record,
-    load_wish,
+    load_stop_request,
     newest_checkpoint,
-    reached,
+    step_and_restarts,
     write_end,
 )
 from prodgen.storage import keys
@@ -25,57 +25,57 @@ from prodgen.storage.folders import folders
 log = logging.getLogger(__name__)
 
 
-def settle_runs(store: Store, roster: Roster) -> list[Standing]:
+def settle_runs(store: Store, roster: Roster) -> list[RunStatus]:
     """Write the state of every run that stopped; those that were written now."""
     settled = []
-    for run in roster.stopped():
+    for run in roster.unsettled():
         try:
-            standing = settle(store, roster, run)
+            status = settle(store, roster, run)
         except Unavailable:
             raise
         except Exception:  # one that is broken must not keep the others from their end
             log.exception("run %s cannot be settled", run)
             continue
-        if standing:
-            settled.append(standing)
+        if status:
+            settled.append(status)
     return settled
 
 
-def settle(store: Store, roster: Roster, run: str) -> Standing | None:
+def settle(store: Store, roster: Roster, run: str) -> RunStatus | None:
     """Write the state of a run that stopped, unless the store knows it; None if it goes on after all."""
-    standing = roster.standing(run)
-    record = standing and find_record(store, standing.tenant, run)
-    if not standing or not record or standing.state in ("queued", "running"):
+    status = roster.status(run)
+    record = status and find_record(store, status.tenant, run)
+    if not status or not record or status.state in ("queued", "running"):
         return None
     known = load_end(store, record)
     if known and known.state in ENDED:  # the store came first, and what has ended never changes
-        roster.settled(run, known.state)
-        return roster.standing(run)
-    write_end(store, record, end_of(standing))
-    roster.settled(run, standing.state)
-    now = roster.standing(run)
+        roster.close(run, known.state)
+        return roster.status(run)
+    write_end(store, record, end_of(status))
+    roster.close(run, status.state)
+    now = roster.status(run)
     if now and now.state in ("queued", "running"):  # it was resumed meanwhile
-        forget_end(store, record)
+        delete_end(store, record)
     return now
 
 
-def end_of(standing: Standing) -> RunEnd:
+def end_of(status: RunStatus) -> RunEnd:
     """state.json of a run that stopped; ``finished`` is when the roster saw it."""
     return RunEnd.model_validate(
         {
-            "state": standing.state,
-            "step": standing.step,
-            "restarts": standing.restarts,
-            "metrics": standing.progress.get("metrics", {}),
-            "error": standing.error,
-            "finished": datetime.fromtimestamp(standing.updated, UTC),
+            "state": status.state,
+            "step": status.step,
+            "restarts": status.restarts,
+            "metrics": status.progress.get("metrics", {}),
+            "error": status.error,
+            "finished": datetime.fromtimestamp(status.updated, UTC),
         }
     )
 
 
-def _stopped(state: Stopped, newest: Checkpoint | None) -> RunEnd:
+def _stopped(state: StoppedState, newest: Checkpoint | None) -> RunEnd:
     """state.json of a run that was at work, and to stop, when the roster was lost."""
-    step, restarts = reached(newest)
+    step, restarts = step_and_restarts(newest)
     return RunEnd(state=state, step=step, restarts=restarts, finished=datetime.now(UTC))
 
 
@@ -90,13 +90,13 @@ def restore_runs(
                 record = load_record(store, tenant, run)
                 end = load_end(store, record)
                 newest = None if end else newest_checkpoint(store, tenant, run)
-                wished = None if end else load_wish(store, record)
-                if wished and (recovery or roster.standing(run) is None):
+                wished = None if end else load_stop_request(store, record)
+                if wished and (recovery or roster.status(run) is None):
                     end = _stopped(wished, newest)
                     write_end(store, record, end)
-                roster.enter(record.entry(), end, *reached(newest), recovery)
+                roster.add(record.entry(), end, *step_and_restarts(newest), recovery)
                 if wished and not end:  # it goes on, and may not have heard
-                    roster.wish(run, WISHES[wished])
+                    roster.command(run, STOP_COMMANDS[wished])
             except NotFound:  # no spec.json: it was never acknowledged
                 log.info("run %s of %s has no spec.json", run, tenant)
             except ValueError:

@@ -15,7 +15,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.ledger.run_entries import RunEnd, Stopped
+from prodgen.ledger.run_entries import RunEnd, StoppedState
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -40,7 +40,7 @@ class Checkpoint(BaseModel):
     files: dict[str, str]
 
 
-def reached(known: RunEnd | Checkpoint | None) -> tuple[int, int]:
+def step_and_restarts(known: RunEnd | Checkpoint | None) -> tuple[int, int]:
     """The step that the store knows of, and how many attempts have broken off by then."""
     return (known.step, known.restarts) if known else (0, 0)
 
@@ -67,23 +67,23 @@ def load_end(store: Store, record: RunRecord) -> RunEnd | None:
 def write_end(store: Store, record: RunRecord, end: RunEnd) -> None:
     """Let the store know that the run does not go on."""
     store.put(_state(record), end.model_dump_json(indent=1).encode(), "application/json")
-    store.delete([_wish(record)])
+    store.delete([_stop_request(record)])
 
 
-def forget_end(store: Store, record: RunRecord) -> None:
+def delete_end(store: Store, record: RunRecord) -> None:
     """A paused run goes on, or one that was to be paused."""
-    store.delete([_state(record), _wish(record)])
+    store.delete([_state(record), _stop_request(record)])
 
 
-def write_wish(store: Store, record: RunRecord, state: Stopped) -> None:
+def write_stop_request(store: Store, record: RunRecord, state: StoppedState) -> None:
     """A run that works is to stop as ``state``: kept until it has, in case Redis forgets."""
-    store.put(_wish(record), json.dumps({"state": state}).encode(), "application/json")
+    store.put(_stop_request(record), json.dumps({"state": state}).encode(), "application/json")
 
 
-def load_wish(store: Store, record: RunRecord) -> Stopped | None:
+def load_stop_request(store: Store, record: RunRecord) -> StoppedState | None:
     """As what the run is to stop, if it is."""
     with suppress(NotFound):
-        return cast("Stopped", json.loads(store.get(_wish(record)))["state"])
+        return cast("StoppedState", json.loads(store.get(_stop_request(record)))["state"])
     return None
 
 
@@ -138,5 +138,5 @@ def _state(record: RunRecord) -> str:
     return keys.run(record.tenant, record.id, "state.json")
 
 
-def _wish(record: RunRecord) -> str:
+def _stop_request(record: RunRecord) -> str:
     return keys.run(record.tenant, record.id, "wish.json")

@@ -18,7 +18,7 @@ def fetch_judge(store: Store, record: RunRecord, folder: Path) -> None:
         (folder / JUDGE).write_bytes(store.get(_key(record)))
 
 
-def keep_judge(store: Store, record: RunRecord, folder: Path) -> None:
+def store_judge(store: Store, record: RunRecord, folder: Path) -> None:
     """Let the next runs have that of this one, unless they have one."""
     if not is_there(store, _key(record)):
         store.put_file(_key(record), folder / JUDGE)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from prodgen.ledger.run_entries import Part
+from prodgen.ledger.run_entries import Assignment
 from prodgen.runs.processes import STOP_SECONDS, Processes
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
 
@@ -31,7 +31,7 @@ class Node(NamedTuple):
 
 
 def start(
-    part: Part, record: RunRecord, node: Node, data: Path, source: Path | None, judges: Path
+    part: Assignment, record: RunRecord, node: Node, data: Path, source: Path | None, judges: Path
 ) -> Processes:
     """What the run asks for, on this node; ``judges``: where evaluations keep theirs."""
     spec = record.spec
@@ -45,7 +45,7 @@ def start(
     return _torchrun(part, record, node, data, source)
 
 
-def _torchrun(part: Part, record: RunRecord, node: Node, data: Path, source: Path | None) -> Processes:
+def _torchrun(part: Assignment, record: RunRecord, node: Node, data: Path, source: Path | None) -> Processes:
     """One of ``part.nodes``."""
     folder, address = node.folder, node.address
     (folder / "recipe.json").write_text(json.dumps(record.recipe))

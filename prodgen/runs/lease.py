@@ -15,7 +15,7 @@ from typing import Any
 
 from prodgen.errors import Unavailable
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.run_entries import Part, RunHeld
+from prodgen.ledger.run_entries import Assignment, RunLeaseState
 
 log = logging.getLogger("prodgen.training")
 
@@ -32,14 +32,14 @@ class Tenure:
     def __init__(
         self,
         roster: Roster,
-        part: Part,
+        part: Assignment,
         node: str,
         file: Path,
         progress: Callable[[], dict[str, Any]],
         lost: Callable[[], None],
     ) -> None:
         self.roster, self.part, self.node, self.file = roster, part, node, file
-        self.held: RunHeld = "held"
+        self.held: RunLeaseState = "held"
         self._progress, self._lost = progress, lost
         self._over = threading.Event()
         self._parent = os.getppid()

@@ -16,7 +16,7 @@ from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import RunEnd
 from prodgen.registry import PRODUCTION, point, publish, resolve
 from prodgen.runs.files import PREPARED, SUMMARY
-from prodgen.runs.judges import keep_judge
+from prodgen.runs.judges import store_judge
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
 from prodgen.spec.lineage import Data, Lineage
 from prodgen.storage.base import Store
@@ -48,7 +48,7 @@ def _bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, 
     It becomes ``NAME@latest``, and what NAME means if there is nothing of that name yet; else it is promoted
     by hand.
     """
-    keep_judge(store, record, folder)
+    store_judge(store, record, folder)
     model = folder / "model"
     name, _, digest = record.data.partition("@")
     lineage = Lineage(
@@ -83,11 +83,11 @@ def _bring_dataset(store: Store, roster: Roster, record: RunRecord, folder: Path
 
 
 def _succeeded(roster: Roster, record: RunRecord, step: int, metrics: dict[str, Any], **made: str) -> RunEnd:
-    standing = roster.standing(record.id)
+    status = roster.status(record.id)
     return RunEnd(
         state="succeeded",
         step=step,
-        restarts=standing.restarts if standing else 0,
+        restarts=status.restarts if status else 0,
         metrics=metrics,
         finished=datetime.now(UTC),
         model=made.get("model"),

@@ -49,7 +49,7 @@ def submit_run(
             record, created = _record(store, tenant, run, spec, digest), True
             data = record.model_dump_json(indent=1, by_alias=True).encode()
             store.put(keys.run(tenant, run, "spec.json"), data, "application/json")
-        roster.enter(record.entry(), load_end(store, record))
+        roster.add(record.entry(), load_end(store, record))
     return record, created
 
 

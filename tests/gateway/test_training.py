@@ -11,7 +11,7 @@ from prodgen.cli.queue import push_folder
 from prodgen.client import Client as Service
 from prodgen.ledger.roster import Roster
 from prodgen.registry import publish
-from prodgen.runs.files import Checkpoint, load_record, load_wish
+from prodgen.runs.files import Checkpoint, load_record, load_stop_request
 from prodgen.storage import keys
 from tests.datasets.folders import pictures, table
 from tests.gateway.running import Client, Gateway
@@ -38,8 +38,8 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def roster(gateway: Gateway) -> Roster:
     """With two nodes, one of them with two GPUs less than the other."""
     roster = Roster(gateway.ledger)
-    roster.beat("n1", "10.0.0.1", 4)
-    roster.beat("n2", "10.0.0.2", 2)
+    roster.heartbeat("n1", "10.0.0.1", 4)
+    roster.heartbeat("n2", "10.0.0.2", 2)
     return roster
 
 
@@ -126,12 +126,12 @@ def test_what_could_not_end_well_is_refused_at_the_door(
 
 def test_metrics_tell_how_many_runs_want_how_many_nodes(client: Client, data: str, roster: Roster) -> None:
     ask(client, data)
-    part, _ = roster.claim("n1", 4000) or pytest.fail("nothing to claim")
+    assignment, _ = roster.claim("n1", 4000) or pytest.fail("nothing to claim")
     text = client.get("/metrics").text
     assert 'prodgen_training_nodes{state="busy"} 1.0' in text
     assert 'prodgen_training_nodes{state="idle"} 1.0' in text
-    assert f"prodgen_training_wanting {roster.wanting()}.0" in text
-    roster.end(part, "n1", "cancelled")
+    assert f"prodgen_training_wanting {roster.backlog()}.0" in text
+    roster.report(assignment, "n1", "cancelled")
 
 
 def test_without_a_training_worker_nothing_is_queued(client: Client, data: str, gateway: Gateway) -> None:
@@ -195,7 +195,7 @@ def test_what_cannot_be_prepared_is_refused(
 
 
 def test_what_cannot_be_measured_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
-    Roster(gateway.ledger).beat("n1", "10.0.0.1", 0)
+    Roster(gateway.ledger).heartbeat("n1", "10.0.0.1", 0)
     publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
     key = client.headers["Authorization"].removeprefix("Bearer ")
     with Service(gateway.settings.public_url, key) as service:
@@ -209,11 +209,11 @@ def test_what_cannot_be_measured_is_refused(client: Client, gateway: Gateway, tm
 def test_a_cancel_is_kept_whatever_is_wished_after_it(client: Client, gateway: Gateway, data: str) -> None:
     run = ask(client, data).json()["id"]
     roster, record = Roster(gateway.ledger), load_record(gateway.store, client.tenant, run)
-    while (part := roster.claim("n1", 1)[0]).run != run:  # those of other tests are older
-        roster.end(part, "n1", "cancelled")
+    while (assignment := roster.claim("n1", 1)[0]).run != run:  # those of other tests are older
+        roster.report(assignment, "n1", "cancelled")
     for wish in ("cancel", "pause", "resume"):
         assert client.post(f"{RUNS}/{run}/{wish}").json()["wish"] == "cancel"
-        assert load_wish(gateway.store, record) == "cancelled"
+        assert load_stop_request(gateway.store, record) == "cancelled"
 
 
 def test_a_run_that_redis_forgot_stands_where_its_checkpoint_does(
@@ -223,13 +223,13 @@ def test_a_run_that_redis_forgot_stands_where_its_checkpoint_does(
     newest = Checkpoint(token="00000007", step=40, restarts=2, files={})
     pointer = keys.run(client.tenant, run, "checkpoints", f"{newest.token}.json")
     gateway.store.put(pointer, newest.model_dump_json().encode(), "application/json")
-    gateway.ledger.client.delete(gateway.ledger._key("run", run))
+    gateway.ledger.client.delete(f"{gateway.ledger.prefix}run:{run}")
     shown = client.get(f"{RUNS}/{run}").json()
     assert (shown["state"], shown["step"], shown["restarts"]) == ("queued", 40, 2)
 
 
 def test_what_is_too_little_to_measure_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
-    Roster(gateway.ledger).beat("n1", "10.0.0.1", 0)
+    Roster(gateway.ledger).heartbeat("n1", "10.0.0.1", 0)
     publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
     key = client.headers["Authorization"].removeprefix("Bearer ")
     with Service(gateway.settings.public_url, key) as service:

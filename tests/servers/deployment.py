@@ -24,6 +24,9 @@ DATABASE = 5
 CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
 
 
+WORKERS = ("worker", "maintenance", "training")
+
+
 class Deployment:
     """Seeded with the bundled models, and with one key of the tenant ``default``."""
 
@@ -35,7 +38,7 @@ class Deployment:
             **clean_environment(),
             **SETTINGS,
             "PRODGEN_ENVIRONMENT": "production",
-            "PRODGEN_SECRET_KEY": "a-secret-of-these-tests",
+            "PRODGEN_SECRET_KEY": "a-secret-of-these-tests-and-no-others",
             "PRODGEN_REDIS_URL": valkey.url(DATABASE),
             "PRODGEN_STORE_URL": f"s3://{self.bucket}",
             "PRODGEN_S3_ENDPOINT": s3.endpoint,
@@ -44,7 +47,6 @@ class Deployment:
             "PRODGEN_PUBLIC_URL": self.url,
             "PRODGEN_MODEL_CACHE": str(folder / "models"),
             "PRODGEN_TRAINING_FOLDER": str(folder / "training"),
-            "PRODGEN_READY_FILE": str(folder / "ready"),
             "PRODGEN_URL": self.url,
         }
         valkey.client(DATABASE).flushdb()
@@ -54,8 +56,9 @@ class Deployment:
             self._seed()
             app = ("--factory", "api_gateway.app:create_app", "--port", str(self.port), "--no-access-log")
             self._start("gateway", (sys.executable, "-m", "uvicorn", *app))
-            queues = ("-Q", "interactive,bulk,maintenance")
-            self._start("worker", (*CELERY, "worker", *queues, "--pool", "threads", "-c", "8"))
+            for name, queues in (("worker", "interactive,bulk"), ("maintenance", "maintenance")):
+                options = ("-Q", queues, "--pool", "threads", "-c", "8", "-n", f"{name}@%h")
+                self._start(name, (*CELERY, "worker", *options))
             self._start("training", (*CELERY, "worker", "-Q", "training", "--pool", "prefork", "-c", "1"))
             self._start("beat", (*CELERY, "beat", "--schedule", str(self.folder / "beat"), "--pidfile", ""))
             wait_until(self._ready, f"the deployment is not ready; see {self.folder}", START_SECONDS)
@@ -77,8 +80,8 @@ class Deployment:
     def step(self, run: str) -> int:
         """How far a training run is, whether or not the store answers."""
         ledger = Ledger(redis.Redis.from_url(self.environment["PRODGEN_REDIS_URL"]))
-        standing = Roster(ledger).standing(run)
-        return standing.step if standing else 0
+        status = Roster(ledger).status(run)
+        return status.step if status else 0
 
     def _seed(self) -> None:
         scopes = "--scope generate --scope train"
@@ -89,12 +92,14 @@ class Deployment:
 
     def _start(self, name: str, command: tuple[str, ...]) -> None:
         log = self.folder / f"{name}.log"
-        service = Service(name, command, self.environment, log, lambda: True, patience=20.0)
+        environment = {**self.environment, "PRODGEN_READY_FILE": str(self.folder / f"{name}.ready")}
+        service = Service(name, command, environment, log, lambda: True, patience=20.0)
         service.start()
         self._running.callback(service.stop)
 
     def _ready(self) -> bool:
         try:
-            return (self.folder / "ready").exists() and httpx.get(f"{self.url}/readyz").is_success
+            ready = all((self.folder / f"{name}.ready").exists() for name in WORKERS)
+            return ready and httpx.get(f"{self.url}/readyz").is_success
         except httpx.HTTPError:
             return False

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from prodgen.connections import connect_ledger
 from prodgen.errors import Unavailable
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.run_entries import Part
+from prodgen.ledger.run_entries import Assignment
 from prodgen.settings import Settings, settings
 from prodgen.storage import Store, connect
 from prodgen.storage.cache import ABANDONED
@@ -67,7 +67,7 @@ class TrainingNode:
         return self._leaving.exists()
 
     @contextmanager
-    def working(self, part: Part) -> Iterator[None]:
+    def working(self, part: Assignment) -> Iterator[None]:
         """The child is at it until the end of the block."""
         self._working.write_text(part.token)
         try:
@@ -88,7 +88,7 @@ class TrainingNode:
         over, told = threading.Event(), ""
         while not self.is_leaving():
             try:
-                part: Part | None = self.roster.beat(self.name, self.address, self.devices)
+                part: Assignment | None = self.roster.heartbeat(self.name, self.address, self.devices)
                 lost = part is not None and part.token == told != self._at_work()
                 if part and lost and not self.roster.ledger.client.llen(node_queue(self.name)):
                     ring_node(self.name, part.title)

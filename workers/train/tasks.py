@@ -38,7 +38,7 @@ def take_part() -> str:
     """Do this node's part in the run that another node has reserved it for."""
     here = training_node()
     try:
-        part = here.roster.beat(here.name, here.address, here.devices)
+        part = here.roster.heartbeat(here.name, here.address, here.devices)
     except Unavailable as error:
         return str(error)
     if part is None:

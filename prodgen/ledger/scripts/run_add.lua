@@ -1,17 +1,20 @@
--- run_enter(recovery, run, tenant, title, nodes, least, procs, steps, created, state, step, restarts, error, updated): 1, or 0 when the run is known.
--- Only the recovery at work may, or, without one, anybody while the ledger is open. `updated` '' is now.
-local _, recovery, id, tenant, title, nodes, least, procs, steps, created, state, step, restarts, message, updated = unpack(ARGV)
+-- run_add(recovery, run, tenant, title, nodes, least, procs, steps, created, state, step, restarts, error, updated):
+-- add a run. Returns 0 if it is known. `updated` '' is now. With `recovery`, only while that recovery runs;
+-- without, only while the ledger is open.
+local _, recovery, id, tenant, title, nodes, least, procs, steps, created, state, step, restarts, message, updated =
+  unpack(ARGV)
 if recovery ~= '' then
   if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
 elseif redis.call('EXISTS', KEYS[1]) == 0 then
   return redis.error_reply('LOST')
 end
 if redis.call('EXISTS', key('run', id)) == 1 then
-  redis.call('HSETNX', key('run', id), 'title', title)  -- an earlier version entered it without
+  redis.call('HSETNX', key('run', id), 'title', title)  -- an earlier version added it without a title
   return 0
 end
-redis.call('HSET', key('run', id), 'tenant', tenant, 'title', title, 'nodes', nodes, 'least', least, 'procs', procs, 'steps', steps, 'created',
-  created, 'state', state, 'step', step, 'reached', step, 'since', step, 'restarts', restarts, 'wish', '')
+redis.call('HSET', key('run', id), 'tenant', tenant, 'title', title, 'nodes', nodes, 'least', least,
+  'procs', procs, 'steps', steps, 'created', created, 'state', state, 'step', step, 'reached', step,
+  'since', step, 'restarts', restarts, 'wish', '')
 if message ~= '' then redis.call('HSET', key('run', id), 'error', message) end
 redis.call('ZADD', key('runs', 'of', tenant), created, id)
 local run = find_run(id)

@@ -1,4 +1,4 @@
--- run_reach(run, token, step): 1 if the token is still worth something; a checkpoint of `step` is about to count.
+-- run_confirm(run, token, step): 1 if the attempt still counts. Its checkpoint of `step` becomes the newest.
 local _, id, token, step = unpack(ARGV)
 local run = find_run(id)
 if not run or run.token ~= token then return 0 end

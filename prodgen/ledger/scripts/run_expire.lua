@@ -1,4 +1,4 @@
--- run_expire(): members past their deadline are lost; their runs' ids and states.
+-- run_expire(): end the attempts that have a member past its deadline. Returns their runs' ids and new states.
 local expired = {}
 for _, id in ipairs(redis.call('SMEMBERS', key('runs', 'running'))) do
   local members = redis.call('HGETALL', key('run', id, 'members'))

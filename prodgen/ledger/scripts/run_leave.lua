@@ -1,3 +1,3 @@
--- run_leave(node): nobody is to count on the node any more; what it is a member of, it ends itself.
+-- run_leave(node): remove a node, so that no run is given to it. Its processes stop the run they work on.
 redis.call('ZREM', key('nodes'), ARGV[2])
 return 1

@@ -1,5 +1,5 @@
--- run_renew(run, token, node, microseconds, step, progress): held, lost, or what is wished: pause, cancel, regroup. The
--- host tells how far the run is.
+-- run_renew(run, token, node, microseconds, step, progress): extend a member's deadline. Returns `held`, `lost`,
+-- or what the run is asked to do: `pause`, `cancel`, `regroup`. The host reports the run's progress.
 local _, id, token, node, microseconds, step, progress = unpack(ARGV)
 local run = find_run(id)
 if not run or run.token ~= token or redis.call('HEXISTS', key('run', id, 'members'), node) == 0 then

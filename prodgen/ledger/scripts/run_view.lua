@@ -1,4 +1,4 @@
--- run_view(run...): each known run's record and its members.
+-- run_view(run...): the id, the record and the members of each run that is known.
 local views = {}
 for i = 2, #ARGV do
   local record = redis.call('HGETALL', key('run', ARGV[i]))

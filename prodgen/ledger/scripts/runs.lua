@@ -1,8 +1,9 @@
--- Training runs and the nodes that work on them. A run that works has a token, and members: nodes, each with a
--- deadline of its own. All nodes of a gang are taken in one step, so two runs never wait for each other; when
--- one is lost the attempt is over, and the next is made with those that there are.
-local BARREN = 3  -- attempts in a row that end without a new checkpoint, after which a run has failed
+-- What the scripts of the roster share. A running run has a token and members: nodes, each with a deadline of its
+-- own. All members are reserved in one step, so two runs never wait for each other. When a member is lost, the
+-- attempt is over and the next one starts with the nodes that are alive.
+local BARREN = 3  -- attempts in a row without a new checkpoint, after which a run has failed
 
+-- A run's record, or nil. Names that look like numbers stay names. `wish` is the command that is not done yet.
 local function find_run(id)
   local run = read(key('run', id))
   if not run.state then return nil end
@@ -23,7 +24,7 @@ local function queue_run(run)
   redis.call('ZADD', key('runs', 'queued'), run.created, run.id)
 end
 
--- A run that is not to go on. Its state is owed to the store until `run_settled`.
+-- Stops a run: paused, or ended. Its end is owed to the store until `run_close`.
 local function stop_run(run, state, message)
   run.state, run.wish = state, ''
   if message ~= '' then redis.call('HSET', key('run', run.id), 'error', message) end
@@ -31,8 +32,8 @@ local function stop_run(run, state, message)
   announce_run(run, 'state')
 end
 
--- What becomes of a run whose attempt is over: what was wished while it worked, or another attempt.
-local function go_on_or_stop(run)
+-- After an attempt: carry out the command that came during it, or queue the run for the next attempt.
+local function stop_or_requeue(run)
   if run.wish == 'cancel' or run.wish == 'pause' then
     stop_run(run, run.wish == 'pause' and 'paused' or 'cancelled', '')
   else
@@ -41,22 +42,23 @@ local function go_on_or_stop(run)
   end
 end
 
--- The run that a node is a member of: id, title, tenant, token, host, address and port of the host, members.
-local function part_of(node)
+-- A node's assignment: run, title, tenant, token, host, the host's address and port, number of members.
+local function assignment_of(node)
   local id = redis.call('HGET', key('node', node), 'run')
   local run = id and find_run(id)
   if not run or not run.token or redis.call('HEXISTS', key('run', id, 'members'), node) == 0 then return false end
-  local address = redis.call('HGET', key('run', id), 'address')
-  return {id, redis.call('HGET', key('run', id), 'title'), run.tenant, run.token, run.host, address, run.port, redis.call('HLEN', key('run', id, 'members'))}
+  local title, address = unpack(redis.call('HMGET', key('run', id), 'title', 'address'))
+  local members = redis.call('HLEN', key('run', id, 'members'))
+  return {id, title, run.tenant, run.token, run.host, address, run.port, members}
 end
 
--- Whether a run works with fewer nodes than it would like, and has nothing else to do first.
-local function is_short(run)
+-- Whether a running run has fewer nodes than it asked for, and no command to carry out first.
+local function lacks_nodes(run)
   return redis.call('HLEN', key('run', run.id, 'members')) < run.nodes and (run.wish or '') == ''
 end
 
--- Ends an attempt: its token is worth nothing any more, and its nodes are free.
-local function disband(run)
+-- Ends an attempt: its token does not count any more, and its nodes are idle.
+local function end_attempt(run)
   for _, node in ipairs(redis.call('HKEYS', key('run', run.id, 'members'))) do
     if redis.call('HGET', key('node', node), 'run') == run.id then redis.call('HDEL', key('node', node), 'run') end
   end
@@ -65,16 +67,17 @@ local function disband(run)
   redis.call('SREM', key('runs', 'running'), run.id)
 end
 
--- An attempt that broke off: the run is queued again, unless it wanted to stop, or attempts bear nothing.
+-- After an attempt that broke off: queue the run again, unless a command stops it or too many attempts brought
+-- no new checkpoint.
 local function retry(run, message)
   local reached = tonumber(redis.call('HGET', key('run', run.id), 'reached') or 0)
   local barren = reached > (tonumber(run.since) or 0) and 0 or (tonumber(run.barren) or 0) + 1
   redis.call('HSET', key('run', run.id), 'barren', barren, 'since', reached)
   run.restarts = run.restarts + 1
-  disband(run)
+  end_attempt(run)
   if barren >= BARREN and run.wish ~= 'cancel' then
     stop_run(run, 'failed', message)
   else
-    go_on_or_stop(run)
+    stop_or_requeue(run)
   end
 end

@@ -1,0 +1,332 @@
+"""Who works on which run: never two on one, never half of what it needs, never nobody for ever."""
+
+from dataclasses import replace
+
+import pytest
+
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.run_entries import RunEnd
+from prodgen.ledger.scripts import LedgerLost
+from prodgen.recovery import ensure
+from prodgen.runs.ending import restore_runs, settle_runs
+from prodgen.runs.files import load_end, load_stop_request, write_end, write_stop_request
+from prodgen.storage import keys
+from tests.runs.conftest import new_run
+
+
+def live(roster, *nodes, devices=0):
+    for node in nodes:
+        roster.heartbeat(node, f"10.0.0.{node[-1]}", devices)
+
+
+def test_a_run_is_given_to_one_node_alone(roster):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1", "n2")
+
+    assignment, members = roster.claim("n1", 4000)
+
+    assert (assignment.run, assignment.tenant, assignment.host, assignment.address, assignment.port) == (
+        "r1",
+        "ada",
+        "n1",
+        "10.0.0.1",
+        4000,
+    )
+    assert members == ["n1"]
+    assert roster.claim("n2", 4001) is None
+    assert roster.claim("n1", 4002)[0] == assignment  # asked twice, because the answer was lost
+    assert (roster.status("r1").state, roster.status("r1").members) == ("running", ("n1",))
+
+
+def test_a_run_is_entered_once(roster):
+    assert roster.add(new_run("r1").entry())
+    assert not roster.add(new_run("r1").entry())
+    assert [run.id for run in roster.runs("ada")] == ["r1"]
+
+
+def test_all_nodes_of_a_gang_are_taken_at_once_or_none(roster):
+    roster.add(new_run("two", nodes=2, age=10).entry())
+    roster.add(new_run("more", nodes=2).entry())
+    live(roster, "n1")
+    assert roster.claim("n1", 4000) is None  # half of it is nothing
+
+    live(roster, "n1", "n2", "n3")
+    assignment, members = roster.claim("n2", 4000)
+    assert (assignment.run, members) == ("two", ["n2", "n3"])  # those that were heard last
+    assert roster.heartbeat("n3", "10.0.0.3", 0) == assignment
+
+    assert roster.claim("n1", 4000) is None  # the second waits whole: no deadlock
+    assert roster.status("more").state == "queued"
+
+
+def test_a_large_run_is_not_passed_by_small_ones_for_ever(roster):
+    live(roster, "n1", "n2")
+    roster.add(new_run("busy", age=30).entry())
+    assert roster.claim("n1", 1)
+    roster.add(new_run("large", nodes=2, age=20).entry())
+    roster.add(new_run("small", age=10).entry())
+
+    assert roster.claim("n2", 1) is None  # it is kept for the large one
+
+
+def test_a_run_that_no_deployment_could_carry_keeps_nobody_waiting(roster):
+    live(roster, "n1")
+    roster.add(new_run("large", nodes=5, age=20).entry())
+    roster.add(new_run("small", age=10).entry())
+    assert roster.claim("n1", 1)[0].run == "small"
+
+
+def test_a_silent_node_loses_its_run_and_its_token_is_worth_nothing(roster, fall_silent):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1", "n2")
+    old, _ = roster.claim("n1", 1)
+    assert roster.renew(old, "n1", 10, {"step": 10}) == "held"
+    fall_silent("r1", "n1")
+
+    assert roster.expire() == [("r1", "queued")]
+    new, _ = roster.claim("n2", 1)
+
+    assert new.token > old.token
+    assert roster.renew(old, "n1") == "lost"
+    assert not roster.confirm(old, 50)
+    assert not roster.report(old, "n1", "succeeded", 100)
+    assert roster.confirm(new, 20)
+    status = roster.status("r1")
+    assert (status.state, status.restarts, status.members) == ("running", 1, ("n2",))
+
+
+def test_an_elastic_run_goes_on_with_fewer_and_takes_a_node_in_when_one_is_idle(roster, fall_silent, client):
+    roster.add(new_run("r1", nodes=2, least=1).entry())
+    live(roster, "n1", "n2")
+    assert roster.claim("n1", 1)[0].nodes == 2
+    fall_silent("r1", "n2")
+    client.zrem("prodgen:nodes", "n2")
+
+    assert roster.expire() == [("r1", "queued")]
+    alone, _ = roster.claim("n1", 2)
+    assert (alone.nodes, roster.renew(alone, "n1"), roster.backlog()) == (1, "held", 1)
+    live(roster, "n3")
+    assert roster.claim("n3", 3) is None
+    assert roster.renew(alone, "n1") == "regroup"
+    roster.report(alone, "n1", "released", 40)
+
+    both, members = roster.claim("n3", 4)
+    assert (both.nodes, sorted(members)) == (2, ["n1", "n3"])
+    assert roster.status("r1").restarts == 1
+
+
+@pytest.mark.parametrize("lost", ["n1", "n2"])
+def test_a_gang_that_loses_one_is_over(roster, fall_silent, lost):
+    """The host, or one of those without whom it cannot go on."""
+    roster.add(new_run("r1", nodes=2).entry())
+    live(roster, "n1", "n2")
+    assignment, _ = roster.claim("n1", 1)
+    fall_silent("r1", lost)
+
+    assert roster.expire() == [("r1", "queued")]
+    assert [roster.renew(assignment, node) for node in ("n1", "n2")] == ["lost", "lost"]
+    assert roster.claim("n2", 2)[1] == ["n2", "n1"]
+
+
+def test_attempts_that_bear_nothing_are_given_up_but_progress_is_patience(roster):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1")
+    for step in (10, 20, 20, 20):
+        assignment, _ = roster.claim("n1", 1)
+        assert roster.confirm(assignment, step)
+        assert roster.report(assignment, "n1", "crashed", message="CUDA out of memory")
+        assert roster.status("r1").state == "queued"
+        if step == 20 and roster.status("r1").restarts == 4:
+            break
+    assignment, _ = roster.claim("n1", 1)
+    roster.report(assignment, "n1", "crashed", message="CUDA out of memory")
+    status = roster.status("r1")
+    assert (status.state, status.error, status.restarts) == ("failed", "CUDA out of memory", 5)
+
+
+def test_a_run_handed_back_is_no_restart(roster):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1")
+    assignment, _ = roster.claim("n1", 1)
+    roster.report(assignment, "n1", "released", 30)
+    assert (roster.status("r1").state, roster.status("r1").restarts) == ("queued", 0)
+
+
+def test_wishes(roster, memory):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1")
+    assert roster.command("r1", "pause") == "paused"
+    assert roster.claim("n1", 1) is None
+    assert roster.command("r1", "resume") == "queued"
+    assignment, _ = roster.claim("n1", 1)
+    assert roster.command("r1", "pause") == "running"
+    assert roster.renew(assignment, "n1") == "pause"
+    assert roster.command("r1", "resume") == "running"
+    assert roster.renew(assignment, "n1") == "held"
+    assert roster.command("r1", "cancel") == "running"
+    assert roster.command("r1", "pause") == "running"
+    assert roster.renew(assignment, "n1") == "cancel"
+    roster.report(assignment, "n1", "cancelled", 40)
+    assert roster.command("r1", "resume") == "cancelled"
+    assert roster.command("nobody", "pause") is None
+
+
+def test_a_wish_is_kept_when_the_node_is_lost_before_it_could_be_done(roster, fall_silent):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1")
+    roster.claim("n1", 1)
+    roster.command("r1", "cancel")
+    fall_silent("r1", "n1")
+    assert roster.expire() == [("r1", "cancelled")]
+
+
+def test_events_tell_the_course_of_a_run(roster):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1")
+    assignment, _ = roster.claim("n1", 1)
+    roster.renew(assignment, "n1", 10, {"step": 10, "losses": {"generator": 0.5}})
+    roster.renew(assignment, "n1", 10, {"step": 10, "losses": {"generator": 0.5}})  # nothing new
+    roster.report(assignment, "n1", "succeeded", 100)
+
+    events = roster.events("r1")
+    told = [(event.type, event.data["state"], event.data["step"]) for event in events]
+    assert told == [
+        ("state", "queued", 0),
+        ("state", "running", 0),
+        ("progress", "running", 10),
+        ("state", "succeeded", 100),
+    ]
+    assert events[2].data["losses"] == {"generator": 0.5}
+    assert roster.events("r1", events[2].id) == events[3:]
+
+
+def test_a_wiped_redis_brings_every_run_back_from_the_store(roster, memory, client):
+    records = {state: new_run(state) for state in ("waiting", "working", "held", "done")}
+    for record in records.values():
+        memory.put(keys.run("ada", record.id, "spec.json"), record.model_dump_json(by_alias=True).encode())
+        roster.add(record.entry())
+    live(roster, "n1")
+    roster.command("held", "pause")
+    roster.command("done", "cancel")
+    assert {run.id for run in settle_runs(memory, roster)} == {"held", "done"}
+    pointer = b'{"token": "1", "step": 40, "files": {}}'
+    memory.put(keys.run("ada", "working", "checkpoints", "1.json"), pointer)
+
+    client.flushdb()
+    with pytest.raises(LedgerLost):
+        roster.command("held", "resume")
+    assert ensure(memory, Ledger(client, lease_seconds=3600))
+    statuses = {run.id: (run.state, run.step) for run in roster.runs("ada")}
+    assert statuses == {
+        "waiting": ("queued", 0),
+        "working": ("queued", 40),
+        "held": ("paused", 0),
+        "done": ("cancelled", 0),
+    }
+    assert load_end(memory, records["done"]).state == "cancelled"
+    restore_runs(memory, roster)  # once more changes nothing
+    assert roster.backlog() == 2
+
+
+def test_tenants_see_their_own_runs(roster):
+    for k in range(5):
+        roster.add(new_run(f"r{k}", age=-k).entry())
+    roster.add(replace_tenant(new_run("other"), "bob").entry())
+    assert [run.id for run in roster.runs("ada", limit=3)] == ["r4", "r3", "r2"]
+    assert [run.id for run in roster.runs("ada", "r2")] == ["r1", "r0"]
+    assert [run.id for run in roster.runs("bob")] == ["other"]
+
+
+def replace_tenant(record, tenant):
+    return record.model_copy(update={"tenant": tenant})
+
+
+def test_nodes_that_live_are_known(roster, client):
+    live(roster, "n1", "n2", devices=4)
+    roster.add(new_run("r1").entry())
+    roster.claim("n2", 1)
+    client.zadd("prodgen:nodes", {"n9": 1})
+    assert [(n.name, n.devices, n.run) for n in roster.nodes()] == [("n1", 4, None), ("n2", 4, "r1")]
+
+
+def test_a_part_of_another_token_is_not_confused_with_ones_own(roster):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1")
+    assignment, _ = roster.claim("n1", 1)
+    assert roster.renew(replace(assignment, token="0" * 17), "n1") == "lost"
+
+
+@pytest.mark.parametrize(("wish", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_a_wish_is_kept_when_the_run_is_handed_back_before_it_was_heard(roster, wish, state):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1")
+    assignment, _ = roster.claim("n1", 1)
+    roster.renew(assignment, "n1", 30, {"step": 30})
+    roster.command("r1", wish)
+    roster.report(assignment, "n1", "released", message="the object store does not answer")
+    assert (roster.status("r1").state, roster.status("r1").step) == (state, 30)
+
+
+def test_a_node_that_leaves_or_lacks_devices_is_not_reserved(roster):
+    roster.add(new_run("r1", nodes=2, least=1, procs=2).entry())
+    live(roster, "n1", "n2", "n3", devices=2)
+    live(roster, "n4", devices=1)
+    roster.leave("n2")
+    assert roster.claim("n4", 1) is None
+    assert roster.claim("n1", 1)[1] == ["n1", "n3"]
+
+
+def test_what_has_ended_in_the_store_has_ended(roster, memory):
+    record = new_run("r1")
+    memory.put(keys.run("ada", "r1", "spec.json"), record.model_dump_json(by_alias=True).encode())
+    roster.add(record.entry())
+    end = {"state": "succeeded", "step": 100, "restarts": 0, "model": "toy@1", "finished": record.created}
+    write_end(memory, record, RunEnd(**end))
+    roster.command("r1", "cancel")
+    settle_runs(memory, roster)
+    assert roster.status("r1").state == "succeeded"
+    assert load_end(memory, record).model == "toy@1"
+    assert roster.unsettled() == []
+
+
+def test_a_run_that_an_earlier_version_entered_goes_on(roster, client, memory):
+    roster.add(new_run("r1").entry())
+    client.hdel("prodgen:run:r1", "title")
+    live(roster, "n1")
+    assignment, _ = roster.claim("n1", 1)
+    assert (assignment.title, roster.status("r1").title) == ("run r1", "run r1")
+    roster.report(assignment, "n1", "cancelled")
+    settle_runs(memory, roster)
+    assert not roster.add(new_run("r1").entry())
+    assert roster.status("r1").title == "train toy on toys@0123456789ab"
+
+
+@pytest.mark.parametrize(("then", "state"), [("cancel", "cancelled"), ("resume", "queued")])
+def test_what_is_wished_while_a_pause_is_carried_out_counts(roster, then, state):
+    roster.add(new_run("r1").entry())
+    live(roster, "n1")
+    assignment, _ = roster.claim("n1", 1)
+    roster.command("r1", "pause")
+    assert roster.renew(assignment, "n1") == "pause"
+    roster.command("r1", then)
+    roster.report(assignment, "n1", "paused", 40)
+    assert (roster.status("r1").state, roster.status("r1").step) == (state, 40)
+
+
+@pytest.mark.parametrize(("wished", "wish"), [("paused", "pause"), ("cancelled", "cancel")])
+def test_a_restart_that_took_a_wish_alone_ends_no_run_at_work(roster, memory, wished, wish):
+    record = new_run("r1")
+    memory.put(keys.run("ada", "r1", "spec.json"), record.model_dump_json(by_alias=True).encode())
+    roster.add(record.entry())
+    live(roster, "n1")
+    assignment, _ = roster.claim("n1", 1)
+    write_stop_request(memory, record, wished)
+
+    restore_runs(memory, roster)
+
+    assert load_end(memory, record) is None
+    assert roster.renew(assignment, "n1") == wish
+    roster.report(assignment, "n1", wished, 40)
+    settle_runs(memory, roster)
+    assert (load_end(memory, record).state, load_end(memory, record).step) == (wished, 40)
+    assert load_stop_request(memory, record) is None
