@@ -1,0 +1,147 @@
+"""Requests to a gateway: retries, errors, pages of lists, and streams of events."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+from httpx_sse import EventSource, ServerSentEvent
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_attempt, wait_exponential
+
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+
+TERMINAL = ("succeeded", "partial", "failed", "cancelled")
+"""States in which a job or a run stays."""
+
+_RETRIES = 16
+"""About a minute in all: a gateway restarts in less."""
+_PASSING = (502, 503, 504)
+"""Statuses that a proxy or a restarting gateway gives for a short time."""
+
+
+class Transport:
+    """One gateway, called with one key. Raises ProdgenError with the gateway's own message.
+
+    Repeats a request that failed for a passing reason, but only once the gateway has answered before: a wrong
+    address fails at once. Every request may be carried out twice without harm.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url
+        self._gateway = httpx.Client(
+            base_url=url.rstrip("/"),
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(30.0, connect=5.0),
+        )
+        self._links = httpx.Client(timeout=30.0)  # sends no key: a signed link may lead to another server
+        self._has_answered = False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._gateway.close()
+        self._links.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Return the successful response to a request. ``options`` are those of `httpx.Client.request`."""
+        try:
+            response = self._retrying(lambda: self._gateway.request(method, path, **options))
+        except httpx.HTTPError as error:
+            raise self._silent(error) from None
+        if not response.is_success:
+            raise _refusal(response)
+        self._has_answered = True
+        return response
+
+    def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Send a request and return the JSON object of its response."""
+        body: dict[str, Any] = self.request(method, path, **options).json()
+        return body
+
+    def pages(self, path: str, limit: int) -> Iterator[dict[str, Any]]:
+        """Yield the members of a list, fetched in pages of ``limit``."""
+        cursor: str | None = None
+        while True:
+            page = self.json("GET", path, params={"limit": limit} | ({"after": cursor} if cursor else {}))
+            yield from page["data"]
+            cursor = page.get("next")
+            if not cursor:
+                return
+
+    def download(self, url: str, name: str) -> bytes:
+        """Return the content behind a signed link; ``name`` is the file's name in errors."""
+        try:
+            response = self._retrying(lambda: self._links.get(url))
+        except httpx.HTTPError as error:
+            raise Unavailable(f"{name} could not be downloaded: {error}") from None
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise NotFound(f"{name} is no longer in the store")
+        if not response.is_success:
+            raise Unavailable(f"{name} could not be downloaded: the store answered {response.status_code}")
+        return response.content
+
+    def events(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield the data of server-sent events up to the first in a terminal state.
+
+        After a broken connection, continues behind the last event that arrived.
+        """
+        last, stream = "0", self._stream(path, "0")
+
+        def read() -> ServerSentEvent | None:
+            nonlocal stream
+            event = next(stream, None)
+            if event is None:  # the gateway closed the stream, or it broke in the attempt before
+                stream = self._stream(path, last)
+                event = next(stream, None)
+            return event
+
+        while True:
+            try:
+                event = _retry(_RETRIES)(read)
+            except (httpx.TransportError, Unavailable) as error:
+                raise self._silent(error) from None
+            if event is None:
+                raise self._silent("it closes every stream of events")
+            last, data = event.id or last, event.json()
+            yield data
+            if data["state"] in TERMINAL:
+                return
+
+    def _stream(self, path: str, after: str) -> Iterator[ServerSentEvent]:
+        headers = {"Last-Event-ID": after}
+        timeout = httpx.Timeout(60.0, connect=5.0)
+        with self._gateway.stream("GET", path, headers=headers, timeout=timeout) as response:
+            if not response.is_success:
+                response.read()
+                raise _refusal(response)
+            for event in EventSource(response).iter_sse():
+                if event.data:  # a comment that keeps the connection open has none
+                    yield event
+
+    def _retrying(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        return _retry(_RETRIES if self._has_answered else 0)(send)
+
+    def _silent(self, error: object) -> Unavailable:
+        return Unavailable(f"the gateway at {self.url} does not answer: {error}")
+
+
+def _retry(times: int) -> Retrying:
+    """Repeat a call after passing failures; the last attempt's result or exception is the caller's."""
+    return Retrying(
+        retry=retry_if_exception_type((httpx.TransportError, Unavailable)) | retry_if_result(_is_passing),
+        wait=wait_exponential(multiplier=0.2, max=5.0),
+        stop=stop_after_attempt(1 + times),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
+
+
+def _is_passing(result: httpx.Response | ServerSentEvent | None) -> bool:
+    return result is None or getattr(result, "status_code", None) in _PASSING
+
+
+def _refusal(response: httpx.Response) -> ProdgenError:
+    try:
+        error = response.json()["error"]
+        message, param = error["message"], error.get("param")
+    except (ValueError, KeyError, TypeError):
+        message, param = f"the gateway answered {response.status_code}", None
+    kind = Unavailable if response.status_code >= 500 else ProdgenError
+    return kind(message, param=param)
