@@ -1,4 +1,4 @@
-"""Signed links: whoever holds one may download that object, or those bytes of it, until it expires."""
+"""Signed links: anyone who holds one may download an object, or a range of its bytes, until it expires."""
 
 import hashlib
 import hmac
@@ -9,22 +9,30 @@ from urllib.parse import quote, urlencode
 
 from prodgen.errors import ProdgenError
 from prodgen.storage.base import check_key
+from prodgen.storage.keys import SHARED, TENANTS
 
 
 class LinkRefused(ProdgenError):
-    """The link is not one of ours, was altered, or has expired."""
+    """The link was not signed here, was altered, or has expired."""
 
     code = "forbidden"
 
 
 @dataclass(frozen=True)
 class SignedRange:
-    """What a link allows: these bytes of this object (``length`` None: to the end), under this file name."""
+    """The bytes of an object that a link allows (``length`` None: to the end), and their file name."""
 
     key: str
     file_name: str
     offset: int
     length: int | None
+
+
+def check_linkable(key: str) -> str:
+    """Return ``key`` if it belongs to a tenant or is shared; raises ProdgenError otherwise."""
+    if not check_key(key).startswith((TENANTS, SHARED)):
+        raise ProdgenError(f"no link may lead to {key!r}: it is not below {TENANTS} or {SHARED}")
+    return key
 
 
 def sign(
@@ -36,23 +44,24 @@ def sign(
     offset: int | None = None,
     length: int | None = None,
 ) -> str:
-    """The URL at the gateway of an object, or of a part of it (a member of a tar), for so many seconds."""
+    """Return the gateway's URL of an object, or of a range of it (a member of a tar), for ``seconds``."""
     parameters = {"expires": str(int(time.time()) + seconds), "name": file_name}
     if offset is not None:
         parameters["offset"] = str(offset)
     if length is not None:
         parameters["length"] = str(length)
     parameters["signature"] = _signature(secret, key, parameters)
-    return f"{public_url.rstrip('/')}/v1/objects/{quote(check_key(key))}?{urlencode(parameters)}"
+    return f"{public_url.rstrip('/')}/v1/objects/{quote(check_linkable(key))}?{urlencode(parameters)}"
 
 
 def verify(secret: str, key: str, parameters: Mapping[str, str]) -> SignedRange:
-    """What the link to ``key`` with these query parameters allows; raises LinkRefused if it is not valid."""
+    """Return what the link to ``key`` with these query parameters allows; raises LinkRefused if not valid."""
     signed = {
         name: parameters[name] for name in ("expires", "name", "offset", "length") if name in parameters
     }
     expected = _signature(secret, key, signed)
-    if not hmac.compare_digest(expected.encode(), _bytes(parameters.get("signature", ""))):
+    is_ours = hmac.compare_digest(expected.encode(), _bytes(parameters.get("signature", "")))
+    if not is_ours or not key.startswith((TENANTS, SHARED)):
         raise LinkRefused("this link is not valid; ask for a new one")
     if time.time() >= int(signed["expires"]):
         raise LinkRefused("this link has expired; ask for a new one")
@@ -63,7 +72,7 @@ def verify(secret: str, key: str, parameters: Mapping[str, str]) -> SignedRange:
 
 
 def content_disposition(file_name: str) -> str:
-    """The header by which a browser saves a download under ``file_name``, whatever its letters (RFC 6266)."""
+    """Return the header that makes a browser save a download as ``file_name``, in any script (RFC 6266)."""
     plain = "".join(c if 32 <= ord(c) < 127 and c not in '"\\%;/' else "_" for c in file_name)
     header = f'attachment; filename="{plain}"'
     if plain == file_name:
@@ -72,12 +81,15 @@ def content_disposition(file_name: str) -> str:
 
 
 def _signature(secret: str, key: str, parameters: Mapping[str, str]) -> str:
-    """Every field is quoted and named, so no two links have one text; the first line is for links alone."""
+    """Sign the key and the parameters. All are quoted and named, so that no two links have the same text.
+
+    The first line keeps signatures of links apart from others that the same secret may make.
+    """
     fields = urlencode({name: _bytes(text) for name, text in parameters.items()})
     text = f"prodgen link\n{quote(_bytes(key))}\n{fields}"
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def _bytes(text: str) -> bytes:
-    """UTF-8 of any string, lone surrogates included."""
+    """Encode any string as UTF-8, lone surrogates included."""
     return text.encode(errors="surrogatepass")

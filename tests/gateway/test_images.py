@@ -92,12 +92,12 @@ def test_an_altered_link_opens_nothing(client: Client, anyone: httpx.Client, gat
 
 def test_a_link_ends(client: Client, anyone: httpx.Client, gateway: Gateway) -> None:
     secret, public = gateway.settings.secret_key.get_secret_value(), gateway.settings.public_url
-    response = anyone.get(sign(secret, public, "system/keys.json", -1, "keys.json"))
+    response = anyone.get(sign(secret, public, "tenants/acme/a.png", -1, "a.png"))
     assert (response.status_code, response.json()["error"]["message"]) == (
         403,
         "this link has expired; ask for a new one",
     )
-    assert anyone.get(sign(secret, public, "no/such", 60, "x")).status_code == 404
+    assert anyone.get(sign(secret, public, "tenants/no/such", 60, "x")).status_code == 404
     assert anyone.get(f"{public}/v1/objects/system/keys.json").status_code == 403
 
 
@@ -120,8 +120,8 @@ def test_a_broken_download_goes_on_where_it_was(
     gateway: Gateway, anyone: httpx.Client, header: str, status: int, start: int, stop: int
 ) -> None:
     data = bytes(range(250)) * 12_000
-    gateway.store.put("downloads/archive.tar", data)
-    url = gateway.store.link("downloads/archive.tar", 60, "archive.tar")
+    gateway.store.put("shared/archive.tar", data)
+    url = gateway.store.link("shared/archive.tar", 60, "archive.tar")
     response = anyone.get(url, headers={"Range": header})
     assert response.status_code == status
     if status == 416:
@@ -134,8 +134,8 @@ def test_a_broken_download_goes_on_where_it_was(
 
 
 def test_a_user_s_page_is_not_shown_as_ours(gateway: Gateway, anyone: httpx.Client) -> None:
-    gateway.store.put("x/page.html", b"<script>alert(1)</script>", "text/html")
-    response = anyone.get(gateway.store.link("x/page.html", 60, "page.html"))
+    gateway.store.put("shared/page.html", b"<script>alert(1)</script>", "text/html")
+    response = anyone.get(gateway.store.link("shared/page.html", 60, "page.html"))
     assert response.headers["content-type"] == "application/octet-stream"
     assert response.headers["content-disposition"].startswith("attachment")
 
@@ -155,4 +155,4 @@ def test_a_link_can_be_asked_what_it_leads_to(
         assert anyone.head(row["url"].split("?")[0]).status_code == 403
     secret, public = gateway.settings.secret_key.get_secret_value(), gateway.settings.public_url
     for part in ((None, None), (0, 10)):
-        assert anyone.head(sign(secret, public, "no/such", 60, "x", *part)).status_code == 404
+        assert anyone.head(sign(secret, public, "tenants/no/such", 60, "x", *part)).status_code == 404

@@ -32,7 +32,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 @pytest.fixture
 def folder() -> str:
     """A prefix of the test's own, since tests share the S3 server's bucket."""
-    return f"{uuid.uuid4().hex}/"
+    return f"tenants/{uuid.uuid4().hex}/"
 
 
 USES: list[Callable[[Store], object]] = [

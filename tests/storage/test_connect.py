@@ -41,7 +41,7 @@ def test_settings_lead_to_the_bucket_and_its_public_endpoint(s3_server: S3Server
 
     assert isinstance(store, S3Store)
     assert store.get("a") == b"x"
-    assert store.link("a", 60, "a.png").startswith("https://images.example/connected/a?")
+    assert store.link("shared/a", 60, "a.png").startswith("https://images.example/connected/shared/a?")
 
 
 @pytest.mark.parametrize(

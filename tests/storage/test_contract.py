@@ -121,6 +121,12 @@ def test_no_key_leads_to_somebody_elses_files(store: Store, tmp_path: Path, key:
             use()
 
 
+@pytest.mark.parametrize("key", ["system/keys.json", "tenants", "tenantsx/a", "jobs/tenants/a"])
+def test_no_link_leads_to_what_is_no_tenant_s(store: Store, key: str) -> None:
+    with pytest.raises(ProdgenError, match="no link may lead to"):
+        store.link(key, 60, "a.png")
+
+
 def test_a_reader_never_sees_half_of_an_overwrite(store: Store, folder: str) -> None:
     versions = [bytes([version]) * 300_000 for version in range(8)]
     store.put(f"{folder}a", versions[0])

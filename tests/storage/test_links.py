@@ -29,10 +29,17 @@ def _link(offset: int | None = None, length: int | None = None) -> tuple[str, di
 
 
 @settings(max_examples=50)
-@given(st.text(min_size=1), st.text(), st.none() | st.integers(0), st.none() | st.integers(0))
+@given(
+    st.sampled_from(["tenants/", "shared/"]),
+    st.text(min_size=1),
+    st.text(),
+    st.none() | st.integers(0),
+    st.none() | st.integers(0),
+)
 def test_a_link_opens_what_it_was_made_for(
-    key: str, name: str, offset: int | None, length: int | None
+    prefix: str, key: str, name: str, offset: int | None, length: int | None
 ) -> None:
+    key = f"{prefix}{key}"
     try:
         check_key(key)
     except ProdgenError:
@@ -92,6 +99,17 @@ def test_fields_cannot_be_moved_into_one_another() -> None:
 
     with pytest.raises(LinkRefused, match="not valid"):
         verify(SECRET, key, merged)
+
+
+@pytest.mark.parametrize("key", ["system/keys.json", "system/keys/0.json", "tenants", "jobs/tenants/a"])
+def test_what_is_no_tenant_s_is_neither_signed_nor_served(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ProdgenError, match="no link may lead to"):
+        sign(SECRET, "https://images.example", key, 60, "keys.json")
+
+    monkeypatch.setattr("prodgen.storage.links.check_linkable", check_key)  # as if it had been signed
+    found, query = _parts(sign(SECRET, "https://images.example", key, 60, "keys.json"))
+    with pytest.raises(LinkRefused, match="not valid"):
+        verify(SECRET, found, query)
 
 
 def test_an_expired_link_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

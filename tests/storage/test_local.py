@@ -153,10 +153,10 @@ def test_a_store_that_went_away_fails_its_check(local_store: LocalStore, tmp_pat
 
 
 def test_a_link_leads_to_the_gateway(local_store: LocalStore) -> None:
-    address = urlsplit(local_store.link("a/b c.png", 60, "shoe.png"))
+    address = urlsplit(local_store.link("tenants/b c.png", 60, "shoe.png"))
 
-    assert address.path == "/v1/objects/a/b%20c.png"
-    allowed = verify("a-signing-secret", "a/b c.png", dict(parse_qsl(address.query)))
+    assert address.path == "/v1/objects/tenants/b%20c.png"
+    allowed = verify("a-signing-secret", "tenants/b c.png", dict(parse_qsl(address.query)))
     assert (allowed.file_name, allowed.offset, allowed.length) == ("shoe.png", 0, None)
 
 

@@ -54,20 +54,20 @@ def test_an_altered_or_expired_link_downloads_nothing(
 
 
 def test_links_for_the_public_are_made_without_asking_anyone(s3_server: S3Server, s3_store: S3Store) -> None:
-    s3_store.put("public", b"an image")
+    s3_store.put("shared/public", b"an image")
     public = s3_server.endpoint.replace("127.0.0.1", "localhost")
     store = s3_store_of(s3_server, endpoint=f"http://127.0.0.1:{free_port()}", public_endpoint=public)
 
-    link = store.link("public", 60, "a.png")
+    link = store.link("shared/public", 60, "a.png")
 
-    assert link.startswith(f"{public}/contract/public?")
+    assert link.startswith(f"{public}/contract/shared/public?")
     assert httpx.get(link).content == b"an image"
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 7 * 24 * 3600 + 1])
 def test_a_link_that_no_store_would_honour_is_not_made(s3_store: S3Store, seconds: int) -> None:
     with pytest.raises(ProdgenError, match="seven days"):
-        s3_store.link("a", seconds, "a.png")
+        s3_store.link("shared/a", seconds, "a.png")
 
 
 @pytest.mark.parametrize("wrong", [{"secret_key": "wrong-secret-key"}, {"access_key": "prodgen:nobody"}])
