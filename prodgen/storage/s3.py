@@ -19,8 +19,8 @@ from urllib3.exceptions import HTTPError
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.storage.base import ObjectInfo, check_key, check_prefix
-from prodgen.storage.links import content_disposition
-from prodgen.storage.patience import PatientPool
+from prodgen.storage.links import check_linkable, content_disposition
+from prodgen.storage.retrying_pool import RetryingPool
 from prodgen.storage.s3_errors import FAILURES, explain
 
 Answer = TypeVar("Answer")
@@ -32,8 +32,8 @@ _EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 class S3Store:
     """Objects in one bucket, made when it is first missed.
 
-    Uses only what every S3 server has; nothing rests on conditional puts. ``patience``: for how many seconds
-    a request is tried again. Links lead to ``public_endpoint``, signed without asking anyone.
+    Uses only what every S3 server has; nothing rests on conditional puts. ``retry_seconds``: for how long
+    a failed request is sent again. Links lead to ``public_endpoint``, signed without asking anyone.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class S3Store:
         secret_key: str,
         region: str = "us-east-1",
         public_endpoint: str | None = None,
-        patience: float = 10.0,
+        retry_seconds: float = 10.0,
     ) -> None:
         if not (access_key and secret_key):
             raise ProdgenError("an s3:// store needs PRODGEN_S3_ACCESS_KEY and PRODGEN_S3_SECRET_KEY")
-        connections = PatientPool(patience)
+        connections = RetryingPool(retry_seconds)
 
         def client(url: str) -> Minio:
             parts = urlsplit(url)
@@ -119,7 +119,7 @@ class S3Store:
         try:
             return self._signer.presigned_get_object(
                 self._bucket,
-                check_key(key),
+                check_linkable(key),
                 expires=timedelta(seconds=seconds),
                 response_headers={"response-content-disposition": content_disposition(file_name)},
             )

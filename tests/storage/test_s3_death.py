@@ -17,7 +17,7 @@ from tests.storage.conftest import USES, s3_store_of
 
 @pytest.mark.parametrize("use", USES)
 def test_a_dead_store_costs_a_bounded_time(s3_server: S3Server, use: Callable[[Store], object]) -> None:
-    store = s3_store_of(s3_server, endpoint=f"http://127.0.0.1:{free_port()}", patience=0.3)
+    store = s3_store_of(s3_server, endpoint=f"http://127.0.0.1:{free_port()}", retry_seconds=0.3)
     started = time.monotonic()
 
     with pytest.raises(Unavailable, match="does not answer: no connection can be made"):
@@ -41,7 +41,7 @@ def test_images_survive_kill_9_of_the_store(s3_server: S3Server, s3_store: S3Sto
 def test_a_store_that_comes_back_in_time_loses_no_work(
     s3_server: S3Server, s3_store: S3Store, folder: str, tmp_path: Path
 ) -> None:
-    patient = s3_store_of(s3_server, patience=60.0)
+    patient = s3_store_of(s3_server, retry_seconds=60.0)
     patient.put(f"{folder}before", b"b")
     (tmp_path / "file").write_bytes(bytes(6 << 20))
 
@@ -64,7 +64,7 @@ def test_a_store_that_comes_back_in_time_loses_no_work(
 def test_a_long_upload_survives_the_death_of_the_store(
     s3_server: S3Server, s3_store: S3Store, folder: str, tmp_path: Path
 ) -> None:
-    patient = s3_store_of(s3_server, patience=60.0)
+    patient = s3_store_of(s3_server, retry_seconds=60.0)
     data = b"".join(bytes([number]) * 1_000_000 for number in range(60))
     (tmp_path / "checkpoint").write_bytes(data)
     objects = s3_server.folder / "d1" / "objects"

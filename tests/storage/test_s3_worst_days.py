@@ -14,8 +14,8 @@ from tests.servers.scripted import Answer, scripted_server
 HTML = "text/html"
 
 
-def _store(endpoint: str, patience: float = 5.0) -> S3Store:
-    return S3Store("bucket", endpoint, "access", "a-secret", patience=patience)
+def _store(endpoint: str, retry_seconds: float = 5.0) -> S3Store:
+    return S3Store("bucket", endpoint, "access", "a-secret", retry_seconds=retry_seconds)
 
 
 def _error(code: str) -> bytes:
@@ -59,14 +59,14 @@ def test_a_lasting_failure_is_one_plain_sentence(answer: Answer, sentence: str) 
         return answer if method == "GET" else Answer(200)
 
     with scripted_server(script) as url, pytest.raises(Unavailable) as caught:
-        _store(url, patience=0.2).get("a")
+        _store(url, retry_seconds=0.2).get("a")
 
     assert str(caught.value) == f"the object store at {url} {sentence}"
 
 
 def test_a_silent_store_costs_a_bounded_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store = _store(f"http://127.0.0.1:{silent.getsockname()[1]}", patience=0.4)
+        store = _store(f"http://127.0.0.1:{silent.getsockname()[1]}", retry_seconds=0.4)
         started = time.monotonic()
 
         with pytest.raises(Unavailable, match="does not answer: no answer in time"):
