@@ -1,4 +1,4 @@
-"""Model folders for tests that never open the weights."""
+"""Model folders for tests that do not load the weights."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ CATEGORIES = ("t-shirt", "sneaker", "bag")
 
 
 def write_model(folder: Path, weights: bytes = b"", **config: object) -> Path:
-    """A model of three categories; ``weights`` tells versions apart."""
+    """Write a model of three categories; other ``weights`` make another version."""
     category = {"name": "category", "values": CATEGORIES, "frequencies": [1 / 3] * 3}
     fields: dict[str, object] = {
         "format": 1,
@@ -33,7 +33,7 @@ def write_model(folder: Path, weights: bytes = b"", **config: object) -> Path:
 def evaluation(
     fid: float | None, judge: str = "e16c05", data: str = "1d939b", count: int = 500
 ) -> dict[str, Any]:
-    """The metrics.json of `prodgen evaluate`, as far as others read it."""
+    """The part of the metrics.json of `prodgen evaluate` that the registry reads."""
     measured = {
         "value": fid,
         "features": f"domain classifier {judge} (category, 128 features)",
@@ -46,6 +46,6 @@ def evaluation(
 
 
 def scored(folder: Path, fid: float | None, **taken: Any) -> Path:
-    """The model folder, evaluated."""
+    """Write an evaluation into a model folder."""
     (folder / "metrics.json").write_text(json.dumps(evaluation(fid, **taken)))
     return folder

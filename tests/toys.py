@@ -26,7 +26,7 @@ FASHION_MNIST = Path(__file__).parents[2] / "shared" / "data" / "fashion-mnist"
 def toy_generator(
     seed: int = 0, *, schema: AttributeSchema = SCHEMA, channels: int = 1, size: int = 16
 ) -> ResNetGenerator:
-    """A generator whose every weight and running statistic is random, so that nothing is trivially right."""
+    """A generator whose weights and running statistics are all random, so that no test passes trivially."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         generator = ResNetGenerator(
@@ -41,25 +41,25 @@ def toy_generator(
 
 
 def toy_folder(folder: Path, seed: int = 0, **options: object) -> Path:
-    """A model folder as `prodgen train` leaves it."""
+    """A model folder as `prodgen train` writes it."""
     save_model(toy_generator(seed, **options), folder)
     return folder
 
 
 def toy_model(folder: Path, seed: int = 0, **options: object) -> SavedModel:
-    """A toy, saved to ``folder`` and loaded from there."""
+    """A toy generator, saved to ``folder`` and loaded from it."""
     return load_model(toy_folder(folder, seed, **options))
 
 
 def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
-    """An IDX file of unsigned bytes, gzipped where the name says so."""
+    """Write an IDX file of unsigned bytes, gzipped if the name ends in .gz."""
     header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
     raw = header + array.tobytes()
     path.write_bytes(gzip.compress(raw, mtime=0) if path.suffix == ".gz" else raw)
 
 
 def write_catalogue(folder: Path, count: int = 64, size: int = 8, classes: int = 10) -> Path:
-    """Four IDX files: each class is a bright bar in a row of its own, with noise."""
+    """Write four IDX files; each class is a bright bar in a row of its own, with noise."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     for prefix in ("train", "t10k"):

@@ -1,4 +1,4 @@
-"""The networks: one file a family, and the loading of what was saved."""
+"""The networks, one file for each family, and the loading and saving of models."""
 
 from prodgen.models.saved import SavedModel, bundled_names, load_model, save_model
 

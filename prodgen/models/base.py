@@ -1,4 +1,4 @@
-"""What every generator is, whatever its family."""
+"""The base classes of generators and discriminators."""
 
 from typing import Any
 
@@ -16,12 +16,11 @@ from prodgen.spec.model_sizes import bottom
 class ImageGenerator(nn.Module, SafetensorsHubMixin):
     """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1].
 
-    A family's constructor arguments are its saved configuration.
-
-    ``size``: side in pixels. ``widths``: channels from the coarsest resolution to the finest; the side of
-    the coarsest is ``size / 2 ** (len(widths) - 1)``. Each family also takes, and only keeps, ``ground`` (the
-    colour around the product in training), ``precision`` and ``tolerance`` (in levels of 255: the version's
-    own promise of reproducibility), ``family`` and ``format``.
+    The constructor's arguments are the saved configuration. ``size``: side in pixels. ``widths``: channels
+    from the coarsest resolution to the finest; the side of the coarsest is ``size / 2 ** (len(widths) - 1)``.
+    Each family also takes these and does not use them: ``ground`` (the colour around the product in
+    training), ``precision`` and ``tolerance`` (levels of 255 by which an image made again may differ),
+    ``family`` and ``format``.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -38,13 +37,13 @@ class ImageGenerator(nn.Module, SafetensorsHubMixin):
 
 
 class ProjectionDiscriminator(nn.Module):
-    """(image, condition) -> how real, the condition entering by a projection (Miyato & Koyama 2018).
+    """A discriminator that sees the condition by a projection (Miyato & Koyama 2018).
 
-    ``body``: (B, C, H, W) -> (B, width, h, w). ``sees_the_batch``: whether it normalises by the batch, in
-    which real and generated images must then not stand together.
+    ``body``: (B, C, H, W) -> (B, width, h, w). ``uses_batch_statistics``: whether the body normalises by the
+    batch, so that real and generated images need batches of their own.
     """
 
-    sees_the_batch = False
+    uses_batch_statistics = False
 
     def __init__(self, body: nn.Module, width: int, condition_dim: int, *, spectral: bool = True) -> None:
         super().__init__()
@@ -60,7 +59,7 @@ class ProjectionDiscriminator(nn.Module):
         return self.logits(self.body(image), condition)
 
     def logits(self, features: Tensor, condition: Tensor) -> Tensor:
-        """What the body gave, (B, width, h, w) -> logits (B,), in fp32 whatever the precision of the body."""
+        """features: (B, width, h, w), the body's output -> logits (B,), always computed in fp32."""
         with torch.autocast(features.device.type, enabled=False):
             pooled = F.relu(features.float()).sum((2, 3))
             logits = self.linear(pooled).squeeze(1)

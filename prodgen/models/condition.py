@@ -1,4 +1,4 @@
-"""From attributes, as words, to the vectors that networks take."""
+"""Encode attributes as the condition vectors that networks take."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +11,10 @@ from prodgen.spec.attributes import AttributeSchema
 
 
 def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Tensor:
-    """Resolved attributes of B images -> (B, D), a block for each attribute in the schema's order.
+    """Return the conditions (B, D) of B images: a block for each attribute, in the schema's order.
 
-    Raises ProdgenError for attributes that are not resolved, or of another model.
+    ``requests``: a value for every attribute of each image. Raises ProdgenError if one is missing, or is not
+    an attribute of the model.
     """
     names = {attribute.name for attribute in schema.attributes}
     for request in requests:
@@ -26,10 +27,10 @@ def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Te
 
 
 def columns(schema: AttributeSchema) -> list[tuple[str, str]]:
-    """What each of the D numbers of a condition vector stands for: an attribute and a part of it."""
+    """Return what each of the D numbers of a condition stands for: an attribute and one of its columns."""
     return [(attribute.name, column) for attribute in schema.attributes for column in attribute.columns()]
 
 
 def condition_size(schema: AttributeSchema) -> int:
-    """The length D of the condition vector."""
+    """Return D, the length of a condition."""
     return len(columns(schema))

@@ -1,4 +1,4 @@
-"""DCGAN: strided convolutions and batch normalisation (Radford et al. 2016), made conditional."""
+"""DCGAN (Radford et al. 2016): strided convolutions and batch normalisation, here with a condition."""
 
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ from prodgen.spec.attributes import AttributeSchema
 
 
 class DCGANGenerator(ImageGenerator):
-    """Transposed convolutions from the latent, to which the condition is appended."""
+    """Transposed convolutions. The condition is appended to the latent."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class DCGANGenerator(ImageGenerator):
 
 
 class DCGANDiscriminator(ProjectionDiscriminator):
-    """Strided convolutions, leaky units; batch normalisation in all but the first layer."""
+    """Strided convolutions and leaky units, with batch normalisation in all layers but the first."""
 
-    sees_the_batch = True
+    uses_batch_statistics = True
 
     def __init__(self, condition_dim: int, channels: int, size: int, widths: list[int]) -> None:
         fine = widths[-1]
@@ -59,7 +59,7 @@ class DCGANDiscriminator(ProjectionDiscriminator):
 
 
 def _init(module: nn.Module) -> None:
-    """The paper's: every weight from N(0, 0.02), gains about one."""
+    """Initialise as in the paper: weights from N(0, 0.02), gains from N(1, 0.02)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module.weight.numel():
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""The families by name: what makes images, and what judges them in training."""
+"""The families of models by name: generator and discriminator of each."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from prodgen.models.vae import VAE
 
 @dataclass(frozen=True)
 class Family:
-    """A generator and, unless it learns without, its discriminator."""
+    """A generator and its discriminator; None if the family is trained without one."""
 
     generator: type[ImageGenerator]
     discriminator: type[ProjectionDiscriminator] | None = None

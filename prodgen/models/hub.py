@@ -1,4 +1,4 @@
-"""Saving and loading through huggingface_hub, in safetensors and nothing else."""
+"""Saving and loading through huggingface_hub, in safetensors only."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -12,9 +12,9 @@ CONFIG, WEIGHTS = FILES
 
 
 class SafetensorsHubMixin(PyTorchModelHubMixin):
-    """The hub's mixin without its fallback to pickles, and without what it prints.
+    """The hub's mixin without its fallback to pickles and without its output.
 
-    A folder never touches the network.
+    Loading from a folder uses no network.
     """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The parts that the residual networks are built from."""
+"""Layers that several families share."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,21 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 def constraint(spectral: bool) -> Callable[[nn.Module], nn.Module]:
-    """What a discriminator's layers pass through: spectral norm (Miyato et al. 2018), or nothing."""
+    """Return what wraps a discriminator's layers: spectral norm (Miyato et al. 2018) or the identity."""
     return spectral_norm if spectral else lambda layer: layer
 
 
 class Conditioned(nn.Linear):
-    """A linear layer whose last ``condition_dim`` inputs are the condition.
+    """(B, inputs + condition_dim) -> (B, outputs): a linear layer whose last inputs are the condition.
 
-    It is marked as such, so that a trained one can be taken to other attributes.
+    The class marks the layers whose weights change when a trained model gets other attributes.
     """
 
     def __init__(self, inputs: int, condition_dim: int, outputs: int, *, bias: bool = True) -> None:
         super().__init__(inputs + condition_dim, outputs, bias)
 
     def reset_parameters(self) -> None:
-        """Nothing is drawn for a layer without inputs: of a model that cannot be asked for anything."""
+        """Initialise the weights; a model without attributes may have layers without inputs."""
         if self.in_features:
             super().reset_parameters()
         elif self.bias is not None:
@@ -31,10 +31,10 @@ class Conditioned(nn.Linear):
 
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch normalisation whose gain and bias are linear in the condition (de Vries et al. 2017).
+    """x: (B, C, H, W); condition: (B, D) -> x normalised, with gain and bias linear in the condition.
 
-    x: (B, C, H, W); condition: (B, D). In evaluation mode the running statistics are used, so that an image
-    does not depend on the others of its batch.
+    From de Vries et al. (2017). Evaluation mode uses the running statistics, so an image does not depend on
+    the rest of its batch.
     """
 
     def __init__(self, channels: int, condition_dim: int) -> None:
@@ -52,9 +52,9 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """A residual generator block: (B, in, H, W) -> (B, out, sH, sW) with s = 2 if ``up`` else 1.
+    """A generator's residual block: x: (B, in, H, W) -> (B, out, sH, sW), s = 2 if ``up`` else 1.
 
-    The first convolution works before the upsampling, a quarter of the usual cost at the same depth.
+    The first convolution comes before the upsampling, where it costs a quarter as much as after it.
     """
 
     def __init__(self, inputs: int, outputs: int, condition_dim: int, *, up: bool) -> None:
@@ -77,10 +77,10 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """A residual block that looks: (B, in, H, W) -> (B, out, H/s, W/s) with s = 2 if ``down`` else 1.
+    """A discriminator's residual block: x: (B, in, H, W) -> (B, out, H/s, W/s), s = 2 if ``down`` else 1.
 
-    ``first`` leaves out the activation that would otherwise destroy the sign of the pixels. ``spectral``:
-    every weight under spectral norm (Miyato et al. 2018), as a discriminator wants it.
+    ``first`` leaves out the first activation, which would drop the sign of the pixels. ``spectral`` puts all
+    weights under spectral norm (Miyato et al. 2018).
     """
 
     def __init__(
@@ -102,9 +102,9 @@ class DownBlock(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Attention over all places of a feature map, (B, C, H, W) -> the same (Zhang et al. 2019).
+    """x: (B, C, H, W) -> the same shape: attention over all positions (Zhang et al. 2019).
 
-    Its output enters by a learned gain that begins at zero, so that local structure is learned first.
+    A learned gain that starts at zero scales the attention, so local structure is learned first.
     """
 
     def __init__(self, channels: int) -> None:
@@ -117,8 +117,7 @@ class SelfAttention(nn.Module):
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        places = x.shape[2:]
         query = self.query(x).flatten(2).transpose(1, 2)
         key, value = (F.max_pool2d(part(x), 2).flatten(2).transpose(1, 2) for part in (self.key, self.value))
-        seen = F.scaled_dot_product_attention(query, key, value, scale=1.0)
-        return x + self.gain * self.out(seen.transpose(1, 2).unflatten(2, places))
+        attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        return x + self.gain * self.out(attended.transpose(1, 2).unflatten(2, x.shape[2:]))

@@ -1,8 +1,8 @@
-"""R3GAN: a modern residual backbone without normalisation (Huang et al. 2024), written from the paper.
+"""R3GAN (Huang et al. 2024): residual networks without normalisation, implemented from the paper.
 
-Under its own loss (relativistic, R1 + R2) it needs no other trick. Both networks are the same blocks: an
-inverted bottleneck around a grouped convolution, bilinear resampling, and initialisation in the manner of
-Fix-up (Zhang et al. 2019), by which each block begins as the identity.
+They are trained with a relativistic loss and the penalties R1 and R2. Both networks use the same blocks: an
+inverted bottleneck around a grouped convolution, bilinear resampling, and Fixup initialisation (Zhang et al.
+2019), which makes each block the identity at first.
 """
 
 from itertools import pairwise
@@ -17,11 +17,11 @@ from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.model_sizes import bottom
 
 GROUP, EXPANSION, SLOPE = 16, 2, 0.2
-"""Channels of a convolution's group, widening inside a block, slope of the leaky units."""
+"""Channels of a convolution's group, factor of a block's inner width, slope of the leaky units."""
 
 
 class Block(nn.Module):
-    """(B, C, H, W) -> the same; ``depth``: blocks of the whole network, which sets the first scale."""
+    """x: (B, C, H, W) -> the same shape. ``depth``: blocks of the whole network; scales the first weights."""
 
     def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Block(nn.Module):
 
 
 class Resample(nn.Module):
-    """Bilinear by ``factor``, then a pointwise convolution where the width changes."""
+    """x: (B, inputs, H, W) -> (B, outputs, factor H, factor W): bilinear, then a pointwise convolution."""
 
     def __init__(self, inputs: int, outputs: int, factor: float) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Resample(nn.Module):
 
 
 class R3GANGenerator(ImageGenerator):
-    """A learned basis, modulated by latent and condition, through the blocks of each resolution."""
+    """Scales a learned basis by latent and condition, and passes it through the blocks of each resolution."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class R3GANGenerator(ImageGenerator):
 
 
 class R3GANDiscriminator(ProjectionDiscriminator):
-    """The generator's mirror, ending in one place a channel."""
+    """The generator mirrored; ends in one number for each channel."""
 
     def __init__(
         self, condition_dim: int, channels: int, size: int, widths: list[int], blocks: int = 2

@@ -1,4 +1,4 @@
-"""The residual GAN with spectral norm and a projection discriminator (Miyato & Koyama 2018).
+"""A residual GAN with spectral norm and a projection discriminator (Miyato & Koyama 2018).
 
 The default on a CPU: small, stable under the hinge loss, and conditional in both networks.
 """
@@ -15,7 +15,7 @@ from prodgen.spec.attributes import AttributeSchema
 
 
 class ResNetGenerator(ImageGenerator):
-    """Residual blocks under conditional batch normalisation, nearest-neighbour upsampling."""
+    """Residual blocks with conditional batch normalisation and nearest-neighbour upsampling."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class ResNetGenerator(ImageGenerator):
 
 
 class ResNetDiscriminator(ProjectionDiscriminator):
-    """Residual blocks under spectral norm; mirrors a generator of the same ``widths``."""
+    """Residual blocks with spectral norm; mirrors a generator of the same ``widths``."""
 
     def __init__(self, condition_dim: int, channels: int, size: int, widths: list[int]) -> None:
         super().__init__(down_blocks(channels, widths), widths[0], condition_dim)
 
 
 def down_blocks(channels: int, widths: list[int], *, spectral: bool = True) -> nn.Sequential:
-    """(B, channels, size, size) -> (B, widths[0], bottom, bottom)."""
+    """Return blocks (B, channels, size, size) -> (B, widths[0], h, h), h = size / 2 ** (len(widths) - 1)."""
     fine_to_coarse = widths[::-1]
     return nn.Sequential(
         DownBlock(channels, fine_to_coarse[0], down=True, first=True, spectral=spectral),

@@ -1,4 +1,4 @@
-"""SAGAN: the residual GAN with self-attention and spectral norm in both networks (Zhang et al. 2019)."""
+"""SAGAN (Zhang et al. 2019): the residual GAN with self-attention and spectral norm in both networks."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from prodgen.spec.attributes import AttributeSchema
 
 
 class SAGANGenerator(ResNetGenerator):
-    """Attends once, before the last upsampling. Spectral norm is for training: see `constrain`."""
+    """Attends once, before the last upsampling. Has spectral norm during training: see `constrain`."""
 
     def __init__(
         self,
@@ -32,10 +32,10 @@ class SAGANGenerator(ResNetGenerator):
         super().__init__(
             attributes=attributes, size=size, channels=channels, latent_dim=latent_dim, widths=widths
         )
-        self.blocks.insert(len(self.blocks) - 1, _Attending(widths[-2]))
+        self.blocks.insert(len(self.blocks) - 1, _AttentionBlock(widths[-2]))
 
     def constrain(self) -> None:
-        """Put every convolution and the dense layer under spectral norm, for training."""
+        """Put every convolution and the dense layer under spectral norm."""
         for module in [m for m in self.modules() if isinstance(m, nn.Conv2d) or m is self.dense]:
             spectral_norm(module)
 
@@ -52,8 +52,8 @@ class SAGANDiscriminator(ProjectionDiscriminator):
         super().__init__(body, widths[0], condition_dim)
 
 
-class _Attending(SelfAttention):
-    """Stands among blocks that see the condition, which it does not."""
+class _AttentionBlock(SelfAttention):
+    """Attention with the signature of the generator's blocks; ignores the condition."""
 
     def forward(self, x: Tensor, condition: Any) -> Tensor:
         return super().forward(x)

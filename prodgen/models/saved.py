@@ -1,4 +1,4 @@
-"""Models as they lie on disk: ``config.json`` and ``model.safetensors``, never a pickle."""
+"""Find, load and save models: ``config.json`` and ``model.safetensors``, never a pickle."""
 
 import copy
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from prodgen.models.memory import is_out_of_memory, too_large
 from prodgen.spec.model_config import ModelConfig, digest, read_config
 
 FORMAT = 1
-"""The newest layout of config.json and weights that this version of prodgen reads."""
+"""The newest format of config.json and weights that this prodgen reads."""
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A generator in evaluation mode, and the name that manifests give it (``name@digest``)."""
+    """A generator in evaluation mode, with its configuration, name and version."""
 
     generator: ImageGenerator
     config: ModelConfig
@@ -32,20 +32,20 @@ class SavedModel:
 
     @property
     def ref(self) -> str:
-        """``name@digest``: this version and no other."""
+        """``name@digest``, as manifests name the version."""
         return f"{self.name}@{self.digest}"
 
 
 def bundled_names() -> list[str]:
-    """The models that come with the package."""
+    """Return the names of the models that come with the package."""
     return [folder.name for folder in bundled_folders()]
 
 
 def find_model(ref: str) -> tuple[Path, str]:
-    """The folder and the name of a bundled model, a folder, or a hub's ``owner/name``.
+    """Return the folder and the name of a bundled model, a model folder, or ``owner/name`` on the hub.
 
-    A bundled name and a hub's may end in ``@digest``, which is then the version that it must be. Only what
-    is no bundled name and no folder is looked for on the network.
+    A bundled name and a hub's name may end in ``@digest``, the version that is required. The network is used
+    only for a name that is neither bundled nor a folder. Raises NotFound.
     """
     name, _, version = ref.partition("@")
     folder = {folder.name: folder for folder in bundled_folders()}.get(name)
@@ -55,15 +55,15 @@ def find_model(ref: str) -> tuple[Path, str]:
         folder = _download(name)
     if folder is None:
         raise NotFound(
-            f"there is no model {ref!r}; bundled are {', '.join(bundled_names())}, and no folder is called so"
+            f"there is no model {ref!r}: it is not a folder, and bundled are {', '.join(bundled_names())}"
         )
     if version and version != digest(folder):
-        raise NotFound(f"{name} is version {digest(folder)} here, not {version}")
+        raise NotFound(f"{name} has version {digest(folder)} here, not {version}")
     return folder, name
 
 
 def _name(folder: Path) -> str:
-    """The folder's own name, but the run's for its ``model``: else every trained model would be called so."""
+    """Return the folder's name, or its parent's if it is ``model``: `prodgen train` calls all of them so."""
     path = folder.resolve()
     return path.parent.name or path.name if path.name == "model" else path.name
 
@@ -73,30 +73,32 @@ def _download(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise NotFound(f"{name} is no folder, and the hub does not give it: {reason}") from None
+        raise NotFound(f"there is no folder {name}, and fetching it from the hub failed: {reason}") from None
 
 
 def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") -> SavedModel:
-    """The generator of a bundled name, a folder or a hub's name, in fp32, ready to run.
+    """Load the model of a bundled name, a folder or a hub's name, in fp32, onto ``device``.
 
-    Raises ProdgenError if the files are missing, broken, or not safetensors.
+    Raises ProdgenError if the files are missing, broken or not safetensors, or too large for the device.
     """
     folder, own_name = (ref, _name(ref)) if isinstance(ref, Path) else find_model(ref)
     config = read_config(folder)
     family = FAMILIES.get(config.family)
     if family is None:
         raise ProdgenError(
-            f"{folder} holds a model of family {config.family!r}; known are {', '.join(FAMILIES)}"
+            f"{folder} has a model of family {config.family!r}; the known ones are {', '.join(FAMILIES)}"
         )
     if config.format > FORMAT:
-        raise ProdgenError(f"{folder} is of format {config.format}; this prodgen reads up to {FORMAT}")
+        raise ProdgenError(f"{folder} has format {config.format}; this prodgen reads formats up to {FORMAT}")
     if not (folder / WEIGHTS).is_file():
-        raise ProdgenError(f"{folder} has no {WEIGHTS}; other formats are not read, for safety")
+        raise ProdgenError(f"{folder} has no {WEIGHTS}; other formats may hold code and are not read")
     try:
         generator = family.generator.from_pretrained(folder, map_location="cpu", strict=True)
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ProdgenError(f"the weights in {folder} are broken or of another model: {reason}") from None
+        raise ProdgenError(
+            f"the weights in {folder} are broken or belong to another model: {reason}"
+        ) from None
     if not _is_finite(generator):
         raise ProdgenError(f"the weights in {folder} are broken: some are not finite")
     generator = generator.float().eval().requires_grad_(False)
@@ -111,21 +113,21 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
 
 
 def save_model(generator: ImageGenerator, folder: Path) -> None:
-    """Write ``config.json`` and ``model.safetensors``, the weights in half precision.
+    """Write ``config.json`` and ``model.safetensors``, with weights in half precision, to ``folder``.
 
-    Raises ProdgenError if they do not fit into it.
+    Raises ProdgenError if a weight is not finite in half precision.
     """
     half = copy.deepcopy(generator).to("cpu", torch.float16)
     if not _is_finite(half):
         raise ProdgenError(
-            "the weights do not fit into half precision: some are not finite, or beyond 65,504"
+            "the weights do not fit into half precision: some are not finite, or larger than 65,504"
         )
     readme = folder / "README.md"
     had_readme = readme.exists()
     half.save_pretrained(folder)
     if not had_readme:
-        readme.unlink()  # the hub's own card; ours is card.md
-    (folder / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
+        readme.unlink()  # the hub's model card; prodgen's is card.md
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def _is_finite(generator: ImageGenerator) -> bool:

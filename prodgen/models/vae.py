@@ -1,7 +1,7 @@
-"""A conditional variational autoencoder (Kingma & Welling 2014) with a second one on its codes.
+"""A two-stage conditional variational autoencoder (Kingma & Welling 2014; Dai & Wipf 2019).
 
-What an encoder makes of real images is not distributed as the prior says. The second, small autoencoder
-learns how the codes of each kind of product really lie (Dai & Wipf 2019), so that sampling meets them.
+The codes of real images are not distributed as the prior of the first stage. The second stage, a small
+autoencoder of codes, learns their distribution for each condition, and sampling starts from it.
 """
 
 import torch
@@ -13,14 +13,13 @@ from prodgen.models.resnet import ResNetGenerator, down_blocks
 from prodgen.spec.attributes import AttributeSchema
 
 Gaussian = tuple[Tensor, Tensor]
-"""Mean and log variance, of one shape."""
+"""Mean and log variance, both of the same shape."""
 
 
 class VAE(ResNetGenerator):
-    """Latents are twice as long as codes: half says where the second stage looks, half is its noise.
+    """Both stages; a latent is twice as long as a code: the second stage's latent and its noise.
 
-    A VAE-GAN (Larsen et al. 2016) has the same networks; how it is trained, and against whom, is
-    `prodgen.training.methods.vaegan`'s.
+    A VAE-GAN (Larsen et al. 2016) has the same networks and another training method.
     """
 
     def __init__(
@@ -51,22 +50,22 @@ class VAE(ResNetGenerator):
         return self.decode(self.prior(latent, condition), condition)
 
     def encode(self, image: Tensor, condition: Tensor) -> Gaussian:
-        """(B, C, H, W) in [-1, 1] -> the posterior of its code, two times (B, latent_dim / 2)."""
+        """image: (B, C, H, W) in [-1, 1] -> the posterior of its code, each (B, latent_dim / 2)."""
         seen = F.relu(self.look(image)).flatten(1)
         mean, log_variance = self.to_code(torch.cat([seen, condition], 1)).float().chunk(2, 1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
     def decode(self, code: Tensor, condition: Tensor) -> Tensor:
-        """(B, latent_dim / 2) -> (B, C, H, W) in [-1, 1]."""
+        """code: (B, latent_dim / 2) -> (B, C, H, W) in [-1, 1]."""
         return super().forward(code, condition)
 
     def reconstruct(self, image: Tensor, condition: Tensor) -> Tensor:
-        """(B, C, H, W) in [-1, 1] -> what is left of it after its code, the same shape and range."""
+        """image: (B, C, H, W) in [-1, 1] -> its reconstruction, of the same shape and range."""
         return self.decode(self.encode(image, condition)[0], condition)
 
 
 class CodePrior(nn.Module):
-    """The second stage: (latent, condition) -> code, by a variational autoencoder of codes."""
+    """The second stage: a variational autoencoder of codes, with latents of their length d."""
 
     def __init__(self, code: int, condition_dim: int, width: int = 256) -> None:
         super().__init__()
@@ -75,22 +74,22 @@ class CodePrior(nn.Module):
         self.log_sigma = nn.Parameter(torch.tensor(-1.0))
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, 2 d): d numbers that are decoded and d of noise; condition: (B, D) -> code (B, d)."""
-        place, noise = latent.chunk(2, 1)
-        return self.decode(place, condition) + floored(self.log_sigma).exp() * noise
+        """latent: (B, 2 d), the second stage's latent and noise; condition: (B, D) -> code (B, d)."""
+        second, noise = latent.chunk(2, 1)
+        return self.decode(second, condition) + soft_floor(self.log_sigma).exp() * noise
 
     def encode(self, code: Tensor, condition: Tensor) -> Gaussian:
-        """Code (B, d) -> the posterior of its place, two times (B, d)."""
+        """code: (B, d) -> the posterior of its latent, each (B, d)."""
         mean, log_variance = self.encoder(torch.cat([code, condition], 1)).float().chunk(2, 1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
-    def decode(self, place: Tensor, condition: Tensor) -> Tensor:
-        """Place (B, d) -> the mean of its code (B, d)."""
-        return self.decoder(torch.cat([place, condition], 1)).float()
+    def decode(self, latent: Tensor, condition: Tensor) -> Tensor:
+        """latent: (B, d) -> the mean of its code (B, d)."""
+        return self.decoder(torch.cat([latent, condition], 1)).float()
 
 
-def floored(log_sigma: Tensor) -> Tensor:
-    """A learned log deviation, kept softly above -5, so that no likelihood explodes."""
+def soft_floor(log_sigma: Tensor) -> Tensor:
+    """Keep a learned log deviation softly above -5, so that the likelihood stays finite."""
     return -5.0 + F.softplus(log_sigma + 5.0)
 
 

@@ -7,5 +7,5 @@ from tests.toys import toy_folder
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A sound model folder, to be broken at will."""
+    """A valid model folder, for a test to break."""
     return toy_folder(tmp_path / "toy")

@@ -9,7 +9,7 @@ from prodgen.spec.attributes import AttributeSchema, ContinuousColour
 from tests.toys import SCHEMA, toy_generator
 
 
-def test_each_attribute_has_its_own_places_whatever_order_it_is_written_in():
+def test_each_attribute_has_its_own_columns_in_any_order_of_the_request():
     rows = encode(
         SCHEMA, [{"category": "bag", "pattern": "plain"}, {"pattern": "striped", "category": "sneaker"}]
     )
@@ -40,7 +40,7 @@ def test_what_the_model_does_not_know_is_refused_in_words(request_, words):
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
-def test_a_model_that_is_asked_for_nothing_works():
+def test_a_model_without_attributes_works():
     generator = toy_generator(schema=AttributeSchema())
     condition = encode(AttributeSchema(), [{}, {}])
     assert condition.shape == (2, 0)

@@ -1,4 +1,4 @@
-"""What a user would lose: images of the promised shape and range, whichever family makes them."""
+"""What a user would lose: images of the promised shape and range, from every family."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def test_a_saved_model_makes_the_same_images(family, tmp_path):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_size_that_cannot_be_doubled_to_is_refused(family):
+def test_a_size_that_doubling_cannot_reach_is_refused(family):
     with pytest.raises(ValueError, match="size 28 is not 3 doublings"):
         make(family, 28, widths=[16, 16, 16, 16])
 
@@ -74,16 +74,16 @@ def test_a_catalogue_without_attributes_can_be_learnt(family):
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if FAMILIES[f].discriminator and f != "dcgan"])
-def test_a_discriminator_judges_each_image_by_itself_and_by_what_was_asked(family):
-    judge = FAMILIES[family].discriminator(5, 1, 16, [32, 16]).eval()
+def test_a_discriminators_logits_depend_on_the_image_and_its_condition_alone(family):
+    discriminator = FAMILIES[family].discriminator(5, 1, 16, [32, 16]).eval()
     images = torch.rand(6, 1, 16, 16) * 2 - 1
-    together = judge(images, CONDITIONS)
-    alone = torch.cat([judge(images[k : k + 1], CONDITIONS[k : k + 1]) for k in range(6)])
+    together = discriminator(images, CONDITIONS)
+    alone = torch.cat([discriminator(images[k : k + 1], CONDITIONS[k : k + 1]) for k in range(6)])
     assert torch.allclose(together, alone, atol=1e-4)
-    assert not torch.allclose(together, judge(images, CONDITIONS.flip(0)), atol=1e-4)
+    assert not torch.allclose(together, discriminator(images, CONDITIONS.flip(0)), atol=1e-4)
 
 
-def test_attention_begins_as_nothing_and_can_learn():
+def test_attention_starts_as_the_identity_and_can_learn():
     generator = make("sagan")
     assert isinstance(generator, SAGANGenerator)
     attention = generator.blocks[-2]
@@ -94,7 +94,7 @@ def test_attention_begins_as_nothing_and_can_learn():
 
 
 @pytest.mark.parametrize("family", ["vae", "vaegan"])
-def test_a_code_says_what_is_remade(family):
+def test_a_reconstruction_is_the_decoded_mean_code(family):
     generator = make(family).eval()
     images = torch.rand(6, 1, 16, 16) * 2 - 1
     mean, log_variance = generator.encode(images, CONDITIONS)

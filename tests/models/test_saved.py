@@ -1,4 +1,4 @@
-"""What a user would lose: a trained model, or a machine to somebody else's checkpoint."""
+"""What a user would lose: a trained model, or a machine to a malicious checkpoint."""
 
 import json
 import pickle
@@ -20,7 +20,7 @@ from tests.toys import SCHEMA, toy_folder, toy_generator
 
 
 class Trap:
-    """A pickle that leaves a file behind when it is opened."""
+    """A pickle that creates a file when it is loaded."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -29,7 +29,7 @@ class Trap:
         return (Path.touch, (self.mark,))
 
 
-def test_a_model_comes_back_as_it_was_saved_in_half_precision(tmp_path):
+def test_a_model_is_loaded_as_it_was_saved_in_half_precision(tmp_path):
     generator = toy_generator(3)
     save_model(generator, tmp_path / "toy")
     loaded = load_model(tmp_path / "toy")
@@ -49,7 +49,7 @@ def test_saving_twice_gives_the_same_version(tmp_path):
     assert load_model(tmp_path / "again").digest == a.digest
 
 
-def test_what_a_run_leaves_in_its_model_is_called_after_the_run(tmp_path, monkeypatch):
+def test_a_trained_model_is_named_after_its_run(tmp_path, monkeypatch):
     folder = toy_folder(tmp_path / "shop" / "model")
     assert load_model(folder).name == load_model(str(folder)).name == "shop"
     assert find_model(str(folder)) == (folder, "shop")
@@ -57,18 +57,18 @@ def test_what_a_run_leaves_in_its_model_is_called_after_the_run(tmp_path, monkey
     assert load_model(".").name == "shop"
 
 
-def test_saving_leaves_the_model_that_is_being_trained_alone(tmp_path):
+def test_saving_does_not_change_the_model_in_training(tmp_path):
     generator = toy_generator()
     save_model(generator, tmp_path / "toy")
     assert {p.dtype for p in generator.parameters()} == {torch.float32}
 
 
-def test_a_folder_holds_config_and_weights_and_nothing_that_was_not_asked_for(folder):
+def test_a_folder_holds_config_and_weights_and_nothing_else(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
     assert stat.S_IMODE((folder / "model.safetensors").stat().st_mode) == 0o644
 
 
-def test_somebodys_readme_survives(tmp_path):
+def test_a_readme_of_the_users_survives(tmp_path):
     folder = tmp_path / "toy"
     folder.mkdir()
     (folder / "README.md").write_text("mine")
@@ -85,7 +85,7 @@ def test_weights_beyond_half_precision_are_not_saved(tmp_path):
 
 def test_a_folder_without_weights_is_refused(folder):
     (folder / "model.safetensors").unlink()
-    with pytest.raises(ProdgenError, match=r"has no model.safetensors; other formats are not read"):
+    with pytest.raises(ProdgenError, match=r"has no model.safetensors; other formats may hold code"):
         load_model(folder)
 
 
@@ -113,7 +113,7 @@ def test_a_malicious_pickle_is_not_executed(folder, tmp_path, name, protocol):
 def test_broken_weights_are_one_sentence(folder, damage):
     weights = folder / "model.safetensors"
     weights.write_bytes(damage(weights.read_bytes()))
-    with pytest.raises(ProdgenError, match=r"weights in .* are broken or of another model") as refused:
+    with pytest.raises(ProdgenError, match=r"weights in .* are broken or belong to another model") as refused:
         load_model(folder)
     assert "\n" not in str(refused.value)
 
@@ -132,7 +132,7 @@ def test_broken_weights_are_one_sentence(folder, damage):
 def test_weights_of_another_architecture_are_one_sentence(folder, change):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **change}))
-    with pytest.raises(ProdgenError, match="broken or of another model") as refused:
+    with pytest.raises(ProdgenError, match="broken or belong to another model") as refused:
         load_model(folder)
     assert "\n" not in str(refused.value)
 
@@ -141,7 +141,7 @@ def test_weights_with_a_part_missing_are_one_sentence(folder):
     tensors = load_file(folder / "model.safetensors")
     tensors.pop("dense.weight")
     save_file(tensors, folder / "model.safetensors")
-    with pytest.raises(ProdgenError, match="broken or of another model"):
+    with pytest.raises(ProdgenError, match="broken or belong to another model"):
         load_model(folder)
 
 
@@ -165,8 +165,8 @@ def test_weights_that_do_not_fit_on_the_device_are_one_sentence(folder, monkeypa
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"family": "diffusion"}, "family 'diffusion'; known are dcgan, resnet"),
-        ({"format": 2}, "format 2; this prodgen reads up to 1"),
+        ({"family": "diffusion"}, "family 'diffusion'; the known ones are dcgan, resnet"),
+        ({"format": 2}, "format 2; this prodgen reads formats up to 1"),
         (
             {"attributes": {"attributes": [{"name": "x", "values": ["a"], "frequencies": []}]}},
             "no model's config",
@@ -186,14 +186,14 @@ def test_a_folder_that_is_no_model_is_not_found(tmp_path):
         load_model(tmp_path)
 
 
-def test_a_name_that_leads_nowhere_says_what_there_is():
-    with pytest.raises(NotFound, match="there is no model 'nothing'; bundled are"):
+def test_an_unknown_name_is_refused_with_the_names_of_bundled_models():
+    with pytest.raises(NotFound, match="there is no model 'nothing': it is not a folder, and bundled are"):
         load_model("nothing")
 
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Whoever looks up a name or connects is written down, and turned away."""
+    """Refuse and record every connection and every look-up of a name."""
     tried: list[object] = []
 
     def refuse(*arguments: object, **_: object) -> None:
@@ -232,7 +232,7 @@ def test_a_missing_folder_never_touches_the_network(tmp_path, no_network):
 def test_a_hub_that_does_not_answer_is_one_sentence(no_network, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(
-        NotFound, match="nobody/nothing is no folder, and the hub does not give it"
+        NotFound, match="there is no folder nobody/nothing, and fetching it from the hub failed"
     ) as refused:
         load_model("nobody/nothing")
     assert no_network
@@ -250,6 +250,6 @@ def test_a_hubs_model_keeps_its_name_and_its_version(folder, monkeypatch):
     model = load_model("owner/toy")
     assert model.name == "owner/toy"
     assert find_model(model.ref) == (folder, "owner/toy")
-    with pytest.raises(NotFound, match=f"owner/toy is version {model.digest} here, not 000000000000"):
+    with pytest.raises(NotFound, match=f"owner/toy has version {model.digest} here, not 000000000000"):
         load_model("owner/toy@000000000000")
     assert set(asked) == {"owner/toy"}

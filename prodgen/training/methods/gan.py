@@ -90,7 +90,7 @@ class Gan:
 
     def _judged(self, real: Tensor, fake: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of both, in one pass unless batch statistics would tell them apart."""
-        if self.discriminator.sees_the_batch:
+        if self.discriminator.uses_batch_statistics:
             return self.discriminator(real, condition), self.discriminator(fake, condition)
         logits = self.discriminator(torch.cat([real, fake]), torch.cat([condition, condition]))
         return logits[: len(real)], logits[len(real) :]

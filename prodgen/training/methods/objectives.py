@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prodgen.models.vae import floored
+from prodgen.models.vae import soft_floor
 from prodgen.training.distributed.exchange import mean as mean_of_all
 from prodgen.training.distributed.world import drawn
 
@@ -89,5 +89,5 @@ def likelihood(error: Tensor, log_sigma: Tensor) -> Tensor:
     At its optimum the deviation is the error itself, so no weight between error and KL has to be found
     (Dai & Wipf 2019, Rybkin et al. 2021).
     """
-    log_sigma = floored(log_sigma)
+    log_sigma = soft_floor(log_sigma)
     return 0.5 * error * torch.exp(-2.0 * log_sigma) + log_sigma
