@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init
+from celery.signals import celeryd_init, worker_ready
 
 from prodgen.settings import settings
 
@@ -63,3 +63,10 @@ def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for module in dict.fromkeys(TASKS[name] for name in names if name in TASKS):
         app.loader.import_task_module(module)
+    worker_ready.connect(mark_ready)  # after what the roles have connected, such as the loading of models
+
+
+def mark_ready(**_: Any) -> None:
+    """Make the ready file, which health checks look for."""
+    if path := settings().ready_file:
+        path.touch()

@@ -15,9 +15,10 @@ from prodgen.cli.demo import running
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
 from prodgen.client import Client
-from prodgen.embedded.place import Place, free_port
+from prodgen.embedded.place import Place
 from prodgen.embedded.stack import Stack
 from prodgen.embedded.supervisor import Supervisor
+from prodgen.ports import free_port
 
 if TYPE_CHECKING:
     from prodgen.generation.engine import Engine

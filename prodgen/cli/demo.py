@@ -14,10 +14,11 @@ from PIL import Image
 from prodgen.cli.generate import make_folder
 from prodgen.cli.remote import console, fetch, follow
 from prodgen.client import Client
-from prodgen.embedded.place import Place, free_port, is_free
+from prodgen.embedded.place import Place
 from prodgen.embedded.stack import Stack
 from prodgen.embedded.supervisor import Supervisor
 from prodgen.errors import Unavailable
+from prodgen.ports import free_port, is_free
 
 CATEGORIES = ["sneaker", "bag", "dress", "coat"]
 EACH = 16

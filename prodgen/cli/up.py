@@ -22,9 +22,10 @@ def up(
     json: Json = False,
 ) -> None:
     """Run broker, store, gateway, workers (of both kinds), beat and Flower until Ctrl-C."""
-    from prodgen.embedded.place import Place, check_port
+    from prodgen.embedded.place import Place
     from prodgen.embedded.stack import Stack
     from prodgen.embedded.supervisor import Supervisor
+    from prodgen.ports import check_port
 
     if flower_port == port:
         raise ProdgenError(f"--port and --flower-port are both {port}; choose two", param="--flower-port")

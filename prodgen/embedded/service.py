@@ -1,4 +1,4 @@
-"""One process of the stack: started, watched, started again when it dies, and stopped."""
+"""One process of the stack: start it, restart it when it dies, and stop it."""
 
 import os
 import signal
@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from prodgen.orphans import die_with_parent
+from prodgen.child_process import die_with_parent
 
-LONGEST_PAUSE = 30.0
-"""Seconds between two starts of a service that keeps dying."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+"""Seconds before a dead service starts again: doubled at each death, and reset once it has run so long."""
 
 
 class Service:
-    """A command with its log; ``ready`` tells whether it answers."""
+    """A command that writes to a log; ``is_ready`` returns whether it answers.
+
+    ``stop_seconds`` is the time that the process may take to stop before it is killed.
+    """
 
     def __init__(
         self,
@@ -22,23 +25,23 @@ class Service:
         command: Sequence[str],
         environment: Mapping[str, str],
         log: Path,
-        ready: Callable[[], bool],
-        patience: float = 10.0,
+        is_ready: Callable[[], bool],
+        stop_seconds: float = 10.0,
     ) -> None:
         self.name, self.command, self.environment, self.log = name, command, environment, log
-        self.ready, self.patience = ready, patience
+        self.is_ready, self.stop_seconds = is_ready, stop_seconds
         self.process: subprocess.Popen[bytes] | None = None
         self._deaths = 0
-        self._start_at = 0.0
+        self._restart_at: float | None = None
         self._started = 0.0
 
     @property
     def pid(self) -> int | None:
-        """The process id, None while it is not running."""
+        """The process id; None while the process does not run."""
         return self.process.pid if self.process and self.process.poll() is None else None
 
     def start(self) -> None:
-        """Start it, its output going to the log."""
+        """Start the process."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -47,40 +50,40 @@ class Service:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                # Nothing gentler is sure: without its broker, a worker that is asked to end reconnects first.
+                # A softer signal is not enough: a worker without its broker reconnects before it stops.
                 preexec_fn=die_with_parent,
             )
         self._started = time.monotonic()
 
-    def revive(self) -> bool:
-        """Start it again if it has died, after a pause that grows; True if it was started."""
+    def restart_if_dead(self) -> bool:
+        """Start a dead process again once its pause is over; return whether this call did."""
+        now = time.monotonic()
         if self.pid is not None:
-            if self._deaths and time.monotonic() - self._started > LONGEST_PAUSE:
+            if now - self._started > LONGEST_PAUSE:
                 self._deaths = 0
             return False
-        now = time.monotonic()
-        if not self._start_at:
-            self._start_at = now + min(LONGEST_PAUSE, 0.2 * 2**self._deaths)
+        if self._restart_at is None:
+            self._restart_at = now + min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**self._deaths)
             self._deaths += 1
-        if now < self._start_at:
+        if now < self._restart_at:
             return False
-        self._start_at = 0.0
+        self._restart_at = None
         self.start()
         return True
 
     def stop(self) -> None:
-        """Ask it to end, wait for as long as it may need, then insist."""
+        """Ask the process to stop, wait for `stop_seconds`, then kill it."""
         if self.process is None:
             return
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(self.patience)
+            self.process.wait(self.stop_seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
-    def last_words(self) -> str:
-        """The end of its log, for the error that says it did not start."""
+    def last_log_line(self) -> str:
+        """Return the last line of the log, for the error that says why the service did not start."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return lines[-1] if lines else "it wrote nothing"

@@ -31,7 +31,7 @@ from tests.deploy.compose import (
 
 SECRETS = ("PRODGEN_SECRET_KEY", "REDIS_PASSWORD", "PRODGEN_S3_ACCESS_KEY", "PRODGEN_S3_SECRET_KEY")
 SECRETS += ("FLOWER_BASIC_AUTH",)
-PYTHON = ("seed", "gateway", "worker", "training", "beat", "flower")
+PYTHON = ("seed", "gateway", "worker", "training", "maintenance", "beat", "flower")
 """The services that run this repository's code."""
 
 
@@ -130,7 +130,7 @@ def test_nothing_is_open_beyond_this_machine_unless_asked_for() -> None:
 
 def test_only_who_needs_the_store_reaches_its_unguarded_ports() -> None:
     reach = {name for name, service in services().items() if "store" in service["networks"]}
-    assert reach == {"s3", "seed", "gateway", "worker", "training"}
+    assert reach == {"s3", "seed", "gateway", "worker", "training", "maintenance"}
 
 
 def test_a_broken_process_can_neither_write_its_image_nor_become_root() -> None:
@@ -148,14 +148,14 @@ def test_every_queue_has_a_worker() -> None:
     from workers.app import app
 
     heard = set()
-    for name in ("worker", "training"):
+    for name in ("worker", "training", "maintenance"):
         words = command(services()[name])
         heard |= set(words[words.index("-Q") + 1].split(","))
     sent = {route["queue"] for route in app.conf.task_routes.values()} | {app.conf.task_default_queue}
     assert heard == sent
 
 
-@pytest.mark.parametrize("name", ["gateway", "worker", "training", "beat", "flower"])
+@pytest.mark.parametrize("name", ["gateway", "worker", "training", "maintenance", "beat", "flower"])
 def test_the_containers_run_what_the_demo_runs(name: str, tmp_path: Path) -> None:
     stack = Stack(Place(tmp_path), 8000, 5555, 1)
     (embedded,) = (s.command for s in stack.services if s.name in {name, f"{name}-1"})

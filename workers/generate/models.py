@@ -13,7 +13,7 @@ from prodgen.models import SavedModel, load_model
 from prodgen.registry import Version, fetch, resolve
 from prodgen.settings import settings
 from prodgen.storage import Store
-from prodgen.storage.cache import make_room
+from prodgen.storage.cache import evict
 
 log = logging.getLogger("prodgen.worker")
 
@@ -54,7 +54,7 @@ class ModelCache:
                 return model
             version = resolve(self._store, ref, tenant)
             model = load_model(fetch(self._store, version, self._folder), version.name, self._engine.device)
-            make_room(settings().cache_mb << 20, [self._folder])
+            evict(settings().cache_mb << 20, [self._folder])
             rate = max(self._engine.forward.tune(model).values())
             log.info("%s is loaded: %.0f images/s", ref, rate)
             with self._changing:

@@ -62,8 +62,6 @@ def warm_up(**_: Any) -> None:
     except Exception:  # a broken model fails its own orders, not the worker
         log.exception("the models in production were not loaded")
     threading.Thread(target=follow_promotions, args=(here,), name="promotions", daemon=True).start()
-    if here.settings.ready_file:
-        here.settings.ready_file.touch()
 
 
 @worker_shutting_down.connect

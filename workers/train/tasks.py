@@ -5,8 +5,8 @@ from typing import Any
 
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutting_down
 
-from prodgen.embedded.place import free_port
 from prodgen.errors import Unavailable
+from prodgen.ports import free_port
 from prodgen.runs.attempt import Attempt
 from workers.app import app
 from workers.doorbells import node_queue, ring, ring_node

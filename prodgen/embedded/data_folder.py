@@ -1,0 +1,72 @@
+"""The data folder of an embedded stack, and the secrets in it."""
+
+import fcntl
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from prodgen.errors import ProdgenError
+
+
+class DataFolder:
+    """The folder of one stack: store/, broker/, logs/, secrets.json and, while the stack is ready, ready.json.
+
+    Locks the folder until this process ends; raises ProdgenError while another stack runs on it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        try:
+            for name in ("store", "broker", "logs", "run"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            self._lock = (self.root / "run" / "lock").open("w")
+        except OSError as error:
+            raise ProdgenError(f"the data folder {root} cannot be made: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ProdgenError(
+                f"another `prodgen up` runs on the data folder {root}; choose another with --data-dir",
+                param="--data-dir",
+            ) from None
+        self.ready_file.unlink(missing_ok=True)  # of a stack that was killed
+
+    @property
+    def ready_file(self) -> Path:
+        """The file with the stack's addresses and API key; exists only while every service answers."""
+        return self.root / "ready.json"
+
+    def secret(self, name: str) -> str:
+        """Return a secret of this folder; the first call makes it at random."""
+        if (value := self.find_secret(name)) is None:
+            value = secrets.token_urlsafe(32)
+            self.set_secret(name, value)
+        return value
+
+    def find_secret(self, name: str) -> str | None:
+        """Return a secret, None if it is not set."""
+        return self._secrets().get(name)
+
+    def set_secret(self, name: str, value: str) -> None:
+        """Write a secret to secrets.json."""
+        write_private(self._secrets_file, {**self._secrets(), name: value})
+
+    @property
+    def _secrets_file(self) -> Path:
+        return self.root / "secrets.json"
+
+    def _secrets(self) -> dict[str, str]:
+        known: dict[str, str] = {}
+        if self._secrets_file.exists():
+            known = json.loads(self._secrets_file.read_text())
+        return known
+
+
+def write_private(path: Path, value: Any) -> None:
+    """Write JSON that only its owner may read; a crash leaves the old file or the new one."""
+    partial = path.with_suffix(".part")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(value, file, indent=2)
+    partial.replace(path)
