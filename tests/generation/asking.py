@@ -1,4 +1,4 @@
-"""Orders for tests."""
+"""Requests for images, and their pixels, for tests."""
 
 from collections.abc import Sequence
 
@@ -14,21 +14,21 @@ from prodgen.spec.image import ImageRequest, resolve
 
 
 def images(model: SavedModel, indices: Sequence[int], seed: int = 7, **attributes: str) -> list[ImageRequest]:
-    """What an order of ``indices`` resolves to."""
+    """The resolved images of an order at ``indices``."""
     return resolve(model.config.attributes, [ImageRequest(k, seed, k, attributes) for k in indices])
 
 
 def pixels(
     model: SavedModel, asked: Sequence[ImageRequest], finish: Finish | None = None, truncation: float = 1.0
 ) -> NDArray[np.uint8]:
-    """The images in one batch, with no engine: (N, H, W, C) bytes."""
+    """The pixels (N, H, W, C) of the images, made in one batch without an engine."""
     forward = Forward("cpu")
     outputs = forward(model, asked, [truncation] * len(asked))
     return forward.finish(model, outputs, finish or Finish(), asked)
 
 
 def request(model: SavedModel, count: int, seed: int = 7, **options: object) -> Request:
-    """An order of the first ``count`` images of a seed."""
+    """A request for the first ``count`` images of a seed."""
     return Request(model, images(model, range(count), seed), **options)
 
 
@@ -39,5 +39,5 @@ def worst(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
 
 
 def opened(files: Sequence[bytes]) -> NDArray[np.uint8]:
-    """Files -> (N, H, W, C) bytes."""
+    """The pixels (N, H, W, C) of the files."""
     return np.stack([decode(file) for file in files])

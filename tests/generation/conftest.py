@@ -10,13 +10,13 @@ from tests.toys import toy_model
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
-    """A grey model of 16 x 16 pixels; nobody may change it."""
+    """A grey model of 16 x 16 pixels; no test may change it."""
     return toy_model(tmp_path_factory.mktemp("models") / "toy")
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    """An engine of one test."""
+    """An engine for one test."""
     with Engine("cpu") as engine:
         yield engine
 

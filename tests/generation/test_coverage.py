@@ -1,4 +1,4 @@
-"""What a user would lose: a product that looks photographed on the background that was asked for."""
+"""What a user would lose: a product without a seam on the background that the order asks for."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ BLACK = torch.zeros(1, 1, 1, 1)
 
 
 def disc(colour: torch.Tensor, ground: torch.Tensor, side: int = 48, radius: float = 15.0) -> torch.Tensor:
-    """A product with a soft edge one pixel wide: its true coverage is known."""
+    """A product with a soft edge one pixel wide, so that its true coverage is known."""
     return coverage(side, radius) * colour + (1 - coverage(side, radius)) * ground
 
 
@@ -58,7 +58,7 @@ def test_dark_seams_and_folds_stay_in_the_product():
     assert alpha[..., :3, :].max() == 0.0
 
 
-def test_a_product_that_touches_the_border_is_not_eaten_from_there():
+def test_a_product_that_touches_the_border_is_whole_there():
     product = torch.full((1, 1, 16, 16), 0.0)
     product[..., 8:, :] = 0.6
     alpha = cut_out(product, BLACK)[:, -1]
@@ -72,19 +72,19 @@ def test_a_gap_at_the_border_stays_a_gap():
     assert cut_out(product, BLACK)[..., 15].max() == 0.0
 
 
-def test_noise_of_the_ground_leaves_no_trace():
+def test_noise_in_the_ground_disappears():
     noise = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.039
     for ground, x in ((BLACK, noise), (colour(1.0), 1 - noise)):
         assert cut_out(x, ground).abs().max() == 0.0
 
 
-def test_a_faint_speck_is_no_product():
+def test_a_faint_speck_is_not_a_product():
     x = torch.zeros(1, 1, 16, 16)
     x[..., 8, 8] = 0.06
     assert cut_out(x, BLACK)[:, -1].max() < 0.1
 
 
-def test_a_hair_of_difference_stays_a_hair():
+def test_a_small_difference_in_the_picture_stays_small():
     x = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     step = 1e-4 * torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
     change = (cut_out(x, BLACK) - cut_out((x + step).clamp(0, 1), BLACK)).abs().max()

@@ -28,7 +28,7 @@ def test_png_keeps_every_level(channels, mode):
 
 @pytest.mark.parametrize("format", ["jpeg", "webp"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_lossy_files_are_close_and_what_they_say_they_are(format, channels):
+def test_lossy_files_are_close_and_of_their_format(format, channels):
     data = encode(smooth(channels), format)
     image = Image.open(io.BytesIO(data))
     assert image.format == format.upper()
@@ -53,7 +53,7 @@ def test_jpeg_shows_white_through_what_is_transparent():
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"not an image", encode(smooth(1), "png")[:60]])
-def test_what_is_no_image_is_one_sentence(data):
+def test_data_that_is_not_an_image_is_refused_in_one_sentence(data):
     with pytest.raises(ProdgenError, match="not a complete image"):
         decode(data)
 
@@ -69,5 +69,5 @@ def test_a_sheet_shows_every_image_on_white_with_room_for_its_label():
     assert sheet.getpixel((6 + 48, 6 + 48)) == (255, 255, 255)
 
 
-def test_a_sheet_of_nothing_is_a_sheet():
+def test_a_sheet_without_images_is_a_sheet():
     assert contact_sheet([], []).width > 0

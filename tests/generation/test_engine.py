@@ -1,4 +1,4 @@
-"""What a user would lose: images of their own, a place in the queue, or all to one bad request."""
+"""What a user would lose: their own images, their turn, or everything to another caller's bad request."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from tests.toys import toy_model
 
 
 class Watched(Forward):
-    """Writes down the seeds of each batch, and holds the device until it is let go."""
+    """Records the seeds of each batch, and blocks the device until the gate opens."""
 
     def __init__(self, batch: int) -> None:
         super().__init__("cpu")
@@ -40,7 +40,7 @@ class Watched(Forward):
 
 @pytest.fixture
 def held(engine: Engine) -> Iterator[Callable[[int, Request], tuple[Watched, Response]]]:
-    """An engine whose device is held in the first batch of a first request."""
+    """An engine whose device is blocked in the first batch of its first request."""
     forwards = []
 
     def hold(batch: int, first: Request) -> tuple[Watched, Response]:
@@ -56,7 +56,7 @@ def held(engine: Engine) -> Iterator[Callable[[int, Request], tuple[Watched, Res
 
 
 def seeds(batches: Sequence[Sequence[int]]) -> list[dict[int, int]]:
-    """How many images of each seed a batch has."""
+    """The number of images of each seed in each batch."""
     return [{seed: batch.count(seed) for seed in batch} for batch in batches]
 
 
@@ -95,16 +95,16 @@ def test_callers_share_a_batch(held, engine, toy):
     assert seeds(forward.batches) == [{1: 1}, {2: 3, 3: 3, 4: 2}, {4: 1}]
 
 
-def test_a_hurried_request_goes_first_at_the_next_batch(held, engine, toy):
+def test_a_request_of_higher_priority_goes_first_at_the_next_batch(held, engine, toy):
     forward, bulk = held(4, request(toy, 12, seed=1))
-    hurried = engine.submit(request(toy, 3, seed=2, priority=1))
+    urgent = engine.submit(request(toy, 3, seed=2, priority=1))
     forward.gate.set()
-    assert len(list(hurried)) == 3
+    assert len(list(urgent)) == 3
     assert len(list(bulk)) == 12
     assert seeds(forward.batches) == [{1: 4}, {2: 3, 1: 1}, {1: 4}, {1: 3}]
 
 
-def test_a_small_request_does_not_wait_for_a_huge_one_of_its_own_rank(held, engine, toy):
+def test_a_small_request_does_not_wait_for_a_huge_one_of_the_same_priority(held, engine, toy):
     forward, huge = held(4, request(toy, 16, seed=1))
     small = [engine.submit(request(toy, 5, seed=seed)) for seed in (2, 3)]
     forward.gate.set()
@@ -124,7 +124,7 @@ def test_two_models_take_turns(held, engine, toy, folder):
     assert seeds(forward.batches)[:3] == [{1: 4}, {1: 4}, {2: 4}]
 
 
-def test_what_is_cancelled_is_not_made(held, engine, toy):
+def test_cancelled_images_are_not_made(held, engine, toy):
     forward, bulk = held(4, request(toy, 1000, seed=1))
     waiting = engine.submit(request(toy, 1000, seed=2))
     waiting.cancel()
@@ -138,7 +138,7 @@ def test_what_is_cancelled_is_not_made(held, engine, toy):
     assert seeds(forward.batches) == [{1: 4}, {3: 2}]
 
 
-def test_a_caller_who_waits_hears_of_the_cancel(held, engine, toy):
+def test_a_waiting_caller_gets_the_cancellation(held, engine, toy):
     _, bulk = held(4, request(toy, 8, seed=1))
     with ThreadPoolExecutor(1) as caller:
         waiting = caller.submit(list, bulk)
@@ -147,7 +147,7 @@ def test_a_caller_who_waits_hears_of_the_cancel(held, engine, toy):
             waiting.result(30)
 
 
-def test_whoever_stops_looking_stops_the_work(held, engine, toy):
+def test_a_caller_who_stops_iterating_stops_the_work(held, engine, toy):
     forward, bulk = held(4, request(toy, 1000, seed=1))
     forward.gate.set()
     assert len(list(islice(bulk, 6))) == 6
@@ -183,7 +183,7 @@ def test_a_bad_request_fails_alone(held, engine, toy):
 
 
 @pytest.mark.parametrize("options", [{"format": "bmp2"}, {"finish": "not a finish"}])
-def test_what_fails_after_the_network_fails_alone(held, engine, toy, options):
+def test_a_request_that_fails_after_the_network_fails_alone(held, engine, toy, options):
     forward, first = held(8, request(toy, 1, seed=1))
     bad = Request(toy, images(toy, range(2), 2))
     for name, value in options.items():
@@ -198,7 +198,7 @@ def test_what_fails_after_the_network_fails_alone(held, engine, toy, options):
     assert len(list(first)) == 1
 
 
-def test_closing_makes_what_is_queued(toy):
+def test_closing_makes_the_queued_images(toy):
     engine = Engine("cpu")
     responses = [engine.submit(request(toy, 40, seed=seed)) for seed in range(3)]
     engine.close()
@@ -214,7 +214,7 @@ def test_an_idle_engine_closes():
         pass
 
 
-def test_a_request_for_nothing_ends_at_once(engine, toy):
+def test_a_request_without_images_ends_at_once(engine, toy):
     assert list(engine.submit(request(toy, 0))) == []
 
 
@@ -223,7 +223,7 @@ def test_a_caller_who_does_not_take_images_does_not_fill_the_memory(engine, toy,
     engine.forward = forward = Watched(4)
     forward.gate.set()
     slow = engine.submit(request(toy, 30, seed=1))
-    for seed in range(2, 8):  # by the last of these, nothing but the bound has held the first one back
+    for seed in range(2, 8):  # by the last one, only the bound can have held the first request back
         assert len(list(engine.submit(request(toy, 4, seed=seed)))) == 4
     assert sum(batch.count(1) for batch in forward.batches) == 10
     assert worst(opened(list(slow)), pixels(toy, slow.request.images)) <= 1

@@ -1,4 +1,4 @@
-"""What a user would lose: the size, the ground and the variations that were asked for."""
+"""What a user would lose: the size, the background and the variations that the order asks for."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ CENTRE = (SIDE - 1) / 2
 def finished(
     x: torch.Tensor, finish: Finish, ground: str = "#000000", seed: int = 7, first: int = 0
 ) -> NDArray[np.int64]:
-    """Pictures in [0, 1] -> levels (N, H, W, C)."""
+    """x: (N, C, H, W) in [0, 1] -> finished levels (N, H, W, C)."""
     draws = range(first, first + len(x))
     made = apply_finish(x * 2 - 1, finish, ground, [seed] * len(x), draws)
     assert made.dtype == torch.uint8
@@ -30,7 +30,7 @@ def finished(
 
 
 def drawn(count: int, seed: int = 7) -> NDArray[np.float64]:
-    """The numbers that the first ``count`` images of a seed are varied by."""
+    """The random numbers (count, 16) that vary the first images of a seed."""
     return uniforms([seed] * count, range(count), 16, Stream.AUGMENTATION, [0] * count)
 
 
@@ -51,20 +51,20 @@ def centres(made: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def patch(value: float = 0.5, channels: int = 1, count: int = 8) -> torch.Tensor:
-    """A product with some shape to it, away from the border."""
+    """A shaded product, away from the border."""
     x = torch.zeros(count, channels, SIDE, SIDE)
     ramp = torch.linspace(0.6, 1.4, 21)
     x[..., 10:31, 10:31] = value * ramp
     return x
 
 
-def test_asked_for_nothing_the_pixels_are_the_networks_own():
+def test_without_a_finish_the_pixels_are_the_networks_own():
     levels = torch.arange(256).view(1, 1, 16, 16)
     assert np.array_equal(finished(levels / 255, Finish())[0, ..., 0], levels[0, 0].numpy())
 
 
 @pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason=f"the data set is not at {FASHION_MNIST}")
-def test_asked_for_nothing_the_format_is_the_data_sets_own():
+def test_without_a_finish_the_format_is_the_data_sets_own():
     pictures = load_idx(FASHION_MNIST, split="test").images[:50]
     made = finished(torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255, Finish())
     assert made.shape == (50, 28, 28, 1)
@@ -121,18 +121,18 @@ def test_a_grey_product_stays_grey_on_a_coloured_ground():
     assert (inside.max(-1) == inside.min(-1)).all()
 
 
-# Networks of four channels give premultiplied colour and coverage.
+# A network of four channels gives premultiplied colour and coverage.
 
 
 def glass() -> torch.Tensor:
-    """Red, half transparent, on nothing."""
+    """A half transparent red square before a transparent ground."""
     x = torch.zeros(1, 4, 16, 16)
     x[:, 0, 4:12, 4:12] = 0.5
     x[:, 3, 4:12, 4:12] = 0.5
     return x
 
 
-def test_transparency_is_kept_with_the_colour_whole():
+def test_transparency_is_kept_and_colour_is_not_premultiplied():
     made = finished(glass(), Finish())
     assert made.shape == (1, 16, 16, 4)
     assert made[0, 8, 8].tolist() == [255, 0, 0, 128]
@@ -146,7 +146,7 @@ def test_transparency_shows_the_background_asked_for():
     assert made[0, 0, 0].tolist() == [255, 255, 255]
 
 
-# Variations: one at a time, each against the numbers that the image's own stream gives.
+# Each variation alone, compared with the numbers of the image's own stream.
 
 
 def test_flip_mirrors_as_often_as_asked():
@@ -221,7 +221,7 @@ def test_contrast_spreads_the_product_about_its_mean_and_leaves_the_ground(groun
     assert (made[:, :8] == plain[:, :8]).all()
 
 
-def test_what_a_turn_uncovers_is_the_ground():
+def test_a_rotation_uncovers_the_ground():
     turn = Augment(rotation=180)
     x = 1 - patch(0.4, channels=3)
     assert (finished(x, Finish(augment=turn), "#ffffff")[:, [0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
@@ -229,7 +229,7 @@ def test_what_a_turn_uncovers_is_the_ground():
     assert (made[:, [0, 0, -1, -1], [0, -1, 0, -1]] == [192, 57, 43]).all()
 
 
-def test_a_strength_of_nothing_changes_nothing():
+def test_a_strength_of_zero_changes_nothing():
     nothing = Augment(flip=0.0, brightness=0.0)
     assert worst(finished(patch(), Finish(augment=nothing)), finished(patch(), Finish())) == 0
 
@@ -255,7 +255,7 @@ def test_variations_are_the_same_in_any_batch(cuts: Sequence[int]):
     assert worst(np.concatenate(parts), whole) <= 1
 
 
-def test_images_are_varied_each_in_its_own_way():
+def test_each_image_is_varied_in_its_own_way():
     made = finished(patch(count=12), Finish(augment=ALL))
     assert len({image.tobytes() for image in made}) == 12
     assert worst(finished(patch(count=12), Finish(augment=ALL), seed=8), made) > 20

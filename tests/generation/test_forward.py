@@ -38,7 +38,7 @@ def test_pixels_agree_within_a_level_whatever_the_batch_and_the_memory_format(fo
         assert worst(got, expected) <= 1, how
 
 
-def test_an_image_does_not_see_the_others_of_its_batch(toy):
+def test_an_image_does_not_depend_on_the_rest_of_its_batch(toy):
     asked = images(toy, range(16))
     others = images(toy, range(1000, 1016), seed=3, category="dress")
     forward = Forward("cpu")
@@ -50,7 +50,7 @@ def test_an_image_does_not_see_the_others_of_its_batch(toy):
         assert worst(forward.finish(toy, alike[part], EVERYTHING, asked[part]), whole[part]) <= 1
 
 
-def test_the_global_random_state_is_neither_read_nor_moved(toy):
+def test_the_global_random_state_is_neither_read_nor_changed(toy):
     made = []
     for seed in (1, 2):
         torch.manual_seed(seed)
@@ -64,7 +64,7 @@ def test_the_global_random_state_is_neither_read_nor_moved(toy):
     assert np.array_equal(*made)
 
 
-def test_tuning_moves_no_random_state(toy):
+def test_tuning_does_not_change_the_random_state(toy):
     before = torch.get_rng_state()
     Forward("cpu").tune(toy, seconds=0.0)
     assert torch.equal(torch.get_rng_state(), before)
@@ -75,7 +75,7 @@ def test_the_same_pass_twice_gives_the_same_bytes(toy):
     assert np.array_equal(pixels(toy, asked, EVERYTHING), pixels(toy, asked, EVERYTHING))
 
 
-def test_truncation_pulls_towards_the_mean_and_is_each_images_own(toy):
+def test_truncation_pulls_each_image_towards_the_mean_by_its_own_factor(toy):
     asked = images(toy, range(32), category="bag", pattern="plain")
     forward = Forward("cpu")
     free, near = (forward(toy, asked, [t] * 32) for t in (1.0, 0.1))
@@ -85,7 +85,7 @@ def test_truncation_pulls_towards_the_mean_and_is_each_images_own(toy):
     assert torch.equal(mixed[1::2], near[1::2])
 
 
-def test_another_attempt_is_another_image_of_the_same_kind(toy):
+def test_another_attempt_is_another_image_of_the_same_attributes(toy):
     [image] = images(toy, [5])
     again = type(image)(image.index, image.seed, image.draw, image.attributes, attempt=1)
     assert worst(pixels(toy, [image]), pixels(toy, [again])) > 20
@@ -118,7 +118,7 @@ def table(**rates: list[float]) -> dict[tuple[str, int], float]:
     ],
     ids=["peak", "contiguous", "slow", "fast"],
 )
-def test_tuning_keeps_the_fastest_that_lets_others_in_soon(folder, rates, best, tried):
+def test_tuning_chooses_the_fastest_batch_that_does_not_block_the_device_for_long(folder, rates, best, tried):
     model = toy_model(folder)
     forward = Clockwork(rates)
     measured = forward.tune(model)

@@ -1,4 +1,4 @@
-"""What a user would lose: images from Python with three lines and no service."""
+"""What a user would lose: images from three lines of Python, without a service."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ def test_the_finish_and_the_format_are_those_of_a_job(pipeline):
     assert made.manifest[0].file == "000000000.jpg"
 
 
-def test_images_are_what_they_are_however_many_are_ordered_and_taken(pipeline, monkeypatch):
+def test_images_do_not_depend_on_how_many_are_ordered(pipeline, monkeypatch):
     few = pipeline(count=5, seed=3)
     monkeypatch.setattr("prodgen.pipeline._CHUNK", 7)
     many = pipeline(count=40, seed=3)
@@ -51,7 +51,7 @@ def test_images_are_what_they_are_however_many_are_ordered_and_taken(pipeline, m
     assert worst(np.stack(few.images), np.stack(many.images[:5])) <= 1
 
 
-def test_a_large_order_is_tuned_for_once(pipeline, monkeypatch):
+def test_a_large_order_tunes_the_model_once(pipeline, monkeypatch):
     tuned = []
     monkeypatch.setattr(pipeline.engine.forward, "tune", lambda model: tuned.append(model))
     monkeypatch.setattr("prodgen.pipeline._WORTH_TUNING", 10)
@@ -60,7 +60,7 @@ def test_a_large_order_is_tuned_for_once(pipeline, monkeypatch):
     assert len(tuned) == 1
 
 
-def test_whoever_stops_looking_stops_the_work(pipeline, monkeypatch):
+def test_a_caller_who_stops_iterating_stops_the_work(pipeline, monkeypatch):
     monkeypatch.setattr("prodgen.pipeline._CHUNK", 8)
     monkeypatch.setattr(request_module, "MAX_AHEAD", 8 * 16 * 16)
     submitted = []
@@ -86,13 +86,13 @@ def test_whoever_stops_looking_stops_the_work(pipeline, monkeypatch):
         ({"output": {"format": "bmp"}}, "output.format must be"),
     ],
 )
-def test_what_cannot_be_made_is_one_sentence(pipeline, options, words):
+def test_an_order_that_cannot_be_made_is_refused_in_one_sentence(pipeline, options, words):
     with pytest.raises(ProdgenError, match=words) as refused:
         pipeline(**options)
     assert "\n" not in str(refused.value)
 
 
-def test_nothing_is_left_running(folder):
+def test_no_thread_is_left_running(folder):
     before = set(threading.enumerate())
     with Pipeline.from_pretrained(toy_folder(folder), device="cpu") as pipeline:
         pipeline(count=2)

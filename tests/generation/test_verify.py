@@ -42,7 +42,7 @@ def faults(lines, files, model, engine) -> dict[int, str]:
 
 
 @pytest.mark.parametrize("options", FINISHES.values(), ids=FINISHES)
-def test_what_was_made_verifies(engine, toy, options):
+def test_generated_images_verify(engine, toy, options):
     lines, files = delivered(engine, toy, **options)
     assert faults(lines, files, toy, engine) == {}
     assert faults(lines[::-1], files, toy, engine) == {}
@@ -76,7 +76,7 @@ def test_a_changed_file_is_found_even_if_one_bit(engine, toy, options):
 
 
 def forged(lines, files, at: int, data: bytes) -> tuple[list[ManifestLine], dict[str, bytes]]:
-    """Another file in an image's place, and a manifest that vouches for it."""
+    """Replace an image by another file, with the digest of that file in the manifest."""
     asked = lines[at].model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
     return [*lines[:at], asked, *lines[at + 1 :]], {**files, asked.file: data}
 
@@ -153,8 +153,8 @@ def test_a_model_with_transparency_verifies(engine, folder):
         assert faults(lines, files, model, engine) == {}
 
 
-def test_images_of_a_trained_model_say_whose_they_are_and_verify_with_its_folder(tmp_path):
-    """As its user goes about it, with the model that a run has left."""
+def test_images_of_a_trained_model_name_it_and_verify_with_its_folder(tmp_path):
+    """By the commands that a user gives, with a model folder as training writes it."""
     model = toy_folder(tmp_path / "shop" / "model")
     here = {"environment": clean_environment()}
     made = run_prodgen("generate", model, "--count", 2, "--out", tmp_path / "out", "--json", **here)
