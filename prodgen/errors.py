@@ -1,8 +1,8 @@
-"""The errors that people see: one clear sentence each."""
+"""The errors that people see, each one clear sentence."""
 
 
 class ProdgenError(Exception):
-    """What was asked cannot be done; ``str(error)`` is the sentence that the user reads.
+    """The request cannot be carried out; ``str(error)`` is the sentence that the user reads.
 
     ``code`` names the kind for programs, ``param`` the input at fault (``attributes.category``, ``row 7``).
     """
@@ -15,19 +15,19 @@ class ProdgenError(Exception):
 
 
 class NotFound(ProdgenError):
-    """The named thing does not exist, or belongs to somebody else."""
+    """The named thing does not exist, or belongs to another tenant."""
 
     code = "not_found"
 
 
 class Conflict(ProdgenError):
-    """The request contradicts something already recorded."""
+    """The request contradicts something that is already recorded."""
 
     code = "conflict"
 
 
 class Interrupted(ProdgenError):
-    """Something outside ended the work; begun again, it may come to its end."""
+    """The work was stopped from outside; a new try may complete it."""
 
     code = "interrupted"
 

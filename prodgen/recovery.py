@@ -20,8 +20,7 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.roster import Roster
 from prodgen.runs.ending import restore_runs
 from prodgen.storage import keys
-from prodgen.storage.base import Store
-from prodgen.storage.folders import folders
+from prodgen.storage.base import Store, list_folders
 from prodgen.tenants import tenant_weight
 
 log = logging.getLogger(__name__)
@@ -104,8 +103,8 @@ def _log_broken_job(tenant: str, job: str) -> Iterator[None]:
 
 def _jobs(store: Store) -> Iterator[tuple[str, str]]:
     """Yield the tenant and the id of every job in the store."""
-    for tenant in folders(store, keys.TENANTS):
-        for job in folders(store, keys.jobs(tenant)):
+    for tenant in list_folders(store, keys.TENANTS):
+        for job in list_folders(store, keys.jobs(tenant)):
             yield tenant, job
 
 

@@ -13,7 +13,7 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.cache import mark_used
-from prodgen.storage.whole import move_into_place
+from prodgen.storage.download import move_into_place
 
 DOWNLOADS = 8
 
@@ -26,7 +26,7 @@ def fetch_dataset(store: Store, dataset: Dataset, cache: Path, progress: Progres
 
     Every chunk is held against its sha256; one that does not match, or is gone, raises ProdgenError. The
     folder is called by the digest of its whole content, so any number of processes, tenants and names may
-    share the cache; `make_room` bounds it. One that lost something is fetched again.
+    share the cache; `evict` bounds it. One that lost something is fetched again.
     """
     target = cache / dataset.listing
     try:

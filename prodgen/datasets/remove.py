@@ -71,7 +71,7 @@ def _set_aside(
     check(going)
     for dataset in going:
         store.put(_note(dataset), dataset.model_dump_json().encode(), "application/json")
-        judges = keys.judge(tenant, dataset.name, f"{dataset.version}-").removesuffix(".safetensors")
+        judges = f"{keys.judges(tenant, dataset.name)}{dataset.version}-"
         store.delete([info.key for info in store.list(judges)])
     store.delete([info.key for info in found])
     return [*{dataset.version: dataset for dataset in [*left, *going]}.values()]

@@ -11,14 +11,14 @@ from prodgen.registry.versions import Version
 from prodgen.spec.model_config import DISCRIMINATOR, digest
 from prodgen.storage.base import Store
 from prodgen.storage.cache import mark_used
-from prodgen.storage.whole import download, move_into_place
+from prodgen.storage.download import download, move_into_place
 
 
 def fetch(store: Store, version: Version, cache: Path) -> Path:
     """The folder under ``cache`` with the version's config and weights, downloaded unless it is there.
 
     What does not match the version's digest is never handed out: a broken copy in the cache is fetched again,
-    a broken original raises ProdgenError. Any number of processes may share the cache; `make_room` bounds it.
+    a broken original raises ProdgenError. Any number of processes may share the cache; `evict` bounds it.
     """
     target = cache / f"{version.name}-{version.version}"
     mark_used(target)

@@ -1,4 +1,4 @@
-"""The object store: the truth that survives everything else."""
+"""The object store, from which everything else can be rebuilt."""
 
 from prodgen.storage.base import ObjectInfo, Store
 from prodgen.storage.connect import connect

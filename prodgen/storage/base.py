@@ -1,4 +1,4 @@
-"""What prodgen asks of an object store."""
+"""The protocol of an object store, and the rules for keys."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from prodgen.errors import ProdgenError
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """An object without its content; ``size`` in bytes, ``modified`` with its time zone."""
+    """An object without its content: ``size`` in bytes, ``modified`` with a time zone."""
 
     key: str
     size: int
@@ -21,40 +21,43 @@ class ObjectInfo:
 class Store(Protocol):
     """Objects under slash-separated keys (see `check_key`; no key may be the folder of another).
 
-    Every method is safe to call from many threads.
-    A read of what does not exist raises `prodgen.errors.NotFound`; a store that does not answer, or refuses
-    the credentials, raises `prodgen.errors.Unavailable` after its retries.
+    Every method may be called from many threads. Reading an object that does not exist raises NotFound. A
+    store that does not answer, or refuses the credentials, raises Unavailable after its retries.
     """
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
-        """Store ``data`` whole or not at all, durably, in place of whatever was there."""
+        """Store ``data`` durably, in one step, replacing the object if it exists."""
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        """`put` of a file of any size."""
+        """Store a file of any size, as `put` does."""
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        """The object's bytes from ``offset``; all that follow, or at most ``length`` of them."""
+        """Return the object's bytes from ``offset`` to the end, or at most ``length`` of them."""
 
     def stat(self, key: str) -> ObjectInfo:
-        """Size and age of one object."""
+        """Return the size and the modification time of one object."""
 
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
-        """The objects whose keys start with ``prefix`` and sort after ``after``, in key order."""
+        """Yield the objects whose keys start with ``prefix`` and sort after ``after``, in key order."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; one that is not there is no error."""
+        """Remove objects; keys of no object are ignored."""
 
     def link(self, key: str, seconds: int, file_name: str) -> str:
-        """A URL by which anyone may download the object, as ``file_name``, for so many seconds."""
+        """Return a URL from which anyone may download the object as ``file_name`` for ``seconds``.
+
+        Raises ProdgenError for objects that belong neither to a tenant nor to the shared models.
+        """
 
     def check(self) -> None:
-        """Return if the store answers and accepts the credentials; else raise Unavailable."""
+        """Raise Unavailable unless the store answers and accepts the credentials."""
 
 
 def check_key(key: str) -> str:
-    """``key`` itself if every store can keep it and it leads nowhere else; raises ProdgenError otherwise.
+    """Return ``key`` if it is valid in every kind of store; raises ProdgenError otherwise.
 
-    At most 1024 bytes of printable UTF-8; between slashes, 1 to 255 bytes that don't begin with a dot.
+    A valid key has at most 1024 bytes of printable UTF-8 without backslashes. Each part between slashes has
+    1 to 255 bytes and does not begin with a dot, so that no key leads out of the store's folder.
     """
     if key.isprintable() and "\\" not in key and len(key.encode()) <= 1024:
         parts = key.split("/")
@@ -64,6 +67,16 @@ def check_key(key: str) -> str:
 
 
 def check_prefix(prefix: str) -> str:
-    """``prefix`` itself if it is empty or the beginning of a valid key; raises ProdgenError otherwise."""
+    """Return ``prefix`` if it is empty or the beginning of a valid key; raises ProdgenError otherwise."""
     check_key(prefix + "x")
     return prefix
+
+
+def list_folders(store: Store, prefix: str) -> Iterator[str]:
+    """Yield the names of the folders directly below ``prefix`` ("" or "…/"); one request a folder."""
+    after = ""
+    while (info := next(iter(store.list(prefix, after)), None)) is not None:
+        name, slash, _ = info.key.removeprefix(prefix).partition("/")
+        if slash:
+            yield name
+        after = prefix + name + ("0" if slash else "")  # "0" is the character after "/"

@@ -1,4 +1,7 @@
-"""Folders that can be fetched again, kept within a budget of bytes: those used least recently go first."""
+"""A cache on disk: folders that can be fetched again, evicted in the order of their last use.
+
+The modification time of a folder is the time of its last use. Any number of processes may share a cache.
+"""
 
 import os
 import re
@@ -10,44 +13,47 @@ from contextlib import suppress
 from pathlib import Path
 
 RECENT = 3600.0
-"""Seconds for which a folder stays after its last use: whoever fetched it may not have opened it yet."""
+"""Seconds after its last use in which a folder is not evicted: it may not have been opened yet."""
 ABANDONED = 86_400.0
-"""Seconds after which nobody is at work any more on what is half fetched or half removed."""
+"""Seconds after which a partial folder belongs to no live process any more."""
 
-_USES = "uses"
+_PINS = "uses"
 _FETCHED = re.compile(r"(.+-)?[0-9a-f]{12}([0-9a-f]{52})?")
-"""The names of fetched folders end in a digest; whatever else lies beside them is not to be removed."""
+"""Names of fetched folders end in a digest; nothing else in a cache is evicted."""
 
 
 def mark_used(folder: Path) -> None:
-    """Say that a folder is used now. Said before one looks whether all is there, it cannot go after that."""
-    with suppress(OSError):  # there is none, or it is another user's
+    """Set the folder's last use to now. Call it before checking that the folder is complete.
+
+    An eviction cannot then remove the folder between the check and its use.
+    """
+    with suppress(OSError):  # the folder is missing, or belongs to another user
         os.utime(folder)
 
 
-def hold(user: Path, folder: Path) -> None:
-    """Let a fetched folder stay for as long as the folder ``user`` does, which gets a link to it."""
-    (user / _USES).mkdir(exist_ok=True)
+def pin(user: Path, folder: Path) -> None:
+    """Keep a fetched folder for as long as the folder ``user`` exists, by a link in ``user``."""
+    (user / _PINS).mkdir(exist_ok=True)
     with suppress(FileExistsError):
-        (user / _USES / folder.name).symlink_to(folder.resolve())
+        (user / _PINS / folder.name).symlink_to(folder.resolve())
 
 
-def held(users: Path) -> list[Path]:
-    """What the folders in ``users`` `hold`."""
+def pinned(users: Path) -> list[Path]:
+    """Return the folders that any folder in ``users`` has pinned."""
     links = list[Path]()
     for user in users.iterdir():
-        with suppress(OSError):  # it holds nothing, or goes in this very moment
-            links += (user / _USES).iterdir()
+        with suppress(OSError):  # it has pinned nothing, or is being removed
+            links += (user / _PINS).iterdir()
     return links
 
 
-def make_room(budget: int, caches: Iterable[Path], in_use: Iterable[Path] = ()) -> None:
+def evict(budget: int, caches: Iterable[Path], keep: Iterable[Path] = ()) -> None:
     """Remove fetched folders until those of all ``caches`` together have at most ``budget`` bytes.
 
-    What was used within the hour stays, and so does what is ``in_use``, whatever it takes. Any number of
-    processes may share the caches, and do this at once.
+    The least recently used folders go first. Folders used within the last hour, and those in ``keep``, stay
+    even if they exceed the budget. Partial folders of dead processes are removed too.
     """
-    caches, busy = list(caches), {path.resolve() for path in in_use}
+    caches, kept = list(caches), {path.resolve() for path in keep}
     for partial in (p for cache in caches for p in cache.glob(".partial-*")):
         if time.time() - _last_use(partial) > ABANDONED:
             shutil.rmtree(partial, ignore_errors=True)
@@ -55,7 +61,7 @@ def make_room(budget: int, caches: Iterable[Path], in_use: Iterable[Path] = ()) 
     sizes = {folder: _size(folder) for folder in folders}
     excess = sum(sizes.values()) - budget
     for folder in folders:
-        if excess > 0 and folder.resolve() not in busy and _remove(folder):
+        if excess > 0 and folder.resolve() not in kept and _remove(folder):
             excess -= sizes[folder]
 
 
@@ -66,15 +72,14 @@ def _fetched(caches: Iterable[Path]) -> Iterator[Path]:
 
 
 def _last_use(folder: Path) -> float:
-    """0 if it has gone."""
     try:
         return folder.stat().st_mtime
-    except OSError:
+    except OSError:  # another process has removed it
         return 0.0
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files, leaving out what goes meanwhile."""
+    """Return the bytes of all files in the folder, without those that are removed meanwhile."""
     size = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -84,19 +89,22 @@ def _size(folder: Path) -> int:
 
 
 def _remove(folder: Path) -> bool:
-    """Whether it is gone: at once for all others, since they never see half of it."""
+    """Remove the folder unless it was used recently; return whether it is gone.
+
+    It is renamed first, so that no other process sees half of it.
+    """
     if _is_recent(folder):
         return False
-    aside = folder.with_name(f".partial-{secrets.token_hex(8)}")
+    partial = folder.with_name(f".partial-{secrets.token_hex(8)}")
     try:
-        folder.rename(aside)
-    except OSError:  # it cannot be moved, or another process was faster
+        folder.rename(partial)
+    except OSError:  # it cannot be renamed, or another process has removed it
         return not folder.exists()
-    if _is_recent(aside):  # it was marked in this very moment, by somebody who saw it whole
+    if _is_recent(partial):  # another process marked it just before the rename
         with suppress(OSError):
-            aside.rename(folder)
+            partial.rename(folder)
             return False
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
     return True
 
 

@@ -1,4 +1,4 @@
-"""From a URL to a store."""
+"""Connect to the store of a deployment."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from prodgen.storage.local import LocalStore
 
 
 def connect(settings: Settings) -> Store:
-    """The store that ``settings.store_url`` names; one a process, since connections do not survive a fork."""
+    """Return the store that ``settings.store_url`` names. Connections do not survive a fork."""
     scheme, separator, place = settings.store_url.partition("://")
     if separator and place and scheme == "file":
         return LocalStore(Path(place), settings.secret_key.get_secret_value(), settings.public_url)

@@ -1,4 +1,4 @@
-"""The object store of one machine: a directory."""
+"""An object store in a directory, for one machine."""
 
 import os
 import shutil
@@ -15,45 +15,46 @@ from prodgen.errors import Conflict, NotFound, Unavailable
 from prodgen.storage.base import ObjectInfo, check_key, check_prefix
 from prodgen.storage.links import sign
 
-_UNFINISHED = ".unfinished"  # no key begins with a dot
-_UNFINISHED_SECONDS = 24 * 3600
+_PARTIAL = ".unfinished"
+"""The folder of files that are being written; no part of a key begins with a dot."""
+_ABANDONED_SECONDS = 24 * 3600
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class LocalStore:
-    """Objects as plain files under ``root``; many processes of one machine may share it.
+    """Objects as plain files under ``root``, which many processes of one machine may share.
 
-    A file is written aside, flushed to the disk and renamed, so that a reader sees the old object or the new
-    one and a crash leaves one of them. Links lead to the gateway, signed with ``secret``. Content types are
-    not kept: the key's ending tells. A key can't be the folder of another (raises Conflict).
+    Each file is written elsewhere, flushed to the disk and renamed, so readers and crashes see the old object
+    or the new one, never a part. Links lead to the gateway and are signed with ``secret``. Content types are
+    not stored. A key that would be the folder of another key raises Conflict.
     """
 
     def __init__(self, root: Path, secret: str, public_url: str) -> None:
         self._root = os.path.abspath(root)
-        self._aside = os.path.join(self._root, _UNFINISHED)
+        self._partial = os.path.join(self._root, _PARTIAL)
         self._secret = secret
         self._public_url = public_url
-        with self._plainly():
-            os.makedirs(self._aside, exist_ok=True)
-            self._sweep()
+        with self._translate_errors():
+            os.makedirs(self._partial, exist_ok=True)
+            self._remove_abandoned()
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
-        with self._replacing(key) as file:
+        with self._writing(key) as file:
             file.write(data)
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        with open(path, "rb") as source, self._replacing(key) as file:
+        with open(path, "rb") as source, self._writing(key) as file:
             shutil.copyfileobj(source, file, 1 << 20)
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         path = self._path(key)
-        with self._plainly(absent=key), open(path, "rb") as file:
+        with self._translate_errors(reading=key), open(path, "rb") as file:
             file.seek(offset)
             return file.read(-1 if length is None else length)
 
     def stat(self, key: str) -> ObjectInfo:
         path = self._path(key)
-        with self._plainly(absent=key):
+        with self._translate_errors(reading=key):
             status = os.stat(path)
             if not S_ISREG(status.st_mode):
                 raise IsADirectoryError
@@ -61,14 +62,14 @@ class LocalStore:
 
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         check_prefix(prefix)
-        with self._plainly():
+        with self._translate_errors():
             yield from self._walk(prefix[: prefix.rfind("/") + 1], prefix, after)
 
     def delete(self, keys: Iterable[str]) -> None:
         folders = set()
         for key in keys:
             path = self._path(key)
-            with self._plainly(), suppress(*_NO_FILE):
+            with self._translate_errors(), suppress(*_NO_FILE):
                 os.unlink(path)
                 folders.add(os.path.dirname(path))
         for folder in sorted(folders, reverse=True):
@@ -78,8 +79,8 @@ class LocalStore:
         return sign(self._secret, self._public_url, key, seconds, file_name)
 
     def check(self) -> None:
-        with self._plainly():
-            probe = os.path.join(self._aside, uuid.uuid4().hex)
+        with self._translate_errors():
+            probe = os.path.join(self._partial, uuid.uuid4().hex)
             with open(probe, "xb"):
                 os.unlink(probe)
 
@@ -87,32 +88,32 @@ class LocalStore:
         return os.path.join(self._root, check_key(key))
 
     @contextmanager
-    def _replacing(self, key: str) -> Iterator[BinaryIO]:
-        """A file to write; afterwards it is the object ``key``, for good, unless writing failed."""
+    def _writing(self, key: str) -> Iterator[BinaryIO]:
+        """Open a file to write; if no error is raised, it then replaces the object ``key`` durably."""
         path = self._path(key)
-        aside = os.path.join(self._aside, uuid.uuid4().hex)
-        with self._plainly(blocked=key):
+        partial = os.path.join(self._partial, uuid.uuid4().hex)
+        with self._translate_errors(writing=key):
             try:
-                with open(aside, "xb") as file:
+                with open(partial, "xb") as file:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
-                self._rename(aside, path)
+                self._rename(partial, path)
             except BaseException:
                 with suppress(OSError):
-                    os.unlink(aside)
+                    os.unlink(partial)
                 raise
 
-    def _rename(self, aside: str, path: str) -> None:
+    def _rename(self, partial: str, path: str) -> None:
         folder = os.path.dirname(path)
-        for _ in range(9):  # `delete` may remove an empty folder under our feet
+        for _ in range(9):  # `delete` of another thread may remove the folder
             with suppress(FileNotFoundError):
-                os.replace(aside, path)
+                os.replace(partial, path)
                 break
             with suppress(FileNotFoundError):
                 self._make_folder(folder)
         else:
-            os.replace(aside, path)
+            os.replace(partial, path)
         with suppress(FileNotFoundError):
             _flush_folder(folder)
 
@@ -132,7 +133,7 @@ class LocalStore:
                 folder = os.path.dirname(folder)
 
     def _walk(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        """The objects in ``folder`` ("" or "…/"); a subfolder sorts as its keys do, by name and slash."""
+        """Yield the objects in ``folder`` ("" or "…/"). A subfolder sorts by its name and a slash."""
         try:
             with os.scandir(os.path.join(self._root, folder)) as entries:
                 found = sorted(
@@ -150,29 +151,29 @@ class LocalStore:
                 with suppress(FileNotFoundError):
                     yield _info(key, entry.stat())
 
-    def _sweep(self) -> None:
-        """Remove what crashed writers left, once it is certain that they no longer write."""
-        for entry in os.scandir(self._aside):
+    def _remove_abandoned(self) -> None:
+        """Remove the partial files of writers that crashed long ago."""
+        for entry in os.scandir(self._partial):
             with suppress(FileNotFoundError):
-                if entry.stat().st_mtime < time.time() - _UNFINISHED_SECONDS:
+                if entry.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                     os.unlink(entry.path)
 
     @contextmanager
-    def _plainly(self, *, absent: str = "", blocked: str = "") -> Iterator[None]:
-        """Turn the system's errors into ours: ``absent`` is a key being read, ``blocked`` one written."""
+    def _translate_errors(self, *, reading: str = "", writing: str = "") -> Iterator[None]:
+        """Raise prodgen's errors for the system's, while the given key is read or written."""
         try:
             yield
         except OSError as error:
-            if absent and isinstance(error, _NO_FILE):
-                raise NotFound(f"there is no object {absent}") from error
-            if blocked and isinstance(error, NotADirectoryError | IsADirectoryError):
-                raise Conflict(f"{blocked} and another object are each other's folder") from error
+            if reading and isinstance(error, _NO_FILE):
+                raise NotFound(f"there is no object {reading}") from error
+            if writing and isinstance(error, NotADirectoryError | IsADirectoryError):
+                raise Conflict(f"{writing} would be the folder of another object, or lie in one") from error
             raise Unavailable(f"the object store in {self._root} failed: {error.strerror}") from error
 
 
 def is_store(root: Path) -> bool:
-    """Whether a `LocalStore` was ever begun there."""
-    return (root / _UNFINISHED).is_dir()
+    """Return whether a `LocalStore` was ever created in ``root``."""
+    return (root / _PARTIAL).is_dir()
 
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:

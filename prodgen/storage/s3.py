@@ -1,4 +1,4 @@
-"""The object store of many machines: any that speaks S3."""
+"""An object store behind any server that speaks S3."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -21,19 +21,19 @@ from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.storage.base import ObjectInfo, check_key, check_prefix
 from prodgen.storage.links import check_linkable, content_disposition
 from prodgen.storage.retrying_pool import RetryingPool
-from prodgen.storage.s3_errors import FAILURES, explain
+from prodgen.storage.s3_errors import FAILURES, to_prodgen_error
 
 Answer = TypeVar("Answer")
 
-_BULK = 1000
+_DELETE_BATCH = 1000
 _EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 
 
 class S3Store:
-    """Objects in one bucket, made when it is first missed.
+    """Objects in one bucket, which is created on the first request that needs it.
 
-    Uses only what every S3 server has; nothing rests on conditional puts. ``retry_seconds``: for how long
-    a failed request is sent again. Links lead to ``public_endpoint``, signed without asking anyone.
+    Only requests that every S3 server knows are used: no conditional puts. A failed request is sent again for
+    ``retry_seconds``. Links lead to ``public_endpoint`` and are signed without a request.
     """
 
     def __init__(
@@ -85,35 +85,35 @@ class S3Store:
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         check_key(key)
-        if length == 0:  # minio takes 0 for "all"
+        if length == 0:  # minio reads all bytes for a length of 0
             self.stat(key)
             return b""
         try:
-            return self._ask(
+            return self._request(
                 lambda: bytes(self._client.get_object(self._bucket, key, offset, length or 0).data or b""),
                 key,
             )
         except Unavailable as error:
             if isinstance(error.__cause__, S3Error) and error.__cause__.code == "InvalidRange":
-                return b""  # from beyond the end
+                return b""  # the offset is beyond the end
             raise
 
     def stat(self, key: str) -> ObjectInfo:
         check_key(key)
-        return _info(self._ask(lambda: self._client.stat_object(self._bucket, key), key))
+        return _info(self._request(lambda: self._client.stat_object(self._bucket, key), key))
 
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         check_prefix(prefix)
         found = self._client.list_objects(self._bucket, prefix, recursive=True, start_after=after or None)
-        while item := self._ask(lambda: next(found, None)):
+        while item := self._request(lambda: next(found, None)):
             yield _info(item)
 
     def delete(self, keys: Iterable[str]) -> None:
         remaining = map(check_key, keys)
-        while batch := tuple(islice(remaining, _BULK)):
+        while batch := tuple(islice(remaining, _DELETE_BATCH)):
             for key in self._delete_together(batch):
                 with suppress(NotFound):
-                    self._ask(partial(self._client.remove_object, self._bucket, key), key)
+                    self._request(partial(self._client.remove_object, self._bucket, key), key)
 
     def link(self, key: str, seconds: int, file_name: str) -> str:
         try:
@@ -127,8 +127,8 @@ class S3Store:
             raise ProdgenError("a link may last from one second to seven days") from error
 
     def check(self) -> None:
-        if not self._ask(lambda: self._client.bucket_exists(self._bucket)):
-            self._ask(self._make_bucket)
+        if not self._request(lambda: self._client.bucket_exists(self._bucket)):
+            self._request(self._make_bucket)
 
     def _put(self, key: str, source: Callable[[], BinaryIO], length: int, content_type: str) -> None:
         check_key(key)
@@ -139,16 +139,16 @@ class S3Store:
             if result.etag is None:  # completing a multipart upload may fail under status 200
                 raise ServerError("the upload was not completed", 500)
 
-        self._ask(request, key)
+        self._request(request, key)
 
     def _delete_together(self, keys: tuple[str, ...]) -> tuple[str, ...]:
-        """Delete in one request; the keys that must be tried one by one."""
+        """Delete the objects in one request; return the keys that must be deleted one by one."""
         try:
             errors = [*self._client.remove_objects(self._bucket, [DeleteObject(key) for key in keys])]
         except MinioException:  # some servers and proxies refuse this request
             return keys
         except HTTPError as error:
-            raise explain(error, self._endpoint) from error
+            raise to_prodgen_error(error, self._endpoint) from error
         left = tuple(error.name or "" for error in errors if error.code != "NoSuchKey")
         return keys if "" in left else left
 
@@ -158,13 +158,13 @@ class S3Store:
         except S3Error as error:
             if error.code == "AccessDenied":
                 raise Unavailable(
-                    f"the bucket {self._bucket} does not exist, and these credentials may not make it"
+                    f"the bucket {self._bucket} does not exist, and these credentials may not create it"
                 ) from error
             if error.code not in _EXISTS:
                 raise
 
-    def _ask(self, request: Callable[[], Answer], key: str = "") -> Answer:
-        """The answer to ``request``, repeated once if the bucket was missing or an upload's end got lost."""
+    def _request(self, request: Callable[[], Answer], key: str = "") -> Answer:
+        """Send ``request``; again if the bucket was missing, or an upload's last answer was lost."""
         try:
             try:
                 return request()
@@ -175,7 +175,7 @@ class S3Store:
                     raise
             return request()
         except FAILURES as error:
-            raise explain(error, self._endpoint, key) from error
+            raise to_prodgen_error(error, self._endpoint, key) from error
 
 
 def _info(found: Object) -> ObjectInfo:

@@ -1,4 +1,4 @@
-"""What went wrong with an S3 store, in one sentence that holds no secret."""
+"""Errors of an S3 store as one sentence without secrets."""
 
 from xml.etree.ElementTree import ParseError
 
@@ -15,7 +15,7 @@ from urllib3.exceptions import (
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 
 FAILURES = (MinioException, HTTPError, ParseError, UnicodeDecodeError)
-_REFUSALS = {
+_CREDENTIAL_ERRORS = {
     "AccessDenied",
     "AuthorizationHeaderMalformed",
     "ExpiredToken",
@@ -24,7 +24,7 @@ _REFUSALS = {
     "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
 }
-_SILENCES: tuple[tuple[type[HTTPError], str], ...] = (
+_CONNECTION_ERRORS: tuple[tuple[type[HTTPError], str], ...] = (
     (NameResolutionError, "its name is unknown"),
     (NewConnectionError, "no connection can be made"),
     (ConnectTimeoutError, "no connection in time"),
@@ -33,15 +33,17 @@ _SILENCES: tuple[tuple[type[HTTPError], str], ...] = (
 )
 
 
-def explain(error: Exception, endpoint: str, key: str = "") -> ProdgenError:
-    """The prodgen error for what minio or urllib3 raised, never quoting the server's own words."""
+def to_prodgen_error(error: Exception, endpoint: str, key: str = "") -> ProdgenError:
+    """Return the prodgen error for an error of minio or urllib3; the server's own message is not quoted."""
     if isinstance(error, S3Error) and error.code == "NoSuchKey":
         return NotFound(f"there is no object {key}")
     if isinstance(error, HTTPError):
-        why = next((why for kind, why in _SILENCES if isinstance(error, kind)), "the connection broke")
+        why = next(
+            (why for kind, why in _CONNECTION_ERRORS if isinstance(error, kind)), "the connection broke"
+        )
         return Unavailable(f"the object store at {endpoint} does not answer: {why}")
     code = _code(error)
-    if code in _REFUSALS or code in {"401", "403"}:
+    if code in _CREDENTIAL_ERRORS or code in {"401", "403"}:
         return Unavailable(f"the object store at {endpoint} refuses the credentials ({code})")
     return Unavailable(f"the object store at {endpoint} failed ({code})")
 
@@ -52,5 +54,5 @@ def _code(error: Exception) -> str:
     if isinstance(error, ServerError):
         return str(error.status_code)
     if isinstance(error, InvalidResponseError):
-        return str(error._code)  # minio offers no other way
+        return str(error._code)  # minio has no public attribute for the status
     return "an unreadable answer"

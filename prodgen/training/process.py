@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prodgen.errors import ProdgenError
-from prodgen.orphans import die_with_parent, live_on
+from prodgen.child_process import die_with_parent, exit_with_lease
 from prodgen.training.recipes.recipe_files import read_recipe
 from prodgen.training.watch.progress import RESULT, Progress, write_json
 
@@ -29,7 +29,7 @@ def main() -> None:
     options = _options()
     die_with_parent()
     if options.lease:
-        live_on(options.lease)
+        exit_with_lease(options.lease)
     stop = _stopper()
 
     from prodgen.training.distributed import world

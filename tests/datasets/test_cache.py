@@ -13,7 +13,7 @@ from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
 from prodgen.datasets import fetch_dataset
 from prodgen.registry import fetch, publish
-from prodgen.storage.cache import held, hold, make_room, mark_used
+from prodgen.storage.cache import evict, mark_used, pin, pinned
 from prodgen.storage.local import LocalStore
 from tests.datasets.conftest import Push
 from tests.datasets.folders import pictures
@@ -46,14 +46,14 @@ def test_what_was_used_least_recently_goes_until_the_rest_fits(tmp_path: Path) -
     model.mkdir(parents=True)
     (model / "model.safetensors").write_bytes(b"x" * 100)
     aged(model, 3.5)
-    make_room(400, [data, models])
+    evict(400, [data, models])
     assert all(folder.exists() for folder in (old, older, oldest, model))
-    make_room(399, [data, models])
+    evict(399, [data, models])
     assert [f.exists() for f in (old, older, oldest, model)] == [True, True, False, True]
-    make_room(200, [data, models])
+    evict(200, [data, models])
     assert [f.exists() for f in (old, older, model)] == [True, True, False]
     mark_used(older)
-    make_room(100, [data, models])
+    evict(100, [data, models])
     assert [f.exists() for f in (old, older)] == [False, True]
     assert [*data.iterdir()] == [older]
     assert [*models.iterdir()] == []
@@ -61,9 +61,9 @@ def test_what_was_used_least_recently_goes_until_the_rest_fits(tmp_path: Path) -
 
 def test_what_may_just_be_opened_and_what_is_in_use_stays_whatever_it_takes(tmp_path: Path) -> None:
     new, used, old = fetched(tmp_path, "a", 0.9), fetched(tmp_path, "b", 50), fetched(tmp_path, "c", 2)
-    make_room(1, [tmp_path], in_use=[used])
+    evict(1, [tmp_path], keep=[used])
     assert [f.exists() for f in (new, used, old)] == [True, True, False]
-    make_room(1, [tmp_path])
+    evict(1, [tmp_path])
     assert [f.exists() for f in (new, used)] == [True, False]
 
 
@@ -72,14 +72,14 @@ def test_what_is_held_stays_for_as_long_as_its_user(tmp_path: Path, monkeypatch:
     used, runs = fetched(tmp_path / "data", "a", 2), Path("runs")
     for name in ("one", "two", "idle"):
         (runs / name).mkdir(parents=True)
-    hold(runs / "one", Path("data") / used.name)
+    pin(runs / "one", Path("data") / used.name)
     for _ in range(2):
-        hold(runs / "two", Path("data") / used.name)
+        pin(runs / "two", Path("data") / used.name)
     for name in ("one", "two"):
-        make_room(1, [Path("data")], held(runs))
+        evict(1, [Path("data")], pinned(runs))
         assert (used / "names.txt").exists()
         shutil.rmtree(runs / name)
-    make_room(1, [Path("data")], held(runs))
+    evict(1, [Path("data")], pinned(runs))
     assert not used.exists()
 
 
@@ -95,7 +95,7 @@ def test_nothing_else_is_touched(tmp_path: Path) -> None:
     for path in kept:
         aged(path, 20)
     aged(dead, 25)
-    make_room(1, [tmp_path, tmp_path / "nowhere"])
+    evict(1, [tmp_path, tmp_path / "nowhere"])
     assert all(path.exists() for path in kept)
     assert not dead.exists(), "what was half fetched or half removed a day ago is nobody's"
 
@@ -112,7 +112,7 @@ def test_what_is_fetched_is_marked(local_store: LocalStore, put: Push, tmp_path:
             folder = get()
             assert folder.stat().st_mtime >= begun - 0.1
             aged(folder, 2)
-        make_room(1, [tmp_path / "cache"])
+        evict(1, [tmp_path / "cache"])
         assert not folder.exists()
         assert get() == folder, "what went is fetched again"
 
@@ -129,7 +129,7 @@ def test_a_folder_that_is_taken_up_while_it_goes_comes_back(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", just_then)
-    make_room(1, [tmp_path])
+    evict(1, [tmp_path])
     assert [*tmp_path.iterdir()] == [folder]
     assert len([*folder.rglob("*")]) == 3
 
@@ -141,7 +141,7 @@ from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
 from prodgen.datasets import fetch_dataset, resolve_dataset
 from prodgen.storage import cache as module
-from prodgen.storage.cache import make_room
+from prodgen.storage.cache import evict
 from prodgen.storage.local import LocalStore
 
 module.RECENT = 2.0
@@ -155,7 +155,7 @@ while gone < 15 and time.monotonic() < end:
     dataset = resolve_dataset(store, tenant, name)
     gone += not (cache / dataset.listing).exists()
     folder = fetch_dataset(store, dataset, cache)
-    make_room(1, [cache])
+    evict(1, [cache])
     assert digest(open_catalogue(folder)) == wanted[name], name
     time.sleep(random.random() / 4)
 assert gone == 15, 'hardly anything was removed'

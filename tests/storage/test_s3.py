@@ -112,7 +112,7 @@ def test_a_store_nobody_wrote_to_is_empty_and_well(s3_server: S3Server, tmp_path
 
 
 def test_deletes_go_in_batches(s3_store: S3Store, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prodgen.storage.s3._BULK", 3)
+    monkeypatch.setattr("prodgen.storage.s3._DELETE_BATCH", 3)
     for number in range(8):
         s3_store.put(f"{folder}{number}", b"x")
 

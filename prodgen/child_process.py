@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them."""
+"""Child processes that do not outlive their parent, nor the lease that they work under."""
 
 import ctypes
 import os
@@ -13,20 +13,20 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def die_with_parent() -> None:
-    """On Linux this process is killed with its parent, should that die without stopping it."""
+    """Have Linux kill this process when its parent dies; does nothing on other systems."""
     if _LIBC:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def live_on(lease: Path) -> None:
-    """End this process once the time in ``lease`` is over: seconds of the machine's monotonic clock.
+def exit_with_lease(lease: Path) -> None:
+    """Exit this process when its lease ends: at the time in the file, in seconds of the monotonic clock.
 
-    Whoever owns the process moves the time on while it may live. One that was asleep ends before it does
-    anything else that could be seen, give or take a second.
+    The owner of the process writes a later time for as long as the process may live. A background thread
+    reads the file every second, so a process that was suspended past its lease exits when it wakes up.
     """
 
     def watch() -> None:
-        while _until(lease) > time.monotonic():
+        while _end_of(lease) > time.monotonic():
             time.sleep(1.0)
         print(f"the lease in {lease} is over", file=sys.stderr, flush=True)
         os._exit(1)
@@ -34,7 +34,7 @@ def live_on(lease: Path) -> None:
     threading.Thread(target=watch, name="lease", daemon=True).start()
 
 
-def _until(lease: Path) -> float:
+def _end_of(lease: Path) -> float:
     try:
         return float(lease.read_text())
     except (OSError, ValueError):
