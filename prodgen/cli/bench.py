@@ -15,7 +15,7 @@ from prodgen.cli.demo import running
 from prodgen.cli.options import Json, print_json
 from prodgen.cli.remote import console, results
 from prodgen.client import Client
-from prodgen.embedded.place import Place
+from prodgen.embedded.data_folder import DataFolder
 from prodgen.embedded.stack import Stack
 from prodgen.embedded.supervisor import Supervisor
 from prodgen.ports import free_port
@@ -42,7 +42,7 @@ def bench(
         batch = engine.forward.batch(saved)
         # The three are timed in turn, round by round, so that a machine that slows down slows all of them.
         with tempfile.TemporaryDirectory(prefix="prodgen-bench-") as folder:
-            stack = Stack(Place(Path(folder)), free_port(), None, workers=1, training_workers=0)
+            stack = Stack(DataFolder(Path(folder)), free_port(), None, workers=1, training_workers=0)
             with (
                 running(Supervisor(stack, console.print)) as key,
                 Client(stack.gateway, key) as gateway,

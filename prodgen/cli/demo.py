@@ -14,7 +14,7 @@ from PIL import Image
 from prodgen.cli.generate import make_folder
 from prodgen.cli.remote import console, fetch, follow
 from prodgen.client import Client
-from prodgen.embedded.place import Place
+from prodgen.embedded.data_folder import DataFolder
 from prodgen.embedded.stack import Stack
 from prodgen.embedded.supervisor import Supervisor
 from prodgen.errors import Unavailable
@@ -32,7 +32,7 @@ def demo(
     shutil.rmtree(images, ignore_errors=True)
     make_folder(images)
     stack = Stack(
-        Place(out / "data"), 8000 if is_free(8000) else free_port(), None, workers=1, training_workers=0
+        DataFolder(out / "data"), 8000 if is_free(8000) else free_port(), None, workers=1, training_workers=0
     )
     with running(Supervisor(stack, console.print)) as api_key:
         console.print(f"API docs {stack.gateway}/docs   Flower {stack.flower}")
@@ -73,7 +73,7 @@ def running(supervisor: Supervisor) -> Iterator[str]:
             ready.wait()
         if failures:
             raise failures[0]
-        yield supervisor.place.secret("api_key")
+        yield supervisor.folder.secret("api_key")
     finally:
         with console.status("Stopping"):
             supervisor.stop.set()

@@ -22,7 +22,7 @@ def up(
     json: Json = False,
 ) -> None:
     """Run broker, store, gateway, workers (of both kinds), beat and Flower until Ctrl-C."""
-    from prodgen.embedded.place import Place
+    from prodgen.embedded.data_folder import DataFolder
     from prodgen.embedded.stack import Stack
     from prodgen.embedded.supervisor import Supervisor
     from prodgen.ports import check_port
@@ -32,8 +32,8 @@ def up(
     check_port(port, "--port")
     if flower_port:
         check_port(flower_port, "--flower-port")
-    place = Place(data_dir)
-    stack = Stack(place, port, flower_port, workers, training_workers)
+    folder = DataFolder(data_dir)
+    stack = Stack(folder, port, flower_port, workers, training_workers)
     console = Console(stderr=True)
     supervisor = Supervisor(stack, console.print)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -41,11 +41,11 @@ def up(
 
     def on_ready() -> None:
         if json:
-            print_json({"ready": str(place.ready_file), "gateway": stack.gateway, "flower": stack.flower})
+            print_json({"ready": str(folder.ready_file), "gateway": stack.gateway, "flower": stack.flower})
             return
         console.print(f"gateway  {stack.gateway}      API  {stack.gateway}/docs")
         console.print(f"Flower   {stack.flower}")
-        console.print(f"key and addresses in {place.ready_file}; Ctrl-C ends it")
+        console.print(f"key and addresses in {folder.ready_file}; Ctrl-C ends it")
 
     console.print("starting …")
     supervisor.run(on_ready)

@@ -11,7 +11,7 @@ from prodgen.errors import ProdgenError
 
 
 class DataFolder:
-    """The folder of one stack: store/, broker/, logs/, secrets.json and, while the stack is ready, ready.json.
+    """The folder of one stack: store/, broker/, logs/, secrets.json, and ready.json while the stack is ready.
 
     Locks the folder until this process ends; raises ProdgenError while another stack runs on it.
     """

@@ -11,9 +11,9 @@ import httpx
 import redis
 
 from prodgen.embedded.data_folder import DataFolder
-from prodgen.embedded.ports import free_port
 from prodgen.embedded.service import Service
 from prodgen.errors import NotFound
+from prodgen.ports import free_port
 
 _CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
 _THREADS = 8

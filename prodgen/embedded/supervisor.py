@@ -1,4 +1,4 @@
-"""Start the stack, keep it running, and end it leaving nothing behind."""
+"""Start the stack, keep it running, and stop all of its processes."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prodgen.access import KeyRing
 from prodgen.connections import connect_ledger
-from prodgen.embedded.place import write_private
+from prodgen.embedded.data_folder import write_private
 from prodgen.embedded.service import Service
 from prodgen.embedded.stack import Stack
 from prodgen.errors import Unavailable
@@ -20,77 +20,80 @@ _POLL = 0.1
 
 
 class Supervisor:
-    """Runs a `Stack` until ``stop`` is set; ``say`` hears what a person should know."""
+    """Runs a `Stack` until ``stop`` is set; calls ``notify`` with what the user should know."""
 
-    def __init__(self, stack: Stack, say: Callable[[str], None]) -> None:
-        self.stack, self.place, self.say = stack, stack.place, say
+    def __init__(self, stack: Stack, notify: Callable[[str], None]) -> None:
+        self.stack, self.folder, self.notify = stack, stack.folder, notify
         self.stop = threading.Event()
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Raises ProdgenError with the reason if a service does not come up."""
+        """Run the stack; call ``on_ready`` once every service answers.
+
+        Raises Unavailable with the reason if a service does not start.
+        """
         try:
             self._start([self.stack.broker])
             self._seed()
-            self._start(self.stack.others)
+            self._start(self.stack.dependents)
             if self.stop.is_set():
                 return
             self._write_ready()
             on_ready()
             while not self.stop.wait(_POLL):
-                self._watch()
+                self._restart_dead()
         finally:
-            self.place.ready_file.unlink(missing_ok=True)
-            self._end()
+            self.folder.ready_file.unlink(missing_ok=True)
+            self._stop_all()
 
     def _start(self, services: list[Service]) -> None:
         for service in services:
             service.start()
         deadline = time.monotonic() + START_SECONDS
         for service in services:
-            while not service.ready():
+            while not service.is_ready():
                 if self.stop.is_set():
                     return
                 if service.pid is None or time.monotonic() > deadline:
                     raise Unavailable(
-                        f"{service.name} did not start: {service.last_words()} (see {service.log})"
+                        f"{service.name} did not start: {service.last_log_line()} (see {service.log})"
                     )
                 time.sleep(_POLL)
 
     def _seed(self) -> None:
-        """Bundled models, the first key, and the ledger rebuilt from the store if it was lost."""
+        """Publish the bundled models, create the first key, and rebuild the ledger if it was lost."""
         settings = Settings.model_validate(
             {k.removeprefix("PRODGEN_").lower(): v for k, v in self.stack.environment.items()}
         )
         store = connect(settings)
         seed(store)
-        ring, key = KeyRing(store), self.place.kept("api_key")
+        ring, key = KeyRing(store), self.folder.find_secret("api_key")
         if key is None or ring.lookup(key) is None:
             secret, _ = ring.create("default", ["generate", "train", "promote", "admin"], "prodgen up")
-            self.place.keep("api_key", secret)
+            self.folder.set_secret("api_key", secret)
         ensure(store, connect_ledger(settings))
 
-    def _watch(self) -> None:
-        revived = [service.name for service in self.stack.services if service.revive()]
-        if revived:
-            self.say(f"started again: {', '.join(revived)}")
+    def _restart_dead(self) -> None:
+        restarted = [service.name for service in self.stack.services if service.restart_if_dead()]
+        if restarted:
+            self.notify(f"started again: {', '.join(restarted)}")
             self._write_ready()
 
     def _write_ready(self) -> None:
         write_private(
-            self.place.ready_file,
+            self.folder.ready_file,
             {
                 "gateway": self.stack.gateway,
                 "docs": f"{self.stack.gateway}/docs",
                 "flower": self.stack.flower,
-                "api_key": self.place.kept("api_key"),
-                "data_dir": str(self.place.root),
+                "api_key": self.folder.find_secret("api_key"),
+                "data_dir": str(self.folder.root),
                 "pids": {service.name: service.pid for service in self.stack.services},
             },
         )
 
-    def _end(self) -> None:
-        """Workers finish what they hold, all at once; the broker goes last, for they report to it."""
-        threads = [threading.Thread(target=service.stop) for service in self.stack.others]
+    def _stop_all(self) -> None:
+        """Stop the dependents side by side, then the broker, to which they report until they end."""
+        threads = [threading.Thread(target=service.stop) for service in self.stack.dependents]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
-from prodgen.embedded.place import Place
+from prodgen.embedded.data_folder import DataFolder
 from prodgen.embedded.stack import Stack
 from prodgen.runs.processes import STOP_SECONDS
 from prodgen.settings import Settings
@@ -157,7 +157,7 @@ def test_every_queue_has_a_worker() -> None:
 
 @pytest.mark.parametrize("name", ["gateway", "worker", "training", "maintenance", "beat", "flower"])
 def test_the_containers_run_what_the_demo_runs(name: str, tmp_path: Path) -> None:
-    stack = Stack(Place(tmp_path), 8000, 5555, 1)
+    stack = Stack(DataFolder(tmp_path), 8000, 5555, 1)
     (embedded,) = (s.command for s in stack.services if s.name in {name, f"{name}-1"})
     assert _essence(command(services()[name])) == _essence([word for word in embedded if word != "-m"][1:])
 

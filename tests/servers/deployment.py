@@ -93,7 +93,7 @@ class Deployment:
     def _start(self, name: str, command: tuple[str, ...]) -> None:
         log = self.folder / f"{name}.log"
         environment = {**self.environment, "PRODGEN_READY_FILE": str(self.folder / f"{name}.ready")}
-        service = Service(name, command, environment, log, lambda: True, patience=20.0)
+        service = Service(name, command, environment, log, lambda: True, stop_seconds=20.0)
         service.start()
         self._running.callback(service.stop)
 
