@@ -1,4 +1,4 @@
-"""What goes into the ledger and what it answers."""
+"""The types of the ledger of jobs: what callers pass to it, and what it returns."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ MAX_LEASE_CELLS = 256
 
 @dataclass(frozen=True)
 class JobEntry:
-    """An order of ``total`` images as the ledger knows it; ``created`` in Unix seconds.
+    """A job of ``total`` images. ``created`` is in Unix seconds.
 
     While both wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1. A lease has
     at most ``lease_cells`` cells.
@@ -35,14 +35,14 @@ class JobEntry:
 
     def __post_init__(self) -> None:
         if self.total < 1 or not 0 < self.weight < float("inf"):
-            raise ValueError("an order has at least one image and a weight above zero")
+            raise ValueError("a job has at least one image and a weight above zero")
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to make cells [first, first + cells) of a job, until its deadline.
+    """The right to make the cells [first, first + cells) of a job until a deadline.
 
-    ``alone``: one of these cells may have killed a worker before, so nothing else runs beside it.
+    ``alone``: the cell may have killed a worker before, so this worker makes nothing else meanwhile.
     """
 
     token: str
@@ -55,7 +55,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a job stands: ``done`` counts images, ``dead`` lists the cells that were set aside."""
+    """A job's state. ``done`` counts images; ``dead`` lists the cells that were set aside."""
 
     id: str
     tenant: str
@@ -71,7 +71,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What a queue owes: ``images`` not leased, the age of the oldest job among them, and leases held."""
+    """The work of a queue: images that no lease has taken, the age of their oldest job, and leases held."""
 
     queue: Queue
     images: int
@@ -81,7 +81,7 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Event:
-    """A change of a job; ``id`` resumes the stream after it. ``data``: type, state, done, total."""
+    """A change of a job. ``id`` is its place in the stream; ``data`` has type, state, done and total."""
 
     id: str
     type: Literal["state", "progress"]
@@ -89,7 +89,7 @@ class Event:
 
 
 class JobState(BaseModel):
-    """state.json: how the job ended. ``done`` counts images; ``dead`` lists the cells that were set aside."""
+    """state.json: how a job ended. ``done`` counts images; ``dead`` lists the cells that were set aside."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""One at a time, among all the gateways of a deployment."""
+"""Locks that all processes of a deployment share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,15 +11,15 @@ from prodgen.ledger.scripts import translated
 
 _HELD_SECONDS = 120
 _WAIT_SECONDS = 5
-_ORDER = "an order with this idempotency key is just being taken; ask again in a moment"
+_REFUSAL = "another request with this idempotency key is in progress; try again in a moment"
 
 
 @contextmanager
-def lock(ledger: Ledger, what: str, taken: str = _ORDER) -> Iterator[None]:
-    """Hold the only right to ``what``, such as a job; raises Unavailable (``taken``) while another does.
+def lock(ledger: Ledger, what: str, refusal: str = _REFUSAL) -> Iterator[None]:
+    """Hold the lock ``what`` until the end of the block. Raises Unavailable(``refusal``) if it stays taken.
 
-    A holder that dies blocks the others for at most two minutes; one that takes longer, or outlives a wipe of
-    the ledger, may no longer be alone.
+    The lock of a process that dies is free after two minutes. A holder that takes longer, or that lives through
+    a wipe of Redis, may no longer be alone.
     """
     name = f"{ledger.prefix}turn:{what}"
     held = ledger.client.lock(name, timeout=_HELD_SECONDS, blocking_timeout=_WAIT_SECONDS)
@@ -28,9 +28,9 @@ def lock(ledger: Ledger, what: str, taken: str = _ORDER) -> Iterator[None]:
     except RedisError as error:
         raise translated(error) from error
     if not acquired:
-        raise Unavailable(taken)
+        raise Unavailable(refusal)
     try:
         yield
     finally:
-        with suppress(LockError, RedisError):  # it has expired, and may be another's by now
+        with suppress(LockError, RedisError):  # the lock has expired, and another process may hold it
             held.release()

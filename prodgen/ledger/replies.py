@@ -1,4 +1,4 @@
-"""Turns what the ledger's scripts answer into entries, and entries into what the scripts take."""
+"""Converts between the types of the ledger and the arguments and answers of its scripts."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from prodgen.spec.order import CELL, cells
 
 
 def identity(entry: JobEntry) -> tuple[str, str, str, int, float, float, int]:
-    """A job's fields in the scripts' order."""
+    """Return a job's fields in the order that the scripts expect."""
     return entry.id, entry.tenant, entry.queue, entry.total, entry.weight, entry.created, entry.lease_cells
 
 
 def lease(fields: list[Any]) -> Lease:
-    """From token, job, tenant, first, cells, alone."""
+    """Convert the list token, job, tenant, first, cells, alone."""
     token, job, tenant, first, count, alone = fields
     return Lease(token, job, tenant, first, count, alone=bool(alone))
 
 
 def progress(id: str, flat: list[str], dead: list[str]) -> Progress:
-    """From a job's record (``flat``: names and values by turns) and its dead cells."""
+    """Convert a job's hash (``flat``: name, value, name, value …) and its dead cells."""
     record: dict[str, Any] = dict(zip(flat[::2], flat[1::2], strict=True))
     return Progress(
         id=id,
@@ -35,18 +35,18 @@ def progress(id: str, flat: list[str], dead: list[str]) -> Progress:
 
 
 def event(id: str, fields: dict[str, Any]) -> Event:
-    """From an entry of a job's stream."""
+    """Convert an entry of a job's event stream."""
     data = {**fields, "done": int(fields["done"]), "total": int(fields["total"])}
     return Event(id, fields["type"], data)
 
 
 def images(chosen: set[int], total: int) -> int:
-    """The number of images in these cells of a job."""
+    """Return the number of images in the chosen cells of a job."""
     return sum(min(CELL, total - cell * CELL) for cell in chosen)
 
 
 def bitmap(chosen: set[int], total: int) -> bytes:
-    """One bit a cell, the first cell's the highest of the first byte, as Redis counts them."""
+    """Return one bit a cell, in the bit order of Redis: cell 0 is the highest bit of the first byte."""
     bits = bytearray(-(-cells(total) // 8))
     for cell in chosen:
         bits[cell // 8] |= 0x80 >> cell % 8

@@ -1,5 +1,5 @@
--- cancel(job): the state afterwards, or nothing for an unknown job. What has ended, or is about to (every image
--- is made and its end may be in the store already), stays as it is.
+-- cancel(job): returns the state afterwards, or false for an unknown job. A finishing job stays as it is: its
+-- end may be in the store already.
 local job = find(ARGV[2])
 if not job then return false end
 if job.state == 'queued' or job.state == 'running' then

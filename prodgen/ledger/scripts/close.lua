@@ -1,4 +1,4 @@
--- settle(job, state, done, error, finished, dead...): the end is in the store, so the ledger keeps only a line of listing.
+-- close(job, state, done, error, finished, dead...): the end is in the store. Keeps only what lists show.
 local _, id, state, done, message, finished = unpack(ARGV, 1, 6)
 local job = find(id)
 if not job then return 0 end

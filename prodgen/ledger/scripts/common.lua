@@ -1,12 +1,12 @@
--- What every script shares. KEYS[1] is the key of the epoch, ARGV[1] the prefix of all the ledger's keys.
+-- Functions that all scripts share. KEYS[1] is the key of the epoch, ARGV[1] the prefix of all keys.
 local CELL = 64    -- images a cell
-local STRIKES = 3  -- after so many a cell is set aside
+local STRIKES = 3  -- deaths alone after which a cell is set aside
 
 local function key(...)
   return ARGV[1] .. table.concat({...}, ':')
 end
 
--- Microseconds since 1970 by this server's clock.
+-- Returns the microseconds since 1970 by this server's clock.
 local function now()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -18,7 +18,7 @@ local function read(hash)
   return record
 end
 
--- Some names of a sorted set, the highest first, after the name `before` in that order ('': from the beginning).
+-- Returns a page of a sorted set's names, highest first, after the name `before` ('' for the first page).
 local function page(set, before, limit)
   local start = 0
   if before ~= '' then
@@ -29,7 +29,7 @@ local function page(set, before, limit)
   return redis.call('ZREVRANGE', set, start, start + limit - 1)
 end
 
--- A job's record, or nil. Names that look like numbers stay names.
+-- Returns a job's record, or nil. Ids and tenants that look like numbers stay strings.
 local function find(id)
   local job = read(key('job', id))
   if not job.state then return nil end
@@ -41,7 +41,7 @@ local function images(job, first, cells)
   return math.min((first + cells) * CELL, job.total) - first * CELL
 end
 
--- Sets the bits of a run of cells, in one command.
+-- Sets the bits of consecutive cells in one command.
 local function mark(bitmap, first, cells, bit)
   local sets = {}
   for cell = first, first + cells - 1 do
@@ -56,7 +56,7 @@ local function announce(job, kind)
     'type', kind, 'state', job.state, 'done', job.done, 'total', job.total)
 end
 
--- When nothing is owed or leased any more, the end may be written into the store.
+-- Makes the job finishing once all its images are made or set aside: its end may now be settled.
 local function conclude(job)
   if job.done + job.dead < job.total then return end
   job.state = 'finishing'

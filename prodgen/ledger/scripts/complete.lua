@@ -1,4 +1,4 @@
--- complete(token): 1 if the token's cells are counted, now or by an earlier call whose answer got lost; else 0.
+-- complete(token): counts the cells of a lease. Returns 1 if they count, by this call or an earlier one.
 local token = ARGV[2]
 if redis.call('EXISTS', key('counted', token)) == 1 then return 1 end
 local lease, job = take_back(token)

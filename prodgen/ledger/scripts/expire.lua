@@ -1,4 +1,4 @@
--- expire(limit): leases past their deadline have died with their worker; only a death alone is a strike.
+-- expire(limit): ends leases past their deadline and returns them. Only the death of a lone cell is a strike.
 local expired = {}
 for _, token in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', now(), 'LIMIT', 0, ARGV[2])) do
   local lease, job = take_back(token)

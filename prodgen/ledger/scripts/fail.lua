@@ -1,4 +1,4 @@
--- fail(token, message): the work raised.
+-- fail(token, message): the images of a lease could not be made.
 local lease, job = take_back(ARGV[2])
 if not job then return 0 end
 blame(job, lease, lease.cells == 1, ARGV[3])

@@ -1,4 +1,4 @@
--- give_back(job, cell...): counted cells whose images the store does not have are owed again.
+-- give_back(job, cell...): owes counted cells again whose images are not in the store.
 local job = find(ARGV[2])
 if not job or job.state ~= 'finishing' then return 0 end
 local missing = 0

@@ -1,10 +1,10 @@
--- lease(queue, worker, cells, microseconds): the fairest job's next untaken cells; or, to a worker that
--- holds nothing, one suspect cell, alone; or nothing.
+-- lease(queue, worker, cells, microseconds): leases the next untaken cells of the job whose turn it is, or one
+-- suspect cell alone to a worker that holds no lease. Returns the lease, or false.
 local _, queue, worker, want, microseconds = unpack(ARGV)
 local held = redis.call('SMEMBERS', key('worker', worker))
 if #held == 1 and redis.call('HGET', key('lease', held[1]), 'alone') == '1' then return false end
 
--- A busy worker whose turn it was to run a suspect is kept free for it, unless another was faster.
+-- A worker that was busy when a suspect was due leases nothing else until the suspect is taken.
 local reserved = redis.call('GET', key('reserved', worker))
 if reserved and redis.call('EXISTS', key('job', reserved, 'suspects')) == 0 then reserved = nil end
 if reserved and #held > 0 then return false end

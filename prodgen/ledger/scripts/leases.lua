@@ -1,5 +1,5 @@
--- Ends a lease, whatever becomes of its cells: its record and its job, or nil if nobody holds it.
--- The job is nil as well if it no longer runs (cancelled, or ended), so that its cells matter to nobody.
+-- Ends a lease. Returns its record and its job, or nil if the lease is unknown.
+-- The job is nil if it is no longer running, so that its cells need no further care.
 local function take_back(token)
   local lease = read(key('lease', token))
   if not lease.cells then return nil end
@@ -14,8 +14,8 @@ local function take_back(token)
   return lease, job
 end
 
--- The work on a lease's cells died or raised. Which cell is to blame is known only where there is but one, so
--- the others are merely suspect: each is next run alone. A cell with three strikes is set aside for good.
+-- Handles a lease whose worker died or failed. With several cells it is unknown which one is to blame, so each
+-- becomes a suspect and is leased alone next. A cell with three strikes is set aside for good.
 local function blame(job, lease, strike, message)
   local suspects, strikes = key('job', job.id, 'suspects'), key('job', job.id, 'strikes')
   local owed = 0

@@ -1,6 +1,7 @@
--- The lines in which tenants, and a tenant's jobs, wait: first comes who has received least for its weight.
--- `line/spent` remembers what each has received, and under '' the line's clock: the least in the line at the
--- last service. Who joins stands where it left or at the clock, so it neither starves others nor waits long.
+-- Fair queueing by weighted virtual time. Tenants wait in a line, and so do the jobs of each tenant. The member
+-- that has received the fewest images for its weight is served first. The hash `line/spent` holds what each
+-- member has received, and under '' the line's clock: the least value at the last service. A member that joins
+-- again starts at its old value or at the clock, whichever is later, so it starves no other and is not starved.
 local function join(line, member)
   if redis.call('ZSCORE', line, member) then return end
   local spent = tonumber(redis.call('HGET', line .. '/spent', member) or 0)
@@ -18,7 +19,7 @@ local function charge(line, member, amount)
   redis.call('HSET', line .. '/spent', '', clock, member, spent)
 end
 
--- Changes how many images a job has to give away; it stands in line exactly while there are any.
+-- Changes how many images of a job are owed. The job waits in its line exactly while images are owed.
 local function owe(job, change)
   job.owed = redis.call('HINCRBY', key('job', job.id), 'owed', change)
   redis.call('HINCRBY', key('queue', job.queue), 'owed', change)

@@ -1,3 +1,3 @@
--- list(tenant, before, limit): ids of a tenant's jobs, newest first, after the job `before` in that order.
+-- list(tenant, before, limit): returns ids of a tenant's jobs, newest first, that come after the job `before`.
 local _, tenant, before, limit = unpack(ARGV)
 return page(key('jobs', tenant), before, limit)

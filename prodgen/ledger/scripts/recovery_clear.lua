@@ -1,4 +1,4 @@
--- clear(recovery, cursor): drops some keys that a lost ledger or a dead recovery left; the next cursor.
+-- recovery_clear(recovery, cursor): deletes keys that a lost ledger left. Returns the next cursor.
 local _, recovery, cursor = unpack(ARGV)
 if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
 local found = redis.call('SCAN', cursor, 'MATCH', key('*'), 'COUNT', 1000)

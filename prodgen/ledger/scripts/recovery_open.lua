@@ -1,4 +1,4 @@
--- open(recovery, epoch, server): everything is restored; the ledger lives again, under a new epoch.
+-- recovery_open(recovery, epoch, server): opens the restored ledger under a new epoch.
 local _, recovery, epoch, server = unpack(ARGV)
 if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
 redis.call('DEL', key('recovering'))

@@ -1,4 +1,4 @@
--- release(token): the cells go back without blame; a suspect stays suspect.
+-- release(token): returns a lease without blame. A suspect stays a suspect.
 local lease, job = take_back(ARGV[2])
 if not job then return 0 end
 if lease.alone == 1 then

@@ -1,4 +1,4 @@
--- renew(microseconds, token...): for each held (its deadline moved on), lost, or cancelled.
+-- renew(microseconds, token...): extends deadlines. Returns held, lost or cancelled for each token.
 local answers = {}
 for i = 3, #ARGV do
   local id = redis.call('HGET', key('lease', ARGV[i]), 'job')

@@ -1,6 +1,6 @@
 -- restore(recovery, job, tenant, queue, total, weight, created, lease_cells, made, taken, state, done, dead, error,
--- updated, cell...): a job as the store knows it; updated '' is now. Only the recovery at work may, or, without one,
--- whoever finds a job unknown.
+-- updated, cell...): enters a job as the store knows it; updated '' is now. Returns 0 if the job is known.
+-- Only the running recovery may call it, or, with recovery '', any process while the ledger is open.
 local _, recovery, id, tenant, queue, total, weight, created, lease_cells, made, taken, state, done, dead, message, updated =
   unpack(ARGV, 1, 16)
 if recovery ~= '' then

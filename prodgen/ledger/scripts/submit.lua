@@ -1,4 +1,4 @@
--- submit(job, tenant, queue, total, weight, created, lease_cells): 1, or 0 when the job is known already.
+-- submit(job, tenant, queue, total, weight, created, lease_cells): enters a job. Returns 0 if it is known.
 local _, id, tenant, queue, total, weight, created, lease_cells = unpack(ARGV)
 if redis.call('EXISTS', key('job', id)) == 1 then return 0 end
 redis.call('HSET', key('job', id), 'tenant', tenant, 'queue', queue, 'total', total, 'weight', weight,

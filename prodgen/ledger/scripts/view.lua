@@ -1,4 +1,4 @@
--- view(job...): each known job's record and its dead cells.
+-- view(job...): returns the record and the dead cells of each known job.
 local views = {}
 for i = 2, #ARGV do
   local record = redis.call('HGETALL', key('job', ARGV[i]))
