@@ -17,7 +17,7 @@ NO_RUN = re.compile(r"^( *```sh) no-run\b.*$", re.MULTILINE)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages of the repository's root, the cards of the bundled models and their pictures."""
-    pages = {page: (ROOT / source).read_text().replace("](docs/", "](") for source, page in COPIED.items()}
+    pages = {page: _relinked((ROOT / source).read_text()) for source, page in COPIED.items()}
     for card in sorted(ROOT.glob("prodgen/bundled/*/card.md")):
         pages[f"models/{card.parent.name}/card.md"] = card.read_text()
     for page, text in pages.items():
@@ -26,6 +26,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         path = f"models/{picture.parent.name}/{picture.name}"
         files.append(File.generated(config, path, abs_src_path=str(picture)))
     return files
+
+
+def _relinked(text: str) -> str:
+    """Return a root page whose links lead to the same pages from inside the site."""
+    for source, page in {"docs/": "", **COPIED}.items():
+        text = text.replace(f"]({source}", f"]({page}")
+    return text
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
