@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.ledger.scripts import translated
-from prodgen.spec.explain import explain_findings
+from prodgen.spec.validation_errors import explain_errors
 
 log = logging.getLogger("prodgen.gateway")
 
@@ -96,7 +96,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        problem = explain_findings(error.errors())
+        problem = explain_errors(error.errors())
         return answer(problem.code, str(problem), problem.param)
 
     @app.exception_handler(RedisError)

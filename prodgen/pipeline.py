@@ -13,10 +13,10 @@ from prodgen.generation.encode import decode, to_image
 from prodgen.generation.engine import Engine, Request, Response
 from prodgen.generation.manifest import manifest_line
 from prodgen.models import SavedModel, load_model
-from prodgen.spec.explain import explain
-from prodgen.spec.image import resolve
+from prodgen.spec.image import resolve_attributes
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import Expansion, JobSpec
+from prodgen.spec.validation_errors import explain
 
 _CHUNK = 1024
 _WORTH_TUNING = 4096
@@ -113,7 +113,7 @@ class Pipeline:
         expansion, schema = self._expansion(spec), self.model.config.attributes
         for start in range(0, expansion.total, _CHUNK):
             images = [expansion[k] for k in range(start, min(start + _CHUNK, expansion.total))]
-            resolved = resolve(schema, images)
+            resolved = resolve_attributes(schema, images)
             yield Request(self.model, resolved, spec.truncation, spec.finish, spec.output.format)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from prodgen.spec.explain import explain_findings
+from prodgen.spec.validation_errors import explain_errors
 
 SECRET_LENGTH = 32
 
@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     cache_mb: int = Field(default=51_200, ge=1)
     """MiB of fetched models in ``model_cache``, and of fetched data sets and models in ``training_folder``;
     the least recently used ones are removed first."""
+    stall_seconds: float = Field(default=120.0, gt=0)
+    """How long a device may work on one batch, or a lease may make no progress, before the worker gives it up."""
+    health_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where a worker answers ``/healthz``, ``/readyz`` and ``/metrics``; nowhere if None."""
+    health_host: str = "127.0.0.1"
+    """The address of ``health_port``; ``0.0.0.0`` in a container."""
     ready_file: Path | None = None
     """A file that a worker creates once it is warm, for the supervisor that waits for it."""
     max_images_per_job: int = Field(default=10_000_000, ge=1)
@@ -83,5 +89,5 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        findings = [{**e, "loc": [f"PRODGEN_{part}".upper() for part in e["loc"]]} for e in error.errors()]
-        raise explain_findings(findings) from None
+        errors = [{**e, "loc": [f"PRODGEN_{part}".upper() for part in e["loc"]]} for e in error.errors()]
+        raise explain_errors(errors) from None

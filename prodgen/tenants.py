@@ -6,8 +6,8 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.spec.explain import explain
 from prodgen.spec.names import check_name
+from prodgen.spec.validation_errors import explain
 from prodgen.storage.base import Store
 from prodgen.storage.keys import SYSTEM_TENANTS
 

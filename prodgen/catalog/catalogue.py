@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.attributes import AttributeSchema, Choice, Combination, ContinuousColour, encode_lab
-from prodgen.spec.colour import hexadecimal
+from prodgen.spec.attributes import AttributeSchema, Choice, ContinuousColour
+from prodgen.spec.colour import encode_lab, to_hex
+from prodgen.spec.combinations import Combination
 
 UNKNOWN = -1
 """Label of an image whose attribute is unknown."""
@@ -80,7 +81,7 @@ class Catalogue:
         if not len(known):
             raise ProdgenError(f"{name} is unknown for all {len(self)} images")
         rows = np.random.default_rng(0).permutation(len(known))[:MAX_COLOURS]
-        return ContinuousColour(name=name, palette=tuple(hexadecimal(lab) for lab in known[np.sort(rows)]))
+        return ContinuousColour(name=name, palette=tuple(to_hex(lab) for lab in known[np.sort(rows)]))
 
     def conditions(self) -> NDArray[np.float32]:
         """Return condition vectors, (N, D): a block for each attribute of the schema, all 0 where unknown."""

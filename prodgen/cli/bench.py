@@ -87,10 +87,10 @@ def order(gateway: Client, model: "SavedModel", images: int) -> float:
 
 def _engine(engine: "Engine", model: "SavedModel", images: int) -> float:
     from prodgen.generation.engine import Request
-    from prodgen.spec.image import ImageRequest, resolve
+    from prodgen.spec.image import ImageRequest, resolve_attributes
 
     start = time.perf_counter()
-    wanted = resolve(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(images)])
+    wanted = resolve_attributes(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(images)])
     for _ in engine.submit(Request(model, wanted)):
         pass
     return images / (time.perf_counter() - start)
@@ -99,9 +99,9 @@ def _engine(engine: "Engine", model: "SavedModel", images: int) -> float:
 def _encoding(engine: "Engine", model: "SavedModel", images: int) -> float:
     from prodgen.generation.encode import decode, encode
     from prodgen.generation.engine import ENCODERS, Request
-    from prodgen.spec.image import ImageRequest, resolve
+    from prodgen.spec.image import ImageRequest, resolve_attributes
 
-    wanted = resolve(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(64)])
+    wanted = resolve_attributes(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(64)])
     pixels = [decode(data) for data in engine.submit(Request(model, wanted))]
     start = time.perf_counter()
     with ThreadPoolExecutor(ENCODERS) as pool:

@@ -15,7 +15,7 @@ from prodgen.cli.options import Json, print_json
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
-from prodgen.spec.streams import MAX_SEED
+from prodgen.spec.random_streams import MAX_SEED
 
 if TYPE_CHECKING:
     from prodgen.evaluation.figure import Figure

@@ -13,7 +13,7 @@ from rich.progress import track
 from prodgen.cli.options import Attr, Json, parse_attributes, print_json
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
-from prodgen.spec.manifest import check_same
+from prodgen.spec.manifest import check_same_images
 
 SHEET = 100
 """Images that a contact sheet shows at most."""
@@ -51,7 +51,7 @@ def generate(
             raise ProdgenError(
                 f"{total:,} images are too many for one order; at most {most:,} are made", param="count"
             )
-        check_same(out, pipeline.planned_manifest(spec))
+        check_same_images(out, pipeline.planned_manifest(spec))
         make_folder(out)
         start = time.perf_counter()
         shown: list[tuple[Image.Image, str]] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 from prodgen.client.transport import Transport
 from prodgen.errors import ProdgenError
-from prodgen.spec.manifest import ManifestLine, check_same
+from prodgen.spec.manifest import ManifestLine, check_same_images
 
 PAGE = 1000
 """Images whose links are fetched in one request."""
@@ -25,7 +25,7 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path) -
     ``images`` lists them, afresh at each call. Raises ProdgenError if the bytes of an image differ from its
     recorded digest, and Conflict if the folder holds the images of another request.
     """
-    check_same(folder, map(_line, images()))
+    check_same_images(folder, map(_line, images()))
     with (folder / "manifest.jsonl").open("w") as manifest, ThreadPoolExecutor(_THREADS) as pool:
         rows = images()
         while batch := list(islice(rows, PAGE)):

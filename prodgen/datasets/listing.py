@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.explain import explain
+from prodgen.spec.validation_errors import explain
 from prodgen.storage.base import check_key
 
 CHUNK = 32 << 20

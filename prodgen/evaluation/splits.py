@@ -12,7 +12,7 @@ from prodgen.catalog.formats import kind, open_catalogue, splits
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.evaluation.comparable import SPLIT, check_attributes, check_shape, no_split
 from prodgen.spec.attributes import AttributeSchema, ContinuousColour
-from prodgen.spec.colour import hexadecimal
+from prodgen.spec.colour import to_hex
 from prodgen.spec.model_config import ModelConfig
 
 
@@ -82,4 +82,4 @@ def attributes_of(catalogue: Catalogue, row: int) -> dict[str, str]:
     numbers = {name: int(numbers[row]) for name, numbers in catalogue.labels.items()}
     known = {name: catalogue.values[name][number] for name, number in numbers.items() if number != UNKNOWN}
     colours = {name: lab[row] for name, lab in catalogue.colours.items()}
-    return known | {name: hexadecimal(lab) for name, lab in colours.items() if not np.isnan(lab).any()}
+    return known | {name: to_hex(lab) for name, lab in colours.items() if not np.isnan(lab).any()}

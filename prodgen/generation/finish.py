@@ -13,7 +13,7 @@ from torch import Tensor
 
 from prodgen.generation.coverage import clamp_to_coverage, cut_out, opaque
 from prodgen.spec.finish import Augment, Finish
-from prodgen.spec.streams import Stream, uniforms
+from prodgen.spec.random_streams import Stream, uniforms
 
 _DRAWS = 16
 """Uniform numbers of one image. Each variation has fixed places, so none shifts the draws of another."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prodgen.spec.streams import Stream, normals
+from prodgen.spec.random_streams import Stream, normals
 
 
 def latents(

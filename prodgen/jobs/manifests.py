@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from prodgen.errors import NotFound
 from prodgen.jobs.record import JobRecord
-from prodgen.spec.order import CELL, cells
+from prodgen.spec.order import CELL, count_cells
 from prodgen.storage import keys
 from prodgen.storage.base import ObjectInfo, Store
 
@@ -146,7 +146,7 @@ def _read(store: Store, record: JobRecord, info: ObjectInfo) -> Manifest | None:
     whole = stop == record.total or (stop % CELL == 0 and stop < record.total)
     if not whole or stop <= first * CELL or not folder:
         return None
-    return Manifest(first, cells(stop), stop - first * CELL, folder, info.key)
+    return Manifest(first, count_cells(stop), stop - first * CELL, folder, info.key)
 
 
 def _last_line(store: Store, info: ObjectInfo) -> bytes:

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.explain import explain
 from prodgen.spec.order import Item
+from prodgen.spec.validation_errors import explain
 
 MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20

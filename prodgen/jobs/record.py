@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry
-from prodgen.spec.order import CELL, JobSpec, cells
+from prodgen.spec.order import CELL, JobSpec, count_cells
 
 LEASE_PIXELS = 1 << 24
 """The most finished pixels of one lease, about a second of a CPU's work: large images make short leases."""
@@ -38,7 +38,7 @@ class JobRecord(BaseModel):
     @property
     def cells(self) -> int:
         """How many cells the job has."""
-        return cells(self.total)
+        return count_cells(self.total)
 
     def indices(self, first: int, count: int) -> range:
         """Return the image indices of ``count`` cells from cell ``first``."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from prodgen.ledger.entries import Event, JobEntry, Lease, Progress
-from prodgen.spec.order import CELL, cells
+from prodgen.spec.order import CELL, count_cells
 
 
 def identity(entry: JobEntry) -> tuple[str, str, str, int, float, float, int]:
@@ -47,7 +47,7 @@ def images(chosen: set[int], total: int) -> int:
 
 def bitmap(chosen: set[int], total: int) -> bytes:
     """Return one bit a cell, in the bit order of Redis: cell 0 is the highest bit of the first byte."""
-    bits = bytearray(-(-cells(total) // 8))
+    bits = bytearray(-(-count_cells(total) // 8))
     for cell in chosen:
         bits[cell // 8] |= 0x80 >> cell % 8
     return bytes(bits)

@@ -10,7 +10,7 @@ from prodgen.models.condition import condition_size
 from prodgen.models.hub import SafetensorsHubMixin
 from prodgen.models.layers import Conditioned, constraint
 from prodgen.spec.attributes import AttributeSchema
-from prodgen.spec.model_sizes import bottom
+from prodgen.spec.model_config import coarsest_side
 
 
 class ImageGenerator(nn.Module, SafetensorsHubMixin):
@@ -33,7 +33,7 @@ class ImageGenerator(nn.Module, SafetensorsHubMixin):
         super().__init__()
         self.schema, self.size, self.channels, self.latent_dim = attributes, size, channels, latent_dim
         self.condition_dim = condition_size(attributes)
-        self.bottom = bottom(size, widths)
+        self.bottom = coarsest_side(size, widths)
 
 
 class ProjectionDiscriminator(nn.Module):

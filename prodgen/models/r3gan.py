@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.models.layers import Conditioned
 from prodgen.spec.attributes import AttributeSchema
-from prodgen.spec.model_sizes import bottom
+from prodgen.spec.model_config import coarsest_side
 
 GROUP, EXPANSION, SLOPE = 16, 2, 0.2
 """Channels of a convolution's group, factor of a block's inner width, slope of the leaky units."""
@@ -97,7 +97,7 @@ class R3GANDiscriminator(ProjectionDiscriminator):
     def __init__(
         self, condition_dim: int, channels: int, size: int, widths: list[int], blocks: int = 2
     ) -> None:
-        depth, side = blocks * len(widths), bottom(size, widths)
+        depth, side = blocks * len(widths), coarsest_side(size, widths)
         stages: list[nn.Module] = [nn.Conv2d(channels, widths[-1], 1)]
         for fine, coarse in pairwise(widths[::-1]):
             stages += [*(Block(fine, depth) for _ in range(blocks)), Resample(fine, coarse, 0.5)]

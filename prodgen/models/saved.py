@@ -15,7 +15,7 @@ from prodgen.models.base import ImageGenerator
 from prodgen.models.families import FAMILIES
 from prodgen.models.hub import CONFIG, WEIGHTS
 from prodgen.models.memory import is_out_of_memory, too_large
-from prodgen.spec.model_config import ModelConfig, digest, read_config
+from prodgen.spec.model_config import ModelConfig, folder_version, read_config
 
 FORMAT = 1
 """The newest format of config.json and weights that this prodgen reads."""
@@ -57,8 +57,8 @@ def find_model(ref: str) -> tuple[Path, str]:
         raise NotFound(
             f"there is no model {ref!r}: it is not a folder, and bundled are {', '.join(bundled_names())}"
         )
-    if version and version != digest(folder):
-        raise NotFound(f"{name} has version {digest(folder)} here, not {version}")
+    if version and version != folder_version(folder):
+        raise NotFound(f"{name} has version {folder_version(folder)} here, not {version}")
     return folder, name
 
 
@@ -109,7 +109,7 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
         if is_out_of_memory(error):
             raise too_large(name or own_name, generator, device) from None
         raise
-    return SavedModel(generator, config, name or own_name, digest(folder))
+    return SavedModel(generator, config, name or own_name, folder_version(folder))
 
 
 def save_model(generator: ImageGenerator, folder: Path) -> None:

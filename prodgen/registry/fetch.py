@@ -8,7 +8,7 @@ from pathlib import Path
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.registry.files import CONFIG, WEIGHTS, check_weights, is_there
 from prodgen.registry.versions import Version
-from prodgen.spec.model_config import DISCRIMINATOR, digest
+from prodgen.spec.model_config import DISCRIMINATOR, folder_version
 from prodgen.storage.base import Store
 from prodgen.storage.cache import mark_used
 from prodgen.storage.download import download, move_into_place
@@ -63,6 +63,6 @@ def has_discriminator(store: Store, version: Version) -> bool:
 
 def _is_sound(folder: Path, version: str) -> bool:
     try:
-        return digest(folder) == version
+        return folder_version(folder) == version
     except OSError:
         return False

@@ -8,7 +8,7 @@ from prodgen.registry.files import CONFIG, CONTENT_TYPES, EXTRAS, LINEAGE, WEIGH
 from prodgen.registry.moves import point
 from prodgen.registry.versions import PRODUCTION, Version, folder, resolve
 from prodgen.spec.lineage import parse_lineage
-from prodgen.spec.model_config import DISCRIMINATOR, digest, read_config
+from prodgen.spec.model_config import DISCRIMINATOR, folder_version, read_config
 from prodgen.spec.names import check_name
 from prodgen.storage.base import Store
 
@@ -35,7 +35,7 @@ def publish(
             check_weights(source / weights)
     if (source / LINEAGE).is_file():
         parse_lineage((source / LINEAGE).read_bytes(), str(source / LINEAGE))
-    version = digest(source)
+    version = folder_version(source)
     prefix = folder(name, version, tenant)
     if not is_there(store, f"{prefix}/{CONFIG}"):
         for file in (WEIGHTS, *EXTRAS, CONFIG):

@@ -1,8 +1,8 @@
-"""Colours as people write and see them: sRGB bytes to CIELAB and back, and how far apart two colours look.
+"""Colours: parse CSS notations, convert between sRGB and CIELAB, and measure how different two colours look.
 
-White is D65 with the 2 degree observer, as sRGB has it (IEC 61966-2-1). In CIELAB, L is from 0 (black) to 100
-(white); a runs from green (-) to red (+) and b from blue (-) to yellow (+), within about 110 of 0 for what a
-screen can show.
+White is D65 with the 2 degree observer, as in sRGB (IEC 61966-2-1). In CIELAB, L is from 0 (black) to 100
+(white), a from green (-) to red (+) and b from blue (-) to yellow (+). For colours that a screen can show, a
+and b are within about 110 of 0.
 """
 
 from contextlib import suppress
@@ -15,7 +15,9 @@ from pydantic import AfterValidator
 
 Floats = NDArray[np.float64]
 BATCH = 100
-"""Images whose colours are measured at a time."""
+"""Images whose mean colours are computed at a time."""
+LAB_CENTRE, LAB_SCALE = (50.0, 0.0, 0.0), 25.0
+"""The CIELAB colour that a network sees as zero, and the CIELAB distance that it sees as one."""
 
 _TO_XYZ = np.array([
     [0.4124564, 0.3575761, 0.1804375],
@@ -24,12 +26,15 @@ _TO_XYZ = np.array([
 ])  # fmt: skip
 _FROM_XYZ = np.linalg.inv(_TO_XYZ)
 _WHITE = _TO_XYZ.sum(1)
-# CIE 15: where the cube root gives way to a straight line, and its slope.
+# CIE 15: below the knee, a straight line with this slope replaces the cube root.
 _KNEE, _SLOPE = (6 / 29) ** 3, (29 / 6) ** 2 / 3
 
 
 def parse_colour(text: str) -> str:
-    """A CSS name ("forest green" or "forestgreen"), a function or #rrggbb -> #rrggbb; raises ValueError."""
+    """Convert a CSS name ("forest green" or "forestgreen"), function or number to #rrggbb.
+
+    Raises ValueError if ``text`` is no colour, or a transparent one.
+    """
     joined = text.replace(" ", "").replace("-", "")
     levels: tuple[int, ...] = ()
     with suppress(ValueError):
@@ -42,18 +47,18 @@ def parse_colour(text: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def hexadecimal(lab: ArrayLike) -> str:
-    """CIELAB (3,) -> #rrggbb, the nearest that a screen can show."""
+def to_hex(lab: ArrayLike) -> str:
+    """Convert CIELAB (3,) to #rrggbb, clipped to what a screen can show."""
     red, green, blue = (to_rgb(lab) * 255).round().astype(int)
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 Colour = Annotated[str, AfterValidator(parse_colour)]
-"""A colour as people write it, kept as #rrggbb."""
+"""A field that accepts any CSS notation and stores #rrggbb."""
 
 
 def to_lab(rgb: ArrayLike) -> Floats:
-    """sRGB (..., 3), bytes from 0 to 255 or floats from 0 to 1 -> CIELAB (..., 3)."""
+    """Convert sRGB (..., 3), as bytes in [0, 255] or floats in [0, 1], to CIELAB (..., 3)."""
     given = np.asarray(rgb)
     encoded = given / 255.0 if given.dtype.kind in "iu" else given.astype(np.float64)
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4)
@@ -63,7 +68,7 @@ def to_lab(rgb: ArrayLike) -> Floats:
 
 
 def to_rgb(lab: ArrayLike) -> Floats:
-    """CIELAB (..., 3) -> sRGB (..., 3) from 0 to 1; what a screen cannot show is cut off there."""
+    """Convert CIELAB (..., 3) to sRGB (..., 3) in [0, 1], clipped to what a screen can show."""
     lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
     y = (lightness + 16) / 116
     root = np.stack([y + a / 500, y, y - b / 200], -1)
@@ -73,10 +78,20 @@ def to_rgb(lab: ArrayLike) -> Floats:
     return encoded
 
 
-def mean_colours(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Premultiplied bytes (N, H, W, 4) -> each product's mean CIELAB colour, weighted by alpha, (N, 3).
+def encode_lab(lab: ArrayLike) -> NDArray[np.float32]:
+    """Encode CIELAB (B, 3) for a network: (B, 4) of scaled L, a, b (mostly in [-2, 2]) and 1.
 
-    It is NaN where there is no product.
+    All four numbers are 0 for a colour with a NaN, which is unknown.
+    """
+    scaled = (np.asarray(lab, np.float32).reshape(-1, 3) - LAB_CENTRE) / LAB_SCALE
+    encoded = np.concatenate([scaled, np.ones((len(scaled), 1))], 1)
+    return np.where(np.isnan(scaled).any(1, keepdims=True), 0.0, encoded).astype(np.float32)
+
+
+def mean_colours(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the mean CIELAB colour (N, 3) of premultiplied images (N, H, W, 4), weighted by their alpha.
+
+    The colour of an image that is transparent everywhere is NaN.
     """
     parts = [_means(images[k : k + BATCH].astype(np.float64)) for k in range(0, len(images), BATCH)]
     return np.concatenate(parts)
@@ -91,11 +106,11 @@ def _means(images: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def delta_e_2000(lab1: ArrayLike, lab2: ArrayLike) -> Floats:
-    """CIEDE2000 between CIELAB colours (..., 3), which may be broadcast -> (...).
+    """Return the CIEDE2000 difference (...) between CIELAB colours (..., 3), which are broadcast.
 
-    0 is the same colour, about 1 the least difference that is seen side by side, 100 black and white. As in
-    Sharma, Wu & Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and Application 30 (2005);
-    the numbers in brackets are theirs.
+    0 is the same colour, about 1 the least difference that people see side by side, 100 black against white.
+    From Sharma, Wu & Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and Application 30
+    (2005); the numbers in brackets are those of its equations.
     """
     light1, a1, b1 = np.moveaxis(np.asarray(lab1, np.float64), -1, 0)
     light2, a2, b2 = np.moveaxis(np.asarray(lab2, np.float64), -1, 0)
@@ -103,8 +118,8 @@ def delta_e_2000(lab1: ArrayLike, lab2: ArrayLike) -> Floats:
     a1, a2 = (1 + grey) * a1, (1 + grey) * a2
     chroma1, chroma2 = np.hypot(a1, b1), np.hypot(a2, b2)
     hue1, hue2 = np.arctan2(b1, a1) % (2 * np.pi), np.arctan2(b2, a2) % (2 * np.pi)
-    turn, hue = _hues(hue1, hue2, chroma1 * chroma2 == 0)
-    d_hue = 2 * np.sqrt(chroma1 * chroma2) * np.sin(turn / 2)  # (11)
+    angle, hue = _hues(hue1, hue2, chroma1 * chroma2 == 0)
+    d_hue = 2 * np.sqrt(chroma1 * chroma2) * np.sin(angle / 2)  # (11)
     d_light, d_chroma = light2 - light1, chroma2 - chroma1
     light, chroma = (light1 + light2) / 2, (chroma1 + chroma2) / 2
     s_light = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)  # (19)
@@ -124,18 +139,18 @@ def _saturation(chroma: Floats) -> Floats:
 
 
 def _hues(hue1: Floats, hue2: Floats, grey: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The turn from one hue to the other the short way round (10), and the hue midway (14), in radians."""
-    turn = (hue2 - hue1 + np.pi) % (2 * np.pi) - np.pi
-    # Exactly opposite hues: the paper turns the way of their order.
-    turn = np.where(np.isclose(np.abs(hue2 - hue1), np.pi, atol=1e-12), hue2 - hue1, turn)
+    """Return the shorter angle from ``hue1`` to ``hue2`` (10) and the mean hue (14), in radians."""
+    angle = (hue2 - hue1 + np.pi) % (2 * np.pi) - np.pi
+    # For exactly opposite hues, the paper takes the sign of hue2 - hue1.
+    angle = np.where(np.isclose(np.abs(hue2 - hue1), np.pi, atol=1e-12), hue2 - hue1, angle)
     total = hue1 + hue2
     wide = np.abs(hue1 - hue2) > np.pi + 1e-12
-    midway = np.where(wide, np.where(total < 2 * np.pi, total + 2 * np.pi, total - 2 * np.pi), total) / 2
-    return np.where(grey, 0.0, turn), np.where(grey, total, midway)
+    mean = np.where(wide, np.where(total < 2 * np.pi, total + 2 * np.pi, total - 2 * np.pi), total) / 2
+    return np.where(grey, 0.0, angle), np.where(grey, total, mean)
 
 
 def _hue_weight(hue: Floats) -> Floats:
-    """T of the paper (15)."""
+    """Return T of the paper (15)."""
     weight: Floats = (
         1
         - 0.17 * np.cos(hue - np.radians(30))

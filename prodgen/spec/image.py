@@ -1,4 +1,4 @@
-"""What one image is made from."""
+"""The request for one image."""
 
 from dataclasses import dataclass, replace
 
@@ -7,9 +7,9 @@ from prodgen.spec.attributes import AttributeSchema
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One image of an order: its place, its random streams, and what was asked of it.
+    """One image of an order: its index, its position in the random streams, and its attributes.
 
-    ``draw`` is its place in the streams of ``seed``; ``repeat`` its place among the images of its SKU.
+    ``draw`` is the position in the streams of ``seed``; ``repeat`` counts the images of the same SKU.
     """
 
     index: int
@@ -21,7 +21,7 @@ class ImageRequest:
     attempt: int = 0
 
 
-def resolve(schema: AttributeSchema, images: list[ImageRequest]) -> list[ImageRequest]:
-    """The images with every attribute that was left out drawn from the training distribution."""
+def resolve_attributes(schema: AttributeSchema, images: list[ImageRequest]) -> list[ImageRequest]:
+    """Return the requests with every missing attribute drawn from the training distribution."""
     drawn = schema.resolve([i.attributes for i in images], [i.seed for i in images], [i.draw for i in images])
     return [replace(image, attributes=attributes) for image, attributes in zip(images, drawn, strict=True)]

@@ -1,4 +1,4 @@
-"""``lineage.json``: where a model version comes from."""
+"""The lineage.json of a model version: the run, recipe and data that made it."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from prodgen.errors import ProdgenError
 
 
 class Data(BaseModel):
-    """What a run was trained on: the name that people gave it, and the digest of its content."""
+    """A data set: the name that people gave it, and the digest of its content."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -18,15 +18,15 @@ class Data(BaseModel):
 
 
 class Lineage(BaseModel):
-    """Which run made a version, by which recipe and code, from which data.
+    """The run that made a version, with its recipe, code and data.
 
-    ``prodgen`` is the version of the code; ``begun_from`` the model or the run whose weights it began with.
+    ``prodgen`` is the version of the code; ``begun_from`` is the model or run whose weights it started from.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     run: str = Field(description="The run's id.")
-    recipe: dict[str, Any] = Field(description="All of it, with what was set otherwise.")
+    recipe: dict[str, Any] = Field(description="The whole recipe, with the settings that were changed.")
     data: Data
     prodgen: str
     begun_from: str | None = None
@@ -34,7 +34,7 @@ class Lineage(BaseModel):
 
 
 def parse_lineage(data: bytes, where: str) -> Lineage:
-    """A lineage.json; ``where`` names it in the error."""
+    """Parse a lineage.json; raises ProdgenError, which calls the file ``where``."""
     try:
         return Lineage.model_validate_json(data)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A manifest line: all that is needed to make one image again, and to know that it is the same."""
+"""The lines of a manifest: all that is needed to make an image again and to check that it is the same."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,15 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serial
 
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.spec.finish import Finish
-from prodgen.spec.streams import MAX_SEED
+from prodgen.spec.random_streams import MAX_SEED
 
 
 class ManifestLine(BaseModel):
     """One image as it was made.
 
-    ``draw`` is the image's place in its seed's random stream: the index itself, or the repeat where the seed
-    comes from the SKU. ``file`` is what a person sees; ``object`` with ``offset`` and ``length`` (bytes, for
-    a member of a tar) is where it lies in the store, for jobs. ``sha256`` is of the stored bytes.
+    ``draw`` is the image's position in the random streams of its seed: the index, or the repeat if the seed
+    comes from the SKU. ``file`` is the name that people see. ``object``, with ``offset`` and ``length`` in
+    bytes for a member of a tar, is its place in the store (jobs only). ``sha256`` is of the stored bytes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,21 +39,21 @@ class ManifestLine(BaseModel):
     length: int | None = None
 
     @field_serializer("finish")
-    def _briefly(self, finish: Finish) -> dict[str, Any]:
+    def _without_defaults(self, finish: Finish) -> dict[str, Any]:
         return finish.model_dump(exclude_defaults=True)
 
     def to_json(self) -> str:
-        """The line, without its newline."""
+        """Return the line as JSON, without a newline."""
         return self.model_dump_json(exclude_none=True)
 
 
 def write_lines(lines: Iterable[ManifestLine]) -> bytes:
-    """The lines as JSONL."""
+    """Return the lines as JSONL."""
     return b"".join(line.to_json().encode() + b"\n" for line in lines)
 
 
 def read_lines(data: bytes) -> Iterator[ManifestLine]:
-    """The lines of a JSONL manifest; raises ProdgenError naming the first that is broken."""
+    """Yield the lines of a JSONL manifest; raises ProdgenError, which names the first broken line."""
     for number, text in enumerate(data.splitlines(), 1):
         try:
             yield ManifestLine.model_validate_json(text)
@@ -63,28 +63,28 @@ def read_lines(data: bytes) -> Iterator[ManifestLine]:
             raise ProdgenError(f"manifest line {number} is broken: {where}: {first['msg']}") from None
 
 
-def check_same(folder: Path, wanted: Iterable[ManifestLine]) -> None:
-    """Raises Conflict if the folder's manifest lists an image that is none of ``wanted`` (by index).
+def check_same_images(folder: Path, wanted: Iterable[ManifestLine]) -> None:
+    """Raise Conflict if the folder's manifest lists an image that is not in ``wanted`` (sorted by index).
 
-    A request may be written over itself, or over the part of it that is there; another's images would be
-    mixed with it, or lost. The bytes, which may differ a little, are not compared.
+    A request may be written over its own images. The images of another request would be mixed with them, or
+    lost. The sha256 is not compared, because pixels may differ a little between machines.
     """
     path = folder / "manifest.jsonl"
     if not path.is_file():
         return
-    ahead = iter(wanted)
+    remaining = iter(wanted)
     with path.open("rb") as file:
         for text in file:
-            if not text.endswith(b"\n"):  # half a line, of a run that was killed
+            if not text.endswith(b"\n"):  # the process that wrote it was killed
                 return
-            if not _comes_next(text, ahead):
+            if not _is_next(text, remaining):
                 raise Conflict(f"{folder} already holds the images of another request; choose another folder")
 
 
-def _comes_next(text: bytes, ahead: Iterator[ManifestLine]) -> bool:
+def _is_next(text: bytes, remaining: Iterator[ManifestLine]) -> bool:
     try:
         line = ManifestLine.model_validate_json(text)
     except ValidationError:
         return False
-    found = next((one for one in ahead if one.index >= line.index), None)
+    found = next((one for one in remaining if one.index >= line.index), None)
     return found is not None and found.model_copy(update={"sha256": line.sha256}) == line

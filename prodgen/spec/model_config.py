@@ -1,4 +1,4 @@
-"""What a model folder says of itself, readable without its networks."""
+"""The config.json of a model folder, readable without its networks."""
 
 import hashlib
 from pathlib import Path
@@ -10,13 +10,13 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.attributes import AttributeSchema
 
 FILES = ("config.json", "model.safetensors")
-"""What decides a version's images, and so its digest."""
+"""The files that determine a model's images, and so its version."""
 DISCRIMINATOR = "discriminator.safetensors"
-"""What has judged the model in training, for those who train it further; nobody else needs it."""
+"""The discriminator of the training run; needed only to train the model further."""
 
 
 class ModelConfig(BaseModel):
-    """config.json, as far as those who do not build the network need it."""
+    """The fields of config.json that do not describe the network."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -32,7 +32,7 @@ class ModelConfig(BaseModel):
 
 
 def parse_config(data: bytes, where: str) -> ModelConfig:
-    """A config.json; ``where`` names it in the error."""
+    """Parse a config.json; raises ProdgenError, which calls the file ``where``."""
     try:
         return ModelConfig.model_validate_json(data)
     except ValidationError as error:
@@ -42,18 +42,25 @@ def parse_config(data: bytes, where: str) -> ModelConfig:
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The config.json of a model folder."""
+    """Read the config.json of a model folder; raises NotFound if there is none."""
     path = folder / "config.json"
     if not path.is_file():
         raise NotFound(f"{folder} is no model: it has no config.json")
     return parse_config(path.read_bytes(), str(path))
 
 
-def digest(folder: Path) -> str:
-    """The version of a model folder: 12 hex digits of the sha256 over its `FILES`."""
-    return digest_of([(folder / name).read_bytes() for name in FILES])
+def folder_version(folder: Path) -> str:
+    """Return the version of a model folder: the first 12 hex digits of the sha256 of its `FILES`."""
+    contents = b"".join((folder / name).read_bytes() for name in FILES)
+    return hashlib.sha256(contents).hexdigest()[:12]
 
 
-def digest_of(contents: list[bytes]) -> str:
-    """`digest` of the contents of `FILES`, in their order."""
-    return hashlib.sha256(b"".join(contents)).hexdigest()[:12]
+def coarsest_side(size: int, widths: list[int]) -> int:
+    """Return the side of a network's coarsest feature map, which is doubled once for each further width.
+
+    Raises ValueError if ``size`` is no such doubling.
+    """
+    side = size >> (len(widths) - 1)
+    if not side or side << (len(widths) - 1) != size:
+        raise ValueError(f"size {size} is not {len(widths) - 1} doublings of a whole number")
+    return side

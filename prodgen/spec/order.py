@@ -1,4 +1,4 @@
-"""What an order says, and which image each of its indices is."""
+"""Orders: what a customer writes, and the image that each index stands for."""
 
 import hashlib
 from bisect import bisect_right
@@ -11,19 +11,19 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.attributes import AttributeSchema, Wanted
+from prodgen.spec.attributes import AttributeSchema, RequestedValues
 from prodgen.spec.finish import Finish, Output
 from prodgen.spec.image import ImageRequest
-from prodgen.spec.streams import MAX_SEED
+from prodgen.spec.random_streams import MAX_SEED
 
 CELL = 64
-"""Images a cell: the ledger's unit of work."""
+"""Images in a cell, the ledger's unit of work."""
 
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Item(BaseModel):
-    """One product of an order: a row of its CSV."""
+    """One product of an order: a row of its CSV or JSONL."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,12 +34,12 @@ class Item(BaseModel):
         default=None,
         ge=1,
         exclude=True,
-        description="Where it stands in its sender's file; for error messages.",
+        description="The item's row in the uploaded file, for error messages.",
     )
 
 
 class JobSpec(BaseModel):
-    """An order as its sender writes it."""
+    """An order as the customer writes it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,10 +67,10 @@ class _Row:
 
 
 class Expansion:
-    """The images of an order: ``index -> (item, combination, repeat)``, the repeats varying fastest.
+    """The images of an order, by index: ``index -> (item, combination, repeat)``, repeats varying fastest.
 
-    Raises ProdgenError, naming the row, for what the model cannot make. Nothing is laid out in advance: a
-    million rows or combinations cost no more than their description.
+    Each request is computed when it is read, so an order of many combinations takes no more memory than its
+    description. Raises ProdgenError, which names the row, if the model cannot make an item.
     """
 
     def __init__(self, spec: JobSpec, items: Sequence[Item] | None, schema: AttributeSchema) -> None:
@@ -93,8 +93,8 @@ class Expansion:
             raise ProdgenError(f"{where} ({item.sku}): {error}", param=f"{where}, {column}") from None
         return _row(item.sku, values, self.spec.count if item.count is None else item.count)
 
-    def _parse(self, wanted: Wanted, common: dict[str, list[str]]) -> dict[str, list[str]]:
-        """What a row asks for over what all ask for; rows that say the same share the answer."""
+    def _parse(self, wanted: RequestedValues, common: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Return the order's values with the row's own in their place; equal rows share one result."""
         key = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in wanted.items())
         if key not in self._parsed:
             self._parsed[key] = {**common, **self._schema.parse(wanted)}
@@ -102,7 +102,7 @@ class Expansion:
 
     @property
     def total(self) -> int:
-        """How many images the order asks for, however absurd."""
+        """Return the number of images, which may exceed what ``len`` can return."""
         return self._ends[-1]
 
     def __len__(self) -> int:
@@ -120,7 +120,7 @@ class Expansion:
             index=index,
             sku=row.sku,
             repeat=place,
-            seed=sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed,
+            seed=_sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed,
             draw=repeat if by_sku else index,
             attributes=_combination(row.values, combination),
         )
@@ -131,7 +131,7 @@ def _row(sku: str | None, values: dict[str, list[str]], count: int) -> _Row:
 
 
 def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:
-    """One value of each attribute, the last attribute varying fastest (see `attributes.combinations`)."""
+    """Return combination ``number``: one value of each attribute, the last attribute varying fastest."""
     chosen = {}
     for name in reversed([*values]):
         number, at = divmod(number, len(values[name]))
@@ -139,11 +139,11 @@ def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, 
     return {name: chosen[name] for name in values}
 
 
-def sku_seed(seed: int, sku: str) -> int:
-    """The seed that a SKU keeps for ever, whichever order and row it comes in."""
+def _sku_seed(seed: int, sku: str) -> int:
+    """Return the seed of a SKU, which is the same in every order and row."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{sku}".encode()).digest()[:8], "big") & MAX_SEED
 
 
-def cells(total: int) -> int:
-    """The number of cells of an order of ``total`` images."""
+def count_cells(total: int) -> int:
+    """Return the number of cells of an order of ``total`` images."""
     return -(-total // CELL)

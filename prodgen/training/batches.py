@@ -10,7 +10,7 @@ from torch import Tensor
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.classifier import to_tensor
-from prodgen.spec.attributes import LAB_CENTRE, LAB_SCALE
+from prodgen.spec.colour import LAB_CENTRE, LAB_SCALE
 from prodgen.training.distributed.world import drawn, mine
 from prodgen.training.methods.augment import Augment
 from prodgen.training.methods.recolour import recolour

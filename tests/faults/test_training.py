@@ -11,7 +11,7 @@ import pytest
 
 from prodgen.cli.app import app
 from prodgen.client import Client
-from prodgen.spec.model_config import digest
+from prodgen.spec.model_config import folder_version
 from tests.servers.process import wait_until
 from tests.servers.up import Up
 from tests.toys import write_catalogue
@@ -114,7 +114,7 @@ def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
     (tmp_path / "toy.toml").write_text(table)
     arguments = ["train", tmp_path / "toy.toml", "--data", toys, "--out", tmp_path / "run"]
     assert not app([*map(str, arguments), "--json"], standalone_mode=False)
-    assert model["version"] == digest(tmp_path / "run" / "model")
+    assert model["version"] == folder_version(tmp_path / "run" / "model")
     assert ended["model"] == f"killed@{model['version']}"
     assert model["lineage"]["run"] == queued
 

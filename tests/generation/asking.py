@@ -10,12 +10,13 @@ from prodgen.generation.engine import Request
 from prodgen.generation.forward import Forward
 from prodgen.models import SavedModel
 from prodgen.spec.finish import Finish
-from prodgen.spec.image import ImageRequest, resolve
+from prodgen.spec.image import ImageRequest, resolve_attributes
 
 
 def images(model: SavedModel, indices: Sequence[int], seed: int = 7, **attributes: str) -> list[ImageRequest]:
     """The resolved images of an order at ``indices``."""
-    return resolve(model.config.attributes, [ImageRequest(k, seed, k, attributes) for k in indices])
+    images = [ImageRequest(k, seed, k, attributes) for k in indices]
+    return resolve_attributes(model.config.attributes, images)
 
 
 def pixels(

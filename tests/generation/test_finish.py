@@ -11,7 +11,7 @@ from prodgen.catalog.idx import load_idx
 from prodgen.generation.encode import encode, to_image
 from prodgen.generation.finish import apply_finish
 from prodgen.spec.finish import Augment, Finish
-from prodgen.spec.streams import Stream, uniforms
+from prodgen.spec.random_streams import Stream, uniforms
 from tests.generation.asking import worst
 from tests.toys import FASHION_MNIST
 

@@ -1,4 +1,4 @@
-"""What a user would lose: the colour that was asked for, and a true word on how far off it came."""
+"""Colours are parsed, converted and compared as published."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a user would lose: the colour that was meant, or the name under which an image is found again."""
+"""Finishes, formats and file names are what a person would expect."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""What a user would lose: the record from which an image can be made again."""
+"""A manifest holds all that is needed to make an image again, and never loses another request's images."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.spec.finish import Augment, Finish
-from prodgen.spec.manifest import ManifestLine, check_same, read_lines, write_lines
+from prodgen.spec.manifest import ManifestLine, check_same_images, read_lines, write_lines
 
 LINE = ManifestLine(
     index=3,
@@ -74,17 +74,17 @@ def other_bytes(line):
 )
 def test_a_request_may_be_written_over_itself(tmp_path, there):
     (tmp_path / "manifest.jsonl").write_bytes(write_lines(there))
-    check_same(tmp_path, ORDER)
+    check_same_images(tmp_path, ORDER)
 
 
 def test_a_request_goes_on_where_it_was_killed_in_the_middle_of_a_line(tmp_path):
     (tmp_path / "manifest.jsonl").write_bytes(write_lines(ORDER[:3])[:-40])
-    check_same(tmp_path, ORDER)
+    check_same_images(tmp_path, ORDER)
 
 
 def test_a_folder_without_a_manifest_takes_any_request(tmp_path):
-    check_same(tmp_path, ORDER)
-    check_same(tmp_path / "new", ORDER)
+    check_same_images(tmp_path, ORDER)
+    check_same_images(tmp_path / "new", ORDER)
 
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"model": "toy@ba9876543210"}, {"finish": Finish(size=8)},
@@ -93,16 +93,16 @@ def test_another_request_is_kept_out_whichever_image_tells(tmp_path, change):
     there = [*ORDER[:2], ORDER[2].model_copy(update=change), *ORDER[3:]]
     (tmp_path / "manifest.jsonl").write_bytes(write_lines(there))
     with pytest.raises(Conflict, match="already holds the images of another request"):
-        check_same(tmp_path, ORDER)
+        check_same_images(tmp_path, ORDER)
 
 
 def test_a_smaller_request_would_leave_images_of_the_larger_behind(tmp_path):
     (tmp_path / "manifest.jsonl").write_bytes(write_lines(ORDER))
     with pytest.raises(Conflict):
-        check_same(tmp_path, ORDER[:4])
+        check_same_images(tmp_path, ORDER[:4])
 
 
 def test_a_manifest_of_something_else_is_not_written_over(tmp_path):
     (tmp_path / "manifest.jsonl").write_text('{"name": "an app"}\n')
     with pytest.raises(Conflict):
-        check_same(tmp_path, ORDER)
+        check_same_images(tmp_path, ORDER)

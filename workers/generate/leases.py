@@ -21,7 +21,7 @@ from prodgen.jobs.report import discard, report
 from prodgen.ledger.entries import TERMINAL, Lease
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.spec.finish import file_name
-from prodgen.spec.image import ImageRequest, resolve
+from prodgen.spec.image import ImageRequest, resolve_attributes
 from prodgen.spec.manifest import ManifestLine, write_lines
 from prodgen.storage import Store, keys
 from workers.generate.device import Device, log
@@ -68,7 +68,7 @@ def _make(device: Device, lease: Lease) -> int | None:
     spec = record.spec
     request = Request(
         model,
-        resolve(model.config.attributes, wanted),
+        resolve_attributes(model.config.attributes, wanted),
         spec.truncation,
         spec.finish,
         spec.output.format,

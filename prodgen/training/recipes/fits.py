@@ -1,8 +1,7 @@
 """Whether a recipe fits the images and the processes that are to train it, told before anything is built."""
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.model_config import ModelConfig
-from prodgen.spec.model_sizes import bottom
+from prodgen.spec.model_config import ModelConfig, coarsest_side
 from prodgen.training.recipes.policies import check_channels
 from prodgen.training.recipes.recipe import Recipe
 
@@ -21,7 +20,7 @@ def check_fits(recipe: Recipe, size: int, channels: int, images: int, processes:
             f"the data holds {images} images, fewer than a batch of {recipe.batch}", param="batch"
         )
     try:
-        bottom(size, recipe.widths)
+        coarsest_side(size, recipe.widths)
     except ValueError as error:
         raise ProdgenError(
             f"recipe {recipe.name}: the widths do not fit the images: {error}", param="widths"

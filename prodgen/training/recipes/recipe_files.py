@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.spec.explain import explain
+from prodgen.spec.validation_errors import explain
 from prodgen.training.recipes.recipe import RECIPES, Recipe
 
 

@@ -1,4 +1,4 @@
-"""What a user would lose: images that were ordered once and cannot be made again."""
+"""Random numbers never change, so an image that was ordered once can be made again."""
 
 from itertools import pairwise
 from statistics import NormalDist
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prodgen.spec.streams import MAX_SEED, Stream, inverse_normal, normals, uniforms
+from prodgen.spec.random_streams import MAX_SEED, Stream, inverse_normal, normals, uniforms
 
 MASK = 2**64 - 1
 

@@ -1,4 +1,4 @@
-"""From pydantic's findings to the one sentence that a person reads."""
+"""Turn pydantic's validation errors into one sentence for people."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,11 +7,12 @@ from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError
 
-Finding = Mapping[str, Any]
+Details = Mapping[str, Any]
+"""One error, as pydantic's ``ValidationError.errors()`` lists it."""
 
 _PLACES = {"body", "query", "path", "header", "cookie"}
 
-_SENTENCES: dict[str, Callable[[str, Finding], str]] = {
+_SENTENCES: dict[str, Callable[[str, Details], str]] = {
     "missing": lambda field, _: f"{field} is missing",
     "extra_forbidden": lambda field, _: f"there is no field {field}",
     "greater_than_equal": lambda field, e: f"{field} must be at least {e['ctx']['ge']}, not {_short(e)}",
@@ -38,26 +39,26 @@ _SENTENCES: dict[str, Callable[[str, Finding], str]] = {
 
 
 def explain(error: ValidationError) -> ProdgenError:
-    """The first finding of ``error`` as a sentence, with the field at fault."""
-    return explain_findings(error.errors())
+    """Return the first error of ``error`` as one sentence, with the field at fault as ``param``."""
+    return explain_errors(error.errors())
 
 
-def explain_findings(findings: Sequence[Finding]) -> ProdgenError:
-    """`explain` for a list of findings, such as FastAPI's."""
-    first = findings[0]
+def explain_errors(errors: Sequence[Details]) -> ProdgenError:
+    """Return the first of ``errors``, a list as pydantic and FastAPI make it, as `explain` does."""
+    first = errors[0]
     param = _field(first)
     field = param or "the request"
-    say = _SENTENCES.get(first["type"])
-    sentence = say(field, first) if say else f"{field}: {_lower(first['msg'])}"
+    write = _SENTENCES.get(first["type"])
+    sentence = write(field, first) if write else f"{field}: {_lower(first['msg'])}"
     return ProdgenError(sentence, param=param)
 
 
-def _field(finding: Finding) -> str | None:
-    """``("body", "items", 0, "attributes", "colour", "constrained-str")`` is `items.1.attributes.colour`."""
-    if finding["type"] == "json_invalid":
+def _field(error: Details) -> str | None:
+    """Return the path of the field: ``items.1.count`` for ("body", "items", 0, "count")."""
+    if error["type"] == "json_invalid":
         return None
     parts = []
-    for part in finding["loc"]:
+    for part in error["loc"]:
         if isinstance(part, int):
             parts.append(str(part + 1))
         elif part not in _PLACES and not part.startswith(("constrained-", "list[", "function-")):
@@ -65,8 +66,8 @@ def _field(finding: Finding) -> str | None:
     return ".".join(parts) or None
 
 
-def _short(finding: Finding) -> str:
-    text = repr(finding["input"])
+def _short(error: Details) -> str:
+    text = repr(error["input"])
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

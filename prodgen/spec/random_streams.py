@@ -1,9 +1,9 @@
-"""Random numbers that are functions of (seed, index): the ground that reproducibility stands on.
+"""Random numbers that are pure functions of (seed, index), so that any image can be made again.
 
-Philox (Salmon et al. 2011) is a bijection of a counter under a key, so the numbers of image 900,000 cost no
-more than those of image 0, and no batch, worker or restart can change them. Only IEEE additions,
-multiplications, divisions and square roots follow the generator: these round the same way on every machine,
-which ``log`` and ``cos`` of different vector units do not.
+Philox (Salmon et al. 2011) maps a counter to random bits under a key, so the numbers of image 900,000 cost no
+more than those of image 0 and do not depend on the batch, the worker or a restart. The rest uses only IEEE
+additions, multiplications, divisions and square roots, which round the same way on every machine; ``log`` and
+``cos`` do not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 
-MAX_SEED = 2**53 - 1  # every JSON reader holds such an integer exactly
+MAX_SEED = 2**53 - 1  # the greatest integer that every JSON reader keeps exactly
 
 
 class Stream(IntEnum):
-    """Which draw of an image: streams never overlap."""
+    """The purpose of random numbers; the numbers of different streams never overlap."""
 
     LATENT = 0
     ATTRIBUTES = 1
@@ -28,13 +28,13 @@ class Stream(IntEnum):
 def uniforms(
     seeds: Sequence[int], indices: Sequence[int], width: int, stream: Stream, attempts: Sequence[int]
 ) -> Float64:
-    """Independent uniforms in the open interval (0, 1), shape (len(indices), width).
+    """Return independent uniform numbers in the open interval (0, 1), shape (len(indices), width).
 
-    Row ``i`` is a function of ``(seeds[i], indices[i], attempts[i], stream)`` and ``width`` alone.
+    Row ``i`` depends only on ``seeds[i]``, ``indices[i]``, ``attempts[i]``, ``stream`` and ``width``.
     """
     blocks = -(-width // 4)
     words = np.empty((len(indices), blocks * 4), dtype=np.uint64)
-    for start, stop in _runs(seeds, indices, attempts):
+    for start, stop in _consecutive_ranges(seeds, indices, attempts):
         counter = np.array([indices[start] * blocks, 0, stream, attempts[start]], dtype=np.uint64)
         generator = np.random.Philox(key=seeds[start], counter=counter)
         words[start:stop] = generator.random_raw((stop - start) * blocks * 4).reshape(stop - start, -1)
@@ -45,12 +45,14 @@ def uniforms(
 def normals(
     seeds: Sequence[int], indices: Sequence[int], width: int, stream: Stream, attempts: Sequence[int]
 ) -> Float64:
-    """Independent standard normals, shape (len(indices), width); see `uniforms`."""
+    """Return independent standard normal numbers, shape (len(indices), width); see `uniforms`."""
     return inverse_normal(uniforms(seeds, indices, width, stream, attempts))
 
 
-def _runs(seeds: Sequence[int], indices: Sequence[int], attempts: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """The maximal ranges (start, stop) with one seed, one attempt and consecutive indices."""
+def _consecutive_ranges(
+    seeds: Sequence[int], indices: Sequence[int], attempts: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield the longest ranges (start, stop) of one seed, one attempt and consecutive indices."""
     start = 0
     for i in range(1, len(indices) + 1):
         if (
@@ -89,7 +91,7 @@ _FAR = (
 
 
 def inverse_normal(p: Float64) -> Float64:
-    """The standard normal's quantile of ``p`` in (0, 1), any shape, to about one part in 10^16."""
+    """Return the standard normal quantile of ``p`` in (0, 1), any shape, to about one part in 10^16."""
     q = p - 0.5
     value = q * _ratio(_CENTRE, 0.180625 - q * q)
     outer = np.abs(q) > 0.425
@@ -113,7 +115,7 @@ def _horner(coefficients: Sequence[float], x: Float64) -> Float64:
 
 
 def _log(x: Float64) -> Float64:
-    """The natural logarithm by log((1+s)/(1-s)) = 2 (s + s^3/3 + s^5/5 + …)."""
+    """Return the natural logarithm, by log((1+s)/(1-s)) = 2 (s + s^3/3 + s^5/5 + …)."""
     mantissa, exponent = np.frexp(x)
     low = mantissa < 0.5**0.5
     mantissa = np.where(low, mantissa * 2.0, mantissa)
