@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prodgen.errors import ProdgenError
 from prodgen.child_process import die_with_parent, exit_with_lease
+from prodgen.errors import ProdgenError
 from prodgen.training.recipes.recipe_files import read_recipe
 from prodgen.training.watch.progress import RESULT, Progress, write_json
 
