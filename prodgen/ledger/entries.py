@@ -42,7 +42,7 @@ class JobEntry:
 class Lease:
     """The right to make the cells [first, first + cells) of a job until a deadline.
 
-    ``alone``: the cell may have killed a worker before, so this worker makes nothing else meanwhile.
+    ``alone``: the cells may have killed a worker before, so this worker makes nothing else meanwhile.
     """
 
     token: str

@@ -86,11 +86,12 @@ class Ledger:
     def lease(self, queue: Queue, worker: str, images: int) -> Lease | None:
         """Lease the next cells of the job whose turn it is: about ``images`` images, at least one cell.
 
-        Returns None if there is nothing for this worker now. A worker that holds no lease may receive one
-        suspect cell alone, and receives nothing else while it holds that cell.
+        Returns None if there is nothing for this worker now. A worker that holds no lease may receive suspect
+        cells, and receives nothing else while it holds them. The client may send the command again after a
+        timeout: the same call returns one lease.
         """
         wanted = max(1, min(images // CELL, MAX_LEASE_CELLS))
-        answer = self.scripts.call("lease", queue, worker, wanted, self._microseconds)
+        answer = self.scripts.call("lease", queue, worker, wanted, self._microseconds, secrets.token_hex(8))
         return replies.lease(answer) if answer else None
 
     def renew(self, tokens: Iterable[str]) -> dict[str, Held]:
@@ -110,7 +111,7 @@ class Ledger:
         self.scripts.call("release", token)
 
     def fail(self, token: str, message: str) -> None:
-        """Report a lease whose images failed. A single cell gets a strike; several become suspects."""
+        """Report a lease whose images failed. A single cell gets a strike; several become two suspects."""
         self.scripts.call("fail", token, message[:500])
 
     def expire(self) -> list[Lease]:

@@ -80,8 +80,7 @@ class Model:
         assert cells(lease) <= self.owed(job), "a cell is held twice, or was made already"
         assert not any(other.alone for other in held), "something runs beside a suspect"
         if lease.alone:
-            assert lease.cells == 1
-            assert lease.first in job.suspects
+            assert cells(lease) <= job.suspects
             assert not held, "a suspect runs beside something"
         else:
             assert not cells(lease) & job.suspects, "a suspect runs in company"
@@ -117,7 +116,7 @@ class Model:
 
     def expire(self, token: str) -> None:
         if found := self._take_back(token):
-            self._blame(*found, strike=found[0].alone)
+            self._blame(*found, strike=found[0].alone and found[0].cells == 1)
 
     def _blame(self, lease: Lease, job: Job, strike: bool) -> None:
         for cell in cells(lease):

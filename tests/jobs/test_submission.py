@@ -226,5 +226,5 @@ def test_turns_fail_plainly_when_redis_is_down() -> None:
 
 def test_who_waits_too_long_for_a_turn_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prodgen.ledger.locks._WAIT_SECONDS", 0.01)
-    with lock(ledger, "job"), pytest.raises(Unavailable, match="just being taken"), lock(ledger, "job"):
+    with lock(ledger, "job"), pytest.raises(Unavailable, match="is in progress"), lock(ledger, "job"):
         pytest.fail("nobody may pass")

@@ -49,6 +49,35 @@ def test_a_poisonous_cell_is_set_aside_after_three_lone_failures_and_the_rest_de
     assert overcome(ledger, memory, run_out, raises) == [2, 1, 1, 1]
 
 
+def test_a_lost_lease_of_many_cells_is_searched_by_halves(ledger: Ledger, run_out: RunOut) -> None:
+    ledger.submit(JobEntry("j", "ada", "bulk", 64 * 256))
+    sizes, poison = [], 77
+    while lease := ledger.lease("bulk", f"w{len(sizes)}", 64 * 256):
+        if poison in range(lease.first, lease.first + lease.cells):
+            sizes.append(lease.cells)
+            run_out(lease.token)
+            ledger.expire()
+        else:
+            assert ledger.complete(lease.token)
+    assert sizes == [256, 128, 64, 32, 16, 8, 4, 2, 1, 1, 1]
+    progress = ledger.progress("j")
+    assert progress
+    assert (progress.dead, progress.done) == ([poison], 64 * 255)
+
+
+def test_a_lease_whose_answer_was_lost_is_the_same_lease(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prodgen.ledger.ledger.secrets.token_hex", lambda n: "the same request")
+    ledger.submit(JobEntry("j", "ada", "bulk", 640))
+    first, again = ledger.lease("bulk", "w", 64), ledger.lease("bulk", "w", 64)
+    assert first == again
+    assert ledger.backlog("bulk").images == 640 - 64
+    assert ledger.complete(first.token if first else "")
+    other = ledger.lease("bulk", "w", 64)
+    assert other != first, "a lease that has ended is not given again"
+
+
 def test_a_suspect_runs_alone_on_its_worker(ledger: Ledger, run_out: RunOut) -> None:
     ledger.submit(JobEntry("j", "ada", "bulk", 192))
     dead = ledger.lease("bulk", "unlucky", 128)

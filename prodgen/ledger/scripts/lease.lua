@@ -1,6 +1,11 @@
--- lease(queue, worker, cells, microseconds): leases the next untaken cells of the job whose turn it is, or one
--- suspect cell alone to a worker that holds no lease. Returns the lease, or false.
-local _, queue, worker, want, microseconds = unpack(ARGV)
+-- lease(queue, worker, cells, microseconds, request): leases the next untaken cells of the job whose turn it is, or
+-- suspect cells alone to a worker that holds no lease. Returns the lease, or false. A request that is sent again,
+-- because its answer was lost, returns the same lease.
+local _, queue, worker, want, microseconds, request = unpack(ARGV)
+local given = redis.call('GET', key('given', request))
+local again = given and redis.call('HGETALL', key('lease', given))
+if again and #again > 0 then return view_lease(given, again) end
+
 local held = redis.call('SMEMBERS', key('worker', worker))
 if #held == 1 and redis.call('HGET', key('lease', held[1]), 'alone') == '1' then return false end
 
@@ -17,7 +22,7 @@ local taken, suspects = key('job', job.id, 'taken'), key('job', job.id, 'suspect
 local first, cells = nil, 1
 local suspect = #held == 0 and first_in(suspects)
 if suspect then
-  first = tonumber(suspect)
+  first, cells = suspect_cells(suspect)
   redis.call('ZREM', suspects, suspect)
 else
   local count = math.ceil(job.total / CELL)
@@ -38,14 +43,15 @@ redis.call('SET', key('token'), string.format('%.0f', number))
 local token = redis.call('GET', KEYS[1]) .. '-' .. string.format('%.0f', number)
 redis.call('HSET', key('lease', token), 'job', job.id, 'queue', job.queue, 'worker', worker, 'first', first,
   'cells', cells, 'alone', suspect and 1 or 0)
+redis.call('SET', key('given', request), token, 'PX', math.ceil(microseconds / 1000))
 redis.call('ZADD', key('leases'), now() + microseconds, token)
 redis.call('SADD', key('worker', worker), token)
 redis.call('HINCRBY', key('queue', job.queue), 'leases', 1)
 
-local given = images(job, first, cells)
-charge(key('line', job.queue), job.tenant, given / job.weight)
-charge(key('line', job.queue, job.tenant), job.id, given / job.weight)
-owe(job, -given)
+local amount = images(job, first, cells)
+charge(key('line', job.queue), job.tenant, amount / job.weight)
+charge(key('line', job.queue, job.tenant), job.id, amount / job.weight)
+owe(job, -amount)
 if job.state == 'queued' then
   job.state = 'running'
   announce(job, 'state')

@@ -14,20 +14,40 @@ local function take_back(token)
   return lease, job
 end
 
--- Handles a lease whose worker died or failed. With several cells it is unknown which one is to blame, so each
--- becomes a suspect and is leased alone next. A cell with three strikes is set aside for good.
+-- Returns a lease as scripts answer it, from its token and its hash.
+local function view_lease(token, flat)
+  local lease = {}
+  for i = 1, #flat, 2 do lease[flat[i]] = flat[i + 1] end
+  local tenant = redis.call('HGET', key('job', lease.job), 'tenant') or ''
+  return {token, lease.job, tenant, tonumber(lease.first), tonumber(lease.cells), tonumber(lease.alone)}
+end
+
+-- Makes consecutive cells suspect: they are leased together next, and alone on their worker.
+local function suspect(job, first, cells)
+  redis.call('ZADD', key('job', job.id, 'suspects'), first, first .. ':' .. cells)
+end
+
+-- Returns the first cell and the number of cells of a suspect.
+local function suspect_cells(member)
+  local first, cells = string.match(member, '^(%d+):?(%d*)$')
+  return tonumber(first), tonumber(cells) or 1
+end
+
+-- Handles a lease whose worker died or failed. With several cells it is unknown which one is to blame, so each half
+-- becomes a suspect: a few leases find the cell. A lone cell with three strikes is set aside for good.
 local function blame(job, lease, strike, message)
-  local suspects, strikes = key('job', job.id, 'suspects'), key('job', job.id, 'strikes')
-  local owed = 0
-  for cell = lease.first, lease.first + lease.cells - 1 do
-    if strike and redis.call('HINCRBY', strikes, cell, 1) >= STRIKES then
-      redis.call('HDEL', strikes, cell)
-      redis.call('SADD', key('job', job.id, 'dead'), cell)
-      job.dead = redis.call('HINCRBY', key('job', job.id), 'dead', images(job, cell, 1))
-    else
-      redis.call('ZADD', suspects, cell, cell)
-      owed = owed + images(job, cell, 1)
-    end
+  local strikes, owed = key('job', job.id, 'strikes'), images(job, lease.first, lease.cells)
+  local half = math.floor(lease.cells / 2)
+  if half > 0 then
+    suspect(job, lease.first, half)
+    suspect(job, lease.first + half, lease.cells - half)
+  elseif strike and redis.call('HINCRBY', strikes, lease.first, 1) >= STRIKES then
+    redis.call('HDEL', strikes, lease.first)
+    redis.call('SADD', key('job', job.id, 'dead'), lease.first)
+    job.dead = redis.call('HINCRBY', key('job', job.id), 'dead', owed)
+    owed = 0
+  else
+    suspect(job, lease.first, 1)
   end
   redis.call('HSET', key('job', job.id), 'error', message)
   owe(job, owed)

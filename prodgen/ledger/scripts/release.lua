@@ -2,7 +2,7 @@
 local lease, job = take_back(ARGV[2])
 if not job then return 0 end
 if lease.alone == 1 then
-  redis.call('ZADD', key('job', job.id, 'suspects'), lease.first, lease.first)
+  suspect(job, lease.first, lease.cells)
 else
   mark(key('job', job.id, 'taken'), lease.first, lease.cells, 0)
 end
