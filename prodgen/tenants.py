@@ -45,7 +45,7 @@ def tenant_weights(store: Store) -> dict[str, float]:
     except NotFound:
         return {}
     except ValidationError as error:
-        raise Unavailable(f"{SYSTEM_TENANTS} in the store is broken: {explain(error)}") from None
+        raise Unavailable(f"{SYSTEM_TENANTS} in the store is broken: {explain(error, 'it')}") from None
     return {tenant: settings.weight for tenant, settings in found.items()}
 
 

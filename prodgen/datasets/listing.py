@@ -104,4 +104,4 @@ def _read_line(number: int, line: bytes) -> ListedFile:
     try:
         return ListedFile.model_validate_json(line)
     except ValidationError as error:
-        raise ProdgenError(f"line {number} of the list of files: {explain(error)}") from None
+        raise ProdgenError(f"line {number} of the list of files: {explain(error, 'it')}") from None

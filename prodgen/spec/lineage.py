@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prodgen.errors import ProdgenError
+from prodgen.spec.validation_errors import explain
 
 
 class Data(BaseModel):
@@ -38,6 +39,4 @@ def parse_lineage(data: bytes, where: str) -> Lineage:
     try:
         return Lineage.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise ProdgenError(f"{where} is no model's lineage.json: {key}: {first['msg']}") from None
+        raise ProdgenError(f"{where} is no model's lineage.json: {explain(error, 'it')}") from None

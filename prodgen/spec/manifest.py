@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serial
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.spec.finish import Finish
 from prodgen.spec.random_streams import MAX_SEED
+from prodgen.spec.validation_errors import explain
 
 
 class ManifestLine(BaseModel):
@@ -58,9 +59,7 @@ def read_lines(data: bytes) -> Iterator[ManifestLine]:
         try:
             yield ManifestLine.model_validate_json(text)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the line"
-            raise ProdgenError(f"manifest line {number} is broken: {where}: {first['msg']}") from None
+            raise ProdgenError(f"manifest line {number} is broken: {explain(error, 'it')}") from None
 
 
 def check_same_images(folder: Path, wanted: Iterable[ManifestLine]) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.validation_errors import explain
 
 FILES = ("config.json", "model.safetensors")
 """The files that determine a model's images, and so its version."""
@@ -36,9 +37,7 @@ def parse_config(data: bytes, where: str) -> ModelConfig:
     try:
         return ModelConfig.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise ProdgenError(f"{where} is no model's config.json: {key}: {first['msg']}") from None
+        raise ProdgenError(f"{where} is no model's config.json: {explain(error, 'it')}") from None
 
 
 def read_config(folder: Path) -> ModelConfig:

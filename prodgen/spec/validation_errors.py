@@ -1,6 +1,6 @@
 """Turn pydantic's validation errors into one sentence for people."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,45 +12,50 @@ Details = Mapping[str, Any]
 
 _PLACES = {"body", "query", "path", "header", "cookie"}
 
-_SENTENCES: dict[str, Callable[[str, Details], str]] = {
-    "missing": lambda field, _: f"{field} is missing",
-    "extra_forbidden": lambda field, _: f"there is no field {field}",
-    "greater_than_equal": lambda field, e: f"{field} must be at least {e['ctx']['ge']}, not {_short(e)}",
-    "greater_than": lambda field, e: f"{field} must be greater than {e['ctx']['gt']}, not {_short(e)}",
-    "less_than": lambda field, e: f"{field} must be less than {e['ctx']['lt']}, not {_short(e)}",
-    "less_than_equal": lambda field, e: f"{field} must be at most {e['ctx']['le']}, not {_short(e)}",
-    "literal_error": lambda field, e: f"{field} must be {e['ctx']['expected']}, not {_short(e)}",
-    "int_parsing": lambda field, e: f"{field} must be a whole number, not {_short(e)}",
-    "int_type": lambda field, e: f"{field} must be a whole number, not {_short(e)}",
-    "int_from_float": lambda field, e: f"{field} must be a whole number, not {_short(e)}",
-    "int_parsing_size": lambda field, _: f"{field} is too large",
-    "float_parsing": lambda field, e: f"{field} must be a number, not {_short(e)}",
-    "float_type": lambda field, e: f"{field} must be a number, not {_short(e)}",
-    "finite_number": lambda field, e: f"{field} must be a finite number, not {_short(e)}",
-    "string_type": lambda field, e: f"{field} must be text, not {_short(e)}",
-    "string_too_short": lambda field, _: f"{field} is empty",
-    "string_too_long": lambda field, e: f"{field} is longer than {e['ctx']['max_length']} characters",
-    "too_short": lambda field, _: f"{field} is empty",
-    "model_type": lambda field, e: f"{field} must be an object, not {_short(e)}",
-    "dict_type": lambda field, e: f"{field} must be an object, not {_short(e)}",
-    "value_error": lambda field, e: f"{field}: {e['ctx']['error']}" if e["loc"] else str(e["ctx"]["error"]),
-    "json_invalid": lambda field, e: f"{field} is not JSON: {e['ctx']['error']}",
+_SENTENCES = {
+    "missing": "{field} is missing",
+    "extra_forbidden": "there is no field {field}",
+    "greater_than_equal": "{field} must be at least {ge}, not {input}",
+    "greater_than": "{field} must be greater than {gt}, not {input}",
+    "less_than": "{field} must be less than {lt}, not {input}",
+    "less_than_equal": "{field} must be at most {le}, not {input}",
+    "literal_error": "{field} must be {expected}, not {input}",
+    "int_parsing": "{field} must be a whole number, not {input}",
+    "int_type": "{field} must be a whole number, not {input}",
+    "int_from_float": "{field} must be a whole number, not {input}",
+    "int_parsing_size": "{field} is too large",
+    "float_parsing": "{field} must be a number, not {input}",
+    "float_type": "{field} must be a number, not {input}",
+    "finite_number": "{field} must be a finite number, not {input}",
+    "string_type": "{field} must be text, not {input}",
+    "string_too_short": "{field} is empty",
+    "string_too_long": "{field} is longer than {max_length} characters",
+    "too_short": "{field} is empty",
+    "model_type": "{field} must be an object, not {input}",
+    "dict_type": "{field} must be an object, not {input}",
+    "value_error": "{field}: {error}",
+    "json_invalid": "{field} is not JSON: {error}",
 }
 
 
-def explain(error: ValidationError) -> ProdgenError:
-    """Return the first error of ``error`` as one sentence, with the field at fault as ``param``."""
-    return explain_errors(error.errors())
+def explain(error: ValidationError, whole: str = "the request") -> ProdgenError:
+    """Return the first error of ``error`` as one sentence, with the field at fault as ``param``.
+
+    ``whole`` names what was validated, for errors of no single field.
+    """
+    return explain_errors(error.errors(), whole)
 
 
-def explain_errors(errors: Sequence[Details]) -> ProdgenError:
+def explain_errors(errors: Sequence[Details], whole: str = "the request") -> ProdgenError:
     """Return the first of ``errors``, a list as pydantic and FastAPI make it, as `explain` does."""
     first = errors[0]
     param = _field(first)
-    field = param or "the request"
-    write = _SENTENCES.get(first["type"])
-    sentence = write(field, first) if write else f"{field}: {_lower(first['msg'])}"
-    return ProdgenError(sentence, param=param)
+    if first["type"] == "value_error" and not first["loc"]:
+        return ProdgenError(str(first["ctx"]["error"]))
+    sentence = _SENTENCES.get(first["type"], "{field}: {message}")
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    words = {"field": param or whole, "input": _short(first.get("input")), "message": message}
+    return ProdgenError(sentence.format_map({**first.get("ctx", {}), **words}), param=param)
 
 
 def _field(error: Details) -> str | None:
@@ -66,10 +71,6 @@ def _field(error: Details) -> str | None:
     return ".".join(parts) or None
 
 
-def _short(error: Details) -> str:
-    text = repr(error["input"])
+def _short(value: object) -> str:
+    text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]

@@ -40,8 +40,8 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
     ("data", "sentence"),
     [
         (b"", "the list of files is empty"),
-        (b"{", "line 1 of the list of files: the request is not JSON"),
-        (b"[]", "line 1 of the list of files: the request: "),
+        (b"{", "line 1 of the list of files: it is not JSON"),
+        (b"[]", "line 1 of the list of files: it must be an object"),
         (b'{"path": "a", "bytes": 1}', "line 1 of the list of files: chunks is missing"),
         (b'{"path": "a", "bytes": -1, "chunks": []}', "bytes must be at least 0, not -1"),
         (b'{"path": "a", "bytes": 1, "chunks": ["A"]}', "line 1 of the list of files: chunks.1"),

@@ -156,7 +156,7 @@ def test_a_version_knows_where_it_comes_from(store: LocalStore, model: Model) ->
 def test_a_lineage_that_makes_no_sense_is_refused(store: LocalStore, model: Model) -> None:
     folder = model()
     (folder / "lineage.json").write_text(json.dumps({**LINEAGE, "data": "spring"}))
-    with pytest.raises(ProdgenError, match=r"is no model's lineage\.json: data: "):
+    with pytest.raises(ProdgenError, match=r"is no model's lineage\.json: data "):
         publish(store, folder, "shoes", None)
     assert versions(store, None) == []
 

@@ -53,12 +53,12 @@ def test_a_manifest_cut_short_is_noticed():
 )  # fmt: skip
 def test_a_line_that_nobody_wrote_is_named(field, value):
     data = json.dumps({**json.loads(LINE.to_json()), field: value}).encode()
-    with pytest.raises(ProdgenError, match=f"manifest line 2 is broken: {field}"):
+    with pytest.raises(ProdgenError, match=f"manifest line 2 is broken: (there is no field )?{field}"):
         list(read_lines(write_lines([LINE]) + data))
 
 
 def test_a_line_that_is_no_json_is_named():
-    with pytest.raises(ProdgenError, match="manifest line 1 is broken: the line: Invalid JSON"):
+    with pytest.raises(ProdgenError, match="manifest line 1 is broken: it is not JSON"):
         list(read_lines(b"\x80\x04pickle\n"))
 
 
