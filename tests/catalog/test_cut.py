@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
-from prodgen.catalog.photographs import consensus
-from prodgen.catalog.photographs.colours import colours
-from prodgen.catalog.photographs.cut import first_cut, pieces
-from prodgen.catalog.photographs.judge import Marks, judge, mark, overlap
-from prodgen.catalog.photographs.pattern import pattern_of, variation
-from prodgen.catalog.photographs.plain import plain_cut
-from prodgen.catalog.photographs.refine import second_cut, soft_edge, without_ground
-from prodgen.catalog.photographs.square import square
-from prodgen.catalog.photographs.thumb import THUMB, from_thumb, to_thumb
+from prodgen.catalog.photographs import segmenter
+from prodgen.catalog.photographs.colours import dominant_colours
+from prodgen.catalog.photographs.cut_out import centre_on_canvas
+from prodgen.catalog.photographs.grabcut import first_cut, guided_cut
+from prodgen.catalog.photographs.masks import iou, main_pieces
+from prodgen.catalog.photographs.matte import decontaminate, soft_matte
+from prodgen.catalog.photographs.pattern import colour_variation, pattern_of
+from prodgen.catalog.photographs.plain_background import cut_from_plain
+from prodgen.catalog.photographs.quality import Features, assess, features_of_cut
+from prodgen.catalog.photographs.thumbnail import THUMBNAIL, from_thumbnail, to_thumbnail
 from prodgen.spec.colour import delta_e_2000, to_lab
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, shape
 
@@ -27,7 +28,7 @@ TRUTH = shape((96, 128))
 @pytest.mark.parametrize("colour", [RED, BLUE, GREEN, (40, 40, 40)])
 @pytest.mark.parametrize("ground", [WOOD, SHEET])
 def test_a_first_cut_finds_what_differs_from_the_ground(colour, ground):
-    assert overlap(first_cut(pixels(colour, ground)), TRUTH) > 0.93
+    assert iou(first_cut(pixels(colour, ground)), TRUTH) > 0.93
 
 
 def test_a_second_cut_follows_the_picture_near_what_is_likely():
@@ -35,7 +36,7 @@ def test_a_second_cut_follows_the_picture_near_what_is_likely():
     likely[:8] = likely[-8:] = 0
     likely[20:110, 20:76] = 0.7  # roughly there
     likely[45:90, 40:56] = 1
-    assert overlap(second_cut(pixels(RED), likely), TRUTH) > 0.9
+    assert iou(guided_cut(pixels(RED), likely), TRUTH) > 0.9
 
 
 def test_a_gap_between_two_legs_stays_open_and_a_button_is_closed():
@@ -43,7 +44,7 @@ def test_a_gap_between_two_legs_stays_open_and_a_button_is_closed():
     rgb[60:110, 44:54] = rgb[2:3, 44:54]
     rgb[40:42, 47:49] = 255
     likely = np.where(TRUTH, 0.9, 0.1).astype(np.float32)
-    mask = second_cut(rgb, likely)
+    mask = guided_cut(rgb, likely)
     assert not mask[70:100, 48].any()
     assert mask[40:42, 47:49].all()
 
@@ -51,7 +52,7 @@ def test_a_gap_between_two_legs_stays_open_and_a_button_is_closed():
 def test_a_pair_has_two_pieces_and_crumbs_are_none():
     mask = np.zeros((50, 50), bool)
     mask[5:20, 5:20] = mask[30:42, 30:42] = mask[45:47, 5:7] = True
-    kept = pieces(mask)
+    kept = main_pieces(mask)
     assert kept[10, 10]
     assert kept[35, 35]
     assert not kept[45, 5]
@@ -61,23 +62,23 @@ def test_white_on_white_keeps_its_inside():
     rgb = np.full((*TRUTH.shape, 3), 255, np.uint8)
     rgb[TRUTH] = 225
     rgb[50:70, 44:52] = 255  # a print as white as the ground
-    found = plain_cut(rgb)
-    assert overlap(found, TRUTH) > 0.97
+    found = cut_from_plain(rgb)
+    assert iou(found, TRUTH) > 0.97
     assert found[60, 48]
 
 
 def test_a_photographed_ground_is_not_of_one_colour():
-    assert plain_cut(pixels(RED, WOOD)) is None
-    assert plain_cut(np.full((60, 60, 3), 255, np.uint8)) is None
+    assert cut_from_plain(pixels(RED, WOOD)) is None
+    assert cut_from_plain(np.full((60, 60, 3), 255, np.uint8)) is None
 
 
 def test_an_edge_has_no_colour_of_the_ground():
     ground = (20, 200, 20)
     sharp = pixels(RED, ground, grain=0).astype(float)
     blurred = np.stack([_blurred(sharp[..., k]) for k in range(3)], -1).astype(np.uint8)
-    cover = soft_edge(blurred, TRUTH)
-    assert ((cover > 0) & (cover < 1)).any()
-    rgba = square(without_ground(blurred, cover), cover, 64)
+    matte = soft_matte(blurred, TRUTH)
+    assert ((matte > 0) & (matte < 1)).any()
+    rgba = centre_on_canvas(decontaminate(blurred, matte), matte, 64)
     seen = rgba[rgba[..., 3] > 60].astype(float)
     lab = to_lab(np.minimum(seen[:, :3] / seen[:, 3:], 1))
     assert np.quantile(delta_e_2000(lab, to_lab(RED)), 0.98) < 8
@@ -91,8 +92,8 @@ def _blurred(plane: np.ndarray) -> np.ndarray:
 
 def test_a_thumb_goes_back_to_where_it_came_from():
     mask = (TRUTH * 255).astype(np.uint8)
-    assert to_thumb(mask).shape == (THUMB, THUMB)
-    assert overlap(from_thumb(to_thumb(mask), TRUTH.shape) > 127, TRUTH) > 0.95
+    assert to_thumbnail(mask).shape == (THUMBNAIL, THUMBNAIL)
+    assert iou(from_thumbnail(to_thumbnail(mask), TRUTH.shape) > 127, TRUTH) > 0.95
 
 
 def test_colours_are_named_with_their_shares_whatever_the_light():
@@ -101,14 +102,14 @@ def test_colours_are_named_with_their_shares_whatever_the_light():
     rgba[8:44, 8:56, :3], rgba[44:56, 8:56, :3] = RED, BLUE
     light = np.linspace(0.8, 1.1, 48)[None, :, None]
     rgba[8:56, 8:56, :3] = np.clip(rgba[8:56, 8:56, :3] * light, 0, 255)
-    named = colours(rgba)
+    named = dominant_colours(rgba)
     assert [round(share, 1) for _, share in named] == [0.8, 0.2]
     assert delta_e_2000(np.array([lab for lab, _ in named]), to_lab([RED, BLUE])).max() < 6
 
 
 def test_shading_is_no_pattern_and_stripes_are():
     def told(rgb):
-        return pattern_of(variation(square(rgb, TRUTH.astype(np.float32), 64)))
+        return pattern_of(colour_variation(centre_on_canvas(rgb, TRUTH.astype(np.float32), 64)))
 
     light = np.linspace(0.6, 1.2, 128)[:, None, None]
     assert told(pixels(BLUE)) == "plain"
@@ -117,20 +118,20 @@ def test_shading_is_no_pattern_and_stripes_are():
 
 
 def test_a_good_cut_is_kept_and_each_bad_one_has_its_reason():
-    good = mark(pixels(RED), TRUTH, TRUTH, TRUTH)
-    assert judge(good).reason is None
-    assert judge(good).quality > 0.9
+    good = features_of_cut(pixels(RED), TRUTH, TRUTH, TRUTH)
+    assert assess(good).reason is None
+    assert assess(good).quality > 0.9
     reasons = {
         "hardly anything was found": good._replace(coverage=0.01),
-        "hardly any ground was found": good._replace(coverage=0.95),
+        "hardly any background was found": good._replace(coverage=0.95),
         "the product runs over the edge of the picture": good._replace(contact=0.5),
         "what was found is in shreds": good._replace(solidity=0.1),
-        "it does not have the shape that the other pictures suggest": good._replace(agreement=0.7),
-        "product and ground look alike": Marks(0.4, 0.0, 0.9, 3.0, None, None),
+        "it does not have the shape that the other pictures suggest": good._replace(segmenter_iou=0.7),
+        "product and background look alike": Features(0.4, 0.0, 0.9, 3.0, None, None),
     }
-    for reason, marks in reasons.items():
-        assert judge(marks).reason == reason
-        assert judge(marks).quality < 0.72
+    for reason, features in reasons.items():
+        assert assess(features).reason == reason
+        assert assess(features).quality < 0.72
 
 
 @pytest.fixture
@@ -138,9 +139,9 @@ def few_steps(monkeypatch):
     """Sets how long the network learns."""
 
     def shorten(steps):
-        monkeypatch.setattr(consensus, "_LEAST_STEPS", steps)
-        monkeypatch.setattr(consensus, "_MOST_STEPS", steps)
-        monkeypatch.setattr(consensus, "_BATCH", 12)
+        monkeypatch.setattr(segmenter, "_MIN_STEPS", steps)
+        monkeypatch.setattr(segmenter, "_MAX_STEPS", steps)
+        monkeypatch.setattr(segmenter, "_BATCH", 12)
 
     return shorten
 
@@ -148,32 +149,32 @@ def few_steps(monkeypatch):
 def cuts(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Thumbs of shirts, cuts of which every fourth has lost its lower half, and the truth."""
     rng = np.random.default_rng(0)
-    thumbs, masks = [], []
+    thumbnails, masks = [], []
     for k in range(count):
         scale = rng.uniform(0.6, 1)
         colours = rng.integers(0, 256, (2, 3)).tolist()
-        thumbs.append(to_thumb(pixels(*map(tuple, colours), seed=k, scale=scale)))
-        masks.append(to_thumb(shape((96, 128), scale) * np.uint8(255)))
+        thumbnails.append(to_thumbnail(pixels(*map(tuple, colours), seed=k, scale=scale)))
+        masks.append(to_thumbnail(shape((96, 128), scale) * np.uint8(255)))
     truths = np.array(masks)
     for k in range(0, count, 4):
-        masks[k][THUMB // 2 :] = 0
-    return np.array(thumbs), np.array(masks), truths
+        masks[k][THUMBNAIL // 2 :] = 0
+    return np.array(thumbnails), np.array(masks), truths
 
 
 def test_what_good_cuts_have_in_common_mends_the_bad_ones(few_steps):
     few_steps(100)
-    thumbs, masks, truths = cuts(48)
+    thumbnails, masks, truths = cuts(48)
     found = np.empty_like(masks)
-    consensus.predict(consensus.learn(thumbs, masks), thumbs, found)
-    before = consensus.overlaps(masks > 127, truths > 127)[::4].mean()
-    after = consensus.overlaps(found > 127, truths > 127)[::4].mean()
+    segmenter.predict(segmenter.train(thumbnails, masks), thumbnails, found)
+    before = iou(masks > 127, truths > 127)[::4].mean()
+    after = iou(found > 127, truths > 127)[::4].mean()
     assert after > before + 0.15
 
 
 def test_the_network_learns_the_same_every_time(few_steps):
     few_steps(4)
-    thumbs, masks, _ = cuts(12)
+    thumbnails, masks, _ = cuts(12)
     found = np.empty((2, *masks.shape), np.uint8)
     for each in found:
-        consensus.predict(consensus.learn(thumbs, masks), thumbs, each)
+        segmenter.predict(segmenter.train(thumbnails, masks), thumbnails, each)
     assert np.array_equal(*found)

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from prodgen.catalog.folder import list_pictures
 from prodgen.catalog.formats import open_catalogue
-from prodgen.catalog.photographs.inspect import inspect
+from prodgen.catalog.photographs.inspection import inspect
 from prodgen.errors import NotFound, ProdgenError
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, photo, save
 from tests.catalog.test_data_cli import run

@@ -174,7 +174,7 @@ def test_an_attribute_called_like_something_that_is_measured_keeps_its_values(sh
 
 
 def test_it_comes_out_the_same_every_time_in_one_process_or_many(once, tmp_path, monkeypatch):
-    monkeypatch.setattr("prodgen.catalog.photographs.pool.FEW", 0)
+    monkeypatch.setattr("prodgen.catalog.photographs.process_pool.MAX_INLINE", 0)
     prepare(once / "shop", tmp_path / "again", 64, quiet)
     for name in ("train.npy", "train.jsonl", "test.npy", "test.jsonl", "preview.png", "catalogue.json"):
         assert (once / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -183,14 +183,14 @@ def test_it_comes_out_the_same_every_time_in_one_process_or_many(once, tmp_path,
 PROGRAM = """
 import sys
 from pathlib import Path
-from prodgen.catalog.photographs import pool
+from prodgen.catalog.photographs import process_pool
 from prodgen.catalog.photographs.prepare import prepare
 
 def report(what, done, total):
     print(what, done, flush=True)
 
 if __name__ == "__main__":
-    pool.FEW = 0
+    process_pool.MAX_INLINE = 0
     prepare(Path(sys.argv[1]), Path(sys.argv[2]), 32, report)
 """
 
@@ -200,7 +200,7 @@ def test_a_run_that_is_killed_leaves_nothing_that_looks_whole(shop, tmp_path):
     command = [sys.executable, str(tmp_path / "program.py"), str(shop), str(tmp_path / "out")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout
-        assert process.stdout.readline().startswith("Looking at the pictures")
+        assert process.stdout.readline().startswith("Reading the pictures")
         process.kill()
     assert not (tmp_path / "out").exists()
     wait_until(lambda: not _alive(process.pid), "its processes live on", 20)

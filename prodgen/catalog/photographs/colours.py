@@ -1,4 +1,4 @@
-"""The colours of a cut-out, told from its own pixels in CIELAB."""
+"""Measure the dominant colours of a cut-out in CIELAB."""
 
 import cv2
 import numpy as np
@@ -7,54 +7,54 @@ from numpy.typing import NDArray
 from prodgen.spec.colour import delta_e_2000, to_lab
 
 _SOLID = 200
-"""The alpha from which a pixel is nothing but product."""
-_CENTRES = 6
-_DARKNESS = 0.5
-"""How much lightness counts against hue: a fold is darker, not of another colour."""
+"""Alpha from which a pixel counts as all product."""
+_CLUSTERS = 6
+_LIGHTNESS = 0.5
+"""Weight of lightness against hue: a fold is darker, but not of another colour."""
 _SAME = 13.0
-"""Two colours that are nearer to each other, by CIEDE2000 with that lightness, are one."""
-_LEAST = 0.06
-"""The share of the product from which a colour is mentioned."""
+"""CIEDE2000, with weighted lightness, below which two colours are merged."""
+_MIN_SHARE = 0.06
+"""Least share of the product that a dominant colour has."""
 
 Floats = NDArray[np.float64]
 
 
-def colours(rgba: NDArray[np.uint8]) -> list[tuple[Floats, float]]:
-    """(S, S, 4) premultiplied bytes -> its CIELAB colours (3,), each with its share, greatest first.
+def product_lab(rgba: NDArray[np.uint8]) -> Floats:
+    """Return the product's own CIELAB colours (..., 3) of premultiplied bytes (..., 4)."""
+    return to_lab(np.minimum(rgba[..., :3] / np.maximum(rgba[..., 3:], 1).astype(np.float64), 1))
 
-    Shares are of the pixels that are nothing but product; those of colours too small to mention are left out
-    and the rest add up to 1.
+
+def dominant_colours(rgba: NDArray[np.uint8]) -> list[tuple[Floats, float]]:
+    """Return the CIELAB colours (3,) of premultiplied bytes (S, S, 4) with their shares, largest first.
+
+    Only pixels of the product alone count, if there are any. Shares add up to 1, without the colours that are
+    too small.
     """
-    lab, alpha = _lab(rgba)
-    solid = lab[alpha >= _SOLID / 255] if (alpha >= _SOLID / 255).any() else lab
-    flat = solid * [_DARKNESS, 1, 1]
+    some = rgba[rgba[..., 3] > 0]
+    lab, solid = product_lab(some), some[:, 3] >= _SOLID
+    lab = lab[solid] if solid.any() else lab
     cv2.setRNGSeed(0)
     stop = (cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 20, 0.5)
-    count = min(_CENTRES, len(flat))
-    _, nearest, _ = cv2.kmeans(flat.astype(np.float32), count, None, stop, 1, cv2.KMEANS_PP_CENTERS)
-    rows = nearest[:, 0]
-    found = [(solid[rows == k].mean(0), float((rows == k).mean())) for k in range(count) if (rows == k).any()]
-    merged = [colour for colour in _merged(found) if colour[1] >= _LEAST] or found[:1]
+    count = min(_CLUSTERS, len(lab))
+    points = (lab * [_LIGHTNESS, 1, 1]).astype(np.float32)
+    _, nearest, _ = cv2.kmeans(points, count, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+    clusters = [nearest[:, 0] == k for k in range(count)]
+    found = [(lab[rows].mean(0), float(rows.mean())) for rows in clusters if rows.any()]
+    merged = [colour for colour in _merged(found) if colour[1] >= _MIN_SHARE] or found[:1]
     total = sum(share for _, share in merged)
     return [(lab, share / total) for lab, share in merged]
 
 
 def _merged(found: list[tuple[Floats, float]]) -> list[tuple[Floats, float]]:
-    """The nearest two made one, again and again, until no two are alike; the greatest first."""
+    """Merge the nearest two colours until no two are alike, and sort them by share."""
     while len(found) > 1:
-        flat = np.array([lab for lab, _ in found])
-        level = flat[:, 0].mean() + (flat[:, 0] - flat[:, 0].mean()) * _DARKNESS
-        flat = np.column_stack([level, flat[:, 1:]])
-        apart = delta_e_2000(flat[:, None], flat[None]) + np.diag(np.full(len(flat), np.inf))
-        one, other = sorted(divmod(int(apart.argmin()), len(flat)))
+        points = np.array([lab for lab, _ in found])
+        lightness = points[:, 0].mean() + (points[:, 0] - points[:, 0].mean()) * _LIGHTNESS
+        points = np.column_stack([lightness, points[:, 1:]])
+        apart = delta_e_2000(points[:, None], points[None]) + np.diag(np.full(len(points), np.inf))
+        one, other = sorted(divmod(int(apart.argmin()), len(points)))
         if apart[one, other] >= _SAME:
             break
         (lab2, share2), (lab1, share1) = found.pop(other), found.pop(one)
         found.append(((lab1 * share1 + lab2 * share2) / (share1 + share2), share1 + share2))
     return sorted(found, key=lambda colour: -colour[1])
-
-
-def _lab(rgba: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-    """The pixels with some product in them: their own colours (N, 3), and their alpha (N,) from 0 to 1."""
-    some = rgba[rgba[..., 3] > 0].astype(np.float64)
-    return to_lab(np.minimum(some[:, :3] / some[:, 3:], 1)), some[:, 3] / 255

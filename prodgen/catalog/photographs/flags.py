@@ -1,25 +1,25 @@
-"""What a picture can be found to be, and the limits of what is made of it: known without looking at one."""
+"""The flags of an inspection and the limits of preparation, importable without cv2."""
 
 from collections.abc import Collection
 
 from prodgen.errors import ProdgenError
 
 FLAGS = ("unreadable", "blank", "tiny", "blurred", "duplicate", "leak", "outlier")
-"""``leak``: a near-duplicate of a picture of another split."""
-USUAL = tuple(flag for flag in FLAGS if flag != "outlier")
-"""What is dropped unless told otherwise: an odd picture may well be a good one."""
-SMALLEST, LARGEST = 16, 512
-"""Pixels of a prepared side."""
+"""Faults that an inspection finds; ``leak`` is a near-duplicate of a picture of another split."""
+DEFAULT_DROP = tuple(flag for flag in FLAGS if flag != "outlier")
+"""Flags whose pictures are dropped by default: an unusual picture may well be a good one."""
+MIN_SIZE, MAX_SIZE = 16, 512
+"""Limits of a prepared image's side in pixels."""
 
 
 def check_flags(flags: Collection[str]) -> None:
-    """Raises ProdgenError for a flag that there is not."""
+    """Raise ProdgenError for a name that is not in FLAGS."""
     unknown = [flag for flag in flags if flag not in FLAGS]
     if unknown:
         raise ProdgenError(f"there is no flag {unknown[0]!r}; there are {', '.join(FLAGS)}", param="drop")
 
 
-def check_kind(what: str, kind: str) -> None:
-    """Raises ProdgenError unless ``what`` is photographs; ``kind``: by `prodgen.catalog.formats.kind`."""
+def check_kind(name: str, kind: str) -> None:
+    """Raise ProdgenError unless ``kind``, as `prodgen.catalog.formats.kind` returns it, is photographs."""
     if kind != "folder":
-        raise ProdgenError(f"{what} is {kind} data, not a folder of photographs", param="data")
+        raise ProdgenError(f"{name} is {kind} data, not a folder of photographs", param="data")

@@ -1,4 +1,4 @@
-"""A folder of photographs made into a catalogue of cut-outs."""
+"""Prepare a folder of photographs: make a catalogue of cut-outs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,58 +9,52 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from prodgen.catalog.folder import list_pictures
-from prodgen.catalog.photographs.album import draw_preview, draw_set_aside
-from prodgen.catalog.photographs.finish import Task, finish
-from prodgen.catalog.photographs.judge import judge
-from prodgen.catalog.photographs.looks import Looks, Report
-from prodgen.catalog.photographs.pool import spread
-from prodgen.catalog.photographs.whole import whole_folder
-from prodgen.catalog.photographs.write import Row, Written, write_catalogue
+from prodgen.catalog.photographs.atomic_folder import atomic_folder
+from prodgen.catalog.photographs.catalogue_writer import Outcome, Prepared, write_catalogue
+from prodgen.catalog.photographs.cut_out import Task, cut_out
+from prodgen.catalog.photographs.first_pass import FirstPass
+from prodgen.catalog.photographs.process_pool import Report, map_in_processes
+from prodgen.catalog.photographs.quality import assess
 from prodgen.catalog.prepared_catalogue import CHANNELS
 from prodgen.errors import ProdgenError
 
-CUTTING = "Cutting it out"
-NOTHING = "nothing was found that could be cut out"
+_STAGE = "Cutting the products out"
 
 
-def prepare(source: Path, out: Path, size: int, report: Report) -> Written:
-    """Cut every picture of ``source`` out and write the good ones to ``out`` -> what was written.
+def prepare(source: Path, out: Path, size: int, report: Report) -> Prepared:
+    """Cut every picture of ``source`` out and write the good cut-outs, ``size`` pixels wide, to ``out``.
 
-    Every picture that is not among them is in ``set-aside.jsonl`` with the reason. ``out`` appears when all
-    of it is written. Raises ProdgenError for a folder that holds no pictures, or none that can be cut out.
+    ``set-aside.jsonl`` has the other pictures with the reason for each. ``out`` appears when all of it is
+    written. Raises ProdgenError for a folder without pictures, or if none of them can be cut out.
     """
     listing = list_pictures(source)
     paths = [source / picture.file for picture in listing.pictures]
-    with whole_folder(out, beside=source) as folder, TemporaryDirectory(dir=folder) as room:
-        looks = Looks(paths, Path(room), report)
-        cells = open_memmap(Path(room) / "cells.npy", "w+", np.uint8, (len(paths), size, size, CHANNELS))
-        rows = list(_rows(looks, paths, size, cells, report))
-        if not any(row.reason is None for row in rows):
-            raise ProdgenError(f"none of the {len(rows)} pictures can be cut out: {rows[0].reason}")
-        written = write_catalogue(folder, listing, rows, cells)
-        draw_preview(folder, listing, rows, cells)
-        draw_set_aside(folder, source, listing, rows, cells)
-    return written
+    with atomic_folder(out, source) as folder, TemporaryDirectory(dir=folder) as temporary:
+        shape = len(paths), size, size, CHANNELS
+        images = open_memmap(Path(temporary) / "images.npy", "w+", np.uint8, shape)
+        first_pass = FirstPass(paths, Path(temporary), report)
+        outcomes = list(_cut_out_all(first_pass, paths, images, report))
+        if not any(outcome.kept for outcome in outcomes):
+            raise ProdgenError(f"none of the {len(outcomes)} pictures can be cut out: {outcomes[0].reason}")
+        return write_catalogue(folder, source, listing, outcomes, images)
 
 
-def _rows(
-    looks: Looks, paths: Sequence[Path], size: int, cells: NDArray[np.uint8], report: Report
-) -> Iterator[Row]:
-    """What becomes of each picture, in order; its pixels go to ``cells``."""
-    likely = looks.likely(report)
-    sound = [k for k, fault in enumerate(looks.faults) if fault is None]
-    tasks = [
-        Task(paths[k], size, None if likely is None else np.asarray(likely[k]), np.asarray(looks.masks[k]))
-        for k in sound
-    ]
-    finished = spread(finish, tasks)
-    for k, fault in enumerate(looks.faults):
-        cut = next(finished) if fault is None else None
-        report(CUTTING, k + 1, len(paths))
-        if cut is None:
-            reason = NOTHING if fault is None else f"it cannot be read: {fault}"
-            yield Row(looks.hashes[k], reason, 0.0, None)
+def _cut_out_all(
+    first_pass: FirstPass, paths: Sequence[Path], images: NDArray[np.uint8], report: Report
+) -> Iterator[Outcome]:
+    """Yield the outcome of each picture in order, and write the pixels of its cut-out to ``images``."""
+    probabilities = first_pass.product_probabilities()
+    tasks = []
+    for k, fault in enumerate(first_pass.faults):
+        if fault is None:
+            probability = None if probabilities is None else np.asarray(probabilities[k])
+            tasks.append(Task(paths[k], images.shape[1], probability, np.asarray(first_pass.masks[k])))
+    cut_outs = map_in_processes(cut_out, tasks, _STAGE, report)
+    for k, (fault, sha256) in enumerate(zip(first_pass.faults, first_pass.sha256s, strict=True)):
+        found = next(cut_outs) if fault is None else None
+        if found is None:
+            reason = f"it cannot be read: {fault}" if fault else "nothing was found that could be cut out"
+            yield Outcome(sha256, reason, 0.0, None)
         else:
-            cells[k], found = cut
-            verdict = judge(found.marks)
-            yield Row(looks.hashes[k], verdict.reason, verdict.quality, found)
+            images[k], description = found
+            yield Outcome(sha256, *assess(description.features), description)

@@ -1,0 +1,144 @@
+"""Write a prepared catalogue, which `prodgen.catalog.prepared_catalogue` reads, with two contact sheets."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from prodgen import __version__
+from prodgen.catalog.jsonl import write_jsonl
+from prodgen.catalog.listing import SPLITS, Listing, Picture
+from prodgen.catalog.photographs.cut_out import Description
+from prodgen.catalog.photographs.pattern import pattern_of
+from prodgen.catalog.photographs.sheets import (
+    draw_sheet,
+    load_photograph,
+    on_checkerboard,
+    sample,
+    with_colours,
+)
+from prodgen.catalog.prepared_catalogue import CHANNELS, DESCRIPTION, FORMAT
+
+SET_ASIDE = "set-aside.jsonl"
+_PREVIEW, _SET_ASIDE_SHEET = "preview.png", "set-aside.png"
+_RESERVED = ("file", "sha256", "colour", "colours", "quality", "coverage")
+"""Keys of every row, which an attribute cannot have as its name."""
+
+
+class Outcome(NamedTuple):
+    """The outcome for a picture: the reason why it is set aside, or None, and its cut-out if there is one."""
+
+    sha256: str
+    reason: str | None
+    quality: float
+    description: Description | None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the cut-out becomes part of the catalogue."""
+        return self.reason is None
+
+
+class Prepared(NamedTuple):
+    """The content of ``catalogue.json`` and the rows of ``set-aside.jsonl``."""
+
+    description: dict[str, Any]
+    set_aside: list[dict[str, Any]]
+
+
+def write_catalogue(
+    folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
+) -> Prepared:
+    """Write all files of a catalogue; ``images`` (N, S, S, 4) has the pixels of each picture's cut-out."""
+    names = {name: f"{name}_label" if name in _RESERVED else name for name in listing.values}
+    pairs = list(zip(listing.pictures, outcomes, strict=True))
+    rows, digest = {}, hashlib.sha256()
+    for split in SPLITS:
+        kept = [k for k, (picture, outcome) in enumerate(pairs) if picture.split == split and outcome.kept]
+        if not kept:
+            continue
+        rows[split] = [_row(*pairs[k], names) for k in kept]
+        _write_images(folder / f"{split}.npy", images, kept)
+        write_jsonl(folder / f"{split}.jsonl", rows[split])
+        for kind in ("npy", "jsonl"):
+            with (folder / f"{split}.{kind}").open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    set_aside = [
+        {"file": p.file, "split": p.split, "reason": outcome.reason, "quality": round(outcome.quality, 3)}
+        for p, outcome in pairs
+        if not outcome.kept
+    ]
+    write_jsonl(folder / SET_ASIDE, set_aside)
+    description = {
+        "format": FORMAT,
+        "kind": "prepared",
+        "size": images.shape[1],
+        "channels": CHANNELS,
+        "attributes": _values([*names.values(), "pattern"], [row for part in rows.values() for row in part]),
+        "splits": {split: len(part) for split, part in rows.items()},
+        "digest": digest.hexdigest()[:12],
+        "prodgen": __version__,
+        "source_count": len(outcomes),
+        "set_aside_count": len(set_aside),
+    }
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    _draw_preview(folder, listing, outcomes, images)
+    _draw_set_aside(folder, source, listing, outcomes, images)
+    return Prepared(description, set_aside)
+
+
+def _row(picture: Picture, outcome: Outcome, names: dict[str, str]) -> dict[str, Any]:
+    cut_out = outcome.description
+    return {
+        "file": picture.file,
+        "sha256": outcome.sha256,
+        "pattern": pattern_of(cut_out.variation),
+        **{names[name]: value for name, value in picture.known.items()},
+        "colour": cut_out.colour,
+        "colours": cut_out.colours,
+        "quality": round(outcome.quality, 3),
+        "coverage": cut_out.coverage,
+    }
+
+
+def _values(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the values of each attribute that some image has."""
+    found = {name: sorted({row[name] for row in rows if row.get(name)}) for name in names}
+    return {name: values for name, values in found.items() if values}
+
+
+def _write_images(path: Path, images: NDArray[np.uint8], kept: Sequence[int]) -> None:
+    written = open_memmap(path, "w+", np.uint8, (len(kept), *images.shape[1:]))
+    for row, k in enumerate(kept):
+        written[row] = images[k]
+    written.flush()
+
+
+def _draw_preview(
+    folder: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
+) -> None:
+    """Draw cut-outs that are kept, each over its colours, attributes and quality."""
+    pictures, labels = [], []
+    for k in sample([k for k, outcome in enumerate(outcomes) if outcome.kept]):
+        cut_out, known = outcomes[k].description, listing.pictures[k].known.values()
+        parts = [(colour["lab"], colour["share"]) for colour in cut_out.colours]
+        pictures.append(with_colours(on_checkerboard(images[k]), parts))
+        words = *known, pattern_of(cut_out.variation), f"{outcomes[k].quality:.2f}"
+        labels.append(" ".join(filter(None, words)))
+    draw_sheet(folder / _PREVIEW, pictures, labels)
+
+
+def _draw_set_aside(
+    folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
+) -> None:
+    """Draw pictures that are set aside, each beside its cut-out, over the reason and the quality."""
+    pictures, labels = [], []
+    for k in sample([k for k, outcome in enumerate(outcomes) if not outcome.kept]):
+        pictures += [load_photograph(source / listing.pictures[k].file), on_checkerboard(images[k])]
+        labels += [outcomes[k].reason or "", f"quality {outcomes[k].quality:.2f}"]
+    draw_sheet(folder / _SET_ASIDE_SHEET, pictures, labels)
