@@ -1,17 +1,29 @@
-"""How often a classifier is right: overall, and of each class."""
+"""How often a classifier is right about generated images, or after it has learned from them."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
-from prodgen.evaluation.network import FeatureNetwork
+from prodgen.evaluation.context import Context
+from prodgen.evaluation.features import FeatureNetwork
+from prodgen.evaluation.figure import Measurement
+from prodgen.evaluation.judges import RESIZER, Judges, as_network, train_judge
+from prodgen.evaluation.splits import subset
+
+MAX_CAS_COUNT = 60_000
+"""Most generated images that a classifier is trained on, unless the caller sets a number."""
+NO_CLASSES = "no attribute of the data has two values to tell apart"
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares in [0, 1]; a class without an image, or a set without a label, has None."""
+    """Shares of right predictions, in [0, 1]; None for a class without images, or without any label.
+
+    ``count``: the images whose label is known.
+    """
 
     overall: float | None
     by_class: dict[str, float | None]
@@ -19,18 +31,91 @@ class Accuracy:
 
 
 def accuracy(classifier: FeatureNetwork, images: Catalogue, attribute: str) -> Accuracy:
-    """How often the classifier gives the images the value that they have of ``attribute``, where known."""
+    """Return how often the classifier predicts the known values of ``attribute``."""
     labels = torch.from_numpy(images.labels[attribute])
     predicted = classifier(images.images).probabilities.argmax(1).cpu()
     return accuracy_of(predicted, labels, images.values[attribute])
 
 
 def accuracy_of(predicted: Tensor, labels: Tensor, values: tuple[str, ...]) -> Accuracy:
-    """Numbers of ``values``, (N,) each; UNKNOWN is not counted."""
+    """predicted, labels: (N,) indices into ``values``; UNKNOWN labels do not count."""
     known = labels != UNKNOWN
     right = predicted == labels
     by_class = {value: _share(right[labels == k]) for k, value in enumerate(values)}
     return Accuracy(_share(right[known]), by_class, int(known.sum()))
+
+
+def by_class(attribute: str, generated: Accuracy, real: Accuracy) -> dict[str, object]:
+    """Return the fields of a `Figure` that hold the accuracy of each value of ``attribute``."""
+    pairs = {value: (share, real.by_class[value]) for value, share in generated.by_class.items()}
+    return {"attribute": attribute, "by_class": pairs}
+
+
+def agreement(context: Context) -> Measurement:
+    """Measure how often a judge sees the value that was requested of a generated image."""
+    figures = {}
+    for attribute in context.splits.train.classifiable:
+        judge = context.judges(attribute)
+        generated = accuracy(judge, subset(context.generated, slice(context.count)), attribute)
+        real = accuracy(judge, context.splits.test, attribute)
+        figures[f"agreement_{attribute}"] = context.figure(
+            f"agreement with the requested {attribute}",
+            generated.overall,
+            real.overall,
+            "higher",
+            features=judge.name,
+            resizer=judge.resizer,
+            real_count=real.count,
+            **by_class(attribute, generated, real),
+        )
+    left_out = () if figures else (f"agreement with the requested attributes: {NO_CLASSES}",)
+    return Measurement(figures, left_out=left_out)
+
+
+def cas(context: Context) -> Measurement:
+    """Measure the classification accuracy score, and its gap to training on real images."""
+    attribute = context.main_attribute
+    if attribute is None:
+        return Measurement(left_out=(f"the classification accuracy score (CAS): {NO_CLASSES}",))
+    images, splits = subset(context.generated, slice(context.cas_count)), context.splits
+    generated, real = classification_accuracy_score(
+        images, splits.train, splits.test, attribute, context.judges
+    )
+    own = {
+        "features": f"fresh domain classifier ({attribute})",
+        "resizer": RESIZER,
+        "real_count": generated.count,
+        "generated_count": context.cas_count,
+    }
+    title, classes = "classification accuracy score (CAS)", by_class(attribute, generated, real)
+    figures = {"cas": context.figure(title, generated.overall, real.overall, "higher", **own, **classes)}
+    if generated.overall is not None and real.overall is not None:
+        gap = 100 * (real.overall - generated.overall)
+        title = "gap of the CAS to real images, in percentage points"
+        figures["cas_gap"] = context.figure(title, gap, 0.0, "lower", **own)
+    return Measurement(figures)
+
+
+def classification_accuracy_score(
+    generated: Catalogue, train: Catalogue, test: Catalogue, attribute: str, judges: Judges
+) -> tuple[Accuracy, Accuracy]:
+    """Return the classification accuracy score (Ravuri & Vinyals 2019) of generated and of real images.
+
+    The score is the accuracy, on the real test split, of a new classifier that is trained on those images
+    alone. The real images are as many training images whose value is known; if they are all there are, the
+    judge of the training split is that classifier.
+    """
+    score = _accuracy_after(generated, test, attribute, judges.device)
+    known = np.flatnonzero(train.labels[attribute] != UNKNOWN)
+    if len(generated) == len(known):
+        return score, accuracy(judges(attribute), test, attribute)
+    rows = np.random.default_rng(0).permutation(known)[: len(generated)]
+    return score, _accuracy_after(subset(train, rows), test, attribute, judges.device)
+
+
+def _accuracy_after(images: Catalogue, test: Catalogue, attribute: str, device: str) -> Accuracy:
+    classifier = train_judge(images, attribute, device)
+    return accuracy(as_network(classifier, attribute, device), test, attribute)
 
 
 def _share(right: Tensor) -> float | None:

@@ -1,87 +1,89 @@
-"""The model card: what a model can be asked for, how good it is, and how to measure that again."""
+"""The model card: what a model generates, how good it is, and how to repeat the evaluation."""
 
 from prodgen import __version__
 from prodgen.catalog.catalogue import digest
 from prodgen.evaluation.evaluate import Evaluation
 from prodgen.evaluation.figure import Figure
-from prodgen.evaluation.precision_recall import K
+from prodgen.evaluation.manifold import K
 from prodgen.models import SavedModel
 from prodgen.spec.attributes import Choice
 
 TRAINING = "\n## How it was trained"
 
 PICTURES = {
-    "samples.png": "Images that nobody has chosen, eight of each value where there are values",
-    "colours.png": "One latent a row, in twelve colours",
-    "neighbours.png": "The generated images nearest to the training images",
-    "interpolation.png": "Between two latents",
+    "samples.png": "Unselected samples; eight of each value if there are values",
+    "colours.png": "One latent in each row, in twelve colours",
+    "neighbours.png": "The generated images that are nearest to a training image",
+    "interpolation.png": "Interpolation between two latents in each row",
     "reconstructions.png": "Real test images and their reconstructions",
 }
 
 
 def card(evaluation: Evaluation, earlier: str = "") -> str:
-    """Markdown; keeps of an ``earlier`` card of the model how it was trained, and what follows that."""
-    scene = evaluation.scene
+    """Return the card in Markdown, with the text of an ``earlier`` card from "How it was trained" on."""
+    context = evaluation.context
+    train, test = context.splits.train, context.splits.test
     pictures = "\n\n".join(f"![{PICTURES[n]}]({n})" for n in PICTURES if n in evaluation.pictures)
     _, heading, training = earlier.partition(TRAINING)
-    return f"""{opening(scene.model)}
-## How good it is
-*Real* is the same measure with real images in the generated ones' place: training images where images are
-compared or teach a classifier, test images where they are judged. A perfect model would score about that.
+    return f"""{opening(context.model)}
+## Evaluation
+*Real* is the same measure of real images in place of the generated ones: training images where sets of
+images are compared or train a classifier, test images where a classifier sees them. A perfect model would
+score about as much.
 
 {figures_table(evaluation.figures)}
 
-A figure holds for the network, split, counts and resizer beside it. Those of a domain classifier compare
-versions of one catalogue: it has learned from the training images, and is surer of them than of new ones.
-Only those of Inception-v3 with its FID weights compare with published figures, of the same split and counts.
-Precision, recall, density and coverage go by the {K}th neighbour. Real images of another size than the
-model's were brought to it when the data was read (Lanczos).
+A figure holds for the features, split, counts and resizer beside it. A domain classifier has learned from the
+training images and is more certain of them than of new ones, so its figures compare only models of the same
+catalogue. Figures of Inception-v3 with the FID weights compare with published figures of the same split and
+counts. Precision, recall, density and coverage use the distance to the {K}th nearest neighbour. Real images
+of another size than the model's were resized when the data was read (Lanczos).
 
 {_sections(evaluation)}
-## What it looks like
+## Pictures
 {pictures}
 
-## How to measure it again
+## How to repeat the evaluation
 ```sh
 {command(evaluation)}
 ```
 
-DIR holds the training split `{digest(scene.splits.train)}` ({len(scene.splits.train):,} images) and the test
-split `{digest(scene.splits.test)}` ({len(scene.splits.test):,} images). Measured by prodgen {__version__}.
+DIR holds the training split `{digest(train)}` ({len(train):,} images) and the test split `{digest(test)}`
+({len(test):,} images). Measured by prodgen {__version__}.
 {heading}{training}"""
 
 
 def _sections(evaluation: Evaluation) -> str:
-    """What is left out, and the tables of the classes, as far as there are any."""
+    """Return the list of what is left out, and a table for each attribute."""
     parts = _class_tables(evaluation.figures)
     if evaluation.left_out:
-        parts.insert(0, "Left out:\n" + "\n".join(f"- {reason}." for reason in evaluation.left_out))
+        parts.insert(0, "Not measured:\n" + "\n".join(f"- {reason}." for reason in evaluation.left_out))
     return "".join(f"{part}\n\n" for part in parts)
 
 
 def opening(model: SavedModel) -> str:
-    """What every card begins with: what the model is, and what it can be asked for."""
+    """Return the first part of a card: what the model is, and its attributes."""
     config = model.config
     parameters = sum(p.numel() for p in model.generator.parameters())
     attributes = "\n".join(
         f"- `{a.name}`: {', '.join(a.values) if isinstance(a, Choice) else 'any colour'}"
         for a in config.attributes.attributes
     )
-    attributes = attributes or "Nothing: it makes images like those that it was trained on."
+    attributes = attributes or "None: the model generates images like those that it was trained on."
     return f"""# {model.name}
 
-{config.size}x{config.size} pixels, {config.channels} channel(s), family `{config.family}`, {parameters:,}
-parameters, version `{model.digest}`.
+A generator of {config.size}x{config.size} images with {config.channels} channel{"s"[: config.channels > 1]}:
+family `{config.family}`, {parameters:,} parameters, version `{model.digest}`.
 
-## What it can be asked for
+## Attributes
 {attributes}
 """
 
 
 def command(evaluation: Evaluation) -> str:
-    """What to run for the same figures."""
+    """Return the command that measures the same figures."""
     options = evaluation.options
-    words = ["prodgen evaluate", evaluation.scene.model.name, "--data DIR"]
+    words = ["prodgen evaluate", evaluation.context.model.name, "--data DIR"]
     if options.count is not None:
         words.append(f"--count {options.count}")
     if options.inception_weights is not None:
@@ -92,19 +94,19 @@ def command(evaluation: Evaluation) -> str:
 
 
 def figures_table(figures: dict[str, Figure]) -> str:
-    """Every figure, with all that it depends on."""
+    """Return a table of all figures, with all that they depend on."""
     lines = [
-        "| measure | better | generated | real | judged by | real images | generated images | resizer |",
+        "| measure | better | generated | real | features | real images | generated images | resizer |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for figure in figures.values():
         spread = "" if figure.std is None else f" ± {number(figure.std)}"
-        few = "" if figure.stand_in_count is None else f" (of {figure.stand_in_count:,})"
+        fewer = "" if figure.stand_in_count is None else f" (of {figure.stand_in_count:,} images)"
         cells = (
             figure.title,
             figure.better,
             number(figure.value) + spread,
-            number(figure.real) + few,
+            number(figure.real) + fewer,
             figure.features,
             f"{figure.real_count:,} ({figure.split})",
             f"{figure.generated_count:,}",
@@ -115,7 +117,7 @@ def figures_table(figures: dict[str, Figure]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Four decimals, or two where there is more before the point; of the smallest two digits."""
+    """Return a number with four decimals; two from 10 on, and two significant digits below 0.001."""
     if value is None:
         return "-"
     if 0 < abs(value) < 0.001:
@@ -124,12 +126,12 @@ def number(value: float | None) -> str:
 
 
 def _class_tables(figures: dict[str, Figure]) -> list[str]:
-    """For each attribute, its values against the figures that are known of each."""
+    """Return a table for each attribute: its values, and the figures of each."""
     tables = []
     attributes = dict.fromkeys(f.attribute for f in figures.values() if f.attribute)
     for attribute in attributes:
         columns = [f for f in figures.values() if f.attribute == attribute and f.by_class]
-        heads = [f"{f.title} | of real images" for f in columns]
+        heads = [f"{f.title} | real images" for f in columns]
         lines = [f"| {attribute} | {' | '.join(heads)} |", "| --- |" + " --- | --- |" * len(columns)]
         for value in columns[0].by_class or {}:
             cells = [number(share) for f in columns for share in (f.by_class or {})[value]]

@@ -1,4 +1,4 @@
-"""A small classifier of the catalogue itself: the judge where no pretrained network can be had."""
+"""The domain classifier: a small network that learns from the catalogue itself, so needs no pretraining."""
 
 from collections.abc import Callable
 
@@ -13,15 +13,15 @@ from prodgen.errors import ProdgenError
 
 BATCH = 128
 """Images of one training step."""
-TURNS = 4
-"""Positions in which an image may lie."""
+ROTATIONS = 4
+"""Quarter turns that an image may be rotated by, none included."""
 
 Examples = tuple[Tensor, Tensor]
-"""Bytes (B, H, W, C) and their classes (B,)."""
+"""Images (B, H, W, C) in bytes and their classes (B,)."""
 
 
 class DomainClassifier(nn.Module):
-    """x: (B, C, H, W) in [-1, 1] -> logits (B, classes); `features` gives the 128 numbers before them."""
+    """x: (B, C, H, W) in [-1, 1] -> logits (B, classes)."""
 
     def __init__(self, channels: int, classes: int, width: int = 32) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class DomainClassifier(nn.Module):
         self.head = nn.Linear(128, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 128)."""
+        """x: (B, C, H, W) in [-1, 1] -> the features before the last layer, (B, 128)."""
         return self.convolutions(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,49 +50,49 @@ class DomainClassifier(nn.Module):
 
 
 def to_tensor(images: Tensor) -> Tensor:
-    """Bytes (N, H, W, C) -> floats (N, C, H, W) in [-1, 1]."""
+    """images: (N, H, W, C) in bytes -> (N, C, H, W) in [-1, 1]."""
     return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
 def train_classifier(
     catalogue: Catalogue, attribute: str, *, epochs: int = 2, seed: int = 0, device: str = "cpu"
 ) -> DomainClassifier:
-    """A classifier of one attribute, trained on all images of which it is known.
+    """Train a classifier of ``attribute`` on the images whose value is known.
 
-    Adam under a one-cycle rate. Raises ProdgenError if it is known of none.
+    Raises ProdgenError if no value is known.
     """
     images, labels = torch.from_numpy(catalogue.images), torch.from_numpy(catalogue.labels[attribute])
     known = torch.nonzero(labels != UNKNOWN).squeeze(1)
     if not len(known):
-        raise ProdgenError(f"no training image has a known {attribute}, so that no classifier can learn it")
+        raise ProdgenError(f"no training image has a known {attribute}, so no classifier can learn it")
     shape = images.shape[-1], len(catalogue.values[attribute])
     return _train(shape, known, lambda rows: (images[rows], labels[rows]), epochs, seed, device)
 
 
-def train_on_turns(
+def train_on_rotations(
     images: NDArray[np.uint8], *, epochs: int = 2, seed: int = 0, device: str = "cpu"
 ) -> DomainClassifier:
-    """A classifier of which way up an image is, for images (N, H, W, C) of which nothing is known.
+    """Train a classifier that predicts by how much an image (H, W, C) is rotated (Gidaris et al. 2018).
 
-    That takes features of what is in them all the same (Gidaris et al. 2018). Each is seen in all four
-    positions in every epoch, turned as its batch is made.
+    It needs no labels, and learns features of the images' content. Each epoch has every image in all four
+    rotations, made batch by batch.
     """
     upright = torch.from_numpy(images)
 
     def batch(rows: Tensor) -> Examples:
-        turns = rows // len(upright)
-        return turned(upright[rows % len(upright)], turns), turns
+        quarters = rows // len(upright)
+        return rotated(upright[rows % len(upright)], quarters), quarters
 
-    everything = torch.arange(TURNS * len(upright))
-    return _train((images.shape[-1], TURNS), everything, batch, epochs, seed, device)
+    rows = torch.arange(ROTATIONS * len(upright))
+    return _train((images.shape[-1], ROTATIONS), rows, batch, epochs, seed, device)
 
 
-def turned(images: Tensor, turns: Tensor) -> Tensor:
-    """(B, H, W, C), H = W, each turned to the left by so many quarters, (B,)."""
+def rotated(images: Tensor, quarters: Tensor) -> Tensor:
+    """images: (B, H, H, C) -> each rotated to the left by its number of ``quarters``, (B,)."""
     result = images.clone()
-    for quarters in range(1, TURNS):
-        chosen = turns == quarters
-        result[chosen] = images[chosen].rot90(quarters, (1, 2))
+    for number in range(1, ROTATIONS):
+        chosen = quarters == number
+        result[chosen] = images[chosen].rot90(number, (1, 2))
     return result
 
 
@@ -104,7 +104,10 @@ def _train(
     seed: int,
     device: str,
 ) -> DomainClassifier:
-    """``shape``: channels and classes. ``rows``: numbers of all examples, which ``examples`` gives."""
+    """Train by Adam with a one-cycle learning rate; leaves the global random state as it is.
+
+    ``shape``: channels and classes. ``rows``: the numbers of all examples, which ``examples`` looks up.
+    """
     with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
         torch.manual_seed(seed)
         model = DomainClassifier(*shape).to(device, memory_format=torch.channels_last)
@@ -123,7 +126,7 @@ def _train(
 
 
 @torch.inference_mode()
-def judge(model: DomainClassifier, images: Tensor, batch: int = 500) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) in [-1, 1] -> features (N, 128) and predicted classes (N,)."""
+def classify(model: DomainClassifier, images: Tensor, batch: int = 500) -> tuple[Tensor, Tensor]:
+    """images: (N, C, H, W) in [-1, 1] -> features (N, 128) and predicted classes (N,)."""
     features = torch.cat([model.features(x) for x in images.split(batch)])
     return features, model.head(features).argmax(1)

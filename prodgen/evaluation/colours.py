@@ -1,4 +1,4 @@
-"""Whether products have the colour that was asked for."""
+"""Colour: whether products have the colour that was requested."""
 
 from collections.abc import Callable
 
@@ -8,71 +8,72 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.evaluation.pictures import Row, table_of_images
+from prodgen.evaluation.context import PIXELS, Context
+from prodgen.evaluation.figure import Measurement
+from prodgen.evaluation.image_table import Row, image_table
 from prodgen.evaluation.pixels import picture, to_bytes
-from prodgen.evaluation.samples import kinds
-from prodgen.evaluation.scene import PIXELS, Findings, Scene
+from prodgen.evaluation.samples import one_of_each
 from prodgen.evaluation.splits import subset
 from prodgen.generation.latents import latents
 from prodgen.models.condition import encode
 from prodgen.spec.attributes import ContinuousColour
 from prodgen.spec.colour import delta_e_2000, mean_colours
-from prodgen.spec.image import ImageRequest, resolve
+from prodgen.spec.image import ImageRequest, resolve_attributes
 
 NEAR = 8.0
-"""By CIEDE2000: a colour that is called the same."""
+"""CIEDE2000 distance up to which people call two colours the same."""
 SHOWN = (
     *("crimson", "coral", "gold", "olive", "forestgreen", "teal"),
     *("royalblue", "navy", "purple", "pink", "beige", "black"),
 )
 
 
-def fidelity(scene: Scene) -> Findings:
-    """Of cut-outs of which a colour can be asked for: how far theirs is from it, and how twelve look."""
-    if scene.model.config.channels != 4:
-        return Findings()
+def colour_fidelity(context: Context) -> Measurement:
+    """Measure how far products are from the requested colour, for models of four channels with a colour."""
+    if context.model.config.channels != 4:
+        return Measurement()
     figures = {}
-    for name in scene.splits.test.colours:
-        ours = _distances(subset(scene.generated, slice(scene.count)), name)
-        theirs = _distances(scene.splits.test, name)
+    for name in context.splits.test.colours:
+        generated = _distances(subset(context.generated, slice(context.count)), name)
+        real = _distances(context.splits.test, name)
         own = {
             "features": "mean colour of the product",
             "resizer": PIXELS,
-            "real_count": len(theirs),
-            "generated_count": len(ours),
+            "real_count": len(real),
+            "generated_count": len(generated),
         }
         measures: tuple[tuple[str, str, Callable[[NDArray[np.float64]], np.floating], str], ...] = (
-            ("distance", f"mean distance from the {name} asked for (CIEDE2000)", np.mean, "lower"),
-            ("near", f"share within {NEAR:g} of the {name} asked for (CIEDE2000)", _near, "higher"),
+            ("distance", f"mean distance from the requested {name} (CIEDE2000)", np.mean, "lower"),
+            ("near", f"share within {NEAR:g} of the requested {name} (CIEDE2000)", _near, "higher"),
         )
         for key, title, measure, better in measures:
-            ours_, theirs_ = (float(measure(d)) if len(d) else None for d in (ours, theirs))
-            figures[f"{name}_{key}"] = scene.figure(title, ours_, theirs_, better, **own)
-    return Findings(figures, {"colours.png": in_colours(scene)} if figures else {})
+            values = (float(measure(d)) if len(d) else None for d in (generated, real))
+            figures[f"{name}_{key}"] = context.figure(title, *values, better, **own)
+    return Measurement(figures, {"colours.png": _in_colours(context)} if figures else {})
 
 
 @torch.inference_mode()
-def in_colours(scene: Scene) -> Image.Image:
-    """A row for each value of the first choice, of at most ten: one latent, in twelve colours."""
-    schema = scene.model.config.attributes
+def _in_colours(context: Context) -> Image.Image:
+    """Return a picture with a row for each value of the first choice: one latent in twelve colours."""
+    schema = context.model.config.attributes
     name = next(a.name for a in schema.attributes if isinstance(a, ContinuousColour))
-    of_each = kinds(schema)
-    z = latents(scene.seed, range(len(of_each)), scene.model.config.latent_dim)
+    values = one_of_each(schema)
+    z = latents(context.seed, range(len(values)), context.model.config.latent_dim)
     rows = []
-    for k, kind in enumerate(of_each):
-        asked = [schema.parse({**kind, name: shown}) for shown in SHOWN]
-        requests = [ImageRequest(k, scene.seed, k, {n: v for n, [v] in parsed.items()}) for parsed in asked]
-        condition = encode(schema, [r.attributes for r in resolve(schema, requests)])
-        images = scene.model.generator(
-            z[k].expand(len(SHOWN), -1).to(scene.device), condition.to(scene.device)
+    for k, value in enumerate(values):
+        parsed = [schema.parse({**value, name: colour}) for colour in SHOWN]
+        requests = [ImageRequest(k, context.seed, k, {n: v for n, [v] in p.items()}) for p in parsed]
+        condition = encode(schema, [r.attributes for r in resolve_attributes(schema, requests)])
+        images = context.model.generator(
+            z[k].expand(len(SHOWN), -1).to(context.device), condition.to(context.device)
         )
-        rows.append(Row("".join(kind.values()), [picture(pixels) for pixels in to_bytes(images)]))
-    title = "In any colour\nEach row is one latent with one set of attributes, but for the colour asked for."
-    return table_of_images(title, SHOWN, rows)
+        rows.append(Row("".join(value.values()), [picture(pixels) for pixels in to_bytes(images)]))
+    title = f"The same products in twelve colours\nIn each row only the requested {name} differs."
+    return image_table(title, SHOWN, rows)
 
 
 def _distances(catalogue: Catalogue, name: str) -> NDArray[np.float64]:
-    """Of the images of which both are known."""
+    """Return the distance of each image that has both a product and a known colour."""
     found = delta_e_2000(mean_colours(catalogue.images), catalogue.colours[name])
     return found[~np.isnan(found)]
 

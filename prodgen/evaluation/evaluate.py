@@ -1,4 +1,4 @@
-"""An evaluation, from a model and the real images to its figures and pictures."""
+"""Evaluate a model: from its splits of real images to figures and pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,32 +6,57 @@ from pathlib import Path
 
 from PIL import Image
 
-from prodgen.evaluation.cas import MOST
-from prodgen.evaluation.comparable import SPLIT, check_count
-from prodgen.evaluation.domain import Judges, examples
-from prodgen.evaluation.features import NetworkFrom, feature_source
-from prodgen.evaluation.figure import Figure
-from prodgen.evaluation.measures import MEASURES
-from prodgen.evaluation.samples import generate
-from prodgen.evaluation.scene import Scene
+from prodgen.errors import ProdgenError
+from prodgen.evaluation.accuracy import MAX_CAS_COUNT, agreement, cas
+from prodgen.evaluation.alpha import transparency
+from prodgen.evaluation.colours import colour_fidelity
+from prodgen.evaluation.compatibility import TEST_SPLIT, check_count
+from prodgen.evaluation.context import Context
+from prodgen.evaluation.features import FeatureNetwork
+from prodgen.evaluation.figure import Figure, Measurement
+from prodgen.evaluation.inception import inception
+from prodgen.evaluation.interpolation import interpolated
+from prodgen.evaluation.judges import Judges, count_examples
+from prodgen.evaluation.memorisation import memorised
+from prodgen.evaluation.metrics import comparison
+from prodgen.evaluation.reconstruction import reconstructed
+from prodgen.evaluation.samples import generate_like, sampled
 from prodgen.evaluation.splits import Splits, read_splits
-from prodgen.reproducible import reproducible
 from prodgen.models import SavedModel
+from prodgen.reproducible import reproducible
 
-COUNT = 10_000
-"""Generated images that are compared with the test split, unless told."""
+MEASURES: dict[str, Callable[[Context], Measurement]] = {
+    "Comparing with the test split": comparison,
+    "Comparing transparency": transparency,
+    "Measuring colours": colour_fidelity,
+    "Classifying generated images": agreement,
+    "Training a classifier on generated images": cas,
+    "Looking for memorised images": memorised,
+    "Drawing samples": sampled,
+    "Interpolating": interpolated,
+    "Reconstructing": reconstructed,
+}
+"""All measures, by the stage in which they are taken."""
+PRETRAINED: dict[str, Callable[[Path | None, int, str], FeatureNetwork]] = {"inception": inception}
+"""Feature networks that are not trained on the catalogue: (file of weights, channels, device) -> network."""
+DOMAIN = "domain"
+"""The features of the judge of the main attribute."""
+MAX_COUNT = 10_000
+"""Most generated images that are compared with the test split, unless the caller sets a number."""
 Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """``count``: generated images; left out, as many as the training split has, up to 10,000 to compare and
-    60,000 for the classification accuracy score. ``cache``: the folder in which judges are kept. ``resized``:
-    whether the data was brought to the model's size or channels."""
+    """``cache``: the folder that keeps judges. ``resized``: whether the data was resized for the model.
+
+    ``count``: generated images. By default as many as the training split has, at most 10,000 to compare and
+    60,000 for the classification accuracy score.
+    """
 
     cache: Path
     count: int | None = None
-    features: str = "domain"
+    features: str = DOMAIN
     inception_weights: Path | None = None
     seed: int = 0
     device: str = "cpu"
@@ -40,19 +65,19 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """An evaluation of which nothing is left that could be refused."""
+    """An evaluation whose inputs are checked. ``network``: the feature network if it is pretrained."""
 
     model: SavedModel
     splits: Splits
     options: Options
-    network: NetworkFrom
+    network: FeatureNetwork | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What all the measures found together. ``pictures``: by file name; ``left_out``: what, and why."""
+    """The results of all measures. ``pictures``: by file name. ``left_out``: what is missing, and why."""
 
-    scene: Scene
+    context: Context
     options: Options
     figures: dict[str, Figure]
     pictures: dict[str, Image.Image]
@@ -60,49 +85,58 @@ class Evaluation:
 
 
 def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
-    """Raises ProdgenError where the images are too few, or the network cannot be had."""
-    sizes = {"the training split holds": len(splits.train), f"the {SPLIT} split holds": len(splits.test)}
+    """Check an evaluation before it starts.
+
+    Raises ProdgenError if there are too few images, or the feature network is unknown or missing.
+    """
+    counts = {"the training split has": len(splits.train), f"the {TEST_SPLIT} split has": len(splits.test)}
     if options.count is not None:
-        sizes["--count is"] = options.count
-    for name, images in sizes.items():
-        check_count(name, images)
-    chosen = options.features, options.inception_weights, model.config.channels, options.device
-    return Plan(model, splits, options, feature_source(*chosen))
+        counts["--count is"] = options.count
+    for what, images in counts.items():
+        check_count(what, images)
+    name, weights = options.features, options.inception_weights
+    if name not in (DOMAIN, *PRETRAINED):
+        known = ", ".join([DOMAIN, *PRETRAINED])
+        raise ProdgenError(f"there are no features {name!r}; known are {known}", param="features")
+    if weights is not None and name != "inception":
+        raise ProdgenError("--inception-weights is for --features inception", param="inception_weights")
+    pretrained = PRETRAINED.get(name)
+    network = pretrained(weights, model.config.channels, options.device) if pretrained else None
+    return Plan(model, splits, options, network)
 
 
 def plan_from(model: SavedModel, data: Path, options: Options) -> Plan:
-    """The plan for the splits of a folder, read as the model needs them; raises ProdgenError like `plan`."""
-    return plan(
-        model, Splits.matching(model.config, *read_splits(data, model.config, options.resized)), options
-    )
+    """Read the splits of a folder as the model needs them, and return `plan` of them."""
+    splits = Splits.matching(model.config, *read_splits(data, model.config, options.resized))
+    return plan(model, splits, options)
 
 
 def evaluate(plan: Plan, stage: Stage = lambda name: None) -> Evaluation:
-    """All the measures, in fp32; ``stage`` hears of each part as it begins."""
+    """Take all measures, in fp32; calls ``stage`` with the name of each part when it begins."""
     with reproducible():
-        scene = _prepare(plan, stage)
-        evaluation = Evaluation(scene, plan.options, {}, {}, [])
+        context = _prepare(plan, stage)
+        evaluation = Evaluation(context, plan.options, {}, {}, [])
         for name, measure in MEASURES.items():
             stage(name)
-            found = measure(scene)
+            found = measure(context)
             evaluation.figures.update(found.figures)
             evaluation.pictures.update(found.pictures)
             evaluation.left_out.extend(found.left_out)
     return evaluation
 
 
-def _prepare(plan: Plan, stage: Stage) -> Scene:
+def _prepare(plan: Plan, stage: Stage) -> Context:
     model, splits, options = plan.model, plan.splits, plan.options
     judges = Judges(splits.train, options.cache, options.device)
     stage("Training the judges")
     attributes = splits.train.classifiable
-    first = next(iter(attributes), None)
-    network = plan.network(judges, first)
+    main = next(iter(attributes), None)
+    network = plan.network or judges(main)
     for attribute in attributes:
         judges(attribute)
-    count = options.count or min(COUNT, len(splits.train))
-    taught = min(options.count or MOST, examples(splits.train, first)) if first else 0
-    total = max(count, taught)
+    count = options.count or min(MAX_COUNT, len(splits.train))
+    cas_count = min(options.count or MAX_CAS_COUNT, count_examples(splits.train, main)) if main else 0
+    total = max(count, cas_count)
     stage(f"Generating {total:,} images")
-    generated = generate(model, splits.train, total, options.seed, options.device)
-    return Scene(model, splits, generated, count, taught, judges, network, options.seed, options.device)
+    generated = generate_like(model, splits.train, total, options.seed, options.device)
+    return Context(model, splits, generated, count, cas_count, judges, network, options.seed, options.device)

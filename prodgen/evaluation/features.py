@@ -1,42 +1,46 @@
-"""The feature networks that an evaluation may be asked for, by name."""
+"""Feature networks: they turn images into the features that measures compare."""
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
-from prodgen.errors import ProdgenError
-from prodgen.evaluation.domain import Judges
-from prodgen.evaluation.inception import inception
-from prodgen.evaluation.network import FeatureNetwork
-
-NetworkFrom = Callable[[Judges, str | None], FeatureNetwork]
-"""The judges and the first attribute -> the network."""
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 
-def _domain(weights: Path | None, channels: int, device: str) -> NetworkFrom:
-    return lambda judges, first: judges(first)
+@dataclass(frozen=True)
+class Features:
+    """``values``: (N, D) fp32. ``probabilities``: (N, K) of the network's classes; None if it has none."""
+
+    values: Tensor
+    probabilities: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Features":
+        return Features(self.values[rows], None if self.probabilities is None else self.probabilities[rows])
 
 
-def _inception(weights: Path | None, channels: int, device: str) -> NetworkFrom:
-    network = inception(weights, channels, device)
-    return lambda judges, first: network
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """Computes `Features` in batches.
 
+    ``name`` stands beside every figure, because figures of different networks do not compare. ``embed``:
+    bytes (B, H, W, C) -> features (B, D) and class probabilities (B, K) or None. ``resizer``: how images are
+    resized for the network. ``batch``: B.
+    """
 
-FEATURES: dict[str, Callable[[Path | None, int, str], NetworkFrom]] = {
-    "domain": _domain,
-    "inception": _inception,
-}
-"""A file of weights, the images' channels and the device -> where the network comes from.
+    name: str
+    resizer: str
+    embed: Callable[[Tensor], tuple[Tensor, Tensor | None]]
+    device: str = "cpu"
+    batch: int = 250
 
-What cannot be had is refused here; what has to be trained is trained later.
-"""
-
-
-def feature_source(name: str, weights: Path | None, channels: int, device: str) -> NetworkFrom:
-    """The source of that name; raises ProdgenError with those there are."""
-    if name not in FEATURES:
-        raise ProdgenError(
-            f"there are no features {name!r}; known are {', '.join(FEATURES)}", param="features"
-        )
-    if weights is not None and name != "inception":
-        raise ProdgenError("--inception-weights is for --features inception", param="inception_weights")
-    return FEATURES[name](weights, channels, device)
+    @torch.inference_mode()
+    def __call__(self, images: NDArray[np.uint8]) -> Features:
+        """Return the features of images (N, H, W, C), on the network's device."""
+        batches = torch.from_numpy(images).split(self.batch)
+        values, probabilities = zip(*(self.embed(x.to(self.device)) for x in batches), strict=True)
+        return Features(torch.cat(values), None if probabilities[0] is None else torch.cat(probabilities))

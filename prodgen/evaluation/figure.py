@@ -1,17 +1,20 @@
-"""One figure, and all that it depends on."""
+"""Figures, and what a measure returns."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from PIL import Image
 
 
 @dataclass(frozen=True)
 class Figure:
-    """``real``: the same measure of real images in the generated ones' place, so what perfection would score.
+    """One number of an evaluation, with all that it depends on.
 
-    ``features``: the network that saw the images. ``stand_in_count``: how many images ``real`` was measured
-    with, where there were not as many of them as generated ones. ``by_class``: (generated, real) of each
-    value of ``attribute``; None for a value without images.
+    ``real``: the same measure of real images in place of the generated ones, about what a perfect model
+    would score. ``stand_in_count``: how many images ``real`` was measured with, if not ``generated_count``.
+    ``better``: which values are better. ``features``: the network that saw the images. ``by_class``:
+    (generated, real) of each value of ``attribute``; None for a value without images.
     """
 
     title: str
@@ -29,9 +32,18 @@ class Figure:
     by_class: dict[str, tuple[float | None, float | None]] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Without what it does not have; a number that is not finite, which JSON has no word for, is null."""
+        """Return the fields that are not None; a number that is not finite is null, as JSON has no other."""
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
             if value is not None or name in ("value", "real")
         }
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The result of one measure. ``pictures``: by file name. ``left_out``: what is missing, and why."""
+
+    figures: dict[str, Figure] = field(default_factory=dict)
+    pictures: dict[str, Image.Image] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Inception-v3 with the published weights of the FID (Heusel et al. 2017), by torch-fidelity's loader."""
+"""Inception-v3 with the published weights of the FID (Heusel et al. 2017), as torch-fidelity loads it."""
 
 import hashlib
 import importlib.util
@@ -14,36 +14,36 @@ import torch
 from torch import Tensor
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.evaluation.network import FeatureNetwork
+from prodgen.evaluation.features import FeatureNetwork
 
 PUBLISHED = "6726825d"
-"""How the sha256 of the published file begins; torch-fidelity puts it into the file's name."""
+"""The first digits of the published file's sha256; torch-fidelity has them in the file's name."""
 RESIZER = "bilinear to 299x299 as in TensorFlow 1"
 AS_RGB = {1: ", grey repeated to RGB", 3: "", 4: ", transparency laid on white"}
-"""What is done to images of so many channels before that."""
+"""How images of each number of channels become RGB before they are resized."""
 PACKAGE = "torch_fidelity"
 BATCH = 50
 OUTPUTS = ["2048", "logits_unbiased"]
 
 
 def inception(weights: Path | None, channels: int, device: str) -> FeatureNetwork:
-    """2,048 features and 1,008 probabilities, by weights from a file or else from where they are published.
+    """Return the network, with 2,048 features and 1,008 class probabilities.
 
-    ``channels``: those of the images that it will see. Raises NotFound or ProdgenError, with what to do, if
-    torch-fidelity or the weights cannot be had.
+    ``weights``: a file; the published weights are downloaded if it is None. ``channels``: those of the images
+    that the network will see. Raises NotFound or ProdgenError if torch-fidelity or the weights are missing.
     """
     loader = _loader()
     state, name = _download(loader) if weights is None else _read(weights)
     with tempfile.TemporaryDirectory(prefix="prodgen-inception-") as folder:
-        # The loader unpickles whatever is in its file: it gets one that holds nothing but these tensors.
+        # The loader unpickles its file, so it gets one that holds these tensors and no code.
         safe = Path(folder) / "weights.pth"
         torch.save(state, safe)
         try:
             network = loader.FeatureExtractorInceptionV3("inception", OUTPUTS, str(safe))
         except (RuntimeError, TypeError, AttributeError):
             raise ProdgenError(
-                f"{weights or 'the published file'} does not hold the weights of this Inception-v3; they are "
-                f"in {loader.URL_INCEPTION_V3}"
+                f"{weights or 'the published file'} does not hold the weights of this Inception-v3; download "
+                f"them from {loader.URL_INCEPTION_V3}"
             ) from None
     network = network.to(device).eval()
 
@@ -55,7 +55,7 @@ def inception(weights: Path | None, channels: int, device: str) -> FeatureNetwor
 
 
 def as_rgb(images: Tensor) -> Tensor:
-    """Bytes (B, H, W, C) with C = 1, 3 or 4 (premultiplied) -> (B, H, W, 3)."""
+    """images: (B, H, W, C) with C = 1, 3 or 4 (premultiplied) -> (B, H, W, 3)."""
     if images.shape[3] == 1:
         return images.expand(-1, -1, -1, 3)
     if images.shape[3] == 3:
@@ -65,9 +65,9 @@ def as_rgb(images: Tensor) -> Tensor:
 
 
 def _loader() -> ModuleType:
-    """torch-fidelity's module of this network, without the rest of the package.
+    """Import torch-fidelity's module of this network without the rest of the package.
 
-    The rest needs torchvision, for other networks, and a CPU's torch cannot load the one that pip installs.
+    The rest needs torchvision, and a CPU build of torch cannot load the one that pip installs.
     """
     found = importlib.util.find_spec(PACKAGE)
     if found is None:
@@ -90,14 +90,14 @@ def _loader() -> ModuleType:
 def _download(loader: ModuleType) -> tuple[dict[str, Any], str]:
     url = loader.URL_INCEPTION_V3
     try:
-        with redirect_stdout(sys.stderr):  # where the hub announces what it does
+        with redirect_stdout(sys.stderr):  # the hub prints to stdout, which is for results
             state = torch.hub.load_state_dict_from_url(
                 url, map_location="cpu", progress=False, check_hash=True, weights_only=True
             )
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise NotFound(
-            f"Inception's weights cannot be fetched ({error}); fetch {url} where you can, and name the file "
-            "with --inception-weights"
+            f"Inception's weights cannot be downloaded ({error}); download {url} elsewhere and pass the "
+            "file with --inception-weights"
         ) from None
     return state, "Inception-v3, FID weights"
 
@@ -108,7 +108,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-        raise ProdgenError(f"{path} is no file of weights that PyTorch can read safely") from None
+        raise ProdgenError(f"{path} is not a file of weights that PyTorch can read safely") from None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     published = digest.startswith(PUBLISHED)

@@ -1,25 +1,27 @@
-"""Images between two latents: a generator that has learned a space, not a list, changes them smoothly."""
+"""Interpolation between two latents: a model that has not just memorised changes the image smoothly."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prodgen.evaluation.pixels import to_bytes
-from prodgen.evaluation.samples import kinds
+from prodgen.evaluation.context import Context
+from prodgen.evaluation.figure import Measurement
+from prodgen.evaluation.image_table import Row, image_table
+from prodgen.evaluation.pixels import picture, to_bytes
+from prodgen.evaluation.samples import one_of_each
 from prodgen.generation.latents import latents
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode
-from prodgen.spec.image import ImageRequest, resolve
+from prodgen.spec.image import ImageRequest, resolve_attributes
 
 STEPS = 9
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Latents (D,) twice, t: (S,) in [0, 1] -> (S, D) on the arc from ``a`` to ``b`` (White 2016).
+    """a, b: (D,); t: (S,) in [0, 1] -> latents (S, D) on the arc from ``a`` to ``b`` (White 2016).
 
-    Their length goes evenly from one to the other: a straight line would pass near the origin, where a
-    normal latent never lies.
+    Their length changes evenly. A straight line would pass near the origin, where normal latents do not lie.
     """
     direction_a, direction_b = a / a.norm(), b / b.norm()
     angle = torch.arccos((direction_a @ direction_b).clamp(-1, 1))
@@ -34,18 +36,33 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def interpolations(
     model: SavedModel, seed: int, device: str = "cpu"
 ) -> tuple[list[dict[str, str]], NDArray[np.uint8]]:
-    """Conditions, one of each of the first choice's first ten values, and bytes (rows, 9, H, W, C).
+    """Return the attributes of each row, and images (rows, 9, H, W, C).
 
-    Of a model without choices there are ten rows of whatever is drawn.
+    A row for each of the first ten values of the model's first choice; ten rows if it has no choice.
     """
     schema = model.config.attributes
-    asked = kinds(schema)
-    resolved = resolve(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
-    conditions = [request.attributes for request in resolved]
+    asked = one_of_each(schema)
+    resolved = resolve_attributes(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
+    attributes = [request.attributes for request in resolved]
     ends = latents(seed, range(2 * len(asked)), model.config.latent_dim)
     steps = torch.linspace(0, 1, STEPS)
     rows = [
         model.generator(slerp(a, b, steps).to(device), encode(schema, [c] * STEPS).to(device))
-        for a, b, c in zip(ends[::2], ends[1::2], conditions, strict=True)
+        for a, b, c in zip(ends[::2], ends[1::2], attributes, strict=True)
     ]
-    return conditions, np.stack([to_bytes(row) for row in rows])
+    return attributes, np.stack([to_bytes(row) for row in rows])
+
+
+def interpolated(context: Context) -> Measurement:
+    """Show images between latents; there is no figure."""
+    attributes, images = interpolations(context.model, context.seed, context.device)
+    title = (
+        "From one latent to another with the same attributes\n"
+        "Each row starts and ends with a generated image; between them the latent moves along an arc."
+    )
+    headings = ["start", *(f"{k}/{STEPS - 1}" for k in range(1, STEPS - 1)), "end"]
+    rows = [
+        Row(" ".join(values.values()), [picture(pixels) for pixels in row])
+        for values, row in zip(attributes, images, strict=True)
+    ]
+    return Measurement(pictures={"interpolation.png": image_table(title, headings, rows)})

@@ -4,16 +4,16 @@ import torch
 from torch import Tensor
 
 SUBSET = 1000
-"""Images of each set that are compared at once, where there are twice as many."""
+"""Images of each set in a subset, if the sets have twice as many."""
 
 
 def kernel_distance(
     a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None, seed: int = 0
 ) -> tuple[float, float]:
-    """Features (N, D) and (M, D) -> mean and standard deviation, over random subsets, of the unbiased MMD².
+    """a: (N, D); b: (M, D) -> mean and standard deviation, over random subsets, of the unbiased MMD².
 
-    Of the kernel (x·y / D + 1)³. Its mean is zero for two samples of one distribution, at any count. A subset
-    is ``size`` of each: 1,000 if left out, but at most half of either set, lest all subsets be the same.
+    The kernel is (x·y / D + 1)³. The mean is zero for two samples of one distribution, at any count. A subset
+    has ``size`` images of each set: by default 1,000, but at most half of either set, so that subsets differ.
     """
     size = size or min(SUBSET, len(a) // 2, len(b) // 2)
     generator = torch.Generator().manual_seed(seed)
@@ -26,7 +26,7 @@ def kernel_distance(
 
 
 def _mmd(x: Tensor, y: Tensor) -> Tensor:
-    """(n, D) twice -> the unbiased estimate: no image is compared with itself."""
+    """x, y: (n, D) -> the unbiased estimate, which compares no image with itself."""
     n = len(x)
     within = sum((k.sum() - k.trace()) / (n * (n - 1)) for k in (_kernel(x, x), _kernel(y, y)))
     return within - 2 * _kernel(x, y).mean()

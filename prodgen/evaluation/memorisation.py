@@ -1,24 +1,34 @@
-"""Whether the generator repeats its training images: how near the nearest of them lies."""
+"""Memorisation: whether the model repeats its training images."""
 
+from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
+from prodgen.evaluation.context import Context
+from prodgen.evaluation.figure import Measurement
+from prodgen.evaluation.image_table import Row, image_table
 from prodgen.evaluation.neighbours import nearest
+from prodgen.evaluation.pixels import picture
+from prodgen.evaluation.splits import attributes_of
 
 NEIGHBOURS = 3
+SHOWN = 12
 ROUNDING = 1e-4
-"""As a share of the median distance: how far apart a network may see two copies."""
+"""Distance of two copies of an image in a network's features, as a share of the median distance."""
 
 
 @dataclass(frozen=True)
 class Memorisation:
-    """Distances in feature space, beside those of real test images, which nobody has memorised.
+    """Distances of generated images, and of real test images, to their nearest training images.
 
-    ``threshold``: within which the nearest 1% of test images have a training image, those left out that are
-    copies of one, as some catalogues have. ``share``: of generated images within it, ``test_share``: of test
-    images. ``median`` and ``test_median``: of the distances to the nearest training image. ``distances`` and
-    ``rows``: the nearest training images of each generated one, (N, 3) each.
+    ``threshold``: the distance within which the nearest 1% of the test images lie, copies of training images
+    left out. ``share`` and ``test_share``: of generated and test images within it. ``median`` and
+    ``test_median``: of the distances to the nearest training image. ``distances`` and ``rows``: (N, 3), the
+    nearest training images of each generated one.
     """
 
     threshold: float
@@ -31,7 +41,7 @@ class Memorisation:
 
 
 def memorisation(generated: Tensor, test: Tensor, train: Tensor) -> Memorisation:
-    """Features (N, D), (M, D) and (L, D)."""
+    """Compare features (N, D) and (M, D) with those of the training images, (L, D)."""
     distances, rows = nearest(generated, train, min(NEIGHBOURS, len(train)))
     ours, theirs = distances[:, 0], nearest(test, train, 1)[0][:, 0]
     originals = theirs[theirs > ROUNDING * theirs.median()]
@@ -45,3 +55,53 @@ def memorisation(generated: Tensor, test: Tensor, train: Tensor) -> Memorisation
         distances=distances.cpu(),
         rows=rows.cpu(),
     )
+
+
+def memorised(context: Context) -> Measurement:
+    """Measure whether generated images lie nearer to training images than test images do."""
+    found = memorisation(
+        context.generated_features.values, context.test_features.values, context.train_features.values
+    )
+    title = f"share within {found.threshold:.3g} of a training image"
+    figures = {
+        "memorised_share": context.figure(title, found.share, found.test_share, "not above real"),
+        "nearest_median": context.figure(
+            "median distance to the nearest training image", found.median, found.test_median, "near real"
+        ),
+    }
+    return Measurement(figures, {"neighbours.png": _picture(context, found)})
+
+
+def _picture(context: Context, found: Memorisation) -> Image.Image:
+    attribute = context.main_attribute
+    each = f", some of each {attribute}," if attribute else ""
+    title = (
+        f"The generated images nearest to a training image{each} beside their nearest training images\n"
+        f"The numbers are distances in the features of the {context.network.name}.\n"
+        f"1% of real test images lie within {found.threshold:.3g} of a training image, "
+        f"half of them within {found.test_median:.3g}."
+    )
+    distances = found.distances[:, 0].numpy()
+    labels = context.generated.labels[attribute] if attribute else np.zeros(len(distances), np.int64)
+    rows = []
+    for k in _closest(distances, labels):
+        near = [context.splits.train.images[row] for row in found.rows[k].tolist()]
+        rows.append(
+            Row(
+                " ".join(attributes_of(context.generated, k).values()),
+                [picture(pixels) for pixels in (context.generated.images[k], *near)],
+                ["", *(f"{distance:.3g}" for distance in found.distances[k].tolist())],
+            )
+        )
+    return image_table(title, ["generated", "nearest", "second", "third"], rows, blocks=2)
+
+
+def _closest(distances: NDArray[np.float64], labels: NDArray[np.int64]) -> list[int]:
+    """Return the rows to show, the nearest of each label first, so that one label does not fill them all."""
+    order = np.argsort(distances, kind="stable").tolist()
+    seen: Counter[int] = Counter()
+    rank = {}
+    for k in order:
+        rank[k] = seen[int(labels[k])]
+        seen[int(labels[k])] += 1
+    return sorted(order, key=rank.__getitem__)[:SHOWN]

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 PIECE = 1 << 24
-"""Distances that are held at once (128 MB)."""
+"""Distances in memory at once (128 MB)."""
 
 
 def distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
-    """Features (N, D) and (M, D) -> Euclidean distances of consecutive rows of ``a``, (n, M) each.
+    """a: (N, D); b: (M, D) -> Euclidean distances of consecutive rows of ``a`` to all of ``b``, each (n, M).
 
-    In double precision: they come from products, whose rounding would hide who is nearest.
+    They come from products, whose rounding in single precision would hide which neighbour is nearest.
     """
     b = b.double()
     for rows in a.split(max(1, PIECE // len(b))):
@@ -20,7 +20,7 @@ def distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
 
 
 def nearest(a: Tensor, b: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Features (N, D), (M, D) -> the ``k`` nearest of ``b`` to each of ``a``: distances and rows, (N, k)."""
+    """a: (N, D); b: (M, D) -> distances and rows, (N, k), of the ``k`` images of ``b`` nearest to each."""
     rows = torch.cat([piece.topk(k, largest=False).indices for piece in distances(a, b)])
     pieces = zip(a.double().split(1000), rows.split(1000), strict=True)
     exact = [(x[:, None] - b[near].double()).norm(dim=2) for x, near in pieces]
@@ -28,5 +28,5 @@ def nearest(a: Tensor, b: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def radii(a: Tensor, k: int) -> Tensor:
-    """The distance from each of ``a`` (N, D) to its k-th nearest other, (N,)."""
+    """a: (N, D) -> the distance of each row to its k-th nearest other row, (N,)."""
     return torch.cat([piece.topk(k + 1, largest=False).values[:, -1] for piece in distances(a, a)])

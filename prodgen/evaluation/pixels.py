@@ -1,7 +1,7 @@
-"""Between a network's range, bytes, and what people see.
+"""Conversions between a network's range, bytes, and pictures for people.
 
-Four channels are premultiplied RGBA, as networks see and give them: the colour times its coverage, and the
-coverage.
+Images of four channels are premultiplied RGBA, as networks take and give them: the colour is multiplied by
+the alpha.
 """
 
 import numpy as np
@@ -14,9 +14,9 @@ from prodgen.generation.encode import to_image
 
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:
-    """(N, C, H, W) in [-1, 1] -> (N, H, W, C) bytes, rounded as in an order's images.
+    """images: (N, C, H, W) in [-1, 1] -> bytes (N, H, W, C), rounded as the images of an order are.
 
-    There is no more colour than coverage in them, as there is not in an order's.
+    No colour exceeds its alpha.
     """
     levels = images.float().add(1.0).div(2.0).mul(255.0).round().clamp(0, 255)
     if levels.shape[1] == 4:
@@ -26,7 +26,7 @@ def to_bytes(images: Tensor) -> NDArray[np.uint8]:
 
 
 def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Bytes (..., 4) as files hold them -> premultiplied; what has other channels stays as it is."""
+    """pixels: (..., 4) as files store them -> premultiplied; pixels of other channels stay as they are."""
     if pixels.shape[-1] != 4:
         return pixels
     colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:]
@@ -34,7 +34,7 @@ def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Premultiplied bytes (..., 4) -> (..., 3), laid on white; what has other channels stays as it is."""
+    """pixels: (..., 4), premultiplied -> (..., 3) on white; pixels of other channels stay as they are."""
     if pixels.shape[-1] != 4:
         return pixels
     colour, ground = pixels[..., :3].astype(np.uint16), 255 - pixels[..., 3:]
@@ -42,5 +42,5 @@ def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def picture(pixels: NDArray[np.uint8]) -> Image.Image:
-    """(H, W, C) bytes -> an image to show, of mode L or RGB."""
+    """pixels: (H, W, C) -> an image on white, of mode L or RGB."""
     return to_image(on_white(pixels))

@@ -1,23 +1,30 @@
-"""How well an autoencoder gives real images back."""
+"""Reconstruction: how well an autoencoder restores real images."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.evaluation.accuracy import accuracy, by_class
 from prodgen.evaluation.classifier import to_tensor
-from prodgen.evaluation.pixels import to_bytes
+from prodgen.evaluation.context import PIXELS, Context
+from prodgen.evaluation.figure import Measurement
+from prodgen.evaluation.image_table import Row, image_table
+from prodgen.evaluation.pixels import picture, to_bytes
 from prodgen.evaluation.splits import attributes_of, subset
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode
 
 BATCH = 100
+PAIRS, PAIR_ROWS = 4, 10
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """``squared``: mean squared error of pixels in [0, 1]; ``absolute``: mean error in levels of 255."""
+    """``squared``: mean squared error of pixels in [0, 1]. ``absolute``: mean error in levels of 255."""
 
     originals: Catalogue
     images: Catalogue
@@ -26,13 +33,13 @@ class Reconstruction:
 
 
 def reconstructs(model: SavedModel) -> bool:
-    """Whether the model's generator can: it is a VAE's, with its encoder."""
+    """Whether the model has an encoder, as a VAE has."""
     return hasattr(model.generator, "reconstruct")
 
 
 @torch.inference_mode()
 def reconstruction(model: SavedModel, test: Catalogue, device: str = "cpu") -> Reconstruction | None:
-    """The test images of which every attribute is known, encoded and decoded; None if there is none."""
+    """Encode and decode the test images whose attributes are all known; None if there are none."""
     known = np.ones(len(test), bool)
     for numbers in test.labels.values():
         known &= numbers != UNKNOWN
@@ -52,3 +59,57 @@ def reconstruction(model: SavedModel, test: Catalogue, device: str = "cpu") -> R
     return Reconstruction(
         originals, images, float(np.square(error).mean()), float(np.abs(error).mean() * 255.0)
     )
+
+
+def reconstructed(context: Context) -> Measurement:
+    """Measure and show reconstructions of test images, if the model has an encoder."""
+    if not reconstructs(context.model):
+        return Measurement()
+    found = reconstruction(context.model, context.splits.test, context.device)
+    if found is None:
+        return Measurement()
+    count = {"real_count": len(found.originals), "generated_count": len(found.images)}
+    pixels = {"features": "pixels", "resizer": PIXELS, **count}
+    figures = {
+        "reconstruction_mse": context.figure(
+            "reconstruction: mean squared error of pixels in [0, 1]", found.squared, 0.0, "lower", **pixels
+        ),
+        "reconstruction_mae": context.figure(
+            "reconstruction: mean absolute error in levels of 255", found.absolute, 0.0, "lower", **pixels
+        ),
+    }
+    if attribute := context.main_attribute:
+        judge = context.judges(attribute)
+        ours, real = (accuracy(judge, images, attribute) for images in (found.images, found.originals))
+        figures["reconstruction_agreement"] = context.figure(
+            f"reconstruction: agreement with the original's {attribute}",
+            ours.overall,
+            real.overall,
+            "higher",
+            features=judge.name,
+            resizer=judge.resizer,
+            **count,
+            **by_class(attribute, ours, real),
+        )
+    return Measurement(figures, {"reconstructions.png": _picture(found, attribute)})
+
+
+def _picture(found: Reconstruction, attribute: str | None) -> Image.Image:
+    title = (
+        "Real test images, each with its reconstruction to the right\n"
+        "The model makes the right image from the code and the attributes of the left one."
+    )
+    rows = []
+    for name, places in _shown(found.originals, attribute):
+        pairs = [(found.originals.images[i], found.images.images[i]) for i in places[:PAIRS]]
+        rows.append(Row(name, [picture(pixels) for pair in pairs for pixels in pair]))
+    return image_table(title, ["real", "rebuilt"] * PAIRS, rows)
+
+
+def _shown(images: Catalogue, attribute: str | None) -> list[tuple[str, NDArray[np.int64]]]:
+    """Return the label of each row, and the images that it may show."""
+    if attribute is None:
+        places = np.arange(min(len(images), PAIRS * PAIR_ROWS))
+        return [("", places[k : k + PAIRS]) for k in range(0, len(places), PAIRS)]
+    values = images.values[attribute][:PAIR_ROWS]
+    return [(value, np.flatnonzero(images.labels[attribute] == k)) for k, value in enumerate(values)]

@@ -1,4 +1,4 @@
-"""An evaluation as files: metrics.json, card.md and the pictures."""
+"""Write an evaluation to files: metrics.json, card.md and the pictures."""
 
 import json
 from pathlib import Path
@@ -13,16 +13,16 @@ from prodgen.evaluation.evaluate import Evaluation
 
 
 def metrics(evaluation: Evaluation) -> dict[str, Any]:
-    """What metrics.json holds: the figures, each with all that it depends on, and what is left out."""
-    scene = evaluation.scene
-    splits = {"train": scene.splits.train, "test": scene.splits.test}
+    """Return the content of metrics.json: the figures with all that they depend on, and what is left out."""
+    context = evaluation.context
+    splits = {"train": context.splits.train, "test": context.splits.test}
     return {
-        "model": scene.model.ref,
-        "seed": scene.seed,
+        "model": context.model.id,
+        "seed": context.seed,
         "command": command(evaluation),
         "prodgen": __version__,
         "torch": torch.__version__,
-        "device": scene.device,
+        "device": context.device,
         "data": {name: {"digest": digest(split), "count": len(split)} for name, split in splits.items()},
         "figures": {name: figure.to_json() for name, figure in evaluation.figures.items()},
         "left_out": evaluation.left_out,
@@ -30,9 +30,9 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write(evaluation: Evaluation, out: Path, earlier: Path) -> None:
-    """Write it all to an existing folder; ``earlier``: the file of the card that the model may have had."""
+    """Write all files to the folder ``out``; ``earlier``: the path of the model's present card, if any."""
     (out / "metrics.json").write_text(json.dumps(metrics(evaluation), indent=2) + "\n", "utf-8")
-    had = earlier.read_text("utf-8") if earlier.is_file() else ""
-    (out / "card.md").write_text(card(evaluation, had), "utf-8")
+    present = earlier.read_text("utf-8") if earlier.is_file() else ""
+    (out / "card.md").write_text(card(evaluation, present), "utf-8")
     for name, picture in evaluation.pictures.items():
         picture.save(out / name)

@@ -1,4 +1,4 @@
-"""Generated images, made just as an order's are."""
+"""Generated images for an evaluation, made as an order's images are."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue
+from prodgen.evaluation.context import Context
+from prodgen.evaluation.figure import Measurement
 from prodgen.evaluation.pixels import picture, premultiplied
 from prodgen.evaluation.splits import attributes_of
 from prodgen.generation.encode import decode
@@ -15,53 +17,65 @@ from prodgen.generation.sheet import contact_sheet
 from prodgen.models import SavedModel
 from prodgen.spec.attributes import AttributeSchema, ContinuousColour
 from prodgen.spec.colour import to_lab
-from prodgen.spec.image import ImageRequest, resolve
+from prodgen.spec.image import ImageRequest, resolve_attributes
 
-EACH = 8
+PER_VALUE = 8
 """Images of each value on a sheet."""
-MOST = 10
-"""Values that are shown where each takes a row."""
+MAX_VALUES = 10
+"""Most values that pictures show, each in a row."""
 
 
-def kinds(schema: AttributeSchema) -> list[dict[str, str]]:
-    """What to ask for to see each value of the first choice, of ten at most; without one, ten of any."""
-    return [{c.name: value} for c in schema.choices[:1] for value in c.values[:MOST]] or [{}] * MOST
+def one_of_each(schema: AttributeSchema) -> list[dict[str, str]]:
+    """Return requested attributes: each of the first ten values of the first choice, or ten times nothing."""
+    choices = schema.choices[:1]
+    return [{c.name: value} for c in choices for value in c.values[:MAX_VALUES]] or [{}] * MAX_VALUES
 
 
 def sample_sheet(
     model: SavedModel, attribute: str | None, values: Sequence[str], seed: int, device: str
 ) -> Image.Image:
-    """A row of eight images of every value of an attribute, none of them chosen; eight rows without one."""
-    asked = [{attribute: value} for value in values for _ in range(EACH)] if attribute else [{}] * EACH**2
-    made = generate_asked(model, asked, seed, device)
-    labels = ["".join(wanted.values()) for wanted in asked]
-    return contact_sheet([picture(pixels) for pixels in made.images], labels, 64, columns=EACH)
+    """Return a sheet with eight unselected images of each value of ``attribute``, or 64 if it is None."""
+    asked = (
+        [{attribute: value} for value in values for _ in range(PER_VALUE)]
+        if attribute
+        else [{}] * PER_VALUE**2
+    )
+    made = generate_images(model, asked, seed, device)
+    labels = ["".join(attributes.values()) for attributes in asked]
+    return contact_sheet([picture(pixels) for pixels in made.images], labels, 64, columns=PER_VALUE)
 
 
-def generate(model: SavedModel, real: Catalogue, count: int, seed: int, device: str) -> Catalogue:
-    """The first ``count`` images of ``seed``, each of what some image of ``real`` is known to be.
+def sampled(context: Context) -> Measurement:
+    """Show unselected images of every value of the main attribute; there is no figure."""
+    attribute = context.main_attribute
+    values = context.splits.train.values[attribute] if attribute else ()
+    sheet = sample_sheet(context.model, attribute, values, context.seed, context.device)
+    return Measurement(pictures={"samples.png": sheet})
 
-    So attributes come together as they do there; what is not known of that image is drawn.
+
+def generate_like(model: SavedModel, real: Catalogue, count: int, seed: int, device: str) -> Catalogue:
+    """Generate ``count`` images, each with the known attributes of a random image of ``real``.
+
+    So combinations of attributes are as frequent as in ``real``. Unknown attributes are drawn by the model.
     """
     rows = np.random.default_rng(seed).integers(len(real), size=count)
-    return generate_asked(model, [attributes_of(real, row) for row in rows], seed, device)
+    return generate_images(model, [attributes_of(real, row) for row in rows], seed, device)
 
 
-def generate_asked(model: SavedModel, asked: Sequence[dict[str, str]], seed: int, device: str) -> Catalogue:
-    """An image of each entry, what it leaves out drawn; labels and colours are what was asked for.
+def generate_images(model: SavedModel, asked: Sequence[dict[str, str]], seed: int, device: str) -> Catalogue:
+    """Generate an image for each entry of ``asked``; labels and colours are the requested ones.
 
-    Transparent products are premultiplied, as they are in a catalogue.
-
-    The engine is not tuned: tuning follows the load of the moment, and with it a pixel may differ by a level,
-    which would teach a classifier something else every time.
+    Attributes that an entry leaves out are drawn. Images of four channels are premultiplied. The engine is
+    not tuned: tuning depends on the load of the machine and may change a pixel by one level, enough to train
+    another classifier.
     """
     schema = model.config.attributes
-    requests = resolve(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
+    requests = resolve_attributes(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
     shape = (len(asked), model.config.size, model.config.size, model.config.channels)
     images = np.empty(shape, np.uint8)
     with Engine(device) as engine:
         for k, file in enumerate(engine.submit(Request(model, requests))):
-            pixels = decode(file)[..., : shape[3]]  # grey before a coloured ground has three alike
+            pixels = decode(file)[..., : shape[3]]  # a grey product before a coloured ground has 3 channels
             images[k] = premultiplied(pixels)
     labels = {
         a.name: np.array([a.values.index(r.attributes[a.name]) for r in requests], np.int64)
@@ -73,6 +87,6 @@ def generate_asked(model: SavedModel, asked: Sequence[dict[str, str]], seed: int
 
 
 def _lab(colours: Sequence[str]) -> NDArray[np.float32]:
-    """``#rrggbb`` of N images -> CIELAB (N, 3)."""
+    """colours: N of the form #rrggbb -> CIELAB (N, 3)."""
     levels = np.frombuffer(bytes.fromhex("".join(colour[1:] for colour in colours)), np.uint8)
     return to_lab(levels.reshape(-1, 3)).astype(np.float32)

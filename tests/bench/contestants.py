@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.catalog.catalogue import Catalogue, digest
-from prodgen.evaluation.samples import generate
+from prodgen.evaluation.samples import generate_like
 from prodgen.models import SavedModel, load_model
 from prodgen.models.families import FAMILIES
 from prodgen.training.export import export
@@ -112,7 +112,7 @@ def family(recipe: str) -> Contestant:
 
 def of_model(model: SavedModel, task: Task) -> Drawn:
     """Images of a trained model, the labels in the order of the training split's values."""
-    made = generate(model, task.train, COUNT, 0, task.device)
+    made = generate_like(model, task.train, COUNT, 0, task.device)
     theirs = task.train.values[task.attribute]
     place = np.array([theirs.index(value) for value in made.values[task.attribute]])
     return Drawn(made.images, place[made.labels[task.attribute]], None, None, None)

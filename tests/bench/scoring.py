@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.evaluation.domain import Judges
+from prodgen.evaluation.judges import Judges
 from prodgen.evaluation.metrics import compare
 
 FIGURES = ("fid", "kid", "precision", "recall", "coverage")

@@ -1,4 +1,4 @@
-"""What a user would lose: knowing whether cut-outs are cut as real ones are, and seeing them as they are."""
+"""What a user would lose: knowing whether the alpha of generated cut-outs is like that of real ones."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ import torch
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.alpha import coverage, wasserstein
 from prodgen.evaluation.card import card
-from prodgen.evaluation.domain import Judges
 from prodgen.evaluation.evaluate import Options, evaluate, plan
+from prodgen.evaluation.judges import Judges
 from prodgen.evaluation.pixels import on_white, picture, premultiplied, to_bytes
-from prodgen.evaluation.samples import generate_asked
+from prodgen.evaluation.samples import generate_images
 from prodgen.evaluation.splits import Splits
 from prodgen.pipeline import Pipeline
-from tests.evaluation.toy_scene import bars, glass, toy
+from tests.evaluation.toy_data import bars, glass, toy
 
 
 def test_coverage_is_the_share_of_the_picture():
@@ -22,7 +22,7 @@ def test_coverage_is_the_share_of_the_picture():
     assert coverage(images).tolist() == [0.0, 0.5]
 
 
-def test_the_distance_is_how_far_one_set_moves_to_become_the_other():
+def test_the_distance_is_how_far_one_set_must_move_to_become_the_other():
     a = np.array([0.1, 0.2, 0.6])
     assert wasserstein(a, a[::-1]) == 0
     assert wasserstein(a, a + 0.25) == pytest.approx(0.25)
@@ -36,7 +36,7 @@ def test_the_distance_is_that_of_the_sorted_sets():
     assert wasserstein(a, b) == pytest.approx(np.abs(np.sort(a) - np.sort(b)).mean())
 
 
-def test_from_a_file_to_what_networks_see_and_to_what_people_see():
+def test_pixels_of_a_file_are_premultiplied_for_networks_and_on_white_for_people():
     half_red = np.array([255, 0, 0, 128], np.uint8)
     assert premultiplied(half_red).tolist() == [128, 0, 0, 128]
     assert on_white(premultiplied(half_red)).tolist() == [255, 127, 127]
@@ -49,21 +49,21 @@ def test_from_a_file_to_what_networks_see_and_to_what_people_see():
 
 
 def test_generated_images_are_premultiplied_as_a_catalogue_is(tmp_path):
-    made = generate_asked(toy(tmp_path, channels=4), [{}] * 8, 0, "cpu").images
+    made = generate_images(toy(tmp_path, channels=4), [{}] * 8, 0, "cpu").images
     assert (made[..., :3] <= made[..., 3:]).all()
     with Pipeline.from_pretrained(tmp_path) as pipeline:
         ordered = np.stack([np.asarray(image) for image in pipeline(count=8, seed=0).images])
     assert np.array_equal(premultiplied(ordered), made)
 
 
-def test_what_a_network_gives_has_no_more_colour_than_coverage():
+def test_no_colour_of_a_networks_output_exceeds_its_alpha():
     made = to_bytes(torch.tensor([1.0, -1.0, 0.0, 0.0]).view(1, 4, 1, 1))
     assert made.flatten().tolist() == [128, 0, 128, 128]
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """Of a toy of four channels that can reconstruct."""
+    """The evaluation of a toy of four channels that can reconstruct."""
     folder = tmp_path_factory.mktemp("glass")
     model = toy(folder / "toy", channels=4)
     model.generator.reconstruct = lambda x, condition: x
@@ -75,7 +75,7 @@ def test_products_that_cover_as_much_as_real_ones_are_at_no_distance(found):
     share, distance = (found.figures[name] for name in ("alpha_coverage", "alpha_coverage_distance"))
     assert share.real == pytest.approx(128 / 255 / 8, abs=1e-6)
     assert distance.real == pytest.approx(0, abs=1e-9)
-    made = coverage(found.scene.generated.images[:150])
+    made = coverage(found.context.generated.images[:150])
     assert share.value == pytest.approx(made.mean())
     assert distance.value == pytest.approx(np.abs(made - share.real).mean())
     assert (share.features, share.generated_count, share.real_count) == ("the alpha channel", 150, 240)
@@ -83,7 +83,7 @@ def test_products_that_cover_as_much_as_real_ones_are_at_no_distance(found):
 
 
 def test_every_picture_shows_transparency_on_white(found):
-    """Each red bar is at half its strength, and around it nothing is black."""
+    """Each red bar has half its strength, and nothing around it is black."""
     assert set(found.pictures) == {
         "samples.png",
         "neighbours.png",
@@ -97,7 +97,7 @@ def test_every_picture_shows_transparency_on_white(found):
 
 
 def test_the_judge_sees_all_four_channels(tmp_path):
-    """Of bars that differ in nothing but where they cover."""
+    """The bars differ only in their alpha."""
     images = glass().images.copy()
     images[..., :3] = 0
     black = Catalogue(images, glass().labels, glass().values)

@@ -1,9 +1,9 @@
-"""What a user would lose: a judge who can tell a sneaker from a bag."""
+"""What a user would lose: a judge that can tell a sneaker from a bag."""
 
 import torch
 
 from prodgen.catalog.idx import load_idx
-from prodgen.evaluation.classifier import judge, to_tensor, train_classifier
+from prodgen.evaluation.classifier import classify, to_tensor, train_classifier
 from tests.toys import write_catalogue
 
 
@@ -11,7 +11,7 @@ def test_the_classifier_learns_what_tells_classes_apart(tmp_path):
     folder = write_catalogue(tmp_path, count=640, size=10)
     model = train_classifier(load_idx(folder, "mnist"), "category", epochs=4)
     unseen = load_idx(folder, "mnist", "test")
-    features, predicted = judge(model, to_tensor(torch.from_numpy(unseen.images)), batch=100)
+    features, predicted = classify(model, to_tensor(torch.from_numpy(unseen.images)), batch=100)
     assert features.shape == (640, 128)
     right = predicted == torch.from_numpy(unseen.labels["category"])
     assert right.float().mean() > 0.97
@@ -26,11 +26,11 @@ def test_the_same_seed_gives_the_same_judge_and_leaves_the_random_state_alone(tm
     assert not a.training
 
 
-def test_verdicts_do_not_depend_on_the_batch(tmp_path):
+def test_predictions_do_not_depend_on_the_batch(tmp_path):
     catalogue = load_idx(write_catalogue(tmp_path), "mnist")
     model = train_classifier(catalogue, "category", epochs=1)
     images = to_tensor(torch.from_numpy(catalogue.images))
-    (whole, _), (parts, _) = judge(model, images), judge(model, images, batch=7)
+    (whole, _), (parts, _) = classify(model, images), classify(model, images, batch=7)
     assert torch.allclose(whole, parts, atol=1e-5)
 
 

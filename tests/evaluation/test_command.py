@@ -13,7 +13,7 @@ from prodgen.cli.evaluate import evaluate as command
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.settings import settings
 from prodgen.spec.attributes import AttributeSchema
-from tests.evaluation.toy_scene import bars, write_pictures
+from tests.evaluation.toy_data import bars, write_pictures
 from tests.toys import SCHEMA, toy_folder, write_catalogue
 
 PICTURES = {"samples.png", "neighbours.png", "interpolation.png"}
@@ -51,12 +51,12 @@ def test_one_command_writes_the_card_the_figures_and_the_pictures(run, model, da
     assert json.loads((out / "metrics.json").read_text())["model"].startswith("toy@")
 
 
-def test_programs_get_what_the_file_holds(run, model, data, tmp_path):
+def test_json_output_is_what_the_file_has(run, model, data, tmp_path):
     done = run(model, "--data", data, "--out", tmp_path / "out", "--count", 140, "--json")
     assert json.loads(done.stdout) == json.loads((tmp_path / "out" / "metrics.json").read_text())
 
 
-def test_a_model_without_attributes_is_measured_by_all_that_needs_no_label(run, tmp_path):
+def test_a_model_without_attributes_is_measured_without_labels(run, tmp_path):
     model = toy_folder(tmp_path / "toy", size=8, schema=AttributeSchema())
     photographs = write_pictures(tmp_path / "photographs", train=bars(150), test=bars(140, seed=1))
     out = tmp_path / "out"
@@ -68,15 +68,17 @@ def test_a_model_without_attributes_is_measured_by_all_that_needs_no_label(run, 
         *("fid", "kid", "precision", "recall", "density", "coverage", "memorised_share", "nearest_median")
     }
     assert "(which way up, 128 features)" in found["figures"]["fid"]["features"]
-    left_out = ("the Inception Score: ", "agreement with what was asked for: ", "the classification accuracy")
-    for said, what in zip(found["left_out"], left_out, strict=True):
-        assert said.startswith(what)
-        assert f"- {said}.\n" in (out / "card.md").read_text()
+    left_out = (
+        "the Inception Score: ",
+        "agreement with the requested attributes: ",
+        "the classification accuracy",
+    )
+    for reason, start in zip(found["left_out"], left_out, strict=True):
+        assert reason.startswith(start)
+        assert f"- {reason}.\n" in (out / "card.md").read_text()
 
 
-def test_nothing_is_made_where_something_does_not_fit(run, model, data, tmp_path):
-    """Each is refused in a sentence before the folder is there."""
-
+def test_bad_input_is_refused_before_anything_is_written(run, model, data, tmp_path):
     def refused(*words: object, because: str, model: object = model, data: object = data) -> None:
         with pytest.raises(ProdgenError, match=because):
             run(model, "--data", data, "--out", tmp_path / "out", *words)
@@ -94,9 +96,9 @@ def test_nothing_is_made_where_something_does_not_fit(run, model, data, tmp_path
     refused(model=other, because="only one of them has")
 
 
-def test_data_of_another_size_is_refused_unless_it_is_to_be_resized(run, model, tmp_path):
+def test_data_of_another_size_is_refused_without_resize(run, model, tmp_path):
     larger = write_catalogue(tmp_path / "larger", count=160, size=12)
-    with pytest.raises(ProdgenError, match=r"makes 8x8 .* holds 12x12 of 1; --resize brings them to it"):
+    with pytest.raises(ProdgenError, match=r"makes 8x8 .* has 12x12 images of 1; --resize converts them"):
         run(model, "--data", larger, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert run(model, "--data", larger, "--out", tmp_path / "out", "--resize").exit_code == 0

@@ -6,14 +6,14 @@ from prodgen.evaluation.card import card, number
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.report import metrics, write
 from prodgen.evaluation.splits import Splits
-from tests.evaluation.toy_scene import bars, toy
+from tests.evaluation.toy_data import bars, toy
 
 DEPENDS_ON = {"features", "split", "real_count", "generated_count", "resizer"}
 
 
 @pytest.fixture(scope="module")
 def evaluation(tmp_path_factory):
-    """Of a toy that can reconstruct."""
+    """The evaluation of a toy that can reconstruct."""
     folder = tmp_path_factory.mktemp("evaluation")
     model = toy(folder / "toy")
     model.generator.reconstruct = lambda x, condition: x.flip(3)
@@ -45,19 +45,19 @@ def test_real_images_score_better_than_random_weights(evaluation):
     )
 
 
-def test_a_model_that_can_reconstruct_is_asked_to(evaluation):
+def test_a_model_with_an_encoder_reconstructs(evaluation):
     assert evaluation.figures["reconstruction_mse"].value > 0
     assert evaluation.figures["reconstruction_agreement"].value > 0.9, "a mirrored bar is where it was"
     assert "reconstructions.png" in evaluation.pictures
 
 
 def test_the_same_evaluation_gives_the_same_figures(evaluation):
-    again = evaluate(plan(evaluation.scene.model, evaluation.scene.splits, evaluation.options))
+    again = evaluate(plan(evaluation.context.model, evaluation.context.splits, evaluation.options))
     assert metrics(again) == metrics(evaluation)
     assert all(again.pictures[n].tobytes() == p.tobytes() for n, p in evaluation.pictures.items())
 
 
-def test_the_card_says_it_all_and_how_to_measure_again(evaluation):
+def test_the_card_has_all_figures_and_the_command_that_repeats_them(evaluation):
     text = card(evaluation, "# Old\n\n## Scores\n17.9\n\n## How it was trained\nslowly\n\n## Licence\nfree\n")
     assert "| top |" in text
     assert evaluation.figures["fid"].features in text
@@ -69,8 +69,8 @@ def test_the_card_says_it_all_and_how_to_measure_again(evaluation):
         assert f"({name})" in text
 
 
-def test_a_kernel_distance_of_inception_can_be_read():
-    """Which is a few ten-thousandths between two sets of real images."""
+def test_small_numbers_are_shown_with_two_digits():
+    """A kernel distance of Inception features is a few ten-thousandths."""
     shown = [number(x) for x in (None, 0.0, 0.00031, -0.00002, 0.25, -3.2, 1234.5)]
     assert shown == ["-", "0.0000", "0.00031", "-2e-05", "0.2500", "-3.2000", "1,234.50"]
 
@@ -82,15 +82,15 @@ def test_a_class_without_images_is_null_in_json(evaluation, tmp_path):
     assert "Infinity" not in text
 
 
-def test_real_images_are_judged_in_as_many_as_generated_ones(evaluation):
-    """150 are generated, and the test split has 240: whoever has more would cover more of the other."""
+def test_manifolds_are_compared_in_equal_numbers_of_images(evaluation):
+    """There are 150 generated and 240 test images; the larger set would cover more of the other."""
     figures = metrics(evaluation)["figures"]
     for name in ("precision", "recall", "density", "coverage"):
         assert figures[name]["generated_count"] == figures[name]["real_count"] == 150, name
     assert not [name for name, figure in figures.items() if "stand_in_count" in figure]
 
 
-def test_where_training_images_are_fewer_than_generated_ones_the_figure_says_so(tmp_path):
+def test_a_figure_says_if_there_are_fewer_training_images_than_generated_ones(tmp_path):
     model = toy(tmp_path / "toy")
     splits = Splits.matching(model.config, bars(180), bars(seed=1))
     found = evaluate(plan(model, splits, Options(tmp_path / "cache", count=200)))
@@ -98,12 +98,12 @@ def test_where_training_images_are_fewer_than_generated_ones_the_figure_says_so(
     assert (figures["fid"]["generated_count"], figures["fid"]["stand_in_count"]) == (200, 180)
     assert (figures["recall"]["real_count"], figures["recall"]["stand_in_count"]) == (200, 180)
     assert figures["cas"]["generated_count"] == 180
-    assert " (of 180) |" in card(found)
+    assert " (of 180 images) |" in card(found)
     unasked = evaluate(plan(model, splits, Options(tmp_path / "cache")))
     assert metrics(unasked)["figures"]["fid"]["generated_count"] == 180
 
 
-def test_too_few_images_for_the_frechet_distance_leave_it_out(tmp_path):
+def test_the_frechet_distance_is_left_out_for_too_few_images(tmp_path):
     model = toy(tmp_path / "toy")
     splits = Splits.matching(model.config, bars(), bars(100, seed=1))
     found = evaluate(plan(model, splits, Options(tmp_path / "cache")))

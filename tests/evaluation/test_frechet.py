@@ -14,12 +14,12 @@ def exactly(mean: torch.Tensor, covariance: torch.Tensor, count: int = 400) -> t
     return white @ torch.linalg.cholesky(covariance).T + mean
 
 
-def test_of_one_set_with_itself_it_is_zero():
+def test_the_distance_of_a_set_to_itself_is_zero():
     x = torch.randn(300, 16, generator=torch.Generator().manual_seed(1))
     assert frechet_distance(x, x) == pytest.approx(0, abs=1e-8)
 
 
-def test_of_diagonal_gaussians_it_is_the_closed_form():
+def test_the_distance_of_diagonal_gaussians_is_the_closed_form():
     a, b = torch.tensor([1.0, 4.0, 9.0]).double(), torch.tensor([4.0, 1.0, 0.25]).double()
     mean = torch.tensor([1.0, -2.0, 0.5]).double()
     expected = mean.square().sum() + (a.sqrt() - b.sqrt()).square().sum()
@@ -27,7 +27,7 @@ def test_of_diagonal_gaussians_it_is_the_closed_form():
     assert got == pytest.approx(float(expected), rel=1e-9)
 
 
-def test_of_any_gaussians_it_is_the_closed_form():
+def test_the_distance_of_any_gaussians_is_the_closed_form():
     generator = torch.Generator().manual_seed(2)
     factor_a, factor_b = (torch.randn(6, 6, generator=generator).double() for _ in range(2))
     a, b = (f @ f.T + torch.eye(6).double() for f in (factor_a, factor_b))
@@ -39,13 +39,13 @@ def test_of_any_gaussians_it_is_the_closed_form():
     assert frechet_distance(exactly(zero, a), exactly(zero, b)) == pytest.approx(expected, rel=1e-8)
 
 
-def test_features_that_never_vary_do_no_harm():
+def test_constant_features_do_no_harm():
     x = torch.randn(300, 16, generator=torch.Generator().manual_seed(1))
     x[:, 3:7] = 0
     assert frechet_distance(x, x + 1) == pytest.approx(16, rel=1e-6)
 
 
-def test_it_is_symmetric():
+def test_the_distance_is_symmetric():
     generator = torch.Generator().manual_seed(3)
     a, b = torch.randn(200, 8, generator=generator), torch.randn(300, 8, generator=generator) * 2 + 1
     assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-9)

@@ -1,4 +1,4 @@
-"""What a user would lose: figures of the published network, never of another under its name."""
+"""What a user would lose: the certainty that figures are those of the published network."""
 
 import hashlib
 import pickle
@@ -87,19 +87,19 @@ def test_a_local_file_gives_features_and_probabilities_of_any_images(fidelity, f
     assert network.resizer.endswith(brought)
 
 
-def test_the_rest_of_the_package_is_left_to_whoever_wants_it(fidelity, file):
+def test_the_rest_of_the_package_is_not_imported(fidelity, file):
     inception(file, 1, "cpu")
     assert "torch_fidelity" not in sys.modules
 
 
-def test_weights_that_are_not_the_published_ones_do_not_get_their_name(fidelity, file, monkeypatch):
+def test_other_weights_do_not_get_the_name_of_the_published_ones(fidelity, file, monkeypatch):
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert inception(file, 1, "cpu").name == f"Inception-v3, weights {digest[:6]}"
     monkeypatch.setattr(module, "PUBLISHED", digest[:8])
     assert inception(file, 1, "cpu").name == "Inception-v3, FID weights"
 
 
-def test_published_weights_are_fetched_and_checked(fidelity, monkeypatch):
+def test_published_weights_are_downloaded_and_checked(fidelity, monkeypatch):
     asked = {}
     monkeypatch.setattr(
         torch.hub, "load_state_dict_from_url", lambda url, **o: asked.update(url=url, **o) or small_weights()
@@ -110,16 +110,16 @@ def test_published_weights_are_fetched_and_checked(fidelity, monkeypatch):
     assert asked["weights_only"]
 
 
-def test_without_a_network_it_says_which_file_to_bring(fidelity, monkeypatch):
+def test_without_a_network_the_error_says_which_file_to_download(fidelity, monkeypatch):
     def refuse(url, **_):
         raise URLError("no route")
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
-    with pytest.raises(NotFound, match=r"fetch https://example.org/\S+ .* --inception-weights"):
+    with pytest.raises(NotFound, match=r"download https://example.org/\S+ .* --inception-weights"):
         inception(None, 1, "cpu")
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch, file):
+def test_without_the_package_the_error_says_what_to_install(monkeypatch, file):
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     monkeypatch.delitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", raising=False)
     with pytest.raises(ProdgenError, match="pip install torch-fidelity"):
@@ -131,12 +131,12 @@ class Bomb:
         return (Path.touch, (Path("bomb"),))
 
 
-def test_a_file_with_code_in_it_is_not_run(fidelity, tmp_path, monkeypatch):
+def test_code_in_a_file_of_weights_is_not_run(fidelity, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.pth").write_bytes(pickle.dumps(Bomb(), 2))
     torch.save({"linear.weight": Bomb()}, tmp_path / "zipped.pth")
     for name in ("evil.pth", "zipped.pth"):
-        with pytest.raises(ProdgenError, match="no file of weights that PyTorch can read safely"):
+        with pytest.raises(ProdgenError, match="is not a file of weights that PyTorch can read safely"):
             inception(tmp_path / name, 1, "cpu")
     assert not (tmp_path / "bomb").exists()
 
@@ -145,7 +145,9 @@ def test_other_files_are_refused_in_a_sentence(fidelity, tmp_path):
     with pytest.raises(NotFound, match="there is no file"):
         inception(tmp_path / "absent.pth", 1, "cpu")
     torch.save({"other": torch.ones(1)}, tmp_path / "other.pth")
-    with pytest.raises(ProdgenError, match=r"does not hold the weights .* they are in https://example.org/"):
+    with pytest.raises(
+        ProdgenError, match=r"does not hold the weights .* download them from https://example.org/"
+    ):
         inception(tmp_path / "other.pth", 1, "cpu")
 
 

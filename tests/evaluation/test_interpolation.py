@@ -1,17 +1,17 @@
-"""What a user would lose: seeing what lies between two images."""
+"""What a user would lose: a view of the images between two latents."""
 
 import numpy as np
 import pytest
 import torch
 
 from prodgen.evaluation.interpolation import interpolations, slerp
-from tests.evaluation.toy_scene import VALUES, toy
+from tests.evaluation.toy_data import VALUES, toy
 from tests.toys import SCHEMA
 
 STEPS = torch.linspace(0, 1, 9)
 
 
-def test_the_path_starts_and_ends_where_it_should_and_keeps_its_length():
+def test_the_path_leads_from_the_first_latent_to_the_second_and_its_length_changes_evenly():
     a, b = torch.randn(2, 64, generator=torch.Generator().manual_seed(0)).unbind()
     path = slerp(a, 2 * b, STEPS)
     assert torch.allclose(path[0], a, atol=1e-5)
@@ -24,12 +24,12 @@ def test_each_step_turns_by_the_same_angle():
     assert torch.atan2(path[:, 1], path[:, 0]).diff().tolist() == pytest.approx([torch.pi / 16] * 8, rel=1e-5)
 
 
-def test_latents_of_one_direction_make_no_nonsense():
+def test_latents_of_one_direction_are_interpolated_on_a_line():
     a = torch.tensor([3.0, 4.0])
     assert torch.allclose(slerp(a, 2 * a, torch.tensor([0.5])), 1.5 * a)
 
 
-def test_each_row_is_of_one_value_and_can_be_made_again(tmp_path):
+def test_each_row_has_one_value_and_is_reproducible(tmp_path):
     conditions, images = interpolations(toy(tmp_path), seed=3)
     assert [c["category"] for c in conditions] == list(VALUES)
     assert images.shape == (3, 9, 8, 8, 1)

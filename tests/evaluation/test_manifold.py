@@ -1,11 +1,10 @@
-"""What a user would lose: knowing whether a model makes bad images, or too few kinds of good ones."""
+"""What a user would lose: knowing whether a model makes bad images, or good ones with little variety."""
 
 import pytest
 import torch
 
 from prodgen.evaluation import neighbours
-from prodgen.evaluation.density_coverage import density_coverage
-from prodgen.evaluation.precision_recall import precision_recall
+from prodgen.evaluation.manifold import density_coverage, precision_recall
 
 
 def normal(count: int, seed: int) -> torch.Tensor:
@@ -20,7 +19,7 @@ def test_the_real_images_themselves_are_perfect():
     assert density == pytest.approx(1.2, abs=0.01), "each ball holds its five neighbours and its centre"
 
 
-def test_another_sample_of_the_same_is_nearly_perfect():
+def test_another_sample_of_the_same_distribution_is_nearly_perfect():
     a, b = normal(1000, 0), normal(1000, 1)
     assert min(precision_recall(a, b)) > 0.85
     density, coverage = density_coverage(a, b)
@@ -28,13 +27,13 @@ def test_another_sample_of_the_same_is_nearly_perfect():
     assert coverage > 0.95
 
 
-def test_what_is_nowhere_near_has_nothing():
+def test_distant_images_score_zero():
     a, b = normal(200, 0), normal(200, 1) + 100
     assert precision_recall(a, b) == (0.0, 0.0)
     assert density_coverage(a, b) == (0.0, 0.0)
 
 
-def test_one_good_image_over_and_over_is_precise_and_covers_nothing():
+def test_one_good_image_again_and_again_is_precise_and_covers_nothing():
     real = normal(500, 0)
     stuck = real[:1] + 0.01 * normal(500, 1)
     precision, recall = precision_recall(stuck, real)
@@ -46,11 +45,11 @@ def test_one_good_image_over_and_over_is_precise_and_covers_nothing():
 def test_an_outlier_among_the_real_images_does_not_make_noise_dense():
     real = torch.cat([normal(200, 0), torch.full((1, 4), 50.0)])
     noise = 25 + normal(100, 1)
-    assert precision_recall(noise, real)[0] == 1.0, "the fault that density was made for"
+    assert precision_recall(noise, real)[0] == 1.0, "the weakness of precision that density does not have"
     assert density_coverage(noise, real)[0] < 0.5
 
 
-def test_counts_are_those_of_a_drawing():
+def test_shares_are_those_counted_by_hand():
     real, generated = torch.tensor([[0.0], [1.0], [5.0], [6.0]]), torch.tensor([[0.5], [0.6], [9.0]])
     assert precision_recall(generated, real, k=1) == (pytest.approx(2 / 3), pytest.approx(3 / 4))
     density, coverage = density_coverage(generated, real, k=1)

@@ -1,4 +1,4 @@
-"""What a user would lose: the warning that a model hands out its training pictures."""
+"""What a user would lose: the warning that a model repeats its training images."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_new_images_are_as_far_from_training_as_unseen_real_ones():
     assert found.median == pytest.approx(found.test_median, rel=0.05)
 
 
-def test_a_model_that_repeats_its_data_is_told_off():
+def test_a_model_that_repeats_its_data_scores_badly():
     train = normal(1000, 0)
     found = memorisation(train[:500] + 1e-3, normal(500, 2), train)
     assert found.share == 1.0
@@ -35,7 +35,7 @@ def test_a_model_that_repeats_its_data_is_told_off():
 
 
 def test_a_test_split_full_of_copies_does_not_hide_what_is_memorised():
-    """A tenth of it are training images to rounding, so that the nearest 1% lie nowhere."""
+    """A tenth of the test images are training images, so the nearest 1% of them are copies."""
     train = normal(1000, 0)
     test = torch.cat([train[:100] + 1e-6, normal(900, 2)])
     clean = memorisation(train[500:600] + 1e-2, test[100:], train)
@@ -45,7 +45,7 @@ def test_a_test_split_full_of_copies_does_not_hide_what_is_memorised():
     assert found.test_share == pytest.approx(0.1 + 0.9 * 0.01, abs=0.002)
 
 
-def test_copies_count_even_where_the_test_split_has_some():
+def test_copies_count_even_if_the_test_split_has_some():
     train = normal(300, 0)
     test = torch.cat([train[:50], normal(450, 2)])
     assert memorisation(train[100:200], test, train).share == 1.0

@@ -1,4 +1,4 @@
-"""What a user would lose: neighbours that are found among sixty thousand without as much memory."""
+"""What a user would lose: the nearest of sixty thousand images, found in little memory."""
 
 import torch
 
@@ -27,7 +27,7 @@ def test_a_copy_is_at_distance_zero():
     assert found[:, 1].min() > 1
 
 
-def test_nobody_is_a_neighbour_of_himself():
+def test_an_image_is_not_its_own_neighbour():
     line = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
     assert radii(line, 1).tolist() == [1, 1, 2, 4]
     assert radii(line, 2).tolist() == [3, 2, 3, 6]

@@ -1,10 +1,10 @@
-"""What a user would lose: knowing whether an autoencoder gives a product back."""
+"""What a user would lose: knowing whether an autoencoder restores a product."""
 
 import numpy as np
 import pytest
 
 from prodgen.evaluation.reconstruction import reconstruction, reconstructs
-from tests.evaluation.toy_scene import bars, toy, with_labels
+from tests.evaluation.toy_data import bars, toy, with_labels
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def model(tmp_path):
     return toy(tmp_path)
 
 
-def test_a_model_that_gives_everything_back_has_no_error(model):
+def test_a_perfect_reconstruction_has_no_error(model):
     assert not reconstructs(model)
     model.generator.reconstruct = lambda x, condition: x
     assert reconstructs(model)
@@ -21,18 +21,18 @@ def test_a_model_that_gives_everything_back_has_no_error(model):
     assert (found.squared, found.absolute) == (0.0, 0.0)
 
 
-def test_errors_are_in_the_units_that_they_say(model):
+def test_errors_are_in_their_units(model):
     model.generator.reconstruct = lambda x, condition: x + 2 * 10 / 255
     found = reconstruction(model, bars(), "cpu")
     assert found.absolute == pytest.approx(10, abs=1e-3)
     assert found.squared == pytest.approx((10 / 255) ** 2, rel=1e-4)
 
 
-def test_the_model_hears_what_each_image_is(model):
-    heard = []
-    model.generator.reconstruct = lambda x, condition: heard.append(condition.argmax(1)) or x
+def test_the_model_gets_the_attributes_of_each_image(model):
+    conditions = []
+    model.generator.reconstruct = lambda x, condition: conditions.append(condition.argmax(1)) or x
     reconstruction(model, bars(), "cpu")
-    assert np.array_equal(np.concatenate(heard), bars().labels["category"])
+    assert np.array_equal(np.concatenate(conditions), bars().labels["category"])
 
 
 def test_images_that_are_not_fully_labelled_are_left_out(model):

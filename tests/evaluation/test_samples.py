@@ -1,40 +1,40 @@
-"""What a user would lose: an evaluation of the very images that an order gets."""
+"""What a user would lose: an evaluation of the same images that an order gets."""
 
 import numpy as np
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.evaluation.samples import generate, generate_asked
+from prodgen.evaluation.samples import generate_images, generate_like
 from prodgen.pipeline import Pipeline
-from tests.evaluation.toy_scene import toy
+from tests.evaluation.toy_data import toy
 from tests.toys import SCHEMA, toy_folder
 
 
-def test_they_are_the_images_of_an_order(tmp_path):
-    made = generate_asked(toy(tmp_path, SCHEMA), [{}] * 20, 7, "cpu")
+def test_samples_are_the_images_of_an_order(tmp_path):
+    made = generate_images(toy(tmp_path, SCHEMA), [{}] * 20, 7, "cpu")
     with Pipeline.from_pretrained(tmp_path) as pipeline:
         ordered = pipeline(count=20, seed=7)
     assert np.array_equal(made.images[..., 0], np.stack([np.asarray(image) for image in ordered.images]))
 
 
-def test_labels_are_what_each_image_was_asked_for(tmp_path):
+def test_labels_are_the_requested_values(tmp_path):
     asked = [{"category": value} for value in ("dress", "sneaker", "bag")]
-    made = generate_asked(toy(tmp_path, SCHEMA), asked, 0, "cpu")
+    made = generate_images(toy(tmp_path, SCHEMA), asked, 0, "cpu")
     assert made.labels["category"].tolist() == [2, 0, 1]
     assert set(made.labels["pattern"].tolist()) <= {0, 1}
 
 
-def test_what_is_left_out_is_as_frequent_as_in_training(tmp_path):
-    made = generate_asked(toy(tmp_path, SCHEMA), [{}] * 2000, 0, "cpu")
+def test_attributes_left_out_are_as_frequent_as_in_training(tmp_path):
+    made = generate_images(toy(tmp_path, SCHEMA), [{}] * 2000, 0, "cpu")
     shares = np.bincount(made.labels["category"], minlength=3) / 2000
     assert np.allclose(shares, (0.5, 0.3, 0.2), atol=0.04)
 
 
-def test_attributes_come_together_as_they_do_in_the_data(tmp_path):
+def test_combinations_of_attributes_are_as_frequent_as_in_the_data(tmp_path):
     kinds, patterns = np.array([0, 0, 0, 1, 2, -1]), np.array([0, 0, 0, 1, 1, 1])
     values = {"category": ("sneaker", "bag", "dress"), "pattern": ("plain", "striped")}
     images = np.zeros((6, 8, 8, 1), np.uint8)
     real = Catalogue(images, {"category": kinds, "pattern": patterns}, values)
-    made = generate(toy(tmp_path, SCHEMA), real, 600, 0, "cpu")
+    made = generate_like(toy(tmp_path, SCHEMA), real, 600, 0, "cpu")
     asked = list(zip(made.labels["category"].tolist(), made.labels["pattern"].tolist(), strict=True))
     assert {pair for pair in asked if pair[1] == 0} == {(0, 0)}
     assert 0.4 < asked.count((0, 0)) / 600 < 0.6
@@ -45,4 +45,4 @@ def test_channels_are_the_models_own(tmp_path):
 
     for channels in (3, 4):
         folder = toy_folder(tmp_path / str(channels), size=8, channels=channels)
-        assert generate_asked(load_model(folder), [{}] * 3, 0, "cpu").images.shape == (3, 8, 8, channels)
+        assert generate_images(load_model(folder), [{}] * 3, 0, "cpu").images.shape == (3, 8, 8, channels)

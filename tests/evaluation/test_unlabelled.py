@@ -1,4 +1,4 @@
-"""What a user would lose: figures of a model that has learned from pictures of no category."""
+"""What a user would lose: figures of a model that was trained on pictures without a category."""
 
 import numpy as np
 import pytest
@@ -8,18 +8,18 @@ from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.card import card
 from prodgen.evaluation.classifier import (
     DomainClassifier,
+    rotated,
     to_tensor,
     train_classifier,
-    train_on_turns,
-    turned,
+    train_on_rotations,
 )
-from prodgen.evaluation.domain import Judges, train_judge
 from prodgen.evaluation.evaluate import Options, evaluate, plan
+from prodgen.evaluation.judges import Judges, train_judge
 from prodgen.evaluation.splits import Splits
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.training import checkpoint
 from prodgen.training.watch.judge import CLASSIFIER, Judge
-from tests.evaluation.toy_scene import bars, toy
+from tests.evaluation.toy_data import bars, toy
 
 NONE = AttributeSchema()
 
@@ -28,22 +28,21 @@ def unlabelled(count: int = 150, seed: int = 0) -> Catalogue:
     return Catalogue(bars(count, seed).images, {}, {})
 
 
-def test_turning_in_batches_teaches_what_four_copies_would():
-    """To the bit, so that nothing depends on how much memory there was."""
+def test_rotating_in_batches_trains_the_same_classifier_as_four_rotated_copies():
     images = bars(50).images
     copies = np.concatenate([np.rot90(images, turns, (1, 2)) for turns in range(4)])
     four = Catalogue(copies, {"turn": np.repeat(np.arange(4), 50)}, {"turn": tuple("0123")})
     a = train_classifier(four, "turn", epochs=2, seed=3).state_dict()
-    b = train_on_turns(images, epochs=2, seed=3).state_dict()
+    b = train_on_rotations(images, epochs=2, seed=3).state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_every_image_is_turned_as_told():
+def test_each_image_is_rotated_by_its_own_number_of_quarters():
     images = torch.arange(2 * 3 * 3 * 1).view(2, 3, 3, 1)
-    assert torch.equal(turned(images, torch.tensor([0, 3])), torch.stack([images[0], images[1].rot90(3)]))
+    assert torch.equal(rotated(images, torch.tensor([0, 3])), torch.stack([images[0], images[1].rot90(3)]))
 
 
-def test_the_judge_of_pictures_without_a_category_is_kept_like_any_other(tmp_path):
+def test_the_judge_of_rotations_is_kept_in_the_cache(tmp_path):
     first = Judges(unlabelled(), tmp_path)(None)
     assert first.name == Judges(unlabelled(), tmp_path)(None).name
     assert len([*tmp_path.iterdir()]) == 1
@@ -52,7 +51,7 @@ def test_the_judge_of_pictures_without_a_category_is_kept_like_any_other(tmp_pat
     assert seen.probabilities is None, "which way up an image is says nothing of its quality"
 
 
-def test_a_run_and_an_evaluation_teach_alike_from_seeds_of_their_own():
+def test_a_judge_depends_on_its_seed_alone():
     a, b, c = (train_judge(unlabelled(40), None, "cpu", *seed).state_dict() for seed in ((), (1,), (0,)))
     assert torch.equal(a["head.weight"], b["head.weight"])
     assert not torch.equal(a["head.weight"], c["head.weight"])
@@ -67,8 +66,8 @@ def found(tmp_path_factory):
     return evaluate(plan(model, splits, Options(folder / "cache")))
 
 
-def test_one_category_alone_tells_nothing_apart(tmp_path):
-    """Whoever answers always the same is always right, and has learnt nothing."""
+def test_a_single_category_is_no_class(tmp_path):
+    """A classifier of one class is always right and learns nothing."""
     splits = [
         Catalogue(bars(150, seed).images, {"category": np.zeros(150, np.int64)}, {"category": ("shoe",)})
         for seed in (0, 1)
@@ -78,10 +77,10 @@ def test_one_category_alone_tells_nothing_apart(tmp_path):
     assert found.figures["fid"].value > 10 * found.figures["fid"].real
     assert "which way up" in found.figures["fid"].features
     assert not {"cas", "inception_score", "agreement_category"} & set(found.figures)
-    assert len([reason for reason in found.left_out if "kinds of product" in reason]) == 3
+    assert len([reason for reason in found.left_out if "two values" in reason]) == 2
 
 
-def test_a_run_is_judged_by_the_first_attribute_of_which_there_are_kinds(tmp_path):
+def test_a_run_is_judged_by_the_first_attribute_with_two_values(tmp_path):
     real = bars(240)
     labels = {"category": np.zeros(240, np.int64), "row": real.labels["category"]}
     both = Catalogue(real.images, labels, {"category": ("shoe",), "row": real.values["category"]})
@@ -90,7 +89,7 @@ def test_a_run_is_judged_by_the_first_attribute_of_which_there_are_kinds(tmp_pat
     def perfect(z, condition):
         return rows[condition[:, 1:].argmax(1)]
 
-    blind = DomainClassifier(1, 1)  # that of a version which was content with one kind
+    blind = DomainClassifier(1, 1)  # as an older version saved it for one class
     checkpoint.save(tmp_path / CLASSIFIER, {"data": "data", "classifier": blind.state_dict()})
     judge = Judge(both, "data", tmp_path, "cpu")
     scores = judge(perfect, torch.zeros(240, 4), torch.from_numpy(both.conditions()))
@@ -99,21 +98,24 @@ def test_a_run_is_judged_by_the_first_attribute_of_which_there_are_kinds(tmp_pat
     assert Judge(alone, "other", tmp_path / "other", "cpu").attribute is None
 
 
-def test_figures_tell_noise_from_pictures(found):
+def test_figures_distinguish_noise_from_pictures(found):
     assert found.figures["fid"].value > 10 * found.figures["fid"].real
     assert found.figures["coverage"].value < found.figures["coverage"].real
 
 
-def test_all_test_images_are_given_back(found):
+def test_all_test_images_are_reconstructed(found):
     assert found.figures["reconstruction_mse"].generated_count == 140
     assert found.figures["reconstruction_mse"].value == 0
     assert "reconstruction_agreement" not in found.figures
 
 
-def test_the_card_says_what_is_left_out_and_that_nothing_can_be_asked_for(found):
+def test_the_card_says_what_is_not_measured_and_that_there_are_no_attributes(found):
     text = card(found)
-    assert "Nothing: it makes images like those that it was trained on." in text
-    assert "- the classification accuracy score: there are no kinds of product to tell apart." in text
+    assert "None: the model generates images like those that it was trained on." in text
+    assert (
+        "- the classification accuracy score (CAS): no attribute of the data has two values to tell apart."
+        in text
+    )
     assert "Inception Score |" not in text
     for name in ("samples", "neighbours", "interpolation", "reconstructions"):
         assert f"({name}.png)" in text

@@ -1,4 +1,4 @@
-"""A catalogue and a generator that are small enough to be evaluated in a test."""
+"""Catalogues and a generator that are small enough to evaluate in a test."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def with_labels(catalogue: Catalogue, labels: NDArray[np.int64]) -> Catalogue:
 
 
 def glass(count: int = 240, seed: int = 0, size: int = 8) -> Catalogue:
-    """The bars in red on nothing, premultiplied: each covers half of its pixels' light."""
+    """Half transparent red bars before a transparent ground, premultiplied."""
     plain = bars(count, seed, size)
     solid = (plain.images[..., 0] > 100) * np.uint8(128)
     nothing = np.zeros_like(solid)
@@ -38,7 +38,7 @@ def glass(count: int = 240, seed: int = 0, size: int = 8) -> Catalogue:
 
 
 def coloured(count: int = 240, seed: int = 0) -> Catalogue:
-    """Half transparent bars in colours of their own, which are known of all but the first ten."""
+    """Half transparent bars, each in its own colour, which is unknown for the first ten."""
     plain = glass(count, seed)
     colours = np.random.default_rng(seed).integers(0, 256, (count, 3))
     images = plain.images.copy()
@@ -50,7 +50,7 @@ def coloured(count: int = 240, seed: int = 0) -> Catalogue:
 
 
 def write_pictures(folder: Path, **splits: Catalogue) -> Path:
-    """PNG files in a folder a split, of no category."""
+    """Write PNG files without a category, in a folder for each split."""
     for name, catalogue in splits.items():
         (folder / name).mkdir(parents=True)
         for k, pixels in enumerate(catalogue.images):
@@ -59,5 +59,5 @@ def write_pictures(folder: Path, **splits: Catalogue) -> Path:
 
 
 def toy(folder: Path, schema: AttributeSchema | None = None, channels: int = 1) -> SavedModel:
-    """A generator of random weights that can be asked for the bars."""
+    """A generator of random weights with the attributes of the bars."""
     return toy_model(folder, size=8, schema=schema or bars().schema(), channels=channels)

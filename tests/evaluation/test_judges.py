@@ -1,20 +1,20 @@
-"""What a user would lose: one and the same judge for every model of a catalogue, trained once."""
+"""What a user would lose: the same judge for every model of a catalogue, trained once."""
 
 import numpy as np
 import pytest
 import torch
 
 from prodgen.errors import ProdgenError
-from prodgen.evaluation import domain
+from prodgen.evaluation import judges
 from prodgen.evaluation.classifier import train_classifier
-from prodgen.evaluation.domain import Judges, epochs_for
+from prodgen.evaluation.judges import Judges, epochs_for
 from prodgen.evaluation.splits import subset
-from tests.evaluation.toy_scene import bars, with_labels
+from tests.evaluation.toy_data import bars, with_labels
 
 
-def test_a_judge_is_trained_once_and_then_read(tmp_path, monkeypatch):
+def test_a_judge_is_trained_once_and_then_loaded(tmp_path, monkeypatch):
     first = Judges(bars(), tmp_path)("category")
-    monkeypatch.setattr(domain, "train_judge", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(judges, "train_judge", lambda *_: pytest.fail("trained again"))
     second = Judges(bars(), tmp_path)("category")
     assert first.name == second.name
     assert torch.equal(first(bars().images).values, second(bars().images).values)
@@ -28,7 +28,7 @@ def test_other_data_gets_another_judge_of_another_name(tmp_path):
     assert len([*tmp_path.glob("*.safetensors")]) == 2
 
 
-def test_a_broken_file_is_made_anew(tmp_path):
+def test_a_broken_file_is_replaced(tmp_path):
     name = Judges(bars(), tmp_path)("category").name
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:1000])
@@ -42,7 +42,7 @@ def test_the_judge_gives_features_and_probabilities(tmp_path):
     assert (seen.probabilities.argmax(1).numpy() == bars().labels["category"]).mean() > 0.97
 
 
-def test_images_of_unknown_kind_teach_nothing():
+def test_images_of_unknown_value_are_not_trained_on():
     labels = bars().labels["category"].copy()
     labels[120:] = -1
     a = train_classifier(with_labels(bars(), labels), "category", epochs=1).state_dict()
@@ -52,12 +52,12 @@ def test_images_of_unknown_kind_teach_nothing():
         train_classifier(with_labels(bars(), np.full(240, -1)), "category")
 
 
-def test_a_catalogue_of_which_little_is_known_is_a_small_one(tmp_path, monkeypatch):
+def test_a_catalogue_with_few_known_values_is_trained_on_as_a_small_one(tmp_path, monkeypatch):
     labels = bars().labels["category"].copy()
     labels[3:] = -1
     asked = []
-    monkeypatch.setattr(domain, "train_classifier", lambda *_, epochs, **__: asked.append(epochs))
-    domain.train_judge(with_labels(bars(), labels), "category", "cpu")
+    monkeypatch.setattr(judges, "train_classifier", lambda *_, epochs, **__: asked.append(epochs))
+    judges.train_judge(with_labels(bars(), labels), "category", "cpu")
     assert asked == [epochs_for(3)]
 
 

@@ -1,6 +1,6 @@
-"""The domain's own feature networks: a classifier of each attribute, trained on the training split.
+"""Judges: the classifiers that evaluation uses, one for each attribute, trained on the training split.
 
-A catalogue without attributes has one of which way up its images are.
+A catalogue without attributes has a judge that predicts by how much an image is rotated.
 """
 
 import hashlib
@@ -16,102 +16,98 @@ from torch import Tensor
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
 from prodgen.evaluation.classifier import (
     BATCH,
-    TURNS,
+    ROTATIONS,
     DomainClassifier,
     to_tensor,
     train_classifier,
-    train_on_turns,
+    train_on_rotations,
 )
-from prodgen.evaluation.network import FeatureNetwork
+from prodgen.evaluation.features import FeatureNetwork
 
 SEED = 1
-"""Not the 0 of a training run's own judge, which has chosen the step that is evaluated here."""
-EPOCHS, STEPS, MOST_EPOCHS = 3, 300, 40
+"""Not the 0 of a training run's judge: that one chose the checkpoint that is evaluated here."""
+EPOCHS, STEPS, MAX_EPOCHS = 3, 300, 40
 RESIZER = "none (the model's own size)"
-WAY_UP = "which way up"
+ROTATION = "which way up"
+"""Names the judge of rotations, beside attributes. Versions are compared by this name, so it must stay."""
 
 
 def epochs_for(examples: int) -> int:
-    """Three, or as many as make 300 steps of a small catalogue, up to 40."""
-    return min(MOST_EPOCHS, max(EPOCHS, -(-STEPS * BATCH // max(1, examples))))
+    """Return 3 epochs, or as many as make 300 steps for a small catalogue, at most 40."""
+    return min(MAX_EPOCHS, max(EPOCHS, -(-STEPS * BATCH // max(1, examples))))
 
 
 def train_judge(
     catalogue: Catalogue, attribute: str | None, device: str, seed: int = SEED
 ) -> DomainClassifier:
-    """A classifier of ``attribute``, or of which way up images are where there is none.
+    """Train a classifier of ``attribute``, or of rotations if it is None.
 
-    By the one recipe of all evaluations: same data, same seed, same classifier.
+    The same data and seed give the same classifier.
     """
-    epochs = epochs_for(examples(catalogue, attribute))
+    epochs = epochs_for(count_examples(catalogue, attribute))
     if attribute is None:
-        return train_on_turns(catalogue.images, epochs=epochs, seed=seed, device=device)
+        return train_on_rotations(catalogue.images, epochs=epochs, seed=seed, device=device)
     return train_classifier(catalogue, attribute, epochs=epochs, seed=seed, device=device)
 
 
-def examples(catalogue: Catalogue, attribute: str | None) -> int:
-    """How many labelled images a classifier sees in an epoch."""
+def count_examples(catalogue: Catalogue, attribute: str | None) -> int:
+    """Return how many labelled images an epoch has."""
     if attribute is None:
-        return TURNS * len(catalogue)
+        return ROTATIONS * len(catalogue)
     return int((catalogue.labels[attribute] != UNKNOWN).sum())
 
 
 class Judges:
-    """The classifiers of a training split, trained when first asked for and kept in ``cache``."""
+    """The judges of a training split by attribute, trained on first use and kept in the folder ``cache``."""
 
     def __init__(self, train: Catalogue, cache: Path, device: str = "cpu") -> None:
         self.train, self.cache, self.device = train, cache, device
         self._digest = digest(train)
-        self._known: dict[str | None, FeatureNetwork] = {}
+        self._loaded: dict[str | None, FeatureNetwork] = {}
 
     def __call__(self, attribute: str | None) -> FeatureNetwork:
-        """128 features, and the probabilities of the attribute's values in their order.
+        """Return the judge of ``attribute``: 128 features, and the probabilities of its values in order.
 
-        Without an attribute there are none: which way up an image is says nothing of how good it is.
+        The judge of rotations (None) has no probabilities: a rotation says nothing about quality.
         """
-        if attribute not in self._known:
+        if attribute not in self._loaded:
             path = self.cache / f"{self._key(attribute)}.safetensors"
             classifier = _load(path, self.train.images.shape[-1], len(self._values(attribute)), self.device)
             if classifier is None:
                 classifier = train_judge(self.train, attribute, self.device)
                 _save(path, classifier)
-            self._known[attribute] = domain_network(classifier, attribute, self.device)
-        return self._known[attribute]
+            self._loaded[attribute] = as_network(classifier, attribute, self.device)
+        return self._loaded[attribute]
 
     def _values(self, attribute: str | None) -> tuple[str, ...]:
-        return tuple(map(str, range(TURNS))) if attribute is None else self.train.values[attribute]
+        return tuple(map(str, range(ROTATIONS))) if attribute is None else self.train.values[attribute]
 
     def _key(self, attribute: str | None) -> str:
-        epochs = epochs_for(examples(self.train, attribute))
+        epochs = epochs_for(count_examples(self.train, attribute))
         recipe = [self._digest, attribute, self._values(attribute), epochs, SEED]
         return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]
 
 
-def domain_network(
-    classifier: DomainClassifier, attribute: str | None, device: str = "cpu"
-) -> FeatureNetwork:
-    """A classifier as a feature network, named by its weights: other weights give other figures."""
+def as_network(classifier: DomainClassifier, attribute: str | None, device: str = "cpu") -> FeatureNetwork:
+    """Return the classifier as a feature network."""
 
     def embed(images: Tensor) -> tuple[Tensor, Tensor | None]:
         features = classifier.features(to_tensor(images))
         return features, None if attribute is None else classifier.head(features).softmax(1)
 
-    return FeatureNetwork(called(classifier, attribute), RESIZER, embed, device)
+    return FeatureNetwork(judge_name(classifier, attribute), RESIZER, embed, device)
 
 
-def called(classifier: DomainClassifier, attribute: str | None) -> str:
-    """The name of a judge: by its weights, for others give other figures."""
-    size = classifier.head.in_features
-    return f"domain classifier {_fingerprint(classifier)} ({attribute or WAY_UP}, {size} features)"
-
-
-def _fingerprint(classifier: DomainClassifier) -> str:
+def judge_name(classifier: DomainClassifier, attribute: str | None) -> str:
+    """Return a name that depends on the weights, because other weights give other figures."""
     tensors = (t.detach().cpu().contiguous().numpy().tobytes() for t in classifier.state_dict().values())
-    return hashlib.sha256(b"".join(tensors)).hexdigest()[:6]
+    weights = hashlib.sha256(b"".join(tensors)).hexdigest()[:6]
+    size = classifier.head.in_features
+    return f"domain classifier {weights} ({attribute or ROTATION}, {size} features)"
 
 
 def _load(path: Path, channels: int, classes: int, device: str) -> DomainClassifier | None:
-    """The classifier in the cache; None if there is none, or the file is broken."""
+    """Return the classifier in the cache; None if the file is missing or broken."""
     classifier = DomainClassifier(channels, classes)
     try:
         classifier.load_state_dict(load_file(path))

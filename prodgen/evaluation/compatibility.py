@@ -1,0 +1,60 @@
+"""Checks that a data set can evaluate a model, from their descriptions alone (no torch)."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from prodgen.errors import ProdgenError
+from prodgen.spec.attributes import AttributeSchema, Choice
+
+TEST_SPLIT = "test"
+"""The split of the data that generated images are compared with."""
+MIN_IMAGES = 10
+"""Images that each set needs: ten parts for the Inception Score, and more than five neighbours."""
+
+
+def no_test_split(data: str, splits: Iterable[str]) -> str:
+    """Return the error message for ``data`` that has only ``splits``."""
+    return (
+        f"an evaluation needs a {TEST_SPLIT} split, of images that the model was not trained on; {data} has "
+        f"only {', '.join(splits)}"
+    )
+
+
+def check_count(what: str, images: int) -> None:
+    """Raise ProdgenError for too few images; ``what``: the words before the number in the message."""
+    if images < MIN_IMAGES:
+        raise ProdgenError(
+            f"an evaluation needs at least {MIN_IMAGES} images; {what} {images}", param="count"
+        )
+
+
+def check_attributes(
+    schema: AttributeSchema, values: Mapping[str, Collection[str]], colours: Collection[str]
+) -> None:
+    """Raise ProdgenError unless the data has all attributes of the model, with the same values.
+
+    ``values``: those of each choice of the data. ``colours``: the names of its colour attributes.
+    """
+    for attribute in schema.attributes:
+        theirs = values if isinstance(attribute, Choice) else colours
+        if attribute.name not in theirs:
+            known = ", ".join([*values, *colours])
+            raise ProdgenError(
+                f"the model has the attribute {attribute.name}; the data has {known or 'no attributes'}",
+                param="data",
+            )
+        if isinstance(attribute, Choice) and (odd := {*attribute.values} ^ {*values[attribute.name]}):
+            raise ProdgenError(
+                f"the model and the data differ in the values of {attribute.name}: only one of them has "
+                f"{', '.join(sorted(odd))}",
+                param="data",
+            )
+
+
+def check_shape(size: int, channels: int, data: str, width: int, height: int, data_channels: int) -> None:
+    """Raise ProdgenError unless the images of ``data`` have the shape of the model's images."""
+    if (height, width, data_channels) != (size, size, channels):
+        raise ProdgenError(
+            f"the model makes {size}x{size} images of {channels} channel(s), but {data} has {width}x{height} "
+            f"images of {data_channels}; --resize converts them",
+            param="data",
+        )

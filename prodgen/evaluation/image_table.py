@@ -1,0 +1,49 @@
+"""Pictures that show rows of images with a title, headings, labels and captions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from PIL import Image, ImageDraw, ImageFont
+
+from prodgen.generation.sheet import paste_into_cell
+
+CELL, GAP, LINE, MARGIN = 72, 6, 14, 12
+
+
+@dataclass(frozen=True)
+class Row:
+    """``label`` stands to the left of the images, a caption below each."""
+
+    label: str
+    images: Sequence[Image.Image]
+    captions: Sequence[str] = ()
+
+
+def image_table(title: str, headings: Sequence[str], rows: Sequence[Row], blocks: int = 1) -> Image.Image:
+    """Return the rows below their headings, in ``blocks`` side by side, with the title's lines above."""
+    font, bold = ImageFont.load_default(11), ImageFont.load_default(13)
+    labels = max(ceil(font.getlength(row.label)) for row in rows) + 2 * GAP
+    height = CELL + GAP + (LINE if any(row.captions for row in rows) else 0)
+    block = labels + len(headings) * (CELL + GAP) + 2 * MARGIN
+    deep = ceil(len(rows) / blocks)
+    top = MARGIN + 18 * len(title.splitlines()) + GAP
+    width = max(blocks * block, ceil(max(bold.getlength(t) for t in title.splitlines())) + 2 * MARGIN)
+    table = Image.new("RGB", (width, top + LINE + GAP + deep * height + MARGIN), "#f4f4f2")
+    draw = ImageDraw.Draw(table)
+    for k, text in enumerate(title.splitlines()):
+        colour, face = ("#555555", font) if k else ("#111111", bold)
+        draw.text((MARGIN, MARGIN + 18 * k), text, colour, face)
+    for b in range(ceil(len(rows) / deep)):
+        left = MARGIN + b * block + labels
+        for k, heading in enumerate(headings):
+            draw.text((left + k * (CELL + GAP) + CELL // 2, top), heading, "#555555", font, anchor="ma")
+        for k, row in enumerate(rows[b * deep : (b + 1) * deep]):
+            y = top + LINE + GAP + k * height
+            draw.text((left - GAP, y + CELL // 2), row.label, "#111111", font, anchor="rm")
+            for column, image in enumerate(row.images):
+                paste_into_cell(table, image, left + column * (CELL + GAP), y, CELL)
+            for column, caption in enumerate(row.captions):
+                middle = left + column * (CELL + GAP) + CELL // 2
+                draw.text((middle, y + CELL + 1), caption, "#555555", font, anchor="ma")
+    return table
