@@ -46,7 +46,10 @@ def reproducible() -> Iterator[None]:
     global _inside
     with _lock:
         if _inside == 0:
-            _enter()
+            settings = _settings()
+            _restore[:] = [(setter, _read(getter)) for getter, setter, _ in settings]
+            for _, setter, value in settings:
+                setter(value)
         _inside += 1
     try:
         yield
@@ -55,16 +58,12 @@ def reproducible() -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 for setter, value in _restore:
-                    setter(value)
+                    if value is not None:
+                        setter(value)
 
 
-def _enter() -> None:
-    settings = _settings()
-    _restore.clear()
-    for getter, setter, _ in settings:
-        try:
-            _restore.append((setter, getter()))
-        except RuntimeError:  # an old flag cannot be read where the program uses the newer ones
-            continue
-    for _, setter, value in settings:
-        setter(value)
+def _read(getter: Callable[[], Any]) -> Any:
+    try:
+        return getter()
+    except RuntimeError:  # an old flag cannot be read if the program uses the newer ones
+        return None

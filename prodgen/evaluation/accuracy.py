@@ -9,7 +9,7 @@ from torch import Tensor
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.evaluation.context import Context
 from prodgen.evaluation.features import FeatureNetwork
-from prodgen.evaluation.figure import Measurement
+from prodgen.evaluation.figure import Figure, Measurement
 from prodgen.evaluation.judges import RESIZER, Judges, as_network, train_judge
 from prodgen.evaluation.splits import subset
 
@@ -45,29 +45,30 @@ def accuracy_of(predicted: Tensor, labels: Tensor, values: tuple[str, ...]) -> A
     return Accuracy(_share(right[known]), by_class, int(known.sum()))
 
 
-def by_class(attribute: str, generated: Accuracy, real: Accuracy) -> dict[str, object]:
-    """Return the fields of a `Figure` that hold the accuracy of each value of ``attribute``."""
+def agreement_figure(
+    context: Context, title: str, attribute: str, generated: Catalogue, real: Catalogue
+) -> Figure:
+    """Return how often the judge sees the labels of generated images, beside those of ``real`` images."""
+    judge = context.judges(attribute)
+    ours, theirs = accuracy(judge, generated, attribute), accuracy(judge, real, attribute)
+    own = {"features": judge.name, "resizer": judge.resizer, **_by_class(attribute, ours, theirs)}
+    counts = {"real_count": theirs.count, "generated_count": len(generated)}
+    return context.figure(title, ours.overall, theirs.overall, "higher", **own, **counts)
+
+
+def _by_class(attribute: str, generated: Accuracy, real: Accuracy) -> dict[str, object]:
     pairs = {value: (share, real.by_class[value]) for value, share in generated.by_class.items()}
     return {"attribute": attribute, "by_class": pairs}
 
 
 def agreement(context: Context) -> Measurement:
-    """Measure how often a judge sees the value that was requested of a generated image."""
+    """Measure how often the judges see the requested values in generated images."""
+    images = subset(context.generated, slice(context.count))
     figures = {}
     for attribute in context.splits.train.classifiable:
-        judge = context.judges(attribute)
-        generated = accuracy(judge, subset(context.generated, slice(context.count)), attribute)
-        real = accuracy(judge, context.splits.test, attribute)
-        figures[f"agreement_{attribute}"] = context.figure(
-            f"agreement with the requested {attribute}",
-            generated.overall,
-            real.overall,
-            "higher",
-            features=judge.name,
-            resizer=judge.resizer,
-            real_count=real.count,
-            **by_class(attribute, generated, real),
-        )
+        title = f"agreement with the requested {attribute}"
+        figure = agreement_figure(context, title, attribute, images, context.splits.test)
+        figures[f"agreement_{attribute}"] = figure
     left_out = () if figures else (f"agreement with the requested attributes: {NO_CLASSES}",)
     return Measurement(figures, left_out=left_out)
 
@@ -87,7 +88,7 @@ def cas(context: Context) -> Measurement:
         "real_count": generated.count,
         "generated_count": context.cas_count,
     }
-    title, classes = "classification accuracy score (CAS)", by_class(attribute, generated, real)
+    title, classes = "classification accuracy score (CAS)", _by_class(attribute, generated, real)
     figures = {"cas": context.figure(title, generated.overall, real.overall, "higher", **own, **classes)}
     if generated.overall is not None and real.overall is not None:
         gap = 100 * (real.overall - generated.overall)

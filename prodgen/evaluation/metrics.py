@@ -1,8 +1,7 @@
 """Metrics that compare the features of generated images with those of real ones."""
 
-from collections.abc import Callable
-
 import numpy as np
+from torch import Tensor
 
 from prodgen.evaluation.context import Context
 from prodgen.evaluation.features import Features
@@ -12,46 +11,6 @@ from prodgen.evaluation.inception_score import inception_score
 from prodgen.evaluation.kid import kernel_distance
 from prodgen.evaluation.manifold import density_coverage, precision_recall
 
-Metric = Callable[[Features, Features], dict[str, float]]
-"""Features of generated and of real images -> values by name."""
-
-
-def _fid(generated: Features, real: Features) -> dict[str, float]:
-    size = generated.values.shape[1]
-    if min(len(generated), len(real)) <= size:
-        return {}  # the covariances would be of a lower rank than there are features
-    return {"fid": frechet_distance(generated.values, real.values)}
-
-
-def _kid(generated: Features, real: Features) -> dict[str, float]:
-    return dict(zip(("kid", "kid_std"), kernel_distance(generated.values, real.values), strict=True))
-
-
-def _precision_recall(generated: Features, real: Features) -> dict[str, float]:
-    generated, real = _of_equal_size(generated, real)
-    return dict(zip(("precision", "recall"), precision_recall(generated.values, real.values), strict=True))
-
-
-def _density_coverage(generated: Features, real: Features) -> dict[str, float]:
-    generated, real = _of_equal_size(generated, real)
-    return dict(zip(("density", "coverage"), density_coverage(generated.values, real.values), strict=True))
-
-
-def _of_equal_size(generated: Features, real: Features) -> tuple[Features, Features]:
-    """Drop images of the larger set at random: more images have smaller balls, and lie in more of them."""
-    size = min(len(generated), len(real))
-    rows = [np.random.default_rng(0).permutation(len(x))[:size] for x in (generated, real)]
-    return generated[rows[0].tolist()], real[rows[1].tolist()]
-
-
-def _inception_score(generated: Features, real: Features) -> dict[str, float]:
-    if generated.probabilities is None:
-        return {}
-    score = inception_score(generated.probabilities)
-    return dict(zip(("inception_score", "inception_score_std"), score, strict=True))
-
-
-METRICS: tuple[Metric, ...] = (_fid, _kid, _precision_recall, _density_coverage, _inception_score)
 TITLES = {
     "fid": ("Fréchet distance (FID)", "lower"),
     "kid": ("kernel distance (KID)", "lower"),
@@ -68,7 +27,25 @@ OF_EQUAL_SIZE = ("precision", "recall", "density", "coverage")
 
 def compare(generated: Features, real: Features) -> dict[str, float]:
     """Return all values that can be measured; ``NAME_std`` is the spread of ``NAME``."""
-    return {name: value for metric in METRICS for name, value in metric(generated, real).items()}
+    ours, theirs = generated.values, real.values
+    found: dict[str, float] = {}
+    if min(ours.shape[0], theirs.shape[0]) > ours.shape[1]:  # else the covariances do not have full rank
+        found["fid"] = frechet_distance(ours, theirs)
+    found["kid"], found["kid_std"] = kernel_distance(ours, theirs)
+    ours, theirs = _of_equal_size(ours, theirs)
+    found["precision"], found["recall"] = precision_recall(ours, theirs)
+    found["density"], found["coverage"] = density_coverage(ours, theirs)
+    if generated.probabilities is not None:
+        score = inception_score(generated.probabilities)
+        found["inception_score"], found["inception_score_std"] = score
+    return found
+
+
+def _of_equal_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Drop rows of the larger set at random: a larger set has smaller balls, and lies in more of them."""
+    size = min(len(a), len(b))
+    rows = [np.random.default_rng(0).permutation(len(x))[:size].tolist() for x in (a, b)]
+    return a[rows[0]], b[rows[1]]
 
 
 def comparison(context: Context) -> Measurement:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
-from prodgen.evaluation.accuracy import accuracy, by_class
+from prodgen.evaluation.accuracy import agreement_figure
 from prodgen.evaluation.classifier import to_tensor
 from prodgen.evaluation.context import PIXELS, Context
 from prodgen.evaluation.figure import Measurement
@@ -68,8 +68,8 @@ def reconstructed(context: Context) -> Measurement:
     found = reconstruction(context.model, context.splits.test, context.device)
     if found is None:
         return Measurement()
-    count = {"real_count": len(found.originals), "generated_count": len(found.images)}
-    pixels = {"features": "pixels", "resizer": PIXELS, **count}
+    count = len(found.images)
+    pixels = {"features": "pixels", "resizer": PIXELS, "real_count": count, "generated_count": count}
     figures = {
         "reconstruction_mse": context.figure(
             "reconstruction: mean squared error of pixels in [0, 1]", found.squared, 0.0, "lower", **pixels
@@ -79,18 +79,9 @@ def reconstructed(context: Context) -> Measurement:
         ),
     }
     if attribute := context.main_attribute:
-        judge = context.judges(attribute)
-        ours, real = (accuracy(judge, images, attribute) for images in (found.images, found.originals))
-        figures["reconstruction_agreement"] = context.figure(
-            f"reconstruction: agreement with the original's {attribute}",
-            ours.overall,
-            real.overall,
-            "higher",
-            features=judge.name,
-            resizer=judge.resizer,
-            **count,
-            **by_class(attribute, ours, real),
-        )
+        title = f"reconstruction: agreement with the original's {attribute}"
+        figure = agreement_figure(context, title, attribute, found.images, found.originals)
+        figures["reconstruction_agreement"] = figure
     return Measurement(figures, {"reconstructions.png": _picture(found, attribute)})
 
 

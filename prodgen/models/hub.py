@@ -9,6 +9,7 @@ from safetensors.torch import load_model
 from prodgen.spec.model_config import FILES
 
 CONFIG, WEIGHTS = FILES
+DOWNLOAD_OPTIONS = ("revision", "cache_dir", "force_download", "local_files_only", "token")
 
 
 class SafetensorsHubMixin(PyTorchModelHubMixin):
@@ -19,31 +20,12 @@ class SafetensorsHubMixin(PyTorchModelHubMixin):
 
     @classmethod
     def _from_pretrained(
-        cls,
-        *,
-        model_id: str,
-        revision: str | None,
-        cache_dir: str | Path | None,
-        force_download: bool,
-        local_files_only: bool,
-        token: str | bool | None,
-        map_location: str = "cpu",
-        strict: bool = True,
-        **arguments: Any,
+        cls, *, model_id: str, map_location: str = "cpu", strict: bool = True, **options: Any
     ) -> Self:
+        download = {name: options.pop(name) for name in DOWNLOAD_OPTIONS}
         path = Path(model_id) / WEIGHTS
         if not Path(model_id).is_dir():
-            path = Path(
-                hf_hub_download(
-                    model_id,
-                    WEIGHTS,
-                    revision=revision,
-                    cache_dir=cache_dir,
-                    force_download=force_download,
-                    local_files_only=local_files_only,
-                    token=token,
-                )
-            )
-        model = cls(**arguments)
+            path = Path(hf_hub_download(model_id, WEIGHTS, **download))
+        model = cls(**options)
         load_model(model, path, strict=strict, device=map_location)
         return model.eval()
