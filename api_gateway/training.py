@@ -29,7 +29,8 @@ class RunLinks(BaseModel):
 
 
 class RunView(BaseModel):
-    """A run as it stands. ``wish`` is what it was asked to do and has not done yet.
+    """A run as it stands. ``wish`` is what it was asked to do and has not done yet; ``reason`` says what a
+    queued run waits for.
 
     ``title`` says what it does. ``metrics`` are those of the last evaluation, at the end those of the best
     step, or what became of the pictures; ``progress`` is what it told last; ``nodes`` those that work on it
@@ -48,6 +49,7 @@ class RunView(BaseModel):
     progress: dict[str, Any]
     nodes: tuple[str, ...]
     error: str | None
+    reason: str | None = None
     created: datetime
     updated: datetime
     links: RunLinks
@@ -138,6 +140,7 @@ def _status_fields(status: RunStatus) -> dict[str, Any]:
         "progress": told,
         "nodes": status.members,
         "error": status.error,
+        "reason": status.reason,
         "created": datetime.fromtimestamp(status.created, UTC),
         "updated": datetime.fromtimestamp(status.updated, UTC),
         "links": {"self": path}

@@ -1,1 +1,1 @@
-"""Training runs that are queued: what is asked for, who works on it, and what the store keeps of it."""
+"""Queued runs (training, preparation, evaluation): submission, attempts, publishing, ending."""

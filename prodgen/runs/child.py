@@ -1,18 +1,18 @@
-"""What the processes have in common that a node starts for a run and that make no checkpoints."""
+"""The common part of the child processes that prepare and evaluate, which write no checkpoints."""
 
 import argparse
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from prodgen.child_process import die_with_parent, exit_with_lease
 from prodgen.errors import Interrupted, ProdgenError
-from prodgen.orphans import die_with_parent, live_on
 from prodgen.runs.files import PARTIAL
 from prodgen.training.watch.progress import RESULT, write_json
 
 
-def show(path: Path, out: Path, name: str) -> None:
-    """Let a file be seen among the run's samples, whole at any moment."""
+def add_sample(path: Path, out: Path, name: str) -> None:
+    """Copy a file to the samples of the run in ``out``. The sample appears there whole."""
     samples = out / "samples"
     samples.mkdir(exist_ok=True)
     partial = samples / (name + PARTIAL)
@@ -20,17 +20,17 @@ def show(path: Path, out: Path, name: str) -> None:
     partial.replace(samples / name)
 
 
-def carry_out(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int]) -> None:
-    """Do ``work(options)`` -> the step it reached, while the lease lasts, and leave result.json.
+def execute(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int]) -> None:
+    """Call ``work(options)``, which returns the step it reached, and write result.json.
 
-    What raises ProdgenError is refused; whatever else goes wrong ends the process without a result.
+    A ProdgenError is the result "refused". Any other error, or the end of the lease, leaves no result.
     """
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data set")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder on this node")
-    parser.add_argument("--lease", type=Path, required=True, help="says until when this process may live")
+    parser.add_argument("--lease", type=Path, required=True, help="a file: until when this process may live")
     options = parser.parse_args()
     die_with_parent()
-    live_on(options.lease)
+    exit_with_lease(options.lease)
     outcome, message, step = "refused", None, 0
     try:
         step, outcome = work(options), "finished"

@@ -1,8 +1,7 @@
 """The process that evaluates: ``python -m prodgen.runs.evaluator --model MODEL --data DATA --out FOLDER …``.
 
-FOLDER gets progress.json meanwhile; at the end samples/ with the card, the figures and the pictures, and
-result.json. A crash has another exit code than 0 and leaves no result; begun again, it begins at the
-beginning.
+It keeps FOLDER/progress.json up to date. At the end it writes the card, the figures and the pictures to
+FOLDER/samples, and result.json. A crash leaves no result, and the next process starts from the beginning.
 """
 
 import argparse
@@ -13,20 +12,20 @@ import torch
 from prodgen.evaluation import report
 from prodgen.evaluation.evaluate import Options, evaluate, plan_from
 from prodgen.models import load_model
-from prodgen.runs.child import carry_out, show
+from prodgen.runs.child import add_sample, execute
 from prodgen.runs.files import CARD
 from prodgen.training.watch.progress import PROGRESS, write_json
 
 
 def main() -> None:
-    """Evaluate, and say how it ended."""
+    """Evaluate a model, and write the result."""
     parser = argparse.ArgumentParser(prog="prodgen.runs.evaluator", description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="the model's folder")
-    parser.add_argument("--name", required=True, help="what the model is called")
-    parser.add_argument("--judges", type=Path, required=True, help="the folder in which judges are kept")
+    parser.add_argument("--name", required=True, help="the model's name")
+    parser.add_argument("--judges", type=Path, required=True, help="the folder that keeps judges")
     parser.add_argument("--count", type=int, help="generated images")
     parser.add_argument("--resize", action="store_true", help="bring the images to the model's size")
-    carry_out(parser, _work)
+    execute(parser, _work)
 
 
 def _work(options: argparse.Namespace) -> int:
@@ -43,7 +42,7 @@ def _work(options: argparse.Namespace) -> int:
     made.mkdir(exist_ok=True)
     report.write(found, made, options.out / CARD)
     for path in made.iterdir():
-        show(path, options.out, path.name)
+        add_sample(path, options.out, path.name)
     return 1
 
 

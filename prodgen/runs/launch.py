@@ -1,4 +1,4 @@
-"""The commands by which a node works on a run."""
+"""Starts the processes of a run on one node: torchrun for training, one child process for the rest."""
 
 import fcntl
 import json
@@ -9,91 +9,94 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from prodgen.ledger.run_entries import Assignment
+from prodgen.runs.inputs import Inputs
 from prodgen.runs.processes import STOP_SECONDS, Processes
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
 
 _SIOCGIFADDR = 0x8915
 WAIT = 86_400
-"""Seconds for which the members of a gang wait for each other."""
+"""Seconds for which the members of an attempt wait for each other."""
 RESTARTS = 3
-"""Times that torchrun itself starts its processes again when one of them dies."""
+"""How often torchrun restarts its processes when one of them dies."""
 
 
-class Node(NamedTuple):
-    """Where a part is done: the run's ``folder`` there; ``hosts``: whether it speaks for the run."""
-
-    folder: Path
-    address: str
-    hosts: bool
-
-
-def start(
-    part: Assignment, record: RunRecord, node: Node, data: Path, source: Path | None, judges: Path
+def launch(
+    assignment: Assignment, record: RunRecord, inputs: Inputs, folder: Path, address: str, is_host: bool
 ) -> Processes:
-    """What the run asks for, on this node; ``judges``: where evaluations keep theirs."""
-    spec = record.spec
+    """Start a run's processes on this node. ``folder`` is the run's folder, ``address`` the node's own."""
+    spec, options = record.spec, dict[str, object](data=inputs.data)
     if isinstance(spec, PreparationSpec):
-        return _one("preparer", node, {"data": data, "size": spec.size, "drop": ",".join(spec.drop)})
+        options |= {"size": spec.size, "drop": ",".join(spec.drop)}
+        return _child("preparer", record, folder, options)
     if isinstance(spec, EvaluationSpec):
-        options: dict[str, object] = {"data": data, "model": source, "name": record.source, "judges": judges}
+        options |= {"model": inputs.source, "name": record.source, "judges": inputs.judges}
         if spec.count:
             options["count"] = spec.count
-        return _one("evaluator", node, options, *(["--resize"] if spec.resize else []))
-    return _torchrun(part, record, node, data, source)
+        return _child("evaluator", record, folder, options, *(["--resize"] if spec.resize else []))
+    return _torchrun(assignment, record, inputs, folder, address, is_host)
 
 
-def _torchrun(part: Assignment, record: RunRecord, node: Node, data: Path, source: Path | None) -> Processes:
-    """One of ``part.nodes``."""
-    folder, address = node.folder, node.address
+def _torchrun(
+    assignment: Assignment, record: RunRecord, inputs: Inputs, folder: Path, address: str, is_host: bool
+) -> Processes:
     (folder / "recipe.json").write_text(json.dumps(record.recipe))
     processes = record.spec.procs_per_node
     elastic = {
-        "nnodes": part.nodes,
+        "nnodes": assignment.nodes,
         "nproc-per-node": processes,
         "max-restarts": RESTARTS,
         "shutdown-timeout": int(STOP_SECONDS),
         "rdzv-backend": "c10d",
-        "rdzv-endpoint": f"{part.address}:{part.port}",
-        # Members may still be fetching the data; those that are lost are noticed by their leases.
-        "rdzv-conf": f"is_host={str(node.hosts).lower()},read_timeout={WAIT},join_timeout={WAIT}",
-        "rdzv-id": f"{part.run}-{part.token}",
+        "rdzv-endpoint": f"{assignment.address}:{assignment.port}",
+        # Members may download the data for hours. Their leases tell when one is lost.
+        "rdzv-conf": f"is_host={str(is_host).lower()},read_timeout={WAIT},join_timeout={WAIT}",
+        "rdzv-id": f"{assignment.run}-{assignment.token}",
         "local-addr": address,
     }
-    run = {"recipe": folder / "recipe.json", "data": data, "out": folder, "lease": folder / "lease"}
-    if source:
-        run["from"] = source
-    command = [sys.executable, "-m", "torch.distributed.run", *_options(elastic)]
-    command += ["-m", "prodgen.training.process", *_options(run)]
-    environment = {
-        "OMP_WAIT_POLICY": "PASSIVE",  # a node may have other work
+    options = {"recipe": folder / "recipe.json", "data": inputs.data}
+    options |= {"out": folder, "lease": folder / "lease"}
+    if inputs.source:
+        options["from"] = inputs.source
+    command = [sys.executable, "-m", "torch.distributed.run", *_flags(elastic)]
+    command += ["-m", "prodgen.training.process", *_flags(options)]
+    defaults = {
+        "OMP_WAIT_POLICY": "PASSIVE",  # the node may have other work
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
     }
-    if interface := interface_of(address):  # else each asks what the host is called
-        environment |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
-    return Processes(command, folder, {k: v for k, v in environment.items() if k not in os.environ})
+    if interface := interface_of(address):  # else gloo and NCCL resolve the host's name, which may not work
+        defaults |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
+    given = {name: value for name, value in defaults.items() if name not in os.environ}
+    return Processes(command, folder, given | _correlation(record))
 
 
-def _one(module: str, node: Node, options: dict[str, object], *flags: str) -> Processes:
-    """One process, which does it alone."""
-    given = _options({**options, "out": node.folder, "lease": node.folder / "lease"})
-    return Processes([sys.executable, "-m", f"prodgen.runs.{module}", *given, *flags], node.folder, {})
+def _child(
+    module: str, record: RunRecord, folder: Path, options: dict[str, object], *flags: str
+) -> Processes:
+    """Start one process, which does all the work of a run."""
+    given = _flags({**options, "out": folder, "lease": folder / "lease"})
+    command = [sys.executable, "-m", f"prodgen.runs.{module}", *given, *flags]
+    return Processes(command, folder, _correlation(record))
+
+
+def _correlation(record: RunRecord) -> dict[str, str]:
+    """Return the environment by which a run's processes log the id of the request that queued the run."""
+    return {"PRODGEN_REQUEST_ID": record.request_id} if record.request_id else {}
 
 
 def interface_of(address: str) -> str | None:
-    """The network interface that has an IPv4 address; None if none is found."""
+    """Return the network interface that has an IPv4 address, or None. Works on Linux only."""
     if sys.platform != "linux":
         return None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
-            with suppress(OSError):  # one without an address
+            with suppress(OSError):  # an interface without an address
                 answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
                 if socket.inet_ntoa(answer[20:24]) == address:
                     return name
     return None
 
 
-def _options(given: Mapping[str, object]) -> list[str]:
-    return [f"--{name}={value}" for name, value in given.items()]
+def _flags(options: Mapping[str, object]) -> list[str]:
+    return [f"--{name}={value}" for name, value in options.items()]

@@ -1,8 +1,9 @@
-"""A node's right to work on a run: renewed from a thread of its own, whatever the store does meanwhile.
+"""A node's lease on a run.
 
-What cannot be renewed in time ends by itself: the processes are killed before the roster may give the run to
-others, and should this thread be frozen or dead, they end themselves when the time that they were given last
-is over (`prodgen.training.process` reads the file).
+A thread of its own renews the lease, so a slow store does not cost it. When the lease cannot be renewed in
+time, the run's processes are killed before the roster may give the run to other nodes. If the thread is
+frozen or dead, the processes exit once the time in the lease file has passed
+(`prodgen.child_process.exit_with_lease`).
 """
 
 import logging
@@ -20,64 +21,67 @@ from prodgen.ledger.run_entries import Assignment, RunLeaseState
 log = logging.getLogger("prodgen.training")
 
 SAFETY = 0.75
-"""Share of a lease after which what could not be renewed ends itself."""
+"""The share of a lease after which it counts as lost unless it was renewed."""
 
 
-class Tenure:
-    """``progress()``: how far the run is, for its host to tell. ``lost()``: ends all that works for it.
+class RunLease:
+    """Renews a node's lease on a run until `stop`. ``state`` is the roster's last answer.
 
-    ``file``: until when, in seconds of the machine's monotonic clock, the processes may live.
+    ``file`` holds the time until which the run's processes may live, in seconds of the machine's monotonic
+    clock. ``progress()`` returns what the host reports of the run. ``on_lost()`` must kill the processes.
     """
 
     def __init__(
         self,
         roster: Roster,
-        part: Assignment,
+        assignment: Assignment,
         node: str,
         file: Path,
         progress: Callable[[], dict[str, Any]],
-        lost: Callable[[], None],
+        on_lost: Callable[[], None],
     ) -> None:
-        self.roster, self.part, self.node, self.file = roster, part, node, file
-        self.held: RunLeaseState = "held"
-        self._progress, self._lost = progress, lost
-        self._over = threading.Event()
+        self.roster, self.assignment, self.node, self.file = roster, assignment, node, file
+        self.state: RunLeaseState = "held"
+        self._progress, self._on_lost = progress, on_lost
+        self._stopped = threading.Event()
         self._parent = os.getppid()
-        self._until = self._after(time.monotonic())
-        threading.Thread(target=self._keep, name="tenure", daemon=True).start()
+        self._until = self._extend(time.monotonic())
+        threading.Thread(target=self._renew, name="lease", daemon=True).start()
 
-    def end(self) -> None:
-        """Renew no more."""
-        self._over.set()
+    def stop(self) -> None:
+        """Stop renewing the lease."""
+        self._stopped.set()
 
-    def _after(self, asked: float) -> float:
+    def _extend(self, asked: float) -> float:
+        """Write and return the time until which a lease renewed at ``asked`` is safe."""
         until = asked + SAFETY * self.roster.lease_seconds
         partial = self.file.with_suffix(".part")
         partial.write_text(str(until))
         partial.replace(self.file)
         return until
 
-    def _keep(self) -> None:
+    def _renew(self) -> None:
         pause = min(1.0, self.roster.lease_seconds / 8)
-        while not self._over.wait(pause):
+        while not self._stopped.wait(pause):
             if os.getppid() != self._parent:
-                self._give_up("its worker is dead")
+                self._lose("its worker is dead")
                 os._exit(1)
-            asked, told = time.monotonic(), self._progress()
+            asked = time.monotonic()
             try:
-                held = self.roster.renew(self.part, self.node, int(told.get("step", 0)), told)
-                self._until = self._after(asked)
+                progress = self._progress()
+                state = self.roster.renew(self.assignment, self.node, int(progress.get("step", 0)), progress)
+                self._until = self._extend(asked)
             except Unavailable:
-                held = "lost" if asked > self._until else self.held
-            except Exception:  # this thread must outlive whatever is wrong with Redis or the disk
-                log.exception("run %s: the lease was not renewed", self.part.run)
+                state = "lost" if asked > self._until else self.state
+            except Exception:  # this thread must survive a full disk and errors of Redis
+                log.exception("run %s: the lease was not renewed", self.assignment.run)
                 continue
-            if held == "lost":
-                self._give_up("the lease was lost")
+            if state == "lost":
+                self._lose("the lease was lost")
                 return
-            self.held = held
+            self.state = state
 
-    def _give_up(self, why: str) -> None:
-        log.warning("run %s: %s", self.part.run[:6], why)
-        self.held = "lost"
-        self._lost()
+    def _lose(self, why: str) -> None:
+        log.warning("run %s: %s", self.assignment.run[:6], why)
+        self.state = "lost"
+        self._on_lost()

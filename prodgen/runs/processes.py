@@ -1,4 +1,4 @@
-"""What a node starts for a run, as processes of their own: watched, asked to stop, made to end."""
+"""The processes that a node starts for a run: starts, watches, stops and kills them."""
 
 import json
 import os
@@ -11,21 +11,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from prodgen.orphans import die_with_parent
+from prodgen.child_process import die_with_parent
 from prodgen.runs.files import tail
 
 _ERROR = re.compile(r"^(\[rank\d+\]: *)?\w*(Error|Exception)\b: ")
-"""The last line of a traceback, in which torch names the rank."""
+"""The last line of a traceback. torch puts the rank before it."""
 STOP_SECONDS = 120.0
-"""For which a run that was asked to stop may end its step, or evaluation, and write its checkpoint."""
+"""Seconds in which a stopping process must end its step or evaluation and write its checkpoint."""
 
 
 class Processes:
-    """One command and all that it starts. It writes log.txt, progress.json and result.json in ``folder``."""
+    """A command and all processes that it starts.
+
+    They write log.txt, progress.json and result.json to ``folder``. Their environment is that of this process
+    with ``environment`` added.
+    """
 
     def __init__(self, command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
         (folder / "result.json").unlink(missing_ok=True)
-        self.folder, self._asked = folder, 0.0
+        self.folder, self._stopped_at = folder, 0.0
         with (folder / "log.txt").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -38,48 +42,47 @@ class Processes:
             )
 
     def ended(self) -> bool:
-        """Whether all of it has ended; one that was asked to stop, and does not, is killed."""
+        """Return whether the command has ended. Kills it if it has ignored `stop` for too long."""
         if self._process.poll() is not None:
             return True
-        if self._asked and time.monotonic() - self._asked > STOP_SECONDS + 10:
+        if self.stopping and time.monotonic() - self._stopped_at > STOP_SECONDS + 10:
             self.kill()
         return False
 
     @property
-    def was_asked(self) -> bool:
-        """Whether it was asked to stop."""
-        return bool(self._asked)
+    def stopping(self) -> bool:
+        """Whether `stop` was called before the command ended."""
+        return bool(self._stopped_at)
 
-    def ask_to_stop(self) -> None:
-        """Let it write a checkpoint, if it makes any, and end."""
-        if not self._asked and self._process.poll() is None:
-            self._asked = time.monotonic()
+    def stop(self) -> None:
+        """Send SIGTERM, once: the command writes its checkpoint, if it makes any, and ends."""
+        if not self.stopping and self._process.poll() is None:
+            self._stopped_at = time.monotonic()
             self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End all of it now."""
+        """Kill the command and all processes that it started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def result(self) -> dict[str, Any] | None:
-        """outcome, step and message of a run that ended by itself; None if it broke off."""
+        """Return the outcome, step and message of result.json, or None if the command crashed."""
         with suppress(OSError, ValueError):
-            told: dict[str, Any] = json.loads((self.folder / "result.json").read_text())
-            return told
+            return dict(json.loads((self.folder / "result.json").read_text()))
         return None
 
     def progress(self) -> dict[str, Any]:
-        """How far it is, with what it scored last."""
-        with suppress(OSError, ValueError):
-            told: dict[str, Any] = json.loads((self.folder / "progress.json").read_text())
+        """Return progress.json with the newest scores, or {} if there is none yet."""
+        with suppress(OSError, ValueError):  # the last line of metrics.jsonl may be half written
+            progress = json.loads((self.folder / "progress.json").read_text())
             lines = tail(self.folder / "metrics.jsonl", 1 << 16).splitlines()
             scores = [json.loads(line) for line in lines[1:] if b'"domain_fid"' in line]
-            return {**told, "metrics": scores[-1] if scores else {}}
+            return {**progress, "metrics": scores[-1] if scores else {}}
         return {}
 
-    def last_words(self) -> str:
-        """Of the log, for the one who asks why: the last error, or whatever came last."""
+    def last_error(self) -> str:
+        """Return the last error in the log, or its last line if there is no error."""
         text = tail(self.folder / "log.txt", 1 << 16).decode(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if _ERROR.search(line)]

@@ -1,4 +1,4 @@
-"""The checkpoints of an attempt are brought into the store while the run goes on."""
+"""Uploads the checkpoints, samples and log of an attempt to the store while its processes work."""
 
 import os
 import shutil
@@ -14,17 +14,17 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 KEPT = (STATE, "best.safetensors", JUDGE, "metrics.jsonl")
-"""What a run needs of its folder to go on elsewhere."""
+"""The files that make a checkpoint: all that the run needs to continue on another node."""
 LOG_BYTES = 1 << 20
-"""Of an attempt's log, its end."""
+"""The store holds so many bytes from the end of an attempt's log."""
 
 
 class Publisher:
-    """Brings the checkpoints of one attempt into the store while the run goes on.
+    """Uploads what the processes of one attempt write to ``folder``.
 
-    ``begun``: the checkpoint that the attempt begins with, which is in ``folder``. ``counts(step)`` is asked
-    right before the pointer moves: whether the attempt is still the run's. ``restarts``: attempts that broke
-    off before this one.
+    ``start`` is the checkpoint that the attempt continues from; its files are in ``folder``. ``counts(step)``
+    tells, right before a new checkpoint becomes the newest, whether the attempt still counts. ``restarts``:
+    how many attempts crashed before this one.
     """
 
     def __init__(
@@ -33,19 +33,19 @@ class Publisher:
         record: RunRecord,
         token: str,
         folder: Path,
-        begun: Checkpoint | None,
+        start: Checkpoint | None,
         counts: Callable[[int], bool],
         restarts: int = 0,
     ) -> None:
         self.store, self.record, self.token, self.folder, self.counts = store, record, token, folder, counts
         self.restarts = restarts
-        self._stored = set(begun.files.values()) if begun else set[str]()
+        self._stored = set(start.files.values()) if start else set[str]()
         self._replaced = set[str]()
         self._seen, self._logged = self._mark(), 0
         self._samples = {Path(i.key).name for i in store.list(keys.run(record.tenant, record.id, "samples/"))}
 
     def publish(self) -> bool:
-        """Bring what is new; False if the attempt does not count any more."""
+        """Upload what is new. Returns False if the attempt does not count any more."""
         self._publish_samples()
         self._publish_log()
         mark = self._mark()
@@ -69,14 +69,20 @@ class Publisher:
         return True
 
     def _set_aside(self, aside: Path) -> dict[str, str]:
-        """The files themselves, which the run may replace but not change; copies of what it appends to."""
-        for name in KEPT:  # the state first: what beside it is newer, the steps after it write again
+        """Link the files of a checkpoint into ``aside``, and return the sha256 of each.
+
+        The processes replace most files, so a link keeps the old one. They append to .jsonl files: copied.
+        """
+        for name in KEPT:  # the state first: a newer file beside it is written again by the steps that follow
             with suppress(FileNotFoundError):
                 (shutil.copyfile if name.endswith(".jsonl") else os.link)(self.folder / name, aside / name)
         return {path.name: sha256(path) for path in aside.iterdir()}
 
     def _point(self, checkpoint: Checkpoint) -> None:
-        """Move the pointer, and drop what only the checkpoint before the last named: the last may be read."""
+        """Move the pointer, and delete what only the checkpoint before the last named.
+
+        A reader may still be reading the last one.
+        """
         tenant, run, files = self.record.tenant, self.record.id, set(checkpoint.files.values())
         own = keys.run(tenant, run, "checkpoints", f"{self.token}.json")
         self.store.put(own, checkpoint.model_dump_json().encode(), "application/json")
@@ -84,7 +90,7 @@ class Publisher:
         self._replaced, self._stored = self._stored, files
 
     def sweep(self) -> None:
-        """The run has ended: drop all but its last checkpoint."""
+        """Delete all but the last checkpoint. Call it when the run has ended."""
         tenant, run = self.record.tenant, self.record.id
         kept = {keys.run(tenant, run, "checkpoints", f"{self.token}.json")}
         kept |= {file_key(self.record, digest) for digest in self._stored}

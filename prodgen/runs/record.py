@@ -1,23 +1,23 @@
-"""The two files of a queued run in the store: what is to be made (spec.json), why it stands (state.json)."""
+"""What a run may be asked to do, and the record of it in the store (spec.json)."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prodgen.catalog.photographs.flags import LARGEST, SMALLEST, USUAL
-from prodgen.evaluation.comparable import FEWEST
+from prodgen.catalog.photographs.flags import DEFAULT_DROP, MAX_SIZE, MIN_SIZE
+from prodgen.evaluation.compatibility import MIN_IMAGES
 from prodgen.ledger.run_entries import RunEntry
 
 
 class TrainingSpec(BaseModel):
-    """What a person asks for.
+    """A request to train a model.
 
-    ``recipe``: a bundled recipe's name, or a whole recipe. ``settings`` are laid over it. ``data``: a data
-    set that was pushed, NAME or NAME@VERSION. ``from``: a model version to begin with. ``name``: of the model
-    that comes of it; the recipe's own if left out.
+    ``recipe``: the name of a bundled recipe, or a whole recipe. ``settings`` replace values of the recipe.
+    ``data``: a data set of the tenant, NAME or NAME@VERSION. ``from``: a model version to start from.
+    ``name``: the name of the new model, by default the recipe's.
 
-    ``nodes`` are reserved together; when there are fewer, the run goes on with ``min_nodes`` or more.
+    All ``nodes`` are reserved together. With fewer idle nodes the run starts too, if they are ``min_nodes``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -32,19 +32,19 @@ class TrainingSpec(BaseModel):
     procs_per_node: int = Field(default=1, ge=1, le=16)
 
     @model_validator(mode="after")
-    def _least_of_them(self) -> Self:
+    def _check_min_nodes(self) -> Self:
         if self.least > self.nodes:
             raise ValueError(f"min_nodes is {self.least}, more than nodes, {self.nodes}")
         return self
 
     @property
     def least(self) -> int:
-        """Nodes without which the run waits."""
+        """The run waits until it can have so many nodes."""
         return self.nodes if self.min_nodes is None else self.min_nodes
 
 
-class _Alone(BaseModel):
-    """What one process does, on a data set that was pushed: ``data`` is NAME or NAME@VERSION."""
+class _OneProcess(BaseModel):
+    """A request that one process carries out. ``data``: a data set of the tenant, NAME or NAME@VERSION."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,27 +55,27 @@ class _Alone(BaseModel):
     procs_per_node: ClassVar[int] = 1
 
 
-class PreparationSpec(_Alone):
-    """Photographs that are to become a data set of cut-outs, which can be trained on.
+class PreparationSpec(_OneProcess):
+    """A request to make a data set of cut-outs, which can be trained on, from photographs.
 
-    ``name``: of the data set that comes of it; NAME-SIZE if left out. ``size``: the side of the cut-outs in
-    pixels. ``drop``: pictures with such a flag are left out first.
+    ``name``: the name of the new data set, by default NAME-SIZE. ``size``: the side of a cut-out in pixels.
+    ``drop``: pictures with one of these flags are left out.
     """
 
     name: str | None = None
-    size: int = Field(default=64, ge=SMALLEST, le=LARGEST)
-    drop: tuple[str, ...] = USUAL
+    size: int = Field(default=64, ge=MIN_SIZE, le=MAX_SIZE)
+    drop: tuple[str, ...] = DEFAULT_DROP
 
 
-class EvaluationSpec(_Alone):
-    """A model that is to be measured against a data set, which needs a test split.
+class EvaluationSpec(_OneProcess):
+    """A request to measure a model against a data set, which needs a test split.
 
-    ``count``: generated images; as many as the training split has, up to a bound, if left out. ``resize``:
-    bring IDX and CIFAR images to the model's size and channels.
+    ``count``: how many images to generate, by default as many as the training split has, up to a bound.
+    ``resize``: bring IDX and CIFAR images to the model's size and channels.
     """
 
     model: str = Field(max_length=300)
-    count: int | None = Field(default=None, ge=FEWEST, le=1_000_000)
+    count: int | None = Field(default=None, ge=MIN_IMAGES, le=1_000_000)
     resize: bool = False
 
 
@@ -83,11 +83,12 @@ Spec = TrainingSpec | PreparationSpec | EvaluationSpec
 
 
 class RunRecord(BaseModel):
-    """spec.json: written before the run is acknowledged, never changed after.
+    """spec.json: written before a run is acknowledged, never changed after.
 
-    ``name``: of the model, or the data set, that comes of it. ``recipe`` is whole, ``data`` and ``source``
-    (the model that it begins with, or evaluates) are resolved to versions, so that a run means the same for
-    ever. ``steps`` of a preparation are its pictures; an evaluation is one. ``version`` is that of prodgen.
+    ``name``: the name of the model or the data set that the run makes. ``recipe`` is whole, and ``data`` and
+    ``source`` (the model to start from, or to evaluate) are resolved to versions, which never change.
+    ``steps`` of a preparation is the number of its pictures; an evaluation has one. ``version`` is prodgen's.
+    ``request_id`` names the HTTP request that queued the run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -103,10 +104,11 @@ class RunRecord(BaseModel):
     steps: int
     version: str
     request_digest: str
+    request_id: str | None = None
 
     @property
     def title(self) -> str:
-        """What is done, for people."""
+        """A line for people that says what the run does."""
         if isinstance(self.spec, PreparationSpec):
             return f"prepare {self.data} as {self.name}"
         if isinstance(self.spec, EvaluationSpec):
@@ -114,7 +116,6 @@ class RunRecord(BaseModel):
         return f"train {self.name} on {self.data}"
 
     def entry(self) -> RunEntry:
-        """The run as the roster knows it."""
-        spec, created = self.spec, self.created.timestamp()
-        nodes = (spec.nodes, spec.least, spec.procs_per_node)
-        return RunEntry(self.id, self.tenant, self.title, *nodes, self.steps, created)
+        """Return what the roster needs to know of the run."""
+        nodes = (self.spec.nodes, self.spec.least, self.spec.procs_per_node)
+        return RunEntry(self.id, self.tenant, self.title, *nodes, self.steps, self.created.timestamp())

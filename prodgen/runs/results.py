@@ -1,4 +1,4 @@
-"""What comes of a run that reached its end: a version of a model or of a data set, or figures."""
+"""Publishes what a run made when it succeeds: a model version, a data set version, or figures."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from prodgen.errors import NotFound
 from prodgen.ledger.locks import lock
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import RunEnd
-from prodgen.registry import PRODUCTION, point, publish, resolve
+from prodgen.registry import PRODUCTION, publish, resolve, set_alias
 from prodgen.runs.files import PREPARED, SUMMARY
 from prodgen.runs.judges import store_judge
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
@@ -25,28 +25,28 @@ LATEST = "latest"
 
 
 @dataclass(frozen=True)
-class Finished:
-    """state.json of the run, and what to say of it."""
+class Published:
+    """The run's state.json, and a summary of its result for people."""
 
     end: RunEnd
-    said: str
+    summary: str
 
 
-def bring(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Finished:
-    """Let the store have what the run was for. To do it again does no harm."""
+def publish_result(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
+    """Publish the run's result (model version, data set version or figures) to the store. Idempotent."""
     if isinstance(record.spec, PreparationSpec):
-        return _bring_dataset(store, roster, record, folder, step)
+        return _publish_dataset(store, roster, record, folder, step)
     if isinstance(record.spec, EvaluationSpec):
         metrics = json.loads((folder / "samples" / "metrics.json").read_text())
-        return Finished(_succeeded(roster, record, step, metrics), f"{len(metrics['figures'])} figures")
-    return _bring_model(store, roster, record, folder, step)
+        return Published(_end(roster, record, step, metrics), f"{len(metrics['figures'])} figures")
+    return _publish_model(store, roster, record, folder, step)
 
 
-def _bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Finished:
-    """Publish the model of the run's best step, with where it comes from.
+def _publish_model(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
+    """Publish the model of the run's best step with its lineage.
 
-    It becomes ``NAME@latest``, and what NAME means if there is nothing of that name yet; else it is promoted
-    by hand.
+    The version becomes ``NAME@latest``, and ``NAME@production`` too if it is the first of its name. Later
+    versions are promoted by hand.
     """
     store_judge(store, record, folder)
     model = folder / "model"
@@ -65,24 +65,23 @@ def _bring_model(store: Store, roster: Roster, record: RunRecord, folder: Path, 
     what = f"aliases:{record.tenant}:{record.name}"
     with lock(roster.ledger, what, "another is moving an alias of this model"):
         for alias in _aliases(store, record):
-            point(store, record.name, alias, version.version, record.tenant)
-    end = _succeeded(roster, record, step, metrics, model=version.ref)
-    return Finished(end, f"{version.ref}, FID {metrics['domain_fid']:.1f} by its data's judge")
+            set_alias(store, record.name, alias, version.version, record.tenant)
+    end = _end(roster, record, step, metrics, model=version.id)
+    return Published(end, f"{version.id}, FID {metrics['domain_fid']:.1f} by its data's judge")
 
 
-def _bring_dataset(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Finished:
-    """Make the cut-outs a version of the data set."""
-    told = json.loads((folder / SUMMARY).read_text())
-    summary, metrics = Summary.model_validate(told["summary"]), told["metrics"]
+def _publish_dataset(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
+    """Publish the cut-outs as a version of the data set."""
+    prepared = json.loads((folder / SUMMARY).read_text())
+    summary, metrics = Summary.model_validate(prepared["summary"]), prepared["metrics"]
     receiver = Direct(store, record.tenant, lambda: dataset_lock(roster.ledger, record.tenant))
-    made = push(receiver, folder / PREPARED, record.name, summary, lambda *_: None).dataset["id"]
+    version = push(receiver, folder / PREPARED, record.name, summary, lambda *_: None).dataset["id"]
     cut = sum(metrics["images"].values())
-    return Finished(
-        _succeeded(roster, record, step, metrics, dataset=made), f"{made}: {cut} of {step} pictures cut out"
-    )
+    end = _end(roster, record, step, metrics, dataset=version)
+    return Published(end, f"{version}: {cut} of {step} pictures cut out")
 
 
-def _succeeded(roster: Roster, record: RunRecord, step: int, metrics: dict[str, Any], **made: str) -> RunEnd:
+def _end(roster: Roster, record: RunRecord, step: int, metrics: dict[str, Any], **made: str) -> RunEnd:
     status = roster.status(record.id)
     return RunEnd(
         state="succeeded",

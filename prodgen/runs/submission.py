@@ -1,4 +1,4 @@
-"""The one way by which a run is queued: checked whole, written, entered."""
+"""Submits a run: checks the request, writes the record into the store, adds the run to the roster."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -9,11 +9,16 @@ from prodgen.catalog.photographs.flags import check_flags, check_kind
 from prodgen.datasets import Dataset, resolve_dataset
 from prodgen.datasets.lock import dataset_lock
 from prodgen.errors import Conflict, ProdgenError
-from prodgen.evaluation.comparable import SPLIT, check_attributes, check_count, check_shape, no_split
+from prodgen.evaluation.compatibility import (
+    TEST_SPLIT,
+    check_attributes,
+    check_count,
+    check_shape,
+    no_test_split,
+)
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.run_entries import Node
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.registry import has_discriminator, resolve
 from prodgen.runs.files import find_record, load_end
@@ -21,23 +26,30 @@ from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec
 from prodgen.spec.names import check_name, stable_id
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from prodgen.training.recipes.fits import check_fits, check_freeze, check_source
+from prodgen.training.recipes.checks import check_freeze, check_pretrained, check_recipe
 from prodgen.training.recipes.recipe import Recipe
 from prodgen.training.recipes.recipe_files import bundled_table, make_recipe
 
 
 def submit_run(
-    store: Store, ledger: Ledger, tenant: str, spec: Spec, idempotency_key: str
+    store: Store,
+    ledger: Ledger,
+    tenant: str,
+    spec: Spec,
+    idempotency_key: str,
+    *,
+    request_id: str | None = None,
 ) -> tuple[RunRecord, bool]:
-    """The run of this request, and whether it is new; the same key with another request raises Conflict.
+    """Queue a run. Returns its record, and whether it is new.
 
-    Raises ProdgenError, nothing written, for whatever can be known now to go wrong later.
+    Raises Conflict if the key belongs to another request. Raises ProdgenError, and writes nothing, if the
+    request contradicts itself, its data or its model. A run for which there are no nodes yet is accepted.
     """
     if ledger.epoch() is None:
         raise LedgerLost
     run, roster = stable_id(tenant, f"training\n{idempotency_key}"), Roster(ledger)
     digest = hashlib.sha256(spec.model_dump_json(by_alias=True).encode()).hexdigest()
-    with lock(ledger, run), dataset_lock(ledger, tenant):  # what it reads is not removed meanwhile
+    with lock(ledger, run), dataset_lock(ledger, tenant):  # else its data could be deleted meanwhile
         record, created = find_record(store, tenant, run), False
         if record and record.request_digest != digest:
             raise Conflict(
@@ -45,15 +57,16 @@ def submit_run(
                 param="Idempotency-Key",
             )
         if record is None:
-            check_nodes(roster.nodes(), spec)
-            record, created = _record(store, tenant, run, spec, digest), True
+            record, created = _record(store, tenant, run, spec, digest, request_id), True
             data = record.model_dump_json(indent=1, by_alias=True).encode()
             store.put(keys.run(tenant, run, "spec.json"), data, "application/json")
         roster.add(record.entry(), load_end(store, record))
     return record, created
 
 
-def _record(store: Store, tenant: str, run: str, spec: Spec, digest: str) -> RunRecord:
+def _record(
+    store: Store, tenant: str, run: str, spec: Spec, digest: str, request_id: str | None
+) -> RunRecord:
     if isinstance(spec, TrainingSpec):
         resolved = _training(store, tenant, spec)
     elif isinstance(spec, PreparationSpec):
@@ -67,31 +80,32 @@ def _record(store: Store, tenant: str, run: str, spec: Spec, digest: str) -> Run
         spec=spec,
         version=prodgen.__version__,
         request_digest=digest,
+        request_id=request_id,
         **resolved,
     )
 
 
 def _preparation(store: Store, tenant: str, spec: PreparationSpec) -> dict[str, Any]:
     dataset = resolve_dataset(store, tenant, spec.data)
-    check_kind(dataset.ref, dataset.summary.kind)
+    check_kind(dataset.id, dataset.summary.kind)
     check_flags(spec.drop)
     name = check_name(spec.name or f"{dataset.name}-{spec.size}")
-    return {"name": name, "data": dataset.ref, "steps": sum(dataset.summary.images.values())}
+    return {"name": name, "data": dataset.id, "steps": sum(dataset.summary.images.values())}
 
 
 def _evaluation(store: Store, tenant: str, spec: EvaluationSpec) -> dict[str, Any]:
     version, dataset = resolve(store, spec.model, tenant), resolve_dataset(store, tenant, spec.data)
     config, summary = version.config, dataset.summary
     _check_sound(dataset)
-    if SPLIT not in summary.images:
-        raise ProdgenError(no_split(dataset.ref, summary.images), param="data")
-    for split in ("train", SPLIT):
-        check_count(f"the {split} split of {dataset.ref} has", summary.images[split])
+    if TEST_SPLIT not in summary.images:
+        raise ProdgenError(no_test_split(dataset.id, summary.images), param="data")
+    for split in ("train", TEST_SPLIT):
+        check_count(f"the {split} split of {dataset.id} has", summary.images[split])
     if summary.kind in ("idx", "cifar-10") and not spec.resize:
-        check_shape(config.size, config.channels, dataset.ref, *summary.size, summary.channels)
+        check_shape(config.size, config.channels, dataset.id, *summary.size, summary.channels)
     values = {name: counts.values for name, counts in summary.attributes.items()}
     check_attributes(config.attributes, values, summary.colours)
-    return {"name": version.name, "source": version.ref, "data": dataset.ref, "steps": 1}
+    return {"name": version.name, "source": version.id, "data": dataset.id, "steps": 1}
 
 
 def _training(store: Store, tenant: str, spec: TrainingSpec) -> dict[str, Any]:
@@ -103,41 +117,26 @@ def _training(store: Store, tenant: str, spec: TrainingSpec) -> dict[str, Any]:
     size = recipe.size or dataset.summary.size[0]
     channels = recipe.channels or dataset.summary.channels
     for nodes in range(spec.least, spec.nodes + 1):
-        check_fits(recipe, size, channels, dataset.summary.images["train"], nodes * spec.procs_per_node)
+        check_recipe(recipe, size, channels, dataset.summary.images["train"], nodes * spec.procs_per_node)
     if source:
-        check_source(source.config, source.ref, recipe, size, channels)
-    check_freeze(recipe, learnt=bool(source and has_discriminator(store, source)))
+        check_pretrained(source.config, source.id, recipe, size, channels)
+    check_freeze(recipe, has_discriminator=bool(source and has_discriminator(store, source)))
     return {
         "name": name,
         "recipe": recipe.model_dump(mode="json"),
-        "data": dataset.ref,
-        "source": source.ref if source else None,
+        "data": dataset.id,
+        "source": source.id if source else None,
         "steps": recipe.steps,
     }
 
 
 def _check_sound(dataset: Dataset) -> None:
     if flaw := dataset.summary.flaw:
-        raise ProdgenError(f"{dataset.ref} is of no use before it is prepared: {flaw}", param="data")
+        raise ProdgenError(f"{dataset.id} cannot be used before it is prepared: {flaw}", param="data")
 
 
 def recipe_of(spec: TrainingSpec) -> Recipe:
-    """The recipe that is asked for; a name is a bundled one's, never a path."""
+    """Return the recipe of a request. A name is that of a bundled recipe, never a path."""
     table = bundled_table(spec.recipe) if isinstance(spec.recipe, str) else spec.recipe
     where = f"recipe {spec.recipe}" if isinstance(spec.recipe, str) else "the recipe"
     return make_recipe({**table, **spec.settings}, where)
-
-
-def check_nodes(alive: list[Node], spec: Spec) -> None:
-    """Raises ProdgenError unless the nodes that live could carry the run."""
-    if not alive:
-        raise ProdgenError("no training worker is running; start one, then queue the run", param="nodes")
-    able = [node for node in alive if not node.devices or node.devices >= spec.procs_per_node]
-    if not able:
-        most = max(node.devices for node in alive)
-        raise ProdgenError(f"a node here has {most} GPUs, not {spec.procs_per_node}", param="procs_per_node")
-    if spec.least > len(able):
-        raise ProdgenError(
-            f"the run needs {spec.least} nodes, but {len(able)} can train: ask for fewer, or set min_nodes",
-            param="nodes",
-        )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prodgen.cli.queue import push_folder
+from prodgen.cli.datasets import push_folder
 from prodgen.client import Client as Service
 from prodgen.ledger.roster import Roster
 from prodgen.registry import publish
@@ -47,7 +47,7 @@ def roster(gateway: Gateway) -> Roster:
 def data(client: Client, gateway: Gateway, toys: Path, roster: Roster) -> str:
     key = client.headers["Authorization"].removeprefix("Bearer ")
     with Service(gateway.settings.public_url, key) as service:
-        return push_folder(service, toys, quiet=True)
+        return str(push_folder(service, toys, quiet=True).dataset["id"])
 
 
 def ask(client: Client, data: str, /, **changes: Any) -> Any:
@@ -89,16 +89,14 @@ def test_the_same_key_queues_one_run_and_never_another(client: Client, data: str
         ({"settings": {"batch": 15}, "procs_per_node": 2}, "batch", "cannot be divided among 2"),
         ({"nodes": 2, "min_nodes": 1, "settings": {"batch": 15}}, "batch", "cannot be divided among 2"),
         ({"settings": {"widths": [64, 32, 16, 16, 16, 16]}}, "widths", "do not fit the images"),
-        ({"settings": {"freeze": 1}}, "freeze", "begin --from a model that brings one along"),
+        ({"settings": {"freeze": 1}}, "freeze", "start --from a model that has one"),
         ({"settings": {"recolour": 0.5}}, "recolour", "recolour is for cut-outs"),
         ({"settings": {"augment": "saturation"}}, None, "saturation"),
         ({"data": "nobody"}, "dataset", "there is no data set 'nobody'; there are toys"),
         ({"data": "toys@000000000000"}, "dataset", "toys has no version"),
-        ({"nodes": 3}, "nodes", "the run needs 3 nodes, but 2 can train"),
         ({"nodes": 2, "min_nodes": 3}, None, "min_nodes is 3, more than nodes, 2"),
-        ({"procs_per_node": 8}, "procs_per_node", "a node here has 4 GPUs, not 8"),
         ({"from": "nobody"}, "model", "there is no model 'nobody'"),
-        ({"from": "toy-model"}, "from", "has widths = [16, 8], this run [32, 16]"),
+        ({"from": "toy-model"}, "from", "has widths = [16, 8], but the recipe has [32, 16]"),
         ({"name": "../../etc"}, None, "is not a valid name"),
         ({"steps": 5}, "steps", "steps"),
     ],
@@ -134,9 +132,28 @@ def test_metrics_tell_how_many_runs_want_how_many_nodes(client: Client, data: st
     roster.report(assignment, "n1", "cancelled")
 
 
-def test_without_a_training_worker_nothing_is_queued(client: Client, data: str, gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "waits for 1 node with 1 GPU, or without GPUs; 0 are alive"),
+        ({"nodes": 2}, "waits for 2 nodes with 1 GPU each, or without GPUs; 0 are alive"),
+    ],
+)
+def test_a_run_without_nodes_is_queued_and_says_what_it_waits_for(
+    client: Client, data: str, gateway: Gateway, changes: dict[str, Any], reason: str
+) -> None:
     gateway.ledger.client.delete("prodgen:nodes")
-    assert "no training worker is running" in ask(client, data).json()["error"]["message"]
+    answer = ask(client, data, **changes)
+    assert (answer.status_code, answer.json()["state"], answer.json()["reason"]) == (202, "queued", reason)
+    assert client.get(f"{RUNS}/{answer.json()['id']}").json()["reason"] == reason
+    assert client.get(RUNS).json()["data"][0]["reason"] == reason
+
+
+def test_a_run_that_can_start_waits_for_nothing(client: Client, data: str) -> None:
+    assert ask(client, data).json()["reason"] is None
+    assert ask(client, data, procs_per_node=8).json()["reason"] == (
+        "waits for 1 node with 8 GPUs, or without GPUs; 0 are alive"
+    )
 
 
 def test_a_stranger_sees_none_of_it(client: Client, data: str, gateway: Gateway, stranger: Client) -> None:

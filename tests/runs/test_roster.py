@@ -330,3 +330,49 @@ def test_a_restart_that_took_a_wish_alone_ends_no_run_at_work(roster, memory, wi
     settle_runs(memory, roster)
     assert (load_end(memory, record).state, load_end(memory, record).step) == (wished, 40)
     assert load_stop_request(memory, record) is None
+
+
+@pytest.mark.parametrize("host", ["n1", "n2"])
+def test_the_nodes_of_a_run_are_all_of_one_kind(roster, host):
+    roster.add(new_run("r1", nodes=3, least=1, procs=2).entry())
+    live(roster, "n1", "n3", devices=2)
+    live(roster, "n2", "n4")
+    _, members = roster.claim(host, 1)
+    assert sorted(members) == (["n1", "n3"] if host == "n1" else ["n2", "n4"])
+
+
+def test_nodes_of_two_kinds_do_not_add_up_to_a_run_and_keep_no_other_waiting(roster):
+    roster.add(new_run("two", nodes=2, age=10).entry())
+    roster.add(new_run("small").entry())
+    live(roster, "n1", devices=1)
+    live(roster, "n2")
+    reason = "waits for 2 nodes with 1 GPU each, or without GPUs; 1 is alive"
+    assert roster.status("two").reason == reason
+    assert roster.claim("n1", 1)[0].run == "small"
+    live(roster, "n3")
+    assert roster.claim("n3", 1)[1] == ["n3", "n2"]
+
+
+def test_a_run_is_not_asked_to_regroup_for_a_node_of_another_kind(roster):
+    roster.add(new_run("r1", nodes=2, least=1).entry())
+    live(roster, "n1")
+    assignment, _ = roster.claim("n1", 1)
+    live(roster, "n2", devices=1)
+    assert roster.claim("n2", 2) is None
+    assert roster.renew(assignment, "n1") == "held"
+    live(roster, "n3")
+    assert roster.claim("n3", 3) is None
+    assert roster.renew(assignment, "n1") == "regroup"
+
+
+def test_a_queued_run_says_what_it_waits_for(roster):
+    roster.add(new_run("r1", nodes=2, procs=4).entry())
+    roster.add(new_run("r2").entry())
+    assert roster.status("r1").reason == "waits for 2 nodes with 4 GPUs each, or without GPUs; 0 are alive"
+    live(roster, "n1", "n2", devices=4)
+    assert roster.status("r1").reason is None
+    roster.add(new_run("busy", age=10).entry())
+    assignment, _ = roster.claim("n1", 1)
+    assert assignment.run == "busy"
+    assert roster.status("r1").reason == "waits for 2 idle nodes; 1 is idle"
+    assert [run.reason for run in roster.runs("ada")] == [None, "waits for 2 idle nodes; 1 is idle", None]

@@ -1,9 +1,11 @@
-"""A training worker's own things: its name, its address, and the beat that says it lives.
+"""A training worker as a node of the roster: its name, its address, its files and its heartbeat.
 
-The beat runs in the worker's main process; runs are worked on in its one child. A worker that is started
-again is another node: what it did before is over when its old lease is.
+The heartbeat runs in the worker's main process. The worker's one child works on runs. A worker that restarts
+becomes a new node; the work of its old node ends with the old lease.
 """
 
+import fcntl
+import glob
 import logging
 import os
 import secrets
@@ -15,15 +17,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from prodgen.connections import connect_ledger
 from prodgen.errors import Unavailable
-from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import Assignment
-from prodgen.settings import Settings, settings
-from prodgen.storage import Store, connect
+from prodgen.settings import Settings
 from prodgen.storage.cache import ABANDONED
+from workers.deployment import Deployment, deployment
 from workers.doorbells import node_queue, ring_node
 
 log = logging.getLogger("prodgen.training")
@@ -32,30 +33,41 @@ _NAME = "PRODGEN_NODE"
 
 
 class TrainingNode:
-    """One a process; the main process and its child share the name by their environment."""
+    """The node as one process knows it. The worker's main process and its child share its name and files."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
-        self.settings, self.name = settings, name
-        self.store: Store = connect(settings)
-        self.roster = Roster(connect_ledger(settings))
+    def __init__(self, deployment: Deployment, name: str) -> None:
+        settings = deployment.settings
+        self.name, self.store, self.roster = name, deployment.store, deployment.roster
         self.folder = settings.training_folder.expanduser()
-        self.address = settings.node_address or own_address(settings)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._leaving, self._working = self.folder / f"{name}.leaving", self.folder / f"{name}.working"
+        self.address = settings.node_address or own_address(settings)
         self.devices = count_devices()
+        self._leaving, self._working = self.folder / f"{name}.leaving", self.folder / f"{name}.working"
 
-    def tidy(self) -> None:
-        """Drop what this worker left when it was killed, and what others left that nobody has touched for a
-        day: those were other nodes, and they are dead."""
-        host = self.name.partition("~")[0]
-        own = [*self.folder.glob(f"{host}~*"), *self.folder.glob(f"runs/*-{host}~*")]
-        others = [*self.folder.glob("runs/*"), *self.folder.glob("*/.partial-*")]
-        old = [path for path in others if time.time() - path.stat().st_mtime > ABANDONED]
-        for path in {*own, *old}:
+    def join(self) -> None:
+        """Send heartbeats from now on, and delete what dead nodes left. Call it in the main process."""
+        self._lock = (self.folder / f"{self.name}.lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # until this process ends
+        threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True).start()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Delete the files of this worker's dead nodes, and downloads and runs untouched for a day."""
+        worker = glob.escape(self.name.partition("~")[0])
+        dead = [lock.stem for lock in self.folder.glob(f"{worker}~*.lock") if not _is_locked(lock)]
+        files = [path for name in dead for path in self.folder.glob(f"runs/*-{glob.escape(name)}")]
+        files += [
+            path
+            for pattern in ("runs/*", "*/.partial-*")
+            for path in self.folder.glob(pattern)
+            if _is_abandoned(path)
+        ]
+        files += [path for name in dead for path in self.folder.glob(f"{glob.escape(name)}.*")]
+        for path in files:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Let the child hand its run back, with a checkpoint, and nobody count on this node."""
+        """Make the child stop with a checkpoint and release its run. The node receives no other run."""
         self._leaving.touch()
         try:
             self.roster.leave(self.name)
@@ -63,55 +75,68 @@ class TrainingNode:
             log.warning("the roster does not know that this node leaves: %s", error)
 
     def is_leaving(self) -> bool:
-        """Whether the worker was asked to go."""
+        """Return whether the worker was asked to stop."""
         return self._leaving.exists()
 
     @contextmanager
-    def working(self, part: Assignment) -> Iterator[None]:
-        """The child is at it until the end of the block."""
-        self._working.write_text(part.token)
+    def working(self, assignment: Assignment) -> Iterator[None]:
+        """Mark the child process as working on ``assignment`` within the block."""
+        self._working.write_text(assignment.token)
         try:
             yield
         finally:
             self._working.unlink(missing_ok=True)
 
-    def _at_work(self) -> str:
+    def _token_at_work(self) -> str:
         with suppress(FileNotFoundError):
             return self._working.read_text()
         return ""
 
-    def beat(self) -> None:
-        """From now on: the node lives; where a message was lost, its part in a run is told again."""
-        threading.Thread(target=self._beat, name="beat", daemon=True).start()
-
-    def _beat(self) -> None:
-        over, told = threading.Event(), ""
+    def _send_heartbeats(self) -> None:
+        """Send heartbeats until the node leaves. Ring the child again if it missed an assignment."""
+        stopped, known = threading.Event(), ""
         while not self.is_leaving():
             try:
-                part: Assignment | None = self.roster.heartbeat(self.name, self.address, self.devices)
-                lost = part is not None and part.token == told != self._at_work()
-                if part and lost and not self.roster.ledger.client.llen(node_queue(self.name)):
-                    ring_node(self.name, part.title)
-                told = part.token if part else ""
-            except Exception as error:  # this thread must outlive whatever happens to Redis
-                log.warning("no beat: %s", error)
-            over.wait(self.roster.lease_seconds / 4)
+                assignment = self.roster.heartbeat(self.name, self.address, self.devices)
+                token = assignment.token if assignment else ""
+                missed = token and token == known != self._token_at_work()
+                if assignment and missed and not self.roster.ledger.client.llen(node_queue(self.name)):
+                    ring_node(self.name, assignment.title)
+                known = token
+            except Exception as error:  # this thread must survive any failure of Redis
+                log.warning("no heartbeat: %s", error)
+            stopped.wait(self.roster.lease_seconds / 4)
 
 
-def name_node(host: str) -> str:
-    """A new name for the node of the worker ``host``, known to the processes that it starts."""
-    os.environ[_NAME] = f"{host}~{secrets.token_hex(3)}"
+def _is_locked(lock: Path) -> bool:
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # a process holds it, or has just deleted it
+        return True
+    return False
+
+
+def _is_abandoned(path: Path) -> bool:
+    with suppress(FileNotFoundError):  # another node tidies too
+        return time.time() - path.stat().st_mtime > ABANDONED
+    return False
+
+
+def name_node(worker: str) -> str:
+    """Give this worker's node a new name, which its child process inherits, and return the name."""
+    os.environ[_NAME] = f"{worker}~{secrets.token_hex(3)}"
     return os.environ[_NAME]
 
 
 @cache
 def training_node() -> TrainingNode:
-    """This worker's."""
-    return TrainingNode(settings(), os.environ[_NAME])
+    """Return this worker's node."""
+    return TrainingNode(deployment(), os.environ[_NAME])
 
 
 def own_address(settings: Settings) -> str:
-    """The address by which this machine reaches Redis; others reach it by the same."""
+    """Return the address from which this machine reaches Redis. Other nodes reach this one there."""
     redis = urlsplit(settings.redis_url.get_secret_value())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((redis.hostname or "127.0.0.1", redis.port or 6379))
@@ -120,7 +145,7 @@ def own_address(settings: Settings) -> str:
 
 
 def count_devices() -> int:
-    """GPUs that training may use here; torch is not asked, since a process that forks must not touch them."""
+    """Return how many GPUs training may use. Does not ask torch, which must not be used before a fork."""
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return len([device for device in visible.split(",") if device.strip()])
     if not shutil.which("nvidia-smi"):

@@ -1,0 +1,71 @@
+"""Downloads what a run reads: its newest checkpoint, its data set and the model it starts from."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.errors import NotFound
+from prodgen.registry import fetch, fetch_discriminator, resolve
+from prodgen.runs.files import CARD, Checkpoint, fetch_checkpoint, newest_checkpoint
+from prodgen.runs.judges import fetch_judge
+from prodgen.runs.record import RunRecord, TrainingSpec
+from prodgen.settings import settings
+from prodgen.storage.base import Store
+from prodgen.storage.cache import evict, pin, pinned
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run reads on this node: folders of its data and its source model, and where it continues.
+
+    ``judges`` is the folder in which evaluations keep the judges that they train.
+    """
+
+    data: Path
+    source: Path | None
+    checkpoint: Checkpoint | None
+    judges: Path
+
+
+def fetch_inputs(
+    store: Store, record: RunRecord, folder: Path, cache: Path, check: Callable[[], None]
+) -> Inputs:
+    """Download a run's inputs: its checkpoint into the run's ``folder``, all else into ``cache``.
+
+    ``check()`` is called now and then, and may raise to stop the download.
+    """
+    checkpoint = _fetch_newest_checkpoint(store, record, folder)
+    if checkpoint is None and isinstance(record.spec, TrainingSpec):
+        fetch_judge(store, record, folder)
+    dataset = resolve_dataset(store, record.tenant, record.data)
+    data = fetch_dataset(store, dataset, cache / "data", lambda *_: check())
+    pin(folder, data)
+    source = _fetch_source(store, record, folder, cache / "models") if record.source else None
+    evict(settings().cache_mb << 20, [cache / "data", cache / "models"], pinned(cache / "runs"))
+    check()
+    return Inputs(data, source, checkpoint, cache / "judges")
+
+
+def _fetch_newest_checkpoint(store: Store, record: RunRecord, folder: Path) -> Checkpoint | None:
+    while newest := newest_checkpoint(store, record.tenant, record.id):
+        try:
+            fetch_checkpoint(store, record, newest, folder)
+        except NotFound:
+            if newest_checkpoint(store, record.tenant, record.id) == newest:
+                raise
+        else:  # else a newer checkpoint replaced this one during the download
+            return newest
+    return None
+
+
+def _fetch_source(store: Store, record: RunRecord, folder: Path, models: Path) -> Path:
+    version = resolve(store, record.source or "", record.tenant)
+    source = fetch(store, version, models)
+    pin(folder, source)
+    if isinstance(record.spec, TrainingSpec):
+        fetch_discriminator(store, version, source)
+    with suppress(NotFound):  # an evaluation adds its figures to the model's card
+        (folder / CARD).write_bytes(store.get(f"{version.prefix}/{CARD}"))
+    return source
