@@ -11,6 +11,7 @@ from celery import Celery
 from celery.signals import celeryd_init, worker_ready
 
 from prodgen.settings import settings
+from workers import health
 
 TASKS = {
     "interactive": "workers.generate.tasks",
@@ -50,6 +51,10 @@ app.conf.update(
 )
 
 
+def _starting() -> str:
+    return "the worker is starting"
+
+
 @celeryd_init.connect
 def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
     """Load the tasks of the worker's queues, and no others: only a worker that generates imports torch.
@@ -63,10 +68,14 @@ def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for module in dict.fromkeys(TASKS[name] for name in names if name in TASKS):
         app.loader.import_task_module(module)
+    health.READY.append(_starting)
+    if (port := settings().health_port) is not None:
+        health.serve(settings().health_host, port)
     worker_ready.connect(mark_ready)  # after what the roles have connected, such as the loading of models
 
 
 def mark_ready(**_: Any) -> None:
-    """Make the ready file, which health checks look for."""
+    """Say that the worker is ready: to health checks, and to those that wait for the ready file."""
+    health.READY.remove(_starting)
     if path := settings().ready_file:
         path.touch()

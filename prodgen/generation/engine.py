@@ -4,6 +4,7 @@ import heapq
 import itertools
 import os
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,8 @@ from torch import Tensor
 from prodgen.generation.encode import encode
 from prodgen.generation.forward import Forward
 from prodgen.generation.request import Cancelled, Request, Response
+from prodgen.models import SavedModel
+from prodgen.models.memory import is_out_of_memory
 from prodgen.spec.image import ImageRequest
 
 __all__ = ["ENCODERS", "Cancelled", "Engine", "Request", "Response"]
@@ -43,6 +46,9 @@ class Engine:
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._closed = False
+        self._batch_began: float | None = None
+        self.batches = 0
+        """Batches made so far."""
         self._encoders = ThreadPoolExecutor(ENCODERS, "encode")
         self._backlog = threading.Semaphore(2 * ENCODERS)
         self._thread = threading.Thread(target=self._loop, name="device", daemon=True)
@@ -58,6 +64,12 @@ class Engine:
                 heapq.heappush(self._queue, (-request.priority, next(self._order), response))
                 self._changed.notify()
         return response
+
+    @property
+    def batch_seconds(self) -> float:
+        """Seconds that the device has worked on the current batch; 0 between batches."""
+        began = self._batch_began
+        return 0.0 if began is None else time.monotonic() - began
 
     def close(self) -> None:
         """Make all images that are queued, even those that no caller takes, then stop."""
@@ -79,7 +91,10 @@ class Engine:
 
     def _loop(self) -> None:
         while batch := self._next_batch():
+            self._batch_began = time.monotonic()
             self._generate(batch)
+            self._batch_began = None
+            self.batches += 1
 
     def _next_batch(self) -> list[Part]:
         """Wait for the next batch and return it; empty once the engine is closed and the queue is empty."""
@@ -116,7 +131,7 @@ class Engine:
         images = [image for _, part in batch for image in part]
         truncation = [response.request.truncation for response, part in batch for _ in part]
         try:
-            outputs = self.forward(batch[0][0].request.model, images, truncation)
+            outputs = self._forward(batch[0][0].request.model, images, truncation)
         except Exception as error:  # an error must not end the device thread, which all callers share
             if len(batch) == 1:
                 batch[0][0].fail(error)
@@ -130,6 +145,20 @@ class Engine:
                 self._finish(response, part, x)
             except Exception as error:
                 response.fail(error)
+
+    def _forward(
+        self, model: SavedModel, images: Sequence[ImageRequest], truncation: Sequence[float]
+    ) -> Tensor:
+        """Return the images of a batch: in halves if the batch does not fit into the device's memory."""
+        try:
+            return self.forward(model, images, truncation)
+        except RuntimeError as error:
+            if len(images) == 1 or not is_out_of_memory(error):
+                raise
+        torch.cuda.empty_cache()
+        half = len(images) // 2
+        parts = ((images[:half], truncation[:half]), (images[half:], truncation[half:]))
+        return torch.cat([self._forward(model, *part) for part in parts])
 
     def _finish(self, response: Response, images: Sequence[ImageRequest], x: Tensor) -> None:
         """Finish generated images and hand them to the encoders, in chunks; waits while those are behind."""

@@ -79,6 +79,11 @@ class Response:
         self._on_taken()
         return files
 
+    @property
+    def complete(self) -> bool:
+        """Whether the caller has taken every file."""
+        return self._taken == len(self.request.images)
+
     # The engine's device thread calls the rest.
 
     @property

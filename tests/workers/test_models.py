@@ -9,7 +9,7 @@ import pytest
 
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
-from prodgen.registry import Version, point, publish, rollback
+from prodgen.registry import Version, set_alias, publish, rollback
 from prodgen.storage.local import LocalStore
 from tests.toys import toy_folder
 from workers.generate import promotions
@@ -35,7 +35,7 @@ def toys(store: LocalStore, tmp_path: Path) -> list[Version]:
         publish(store, toy_folder(tmp_path / f"{n}", seed=n), "toy", "acme", ["production"] * (n == 0))
         for n in range(3)
     ]
-    assert len({version.ref for version in found}) == 3
+    assert len({version.id for version in found}) == 3
     return found
 
 
@@ -49,7 +49,7 @@ class Worker:
 
     def refs(self) -> list[str]:
         """What is in memory, oldest first."""
-        return [loaded.version.ref for loaded in self.models.recent(9)][::-1]
+        return [loaded.version.id for loaded in self.models.recent(9)][::-1]
 
     def look(self, known: dict[promotions.Name, str]) -> None:
         promotions.load_promoted(cast("Device", self), known)
@@ -58,7 +58,7 @@ class Worker:
 def test_memory_is_what_decides(
     store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path
 ) -> None:
-    first, second, third = (version.ref for version in toys)
+    first, second, third = (version.id for version in toys)
     size = size_of(Worker(store, engine, tmp_path).model(first, "acme"))
     assert size > 1000
     worker = Worker(store, engine, tmp_path, budget=2 * size)
@@ -72,7 +72,7 @@ def test_memory_is_what_decides(
     worker.busy = set()
     small = Worker(store, engine, tmp_path, budget=1)
     for ref in (first, second):
-        assert small.model(ref, "acme").ref == ref
+        assert small.model(ref, "acme").id == ref
     assert small.refs() == [second], "one has to be there"
 
 
@@ -85,22 +85,22 @@ def test_what_is_promoted_is_soon_warm(
     worker.look(known)
     assert worker.refs() == [], "nobody has ordered of it here"
 
-    worker.model(first.ref, "acme")
+    worker.model(first.id, "acme")
     worker.look(known)
-    point(store, "toy", "production", second.version, "acme")
+    set_alias(store, "toy", "production", second.version, "acme")
     worker.look(known)
-    assert worker.refs() == [first.ref, second.ref]
+    assert worker.refs() == [first.id, second.id]
 
     shared = publish(store, toy_folder(tmp_path / "shared", seed=7), "shared-toy", None)
     worker.look(known)
-    assert worker.refs() == [first.ref, second.ref, shared.ref]
+    assert worker.refs() == [first.id, second.id, shared.id]
 
-    worker.models._loaded.pop(first.ref)
+    worker.models._loaded.pop(first.id)
     worker.look(known)
-    assert first.ref not in worker.refs(), "what is no longer in production is not loaded again"
+    assert first.id not in worker.refs(), "what is no longer in production is not loaded again"
     rollback(store, "toy", "production", "acme", by=None)
     worker.look(known)
-    assert worker.refs()[-1] == first.ref
+    assert worker.refs()[-1] == first.id
 
 
 def test_a_broken_version_in_production_is_tried_once(
@@ -109,19 +109,19 @@ def test_a_broken_version_in_production_is_tried_once(
     monkeypatch.setattr(promotions, "bundled_folders", list)
     first, second, third = toys
     worker, known = Worker(store, engine, tmp_path), dict[promotions.Name, str]()
-    worker.model(first.ref, "acme")
+    worker.model(first.id, "acme")
     store.put(f"{second.prefix}/model.safetensors", b"bits rot")
-    point(store, "toy", "production", second.version, "acme")
+    set_alias(store, "toy", "production", second.version, "acme")
     worker.look(known)
     assert known == {("toy", "acme"): second.version}
 
     def away(*_: Any) -> None:
         raise Unavailable("the store went away")
 
-    point(store, "toy", "production", third.version, "acme")
+    set_alias(store, "toy", "production", third.version, "acme")
     with monkeypatch.context() as patch:
         patch.setattr(worker, "model", away)
         with pytest.raises(Unavailable):
             worker.look(known)
     worker.look(known)
-    assert worker.refs() == [first.ref, third.ref]
+    assert worker.refs() == [first.id, third.id]

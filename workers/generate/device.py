@@ -7,8 +7,9 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 from prodgen.errors import ProdgenError
@@ -16,9 +17,11 @@ from prodgen.generation.engine import Engine, Response
 from prodgen.jobs.files import load_record
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.submission import load_images
+from prodgen.ledger.entries import Lease
 from prodgen.models import SavedModel
 from prodgen.spec.order import Expansion
 from workers.deployment import Deployment, deployment
+from workers.generate.condition import Condition, end_process
 from workers.generate.models import ModelCache
 
 log = logging.getLogger("prodgen.worker")
@@ -29,16 +32,32 @@ LEASE_SECONDS = 0.75
 """Work of this device in one lease, in seconds. A crash loses as much."""
 
 
-class Device:
-    """The device of one process and its leases. The threads of the process share it."""
+@dataclass
+class Held:
+    """A lease that this worker makes. ``moved`` is the monotonic time of its last progress.
 
-    def __init__(self, deployment: Deployment) -> None:
+    ``batches`` is how many batches the engine had made by then.
+    """
+
+    response: Response | None = None
+    batches: int = 0
+    moved: float = field(default_factory=time.monotonic)
+
+
+class Device:
+    """The device of one process and its leases. The threads of the process share it.
+
+    ``end(seconds)`` ends the process when it is no longer fit to work.
+    """
+
+    def __init__(self, deployment: Deployment, end: Callable[[float], None] = end_process) -> None:
         self.settings, self.store, self.ledger = deployment.settings, deployment.store, deployment.ledger
         self.engine = Engine()
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.draining = threading.Event()
         self._slots = threading.Semaphore(BULK_SLOTS)
-        self._held: dict[str, Response | None] = {}
+        self._held: dict[str, Held] = {}
+        self.condition = Condition(self.engine, self.settings.stall_seconds, self._ending(end))
         folder, budget = self.settings.model_cache.expanduser(), self.settings.model_memory_mb << 20
         self.models = ModelCache(self.store, self.engine, folder, budget, self._models_in_use)
         self._job = lru_cache(64)(self._read_job)
@@ -71,8 +90,14 @@ class Device:
         """Return a model version, loaded and tuned."""
         return self.models.load(ref, tenant)
 
+    def loaded_model(self, lease: Lease) -> SavedModel | None:
+        """Return the model of a lease if it is in memory."""
+        with suppress(ProdgenError):
+            return self.models.find(self.job(lease.tenant, lease.job)[0].model)
+        return None
+
     def _models_in_use(self) -> set[str]:
-        return {response.request.model.ref for response in list(self._held.values()) if response}
+        return {held.response.request.model.id for held in list(self._held.values()) if held.response}
 
     def capacity(self) -> int:
         """Return the images of one lease: what the slowest recent model makes in `LEASE_SECONDS`."""
@@ -81,8 +106,8 @@ class Device:
 
     @contextmanager
     def holding(self, token: str) -> Iterator[None]:
-        """Renew a lease until the end of the block."""
-        self._held[token] = None
+        """Renew a lease until the end of the block, while it makes progress."""
+        self._held[token] = Held()
         try:
             yield
         finally:
@@ -90,24 +115,60 @@ class Device:
 
     def attach(self, token: str, response: Response) -> None:
         """Cancel the response when the lease is lost or its job is cancelled."""
-        self._held[token] = response
+        self._held[token].response = response
+
+    def moved(self, token: str) -> None:
+        """Note that a lease has made progress."""
+        self._held[token].moved = time.monotonic()
 
     def _renew(self) -> None:
         while True:
             time.sleep(self.settings.lease_seconds / 4)
-            tokens = list(self._held)
-            if not tokens:
+            if self.engine.batch_seconds > self.settings.stall_seconds:
+                self.condition.give_up(f"the device has hung for {self.engine.batch_seconds:.0f} s")
+                return
+            if not (tokens := self._advancing()):
                 continue
             try:
                 answers = self.ledger.renew(tokens)
             except Exception as error:  # this thread must survive any failure of Redis
                 log.warning("leases were not renewed: %s", error)
                 continue
-            for token, held in answers.items():
-                response = self._held.get(token)
-                if held != "held" and response is not None:
-                    log.info("lease %s is %s", token, held)
-                    response.cancel()
+            for token, answer in answers.items():
+                if answer != "held":
+                    self._cancel(token, answer)
+
+    def _advancing(self) -> list[str]:
+        """Return the leases to renew: those that made progress lately. Cancels the others.
+
+        A lease that waits for the engine makes progress while the engine makes batches, of whichever lease.
+        """
+        now, batches, advancing = time.monotonic(), self.engine.batches, []
+        for token, held in list(self._held.items()):
+            if held.response and not held.response.complete and held.batches != batches:
+                held.moved, held.batches = now, batches
+            if now - held.moved < self.settings.stall_seconds:
+                advancing.append(token)
+            else:
+                self._cancel(token, "stalled")
+        return advancing
+
+    def _cancel(self, token: str, why: str) -> None:
+        held = self._held.get(token)
+        if held and held.response:
+            log.info("lease %s is %s", token, why)
+            held.response.cancel()
+
+    def _ending(self, end: Callable[[float], None]) -> Callable[[float], None]:
+        """Return a function that takes no more work, returns the leases if the device hangs, and ends."""
+
+        def ending(seconds: float) -> None:
+            self.drain()
+            if not seconds:
+                self.release()
+            end(seconds)
+
+        return ending
 
     def drain(self) -> None:
         """Lease nothing more. Work in flight goes on until it ends or `release` is called."""

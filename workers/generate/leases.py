@@ -3,32 +3,34 @@
 The order is the protocol between the ledger and the store (``docs/explanation/ledger-and-store.md``).
 """
 
-import io
-import tarfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import partial
 
+from prometheus_client import Counter
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Cancelled, Request
-from prodgen.generation.manifest import manifest_line
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import discard, report
 from prodgen.ledger.entries import TERMINAL, Lease
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.spec.finish import file_name
-from prodgen.spec.image import ImageRequest, resolve_attributes
-from prodgen.spec.manifest import ManifestLine, write_lines
-from prodgen.storage import Store, keys
+from prodgen.spec.image import resolve_attributes
+from prodgen.spec.manifest import write_lines
+from prodgen.storage import keys
 from workers.generate.device import Device, log
+from workers.generate.packaging import package
 
 PRIORITY = {"bulk": 0, "interactive": 1}
-UPLOADS = 8
-"""Objects that are sent to the store at once."""
+
+images_made = Counter(
+    "prodgen_worker_images_total", "Images that this worker made and that count.", ["model"]
+)
+leases_ended = Counter(
+    "prodgen_worker_leases_total", "Leases of this worker, by how they ended.", ["outcome"]
+)
 
 
 def make(device: Device, lease: Lease) -> str:
@@ -46,17 +48,18 @@ def make(device: Device, lease: Lease) -> str:
         discard(device.store, device.job(lease.tenant, lease.job)[0], lease)
         images = None
     except Unavailable as error:
-        with suppress(Unavailable):
-            device.ledger.release(lease.token)
+        _return(device, lease)
         raise Unavailable(f"{title}: returned, {error}") from error
     except Exception as error:
         log.exception("%s failed", title)
-        with suppress(Unavailable):
-            device.ledger.fail(lease.token, str(error))
+        _blame(device, lease, error)
         raise
     if images is None:
+        leases_ended.labels("lost").inc()
         _settle_if_ended(device, lease)
         return f"{title}: dropped, the lease was lost or the job cancelled"
+    leases_ended.labels("completed").inc()
+    device.condition.completed()
     return f"{title}: {images} images, {time.perf_counter() - start:.2f} s"
 
 
@@ -64,6 +67,8 @@ def _make(device: Device, lease: Lease) -> int | None:
     """Return the number of images that count, or None if another lease's images count."""
     record, expansion = device.job(lease.tenant, lease.job)
     model = device.model(record.model, lease.tenant)
+    moved = partial(device.moved, lease.token)
+    moved()
     wanted = [expansion[k] for k in record.indices(lease.first, lease.cells)]
     spec = record.spec
     request = Request(
@@ -76,10 +81,16 @@ def _make(device: Device, lease: Lease) -> int | None:
     )
     response = device.engine.submit(request)
     device.attach(lease.token, response)
+    files = []
+    for file in response:
+        files.append(file)
+        moved()
     folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
-    package = _as_tar if record.packaging == "tar" else _as_files
-    lines = write_lines(package(device.store, folder, record, request, list(response)))
-    return len(wanted) if _report(device, record, lease, lines) else None
+    lines = write_lines(package(device.store, folder, record, request, files, moved))
+    if not _report(device, record, lease, lines):
+        return None
+    images_made.labels(record.model).inc(len(wanted))
+    return len(wanted)
 
 
 def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
@@ -95,43 +106,25 @@ def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) ->
     return counted
 
 
+def _blame(device: Device, lease: Lease, error: Exception) -> None:
+    """Report a failure to the ledger if the images are to blame. Else return the lease without blame."""
+    if device.condition.is_at_fault(error, device.loaded_model(lease)):
+        _return(device, lease)
+        device.condition.fault(error)
+        return
+    leases_ended.labels("failed").inc()
+    with suppress(Unavailable):
+        device.ledger.fail(lease.token, str(error))
+
+
+def _return(device: Device, lease: Lease) -> None:
+    leases_ended.labels("returned").inc()
+    with suppress(Unavailable):
+        device.ledger.release(lease.token)
+
+
 def _settle_if_ended(device: Device, lease: Lease) -> None:
     """Sweep after a lease of a job that has ended: no other process will."""
     progress = device.ledger.progress(lease.job)
     if progress and progress.state in TERMINAL:
         settle_job(device.store, device.ledger, device.job(lease.tenant, lease.job)[0])
-
-
-def _as_files(
-    store: Store, folder: str, record: JobRecord, request: Request, files: list[bytes]
-) -> list[ManifestLine]:
-    """Store one object an image."""
-    content_type = record.spec.output.content_type()
-
-    def put(image: ImageRequest, data: bytes) -> ManifestLine:
-        key = f"{folder}/{file_name(image.index, request.format)}"
-        store.put(key, data, content_type)
-        return manifest_line(request, image, data, object=key)
-
-    return list(_uploaders().map(put, request.images, files))
-
-
-def _as_tar(
-    store: Store, folder: str, record: JobRecord, request: Request, files: list[bytes]
-) -> list[ManifestLine]:
-    """Store one tar a lease. The manifest has the offset and length of each image in it."""
-    buffer, lines, key = io.BytesIO(), [], f"{folder}.tar"
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for image, data in zip(request.images, files, strict=True):
-            member = tarfile.TarInfo(file_name(image.index, request.format))
-            member.size = len(data)
-            offset = buffer.tell() + tarfile.BLOCKSIZE
-            archive.addfile(member, io.BytesIO(data))
-            lines.append(manifest_line(request, image, data, object=key, offset=offset, length=len(data)))
-    store.put(key, buffer.getvalue(), "application/x-tar")
-    return lines
-
-
-@cache
-def _uploaders() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(UPLOADS, "upload")

@@ -47,10 +47,10 @@ class ModelCache:
 
     def load(self, ref: str, tenant: str | None) -> SavedModel:
         """Return a model, fetched, loaded and tuned if it is not in memory."""
-        if model := self._find(ref):
+        if model := self.find(ref):
             return model
         with self._loading:  # loads one at a time; callers of a loaded model do not wait here
-            if model := self._find(ref):
+            if model := self.find(ref):
                 return model
             version = resolve(self._store, ref, tenant)
             model = load_model(fetch(self._store, version, self._folder), version.name, self._engine.device)
@@ -67,7 +67,8 @@ class ModelCache:
         with self._changing:
             return [*islice(reversed(self._loaded.values()), count)]
 
-    def _find(self, ref: str) -> SavedModel | None:
+    def find(self, ref: str) -> SavedModel | None:
+        """Return a model that is in memory, or None."""
         with self._changing:
             if ref not in self._loaded:
                 return None

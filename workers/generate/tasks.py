@@ -8,6 +8,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from prodgen.errors import Unavailable
 from prodgen.ledger.entries import Queue
 from prodgen.registry import versions
+from workers import health
 from workers.app import app
 from workers.doorbells import ring, ring_settle
 from workers.generate.device import device, log
@@ -55,10 +56,12 @@ def _answer(queue: Queue) -> str:
 def warm_up(**_: Any) -> None:
     """Load the shared models in production before the first order, then follow promotions."""
     here = device()
+    health.ALIVE.append(lambda: here.condition.problem)
+    health.READY.append(lambda: "this worker is stopping" if here.draining.is_set() else None)
     try:
         ready = [version for version in versions(here.store, None) if "production" in version.aliases]
         for version in ready[:RECENT]:
-            here.model(version.ref, None)
+            here.model(version.id, None)
     except Exception:  # a broken model fails its own orders, not the worker
         log.exception("the models in production were not loaded")
     threading.Thread(target=follow_promotions, args=(here,), name="promotions", daemon=True).start()

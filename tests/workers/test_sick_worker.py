@@ -1,0 +1,229 @@
+"""A sick worker costs no order its images: its leases go to other workers, and the worker ends."""
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+
+from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.record import JobRecord
+from prodgen.jobs.submission import submit
+from prodgen.ledger.entries import Queue
+from prodgen.ledger.ledger import Ledger
+from prodgen.registry import publish
+from prodgen.settings import Settings
+from prodgen.spec.order import JobSpec
+from prodgen.storage.local import LocalStore
+from tests.servers.process import wait_until
+from tests.toys import toy_folder
+from workers.deployment import Deployment
+from workers.generate import models
+from workers.generate.device import Device
+from workers.generate.leases import make
+
+Work = Callable[[Queue], bool]
+
+
+class Worker(Device):
+    """A worker in this process. ``ended`` holds the seconds within which it would have ended its process."""
+
+    def __init__(self, store: LocalStore, ledger: Ledger, folder: Path, stall_seconds: float = 60.0) -> None:
+        settings = Settings(model_cache=folder / "models", lease_seconds=1.0, stall_seconds=stall_seconds)
+        self.ended: list[float] = []
+        deployment = SimpleNamespace(settings=settings, store=store, ledger=ledger)
+        super().__init__(cast("Deployment", deployment), self.ended.append)
+
+    def work(self, queue: Queue = "bulk", images: int = 64) -> bool:
+        """Make one lease, if there is one and this worker still works. Returns whether it was made."""
+        if self.draining.is_set() or (lease := self.ledger.lease(queue, self.name, images)) is None:
+            return False
+        try:
+            make(self, lease)
+        except Exception:
+            return False
+        return True
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    store = LocalStore(tmp_path / "store", "secret", "http://gateway.test")
+    publish(store, toy_folder(tmp_path / "toy"), "toy", "acme")
+    return store
+
+
+@pytest.fixture
+def worker(store: LocalStore, ledger: Ledger, tmp_path: Path) -> Iterator[Worker]:
+    worker = Worker(store, ledger, tmp_path / "worker")
+    yield worker
+    worker.engine.close()
+
+
+@pytest.fixture
+def order(store: LocalStore, ledger: Ledger) -> Callable[..., JobRecord]:
+    """Order images of the toy."""
+
+    def place(count: int, priority: Queue = "bulk") -> JobRecord:
+        spec = JobSpec(model="toy", count=count, priority=priority)
+        return submit(store, ledger, Settings(), "acme", spec, f"{count} {priority}")[0]
+
+    return place
+
+
+def healthy_worker_delivers(store: LocalStore, ledger: Ledger, folder: Path, record: JobRecord) -> None:
+    """Whatever the sick worker did, another one makes every image."""
+    other = Worker(store, ledger, folder / "healthy")
+    while other.work(record.spec.priority):
+        pass
+    other.engine.close()
+    [(_, state)] = settle_jobs(store, ledger)
+    assert (state.state, state.done, state.dead) == ("succeeded", record.total, [])
+
+
+@pytest.mark.parametrize("priority", ["interactive", "bulk"])
+def test_a_sticky_device_error_fails_no_order_and_ends_the_worker(
+    worker: Worker,
+    order: Callable[..., JobRecord],
+    priority: Queue,
+    store: LocalStore,
+    ledger: Ledger,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = order(64, priority)
+
+    def broken(*_: Any) -> torch.Tensor:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(worker.engine, "forward", _Broken(worker.engine.forward, broken))
+    attempts = 0
+    while not worker.ended and attempts < 10:
+        worker.work(priority)
+        attempts += 1
+    assert (attempts, worker.ended) == (2, [20.0])
+    assert "CUDA error" in (worker.condition.problem or "")
+    assert worker.draining.is_set()
+    healthy_worker_delivers(store, ledger, tmp_path, record)
+
+
+class _Broken:
+    """A forward pass that fails, and whose every other part works."""
+
+    def __init__(self, forward: Any, broken: Callable[..., torch.Tensor]) -> None:
+        self._forward, self._broken = forward, broken
+
+    def __call__(self, *arguments: Any) -> torch.Tensor:
+        return self._broken(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._forward, name)
+
+
+def test_a_batch_that_is_too_large_for_the_memory_is_made_in_halves(
+    worker: Worker, order: Callable[..., JobRecord], ledger: Ledger, store: LocalStore
+) -> None:
+    record, forward, sizes = order(64), worker.engine.forward, []
+
+    def cramped(model: Any, images: Any, truncation: Any) -> torch.Tensor:
+        sizes.append(len(images))
+        if len(images) > 9:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(model, images, truncation)
+
+    worker.engine.forward = cast("Any", _Broken(forward, cramped))
+    assert worker.work()
+    assert max(sizes) > 9
+    [(_, state)] = settle_jobs(store, ledger)
+    assert (state.state, state.done) == ("succeeded", record.total)
+
+
+def test_images_that_cannot_be_made_are_blamed_and_not_the_worker(
+    worker: Worker, order: Callable[..., JobRecord], ledger: Ledger, store: LocalStore
+) -> None:
+    order(64)
+    forward = worker.engine.forward
+
+    def poisoned(model: Any, images: Any, truncation: Any) -> torch.Tensor:
+        if any(image.index == 40 for image in images):
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        return forward(model, images, truncation)
+
+    worker.engine.forward = cast("Any", _Broken(forward, poisoned))
+    for _ in range(3):
+        assert not worker.work()
+    assert worker.ended == []
+    [(_, state)] = settle_jobs(store, ledger)
+    assert (state.state, state.dead) == ("failed", [0])
+
+
+def test_a_full_disk_of_the_worker_fails_no_order(
+    worker: Worker,
+    order: Callable[..., JobRecord],
+    ledger: Ledger,
+    store: LocalStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = order(64, "interactive")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(models, "fetch", full)
+        for _ in range(2):
+            assert not worker.work("interactive")
+    assert worker.ended == [20.0]
+    healthy_worker_delivers(store, ledger, tmp_path, record)
+
+
+def test_a_hung_device_gives_its_leases_back_and_the_process_ends(
+    store: LocalStore, ledger: Ledger, order: Callable[..., JobRecord], tmp_path: Path
+) -> None:
+    record = order(64)
+    worker = Worker(store, ledger, tmp_path / "worker", stall_seconds=0.5)
+    worker.model(record.model, "acme")
+    hung, forward = threading.Event(), worker.engine.forward
+
+    def hang(model: Any, images: Any, truncation: Any) -> torch.Tensor:
+        hung.wait(60)
+        return forward(model, images, truncation)
+
+    worker.engine.forward = cast("Any", _Broken(forward, hang))
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    try:
+        wait_until(lambda: worker.ended == [0.0], "the worker did not notice that its device hangs", 10)
+        assert "hung" in (worker.condition.problem or "")
+        assert ledger.backlog("bulk").leases == 0
+        healthy_worker_delivers(store, ledger, tmp_path, record)
+    finally:
+        hung.set()
+        thread.join(10)
+        worker.engine.close()
+
+
+def test_a_lease_that_stands_still_is_renewed_no_more(
+    store: LocalStore,
+    ledger: Ledger,
+    order: Callable[..., JobRecord],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order(64)
+    worker = Worker(store, ledger, tmp_path / "worker", stall_seconds=0.5)
+    lease = ledger.lease("bulk", worker.name, 64)
+    assert lease
+    renewed: list[str] = []
+    monkeypatch.setattr(ledger, "renew", lambda tokens: renewed.extend(tokens) or {})
+    with worker.holding(lease.token):
+        time.sleep(1.2)
+        count = len(renewed)
+        time.sleep(0.8)
+    assert 1 <= len(renewed) == count, "it was renewed while it stood still"
+    worker.engine.close()
