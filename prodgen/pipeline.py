@@ -71,7 +71,7 @@ class Pipeline:
         """
         parts = {k: options.pop(k) for k in ("finish", "output") if k in options}
         spec = make_spec(
-            model=self.model.ref, count=count, seed=seed, truncation=truncation, attributes=options, **parts
+            model=self.model.id, count=count, seed=seed, truncation=truncation, attributes=options, **parts
         )
         made = list(self.stream(spec))
         return Generated([to_image(decode(data)) for _, data in made], [line for line, _ in made])

@@ -12,7 +12,7 @@ from api_gateway.errors import Forbidden
 from api_gateway.services import Services, services
 from prodgen.access import ApiKey
 from prodgen.ledger.locks import lock
-from prodgen.registry import Move, Version, promote, resolve, rollback
+from prodgen.registry import AliasChange, Version, promote, resolve, rollback
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -36,7 +36,7 @@ class Rollback(BaseModel):
     version: str
 
 
-class Moved(Move):
+class Moved(AliasChange):
     """The move that was made; if the version was in place before, ``replaced`` is the same."""
 
     object: Literal["alias"] = "alias"

@@ -102,9 +102,9 @@ def remove(ref: str, caller: Trainer, here: Here) -> RemovalView:
 
 
 def _check_unread(here: Services, tenant: str, going: Sequence[Dataset]) -> None:
-    if here.ledger.epoch() is None or here.ledger.restarted():  # it may have forgotten runs
+    if here.ledger.epoch() is None or here.ledger.server_restarted():  # it may have forgotten runs
         raise LedgerLost
-    refs, roster, last = {dataset.ref for dataset in going}, Roster(here.ledger), None
+    refs, roster, last = {dataset.id for dataset in going}, Roster(here.ledger), None
     while page := roster.runs(tenant, last, RUNS):
         for run in page:
             record = find_record(here.store, tenant, run.id) if run.state not in ENDED else None
@@ -118,7 +118,7 @@ def _check_unread(here: Services, tenant: str, going: Sequence[Dataset]) -> None
 
 def _view(dataset: Dataset) -> DatasetView:
     return DatasetView(
-        id=dataset.ref,
+        id=dataset.id,
         created=int(dataset.created.timestamp()),
         name=dataset.name,
         version=dataset.version,

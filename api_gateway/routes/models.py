@@ -10,10 +10,10 @@ from api_gateway.auth import Anyone
 from api_gateway.services import Services, services
 from prodgen.errors import NotFound
 from prodgen.registry import (
+    AliasChange,
     Figure,
-    Move,
     Version,
-    headline,
+    fid_figure,
     history,
     load_lineage,
     load_metrics,
@@ -57,7 +57,7 @@ class ModelDetails(ModelView):
     metrics: dict[str, Any] | None
     lineage: Lineage | None
     card: str | None
-    history: list[Move]
+    history: list[AliasChange]
 
 
 class ModelList(BaseModel):
@@ -78,7 +78,7 @@ def index(caller: Anyone, here: Here) -> ModelList:
         if bare:
             taken.add(version.name)
         metrics = load_metrics(here.store, version.prefix)
-        views.append(ModelView(**_fields(version, version.name if bare else version.ref, metrics)))
+        views.append(ModelView(**_fields(version, version.name if bare else version.id, metrics)))
     return ModelList(data=views)
 
 
@@ -117,5 +117,5 @@ def _fields(version: Version, id: str, metrics: dict[str, Any] | None) -> dict[s
         "attributes": config.attributes.attributes,
         "precision": config.precision,
         "tolerance": config.tolerance,
-        "figure": headline(metrics),
+        "figure": fid_figure(metrics),
     }

@@ -42,4 +42,4 @@ class Direct:
                 made = create_dataset(self.store, self.tenant, name, listing, known)
         except (Conflict, NotFound) as error:
             raise Unavailable(str(error)) from error
-        return {**made.model_dump(mode="json"), "id": made.ref}
+        return {**made.model_dump(mode="json"), "id": made.id}

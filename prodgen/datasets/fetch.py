@@ -42,7 +42,7 @@ def fetch_dataset(store: Store, dataset: Dataset, cache: Path, progress: Progres
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except NotFound as error:
-        raise ProdgenError(f"{dataset.ref} is incomplete in the store: {error}") from error
+        raise ProdgenError(f"{dataset.id} is incomplete in the store: {error}") from error
     return target
 
 
@@ -74,7 +74,7 @@ def _download(
 def _get(store: Store, dataset: Dataset, digest: str, length: int | None, what: str) -> bytes:
     data = store.get(keys.upload(dataset.tenant, digest), 0, length)
     if hashlib.sha256(data).hexdigest() != digest:
-        raise ProdgenError(f"{dataset.ref} is corrupt in the store: {what} has other bytes than were pushed")
+        raise ProdgenError(f"{dataset.id} is corrupt in the store: {what} has other bytes than were pushed")
     return data
 
 

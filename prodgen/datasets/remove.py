@@ -53,7 +53,7 @@ def remove_dataset(
         going = _set_aside(store, tenant, ref, check)
     freed = _sweep(store, tenant, going, lock)
     store.delete([_note(dataset) for dataset in going])
-    return Removed([dataset.ref for dataset in going], freed)
+    return Removed([dataset.id for dataset in going], freed)
 
 
 def _set_aside(
@@ -123,7 +123,7 @@ def _content(store: Store, dataset: Dataset, *, broken: bool = False) -> set[str
         if broken:
             return {dataset.listing}
         raise Conflict(
-            f"the list of files of {dataset.ref} is broken, so nobody knows what it needs: "
+            f"the list of files of {dataset.id} is broken, so nobody knows what it needs: "
             "remove that one first"
         ) from error
 

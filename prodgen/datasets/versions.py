@@ -41,7 +41,7 @@ class Dataset(BaseModel):
     summary: Summary
 
     @property
-    def ref(self) -> str:
+    def id(self) -> str:
         """``name@version``: means the same files for ever."""
         return f"{self.name}@{self.version}"
 

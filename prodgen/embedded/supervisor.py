@@ -11,7 +11,7 @@ from prodgen.embedded.service import Service
 from prodgen.embedded.stack import Stack
 from prodgen.errors import Unavailable
 from prodgen.recovery import ensure
-from prodgen.registry import seed
+from prodgen.registry import publish_bundled
 from prodgen.settings import Settings
 from prodgen.storage import connect
 
@@ -65,7 +65,7 @@ class Supervisor:
             {k.removeprefix("PRODGEN_").lower(): v for k, v in self.stack.environment.items()}
         )
         store = connect(settings)
-        seed(store)
+        publish_bundled(store)
         ring, key = KeyRing(store), self.folder.find_secret("api_key")
         if key is None or ring.lookup(key) is None:
             secret, _ = ring.create("default", ["generate", "train", "promote", "admin"], "prodgen up")

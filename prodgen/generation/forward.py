@@ -92,7 +92,7 @@ class Forward:
         rates = self._try_formats(model, batch, seconds)
         while not any(rates.values()):
             if batch == 1:
-                raise too_large(model.ref, model.generator, self.device)
+                raise too_large(model.id, model.generator, self.device)
             batch, larger = batch // 4, []
             rates = self._try_formats(model, batch, seconds)
         best = name, _ = max(rates, key=rates.__getitem__)

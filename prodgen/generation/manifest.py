@@ -19,7 +19,7 @@ def manifest_line(request: Request, image: ImageRequest, data: bytes, **where: A
             "draw": image.draw,
             "attempt": image.attempt,
             "attributes": image.attributes,
-            "model": request.model.ref,
+            "model": request.model.id,
             "truncation": request.truncation,
             "finish": request.finish,
             "format": request.format,

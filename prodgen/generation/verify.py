@@ -47,8 +47,8 @@ def verify(
     for (truncation, finish, format), group in alike:
         while chunk := list(islice(group, _CHUNK)):
             for line in chunk:
-                if line.model != model.ref:
-                    raise ProdgenError(f"{line.file} was made by {line.model}, not by {model.ref}")
+                if line.model != model.id:
+                    raise ProdgenError(f"{line.file} was made by {line.model}, not by {model.id}")
             images = [
                 ImageRequest(n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt) for n in chunk
             ]

@@ -1,21 +1,20 @@
 """Turns an order into a job. The CLI, HTTP and Python all place orders through `submit`."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from pydantic import TypeAdapter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.files import find_record, load_state
-from prodgen.jobs.order_file import read_order
+from prodgen.jobs.items import Index, uploaded_items, write_items
 from prodgen.jobs.record import JobRecord, request_digest
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.registry import Version, load_config, resolve
+from prodgen.registry import Version, resolve
 from prodgen.settings import Settings
 from prodgen.spec.names import stable_id
-from prodgen.spec.order import Expansion, Item, JobSpec
+from prodgen.spec.order import JobSpec, RowParser
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.tenants import tenant_weight
@@ -24,17 +23,6 @@ INTERACTIVE_IMAGES = 64
 """The most images of an interactive order."""
 FILES_IMAGES = 512
 """The most images of a job that ``packaging: auto`` stores as one object an image."""
-
-_Items = TypeAdapter(list[Item])
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """An order that can be made. Nothing is written yet."""
-
-    version: Version
-    items: list[Item] | None
-    total: int
 
 
 def submit(
@@ -57,30 +45,43 @@ def submit(
     job = stable_id(tenant, idempotency_key)
     if record := find_record(store, tenant, job):
         return _resubmit(store, ledger, record, spec), False
-    checked = _check(store, settings, tenant, spec)
-    with lock(ledger, job):
-        if record := find_record(store, tenant, job):
-            return _resubmit(store, ledger, record, spec), False
-        record = _write(store, tenant, job, spec, checked, request_id)
-        ledger.submit(record.entry(tenant_weight(store, tenant)))
-        return record, True
-
-
-def load_images(store: Store, record: JobRecord) -> Expansion:
-    """Return the images of a job: a sequence that maps each index to its image."""
-    items = None
-    if record.items:
-        data = store.get(keys.job(record.tenant, record.id, "items.jsonl"))
-        items = _Items.validate_json(b"[" + b",".join(data.splitlines()) + b"]")  # one parse is the fastest
-    return Expansion(record.spec, items, load_config(store, record.model_prefix).attributes)
-
-
-def _check(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> _Checked:
     version = resolve(store, spec.model, tenant)
-    items = spec.items if spec.upload is None else _uploaded(store, tenant, spec, spec.upload, version)
-    if spec.seed_from == "sku" and items is None:
-        raise ProdgenError("seed_from 'sku' needs items or an upload with SKUs", param="seed_from")
-    total = Expansion(spec, items, version.config.attributes).total
+    with TemporaryDirectory(prefix="prodgen-items-") as folder:
+        path = Path(folder) / "items.jsonl"
+        index = _write_items(store, tenant, spec, version, path)
+        total = index.total if index else RowParser(spec, version.config.attributes).single().total
+        _check_total(settings, spec, total)
+        with lock(ledger, job):
+            if record := find_record(store, tenant, job):
+                return _resubmit(store, ledger, record, spec), False
+            record = _new_record(tenant, job, spec, version, total, request_id, has_items=index is not None)
+            _write(store, record, index, path)
+            ledger.submit(record.entry(tenant_weight(store, tenant)))
+            return record, True
+
+
+def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, path: Path) -> Index | None:
+    """Check the items of an order and write them to ``path``. Returns None for an order without items."""
+    schema = version.config.attributes
+    if spec.upload is None:
+        if spec.items is not None:
+            return write_items(spec.items, spec, schema, path)
+        if spec.seed_from == "sku":
+            raise ProdgenError("seed_from 'sku' needs items or an upload with SKUs", param="seed_from")
+        return None
+    if spec.items is not None:
+        raise ProdgenError("an order has items or an upload, not both", param="upload")
+    names = [attribute.name for attribute in schema.attributes]
+    try:
+        with uploaded_items(store, keys.upload(tenant, spec.upload), names) as items:
+            return write_items(items, spec, schema, path)
+    except NotFound:
+        raise NotFound(
+            f"there is no upload {spec.upload}; send the file to /v1/uploads first", param="upload"
+        ) from None
+
+
+def _check_total(settings: Settings, spec: JobSpec, total: int) -> None:
     if total > settings.max_images_per_job:
         raise ProdgenError(
             f"this order asks for {total:,} images; one job makes at most {settings.max_images_per_job:,}",
@@ -92,49 +93,44 @@ def _check(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> _Che
             " order it with priority 'bulk'",
             param="priority",
         )
-    return _Checked(version, items, total)
 
 
-def _uploaded(store: Store, tenant: str, spec: JobSpec, digest: str, version: Version) -> list[Item]:
-    if spec.items is not None:
-        raise ProdgenError("an order has items or an upload, not both", param="upload")
-    try:
-        data = store.get(keys.upload(tenant, digest))
-    except NotFound:
-        raise NotFound(
-            f"there is no upload {digest}; send the file to /v1/uploads first", param="upload"
-        ) from None
-    return read_order(data, [attribute.name for attribute in version.config.attributes.attributes])
-
-
-def _write(
-    store: Store, tenant: str, job: str, spec: JobSpec, checked: _Checked, request_id: str | None
+def _new_record(
+    tenant: str,
+    job: str,
+    spec: JobSpec,
+    version: Version,
+    total: int,
+    request_id: str | None,
+    *,
+    has_items: bool,
 ) -> JobRecord:
-    """Write items.jsonl first and job.json last, so that a job that can be seen is complete."""
     packaging = spec.output.packaging
     if packaging == "auto":
-        packaging = "files" if checked.total <= FILES_IMAGES else "tar"
-    record = JobRecord(
+        packaging = "files" if total <= FILES_IMAGES else "tar"
+    return JobRecord(
         id=job,
         tenant=tenant,
         created=datetime.now(UTC),
         spec=spec.model_copy(update={"items": None}),
-        model=checked.version.ref,
-        model_prefix=checked.version.prefix,
-        total=checked.total,
+        model=version.id,
+        model_prefix=version.prefix,
+        total=total,
         packaging=packaging,
-        items=checked.items is not None,
+        items=has_items,
         request_digest=request_digest(spec),
         request_id=request_id,
     )
-    if checked.items is not None:
-        lines = b"".join(
-            item.model_dump_json(exclude_defaults=True).encode() + b"\n" for item in checked.items
-        )
-        store.put(keys.job(tenant, job, "items.jsonl"), lines, "application/jsonl")
+
+
+def _write(store: Store, record: JobRecord, index: Index | None, items: Path) -> None:
+    """Write the files of a job, job.json last, so that a job that can be seen is complete."""
+    if index:
+        store.put_file(keys.job(record.tenant, record.id, "items.jsonl"), items, "application/jsonl")
+        data = index.model_dump_json().encode()
+        store.put(keys.job(record.tenant, record.id, "items.index.json"), data, "application/json")
     data = record.model_dump_json(indent=1).encode()
-    store.put(keys.job(tenant, job, "job.json"), data, "application/json")
-    return record
+    store.put(keys.job(record.tenant, record.id, "job.json"), data, "application/json")
 
 
 def _resubmit(store: Store, ledger: Ledger, record: JobRecord, spec: JobSpec) -> JobRecord:

@@ -31,7 +31,7 @@ class SavedModel:
     digest: str
 
     @property
-    def ref(self) -> str:
+    def id(self) -> str:
         """``name@digest``, as manifests name the version."""
         return f"{self.name}@{self.digest}"
 

@@ -1,11 +1,11 @@
-"""Model versions in the store: publish one, find out what a name means, fetch it, give it another's place."""
+"""Model versions in the store: publish, resolve, fetch, promote and roll back."""
 
-from prodgen.registry.compare import Comparison, Figure, compare, headline
+from prodgen.registry.alias_history import AliasChange, history, set_alias
+from prodgen.registry.bundled import publish_bundled
+from prodgen.registry.compare import Comparison, Figure, compare, fid_figure
 from prodgen.registry.fetch import fetch, fetch_discriminator, has_discriminator
-from prodgen.registry.moves import Move, history, point
 from prodgen.registry.promote import promote, rollback
 from prodgen.registry.publish import publish
-from prodgen.registry.seed import seed
 from prodgen.registry.versions import (
     PRODUCTION,
     Version,
@@ -19,25 +19,25 @@ from prodgen.registry.versions import (
 
 __all__ = [
     "PRODUCTION",
+    "AliasChange",
     "Comparison",
     "Figure",
-    "Move",
     "Version",
     "aliases",
     "compare",
     "fetch",
     "fetch_discriminator",
+    "fid_figure",
     "has_discriminator",
-    "headline",
     "history",
     "load_config",
     "load_lineage",
     "load_metrics",
-    "point",
     "promote",
     "publish",
+    "publish_bundled",
     "resolve",
     "rollback",
-    "seed",
+    "set_alias",
     "versions",
 ]

@@ -1,4 +1,4 @@
-"""The one figure that decides whether a version may take another's place."""
+"""Compare two versions by the one figure that decides a promotion: the Fréchet distance (FID)."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ Metrics = dict[str, Any]
 
 
 class Figure(BaseModel):
-    """A version's Fréchet distance (lower is better), by which judge and on which data it was taken.
+    """A version's Fréchet distance (lower is better), with the judge and the data that it was taken by.
 
-    A figure whose ``judge`` or ``data`` is not known compares with no other.
+    A figure without ``judge`` or ``data`` compares with no other figure.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,7 +22,7 @@ class Figure(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Two versions' figures; ``incomparable`` says why they cannot be held against each other, if so."""
+    """The figures of two versions; ``incomparable`` is the reason why they cannot be compared, if any."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,20 +32,20 @@ class Comparison(BaseModel):
 
     @property
     def worse(self) -> bool:
-        """Whether both can be compared and the candidate loses."""
+        """Return whether the figures can be compared and the candidate's is worse."""
         if self.incomparable or self.candidate is None or self.current is None:
             return False
         return self.candidate.fid > self.current.fid
 
 
 def compare(candidate: Metrics | None, current: Metrics | None) -> Comparison:
-    """The metrics.json of a candidate against that of the version in place (None: it has none)."""
-    ours, theirs = headline(candidate), headline(current)
-    return Comparison(candidate=ours, current=theirs, incomparable=_why_not(ours, theirs))
+    """Compare the metrics.json of a candidate (None: it has none) with that of the current version."""
+    ours, theirs = fid_figure(candidate), fid_figure(current)
+    return Comparison(candidate=ours, current=theirs, incomparable=_incomparable(ours, theirs))
 
 
-def headline(metrics: Metrics | None) -> Figure | None:
-    """The figure that decides: the FID of an evaluation, or else that of its training run, if it has one."""
+def fid_figure(metrics: Metrics | None) -> Figure | None:
+    """Return the FID that an evaluation measured, else that of the training run, else None."""
     for shape in (_Evaluated, _Trained):
         try:
             return shape.model_validate(metrics).figure()
@@ -54,13 +54,14 @@ def headline(metrics: Metrics | None) -> Figure | None:
     return None
 
 
-def _why_not(candidate: Figure | None, current: Figure | None) -> str | None:
+def _incomparable(candidate: Figure | None, current: Figure | None) -> str | None:
+    named = {"the candidate": candidate, "the current version": current}
     if candidate is None or current is None:
-        lacking = [who for who, figure in (("the one", candidate), ("the other", current)) if figure is None]
+        lacking = [name for name, figure in named.items() if figure is None]
         return f"there is no Fréchet distance of {' and '.join(lacking)}"
-    for who, figure in (("the one", candidate), ("the other", current)):
-        if figure.judge is None or figure.data is None:
-            return f"the metrics of {who} do not say which judge took them, and on which data"
+    for name, figure in named.items():
+        if figure is None or figure.judge is None or figure.data is None:
+            return f"the metrics of {name} do not say which judge took them, and on which data"
     if candidate.judge != current.judge:
         return f"they were judged by two networks, {candidate.judge} and {current.judge}"
     if candidate.data != current.data:
@@ -86,13 +87,13 @@ class _Figures(BaseModel):
 
 
 class _Evaluated(BaseModel):
-    """What `prodgen evaluate` writes."""
+    """The part of an evaluation's metrics.json that the figure needs."""
 
     figures: _Figures
     data: dict[str, _Split] = {}
 
     def figure(self) -> Figure:
-        """All that a FID depends on is in its judge and its data: other counts give other distances."""
+        """Return the figure; its data include the numbers of images, on which the distance depends too."""
         fid = self.figures.fid
         split = self.data.get(fid.split)
         counts = f"{fid.generated_count} generated against {fid.real_count} real"
@@ -101,7 +102,7 @@ class _Evaluated(BaseModel):
 
 
 class _Trained(BaseModel):
-    """What `prodgen train` writes."""
+    """The part of a training run's metrics.json that the figure needs."""
 
     domain_fid: FiniteFloat
     judge: str

@@ -1,34 +1,36 @@
-"""A version takes another's place, or gives it back.
+"""Promote a version to an alias, and roll an alias back.
 
-Both read before they write; whoever calls them sees to it that nobody else moves aliases of the same model
-meanwhile.
+Both functions read the aliases before they write them; the caller must keep others from changing aliases of
+the same model meanwhile.
 """
 
 from prodgen.errors import Conflict, NotFound
+from prodgen.registry.alias_history import AliasChange, apply_change, history, previous_version
 from prodgen.registry.compare import Comparison, compare
-from prodgen.registry.moves import Move, carry_out, history, version_before
 from prodgen.registry.versions import Version, aliases, folder, load_metrics
 from prodgen.storage.base import Store
 
 
-def promote(store: Store, candidate: Version, alias: str, *, by: str | None, force: bool = False) -> Move:
-    """Let ``alias`` mean the candidate, unless that scores worse than the version in place -> the move.
+def promote(
+    store: Store, candidate: Version, alias: str, *, by: str | None, force: bool = False
+) -> AliasChange:
+    """Make ``alias`` mean the candidate, unless that version scores worse; return the change.
 
-    Raises Conflict if it does, or if the two cannot be compared; ``force`` promotes it all the same. A
-    candidate that is in place stays there, and no move is remembered.
+    """Make ``alias`` mean the candidate unless that version scores worse; return the change.
+    means the candidate already, nothing is changed or recorded.
     """
     name, version, tenant = candidate.name, candidate.version, candidate.owner
     current = aliases(store, name, tenant).get(alias)
     if current == version:
-        return Move(alias=alias, version=version, replaced=version, by=by)
+        return AliasChange(alias=alias, version=version, replaced=version, by=by)
     figures, refusal = None, None
     if current is not None:
         theirs = load_metrics(store, folder(name, current, tenant))
         figures = compare(load_metrics(store, candidate.prefix), theirs)
-        refusal = _refusal(candidate.ref, f"{name}@{current}", alias, figures)
+        refusal = _refusal(candidate.id, f"{name}@{current}", alias, figures)
         if refusal and not force:
             raise Conflict(refusal, param="version")
-    move = Move(
+    change = AliasChange(
         alias=alias,
         version=version,
         replaced=current,
@@ -36,38 +38,38 @@ def promote(store: Store, candidate: Version, alias: str, *, by: str | None, for
         forced=refusal is not None,
         figures=figures,
     )
-    carry_out(store, name, tenant, move)
-    return move
+    apply_change(store, name, tenant, change)
+    return change
 
 
 def rollback(
     store: Store, name: str, alias: str, tenant: str | None, *, by: str | None, leaving: str | None = None
-) -> Move:
-    """Let ``alias`` mean what it meant before -> the move.
+) -> AliasChange:
+    """Make ``alias`` mean its previous version; return the change.
 
-    ``leaving`` is the version to leave: with it, asking twice goes back once. Raises NotFound if there is no
-    such alias, Conflict if another version has taken its place, or if there was none before.
+    With ``leaving``, the version to leave, a request that is sent twice goes back only once. Raises NotFound
+    if there is no such alias, Conflict if it means another version by now or has no previous version.
     """
     current = aliases(store, name, tenant).get(alias)
     if current is None:
         raise NotFound(f"{name} has no alias {alias!r}", param="alias")
-    moves = history(store, name, tenant)
+    changes = history(store, name, tenant)
     if leaving not in (None, current):
-        last = next((move for move in reversed(moves) if move.alias == alias), None)
+        last = next((change for change in reversed(changes) if change.alias == alias), None)
         if last and last.rollback and (last.replaced, last.version) == (leaving, current):
             return last
         raise Conflict(f"{name}@{alias} is {current} by now, not {leaving}", param="version")
-    version = version_before(moves, alias, current)
+    version = previous_version(changes, alias, current)
     if version is None:
         raise Conflict(f"{name}@{alias} has been no other version than {current}", param="alias")
-    move = Move(alias=alias, version=version, replaced=current, by=by, rollback=True)
-    carry_out(store, name, tenant, move)
-    return move
+    change = AliasChange(alias=alias, version=version, replaced=current, by=by, rollback=True)
+    apply_change(store, name, tenant, change)
+    return change
 
 
 def _refusal(candidate: str, current: str, alias: str, figures: Comparison) -> str | None:
-    """Why the candidate should not be promoted."""
-    anyway = "force the promotion if it is to be made all the same"
+    """Return the reason why the candidate should not be promoted, if there is one."""
+    anyway = "force the promotion to make it all the same"
     if figures.incomparable:
         why = f"{figures.incomparable}; {anyway}"
         return f"{candidate} cannot be compared with {current}, which is {alias}: {why}"

@@ -1,16 +1,16 @@
-"""A folder becomes a version."""
+"""Publish a model folder as a version."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from prodgen.errors import ProdgenError
-from prodgen.registry.files import CONFIG, CONTENT_TYPES, EXTRAS, LINEAGE, WEIGHTS, check_weights, is_there
-from prodgen.registry.moves import point
+from prodgen.registry.alias_history import set_alias
+from prodgen.registry.model_files import CONFIG, CONTENT_TYPES, EXTRAS, LINEAGE, WEIGHTS, check_weights
 from prodgen.registry.versions import PRODUCTION, Version, folder, resolve
 from prodgen.spec.lineage import parse_lineage
 from prodgen.spec.model_config import DISCRIMINATOR, folder_version, read_config
 from prodgen.spec.names import check_name
-from prodgen.storage.base import Store
+from prodgen.storage.base import Store, exists
 
 
 def publish(
@@ -20,10 +20,11 @@ def publish(
     tenant: str | None,
     aliases: Sequence[str] = (PRODUCTION,),
 ) -> Version:
-    """Put the model in ``source`` into the store, for one tenant or (None) for all, and point aliases at it.
+    """Upload the model in the folder ``source`` for one tenant, or for all (None), and set aliases to it.
 
-    The version is the digest of config and weights, so the same model is published once, and what describes
-    it stays as it was then. The config goes up last: nobody sees a version that is only half there.
+    The version is the digest of config and weights, so publishing the same model again changes none of its
+    files. The config is uploaded last, and a version without a config is not listed. Raises ProdgenError if
+    a file is missing or broken.
     """
     check_name(name)
     for required in (CONFIG, WEIGHTS):
@@ -37,12 +38,12 @@ def publish(
         parse_lineage((source / LINEAGE).read_bytes(), str(source / LINEAGE))
     version = folder_version(source)
     prefix = folder(name, version, tenant)
-    if not is_there(store, f"{prefix}/{CONFIG}"):
+    if not exists(store, f"{prefix}/{CONFIG}"):
         for file in (WEIGHTS, *EXTRAS, CONFIG):
             path = source / file
             if path.is_file():
                 kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
                 store.put_file(f"{prefix}/{file}", path, kind)
     for alias in aliases:
-        point(store, name, alias, version, tenant)
+        set_alias(store, name, alias, version, tenant)
     return resolve(store, f"{name}@{version}", tenant)

@@ -1,4 +1,4 @@
-"""Which models there are: immutable versions in the store, and the aliases that name them."""
+"""The models in the store: immutable versions, and the aliases that name them."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.registry.files import CONFIG, LINEAGE, METRICS
+from prodgen.registry.model_files import CONFIG, LINEAGE, METRICS
 from prodgen.spec.lineage import Lineage, parse_lineage
 from prodgen.spec.model_config import ModelConfig, parse_config
 from prodgen.spec.names import check_name
@@ -21,7 +21,7 @@ VERSION = re.compile(r"[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Version:
-    """One model that can be ordered. ``prefix`` is its folder in the store, ``owner`` is None if shared."""
+    """A version of a model. ``prefix`` is its folder in the store, ``owner`` a tenant, or None if shared."""
 
     name: str
     version: str
@@ -32,15 +32,16 @@ class Version:
     created: datetime
 
     @property
-    def ref(self) -> str:
-        """``name@version``: means the same model for ever."""
+    def id(self) -> str:
+        """Return ``name@version``, which always means this same model."""
         return f"{self.name}@{self.version}"
 
 
 def resolve(store: Store, ref: str, tenant: str | None) -> Version:
-    """The version that ``name``, ``name@alias`` or ``name@version`` means, the tenant's own before shared.
+    """Return the version that ``name``, ``name@alias`` or ``name@version`` means.
 
-    A bare name means ``name@production``. Raises NotFound, which lists what there is.
+    A bare name means ``name@production``. The tenant's own models hide shared models of the same name and
+    alias. Raises NotFound, which lists the models or versions that exist.
     """
     name, _, selector = ref.partition("@")
     selector = selector or PRODUCTION
@@ -57,11 +58,11 @@ def resolve(store: Store, ref: str, tenant: str | None) -> Version:
                 return _version(store, name, version, owner, pointers)
             except NotFound:
                 continue
-    raise NotFound(_what_there_is(store, name, selector, tenant), param="model")
+    raise NotFound(_not_found_message(store, name, selector, tenant), param="model")
 
 
 def versions(store: Store, tenant: str | None) -> list[Version]:
-    """Every version that the tenant may use: its own, then the shared ones."""
+    """Return every version that the tenant may use: its own, then the shared ones."""
     found = []
     for owner in dict.fromkeys((tenant, None)):
         pointers: dict[str, dict[str, str]] = {}
@@ -73,7 +74,7 @@ def versions(store: Store, tenant: str | None) -> list[Version]:
 
 
 def aliases(store: Store, name: str, tenant: str | None) -> dict[str, str]:
-    """What each alias of the tenant's own (or the shared, for None) model stands for."""
+    """Return the version of each alias of the tenant's own model, or of the shared model for None."""
     try:
         data = store.get(_aliases_key(name, tenant))
     except NotFound:
@@ -83,25 +84,25 @@ def aliases(store: Store, name: str, tenant: str | None) -> dict[str, str]:
 
 
 def write_aliases(store: Store, name: str, tenant: str | None, pointers: dict[str, str]) -> None:
-    """Put `aliases` in the place of those that were there; `prodgen.registry.moves` says who may."""
+    """Replace all aliases of the model; call it only from `prodgen.registry.alias_history`."""
     store.put(_aliases_key(name, tenant), json.dumps(pointers, indent=1).encode(), "application/json")
 
 
 def folder(name: str, version: str, tenant: str | None) -> str:
-    """Where a version lies in the store (no trailing slash)."""
+    """Return the folder of a version in the store (no trailing slash)."""
     return f"{keys.models(tenant)}{check_name(name)}/{check_name(version)}"
 
 
 def load_config(store: Store, prefix: str) -> ModelConfig:
-    """The config of the version that lies at ``prefix``."""
+    """Read the config.json of the version in the folder ``prefix``."""
     key = f"{prefix}/{CONFIG}"
     return parse_config(store.get(key), key)
 
 
 def load_metrics(store: Store, prefix: str) -> dict[str, Any] | None:
-    """metrics.json of the version that lies at ``prefix``; None if it has none that can be read.
+    """Read the metrics.json of the version in the folder ``prefix``; return None if it cannot be read.
 
-    A number that is not finite, which JSON has no word for, is None.
+    NaN and infinite numbers become None.
     """
     try:
         found = json.loads(store.get(f"{prefix}/{METRICS}"), parse_constant=lambda _: None)
@@ -111,7 +112,7 @@ def load_metrics(store: Store, prefix: str) -> dict[str, Any] | None:
 
 
 def load_lineage(store: Store, prefix: str) -> Lineage | None:
-    """lineage.json of the version that lies at ``prefix``, if it has one."""
+    """Read the lineage.json of the version in the folder ``prefix``; return None if it has none."""
     key = f"{prefix}/{LINEAGE}"
     try:
         return parse_lineage(store.get(key), key)
@@ -127,7 +128,7 @@ def _version(store: Store, name: str, version: str, owner: str | None, pointers:
 
 
 def _complete(store: Store, owner: str | None) -> Iterator[tuple[str, str]]:
-    """(name, version) of every version whose config, the last file to come, is there."""
+    """Yield (name, version) of every complete version: one with a config, which is uploaded last."""
     prefix = keys.models(owner)
     for info in store.list(prefix):
         parts = info.key.removeprefix(prefix).split("/")
@@ -139,7 +140,7 @@ def _aliases_key(name: str, tenant: str | None) -> str:
     return f"{keys.models(tenant)}{check_name(name)}/aliases.json"
 
 
-def _what_there_is(store: Store, name: str, selector: str, tenant: str | None) -> str:
+def _not_found_message(store: Store, name: str, selector: str, tenant: str | None) -> str:
     found: dict[str, list[str]] = {}
     for owner in dict.fromkeys((tenant, None)):
         for model, version in _complete(store, owner):

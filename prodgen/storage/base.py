@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import NotFound, ProdgenError
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,15 @@ def check_prefix(prefix: str) -> str:
     """Return ``prefix`` if it is empty or the beginning of a valid key; raises ProdgenError otherwise."""
     check_key(prefix + "x")
     return prefix
+
+
+def exists(store: Store, key: str) -> bool:
+    """Return whether the store has the object."""
+    try:
+        store.stat(key)
+    except NotFound:
+        return False
+    return True
 
 
 def list_folders(store: Store, prefix: str) -> Iterator[str]:

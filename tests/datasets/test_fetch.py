@@ -99,11 +99,11 @@ def test_a_corrupt_chunk_is_never_handed_out(store: Store, put: Push, tmp_path: 
     data = bytearray(store.get(key))
     data[-1] ^= 1
     store.put(key, bytes(data))
-    with pytest.raises(ProdgenError, match=rf"{dataset.ref} is corrupt in the store: train\.npy has other"):
+    with pytest.raises(ProdgenError, match=rf"{dataset.id} is corrupt in the store: train\.npy has other"):
         fetch_dataset(store, dataset, tmp_path / "cache")
     assert [*(tmp_path / "cache").iterdir()] == []
     store.delete([key])
-    with pytest.raises(ProdgenError, match=f"{dataset.ref} is incomplete in the store"):
+    with pytest.raises(ProdgenError, match=f"{dataset.id} is incomplete in the store"):
         fetch_dataset(store, dataset, tmp_path / "cache")
     assert [*(tmp_path / "cache").iterdir()] == []
 

@@ -69,15 +69,15 @@ def test_what_only_it_needs_goes_and_what_others_share_stays(
     removed = take(store, "shop")
 
     manifest = keys.dataset(tenant, "shop", first.version)
-    assert removed == Removed([first.ref], sum(own.values()) - own[manifest])
+    assert removed == Removed([first.id], sum(own.values()) - own[manifest])
     assert lying(store, tenant) == before
     assert lying(store, f"{tenant}-2")
     with pytest.raises(NotFound, match="there is no data set 'shop'; there are other"):
-        resolve_dataset(store, tenant, first.ref)
+        resolve_dataset(store, tenant, first.id)
     assert opens(store, other, tmp_path / "changed", tmp_path / "cache")
     with pytest.raises(NotFound, match="there is no data set 'shop'; there are other"):
         take(store, "shop")
-    assert take(store, other.ref).versions == [other.ref]
+    assert take(store, other.id).versions == [other.id]
     assert lying(store, tenant) == {}
     assert opens(store, put(store, folder), folder, tmp_path / "again"), "it can be brought again"
 
@@ -94,13 +94,13 @@ def test_one_version_or_all_of_a_name(
     with pytest.raises(ProdgenError, match="'shop@' ends before the version; all of them are 'shop'"):
         take(store, "shop@")
 
-    assert take(store, first.ref) == Removed([first.ref], 0), "the namesake has the same files"
-    assert [dataset.ref for dataset in datasets(store, tenant)] == [namesake.ref, second.ref]
+    assert take(store, first.id) == Removed([first.id], 0), "the namesake has the same files"
+    assert [dataset.id for dataset in datasets(store, tenant)] == [namesake.id, second.id]
     assert opens(store, namesake, folder, tmp_path / "cache")
     put(store, folder)
-    assert sorted(take(store, "shop").versions) == sorted([first.ref, second.ref])
+    assert sorted(take(store, "shop").versions) == sorted([first.id, second.id])
     assert opens(store, namesake, folder, tmp_path / "cache")
-    assert take(store, "shop-2").versions == [namesake.ref]
+    assert take(store, "shop-2").versions == [namesake.id]
     assert lying(store, tenant) == {}
 
 
@@ -122,7 +122,7 @@ def test_its_judges_go_with_it(store: Store, put: Push, take: Remove, tmp_path: 
     ]
     for key in [*judges, *others]:
         store.put(key, b"judge")
-    take(store, dataset.ref)
+    take(store, dataset.id)
     for key in judges:
         with pytest.raises(NotFound):
             store.stat(key)
@@ -137,7 +137,7 @@ def test_one_that_must_stay_keeps_all(
     before = lying(local_store, tenant)
 
     def check(going: Sequence[Dataset]) -> None:
-        assert {dataset.ref for dataset in going} == {first.ref, second.ref}
+        assert {dataset.id for dataset in going} == {first.id, second.id}
         raise Conflict("a run reads it")
 
     with pytest.raises(Conflict, match="a run reads it"):
@@ -164,14 +164,14 @@ def test_what_broke_off_half_way_goes_on_when_it_is_asked_for_again(
             yield
 
         with pytest.raises(Unavailable):
-            take(store, dataset.ref if turns % 2 else "shop", lock=lock)
-        refs = [d.ref for d in datasets(store, tenant)]
-        assert refs == ([kept.ref] if turns else [kept.ref, dataset.ref])
+            take(store, dataset.id if turns % 2 else "shop", lock=lock)
+        refs = [d.id for d in datasets(store, tenant)]
+        assert refs == ([kept.id] if turns else [kept.id, dataset.id])
         now = len(lying(store, tenant))
         assert now < count if turns > 1 else now == count, "from the second lock on it is deleted"
         count = now
-    assert take(store, "shop").versions == [dataset.ref]
-    assert [d.ref for d in datasets(store, tenant)] == [kept.ref]
+    assert take(store, "shop").versions == [dataset.id]
+    assert [d.id for d in datasets(store, tenant)] == [kept.id]
     assert len(lying(store, tenant)) == kept.files + 2
     with pytest.raises(NotFound):
         take(store, "shop")
@@ -197,7 +197,7 @@ def test_one_that_is_made_while_another_goes_is_whole(
 
     removed = take(store, "shop", lock=lock)
     assert turns == 6
-    assert removed.versions == [dataset.ref]
+    assert removed.versions == [dataset.id]
     assert removed.bytes < dataset.bytes
     assert opens(store, made[0], folder, tmp_path / "cache")
 
@@ -293,11 +293,11 @@ def test_one_whose_list_is_lost_or_broken_can_be_removed(
     kept = put(local_store, changed(folder, tmp_path / "changed"), "kept")
     (tmp_path / "store" / keys.upload(tenant, broken.listing)).write_bytes(b"{}")
     os.utime(tmp_path / "store" / keys.upload(tenant, broken.listing), (0, 0))
-    with pytest.raises(Conflict, match=f"of {broken.ref} is broken, .*: remove that one first"):
+    with pytest.raises(Conflict, match=f"of {broken.id} is broken, .*: remove that one first"):
         take(local_store, "kept")
     assert take(local_store, "broken").bytes == 2
-    assert take(local_store, "kept").versions == [kept.ref]
+    assert take(local_store, "kept").versions == [kept.id]
     lost = put(local_store, folder, "lost")
     local_store.delete([keys.upload(tenant, lost.listing)])
-    assert take(local_store, "lost") == Removed([lost.ref], 0)
+    assert take(local_store, "lost") == Removed([lost.id], 0)
     assert datasets(local_store, tenant) == []

@@ -18,8 +18,8 @@ from tests.datasets.folders import pictures, table
 def test_the_same_files_are_the_same_version(store: Store, put: Push, tmp_path: Path, tenant: str) -> None:
     first = put(store, pictures(tmp_path / "one"))
     again = put(store, pictures(tmp_path / "two"))
-    assert again.ref == first.ref
-    assert [dataset.ref for dataset in datasets(store, tenant)] == [first.ref]
+    assert again.id == first.id
+    assert [dataset.id for dataset in datasets(store, tenant)] == [first.id]
     (tmp_path / "two" / "train" / "bag" / "0.png").rename(tmp_path / "two" / "train" / "bag" / "9.png")
     assert put(store, tmp_path / "two").version != first.version
 
@@ -31,13 +31,13 @@ def test_a_name_means_what_was_pushed_last(store: Store, put: Push, tmp_path: Pa
     old = put(store, folder)
     picture.write_bytes((folder / "train" / "bag" / "1.png").read_bytes())
     new = put(store, folder)
-    assert new.ref != old.ref
+    assert new.id != old.id
     assert resolve_dataset(store, tenant, "shop") == new
-    assert resolve_dataset(store, tenant, old.ref) == old
+    assert resolve_dataset(store, tenant, old.id) == old
     picture.write_bytes(kept)
     put(store, folder)
-    assert resolve_dataset(store, tenant, "shop").ref == old.ref
-    assert [dataset.ref for dataset in datasets(store, tenant)] == [old.ref, new.ref]
+    assert resolve_dataset(store, tenant, "shop").id == old.id
+    assert [dataset.id for dataset in datasets(store, tenant)] == [old.id, new.id]
 
 
 def test_an_unknown_data_set_is_answered_with_those_there_are(

@@ -18,7 +18,7 @@ def test_an_order_is_accepted_and_shown(client: Client, gateway: Gateway) -> Non
     assert re.fullmatch("[0-9a-f]{24}", job["id"])
     assert response.headers["location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
     assert (job["object"], job["state"], job["total"], job["done"]) == ("job", "queued", 200, 0)
-    assert job["model"] == resolve(gateway.store, "shoes", None).ref
+    assert job["model"] == resolve(gateway.store, "shoes", None).id
     assert job["request"]["attributes"] == wanted
     shown = client.get(response.headers["location"])
     assert shown.status_code == 200

@@ -155,7 +155,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_not_chosen(toy, most, chosen):
 
 def test_a_model_too_large_for_the_device_is_refused_in_one_sentence(toy):
     weights = sum(p.numel() * 4 for p in toy.generator.parameters()) >> 20
-    with pytest.raises(ProdgenError, match=f"{toy.ref} is too large for the device cpu: .* {weights} MiB"):
+    with pytest.raises(ProdgenError, match=f"{toy.id} is too large for the device cpu: .* {weights} MiB"):
         Cramped(0).tune(toy)
 
 

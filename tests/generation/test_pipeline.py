@@ -106,6 +106,6 @@ def test_a_manifest_line_is_json_that_anyone_can_read(pipeline):
     assert json.loads(line.to_json()) == {
         "index": 0, "seed": 7, "draw": 0, "attempt": 0,
         "attributes": {"category": "bag", "pattern": "plain"},
-        "model": pipeline.model.ref, "truncation": 1.0, "finish": {}, "format": "png", "precision": "fp32",
+        "model": pipeline.model.id, "truncation": 1.0, "finish": {}, "format": "png", "precision": "fp32",
         "file": "000000000.png", "sha256": line.sha256,
     }  # fmt: skip

@@ -53,7 +53,7 @@ def test_a_line_says_what_the_image_was_made_from(engine, toy):
     line = lines[3]
     assert (line.index, line.seed, line.draw, line.truncation, line.format) == (3, 7, 3, 0.7, "png")
     assert line.attributes == images(toy, [3])[0].attributes
-    assert line.model == toy.ref
+    assert line.model == toy.id
     assert line.precision == "fp32"
     assert (
         manifest_line(request(toy, 12), images(toy, [3])[0], files[line.file], object="k", offset=9).offset
@@ -129,7 +129,7 @@ def test_a_file_that_is_no_image_is_found(engine, toy):
 def test_another_version_is_refused(engine, toy, folder):
     lines, files = delivered(engine, toy)
     other = dataclasses.replace(toy_model(folder, seed=9), name="toy")
-    with pytest.raises(ProdgenError, match=f"000000000.png was made by {toy.ref}, not by {other.ref}"):
+    with pytest.raises(ProdgenError, match=f"000000000.png was made by {toy.id}, not by {other.id}"):
         faults(lines, files, other, engine)
 
 

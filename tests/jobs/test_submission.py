@@ -14,8 +14,9 @@ from redis.retry import Retry
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.jobs.files import find_record
+from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.submission import load_images, submit
+from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import JobState
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
@@ -78,11 +79,11 @@ def test_an_order_is_in_the_store_and_owed(store: LocalStore, ledger: Ledger, or
     record, created = order(count=100, attributes={"category": ["bag", "Sneaker"]})
     assert created
     assert find_record(store, "acme", record.id) == record
-    assert record.model == resolve(store, "shoes", None).ref
+    assert record.model == resolve(store, "shoes", None).id
     progress = ledger.progress(record.id)
     assert progress
     assert (progress.state, progress.total, progress.tenant) == ("queued", 200, "acme")
-    images = load_images(store, record)
+    images = JobImages(store, record)
     assert images[199].attributes == {"category": "sneaker"}
 
 
@@ -183,9 +184,9 @@ def test_an_uploaded_order_is_read_at_the_door(store: LocalStore, order: Submit)
     record, _ = order(upload=digest, count=3)
     assert record.total == 2 + 2 * 3
     assert record.items
-    assert load_images(store, record)[7].sku == "A-2"
+    assert JobImages(store, record)[7].sku == "A-2"
     store.delete([keys.upload("acme", digest)])
-    assert load_images(store, record)[0].attributes == {"category": "bag"}
+    assert JobImages(store, record)[0].attributes == {"category": "bag"}
     with pytest.raises(NotFound, match="there is no upload"):
         order(tenant="globex", upload=digest)
 

@@ -44,7 +44,7 @@ def test_a_model_is_loaded_as_it_was_saved_in_half_precision(tmp_path):
 def test_saving_twice_gives_the_same_version(tmp_path):
     a, b = (load_model(toy_folder(tmp_path / name)) for name in "ab")
     assert a.digest == b.digest
-    assert a.ref == f"a@{a.digest}"
+    assert a.id == f"a@{a.digest}"
     save_model(a.generator, tmp_path / "again")
     assert load_model(tmp_path / "again").digest == a.digest
 
@@ -216,7 +216,7 @@ def test_a_local_model_never_touches_the_network_nor_prints(folder, no_network, 
     assert load_model(".").name == "toy"
     if bundled_names():
         bundled = load_model(bundled_names()[0])
-        assert load_model(bundled.ref).ref == bundled.ref
+        assert load_model(bundled.id).id == bundled.id
     assert no_network == []
     assert capfd.readouterr() == ("", "")
     assert threading.active_count() == before
@@ -249,7 +249,7 @@ def test_a_hubs_model_keeps_its_name_and_its_version(folder, monkeypatch):
     monkeypatch.setattr("prodgen.models.saved.snapshot_download", download)
     model = load_model("owner/toy")
     assert model.name == "owner/toy"
-    assert find_model(model.ref) == (folder, "owner/toy")
+    assert find_model(model.id) == (folder, "owner/toy")
     with pytest.raises(NotFound, match=f"owner/toy has version {model.digest} here, not 000000000000"):
         load_model("owner/toy@000000000000")
     assert set(asked) == {"owner/toy"}

@@ -15,6 +15,6 @@ def store(tmp_path: Path) -> LocalStore:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a model folder; ``weights`` tells versions apart."""
+    """Return a function that writes a model folder; other ``weights`` make another version."""
     numbers = count()
     return lambda weights=b"", **config: write_model(tmp_path / f"model-{next(numbers)}", weights, **config)

@@ -1,4 +1,4 @@
-"""What a worker loads is what was published."""
+"""A worker loads exactly the files that were published."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,26 +20,24 @@ def test_a_fetched_model_is_the_published_one(store: LocalStore, model: Model, t
         assert (folder / file).read_bytes() == (source / file).read_bytes()
 
 
-def test_a_discriminator_comes_along_for_those_who_ask(
-    store: LocalStore, model: Model, tmp_path: Path
-) -> None:
+def test_a_discriminator_is_fetched_only_on_request(store: LocalStore, model: Model, tmp_path: Path) -> None:
     source = model(b"weights")
-    judge = source / "discriminator.safetensors"
-    judge.write_bytes((source / "model.safetensors").read_bytes())
+    discriminator = source / "discriminator.safetensors"
+    discriminator.write_bytes((source / "model.safetensors").read_bytes())
     version = publish(store, source, "shoes", None)
     folder = fetch(store, version, tmp_path / "cache")
     assert sorted(path.name for path in folder.glob("*.safetensors")) == ["model.safetensors"]
     assert has_discriminator(store, version)
     fetch_discriminator(store, version, folder)
-    assert (folder / judge.name).read_bytes() == judge.read_bytes()
+    assert (folder / discriminator.name).read_bytes() == discriminator.read_bytes()
 
     plain = publish(store, model(b"plain"), "shoes", None)
     assert not has_discriminator(store, plain)
     alone = fetch(store, plain, tmp_path / "cache")
     fetch_discriminator(store, plain, alone)
-    assert not (alone / judge.name).exists()
+    assert not (alone / discriminator.name).exists()
 
-    judge.write_bytes(b"\x80\x04pickle")
+    discriminator.write_bytes(b"\x80\x04pickle")
     with pytest.raises(ProdgenError, match=r"discriminator.safetensors is not a safetensors file"):
         publish(store, source, "boots", None)
 
@@ -62,11 +60,11 @@ def test_a_broken_cache_is_fetched_again(store: LocalStore, model: Model, tmp_pa
 def test_a_corrupt_checkpoint_is_one_clear_error(store: LocalStore, model: Model, tmp_path: Path) -> None:
     version = publish(store, model(), "shoes", None)
     store.put(f"{version.prefix}/model.safetensors", b"bits rot")
-    with pytest.raises(ProdgenError, match=f"{version.ref} is corrupt in the store"):
+    with pytest.raises(ProdgenError, match=f"{version.id} is corrupt in the store"):
         fetch(store, version, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
     store.delete([f"{version.prefix}/model.safetensors"])
-    with pytest.raises(ProdgenError, match=f"{version.ref} is incomplete in the store"):
+    with pytest.raises(ProdgenError, match=f"{version.id} is incomplete in the store"):
         fetch(store, version, tmp_path / "cache")
 
 

@@ -1,4 +1,4 @@
-"""An alias goes only where it should, comes back, and everybody can see where it has been."""
+"""Aliases change only to better versions, can be rolled back, and every change is recorded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
-from prodgen.registry import Move, Version, aliases, history, point, promote, publish, resolve, rollback
+from prodgen.registry import (
+    AliasChange,
+    Version,
+    aliases,
+    history,
+    promote,
+    publish,
+    resolve,
+    rollback,
+    set_alias,
+)
 from prodgen.storage.local import LocalStore
 from tests.sample_models import scored
 
@@ -16,7 +26,7 @@ Published = Callable[..., Version]
 
 @pytest.fixture
 def published(store: LocalStore, model: Model) -> Published:
-    """Publishes hats of acme's with a FID."""
+    """Return a function that publishes a version of acme's model ``hats`` with a FID."""
 
     def publish_one(weights: bytes, fid: float | None, **taken: str) -> Version:
         return publish(store, scored(model(weights), fid, **taken), "hats", "acme", ())
@@ -28,16 +38,16 @@ def production(store: LocalStore) -> str:
     return resolve(store, "hats", "acme").version
 
 
-def roll_back(store: LocalStore, leaving: str | None = None) -> Move:
+def roll_back(store: LocalStore, leaving: str | None = None) -> AliasChange:
     return rollback(store, "hats", "production", "acme", by="k2", leaving=leaving)
 
 
 def test_the_first_version_needs_no_figures(store: LocalStore, published: Published) -> None:
     first = published(b"a", None)
-    move = promote(store, first, "production", by="k1")
-    assert (move.version, move.replaced, move.by, move.forced) == (first.version, None, "k1", False)
+    change = promote(store, first, "production", by="k1")
+    assert (change.version, change.replaced, change.by, change.forced) == (first.version, None, "k1", False)
     assert production(store) == first.version
-    assert history(store, "hats", "acme") == [move]
+    assert history(store, "hats", "acme") == [change]
 
 
 def test_only_a_better_version_takes_its_place(store: LocalStore, published: Published) -> None:
@@ -49,12 +59,12 @@ def test_only_a_better_version_takes_its_place(store: LocalStore, published: Pub
         promote(store, worse, "production", by="k1")
     assert production(store) == good.version
 
-    move = promote(store, better, "production", by="k1")
+    change = promote(store, better, "production", by="k1")
 
     assert production(store) == better.version
-    assert move.figures
-    assert move.figures.candidate
-    assert (move.figures.candidate.fid, move.forced) == (4.0, False)
+    assert change.figures
+    assert change.figures.candidate
+    assert (change.figures.candidate.fid, change.forced) == (4.0, False)
 
 
 def test_what_cannot_be_compared_has_to_be_forced(store: LocalStore, published: Published) -> None:
@@ -68,7 +78,7 @@ def test_what_cannot_be_compared_has_to_be_forced(store: LocalStore, published: 
     assert promote(store, other, "production", by="k1", force=True).forced
 
     assert production(store) == other.version
-    assert [move.forced for move in history(store, "hats", "acme")] == [False, True]
+    assert [change.forced for change in history(store, "hats", "acme")] == [False, True]
 
 
 def test_promoting_twice_is_promoting_once(store: LocalStore, published: Published) -> None:
@@ -78,14 +88,14 @@ def test_promoting_twice_is_promoting_once(store: LocalStore, published: Publish
     assert len(history(store, "hats", "acme")) == 1
 
 
-def test_an_alias_comes_back_and_further_back(store: LocalStore, published: Published) -> None:
+def test_an_alias_can_be_rolled_back_step_by_step(store: LocalStore, published: Published) -> None:
     first, second, third = (published(w, 5.0 - n) for n, w in enumerate((b"a", b"b", b"c")))
     for version in (first, second, third):
         promote(store, version, "staging", by="k1")
         promote(store, version, "production", by="k1")
 
-    move = roll_back(store)
-    assert (move.replaced, move.version, move.rollback) == (third.version, second.version, True)
+    change = roll_back(store)
+    assert (change.replaced, change.version, change.rollback) == (third.version, second.version, True)
     assert roll_back(store).version == first.version, "never to what was rolled back"
     with pytest.raises(Conflict, match=f"hats@production has been no other version than {first.version}"):
         roll_back(store)
@@ -100,14 +110,14 @@ def test_rolling_back_twice_by_mistake_goes_back_once(store: LocalStore, publish
     for version in (first, second, third):
         promote(store, version, "production", by="k1")
 
-    move = roll_back(store, leaving=third.version)
-    assert roll_back(store, leaving=third.version) == move
+    change = roll_back(store, leaving=third.version)
+    assert roll_back(store, leaving=third.version) == change
     assert production(store) == second.version
     with pytest.raises(Conflict, match=f"is {second.version} by now, not {first.version}"):
         roll_back(store, leaving=first.version)
 
 
-def test_a_move_that_was_not_remembered_can_be_rolled_back(
+def test_a_change_without_a_record_can_be_rolled_back(
     store: LocalStore, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (published(w, 5.0 - n) for n, w in enumerate((b"a", b"b", b"c")))
@@ -130,14 +140,14 @@ def test_a_move_that_was_not_remembered_can_be_rolled_back(
     assert roll_back(store).version == second.version
 
 
-def test_those_who_work_on_the_store_are_remembered_too(store: LocalStore, model: Model) -> None:
+def test_changes_made_on_the_store_itself_are_recorded_too(store: LocalStore, model: Model) -> None:
     old = publish(store, model(b"old"), "shoes", None)
     new = publish(store, model(b"new"), "shoes", None)
     publish(store, model(b"new"), "shoes", None)
-    point(store, "shoes", "production", old.version, None)
-    moves = [(move.version, move.replaced, move.by) for move in history(store, "shoes", None)]
+    set_alias(store, "shoes", "production", old.version, None)
+    changes = [(change.version, change.replaced, change.by) for change in history(store, "shoes", None)]
     expected = [(old.version, None), (new.version, old.version), (old.version, new.version)]
-    assert moves == [(*move, None) for move in expected]
+    assert changes == [(*change, None) for change in expected]
 
 
 def test_a_tenants_alias_shadows_the_shared_one(

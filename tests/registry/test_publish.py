@@ -1,4 +1,4 @@
-"""A published model is whole, stays what it was, and is found by its names."""
+"""A published model is complete, never changes, and is found by its name, aliases and version."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.registry import aliases, load_lineage, load_metrics, point, publish, resolve, versions
+from prodgen.registry import aliases, load_lineage, load_metrics, publish, resolve, set_alias, versions
 from prodgen.storage.local import LocalStore
 
 Model = Callable[..., Path]
@@ -15,7 +15,7 @@ Model = Callable[..., Path]
 
 def test_a_model_is_found_by_name_alias_and_version(store: LocalStore, model: Model) -> None:
     version = publish(store, model(), "shoes", None, aliases=("production", "spring"))
-    for ref in ("shoes", "shoes@production", "shoes@spring", version.ref):
+    for ref in ("shoes", "shoes@production", "shoes@spring", version.id):
         assert resolve(store, ref, "acme") == version
     assert version.aliases == ("production", "spring")
     assert version.config.size == 28
@@ -35,8 +35,8 @@ def test_an_old_version_stays_when_a_new_one_takes_the_alias(store: LocalStore, 
     old = publish(store, model(b"old"), "shoes", None)
     new = publish(store, model(b"new"), "shoes", None)
     assert resolve(store, "shoes", None).version == new.version
-    assert resolve(store, old.ref, None).version == old.version
-    point(store, "shoes", "production", old.version, None)
+    assert resolve(store, old.id, None).version == old.version
+    set_alias(store, "shoes", "production", old.version, None)
     assert resolve(store, "shoes", None).version == old.version
 
 
@@ -51,11 +51,11 @@ def test_a_tenants_own_model_comes_before_the_shared_one(store: LocalStore, mode
     own = publish(store, model(b"own"), "shoes", "acme")
     assert resolve(store, "shoes", "acme") == own
     assert resolve(store, "shoes", "globex") == shared
-    assert resolve(store, shared.ref, "acme") == shared
+    assert resolve(store, shared.id, "acme") == shared
     with pytest.raises(NotFound):
-        resolve(store, own.ref, "globex")
-    assert [v.ref for v in versions(store, "globex")] == [shared.ref]
-    assert [v.ref for v in versions(store, "acme")] == [own.ref, shared.ref]
+        resolve(store, own.id, "globex")
+    assert [v.id for v in versions(store, "globex")] == [shared.id]
+    assert [v.id for v in versions(store, "acme")] == [own.id, shared.id]
 
 
 def test_a_half_uploaded_version_is_never_seen(
@@ -104,7 +104,7 @@ def test_an_alias_cannot_hide_a_version(store: LocalStore, model: Model) -> None
     with pytest.raises(ProdgenError, match="looks like a version"):
         publish(store, model(), "shoes", None, aliases=("0123456789ab",))
     with pytest.raises(NotFound):
-        point(store, "shoes", "production", "0123456789ab", None)
+        set_alias(store, "shoes", "production", "0123456789ab", None)
 
 
 @pytest.mark.parametrize(
