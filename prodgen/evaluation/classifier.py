@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,36 +53,30 @@ def to_tensor(images: Tensor) -> Tensor:
 
 
 def train_classifier(
-    catalogue: Catalogue, attribute: str, *, epochs: int = 2, seed: int = 0, device: str = "cpu"
+    catalogue: Catalogue, attribute: str | None, *, epochs: int = 2, seed: int = 0, device: str = "cpu"
 ) -> DomainClassifier:
     """Train a classifier of ``attribute`` on the images whose value is known.
 
-    Raises ProdgenError if no value is known.
+    If ``attribute`` is None, the classifier predicts by how many quarters an image is rotated. This needs no
+    labels, and learns features of the images' content (Gidaris et al. 2018). Raises ProdgenError if no value
+    is known.
     """
-    images, labels = torch.from_numpy(catalogue.images), torch.from_numpy(catalogue.labels[attribute])
+    images = torch.from_numpy(catalogue.images)
+    channels = images.shape[-1]
+    if attribute is None:
+
+        def rotations(rows: Tensor) -> Examples:  # made batch by batch, to save memory
+            quarters = rows // len(images)
+            return rotated(images[rows % len(images)], quarters), quarters
+
+        rows = torch.arange(ROTATIONS * len(images))
+        return _train(channels, ROTATIONS, rows, rotations, epochs, seed, device)
+    labels = torch.from_numpy(catalogue.labels[attribute])
     known = torch.nonzero(labels != UNKNOWN).squeeze(1)
     if not len(known):
         raise ProdgenError(f"no training image has a known {attribute}, so no classifier can learn it")
-    shape = images.shape[-1], len(catalogue.values[attribute])
-    return _train(shape, known, lambda rows: (images[rows], labels[rows]), epochs, seed, device)
-
-
-def train_on_rotations(
-    images: NDArray[np.uint8], *, epochs: int = 2, seed: int = 0, device: str = "cpu"
-) -> DomainClassifier:
-    """Train a classifier that predicts by how much an image (H, W, C) is rotated (Gidaris et al. 2018).
-
-    It needs no labels, and learns features of the images' content. Each epoch has every image in all four
-    rotations, made batch by batch.
-    """
-    upright = torch.from_numpy(images)
-
-    def batch(rows: Tensor) -> Examples:
-        quarters = rows // len(upright)
-        return rotated(upright[rows % len(upright)], quarters), quarters
-
-    rows = torch.arange(ROTATIONS * len(upright))
-    return _train((images.shape[-1], ROTATIONS), rows, batch, epochs, seed, device)
+    classes = len(catalogue.values[attribute])
+    return _train(channels, classes, known, lambda rows: (images[rows], labels[rows]), epochs, seed, device)
 
 
 def rotated(images: Tensor, quarters: Tensor) -> Tensor:
@@ -97,7 +89,8 @@ def rotated(images: Tensor, quarters: Tensor) -> Tensor:
 
 
 def _train(
-    shape: tuple[int, int],
+    channels: int,
+    classes: int,
     rows: Tensor,
     examples: Callable[[Tensor], Examples],
     epochs: int,
@@ -106,11 +99,11 @@ def _train(
 ) -> DomainClassifier:
     """Train by Adam with a one-cycle learning rate; leaves the global random state as it is.
 
-    ``shape``: channels and classes. ``rows``: the numbers of all examples, which ``examples`` looks up.
+    ``rows``: the numbers of all examples, which ``examples`` looks up.
     """
     with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
         torch.manual_seed(seed)
-        model = DomainClassifier(*shape).to(device, memory_format=torch.channels_last)
+        model = DomainClassifier(channels, classes).to(device, memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(model.parameters(), 1e-3)
         total = epochs * -(-len(rows) // BATCH)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=total)

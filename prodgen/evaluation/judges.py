@@ -14,14 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue, digest
-from prodgen.evaluation.classifier import (
-    BATCH,
-    ROTATIONS,
-    DomainClassifier,
-    to_tensor,
-    train_classifier,
-    train_on_rotations,
-)
+from prodgen.evaluation.classifier import BATCH, ROTATIONS, DomainClassifier, to_tensor, train_classifier
 from prodgen.evaluation.features import FeatureNetwork
 
 SEED = 1
@@ -45,8 +38,6 @@ def train_judge(
     The same data and seed give the same classifier.
     """
     epochs = epochs_for(count_examples(catalogue, attribute))
-    if attribute is None:
-        return train_on_rotations(catalogue.images, epochs=epochs, seed=seed, device=device)
     return train_classifier(catalogue, attribute, epochs=epochs, seed=seed, device=device)
 
 

@@ -6,13 +6,7 @@ import torch
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.card import card
-from prodgen.evaluation.classifier import (
-    DomainClassifier,
-    rotated,
-    to_tensor,
-    train_classifier,
-    train_on_rotations,
-)
+from prodgen.evaluation.classifier import DomainClassifier, rotated, to_tensor, train_classifier
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.judges import Judges, train_judge
 from prodgen.evaluation.splits import Splits
@@ -33,7 +27,7 @@ def test_rotating_in_batches_trains_the_same_classifier_as_four_rotated_copies()
     copies = np.concatenate([np.rot90(images, turns, (1, 2)) for turns in range(4)])
     four = Catalogue(copies, {"turn": np.repeat(np.arange(4), 50)}, {"turn": tuple("0123")})
     a = train_classifier(four, "turn", epochs=2, seed=3).state_dict()
-    b = train_on_rotations(images, epochs=2, seed=3).state_dict()
+    b = train_classifier(unlabelled(50), None, epochs=2, seed=3).state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
