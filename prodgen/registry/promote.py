@@ -16,8 +16,8 @@ def promote(
 ) -> AliasChange:
     """Make ``alias`` mean the candidate, unless that version scores worse; return the change.
 
-    """Make ``alias`` mean the candidate unless that version scores worse; return the change.
-    means the candidate already, nothing is changed or recorded.
+    Raises Conflict if it scores worse, or if the two cannot be compared, unless ``force`` is set. Changes and
+    records nothing if the alias means the candidate already.
     """
     name, version, tenant = candidate.name, candidate.version, candidate.owner
     current = aliases(store, name, tenant).get(alias)
