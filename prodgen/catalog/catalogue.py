@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,6 +92,17 @@ class Catalogue:
             rows = np.eye(len(values) + 1, len(values), dtype=np.float32)
             blocks.append(rows[self.labels[name]])
         return np.concatenate([*blocks, *map(encode_lab, self.colours.values())], 1)
+
+
+def encode_labels(
+    values: dict[str, tuple[str, ...]], known: Sequence[Mapping[str, str | None]]
+) -> dict[str, NDArray[np.int64]]:
+    """Return the labels (N,) of each attribute, given the known attributes of N images."""
+    labels = {}
+    for name, listed in values.items():
+        number = {value: k for k, value in enumerate(listed)}
+        labels[name] = np.array([number.get(image.get(name), UNKNOWN) for image in known], np.int64)
+    return labels
 
 
 def digest(catalogue: Catalogue) -> str:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.catalog import cifar_pickle
 from prodgen.catalog.catalogue import Catalogue
+from prodgen.catalog.cifar_pickle import PIXELS, read_batch, read_names
 from prodgen.errors import NotFound, ProdgenError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -18,7 +18,7 @@ MAX_BYTES = 64 << 20
 """Largest size of a file that is read; the official files have 31 million bytes."""
 
 _BATCHES = {"train": tuple(f"data_batch_{k}" for k in range(1, 6)), "test": ("test_batch",)}
-_RECORD = 1 + cifar_pickle.PIXELS
+_RECORD = 1 + PIXELS
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Pixels (N, 3072) and labels (N,)."""
@@ -50,14 +50,7 @@ VARIANTS = (
     Variant(
         "cifar-10-binary.tar.gz", "cifar-10-batches-bin", ".bin", "batches.meta.txt", _read_binary, _read_text
     ),
-    Variant(
-        "cifar-10-python.tar.gz",
-        "cifar-10-batches-py",
-        "",
-        "batches.meta",
-        cifar_pickle.read_batch,
-        cifar_pickle.read_names,
-    ),
+    Variant("cifar-10-python.tar.gz", "cifar-10-batches-py", "", "batches.meta", read_batch, read_names),
 )
 
 
@@ -66,7 +59,7 @@ def load_cifar(folder: Path, split: str = "train") -> Catalogue:
 
     ``folder`` holds the unpacked files, the folder that the archive unpacks to, or the archive.
     """
-    variant, place = _located(folder)
+    variant, place = _locate(folder)
     files = [name + variant.suffix for name in _BATCHES[split]]
     found = _contents(place, {*files, variant.meta})
     missing = [name for name in files if name not in found]
@@ -85,38 +78,32 @@ def load_cifar(folder: Path, split: str = "train") -> Catalogue:
 
 def cifar_splits(folder: Path) -> list[str]:
     """Return the splits in the folder; both for an archive, none if the folder does not hold CIFAR-10."""
-    located = _locate(folder)
-    if located is None:
+    try:
+        variant, place = _locate(folder)
+    except NotFound:
         return []
-    variant, place = located
     return [split for split in _BATCHES if place.is_file() or _has(variant, place, split)]
 
 
 def cifar_files(folder: Path) -> list[Path]:
     """Return the paths of the files that `load_cifar` reads for all splits."""
-    variant, place = _located(folder)
+    variant, place = _locate(folder)
     if place.is_file():
         return [place]
     names = [*(name + variant.suffix for batch in _BATCHES.values() for name in batch), variant.meta]
     return [place / name for name in names if (place / name).is_file()]
 
 
-def _locate(folder: Path) -> tuple[Variant, Path] | None:
+def _locate(folder: Path) -> tuple[Variant, Path]:
+    """Return the variant that the folder holds, and the folder or archive with its files."""
     for variant in VARIANTS:
         for place in (folder, folder / variant.folder):
             if any(_has(variant, place, split) for split in _BATCHES):
                 return variant, place
         if (folder / variant.archive).is_file():
             return variant, folder / variant.archive
-    return None
-
-
-def _located(folder: Path) -> tuple[Variant, Path]:
-    located = _locate(folder)
-    if located is None:
-        archives = " or ".join(variant.archive for variant in VARIANTS)
-        raise NotFound(f"{folder} does not hold CIFAR-10; it should have {archives}, unpacked or not")
-    return located
+    archives = " or ".join(variant.archive for variant in VARIANTS)
+    raise NotFound(f"{folder} does not hold CIFAR-10; it should have {archives}, unpacked or not")
 
 
 def _has(variant: Variant, place: Path, split: str) -> bool:

@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from prodgen.catalog.attributes_table import find_table, list_table
-from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.catalog.catalogue import Catalogue, encode_labels
 from prodgen.catalog.listing import SPLITS, Listing, Picture, list_folders
 from prodgen.catalog.picture_files import Progress, first_names, printable, read_pictures
 from prodgen.errors import NotFound, ProdgenError
@@ -35,7 +33,7 @@ def load_folder(
     listing = list_pictures(folder)
     chosen = [picture for picture in listing.pictures if picture.split == split]
     if not chosen:
-        there = ", ".join(splits_of(listing))
+        there = ", ".join(picture_splits(folder))
         raise NotFound(f"{printable(folder)} has no split {split!r}; it has {there}", param="split")
     if len(chosen) < MIN_PICTURES:
         raise ProdgenError(
@@ -44,7 +42,7 @@ def load_folder(
     if split == "train":
         _check_trainable(folder, listing.values, chosen)
     images = read_pictures(folder, [picture.file for picture in chosen], size, channels, progress)
-    labels = {name: _labels(name, values, chosen) for name, values in listing.values.items()}
+    labels = encode_labels(listing.values, [picture.known for picture in chosen])
     return Catalogue(images, labels, listing.values)
 
 
@@ -57,15 +55,10 @@ def list_pictures(folder: Path) -> Listing:
     return listing
 
 
-def splits_of(listing: Listing) -> list[str]:
+def picture_splits(folder: Path) -> list[str]:
     """Return the splits that have pictures, in the order of SPLITS."""
-    there = {picture.split for picture in listing.pictures}
+    there = {picture.split for picture in list_pictures(folder).pictures}
     return [split for split in SPLITS if split in there]
-
-
-def _labels(name: str, values: Sequence[str], pictures: Sequence[Picture]) -> np.ndarray:
-    number = {value: k for k, value in enumerate(values)}
-    return np.array([number.get(p.known.get(name, ""), UNKNOWN) for p in pictures], np.int64)
 
 
 def _check_values(folder: Path, name: str, values: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.catalog.centre_crop import MODES, centre_crop_all
 from prodgen.catalog.cifar import cifar_splits, load_cifar
-from prodgen.catalog.folder import CHANNELS, SIZE, list_pictures, load_folder, splits_of
+from prodgen.catalog.folder import CHANNELS, SIZE, load_folder, picture_splits
 from prodgen.catalog.idx import idx_classes, idx_splits, load_idx
 from prodgen.catalog.picture_files import Progress
 from prodgen.catalog.prepared_catalogue import is_prepared, load_prepared, prepared_splits
@@ -13,6 +13,7 @@ from prodgen.errors import NotFound, ProdgenError
 
 MIN_SIZE, MAX_SIZE = 8, 1024
 """Limits of an image's side in pixels."""
+_SPLITS = {"prepared": prepared_splits, "idx": idx_splits, "cifar-10": cifar_splits, "folder": picture_splits}
 
 
 def open_catalogue(
@@ -71,12 +72,4 @@ def kind(path: Path) -> str:
 
 def splits(path: Path) -> list[str]:
     """Return the splits that the folder has, of ``train``, ``validation`` and ``test``."""
-    match kind(path):
-        case "prepared":
-            return prepared_splits(path)
-        case "idx":
-            return idx_splits(path)
-        case "cifar-10":
-            return cifar_splits(path)
-        case _:
-            return splits_of(list_pictures(path))
+    return _SPLITS[kind(path)](path)

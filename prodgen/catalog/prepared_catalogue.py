@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.catalog.catalogue import UNKNOWN, Catalogue
+from prodgen.catalog.catalogue import Catalogue, encode_labels
 from prodgen.catalog.centre_crop import centre_crop_all
 from prodgen.catalog.jsonl import read_jsonl
 from prodgen.catalog.picture_files import printable
@@ -53,12 +53,9 @@ def load_prepared(
             f"{split}.jsonl: prepare the pictures again"
         )
     values = {name: tuple(listed) for name, listed in description["attributes"].items()}
-    labels = {}
-    for name, listed in values.items():
-        number = {value: k for k, value in enumerate(listed)}
-        labels[name] = np.array([number.get(row.get(name), UNKNOWN) for row in rows], np.int64)
     colour = np.array([row["colour"] for row in rows], np.float32).reshape(len(rows), 3)
-    return Catalogue(_converted(images, size, channels), labels, values, {"colour": colour})
+    images = _converted(images, size, channels)
+    return Catalogue(images, encode_labels(values, rows), values, {"colour": colour})
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

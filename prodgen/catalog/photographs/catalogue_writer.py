@@ -44,17 +44,13 @@ class Outcome(NamedTuple):
         return self.reason is None
 
 
-class Prepared(NamedTuple):
-    """The content of ``catalogue.json`` and the rows of ``set-aside.jsonl``."""
-
-    description: dict[str, Any]
-    set_aside: list[dict[str, Any]]
-
-
 def write_catalogue(
     folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
-) -> Prepared:
-    """Write all files of a catalogue; ``images`` (N, S, S, 4) has the pixels of each picture's cut-out."""
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write all files of a catalogue, given ``images`` (N, S, S, 4), the pixels of each picture's cut-out.
+
+    Returns the content of ``catalogue.json`` and the rows of ``set-aside.jsonl``.
+    """
     names = {name: f"{name}_label" if name in _RESERVED else name for name in listing.values}
     pairs = list(zip(listing.pictures, outcomes, strict=True))
     rows, digest = {}, hashlib.sha256()
@@ -89,7 +85,7 @@ def write_catalogue(
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
     _draw_preview(folder, listing, outcomes, images)
     _draw_set_aside(folder, source, listing, outcomes, images)
-    return Prepared(description, set_aside)
+    return description, set_aside
 
 
 def _row(picture: Picture, outcome: Outcome, names: dict[str, str]) -> dict[str, Any]:

@@ -6,15 +6,11 @@ from numpy.typing import NDArray
 
 from prodgen.spec.colour import delta_e_2000, to_lab
 
-_SOLID = 200
-"""Alpha from which a pixel counts as all product."""
+_SOLID = 200  # alpha from which a pixel counts as all product
 _CLUSTERS = 6
-_LIGHTNESS = 0.5
-"""Weight of lightness against hue: a fold is darker, but not of another colour."""
-_SAME = 13.0
-"""CIEDE2000, with weighted lightness, below which two colours are merged."""
-_MIN_SHARE = 0.06
-"""Least share of the product that a dominant colour has."""
+_LIGHTNESS = 0.5  # weight of lightness against hue: a fold is darker, but not of another colour
+_SAME = 13.0  # CIEDE2000, with weighted lightness, below which two colours are merged
+_MIN_SHARE = 0.06  # least share of the product that a dominant colour has
 
 Floats = NDArray[np.float64]
 

@@ -20,8 +20,7 @@ from prodgen.spec.colour import mean_colours
 
 _MIN_SIDE, _OVERSAMPLING = 192, 2.5
 """The matte is made at this longer side in pixels, or at this multiple of the canvas if that is larger."""
-_FILLED = 0.88
-"""Share of the canvas's side that the product's longer side fills."""
+_FILLED = 0.88  # share of the canvas's side that the product's longer side fills
 
 
 class Task(NamedTuple):

@@ -19,41 +19,38 @@ from prodgen.catalog.photographs.thumbnail import THUMBNAIL, to_thumbnail
 MIN_EXAMPLES, MAX_EXAMPLES = 200, 5000
 """Plausible cuts that a segmenter needs, and the most that it is trained on: more improve it little."""
 _STAGES = "Reading the pictures", "Learning what products look like", "Finding the product in each picture"
-_SIDE = 112
-"""Longer side, in pixels, at which the first cut is made."""
-_EMPTY = np.zeros(0, np.uint8)
+_SIDE = 112  # longer side, in pixels, at which the first cut is made
 
 
 class FirstCut(NamedTuple):
-    """The first cut of a picture, or only ``fault``, which says why it cannot be read.
+    """The first cut of a picture.
 
     ``thumbnail`` is (THUMBNAIL, THUMBNAIL, 3) bytes and ``mask`` (THUMBNAIL, THUMBNAIL), 255 for product.
     """
 
-    fault: str | None
-    sha256: str = ""
-    thumbnail: NDArray[np.uint8] = _EMPTY
-    mask: NDArray[np.uint8] = _EMPTY
-    plausible: bool = False
+    sha256: str
+    thumbnail: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    plausible: bool
 
 
-def cut_alone(path: Path) -> FirstCut:
-    """Read a picture and cut its product out without knowledge of other pictures."""
+def cut_alone(path: Path) -> FirstCut | str:
+    """Cut a picture without knowledge of other pictures, or return a description of why it cannot be read."""
     decoded = decode_or_fault(path, _SIDE)
     if isinstance(decoded, str):
-        return FirstCut(decoded)
+        return decoded
     sha256, (rgb, alpha, _) = decoded
     mask: Mask | None = alpha > 127 if alpha is not None else cut_from_plain(rgb)
     mask = first_cut(rgb) if mask is None else mask
-    thumbnails = to_thumbnail(rgb), to_thumbnail(mask * np.uint8(255))
-    return FirstCut(None, sha256, *thumbnails, is_plausible(mask))
+    return FirstCut(sha256, to_thumbnail(rgb), to_thumbnail(mask * np.uint8(255)), is_plausible(mask))
 
 
 class FirstPass:
     """The first cuts of N pictures.
 
-    ``faults`` says why each picture cannot be read, or None. ``sha256s`` are the digests of the files.
-    ``masks`` is (N, THUMBNAIL, THUMBNAIL) bytes, memory-mapped from a file in ``folder``.
+    ``faults`` maps the rows of unreadable pictures to a description of the fault, and ``sha256s`` the rows of
+    other pictures to the digest of the file. ``masks`` is (N, THUMBNAIL, THUMBNAIL) bytes, memory-mapped from
+    a file in ``folder``.
     """
 
     def __init__(self, paths: Sequence[Path], folder: Path, report: Report) -> None:
@@ -61,14 +58,15 @@ class FirstPass:
         shape = (len(paths), THUMBNAIL, THUMBNAIL)
         self._thumbnails = open_memmap(folder / "thumbnails.npy", "w+", np.uint8, (*shape, 3))
         self.masks = open_memmap(folder / "masks.npy", "w+", np.uint8, shape)
-        self.faults: list[str | None] = []
-        self.sha256s: list[str] = []
+        self.faults: dict[int, str] = {}
+        self.sha256s: dict[int, str] = {}
         self._plausible: list[int] = []
         for row, cut in enumerate(map_in_processes(cut_alone, paths, _STAGES[0], report)):
-            self.faults.append(cut.fault)
-            self.sha256s.append(cut.sha256)
-            if cut.fault is None:
-                self._thumbnails[row], self.masks[row] = cut.thumbnail, cut.mask
+            if isinstance(cut, str):
+                self.faults[row] = cut
+                continue
+            self.sha256s[row] = cut.sha256
+            self._thumbnails[row], self.masks[row] = cut.thumbnail, cut.mask
             if cut.plausible:
                 self._plausible.append(row)
 

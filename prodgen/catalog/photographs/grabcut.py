@@ -10,8 +10,7 @@ _BORDER = 0.03
 _MARGIN_X, _MARGIN_Y = 0.15, 0.12
 """Margins, as shares of the sides, that are probably background; the middle is probably product."""
 _FIRST_ITERATIONS, _GUIDED_ITERATIONS = 5, 2
-_CERTAIN = 0.97
-"""Probability, of product or of background, that a guided cut does not change."""
+_CERTAIN = 0.97  # probability, of product or of background, that a guided cut does not change
 _PROBABLE, _DEEP = 0.9, 0.04
 """A lower probability that it does not change this far from the edge, as a share of the longer side."""
 _THIN = 0.03
@@ -56,14 +55,6 @@ def _grabcut(rgb: Pixels, trimap: Pixels, iterations: int) -> Mask:
     if product.all() or not product.any():
         return product
     cv2.setRNGSeed(0)  # GrabCut begins with a k-means, which is random
-    models = np.zeros((2, 1, 65))
-    classes, _, _ = cv2.grabCut(
-        np.ascontiguousarray(rgb),
-        trimap.copy(),
-        None,
-        models[0],
-        models[1],
-        iterations,
-        cv2.GC_INIT_WITH_MASK,
-    )
+    rgb, classes, models = np.ascontiguousarray(rgb), trimap.copy(), np.zeros((2, 1, 65))
+    cv2.grabCut(rgb, classes, None, models[0], models[1], iterations, cv2.GC_INIT_WITH_MASK)
     return (classes & 1).astype(bool)

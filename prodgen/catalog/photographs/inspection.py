@@ -1,7 +1,7 @@
 """Inspect a folder of photographs for faults, without changing or dropping any of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from prodgen.catalog.folder import list_pictures
 from prodgen.catalog.jsonl import write_jsonl
 from prodgen.catalog.listing import Listing
 from prodgen.catalog.photographs.flags import FLAGS
-from prodgen.catalog.photographs.measure import BLANK, Measurements, measure
+from prodgen.catalog.photographs.measure import Measurements, measure
 from prodgen.catalog.photographs.near_duplicates import near_duplicates
 from prodgen.catalog.photographs.outliers import outlier_scores
 from prodgen.catalog.photographs.process_pool import Report, map_in_processes
@@ -20,8 +20,8 @@ from prodgen.catalog.picture_files import printable
 
 REPORT, FLAGGED = "report.jsonl", "flagged.png"
 _STAGE = "Inspecting the pictures"
-_MIN_SIDE = 48
-"""Shorter side, in pixels, below which a picture is tiny."""
+_MIN_SIDE = 48  # shorter side, in pixels, below which a picture is tiny
+_MIN_CONTRAST = 2.0  # contrast, in levels of 255, below which a picture is blank
 _MAX_BLUR = 0.55
 _MAX_OUTLIER_SCORE = 4.0
 
@@ -53,13 +53,14 @@ def inspect(folder: Path, report: Report) -> Inspection:
     """
     listing = list_pictures(folder)
     paths = [folder / picture.file for picture in listing.pictures]
-    measurements = list(map_in_processes(measure, paths, _STAGE, report))
-    findings = [
-        Finding(picture.file, picture.split, _own_flags(measured))
-        for picture, measured in zip(listing.pictures, measurements, strict=True)
-    ]
+    findings, measurements = [], {}
+    for k, measured in enumerate(map_in_processes(measure, paths, _STAGE, report)):
+        picture = listing.pictures[k]
+        findings.append(Finding(picture.file, picture.split, _own_flags(measured)))
+        if not {"unreadable", "blank"} & findings[k].flags.keys():
+            measurements[k] = measured
     _flag_near_duplicates(findings, measurements)
-    _flag_outliers(findings, measurements, listing)
+    _flag_outliers(findings, measurements, [p.known.get("category") for p in listing.pictures])
     return Inspection(listing, findings)
 
 
@@ -81,12 +82,12 @@ def draw_findings(path: Path, folder: Path, findings: Sequence[Finding]) -> None
     draw_sheet(path, images, [", ".join(finding.flags) for finding in chosen])
 
 
-def _own_flags(measured: Measurements) -> dict[str, str]:
+def _own_flags(measured: Measurements | str) -> dict[str, str]:
     """Return the flags that depend on the picture alone."""
-    if measured.fault is not None:
-        return {"unreadable": f"it cannot be read: {measured.fault}"}
+    if isinstance(measured, str):
+        return {"unreadable": f"it cannot be read: {measured}"}
     flags = {}
-    if measured.contrast < BLANK:
+    if measured.contrast < _MIN_CONTRAST:
         flags["blank"] = "it is of one colour"
     elif measured.blur > _MAX_BLUR:
         flags["blurred"] = f"it is blurred ({measured.blur:.2f}; more than {_MAX_BLUR} is)"
@@ -96,7 +97,7 @@ def _own_flags(measured: Measurements) -> dict[str, str]:
     return flags
 
 
-def _flag_near_duplicates(findings: Sequence[Finding], measurements: Sequence[Measurements]) -> None:
+def _flag_near_duplicates(findings: Sequence[Finding], measurements: Mapping[int, Measurements]) -> None:
     """Flag the later of two pictures of a split, and of two splits the one in train, to keep test images."""
     for first, second in near_duplicates(measurements):
         same_file = measurements[first].sha256 == measurements[second].sha256
@@ -110,13 +111,10 @@ def _flag_near_duplicates(findings: Sequence[Finding], measurements: Sequence[Me
 
 
 def _flag_outliers(
-    findings: Sequence[Finding], measurements: Sequence[Measurements], listing: Listing
+    findings: Sequence[Finding], measurements: Mapping[int, Measurements], categories: Sequence[str | None]
 ) -> None:
-    rows = [k for k, m in enumerate(measurements) if m.fault is None and "blank" not in findings[k].flags]
-    if not rows:
-        return
-    features = np.array([measurements[k].features for k in rows])
-    categories = [listing.pictures[k].known.get("category") for k in rows]
-    for k, score in zip(rows, outlier_scores(features, categories), strict=True):
+    features = np.array([measured.features for measured in measurements.values()])
+    scores = outlier_scores(features, [categories[k] for k in measurements])
+    for k, score in zip(measurements, scores, strict=True):
         if score > _MAX_OUTLIER_SCORE:
             findings[k].flags["outlier"] = f"it looks like no other of its category ({score:.1f})"

@@ -11,8 +11,7 @@ Plane = NDArray[np.float32]
 """(H, W) from 0 to 1."""
 
 SQUARE = np.ones((3, 3), np.uint8)
-_PIECE = 0.15
-"""Least size of a further piece, such as the second shoe, as a share of the largest piece."""
+_PIECE = 0.15  # least size of a further piece, such as the second shoe, as a share of the largest piece
 
 
 def opened(mask: Mask, kernel: Pixels) -> Mask:

@@ -7,10 +7,8 @@ from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane
 
 _RIM = 0.012
 """Half the width of the strip along the edge where the matte is soft, as a share of the longer side."""
-_REGULARISER = 5e-3
-"""Variance of luminance below which the guided filter ignores the photograph."""
-_CLIP = 0.06
-"""A matte below this value becomes 0, and one above 1 minus this value becomes 1."""
+_REGULARISER = 5e-3  # variance of luminance below which the guided filter ignores the photograph
+_CLIP = 0.06  # a matte below this value becomes 0, and one above 1 minus this value becomes 1
 
 
 def soft_matte(rgb: Pixels, mask: Mask) -> Plane:

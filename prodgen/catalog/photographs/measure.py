@@ -9,18 +9,14 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.decode import decode_or_fault
 
-BLANK = 2.0
-"""Contrast, in levels of 255, below which a picture is blank."""
 LUMINANCE_SIDE = 32
 """Side of the squares of luminance that are compared with each other."""
-_EMPTY = np.zeros(0, np.float32)
-_SIDE = 256
-"""Longer side, in pixels, at which a picture is measured."""
+_SIDE = 256  # longer side, in pixels, at which a picture is measured
 _HASH = 8
 
 
 class Measurements(NamedTuple):
-    """The measurements of a picture, or only ``fault``, which says why it cannot be read.
+    """The measurements of a picture.
 
     ``size`` is the file's (width, height). ``contrast`` is the greatest standard deviation of a channel, in
     levels of 255. ``blur`` is from 0 (sharp) to 1. ``hash`` is a perceptual hash of 64 bits. ``luminance`` is
@@ -28,22 +24,21 @@ class Measurements(NamedTuple):
     describe colours and edges.
     """
 
-    fault: str | None
-    size: tuple[int, int] = (0, 0)
-    sha256: str = ""
-    contrast: float = 0.0
-    blur: float = 0.0
-    hash: int = 0
-    luminance: NDArray[np.float32] = _EMPTY
-    chroma: NDArray[np.float32] = _EMPTY
-    features: NDArray[np.float32] = _EMPTY
+    size: tuple[int, int]
+    sha256: str
+    contrast: float
+    blur: float
+    hash: int
+    luminance: NDArray[np.float32]
+    chroma: NDArray[np.float32]
+    features: NDArray[np.float32]
 
 
-def measure(path: Path) -> Measurements:
-    """Read a picture and return its measurements."""
+def measure(path: Path) -> Measurements | str:
+    """Read a picture and return its measurements, or a description of why it cannot be read."""
     decoded = decode_or_fault(path, _SIDE)
     if isinstance(decoded, str):
-        return Measurements(decoded)
+        return decoded
     sha256, (rgb, alpha, size) = decoded
     if alpha is not None:
         share = (alpha / 255.0)[..., None]
@@ -54,8 +49,8 @@ def measure(path: Path) -> Measurements:
     luminance = (small - small.mean()) / max(float(small.std()), 1e-3)
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     chroma = lab[..., 1:].mean((0, 1))
-    blur, hash_, features = _blur(grey), _perceptual_hash(small), _features(lab)
-    return Measurements(None, size, sha256, contrast, blur, hash_, luminance, chroma, features)
+    hash_, features = _perceptual_hash(small), _features(lab)
+    return Measurements(size, sha256, contrast, _blur(grey), hash_, luminance, chroma, features)
 
 
 def _blur(grey: NDArray[np.float32]) -> float:

@@ -1,24 +1,23 @@
 """Find pictures that differ only in size, compression or a little light."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from prodgen.catalog.photographs.measure import BLANK, LUMINANCE_SIDE, Measurements
+from prodgen.catalog.photographs.measure import LUMINANCE_SIDE, Measurements
 
-_MAX_BITS = 12
-"""Most bits, of 64, in which the hashes of near-duplicates differ."""
+_MAX_BITS = 12  # most bits, of 64, in which the hashes of near-duplicates differ
 _MIN_CORRELATION, _MAX_CHROMA = 0.99, 5.0
 """Least correlation of luminance and largest distance of mean chroma: many shirts lie on the same bed, and a
 shirt comes in several colours."""
 _BATCH = 2048
 
 
-def near_duplicates(measurements: Sequence[Measurements]) -> list[tuple[int, int]]:
-    """Return pairs of rows (earlier, later) of near-duplicates, except of unreadable and blank pictures."""
-    rows = np.array([k for k, m in enumerate(measurements) if m.fault is None and m.contrast >= BLANK], int)
-    if not len(rows):
+def near_duplicates(measurements: Mapping[int, Measurements]) -> list[tuple[int, int]]:
+    """Return pairs of rows (earlier, later) of near-duplicates, given the measurements of rows in order."""
+    if not measurements:
         return []
+    rows = np.array(list(measurements))
     hashes = np.array([measurements[k].hash for k in rows], np.uint64)
     chroma = np.array([measurements[k].chroma for k in rows])
     pairs = []
@@ -33,6 +32,6 @@ def near_duplicates(measurements: Sequence[Measurements]) -> list[tuple[int, int
     return pairs
 
 
-def _correlation(measurements: Sequence[Measurements], first: int, second: int) -> float:
+def _correlation(measurements: Mapping[int, Measurements], first: int, second: int) -> float:
     product = np.dot(measurements[first].luminance.ravel(), measurements[second].luminance.ravel())
     return float(product) / LUMINANCE_SIDE**2

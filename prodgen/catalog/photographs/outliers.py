@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MAX_COMPONENTS, _PICTURES_PER_COMPONENT, _NEIGHBOURS = 32, 8, 5
-_MIN_PICTURES = 30
-"""Least number of pictures of a category that is scored."""
+_MIN_PICTURES = 30  # least number of pictures of a category that is scored
 _BATCH = 1024
 
 

@@ -6,16 +6,11 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.colours import product_lab
 
-PLAIN, PATTERNED = "plain", "patterned"
-
-_SIZE = 64
-"""Largest side, in pixels, at which the variation is measured."""
-_SHADE = 0.5
-"""Weight of the changes that light and shadow make, too."""
+_SIZE = 64  # largest side, in pixels, at which the variation is measured
+_SHADE = 0.5  # weight of the changes that light and shadow make, too
 _INSIDE = 0.06
 """Least distance from the product's edge, where the background shines through, as a share of the side."""
-_AROUND = 0.15
-"""Deviation of the neighbourhood with whose mean a pixel is compared, as a share of the side."""
+_AROUND = 0.15  # deviation of the neighbourhood with whose mean a pixel is compared, as a share of the side
 _QUANTILE = 0.95
 _MAX_PLAIN, _MIN_PATTERNED = 8.0, 14.0
 """Largest variation of a plain product, and least of a patterned one. Of 177 cut-outs, a person agreed with
@@ -25,8 +20,8 @@ _MAX_PLAIN, _MIN_PATTERNED = 8.0, 14.0
 def pattern_of(variation: float) -> str | None:
     """Return ``plain``, ``patterned``, or None if the colour variation does not decide."""
     if variation > _MIN_PATTERNED:
-        return PATTERNED
-    return PLAIN if variation < _MAX_PLAIN else None
+        return "patterned"
+    return "plain" if variation < _MAX_PLAIN else None
 
 
 def colour_variation(rgba: NDArray[np.uint8]) -> float:

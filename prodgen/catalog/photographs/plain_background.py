@@ -5,12 +5,10 @@ import numpy as np
 
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, main_pieces, opened
 
-_STRIP = 0.02
-"""Width of the border that must be of one colour, as a share of the longer side."""
+_STRIP = 0.02  # width of the border that must be of one colour, as a share of the longer side
 _MAX_DEVIATION, _UNIFORM_SHARE = 2.5, 0.98
 """At least this share of the border is within this CIELAB distance of the border's median."""
-_DIFFERENT = 5.0
-"""CIELAB distance from the border's median at which a pixel is product."""
+_DIFFERENT = 5.0  # CIELAB distance from the border's median at which a pixel is product
 _MIN_COVERAGE, _MAX_COVERAGE = 0.02, 0.9
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.folder import list_pictures
 from prodgen.catalog.photographs.atomic_folder import atomic_folder
-from prodgen.catalog.photographs.catalogue_writer import Outcome, Prepared, write_catalogue
+from prodgen.catalog.photographs.catalogue_writer import Outcome, write_catalogue
 from prodgen.catalog.photographs.cut_out import Task, cut_out
 from prodgen.catalog.photographs.first_pass import FirstPass
 from prodgen.catalog.photographs.process_pool import Report, map_in_processes
@@ -21,11 +22,14 @@ from prodgen.errors import ProdgenError
 _STAGE = "Cutting the products out"
 
 
-def prepare(source: Path, out: Path, size: int, report: Report) -> Prepared:
+def prepare(
+    source: Path, out: Path, size: int, report: Report
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Cut every picture of ``source`` out and write the good cut-outs, ``size`` pixels wide, to ``out``.
 
-    ``set-aside.jsonl`` has the other pictures with the reason for each. ``out`` appears when all of it is
-    written. Raises ProdgenError for a folder without pictures, or if none of them can be cut out.
+    ``out`` appears when all of it is written. Returns the content of ``catalogue.json`` and the rows of
+    ``set-aside.jsonl``, which has the other pictures with the reason for each. Raises ProdgenError for a
+    folder without pictures, or if none of them can be cut out.
     """
     listing = list_pictures(source)
     paths = [source / picture.file for picture in listing.pictures]
@@ -45,13 +49,13 @@ def _cut_out_all(
     """Yield the outcome of each picture in order, and write the pixels of its cut-out to ``images``."""
     probabilities = first_pass.product_probabilities()
     tasks = []
-    for k, fault in enumerate(first_pass.faults):
-        if fault is None:
-            probability = None if probabilities is None else np.asarray(probabilities[k])
-            tasks.append(Task(paths[k], images.shape[1], probability, np.asarray(first_pass.masks[k])))
+    for k in first_pass.sha256s:
+        probability = None if probabilities is None else np.asarray(probabilities[k])
+        tasks.append(Task(paths[k], images.shape[1], probability, np.asarray(first_pass.masks[k])))
     cut_outs = map_in_processes(cut_out, tasks, _STAGE, report)
-    for k, (fault, sha256) in enumerate(zip(first_pass.faults, first_pass.sha256s, strict=True)):
-        found = next(cut_outs) if fault is None else None
+    for k in range(len(paths)):
+        fault, sha256 = first_pass.faults.get(k), first_pass.sha256s.get(k, "")
+        found = None if fault else next(cut_outs)
         if found is None:
             reason = f"it cannot be read: {fault}" if fault else "nothing was found that could be cut out"
             yield Outcome(sha256, reason, 0.0, None)

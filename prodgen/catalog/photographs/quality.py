@@ -9,8 +9,7 @@ from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, border_conta
 
 MIN_QUALITY, MIN_QUALITY_ALONE = 0.72, 0.5
 """Least quality of a cut that is kept, with and without a segmenter; without one, good cuts score lower."""
-_SIMILAR = 10.0
-"""CIELAB distance below which product and background are hard to tell apart."""
+_SIMILAR = 10.0  # CIELAB distance below which product and background are hard to tell apart
 _NEAR = 0.02
 """Distance from the edge within which colours are compared across it, as a share of the longer side."""
 
@@ -48,12 +47,8 @@ def features_of_cut(
     rgb: Pixels, mask: Mask, segmenter: Mask | None = None, alone: Mask | None = None
 ) -> Features:
     """Return a cut's features, given the segmenter's mask and the mask of a cut from this picture alone."""
-    segmenter_iou, alone_iou = (
-        None if other is None else float(iou(mask, other)) for other in (segmenter, alone)
-    )
-    return features_of_reliable_cut(mask)._replace(
-        separation=_separation(rgb, mask), segmenter_iou=segmenter_iou, alone_iou=alone_iou
-    )
+    overlaps = [None if other is None else float(iou(mask, other)) for other in (segmenter, alone)]
+    return Features(*features_of_reliable_cut(mask)[:3], _separation(rgb, mask), *overlaps)
 
 
 def is_plausible(mask: Mask) -> bool:

@@ -20,10 +20,8 @@ from prodgen.catalog.photographs.masks import iou
 _BATCH = 32
 _EPOCHS, _MIN_STEPS, _MAX_STEPS = 8, 300, 900
 _LEARNING_RATE = 2e-3
-_SWAPPED = 0.12
-"""Share of products that are shown with the pixels of another picture."""
-_MIN_IOU = 0.8
-"""Least overlap of a cut with the segmenter's mask for training on it in the second half."""
+_SWAPPED = 0.12  # share of products that are shown with the pixels of another picture
+_MIN_IOU = 0.8  # least overlap of a cut with the segmenter's mask for training on it in the second half
 
 Progress = Callable[[int, int], None]
 """Progress callback: (done, total)."""

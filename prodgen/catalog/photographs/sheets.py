@@ -17,8 +17,7 @@ Item = TypeVar("Item")
 
 MAX_PICTURES, COLUMNS = 120, 12
 _CELL = 128
-_SQUARE, _STRIP = 8, 8
-"""Pixels of a square of the checkerboard, and of the strip of colours below a product."""
+_SQUARE, _STRIP = 8, 8  # pixels of a square of the checkerboard, and of the strip of colours below a product
 
 
 def sample(items: Sequence[Item]) -> list[Item]:
