@@ -38,7 +38,7 @@ def accuracy(classifier: FeatureNetwork, images: Catalogue, attribute: str) -> A
 
 
 def accuracy_of(predicted: Tensor, labels: Tensor, values: tuple[str, ...]) -> Accuracy:
-    """predicted, labels: (N,) indices into ``values``; UNKNOWN labels do not count."""
+    """Return the accuracy of ``predicted``, (N,) like ``labels``: indices into ``values``, or UNKNOWN."""
     known = labels != UNKNOWN
     right = predicted == labels
     by_class = {value: _share(right[labels == k]) for k, value in enumerate(values)}

@@ -36,15 +36,15 @@ def transparency(context: Context) -> Measurement:
 
 
 def coverage(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """images: (N, H, W, 4) -> the mean alpha of each, (N,) in [0, 1]."""
+    """Return the mean alpha of each image, (N,) in [0, 1], for ``images`` (N, H, W, 4)."""
     shares: NDArray[np.float64] = images[..., 3].mean((1, 2), dtype=np.float64) / 255.0
     return shares
 
 
 def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """a: (N,); b: (M,) -> their Wasserstein-1 distance.
+    """Return the Wasserstein-1 distance of the numbers ``a`` (N,) and ``b`` (M,).
 
-    It is the area between the two distribution functions (Vallender 1974).
+    It is the area between their distribution functions (Vallender 1974).
     """
     points = np.sort(np.concatenate([a, b]))
     below_a, below_b = (np.searchsorted(np.sort(x), points[:-1], "right") / len(x) for x in (a, b))

@@ -40,7 +40,7 @@ class DomainClassifier(nn.Module):
         self.head = nn.Linear(128, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """x: (B, C, H, W) in [-1, 1] -> the features before the last layer, (B, 128)."""
+        """Return the features (B, 128) before the last layer, for ``x`` (B, C, H, W) in [-1, 1]."""
         return self.convolutions(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class DomainClassifier(nn.Module):
 
 
 def to_tensor(images: Tensor) -> Tensor:
-    """images: (N, H, W, C) in bytes -> (N, C, H, W) in [-1, 1]."""
+    """Return images in bytes (N, H, W, C) as floats (N, C, H, W) in [-1, 1]."""
     return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
@@ -80,7 +80,7 @@ def train_classifier(
 
 
 def rotated(images: Tensor, quarters: Tensor) -> Tensor:
-    """images: (B, H, H, C) -> each rotated to the left by its number of ``quarters``, (B,)."""
+    """Rotate each of ``images`` (B, H, H, C) to the left by its number of ``quarters`` (B,)."""
     result = images.clone()
     for number in range(1, ROTATIONS):
         chosen = quarters == number
@@ -120,6 +120,6 @@ def _train(
 
 @torch.inference_mode()
 def classify(model: DomainClassifier, images: Tensor, batch: int = 500) -> tuple[Tensor, Tensor]:
-    """images: (N, C, H, W) in [-1, 1] -> features (N, 128) and predicted classes (N,)."""
+    """Return features (N, 128) and predicted classes (N,) of ``images`` (N, C, H, W) in [-1, 1]."""
     features = torch.cat([model.features(x) for x in images.split(batch)])
     return features, model.head(features).argmax(1)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """a: (N, D); b: (M, D), N and M above D -> the distance between the Gaussians fitted to them."""
+    """Return the distance between Gaussians fitted to ``a`` (N, D) and ``b`` (M, D); N and M exceed D."""
     a, b = a.double(), b.double()
     if not (a.isfinite().all() and b.isfinite().all()):
         return math.inf  # the library that finds eigenvalues may crash on such numbers

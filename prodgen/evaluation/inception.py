@@ -55,7 +55,7 @@ def inception(weights: Path | None, channels: int, device: str) -> FeatureNetwor
 
 
 def as_rgb(images: Tensor) -> Tensor:
-    """images: (B, H, W, C) with C = 1, 3 or 4 (premultiplied) -> (B, H, W, 3)."""
+    """Return images (B, H, W, C), C = 1, 3 or 4 (premultiplied), as RGB on white (B, H, W, 3)."""
     if images.shape[3] == 1:
         return images.expand(-1, -1, -1, 3)
     if images.shape[3] == 3:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def inception_score(probabilities: Tensor, splits: int = 10, seed: int = 0) -> tuple[float, float]:
-    """probabilities: (N, K) -> mean and standard deviation over ``splits`` of exp E KL(p(y|x) || p(y)).
+    """Return mean and standard deviation, over ``splits`` of (N, K), of exp E KL(p(y|x) || p(y)).
 
     From 1 to K; high if every image clearly belongs to one class and all classes are equally frequent.
     """

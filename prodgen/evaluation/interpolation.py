@@ -19,7 +19,7 @@ STEPS = 9
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """a, b: (D,); t: (S,) in [0, 1] -> latents (S, D) on the arc from ``a`` to ``b`` (White 2016).
+    """Return latents (S, D) on the arc from ``a`` to ``b`` (D,), at ``t`` (S,) in [0, 1] (White 2016).
 
     Their length changes evenly. A straight line would pass near the origin, where normal latents do not lie.
     """

@@ -10,7 +10,7 @@ SUBSET = 1000
 def kernel_distance(
     a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None, seed: int = 0
 ) -> tuple[float, float]:
-    """a: (N, D); b: (M, D) -> mean and standard deviation, over random subsets, of the unbiased MMD².
+    """Return mean and standard deviation of the unbiased MMD² over random subsets of (N, D) and (M, D).
 
     The kernel is (x·y / D + 1)³. The mean is zero for two samples of one distribution, at any count. A subset
     has ``size`` images of each set: by default 1,000, but at most half of either set, so that subsets differ.
@@ -26,7 +26,7 @@ def kernel_distance(
 
 
 def _mmd(x: Tensor, y: Tensor) -> Tensor:
-    """x, y: (n, D) -> the unbiased estimate, which compares no image with itself."""
+    """Return the unbiased estimate for ``x`` and ``y`` (n, D), which compares no image with itself."""
     n = len(x)
     within = sum((k.sum() - k.trace()) / (n * (n - 1)) for k in (_kernel(x, x), _kernel(y, y)))
     return within - 2 * _kernel(x, y).mean()

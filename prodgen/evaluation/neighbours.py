@@ -10,9 +10,9 @@ PIECE = 1 << 24
 
 
 def distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
-    """a: (N, D); b: (M, D) -> Euclidean distances of consecutive rows of ``a`` to all of ``b``, each (n, M).
+    """Give Euclidean distances of ``a`` (N, D) to ``b`` (M, D), a few rows of ``a`` at a time: (n, M) each.
 
-    They come from products, whose rounding in single precision would hide which neighbour is nearest.
+    They come from products, in double precision: rounding could else hide which neighbour is nearest.
     """
     b = b.double()
     for rows in a.split(max(1, PIECE // len(b))):
@@ -20,7 +20,7 @@ def distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
 
 
 def nearest(a: Tensor, b: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """a: (N, D); b: (M, D) -> distances and rows, (N, k), of the ``k`` images of ``b`` nearest to each."""
+    """Return distances and row numbers (N, k) of the ``k`` rows of ``b`` (M, D) nearest to each of ``a``."""
     rows = torch.cat([piece.topk(k, largest=False).indices for piece in distances(a, b)])
     pieces = zip(a.double().split(1000), rows.split(1000), strict=True)
     exact = [(x[:, None] - b[near].double()).norm(dim=2) for x, near in pieces]
@@ -28,5 +28,5 @@ def nearest(a: Tensor, b: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def radii(a: Tensor, k: int) -> Tensor:
-    """a: (N, D) -> the distance of each row to its k-th nearest other row, (N,)."""
+    """Return the distance (N,) of each row of ``a`` (N, D) to its k-th nearest other row."""
     return torch.cat([piece.topk(k + 1, largest=False).values[:, -1] for piece in distances(a, a)])

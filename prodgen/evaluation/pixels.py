@@ -14,7 +14,7 @@ from prodgen.generation.encode import to_image
 
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:
-    """images: (N, C, H, W) in [-1, 1] -> bytes (N, H, W, C), rounded as the images of an order are.
+    """Return ``images`` (N, C, H, W) in [-1, 1] as bytes (N, H, W, C), rounded as the images of an order.
 
     No colour exceeds its alpha.
     """
@@ -26,7 +26,7 @@ def to_bytes(images: Tensor) -> NDArray[np.uint8]:
 
 
 def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """pixels: (..., 4) as files store them -> premultiplied; pixels of other channels stay as they are."""
+    """Premultiply pixels (..., 4) of a file; pixels of another number of channels stay as they are."""
     if pixels.shape[-1] != 4:
         return pixels
     colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:]
@@ -34,7 +34,7 @@ def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """pixels: (..., 4), premultiplied -> (..., 3) on white; pixels of other channels stay as they are."""
+    """Lay premultiplied pixels (..., 4) on white, (..., 3); other pixels stay as they are."""
     if pixels.shape[-1] != 4:
         return pixels
     colour, ground = pixels[..., :3].astype(np.uint16), 255 - pixels[..., 3:]
@@ -42,5 +42,5 @@ def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def picture(pixels: NDArray[np.uint8]) -> Image.Image:
-    """pixels: (H, W, C) -> an image on white, of mode L or RGB."""
+    """Return ``pixels`` (H, W, C) as an image on white, of mode L or RGB."""
     return to_image(on_white(pixels))

@@ -87,6 +87,6 @@ def generate_images(model: SavedModel, asked: Sequence[dict[str, str]], seed: in
 
 
 def _lab(colours: Sequence[str]) -> NDArray[np.float32]:
-    """colours: N of the form #rrggbb -> CIELAB (N, 3)."""
+    """Return N colours of the form #rrggbb as CIELAB (N, 3)."""
     levels = np.frombuffer(bytes.fromhex("".join(colour[1:] for colour in colours)), np.uint8)
     return to_lab(levels.reshape(-1, 3)).astype(np.float32)

@@ -16,7 +16,7 @@ _LEAST_EDGE = 0.25
 
 
 def opaque(x: Tensor) -> Tensor:
-    """x: (B, C, H, W) in [0, 1] -> picture and full coverage (B, C + 1, H, W).
+    """Return ``x`` (B, C, H, W) in [0, 1] with full coverage: (B, C + 1, H, W).
 
     A picture of four channels is premultiplied already, and keeps its own coverage.
     """
@@ -24,7 +24,7 @@ def opaque(x: Tensor) -> Tensor:
 
 
 def cut_out(x: Tensor, ground: Tensor) -> Tensor:
-    """x: (B, C, H, W) in [0, 1] before the colour ``ground`` -> product and coverage (B, C + 1, H, W).
+    """Cut the product out of ``x`` (B, C, H, W) in [0, 1], before the colour ``ground``: (B, C + 1, H, W).
 
     The coverage is 1 inside the product, whose dark seams are closed first. A pixel at the edge mixes ground
     and product, so its coverage is its difference from the ground as a share of the greatest difference
@@ -44,7 +44,7 @@ def cut_out(x: Tensor, ground: Tensor) -> Tensor:
 
 
 def clamp_to_coverage(layers: Tensor) -> Tensor:
-    """layers: (B, C + 1, H, W) -> the same with coverage in [0, 1] and colour in [0, coverage]."""
+    """Clamp coverage to [0, 1] and colour to [0, coverage] in ``layers`` (B, C + 1, H, W)."""
     return _clamped(layers[:, :-1], layers[:, -1:])
 
 

@@ -16,7 +16,7 @@ _OPTIONS = {
 
 
 def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
-    """pixels: (H, W, C) with C = 1, 3 or 4 -> an image of mode L, RGB or RGBA."""
+    """Return ``pixels`` (H, W, C), C = 1, 3 or 4, as an image of mode L, RGB or RGBA."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 

@@ -22,7 +22,7 @@ _DRAWS = 16
 def apply_finish(
     x: Tensor, finish: Finish, ground: str, seeds: Sequence[int], draws: Sequence[int]
 ) -> Tensor:
-    """x: (B, C, H, W) in [-1, 1] -> bytes (B, size, size, C').
+    """Finish ``x`` (B, C, H, W) in [-1, 1] and return bytes (B, size, size, C').
 
     C' is C, but 3 if a coloured background lies behind a grey product, or any background behind a product
     with transparency (C = 4). ``ground``: the colour around the product in training. The product is cut out
@@ -52,7 +52,7 @@ def apply_finish(
 
 
 def _colour(text: str, like: Tensor) -> Tensor:
-    """#rrggbb -> (1, C, 1, 1) in [0, 1]; one channel if both the colour and the image are grey."""
+    """Return #rrggbb as (1, C, 1, 1) in [0, 1]: one channel if both the colour and the image are grey."""
     channels = [int(text[k : k + 2], 16) / 255.0 for k in (1, 3, 5)]
     if like.shape[1] == 1 and len(set(channels)) == 1:
         channels = channels[:1]
@@ -65,7 +65,7 @@ def _over(layers: Tensor, behind: Tensor) -> Tensor:
 
 
 def _unpremultiply(layers: Tensor) -> Tensor:
-    """layers: (B, 4, H, W), premultiplied -> RGBA as files store it, the colour not scaled by coverage."""
+    """Return premultiplied ``layers`` (B, 4, H, W) as files store them, colour not scaled by coverage."""
     alpha = layers[:, -1:]
     return torch.cat([layers[:, :-1] / alpha.clamp(min=1e-6), alpha], 1)
 

@@ -62,7 +62,7 @@ class Forward:
     def finish(
         self, model: SavedModel, x: Tensor, finish: Finish, images: Sequence[ImageRequest]
     ) -> NDArray[np.uint8]:
-        """x: (B, C, H, W) in [-1, 1], all of one ``finish`` -> bytes (B, H', W', C')."""
+        """Finish images ``x`` (B, C, H, W) in [-1, 1] and return them as bytes (B, H', W', C')."""
         with self._exclusively():
             pixels = apply_finish(
                 x, finish, model.config.ground, [i.seed for i in images], [i.draw for i in images]
