@@ -1,4 +1,4 @@
-"""Checkpoints that hold everything, as safetensors: a resumed run goes on with the very same numbers."""
+"""Read and write checkpoints: a nested state in one safetensors file, tensors apart from the rest."""
 
 import json
 import os
@@ -14,11 +14,11 @@ from torch import Tensor
 from prodgen.errors import ProdgenError
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
-"""The files of a run: as it is, and as it was at its best step."""
+"""File names of the newest state of a training, and of its state at its best step."""
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a nested state of dicts, lists, numbers and tensors, whole or not at all."""
+    """Write a nested state of dicts, lists, numbers, strings and tensors. Atomic."""
     tensors: dict[str, Tensor] = {}
     skeleton = _split(state, "", tensors)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,37 +30,39 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The state that `save` wrote; raises ProdgenError if the file is another thing."""
+    """Return the state that `save` wrote. Raises ProdgenError if the file is no checkpoint."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise _broken(path, error) from None
+        raise _not_a_checkpoint(path, error) from None
     return decode(content, path)
 
 
-def decode(content: bytes, where: Path) -> dict[str, Any]:
-    """`load` of the bytes of a file that is perhaps another machine's."""
+def decode(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the state in the ``content`` of the file at ``path``. Raises ProdgenError as `load` does."""
     try:
         tensors = load_tensors(content)
-        length = int.from_bytes(content[:8], "little")  # of safetensors' header, a JSON table
+        length = int.from_bytes(content[:8], "little")  # of the safetensors header, which is JSON
         skeleton = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["state"])
         return dict(_join(skeleton, tensors))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise _broken(where, error) from None
+        raise _not_a_checkpoint(path, error) from None
 
 
-def _broken(path: Path, error: Exception) -> ProdgenError:
+def _not_a_checkpoint(path: Path, error: Exception) -> ProdgenError:
     return ProdgenError(f"{path} is not a checkpoint that can be resumed: {error}")
 
 
-def _split(node: Any, at: str, tensors: dict[str, Tensor]) -> Any:
+def _split(node: Any, key: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(node, Tensor):
-        tensors[at] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
-        return {"__tensor__": at}
+        tensors[key] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {"__tensor__": key}
     if isinstance(node, dict):
-        return {"__items__": [[key, _split(value, f"{at}/{key}", tensors)] for key, value in node.items()]}
+        return {
+            "__items__": [[name, _split(value, f"{key}/{name}", tensors)] for name, value in node.items()]
+        }
     if isinstance(node, list | tuple):
-        return [_split(value, f"{at}/{k}", tensors) for k, value in enumerate(node)]
+        return [_split(value, f"{key}/{k}", tensors) for k, value in enumerate(node)]
     return node
 
 

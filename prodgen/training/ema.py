@@ -1,4 +1,4 @@
-"""The average of a generator's weights over its recent steps, which makes better pictures than the last."""
+"""An exponential moving average of a generator's weights, which makes better images than the last weights."""
 
 import copy
 
@@ -7,33 +7,33 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Exponential moving average (Yazıcı et al. 2019); ``model`` is the averaged copy.
+    """Exponential moving average (Yazıcı et al. 2019); ``model`` is the averaged copy, in evaluation mode.
 
-    ``trained``: whether the model has learnt already, so that its first weights are worth keeping.
+    ``warm_start``: whether the first weights are pretrained and so worth keeping.
     """
 
-    def __init__(self, model: nn.Module, decay: float, *, trained: bool) -> None:
+    def __init__(self, model: nn.Module, decay: float, *, warm_start: bool) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
-        self.decay, self.trained = decay, trained
+        self.decay, self.warm_start = decay, warm_start
 
     @torch.no_grad()
     def update(self, source: nn.Module, step: int) -> None:
-        """Take in the weights after ``step`` (from 0).
+        """Average in the weights after ``step`` (from 0).
 
-        Early ones count for more, or what was random would linger.
+        Without a warm start the decay rises from 0.1, so that the random first weights are forgotten.
         """
-        decay = self.decay if self.trained else min(self.decay, (1 + step) / (10 + step))
-        averaged, fresh = list(self.model.parameters()), list(source.parameters())
-        torch._foreach_lerp_(averaged, fresh, 1.0 - decay)
-        # The vectors of spectral norm are those of weights close by; batch statistics are for `settle`.
-        for own, other in zip(self.model.buffers(), source.buffers(), strict=True):
-            own.copy_(other)
+        decay = self.decay if self.warm_start else min(self.decay, (1 + step) / (10 + step))
+        averages, weights = list(self.model.parameters()), list(source.parameters())
+        torch._foreach_lerp_(averages, weights, 1.0 - decay)
+        # Copies: spectral norm's vectors change slowly, and `update_batch_norm` measures statistics anew.
+        for average, buffer in zip(self.model.buffers(), source.buffers(), strict=True):
+            average.copy_(buffer)
 
     @torch.no_grad()
-    def settle(self, latents: Tensor, conditions: Tensor, batch: int) -> None:
-        """Measure the batch statistics of the averaged weights afresh: those of the source do not fit them.
+    def update_batch_norm(self, latents: Tensor, conditions: Tensor, batch: int) -> None:
+        """Measure the batch statistics of the averaged weights, which differ from those of the last weights.
 
-        latents: (N, latent_dim); conditions: (N, D).
+        latents: (N, latent_dim); conditions: (N, D); ``batch``: images at a time.
         """
         norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
         if not norms:

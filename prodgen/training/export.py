@@ -1,4 +1,4 @@
-"""From a run's best step to a model folder that anyone can use."""
+"""Export the best step of a training as a model folder."""
 
 import copy
 import json
@@ -18,31 +18,32 @@ from prodgen.models import SavedModel, load_model, save_model
 from prodgen.models.base import ImageGenerator
 from prodgen.spec.model_config import DISCRIMINATOR
 from prodgen.training import checkpoint
-from prodgen.training.run import Run
+from prodgen.training.state import TrainingState
+from prodgen.training.trainer import Trainer
 from prodgen.training.watch.judge import signature
 
 
-def export(run: Run, folder: Path) -> None:
-    """Write the model of the run's best step: config.json, model.safetensors, discriminator.safetensors if it
-    has one, metrics.json, card.md and samples.png.
+def export(trainer: Trainer, folder: Path) -> None:
+    """Write the model of the best step to ``folder``: config.json, model.safetensors, metrics.json, card.md,
+    samples.png and, for a family with a discriminator, discriminator.safetensors.
 
-    Raises ProdgenError if the run has not been evaluated yet.
+    Raises ProdgenError if the training has not been evaluated yet.
     """
-    path = run.best_file
-    if not run.is_evaluated:
+    state, path = trainer.state, trainer.best_file
+    if not trainer.is_evaluated:
         raise ProdgenError(
-            f"nothing to export yet: the first evaluation comes at step {run.recipe.evaluate_every}"
+            f"nothing to export yet: the first evaluation comes at step {state.recipe.evaluate_every}"
         )
     best = checkpoint.load(path)
-    generator = copy.deepcopy(run.ema.model)  # the run may go on
+    generator = copy.deepcopy(state.ema.model)  # the training may continue
     try:
         generator.load_state_dict(best["run"]["ema"])
-        _unconstrain(generator)
+        _remove_parametrizations(generator)
     except (KeyError, RuntimeError):
-        raise ProdgenError(f"{path} belongs to a run of another recipe: its networks differ") from None
+        raise ProdgenError(f"{path} belongs to another recipe: its networks differ") from None
     save_model(generator, folder)
-    if judge := best["run"]["modules"].get("discriminator"):
-        save_file(judge, folder / DISCRIMINATOR)
+    if discriminator := best["run"]["modules"].get("discriminator"):
+        save_file(discriminator, folder / DISCRIMINATOR)
         (folder / DISCRIMINATOR).chmod(0o644)
     scores = best["scores"]
     metrics = {
@@ -50,27 +51,27 @@ def export(run: Run, folder: Path) -> None:
         "training_images": best["images"],
         "domain_fid": round(scores["domain_fid"], 3),
         **{name: round(scores[name], 4) for name in ("agreement", "diversity") if name in scores},
-        **signature(run.catalogue, run.data, run.folder),
+        **signature(state.catalogue, state.data_digest, trainer.folder),
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     model = load_model(folder)
-    (folder / "card.md").write_text(_card(run, model, metrics))
+    (folder / "card.md").write_text(_card(state, model, metrics))
     first = next(iter(model.config.attributes.choices), None)
     name, values = (first.name, first.values) if first else (None, ())
     sample_sheet(model, name, values, 0, "cpu").save(folder / "samples.png")
 
 
-def _unconstrain(generator: ImageGenerator) -> None:
-    """Make weights that are normalised in training plain weights, as a saved model has them."""
+def _remove_parametrizations(generator: ImageGenerator) -> None:
+    """Replace weights under spectral norm by plain weights, which a saved model has."""
     for module in generator.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
 
 
-def _card(run: Run, model: SavedModel, metrics: dict[str, Any]) -> str:
+def _card(state: TrainingState, model: SavedModel, metrics: dict[str, Any]) -> str:
     scores = "\n".join(f"| {name} | {value} |" for name, value in metrics.items())
     recipe = "\n".join(
-        f"{key} = {json.dumps(value)}" for key, value in run.recipe.model_dump(exclude_none=True).items()
+        f"{key} = {json.dumps(value)}" for key, value in state.recipe.model_dump(exclude_none=True).items()
     )
     return f"""{opening(model)}
 ## Scores
@@ -78,11 +79,11 @@ def _card(run: Run, model: SavedModel, metrics: dict[str, Any]) -> str:
 | --- | --- |
 {scores}
 
-The judge is a classifier trained on the same catalogue, so these figures compare versions of one catalogue
-with each other; they are not comparable with published Inception scores.
+The judge is a classifier trained on the same catalogue. Its scores compare versions of one catalogue with
+each other; they are not comparable with published Inception scores.
 
 ## How it was trained
-prodgen {__version__}, torch {torch.__version__}, {platform.machine()}, on {len(run.catalogue):,} images.
+prodgen {__version__}, torch {torch.__version__}, {platform.machine()}, on {len(state.catalogue):,} images.
 
 ```toml
 {recipe}

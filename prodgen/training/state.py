@@ -1,77 +1,135 @@
-"""Everything that the next step of a run depends on, and whether it may go on from it."""
+"""The state of a training: everything that its next step depends on."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.errors import ProdgenError
-from prodgen.training.methods.rates import restore
-
-if TYPE_CHECKING:
-    from prodgen.training.run import Run
+from prodgen.training.batches import Batches
+from prodgen.training.distributed.batch_norm import sync_batch_norm
+from prodgen.training.distributed.world import world_size
+from prodgen.training.ema import Ema
+from prodgen.training.methods.method import Losses
+from prodgen.training.methods.rates import load_optimizer, set_rates
+from prodgen.training.methods.setup import set_up
+from prodgen.training.methods.transfer import Pretrained
+from prodgen.training.recipes.checks import check_recipe
+from prodgen.training.recipes.recipe import Recipe
 
 ADJUSTABLE = {
     *("steps", "evaluate_every", "checkpoint_every", "sample_every", "compile"),
     *("generator_lr", "discriminator_lr", "autoencoder_lr", "prior_lr", "ramp", "decay", "warm_up"),
     *("clip", "augment"),
 }
-"""What a recipe may say otherwise when a run is resumed: how long, how often, and what saves a run."""
+"""Keys of the recipe that may change when a training is resumed."""
 
 
-def state_of(run: "Run") -> dict[str, Any]:
-    """The same on every process of the run."""
-    return {
-        "recipe": run.recipe.model_dump(mode="json"),
-        "data": run.data,
-        "step": run.step,
-        "best": run.best,
-        "was_lively": run.was_lively,
-        "trained": run.ema.trained,
-        "head_start": run.head_start,
-        "ema": run.ema.model.state_dict(),
-        "modules": {name: module.state_dict() for name, module in run.method.modules.items()},
-        "optimizers": {name: part.state_dict() for name, part in run.method.optimizers.items()},
-        "random": torch.get_rng_state(),
-        "device_random": torch.cuda.get_rng_state(run.device) if run.on_cuda else None,
-    }
+class TrainingState:
+    """Recipe, data, networks, optimizers, moving average and step of one training; equal on every process.
 
-
-def go_on_from(run: "Run", state: dict[str, Any], where: Path, *, keep_random: bool) -> None:
-    """Take a run to a state; without ``keep_random`` it goes on with other random numbers.
-
-    Raises ProdgenError if the state was made under a recipe, or from data, that would give other numbers.
+    ``pretrained``: the model to start from. ``head_start``: first steps, in which only the discriminator
+    learns. ``best_fid``: lowest Fréchet distance of all evaluations. ``was_diverse``: whether an evaluation
+    has found the images of a class to differ.
     """
-    _refuse_another(run, state, where)
-    try:
-        run.ema.model.load_state_dict(state["ema"])
-        for name, module in run.method.modules.items():
-            module.load_state_dict(state["modules"][name])
-        for name, optimizer in run.method.optimizers.items():
-            restore(optimizer, state["optimizers"][name])
-        run.step, run.best = int(state["step"]), float(state["best"])
-        run.was_lively = bool(state["was_lively"])
-        run.ema.trained = bool(state.get("trained", False))
-        run.head_start = int(state.get("head_start", 0))
-        if keep_random:
-            torch.set_rng_state(state["random"])
-            if run.on_cuda and state.get("device_random") is not None:
-                torch.cuda.set_rng_state(state["device_random"], run.device)
-    except (KeyError, TypeError, RuntimeError, ValueError):
-        raise ProdgenError(f"{where} belongs to a run of another recipe: its networks differ") from None
 
+    def __init__(
+        self, recipe: Recipe, catalogue: Catalogue, device: str, pretrained: Pretrained | None = None
+    ) -> None:
+        size, channels = catalogue.images.shape[1], catalogue.images.shape[3]
+        check_recipe(recipe, size, channels, len(catalogue), world_size())
+        self.recipe, self.catalogue, self.device = recipe, catalogue, device
+        self.data_digest = digest(catalogue)
+        self.step, self.best_fid, self.was_diverse = 0, float("inf"), False
+        torch.manual_seed(recipe.seed)
+        self.method = set_up(recipe, catalogue.schema(), size, channels, device, pretrained)
+        self.head_start = 0
+        if pretrained and not pretrained.discriminator and "discriminator" in self.method.modules:
+            self.head_start = round(recipe.head_start * recipe.steps)
+        self.ema = Ema(self.method.generator, recipe.ema, warm_start=pretrained is not None)
+        for module in self.method.modules.values():
+            sync_batch_norm(module)
+        self.batches = Batches(catalogue, recipe, device)
 
-def _refuse_another(run: "Run", state: dict[str, Any], where: Path) -> None:
-    if state.get("data", run.data) != run.data:
-        raise ProdgenError(
-            f"{where} was trained on other data ({state['data']}, this is {run.data}); resume it with "
-            "the same, or train in another folder"
-        )
-    own = run.recipe.model_dump(mode="json")
-    for key, value in state.get("recipe", {}).items():
-        if key not in ADJUSTABLE and value != own.get(key):
+    @property
+    def images(self) -> int:
+        """Real images seen so far."""
+        return self.step * self.method.batches * self.recipe.batch
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether the training runs on a GPU."""
+        return torch.device(self.device).type == "cuda"
+
+    def advance(self) -> Losses:
+        """Train every network for one step; return the losses, still on the device."""
+        progress, self.method.discriminator_only = self.step / self.recipe.steps, self.step < self.head_start
+        set_rates(self.method.optimizers.values(), self.recipe, self.step)
+        first = self.step * self.method.batches
+        batches = [self.batches[first + k] for k in range(self.method.batches)]
+        losses = self.method.step(batches, progress)
+        self.ema.update(self.method.generator, self.step)
+        self.step += 1
+        return losses
+
+    def is_finite(self) -> bool:
+        """Whether every weight is a finite number."""
+        networks = [*self.method.modules.values(), self.ema.model]
+        return all(bool(p.isfinite().all()) for network in networks for p in network.parameters())
+
+    def to_checkpoint(self) -> dict[str, Any]:
+        """Return the state as `prodgen.training.checkpoint` writes it."""
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "data": self.data_digest,
+            "step": self.step,
+            "best": self.best_fid,
+            "was_lively": self.was_diverse,
+            "trained": self.ema.warm_start,
+            "head_start": self.head_start,
+            "ema": self.ema.model.state_dict(),
+            "modules": {name: module.state_dict() for name, module in self.method.modules.items()},
+            "optimizers": {name: part.state_dict() for name, part in self.method.optimizers.items()},
+            "random": torch.get_rng_state(),
+            "device_random": torch.cuda.get_rng_state(self.device) if self.on_cuda else None,
+        }
+
+    def restore(self, saved: dict[str, Any], path: Path, *, keep_random: bool = True) -> None:
+        """Continue from the content ``saved`` of the checkpoint at ``path``.
+
+        The next numbers are those of an uninterrupted training, or others if ``keep_random`` is false. Raises
+        ProdgenError if the checkpoint belongs to other data, or to a recipe that gives other numbers.
+        """
+        self._check_compatible(saved, path)
+        try:
+            self.ema.model.load_state_dict(saved["ema"])
+            for name, module in self.method.modules.items():
+                module.load_state_dict(saved["modules"][name])
+            for name, optimizer in self.method.optimizers.items():
+                load_optimizer(optimizer, saved["optimizers"][name])
+            self.step, self.best_fid = int(saved["step"]), float(saved["best"])
+            self.was_diverse = bool(saved["was_lively"])
+            self.ema.warm_start = bool(saved.get("trained", False))
+            self.head_start = int(saved.get("head_start", 0))
+            if keep_random:
+                torch.set_rng_state(saved["random"])
+                if self.on_cuda and saved.get("device_random") is not None:
+                    torch.cuda.set_rng_state(saved["device_random"], self.device)
+        except (KeyError, TypeError, RuntimeError, ValueError):
+            raise ProdgenError(f"{path} belongs to another recipe: its networks differ") from None
+
+    def _check_compatible(self, saved: dict[str, Any], path: Path) -> None:
+        if saved.get("data", self.data_digest) != self.data_digest:
             raise ProdgenError(
-                f"{where} was made with {key} = {value}, not {own.get(key)}; "
-                "resume it with the same, or train in another folder",
-                param=key,
+                f"{path} was trained on other data ({saved['data']}, this is {self.data_digest}); resume it "
+                "with the same, or train in another folder"
             )
+        own = self.recipe.model_dump(mode="json")
+        for key, value in saved.get("recipe", {}).items():
+            if key not in ADJUSTABLE and value != own.get(key):
+                raise ProdgenError(
+                    f"{path} was made with {key} = {value}, not {own.get(key)}; "
+                    "resume it with the same, or train in another folder",
+                    param=key,
+                )

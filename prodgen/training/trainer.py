@@ -1,148 +1,203 @@
-"""The way of a run to its last step: watched, judged, kept, and taken back when something goes wrong."""
+"""The training loop: step, log, sample, evaluate, keep the best, save checkpoints, and stop on an alarm."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
+from prodgen.catalog.catalogue import Catalogue
 from prodgen.reproducible import reproducible
 from prodgen.training import checkpoint
-from prodgen.training.clock import Clock
-from prodgen.training.distributed.exchange import any_of, first, mean, mirror, read, share
-from prodgen.training.distributed.world import writes
-from prodgen.training.methods.method import Losses
-from prodgen.training.run import Run
-from prodgen.training.state import state_of
-from prodgen.training.watch.alarms import (
-    Collapsed,
-    Dead,
-    Diverged,
-    all_finite,
-    is_dead,
-    is_lively,
-    looks_collapsed,
-    was_blind,
+from prodgen.training.distributed.collectives import (
+    any_rank,
+    broadcast,
+    copy_to_nodes,
+    on_rank_zero,
+    read_on_rank_zero,
+    world_mean,
 )
-from prodgen.training.watch.judge import CLASSIFIER, EVALUATED
+from prodgen.training.distributed.world import local_rank
+from prodgen.training.methods.method import Losses
+from prodgen.training.methods.transfer import Pretrained
+from prodgen.training.recipes.checks import check_freeze
+from prodgen.training.recipes.recipe import Recipe
+from prodgen.training.state import TrainingState
+from prodgen.training.watch import alarms
+from prodgen.training.watch.judge import CLASSIFIER
+from prodgen.training.watch.metrics import Metrics
+from prodgen.training.watch.progress import RATE
 from prodgen.training.watch.review import Review
+from prodgen.training.watch.throughput import Throughput
 
-LOOK_EVERY = 50
-"""Steps between two looks at the losses: each look waits for the device."""
-RETURNS = 3
-"""Returns to the last checkpoint before a run that diverges is given up."""
+LOG_EVERY = 50
+"""Steps between two log entries. To read the losses, the training must wait for the device."""
+MAX_RETURNS = 3
+"""Returns to the last checkpoint before a training that diverges again is stopped."""
 
 Report = Callable[[int, dict[str, float]], None]
 
 
-def train_run(run: Run, report: Report, stopping: Callable[[], bool]) -> None:
-    """Go on to the recipe's last step, or until ``stopping()``; ``report`` hears of some steps.
+class Trainer:
+    """Trains a model in a folder: checkpoint.safetensors, best.safetensors, metrics.jsonl and samples/.
 
-    Raises Diverged, Collapsed or Dead, the run taken back to where it was well.
+    With several processes, every one runs this loop on its shard of each batch. Each node has a folder of its
+    own with the same content; a training is resumed from rank 0's.
     """
-    loop = _Loop(run, report)
-    if not first(run.checkpoint_file.exists):
-        for part in [*run.method.modules.values(), run.ema.model]:  # the first process's, however each began
-            share([*part.parameters(), *part.buffers()])
-        run.save()  # something to return to
-        if writes():
-            run.best_file.unlink(missing_ok=True)
-    for path in (run.checkpoint_file, run.best_file, run.metrics.path, run.folder / CLASSIFIER):
-        mirror(path)
-    if writes():
-        run.metrics.forget_after(run.step)
-    try:
-        with reproducible():
-            loop.go(stopping)
-    finally:
-        run.metrics.close()
 
+    def __init__(
+        self,
+        recipe: Recipe,
+        catalogue: Catalogue,
+        folder: Path,
+        device: str,
+        pretrained: Pretrained | None = None,
+    ) -> None:
+        self.folder = folder
+        self.checkpoint_file, self.best_file = folder / checkpoint.CHECKPOINT, folder / checkpoint.BEST
+        if not on_rank_zero(self.checkpoint_file.exists):
+            check_freeze(recipe, has_discriminator=bool(pretrained and pretrained.discriminator))
+        self.state = TrainingState(recipe, catalogue, device, pretrained)
+        self.metrics = Metrics(folder)
+        self._returns = 0
 
-class _Loop:
-    def __init__(self, run: Run, report: Report) -> None:
-        self.run, self.report, self.returns = run, report, 0
-        self.review = Review(run, EVALUATED)
+    def train(self, report: Report, should_stop: Callable[[], bool]) -> None:
+        """Train to the recipe's last step, or until ``should_stop()``, and save a checkpoint.
 
-    def go(self, stopping: Callable[[], bool]) -> None:
-        run, recipe = self.run, self.run.recipe
-        clock = Clock(run.images)
-        while run.step < recipe.steps:
-            stop, late = any_of(stopping(), clock.is_late)
+        ``report`` receives a step and its losses or scores: every 50 steps, and when two seconds have passed.
+        Raises Diverged, Collapsed or Dead; the checkpoint is then the best or the last good one.
+        """
+        self._review = Review(self.state, self.folder)
+        self._prepare_folder()
+        try:
+            with reproducible():
+                self._loop(report, should_stop)
+        finally:
+            self.metrics.close()
+
+    def _loop(self, report: Report, should_stop: Callable[[], bool]) -> None:
+        state, recipe = self.state, self.state.recipe
+        throughput = Throughput(state.images)
+        while state.step < recipe.steps:
+            stop, report_is_due = any_rank(should_stop(), throughput.is_report_due)
             if stop:
                 break
-            losses = run.advance()
-            last = run.step == recipe.steps
-            looking, due = run.step % LOOK_EVERY == 0 or last, self._is_due(last)
-            numbers = _averaged(losses) if looking or due or late else {}
-            if not all_finite(numbers) or (due and any_of(not run.is_well())[0]):
-                self._return()
-                clock.restart(run.images)
+            losses = state.advance()
+            last = state.step == recipe.steps
+            log, sample, evaluate, save = (
+                last or state.step % every == 0
+                for every in (LOG_EVERY, recipe.sample_every, recipe.evaluate_every, recipe.checkpoint_every)
+            )
+            keep = sample or evaluate or save
+            numbers = _averaged(losses) if log or keep or report_is_due else {}
+            if not alarms.all_finite(numbers) or (keep and any_rank(not state.is_finite())[0]):
+                self._return_to_checkpoint()
+                throughput.restart(state.images)
                 continue
-            dead = (looking or due) and is_dead(run, numbers)
-            if dead and (last or (looking and was_blind(run))):
-                raise Dead(run.step, self._back_to_best())
-            if looking or late:
-                numbers["images_per_second"] = clock.rate(run.images)
-            if looking:
-                clock.restart(run.images)
-                self._record(numbers)
-            elif late:
-                self.report(run.step, numbers)
-            if run.step % recipe.sample_every == 0 or last:
-                self.review.draw()
-            if run.step % recipe.evaluate_every == 0 or last:
-                scores = self.review.scores()
-                self._record(scores)
-                if run.step > run.head_start:  # until then it is the source that is judged
-                    self._keep_or_stop(scores, dead=dead)
-            if run.step % recipe.checkpoint_every == 0 and not dead:
-                run.save()
-        if run.is_well():
-            run.save()
+            dead = (log or keep) and alarms.is_dead(state, numbers)
+            if dead and (last or (log and self._was_at_chance())):
+                raise alarms.Dead(state.step, self._reset_checkpoint_to_best())
+            if log or report_is_due:
+                numbers[RATE] = throughput.rate(state.images)
+            if log:
+                throughput.restart(state.images)
+                self._record(numbers, report)
+            elif report_is_due:
+                report(state.step, numbers)
+            if sample:
+                self._review.write_samples()
+            if evaluate:
+                scores = self._review.evaluate()
+                self._record(scores, report)
+                if state.step > state.head_start:  # before, the generator is still the pretrained one
+                    self._keep_if_best(scores, dead=dead)
+            if save and not (dead or last):
+                self.save()
+        if state.is_finite():
+            self.save()
 
-    def _is_due(self, last: bool) -> bool:
-        recipe = self.run.recipe
-        every = (recipe.sample_every, recipe.evaluate_every, recipe.checkpoint_every)
-        return last or any(self.run.step % steps == 0 for steps in every)
+    def _record(self, numbers: dict[str, float], report: Report) -> None:
+        if local_rank() == 0:
+            self.metrics.write(self.state.step, self.state.images, numbers)
+        report(self.state.step, numbers)
 
-    def _record(self, numbers: dict[str, float]) -> None:
-        if writes():
-            self.run.metrics.write(self.run.step, self.run.images, numbers)
-        self.report(self.run.step, numbers)
+    def _was_at_chance(self) -> bool:
+        """Whether the discriminator was at chance in the last log entry too; a single batch may mislead."""
+        logged = on_rank_zero(lambda: [line for line in self.metrics.read() if "discriminator" in line][-1:])
+        return bool(logged) and alarms.is_at_chance(self.state, logged[0])
 
-    def _keep_or_stop(self, scores: dict[str, float], *, dead: bool) -> None:
-        """Keep the run as it is at its best step; raises Collapsed, and takes it back there, if it fell."""
-        run = self.run
-        collapsed = looks_collapsed(scores, run.best, was_lively=run.was_lively)
-        run.was_lively |= is_lively(scores)
-        if scores["domain_fid"] < run.best and not dead:
-            run.best, self.returns = scores["domain_fid"], 0
-            if writes():
-                state = {"step": run.step, "images": run.images, "scores": scores, "run": state_of(run)}
-                checkpoint.save(run.best_file, state)
-        elif collapsed and (best := self._back_to_best()) is not None:
-            raise Collapsed(run.step, scores, best)
+    def _keep_if_best(self, scores: dict[str, float], *, dead: bool) -> None:
+        """Write best.safetensors if the scores are the best. Raises Collapsed if they show a collapse."""
+        state = self.state
+        collapsed = alarms.looks_collapsed(scores, state.best_fid, was_diverse=state.was_diverse)
+        state.was_diverse |= alarms.is_diverse(scores)
+        if scores["domain_fid"] < state.best_fid and not dead:
+            state.best_fid, self._returns = scores["domain_fid"], 0
+            if local_rank() == 0:
+                about = {"step": state.step, "images": state.images, "scores": scores}
+                checkpoint.save(self.best_file, {**about, "run": state.to_checkpoint()})
+        elif collapsed and (best_step := self._reset_checkpoint_to_best()) is not None:
+            raise alarms.Collapsed(state.step, scores, best_step)
 
-    def _back_to_best(self) -> int | None:
-        """Let the run go on from its best step, if it has one -> that step."""
-        content = read(self.run.best_file)
+    # Files
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether there is a best step to export."""
+        return self.best_file.exists()
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        if local_rank() == 0:
+            checkpoint.save(self.checkpoint_file, self.state.to_checkpoint())
+
+    def resume(self, *, keep_random: bool = True) -> bool:
+        """Restore the state from the folder's checkpoint; return whether there is one.
+
+        See `TrainingState.restore` for ``keep_random`` and errors.
+        """
+        content = read_on_rank_zero(self.checkpoint_file)
+        if content is None:
+            return False
+        saved = checkpoint.decode(content, self.checkpoint_file)
+        self.state.restore(saved, self.checkpoint_file, keep_random=keep_random)
+        return True
+
+    def _prepare_folder(self) -> None:
+        """Make the folders of all nodes alike, with a checkpoint to return to and no later metrics."""
+        state = self.state
+        if not on_rank_zero(self.checkpoint_file.exists):
+            for network in [*state.method.modules.values(), state.ema.model]:
+                broadcast([*network.parameters(), *network.buffers()])
+            self.save()
+            if local_rank() == 0:
+                self.best_file.unlink(missing_ok=True)
+        for path in (self.checkpoint_file, self.best_file, self.metrics.path, self.folder / CLASSIFIER):
+            copy_to_nodes(path)
+        if local_rank() == 0:
+            self.metrics.truncate(state.step)
+
+    def _reset_checkpoint_to_best(self) -> int | None:
+        """Make the best step's state the checkpoint; return that step, or None if there is none."""
+        content = read_on_rank_zero(self.best_file)
         if content is None:
             return None
-        state = checkpoint.decode(content, self.run.best_file)
-        if writes():
-            checkpoint.save(self.run.checkpoint_file, state["run"])
-        return int(state["step"])
+        best = checkpoint.decode(content, self.best_file)
+        if local_rank() == 0:
+            checkpoint.save(self.checkpoint_file, best["run"])
+        return int(best["step"])
 
-    def _return(self) -> None:
-        """Back to the last checkpoint, and on by another path; a run that diverges again and again ends."""
-        run, diverged, best = self.run, self.run.step, self.run.best
-        self.returns += 1
-        if self.returns > RETURNS or not run.resume(keep_random=False):
-            raise Diverged(diverged)
-        run.best = best  # whose file is still there
-        if writes():
-            run.metrics.forget_after(run.step)
+    def _return_to_checkpoint(self) -> None:
+        """Continue from the last checkpoint with other random numbers. The fourth time, raises Diverged."""
+        state, diverged_step, best_fid = self.state, self.state.step, self.state.best_fid
+        self._returns += 1
+        if self._returns > MAX_RETURNS or not self.resume(keep_random=False):
+            raise alarms.Diverged(diverged_step)
+        state.best_fid = best_fid  # best.safetensors may be newer than the checkpoint
+        if local_rank() == 0:
+            self.metrics.truncate(state.step)
 
 
 def _averaged(losses: Losses) -> dict[str, float]:
-    """What is reported of a step, over the images of all processes."""
-    means = mean(torch.stack([loss.float() for loss in losses.values()]))
+    """Return the losses of a step, averaged over the images of all processes."""
+    means = world_mean(torch.stack([loss.float() for loss in losses.values()]))
     return dict(zip(losses, means.tolist(), strict=True))

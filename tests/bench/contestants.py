@@ -16,8 +16,7 @@ from prodgen.models import SavedModel, load_model
 from prodgen.models.families import FAMILIES
 from prodgen.training.export import export
 from prodgen.training.recipes.recipe_files import load_recipe
-from prodgen.training.run import Run
-from prodgen.training.trainer import train_run
+from prodgen.training.trainer import Trainer
 from prodgen.training.watch.alarms import Alarm
 from tests.bench.environments import MIMICRY, PEERS, PYTHAE, Environment, Unavailable, prepare, run
 
@@ -97,15 +96,16 @@ def family(recipe: str) -> Contestant:
     def take_part(task: Task, folder: Path) -> Drawn:
         plain = load_recipe(recipe, [])
         a_step = plain.batch * getattr(plain, "discriminator_steps", 1)
-        trial = Run(load_recipe(recipe, [f"steps={task.samples // a_step}"]), task.train, folder, task.device)
+        chosen = load_recipe(recipe, [f"steps={task.samples // a_step}"])
+        trial = Trainer(chosen, task.train, folder, task.device)
         trial.resume()
         try:
-            train_run(trial, lambda step, numbers: _say(recipe, step, numbers), lambda: False)
+            trial.train(lambda step, numbers: _say(recipe, step, numbers), lambda: False)
         except Alarm as error:
             raise Unavailable(str(error)) from None
         export(trial, folder / "model")
         drawn = of_model(load_model(folder / "model", device=task.device), task)
-        return Drawn(drawn.images, drawn.labels, trial.images, seconds_of(trial), task.threads)
+        return Drawn(drawn.images, drawn.labels, trial.state.images, seconds_of(trial), task.threads)
 
     return take_part
 
@@ -118,7 +118,7 @@ def of_model(model: SavedModel, task: Task) -> Drawn:
     return Drawn(made.images, place[made.labels[task.attribute]], None, None, None)
 
 
-def seconds_of(trial: Run) -> float:
+def seconds_of(trial: Trainer) -> float:
     """Seconds of training, evaluations but the last one included, however often it was stopped."""
     seen, seconds = 0, 0.0
     for line in trial.metrics.read():

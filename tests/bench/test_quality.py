@@ -38,7 +38,7 @@ def compete(tmp_path_factory):
         settings.cache_clear()
         patch.setattr(quality, "CONTESTANTS", taking_part)
         patch.setattr(contestants, "COUNT", 150)
-        patch.setattr("prodgen.training.trainer.EVALUATED", 200)
+        patch.setattr("prodgen.training.watch.review.EVALUATION_IMAGES", 200)
 
         def run_bench(as_json: bool = False) -> Path:
             quality.main(data, out, samples=64, only=["broken", "ours"], threads=1, as_json=as_json)

@@ -8,7 +8,6 @@ slows all of them. Images are noise: what they show has no part in how fast it g
 
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,10 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.cli.options import Json, print_json
+from prodgen.cli.options import Json
+from prodgen.cli.output import print_json
 from prodgen.training.batches import Batches
 from prodgen.training.recipes.recipe_files import load_recipe
-from prodgen.training.run import Run
+from prodgen.training.state import TrainingState
 from tests.bench.environments import MIMICRY, PEERS, Unavailable, prepare
 from tests.bench.plain import PlainGan
 
@@ -61,11 +61,11 @@ def timed(step: Callable[[], object], samples: int, device: str) -> Rate:
     return rate
 
 
-def own(precision: str, folder: Path, device: str) -> Rate:
+def own(precision: str, device: str) -> Rate:
     """The recipe as `prodgen train` runs it: batches, networks, moving average."""
     recipe = load_recipe(RECIPE, [f"precision={precision}"])
-    run = Run(recipe, noise(), folder / precision, device)
-    return timed(run.advance, recipe.batch, device)
+    state = TrainingState(recipe, noise(), device)
+    return timed(state.advance, recipe.batch, device)
 
 
 def plain(device: str) -> Rate:
@@ -131,8 +131,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     problem = None
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        measures = {precision: own(precision, folder, device) for precision in ("bf16", "fp32")}
+        measures = {precision: own(precision, device) for precision in ("bf16", "fp32")}
         measures["plain"] = plain(device)
         try:
             measures["mimicry"] = mimicry(out, threads, stack)

@@ -1,4 +1,4 @@
-"""Runs that take a second."""
+"""Trainings that take a second."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,22 +8,23 @@ import pytest
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.catalog.idx import load_idx
 from prodgen.training import trainer as loop
-from prodgen.training.methods.transfer import Source
+from prodgen.training.methods.transfer import Pretrained
 from prodgen.training.recipes.recipe_files import make_recipe
-from prodgen.training.run import Run
+from prodgen.training.trainer import Trainer
+from prodgen.training.watch import review
 from tests.toys import write_catalogue
 
 SMALL = {"name": "toy", "widths": [16, 8], "latent_dim": 16, "batch": 16, "steps": 6}
 SMALL |= {"evaluate_every": 4, "checkpoint_every": 2, "sample_every": 4}
 
-MakeRun = Callable[..., Run]
+MakeTrainer = Callable[..., Trainer]
 
 
 @pytest.fixture(autouse=True)
-def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An evaluation of a toy needs no thousands; a look at every step sees what goes wrong at once."""
-    monkeypatch.setattr(loop, "EVALUATED", 300)
-    monkeypatch.setattr(loop, "LOOK_EVERY", 1)
+def small_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluate on few images, and log every step."""
+    monkeypatch.setattr(review, "EVALUATION_IMAGES", 300)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
 
 
 @pytest.fixture(scope="session")
@@ -33,21 +34,25 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
 
 
 @pytest.fixture
-def make_run(catalogue: Catalogue, tmp_path: Path) -> MakeRun:
-    """A run in a folder of its own, of the small recipe with changes."""
+def make_trainer(catalogue: Catalogue, tmp_path: Path) -> MakeTrainer:
+    """Make a trainer of the small recipe with changes, in a folder of its own."""
 
     def make(
-        folder: str = "run", data: Catalogue = catalogue, source: Source | None = None, **changes: object
-    ) -> Run:
-        return Run(make_recipe({**SMALL, **changes}, "test"), data, tmp_path / folder, "cpu", source)
+        folder: str = "training",
+        data: Catalogue = catalogue,
+        pretrained: Pretrained | None = None,
+        **changes: object,
+    ) -> Trainer:
+        recipe = make_recipe({**SMALL, **changes}, "test")
+        return Trainer(recipe, data, tmp_path / folder, "cpu", pretrained)
 
     return make
 
 
 def quiet(step: int, numbers: dict[str, float]) -> None:
-    """Hear of a run's steps, and say nothing."""
+    """Ignore a report."""
 
 
 def never() -> bool:
-    """Whether to stop."""
+    """Never stop."""
     return False

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from prodgen.errors import ProdgenError
-from prodgen.training.methods.augment import POLICIES, SPEED, Augment
+from prodgen.training.methods.augment import ADAPTATION_IMAGES, AUGMENTATIONS, Augment
 
 X = torch.rand(16, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_every_augmentation_keeps_shape_and_range_and_lets_the_gradient_through(name, channels):
     if name == "saturation" and channels == 1:
@@ -79,7 +79,7 @@ def test_adaptive_augmentation_follows_the_discriminators_sureness():
     torch.manual_seed(0)
     augment = Augment("flip,cutout", 1, target=0.6)
     assert torch.equal(augment(X), X)
-    sure, unsure = torch.ones(SPEED // 100), -torch.ones(SPEED // 200)
+    sure, unsure = torch.ones(ADAPTATION_IMAGES // 100), -torch.ones(ADAPTATION_IMAGES // 200)
     for _ in range(50):
         augment.adapt(sure)
     assert float(augment.strength) == pytest.approx(0.5)
@@ -87,7 +87,7 @@ def test_adaptive_augmentation_follows_the_discriminators_sureness():
     assert 0.2 < float(changed) < 0.5  # half are chosen; not each choice shows
     augment.adapt(unsure)
     assert float(augment.strength) == pytest.approx(0.495)
-    bounded = Augment("flip,cutout", 1, target=0.6, most=0.3)
+    bounded = Augment("flip,cutout", 1, target=0.6, max_strength=0.3)
     for _ in range(50):
         bounded.adapt(sure)
     assert float(bounded.strength) == pytest.approx(0.3)

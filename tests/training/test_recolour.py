@@ -8,7 +8,6 @@ from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.spec.colour import delta_e_2000, to_lab
 from prodgen.training.methods.recolour import recolour
-from prodgen.training.trainer import train_run
 from tests.training.conftest import never, quiet
 
 
@@ -53,35 +52,35 @@ def test_a_recoloured_product_has_the_colour_that_it_is_said_to_have():
     assert made[chosen.numpy()].std((1, 2)).min() > 5  # shaded still
 
 
-def test_batches_tell_the_networks_the_colours_that_they_show(make_run):
-    run = make_run(data=catalogue(), recolour=0.7, transform="flip")
-    batch = run.batches[0]
+def test_batches_tell_the_networks_the_colours_that_they_show(make_trainer):
+    trainer = make_trainer(data=catalogue(), recolour=0.7, transform="flip")
+    batch = trainer.state.batches[0]
     made = ((batch.real.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
     told = batch.condition[:, 2:5].numpy() * 25 + (50, 0, 0)
     assert delta_e_2000(measured(made), told).max() < 1.0
     assert (batch.condition[:, 5] == 1).all()
-    plain = make_run("plain", data=run.catalogue, transform="flip").batches[0].condition
+    plain = make_trainer("plain", data=trainer.state.catalogue, transform="flip").batches[0].condition
     moved = (batch.condition - plain).abs().amax(1) > 0.01
     assert 0.3 < moved.float().mean() < 1.0
     assert torch.equal(batch.condition[:, :2], plain[:, :2])
 
 
-def test_a_colour_that_is_left_out_is_left_out_whole(make_run):
-    run = make_run(data=catalogue(), drop=0.5)
-    blocks = torch.cat([run.batches[k].condition for k in range(5)])[:, 2:]
+def test_a_colour_that_is_left_out_is_left_out_whole(make_trainer):
+    trainer = make_trainer(data=catalogue(), drop=0.5)
+    blocks = torch.cat([trainer.state.batches[k].condition for k in range(5)])[:, 2:]
     left_out = blocks[:, 3] == 0
     assert 0.3 < left_out.float().mean() < 0.7
     assert (blocks[left_out] == 0).all()
 
 
-def test_a_model_of_cut_outs_in_any_colour_is_trained_and_asked(make_run, tmp_path):
+def test_a_model_of_cut_outs_in_any_colour_is_trained_and_asked(make_trainer, tmp_path):
     from prodgen.models import load_model
     from prodgen.models.condition import encode
     from prodgen.training.export import export
 
-    run = make_run(data=catalogue(), recolour=0.5, augment="flip,translation")
-    train_run(run, quiet, never)
-    export(run, tmp_path / "model")
+    trainer = make_trainer(data=catalogue(), recolour=0.5, augment="flip,translation")
+    trainer.train(quiet, never)
+    export(trainer, tmp_path / "model")
     model = load_model(tmp_path / "model")
     [category, colour] = model.config.attributes.attributes
     assert (category.name, colour.kind, len(colour.palette)) == ("category", "colour", 40)
@@ -89,6 +88,6 @@ def test_a_model_of_cut_outs_in_any_colour_is_trained_and_asked(make_run, tmp_pa
     assert model.generator(torch.randn(1, 16), condition).shape == (1, 4, 16, 16)
 
 
-def test_what_has_no_colour_is_not_recoloured(make_run):
-    with pytest.raises(ProdgenError, match="recolour is for cut-outs of which the colour is known"):
-        make_run("refused", recolour=0.5)
+def test_what_has_no_colour_is_not_recoloured(make_trainer):
+    with pytest.raises(ProdgenError, match="recolour is for cut-outs with a known colour"):
+        make_trainer("refused", recolour=0.5)

@@ -16,7 +16,7 @@ from prodgen.training import checkpoint
 from prodgen.training.watch.judge import CLASSIFIER
 from tests.servers.up import clean_environment
 from tests.toys import write_catalogue
-from tests.training.test_run import ALL
+from tests.training.test_trainer import ALL
 from tests.training.torchrun import Torchrun
 
 pytestmark = pytest.mark.timeout(400)  # on a busy machine torch alone takes ten seconds to import
@@ -45,12 +45,14 @@ def worlds(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     begun = {name: {**case, "until": 3} for name, case in halves.items()}
     (one / "cases.json").write_text(json.dumps({**CASES, **begun}))
     (two / "cases.json").write_text(json.dumps({**CASES, **halves}))
-    words = ["tests.training.runs", one / "cases.json", data, one]
-    subprocess.run([sys.executable, "-m", *map(str, words)], env=clean_environment(), check=True, timeout=200)
+    words = ["tests.training.train_toys", one / "cases.json", data, one]
+    subprocess.run(
+        [sys.executable, "-m", *map(str, words)], env=clean_environment(), check=True, timeout=200
+    )
     shutil.copy(one / CLASSIFIER, two)
     for name in halves:
         shutil.copytree(one / name, two / name)
-    Torchrun(two / "log", "tests.training.runs", two / "cases.json", data, two).succeed()
+    Torchrun(two / "log", "tests.training.train_toys", two / "cases.json", data, two).succeed()
     return one, two
 
 
@@ -94,4 +96,4 @@ def tensors(node: dict[str, Any], at: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def test_processes_hear_each_other_and_normalise_by_the_whole_batch(tmp_path: Path) -> None:
-    Torchrun(tmp_path / "log", "tests.training.parts", tmp_path).succeed()
+    Torchrun(tmp_path / "log", "tests.training.check_collectives", tmp_path).succeed()

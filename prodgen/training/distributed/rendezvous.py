@@ -1,8 +1,8 @@
-"""Where the processes that torchrun started find each other, and none finds the addresses of the dead.
+"""A rendezvous of processes that torchrun has started, or restarted after a crash.
 
-When torchrun starts its processes again, it keeps the store in which those before them wrote where they
-listen, and whoever reads first calls a closed port (https://github.com/pytorch/pytorch/issues/135712). So the
-first process welcomes each by a word that only the living can know, and all go on under a new prefix.
+A restarted process finds the same TCP store, with the addresses of dead processes in it, and may connect to a
+closed port (https://github.com/pytorch/pytorch/issues/135712). So rank 0 collects a random id from each
+living process, and all of them continue below a new prefix of the store.
 """
 
 import json
@@ -14,49 +14,51 @@ from datetime import timedelta
 
 import torch.distributed as dist
 
-PATIENCE = timedelta(minutes=10)
-"""torchrun starts all of them at once."""
-PAUSE = 0.02
+TIMEOUT = timedelta(minutes=10)
+"""Longest wait for a process: torchrun starts all of them at once."""
+POLL_SECONDS = 0.02
 
 
-def meet(host: str, port: int, rank: int, size: int) -> dist.Store:
-    """A store that nobody but these ``size`` processes has written to; raises TimeoutError without them."""
-    hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by torchrun itself
-    store = dist.TCPStore(host, port, is_master=rank == 0 and not hosted, timeout=PATIENCE)
-    prefix = _welcome(store, size) if rank == 0 else _arrive(store, rank)
+def rendezvous(host: str, port: int, rank: int, world_size: int) -> dist.Store:
+    """Return a store that only these ``world_size`` processes use. Raises TimeoutError if one is missing."""
+    agent_hosts_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    store = dist.TCPStore(host, port, is_master=rank == 0 and not agent_hosts_store, timeout=TIMEOUT)
+    prefix = _announce_prefix(store, world_size) if rank == 0 else _receive_prefix(store, rank)
     return dist.PrefixStore(prefix, store)
 
 
-def _welcome(store: dist.Store, size: int) -> str:
+def _announce_prefix(store: dist.Store, world_size: int) -> str:
+    """Publish a new prefix with the ids of all processes, until each living process has confirmed it."""
     prefix = secrets.token_hex(8)
 
-    def all_heard() -> bool:
-        words = [store.get(f"hello-{rank}").decode() for rank in range(1, size)]  # some perhaps of the dead
-        store.set("welcome", json.dumps([prefix, words]))
-        return store.check([f"{prefix}-{word}" for word in words])
+    def all_confirmed() -> bool:
+        ids = [store.get(f"id-{rank}").decode() for rank in range(1, world_size)]  # may be of dead processes
+        store.set("announcement", json.dumps([prefix, ids]))
+        return store.check([f"{prefix}-{own_id}" for own_id in ids])
 
-    _wait(all_heard)
+    _wait_until(all_confirmed)
     return prefix
 
 
-def _arrive(store: dist.Store, rank: int) -> str:
-    word = secrets.token_hex(8)
-    store.set(f"hello-{rank}", word)
-    prefix, words = "", []
+def _receive_prefix(store: dist.Store, rank: int) -> str:
+    """Publish an id, wait for an announcement that contains it, and confirm that."""
+    own_id = secrets.token_hex(8)
+    store.set(f"id-{rank}", own_id)
+    prefix, ids = "", []
 
-    def am_welcome() -> bool:
-        nonlocal prefix, words
-        prefix, words = json.loads(store.get("welcome"))
-        return word in words
+    def is_announced() -> bool:
+        nonlocal prefix, ids
+        prefix, ids = json.loads(store.get("announcement"))
+        return own_id in ids
 
-    _wait(am_welcome)
-    store.set(f"{prefix}-{word}", "heard")
+    _wait_until(is_announced)
+    store.set(f"{prefix}-{own_id}", "confirmed")
     return prefix
 
 
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE.total_seconds()
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT.total_seconds()
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("not all processes of this training have come")
-        time.sleep(PAUSE)
+            raise TimeoutError("some processes of this training have not started")
+        time.sleep(POLL_SECONDS)

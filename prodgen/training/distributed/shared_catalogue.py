@@ -1,4 +1,4 @@
-"""A catalogue that the processes of a node read once: the first decodes it, all map what it wrote."""
+"""A catalogue in memory once for each node: local rank 0 decodes it, all processes map its files."""
 
 import json
 import shutil
@@ -9,24 +9,25 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.training.distributed.exchange import together
-from prodgen.training.distributed.world import neighbours, writes
+from prodgen.training.distributed.collectives import on_all_ranks
+from prodgen.training.distributed.world import local_rank, local_world_size
 
-SHARED = "catalogue"
-"""The folder of it, within that of the run."""
+FOLDER = "catalogue"
+"""The folder of the decoded catalogue, below the node's folder."""
 
 
-def read_once(read: Callable[[], Catalogue], folder: Path) -> Catalogue:
-    """What ``read`` gives, in memory once for all the processes of a node that work in ``folder``.
+def read_shared(read: Callable[[], Catalogue], folder: Path) -> Catalogue:
+    """Return the catalogue that ``read`` opens, decoded once for all processes that share ``folder``.
 
-    A ProdgenError in one is an error of all. A catalogue that stays on the disk is shared as it is.
+    A catalogue that is itself mapped from a file is not copied. A ProdgenError on one process is raised on
+    all.
     """
-    if neighbours() == 1:
-        return together(read)
-    shared = folder / SHARED
+    if local_world_size() == 1:
+        return on_all_ranks(read)
+    shared = folder / FOLDER
 
-    def first() -> Catalogue | None:
-        if not writes():
+    def decode() -> Catalogue | None:
+        if local_rank() != 0:
             return None
         shutil.rmtree(shared, ignore_errors=True)
         catalogue = read()
@@ -34,13 +35,13 @@ def read_once(read: Callable[[], Catalogue], folder: Path) -> Catalogue:
             _write(catalogue, shared)
         return catalogue
 
-    def again(known: Catalogue | None) -> Catalogue:
+    def open_decoded() -> Catalogue:
         if shared.exists():
-            return _mapped(shared)
-        return known if known is not None else read()
+            return _map(shared)
+        return read() if decoded is None else decoded
 
-    known = together(first)
-    return together(lambda: again(known))
+    decoded = on_all_ranks(decode)
+    return on_all_ranks(open_decoded)
 
 
 def _write(catalogue: Catalogue, folder: Path) -> None:
@@ -48,16 +49,19 @@ def _write(catalogue: Catalogue, folder: Path) -> None:
     np.save(folder / "images.npy", catalogue.images)
     labels = {f"label {name}": numbers for name, numbers in catalogue.labels.items()}
     colours = {f"colour {name}": lab for name, lab in catalogue.colours.items()}
-    save_file(labels | colours, folder / "known.safetensors")
-    said = {"values": catalogue.values, "colours": list(catalogue.colours)}
-    (folder / "said.json").write_text(json.dumps(said))
+    save_file(labels | colours, folder / "attributes.safetensors")
+    names = {"values": catalogue.values, "colours": list(catalogue.colours)}
+    (folder / "names.json").write_text(json.dumps(names))
 
 
-def _mapped(folder: Path) -> Catalogue:
-    known, said = load_file(folder / "known.safetensors"), json.loads((folder / "said.json").read_text())
+def _map(folder: Path) -> Catalogue:
+    attributes, names = (
+        load_file(folder / "attributes.safetensors"),
+        json.loads((folder / "names.json").read_text()),
+    )
     return Catalogue(
         np.load(folder / "images.npy", mmap_mode="c"),
-        {name: known[f"label {name}"] for name in said["values"]},
-        {name: tuple(values) for name, values in said["values"].items()},
-        {name: known[f"colour {name}"] for name in said["colours"]},
+        {name: attributes[f"label {name}"] for name in names["values"]},
+        {name: tuple(values) for name, values in names["values"].items()},
+        {name: attributes[f"colour {name}"] for name in names["colours"]},
     )

@@ -1,7 +1,7 @@
-"""The processes that train one model together: which of them this is, and which rows of a batch are its own.
+"""The processes that train one model together: their number, and each one's shard of a batch.
 
-Each draws the random numbers of the whole batch and keeps every ``size()``-th row of them, so that a run
-gives the same numbers whatever the number of its processes. Alone, nothing here changes anything.
+Every process draws the random numbers of the whole batch and keeps every ``world_size()``-th row of them, so
+the numbers of a training do not depend on how many processes it has. Without torchrun there is one process.
 """
 
 import os
@@ -13,73 +13,72 @@ import torch.distributed as dist
 from torch import Tensor
 
 from prodgen.errors import ProdgenError
-from prodgen.training.distributed.rendezvous import meet
+from prodgen.training.distributed.rendezvous import rendezvous
 
-PATIENCE = timedelta(hours=1)
-"""For how long they wait for each other: the first may be training its judge, or judging. A process that dies
-is noticed at once."""
+TIMEOUT = timedelta(hours=1)
+"""Longest wait for another process: rank 0 may be training its judge. A crash is noticed at once."""
 
 
 def join() -> str:
-    """Meet the others as torchrun's environment says -> the device of this process: ``cpu``, ``cuda:1``.
+    """Join the process group that torchrun's environment describes; return the device: ``cpu``, ``cuda:1``.
 
-    Raises ProdgenError if there is no device for it.
+    Raises ProdgenError if this machine has fewer GPUs than processes.
     """
-    local, device = int(os.environ.get("LOCAL_RANK", 0)), "cpu"
+    device = "cpu"
     if torch.cuda.is_available():
-        there, wanted = torch.cuda.device_count(), neighbours()
-        if wanted > there:
-            raise ProdgenError(f"{wanted} processes need as many GPUs; this machine has {there}")
-        torch.cuda.set_device(local)
-        device = f"cuda:{local}"
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        # What is on the CPU (flags, files) goes by gloo in either case, and never waits for a GPU.
+        gpus, processes = torch.cuda.device_count(), local_world_size()
+        if processes > gpus:
+            raise ProdgenError(f"{processes} processes need as many GPUs; this machine has {gpus}")
+        torch.cuda.set_device(local_rank())
+        device = f"cuda:{local_rank()}"
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    if world_size > 1:
+        # CPU tensors (flags, files) always travel by gloo and never wait for a GPU.
         backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
-        place, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        store = meet(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), place, size)
-        dist.init_process_group(backend, timeout=PATIENCE, store=store, rank=place, world_size=size)
+        rank = int(os.environ["RANK"])
+        store = rendezvous(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), rank, world_size)
+        dist.init_process_group(backend, timeout=TIMEOUT, store=store, rank=rank, world_size=world_size)
     return device
 
 
 def leave() -> None:
-    """Part from the others, once all that was to be done together is done."""
-    if _together():
+    """Leave the process group."""
+    if _is_distributed():
         dist.destroy_process_group()
 
 
 def rank() -> int:
-    """This process's number, 0 for the first of all."""
-    return dist.get_rank() if _together() else 0
+    """Return this process's number among all, from 0."""
+    return dist.get_rank() if _is_distributed() else 0
 
 
-def size() -> int:
-    """How many there are."""
-    return dist.get_world_size() if _together() else 1
+def world_size() -> int:
+    """Return the number of processes on all nodes."""
+    return dist.get_world_size() if _is_distributed() else 1
 
 
-def neighbours() -> int:
-    """How many of them are on this machine."""
+def local_rank() -> int:
+    """Return this process's number on its node. Only local rank 0 writes to the node's folder."""
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def local_world_size() -> int:
+    """Return the number of processes on this node."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
-def writes() -> bool:
-    """Whether it writes the run's folder: the first process of each node does, and nobody else."""
-    return int(os.environ.get("LOCAL_RANK", 0)) == 0
+def shard(whole: Tensor) -> Tensor:
+    """Return this process's rows of a whole batch: every ``world_size()``-th one.
 
-
-def mine(whole: Tensor) -> Tensor:
-    """This process's rows of a tensor that was made for the whole batch.
-
-    Strided, so that the parts of a batch hold the same rows in every world, and so do two batches of equal
-    size one after the other.
+    Strided, so that each part of a batch (`Batch.split`) has the same rows for any number of processes.
     """
-    return whole[rank() :: size()]
+    return whole[rank() :: world_size()]
 
 
-def drawn(draw: Callable[..., Tensor], rows: int, *shape: int, device: torch.device | str) -> Tensor:
-    """This process's rows, (``rows``, *``shape``), of random numbers that are drawn for all (torch.randn)."""
-    return mine(draw(rows * size(), *shape, device=device))
+def draw_shard(draw: Callable[..., Tensor], rows: int, *shape: int, device: torch.device | str) -> Tensor:
+    """Draw for the whole batch by ``draw``, torch.randn say; return this process's rows, (rows, *shape)."""
+    return shard(draw(rows * world_size(), *shape, device=device))
 
 
-def _together() -> bool:
+def _is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized()

@@ -1,8 +1,8 @@
-"""Augmentation by kornia: differentiable, in whole batches, on the device. A policy is a string of names.
+"""Augmentation by kornia: differentiable, in whole batches, on the device.
 
-Two uses: of what the discriminator sees, real and generated alike, so that few images go far and none of it
-shows in what is generated (Zhao et al. 2020, Karras et al. 2020); and of the training images themselves,
-where a mirrored product is as good as the original.
+Augmenting the discriminator's input, real and generated images alike, makes small data sets suffice and
+leaves no trace in generated images (Zhao et al. 2020, Karras et al. 2020). Augmenting the training images
+themselves is for changes such as mirroring, which a generator may learn.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,11 @@ import torch
 from PIL import ImageColor
 from torch import Tensor, nn
 
-from prodgen.training.distributed.exchange import mean
-from prodgen.training.distributed.world import drawn, mine, size
-from prodgen.training.recipes.policies import COLOUR, check_channels, names
+from prodgen.training.distributed.collectives import world_mean
+from prodgen.training.distributed.world import draw_shard, shard, world_size
+from prodgen.training.recipes.policies import COLOUR, check_channels, parse_policy
 
-POLICIES: dict[str, Callable[[], nn.Module]] = {
+AUGMENTATIONS: dict[str, Callable[[], nn.Module]] = {
     "flip": lambda: K.RandomHorizontalFlip(p=0.5),
     # By whole pixels: interpolation would hide from the discriminator how sharp the images are.
     "translation": lambda: K.RandomAffine(0.0, translate=(0.125, 0.125), resample="nearest", p=1.0),
@@ -27,20 +27,18 @@ POLICIES: dict[str, Callable[[], nn.Module]] = {
     "contrast": lambda: K.RandomContrast((0.8, 1.2), p=0.5),
     "saturation": lambda: K.RandomSaturation((0.6, 1.4), p=0.5),
 }
-"""Those of shape fill with zeros, so they are given what is above the ground."""
-SPEED = 500_000
-"""Images in which the strength of an adaptive augmentation may go from nothing to all."""
-THIN = 0.05
-"""Coverage under which a premultiplied colour is too faint to be told."""
+ADAPTATION_IMAGES = 500_000
+"""Images in which the strength of an adaptive augmentation can rise from 0 to 1."""
+MIN_ALPHA = 0.05
+"""Alpha below which a premultiplied colour is too faint to be restored."""
 
 
 class Augment(nn.Module):
     """x: (B, C, H, W) in [-1, 1] -> the same shape and range; four channels are premultiplied RGBA.
 
-    ``ground``: the colour around the products, which fills what moves in. ``strength``: the share of the
-    images that is changed, 1 unless somebody moves it. With a ``target`` `adapt` does, so that the
-    discriminator is as sure of real images as the target says: the sign of its logits, on average (Karras et
-    al. 2020: 0.6). It moves it up to ``most``.
+    ``ground`` fills the borders. ``strength`` is the share of images that are augmented: 1, or, with a
+    ``target``, what `adapt` makes it, at most ``max_strength``. The target is the mean sign of the
+    discriminator's logits for real images (Karras et al. 2020: 0.6).
     """
 
     def __init__(
@@ -49,67 +47,67 @@ class Augment(nn.Module):
         channels: int,
         ground: str = "#000000",
         target: float | None = None,
-        most: float = 1.0,
+        max_strength: float = 1.0,
     ) -> None:
         super().__init__()
-        self._names = names(policy)
+        self._names = parse_policy(policy)
         check_channels(policy, channels)
-        self.steps = nn.ModuleList([POLICIES[name]() for name in self._names])
-        self.target, self.most = target, most
+        self.steps = nn.ModuleList([AUGMENTATIONS[name]() for name in self._names])
+        self.target, self.max_strength = target, max_strength
         self.strength: Tensor
         self.register_buffer("strength", torch.tensor(1.0 if target is None else 0.0))
         self.ground: Tensor
-        self.register_buffer("ground", _level(ground, channels), persistent=False)
+        self.register_buffer("ground", _ground_levels(ground, channels), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if not len(self.steps):
             return x
-        # In bf16 a shift by whole pixels is none any more: matrices would be rounded to eight bits.
+        # bf16 would round the matrices of a shift to eight bits, so that it is not by whole pixels.
         with torch.autocast(x.device.type, enabled=False):
-            return self._augmented(x.float())
+            return self._augment(x.float())
 
-    def _augmented(self, x: Tensor) -> Tensor:
-        augmented = (x + 1.0) / 2.0  # the range that kornia works in
+    def _augment(self, x: Tensor) -> Tensor:
+        augmented = (x + 1.0) / 2.0  # kornia's range
         for name, step in zip(self._names, self.steps, strict=True):
             if name in COLOUR:
-                augmented = _recoloured(step, augmented)
-            else:
-                augmented = _applied(step, augmented - self.ground) + self.ground
-        chosen = drawn(torch.rand, len(x), 1, 1, 1, device=x.device) < self.strength
+                augmented = _change_colours(step, augmented)
+            else:  # fills borders with zeros, so the ground must be zero
+                augmented = _apply(step, augmented - self.ground) + self.ground
+        chosen = draw_shard(torch.rand, len(x), 1, 1, 1, device=x.device) < self.strength
         return torch.where(chosen, augmented * 2.0 - 1.0, x)
 
     @torch.no_grad()
     def adapt(self, real: Tensor) -> None:
-        """Logits (B,) of real images: a discriminator that is too sure is given a harder view."""
+        """Augment more images if the mean sign of real images' logits (B,) exceeds the target, else fewer."""
         if self.target is not None:
-            sure = mean(real.sign().sum()) / len(real)  # sums are exact, wherever they are taken
-            change = torch.sign(sure - self.target) * len(real) * size() / SPEED
-            self.strength.add_(change).clamp_(0.0, self.most)
+            mean_sign = world_mean(real.sign().sum()) / len(real)  # a sum of signs has no rounding error
+            change = torch.sign(mean_sign - self.target) * len(real) * world_size() / ADAPTATION_IMAGES
+            self.strength.add_(change).clamp_(0.0, self.max_strength)
 
 
-def _level(ground: str, channels: int) -> Tensor:
-    """The ground's levels in [0, 1], (1, C, 1, 1); around premultiplied products there is nothing."""
+def _ground_levels(ground: str, channels: int) -> Tensor:
+    """Return the ground in [0, 1], (1, C, 1, 1); zeros for premultiplied RGBA, which is transparent there."""
     modes = {1: "L", 3: "RGB"}
     levels = ImageColor.getcolor(ground, modes[channels]) if channels in modes else (0,) * channels
     return torch.tensor(levels).view(1, channels, 1, 1) / 255.0
 
 
-def _recoloured(step: nn.Module, x: Tensor) -> Tensor:
-    """A change of colours, which are whole only where the product is."""
+def _change_colours(step: nn.Module, x: Tensor) -> Tensor:
+    """Apply a change of colours, to unpremultiplied colours if the images have alpha."""
     if x.shape[1] != 4:
-        return _applied(step, x)
-    colour, alpha = straight(x)
-    return torch.cat([_applied(step, colour) * alpha, alpha], 1)
+        return _apply(step, x)
+    colour, alpha = unpremultiply(x)
+    return torch.cat([_apply(step, colour) * alpha, alpha], 1)
 
 
-def _applied(step: nn.Module, x: Tensor) -> Tensor:
-    """A step of kornia's to this process's images, by its rows of what is drawn for all."""
-    whole = step.forward_parameters(torch.Size((len(x) * size(), *x.shape[1:])))
-    own = {name: value if name == "forward_input_shape" else mine(value) for name, value in whole.items()}
+def _apply(step: nn.Module, x: Tensor) -> Tensor:
+    """Apply a step of kornia, with this process's rows of the random parameters of the whole batch."""
+    whole = step.forward_parameters(torch.Size((len(x) * world_size(), *x.shape[1:])))
+    own = {name: value if name == "forward_input_shape" else shard(value) for name, value in whole.items()}
     return step(x, params=own)
 
 
-def straight(layers: Tensor) -> tuple[Tensor, Tensor]:
-    """Premultiplied (B, 4, H, W) in [0, 1] -> colours (B, 3, H, W), whole however thin, and alpha."""
-    alpha = layers[:, 3:]
-    return (layers[:, :3] / alpha.clamp(min=THIN)).clamp(0.0, 1.0), alpha
+def unpremultiply(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x: (B, 4, H, W), premultiplied, in [0, 1] -> colours (B, 3, H, W) and alpha (B, 1, H, W)."""
+    alpha = x[:, 3:]
+    return (x[:, :3] / alpha.clamp(min=MIN_ALPHA)).clamp(0.0, 1.0), alpha

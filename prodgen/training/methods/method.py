@@ -1,4 +1,4 @@
-"""What a way of training offers to the loop, whichever family it trains."""
+"""The protocol of training methods, and what several of them use."""
 
 import platform
 from collections.abc import Iterator
@@ -12,50 +12,52 @@ from torch.nn.utils import clip_grad_norm_
 
 from prodgen.models.base import ImageGenerator
 from prodgen.training.batches import Batch
-from prodgen.training.distributed.exchange import average
-from prodgen.training.distributed.world import drawn
+from prodgen.training.distributed.collectives import average_gradients
+from prodgen.training.distributed.world import draw_shard
 from prodgen.training.recipes.recipe import Recipe
 
 Losses = dict[str, Tensor]
-"""What is reported of a step, still on the device, and of this process's images alone."""
+"""Scalars of a step by name, on the device, over this process's images."""
 
 
 class Method(Protocol):
-    """``modules`` and ``optimizers`` are all that a checkpoint has to hold of it."""
+    """A way of training. ``modules`` and ``optimizers`` hold its whole state."""
 
     generator: ImageGenerator
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     batches: int
-    """Batches of real images that one step takes."""
-    alone: bool
-    """Whether a step teaches the discriminator and nobody else."""
+    """Batches of real images that a step takes."""
+    discriminator_only: bool
+    """Whether a step trains only the discriminator."""
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
-        """One step of every network; ``progress`` in [0, 1) is how much of the run lies behind."""
+        """Train every network for one step; ``progress`` in [0, 1) is the share of steps done before."""
 
 
-def descend(optimizer: torch.optim.Optimizer, losses: Iterator[Tensor], parts: int, clip: float) -> Tensor:
-    """One step down the mean of ``parts`` losses, made one after the other to save memory -> the mean.
+def optimizer_step(
+    optimizer: torch.optim.Optimizer, losses: Iterator[Tensor], parts: int, clip: float
+) -> Tensor:
+    """Accumulate the gradients of ``parts`` losses, average them over all processes, and step the optimizer.
 
-    The step is down that of all processes, what is returned is this one's. ``clip``: the greatest norm of the
-    gradient.
+    The losses are computed one after the other, to save memory. ``clip``: largest norm of the gradient.
+    Returns the mean of this process's losses.
     """
     optimizer.zero_grad(set_to_none=True)
-    told: list[Tensor] = []
+    values: list[Tensor] = []
     for loss in losses:
         (loss / parts).backward()
-        told.append(loss.detach() / parts)
+        values.append(loss.detach() / parts)
     learning = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    average([p.grad for p in learning])
+    average_gradients([p.grad for p in learning])
     clip_grad_norm_(learning, clip)
     optimizer.step()
-    return torch.stack(told).sum()
+    return torch.stack(values).sum()
 
 
 @contextmanager
-def still(network: nn.Module) -> Iterator[None]:
-    """The network passes gradients on, and takes none, until the end of the block."""
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Freeze the weights within the block; gradients still pass through the network."""
     learning = [p for p in network.parameters() if p.requires_grad]
     for p in learning:
         p.requires_grad_(False)
@@ -66,15 +68,15 @@ def still(network: nn.Module) -> Iterator[None]:
             p.requires_grad_(True)
 
 
-def noise(batch: Batch, dim: int) -> Tensor:
-    """A latent for each image of the batch, (B, dim), from torch's random state."""
-    return drawn(torch.randn, len(batch.real), dim, device=batch.real.device)
+def draw_latents(batch: Batch, dim: int) -> Tensor:
+    """Draw a latent for each image of the batch, (B, dim), from torch's random state."""
+    return draw_shard(torch.randn, len(batch.real), dim, device=batch.real.device)
 
 
 def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:
-    """The recipe's precision, where the device has it: a CPU that must mimic bf16 is far slower than in fp32.
+    """Use the recipe's precision within the block, if the device computes in it: emulation is far slower.
 
-    bf16 has the range of fp32, so that no gradient has to be scaled.
+    bf16 has the range of fp32, so gradients need no scaling.
     """
     device = batch.real.device.type
     return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16" and has_bf16(device))
@@ -82,10 +84,7 @@ def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:
 
 @cache
 def has_bf16(device: str) -> bool:
-    """Whether a kind of device computes in bf16.
-
-    GPUs do since Ampere, x86 CPUs with AMX or AVX512-BF16.
-    """
+    """Whether a kind of device computes in bf16: GPUs since Ampere, x86 CPUs with AMX or AVX512-BF16."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device != "cpu" or platform.machine() not in ("x86_64", "AMD64"):

@@ -1,4 +1,4 @@
-"""What the two networks of a GAN are asked to minimise; each function reads like its paper."""
+"""The objectives of the networks; each function reads like its paper."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prodgen.models.vae import soft_floor
-from prodgen.training.distributed.exchange import mean as mean_of_all
-from prodgen.training.distributed.world import drawn
+from prodgen.training.distributed.collectives import world_mean
+from prodgen.training.distributed.world import draw_shard
 
-Judged = Callable[[Tensor, Tensor], Tensor]
-"""Logits (B,) of real and of generated images -> a loss."""
+LogitLoss = Callable[[Tensor, Tensor], Tensor]
+"""Logits (B,) of real images, and of generated ones -> a scalar."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The two sides of a game. ``paired``: the generator's side looks at the real logits as well."""
+    """The losses of both networks. ``paired``: the generator's loss needs the logits of real images too."""
 
-    discriminator: Judged
-    generator: Judged
+    discriminator: LogitLoss
+    generator: LogitLoss
     paired: bool = False
 
     @property
-    def blind(self) -> float:
-        """The least that a discriminator can lose that judges real and generated images alike."""
-        nothing = torch.zeros(1)
-        return float(self.discriminator(nothing, nothing))
+    def chance(self) -> float:
+        """The least loss of a discriminator that gives every image the same logit."""
+        zero = torch.zeros(1)
+        return float(self.discriminator(zero, zero))
 
 
 LOSSES = {
@@ -46,12 +46,12 @@ LOSSES = {
         lambda real, fake: (real - 1.0).square().mean() + (fake + 1.0).square().mean(),
         lambda _, fake: (fake - 1.0).square().mean(),
     ),
-    # Arjovsky et al. 2017; wants `gradient_penalty`
+    # Arjovsky et al. 2017; needs `gradient_penalty`
     "wasserstein": Loss(
         lambda real, fake: fake.mean() - real.mean(),
         lambda _, fake: -fake.mean(),
     ),
-    # Jolicoeur-Martineau 2019: each fake against a real of its own condition; wants R1 and R2
+    # Jolicoeur-Martineau 2019: each generated image against a real one of its condition; needs R1 and R2
     "relativistic": Loss(
         lambda real, fake: F.softplus(fake - real).mean(),
         lambda real, fake: F.softplus(real - fake).mean(),
@@ -61,33 +61,33 @@ LOSSES = {
 
 
 def zero_centred(logits: Tensor, images: Tensor) -> Tensor:
-    """The mean squared gradient of logits (B,) at their images: R1 or R2 (Mescheder et al. 2018)."""
+    """Return the mean squared gradient of logits (B,) at their images: R1 or R2 (Mescheder et al. 2018)."""
     [gradient] = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()
 
 
 def one_centred(discriminator: nn.Module, real: Tensor, fake: Tensor, condition: Tensor) -> Tensor:
-    """How far the gradient's norm is from one between real images and fakes (Gulrajani et al. 2017)."""
-    share = drawn(torch.rand, len(real), 1, 1, 1, device=real.device)
+    """Return WGAN-GP's penalty: (gradient norm - 1)^2 between real and generated (Gulrajani et al. 2017)."""
+    share = draw_shard(torch.rand, len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(real, fake, share).requires_grad_()
     [gradient] = torch.autograd.grad(discriminator(between, condition).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1.0).square().mean()
 
 
 def divergence(mean: Tensor, log_variance: Tensor, free_bits: float = 0.0) -> Tensor:
-    """KL of a diagonal Gaussian, two times (B, d), from the standard one -> nats an image, a scalar.
+    """Return the KL divergence of a Gaussian (B, d) from the standard one, in nats per image, a scalar.
 
-    ``free_bits``: nats that each dimension may cost without being pressed (Kingma et al. 2016).
+    ``free_bits``: nats that each dimension may have without gradient (Kingma et al. 2016).
     """
     nats = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
-    return mean_of_all(nats.mean(0)).clamp(min=free_bits).sum()
+    return world_mean(nats.mean(0)).clamp(min=free_bits).sum()
 
 
 def likelihood(error: Tensor, log_sigma: Tensor) -> Tensor:
-    """The negative log likelihood a number, up to a constant, of squared errors under a learned deviation.
+    """Return the negative log likelihood per number, up to a constant, of squared errors.
 
-    At its optimum the deviation is the error itself, so no weight between error and KL has to be found
-    (Dai & Wipf 2019, Rybkin et al. 2021).
+    The deviation is learned and at its optimum equals the error, so error and KL divergence need no weight
+    between them (Dai & Wipf 2019, Rybkin et al. 2021).
     """
     log_sigma = soft_floor(log_sigma)
     return 0.5 * error * torch.exp(-2.0 * log_sigma) + log_sigma

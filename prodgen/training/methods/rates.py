@@ -1,4 +1,4 @@
-"""How fast the networks learn, over the course of a run."""
+"""Learning rates over the course of a training."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,31 +8,34 @@ import torch
 from prodgen.training.recipes.recipe import Recipe
 
 
-def factor(step: int, steps: int, ramp: int, decay: float) -> float:
-    """Up from nothing over the first ``ramp`` steps, down to nothing over the last share ``decay``."""
+def rate_factor(step: int, steps: int, ramp: int, decay: float) -> float:
+    """Return the rate at ``step`` as a share of the recipe's rate.
+
+    It rises from 0 over the first ``ramp`` steps, and falls to 0 over the last share ``decay`` of the steps.
+    """
     rising = (step + 1) / ramp if ramp else 1.0
     falling = (steps - step) / (steps * decay) if decay else 1.0
     return min(1.0, rising, falling)
 
 
-def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimizer's state, but not its first rates: those are the recipe's, which may have changed.
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load an optimizer's state, except its rates: those are the recipe's, which may have changed.
 
-    What it remembers of a weight is laid out as the weight is, as if it had never been away.
+    Moments get the memory format of their weights, as in an uninterrupted training.
     """
     rates = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["initial_lr"] = rate
-    for weight, memory in optimizer.state.items():
-        for name, value in memory.items():
+    for weight, moments in optimizer.state.items():
+        for name, value in moments.items():
             if value.ndim and value.shape == weight.shape:
-                memory[name] = torch.empty_like(weight).copy_(value)
+                moments[name] = torch.empty_like(weight).copy_(value)
 
 
 def set_rates(optimizers: Iterable[torch.optim.Optimizer], recipe: Recipe, step: int) -> None:
-    """Give every optimizer its rate at ``step``: its first one, times the factor."""
-    now = factor(step, recipe.steps, recipe.ramp, recipe.decay)
+    """Set the rates of all optimizers for ``step``."""
+    factor = rate_factor(step, recipe.steps, recipe.ramp, recipe.decay)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * now
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor

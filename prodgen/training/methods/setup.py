@@ -1,4 +1,4 @@
-"""From a recipe and a catalogue to the networks and the way in which they are trained."""
+"""Build the networks of a recipe, and the method that trains them."""
 
 import torch
 from torch import nn
@@ -9,14 +9,14 @@ from prodgen.models.sagan import SAGANGenerator
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.training.methods.gan import Gan
 from prodgen.training.methods.method import Method
-from prodgen.training.methods.transfer import Source, take_over
+from prodgen.training.methods.transfer import Pretrained, transfer_weights
 from prodgen.training.methods.vae import Vae
 from prodgen.training.methods.vaegan import VaeGan
-from prodgen.training.recipes.fits import check_source
+from prodgen.training.recipes.checks import check_pretrained
 from prodgen.training.recipes.recipe import Recipe
 
 METHODS = {"vae": Vae, "vaegan": VaeGan}
-"""How a family is trained; as a `Gan` if it isn't listed."""
+"""The method of each family; `Gan` for a family that is not listed."""
 
 
 def set_up(
@@ -25,14 +25,14 @@ def set_up(
     size: int,
     channels: int,
     device: str,
-    source: Source | None = None,
+    pretrained: Pretrained | None = None,
 ) -> Method:
-    """Networks on the device, fresh or with what ``source`` has learnt.
+    """Return the method with its networks on the device, with random or ``pretrained`` weights.
 
-    Raises ProdgenError if the recipe's cannot make images of this size, or are not those of the source.
+    Raises ProdgenError if the networks cannot make images of this size, or differ from the pretrained ones.
     """
-    if source:
-        check_source(source.model.config, source.model.ref, recipe, size, channels)
+    if pretrained:
+        check_pretrained(pretrained.model.config, pretrained.model.id, recipe, size, channels)
     family = FAMILIES[recipe.family]
     widths = list(recipe.widths)
     try:
@@ -50,11 +50,11 @@ def set_up(
             networks.append(family.discriminator(generator.condition_dim, channels, size, widths))
     except ValueError as error:
         raise ProdgenError(f"recipe {recipe.name}: the widths do not fit the images: {error}") from None
-    if source:
-        was = source.model.config.attributes
-        take_over(generator, source.model.generator.state_dict(), was, schema)
-        if source.discriminator and family.discriminator:
-            take_over(networks[1], source.discriminator, was, schema)
+    if pretrained:
+        old_schema = pretrained.model.config.attributes
+        transfer_weights(generator, pretrained.model.generator.state_dict(), old_schema, schema)
+        if pretrained.discriminator and family.discriminator:
+            transfer_weights(networks[1], pretrained.discriminator, old_schema, schema)
     if isinstance(generator, SAGANGenerator):
         generator.constrain()
     for network in networks:

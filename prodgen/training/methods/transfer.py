@@ -1,4 +1,4 @@
-"""A run that begins with what another has learnt, for other categories if need be."""
+"""Start a training from pretrained weights, also for other attributes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,66 +17,69 @@ from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.model_config import DISCRIMINATOR
 from prodgen.training import checkpoint
 
-SETTLING = 15
-"""Power iterations after which spectral norm knows a new matrix."""
+POWER_ITERATIONS = 15
+"""Power iterations after which spectral norm is exact enough for a new matrix."""
+
+Column = tuple[str, str]
+"""What a number of a condition stands for: an attribute and one of its columns."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """A trained generator and, if it came along, the discriminator that taught it."""
+class Pretrained:
+    """A trained generator, and the weights of its discriminator if they were saved."""
 
     model: SavedModel
     discriminator: dict[str, Tensor] | None = None
 
 
-def find_source(ref: str) -> Source:
-    """A model by its name or folder, or that in the folder of a run; raises ProdgenError if there is none."""
-    run = Path(ref)
-    folder, name = find_model(str(run / "model") if (run / "model").is_dir() else ref)
-    judge = folder / DISCRIMINATOR
+def find_pretrained(ref: str) -> Pretrained:
+    """Load a model by its name or folder, or the model in the folder of a training. Raises ProdgenError."""
+    training = Path(ref)
+    folder, name = find_model(str(training / "model") if (training / "model").is_dir() else ref)
+    path = folder / DISCRIMINATOR
     try:
-        discriminator = load_file(judge) if judge.is_file() else None
+        discriminator = load_file(path) if path.is_file() else None
     except (SafetensorError, OSError) as error:
-        raise ProdgenError(f"{judge} is broken: {error}", param="from") from None
-    if discriminator is None and (best := run / checkpoint.BEST).is_file():  # exported by an older version
+        raise ProdgenError(f"{path} is broken: {error}", param="from") from None
+    if discriminator is None and (best := training / checkpoint.BEST).is_file():  # of an older version
         discriminator = checkpoint.load(best)["run"]["modules"].get("discriminator")
-    return Source(load_model(folder, name), discriminator)
+    return Pretrained(load_model(folder, name), discriminator)
 
 
-def take_over(
-    network: nn.Module, trained: dict[str, Tensor], was: AttributeSchema, now: AttributeSchema
+def transfer_weights(
+    network: nn.Module, trained: dict[str, Tensor], old_schema: AttributeSchema, schema: AttributeSchema
 ) -> None:
-    """Give a network the weights of one that was trained under other attributes.
+    """Load weights that were trained with the attributes of ``old_schema`` into a network of ``schema``.
 
-    A value that both have keeps its weights; a new one begins as the mean of its attribute's others, if there
-    are any.
+    A value that both have keeps its weights. A new value starts from the mean of its attribute's old values,
+    or from its random weights if there are none.
     """
     own = network.state_dict()
-    taken = {name: trained[name] for name in own if name in trained}
+    weights = {name: trained[name] for name in own if name in trained}
     conditioned = [(path, m) for path, m in network.named_modules() if isinstance(m, Conditioned)]
     for path, _ in conditioned:
-        for weight in (f"{path}.weight", f"{path}.parametrizations.weight.original"):
-            if weight in taken:
-                taken[weight] = _recolumned(taken[weight], own[weight], columns(was), columns(now))
-    # The vectors of spectral norm are as long as the condition: they are found anew.
-    network.load_state_dict({n: t for n, t in taken.items() if t.shape == own[n].shape}, strict=False)
+        for name in (f"{path}.weight", f"{path}.parametrizations.weight.original"):
+            if name in weights:
+                weights[name] = _replace_columns(
+                    weights[name], own[name], columns(old_schema), columns(schema)
+                )
+    # Left out: spectral norm's vectors for a condition of another length. The layers compute them below.
+    network.load_state_dict({n: t for n, t in weights.items() if t.shape == own[n].shape}, strict=False)
     for _, layer in conditioned:
-        for _ in range(SETTLING):
+        for _ in range(POWER_ITERATIONS):
             _ = layer.weight
 
 
-def _recolumned(
-    trained: Tensor, fresh: Tensor, was: list[tuple[str, str]], now: list[tuple[str, str]]
+def _replace_columns(
+    trained: Tensor, random: Tensor, old_columns: list[Column], new_columns: list[Column]
 ) -> Tensor:
-    """(out, in + len(was)) -> (out, in + len(now)), each column of the condition where it belongs."""
-    inputs = trained.shape[1] - len(was)
-    known = dict(zip(was, trained[:, inputs:].unbind(1), strict=True))
-    own = fresh[:, inputs:].unbind(1)
+    """(out, inputs + len(old_columns)) -> (out, inputs + len(new_columns))."""
+    inputs = trained.shape[1] - len(old_columns)
+    known = dict(zip(old_columns, trained[:, inputs:].unbind(1), strict=True))
 
-    def column(place: tuple[str, str], new: Tensor) -> Tensor:
-        siblings = [weights for (name, _), weights in known.items() if name == place[0]]
-        return known.get(place, torch.stack(siblings).mean(0) if siblings else new)
+    def weights_of(column: Column, initial: Tensor) -> Tensor:
+        siblings = [weights for (attribute, _), weights in known.items() if attribute == column[0]]
+        return known.get(column, torch.stack(siblings).mean(0) if siblings else initial)
 
-    return torch.cat(
-        [trained[:, :inputs], *(column(*pair)[:, None] for pair in zip(now, own, strict=True))], 1
-    )
+    pairs = zip(new_columns, random[:, inputs:].unbind(1), strict=True)
+    return torch.cat([trained[:, :inputs], *(weights_of(*pair)[:, None] for pair in pairs)], 1)

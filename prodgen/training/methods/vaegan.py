@@ -1,9 +1,9 @@
-"""Training a VAE-GAN (Larsen et al. 2016): errors are measured as the discriminator sees them.
+"""Training of a VAE-GAN (Larsen et al. 2016): errors are measured in the discriminator's features.
 
-The decoder is judged on reconstructions and on samples of the second stage alike, so that what is ordered
-later is what was trained. Unlike in the paper, the judgement of reconstructions teaches the encoder too: its
-codes then hold half the nats, and the second stage can meet them (Fashion-MNIST: a Fréchet distance of 15
-after 115,000 images; with the encoder spared, 45 after 96,000).
+The discriminator sees reconstructions and samples of the second stage alike, because orders need samples.
+Unlike in the paper, its loss on reconstructions trains the encoder too. Codes then hold half the nats, and
+the second stage can match them (Fashion-MNIST: a Fréchet distance of 15 after 115,000 images; without it, 45
+after 96,000).
 """
 
 import torch
@@ -13,16 +13,16 @@ from torch.nn import functional as F
 from prodgen.models.base import ProjectionDiscriminator
 from prodgen.models.vae import VAE
 from prodgen.training.batches import Batch
-from prodgen.training.distributed.exchange import mean
-from prodgen.training.distributed.world import drawn, size
-from prodgen.training.methods.method import Losses, autocast, descend, still
+from prodgen.training.distributed.collectives import world_mean
+from prodgen.training.distributed.world import draw_shard, world_size
+from prodgen.training.methods.method import Losses, autocast, frozen, optimizer_step
 from prodgen.training.methods.objectives import LOSSES, divergence
 from prodgen.training.methods.vae import Vae, prior_step, sample
 from prodgen.training.recipes.recipe import VaeGanRecipe
 
 
 class VaeGan(Vae):
-    """An encoder, a decoder and its prior, and the discriminator that makes the decoder sharp."""
+    """A two-stage VAE with a discriminator, which makes the decoder's images sharp."""
 
     recipe: VaeGanRecipe
 
@@ -37,68 +37,71 @@ class VaeGan(Vae):
             self.optimizers[name] = torch.optim.Adam(parameters, rate, recipe.betas)
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
-        """One step of the discriminator, of encoder and decoder, and of the second stage."""
+        """Train the discriminator, then encoder and decoder, then the second stage."""
         parts, clip = batches[0].split(self.recipe.accumulate), self.recipe.clip
         numbers: Losses = {}
         codes: list[Tensor] = []
-        numbers["discriminator"] = descend(
+        numbers["discriminator"] = optimizer_step(
             self.optimizers["discriminator"], map(self._discriminator_loss, parts), len(parts), clip
         )
-        if self.alone:
+        if self.discriminator_only:
             return numbers
-        press = self.press(progress)
-        losses = (self._autoencoder_loss(part, press, codes, numbers) for part in parts)
-        with still(self.discriminator):
-            numbers["loss"] = descend(self.optimizers["autoencoder"], losses, len(parts), clip)
+        kl_weight = self.kl_weight(progress)
+        losses = (self._autoencoder_loss(part, kl_weight, codes, numbers) for part in parts)
+        with frozen(self.discriminator):
+            numbers["loss"] = optimizer_step(self.optimizers["autoencoder"], losses, len(parts), clip)
         numbers["prior"] = prior_step(self.generator, self.optimizers["prior"], codes, parts, clip)
         return numbers
 
     def _discriminator_loss(self, batch: Batch) -> Tensor:
-        """Real images against as many fakes: reconstructions of the first half, samples for the second."""
+        """Return the loss of real and as many generated images: half reconstructions, half samples."""
         half = len(batch.real) // 2
         with autocast(self.recipe, batch):
             with torch.no_grad():
                 code = sample(self.generator.encode(batch.real[:half], batch.condition[:half]))
-                code = torch.cat([code, self._drawn(batch.condition[half:])])
+                code = torch.cat([code, self._sample_codes(batch.condition[half:])])
                 fake = self.generator.decode(code, batch.condition).float()
             both = torch.cat([batch.condition, batch.condition])
             logits = self.discriminator(torch.cat([batch.real, fake]), both)
             return self.loss.discriminator(*logits.chunk(2))
 
-    def _autoencoder_loss(self, batch: Batch, press: float, codes: list[Tensor], numbers: Losses) -> Tensor:
+    def _autoencoder_loss(
+        self, batch: Batch, kl_weight: float, codes: list[Tensor], numbers: Losses
+    ) -> Tensor:
+        """Return the loss; add the batch's codes to ``codes``, and the loss's parts to ``numbers``."""
         recipe, count = self.recipe, len(batch.real)
         both = torch.cat([batch.condition, batch.condition])
         with autocast(recipe, batch):
             posterior = self.generator.encode(batch.real, batch.condition)
             code = sample(posterior)
-            fakes = self.generator.decode(torch.cat([code, self._drawn(batch.condition)]), both).float()
+            fake = self.generator.decode(torch.cat([code, self._sample_codes(batch.condition)]), both).float()
             with torch.no_grad():
                 expected = self.discriminator.body(batch.real).float()
-            seen = self.discriminator.body(fakes).float()
-            judged = self.discriminator.logits(seen, both)
-        error = F.mse_loss(fakes[:count], batch.real)
-        perceived = _relative(seen[:count], expected)
+            features = self.discriminator.body(fake).float()
+            logits = self.discriminator.logits(features, both)
+        error = F.mse_loss(fake[:count], batch.real)
+        perceived = _relative_error(features[:count], expected)
         kl = divergence(*posterior, recipe.free_bits)
         codes.append(code.detach())
         numbers.update(reconstruction=error.detach(), perceived=perceived.detach(), kl=kl.detach())
-        adversarial = self.loss.generator(judged, judged)
-        return adversarial + recipe.pixels * error + recipe.features * perceived + press * kl
+        adversarial = self.loss.generator(logits, logits)
+        return adversarial + recipe.pixels * error + recipe.features * perceived + kl_weight * kl
 
     @torch.no_grad()
-    def _drawn(self, condition: Tensor) -> Tensor:
-        """Codes as the second stage draws them, (B, d); it is not what learns here."""
-        noise = drawn(torch.randn, len(condition), self.generator.latent_dim, device=condition.device)
-        return self.generator.prior(noise, condition)
+    def _sample_codes(self, condition: Tensor) -> Tensor:
+        """Draw codes (B, d) from the second stage, without gradient."""
+        latent = draw_shard(torch.randn, len(condition), self.generator.latent_dim, device=condition.device)
+        return self.generator.prior(latent, condition)
 
 
-def _relative(features: Tensor, expected: Tensor) -> Tensor:
-    """The mean squared error of (B, C, h, w) as a share of each channel's own variance."""
+def _relative_error(features: Tensor, expected: Tensor) -> Tensor:
+    """Return the mean squared error of features (B, C, h, w), as a share of each channel's variance."""
     error = (features - expected).square().mean((0, 2, 3))
     return (error / _variance(expected).clamp(min=1e-6)).mean()
 
 
 def _variance(features: Tensor) -> Tensor:
-    """Each channel's, (C,), over the images of all processes."""
-    centre = mean(features.mean((0, 2, 3), keepdim=True))
-    count = size() * features[:, 0].numel()
-    return mean((features - centre).square().mean((0, 2, 3))) * count / (count - 1)
+    """features: (B, C, h, w) -> each channel's unbiased variance (C,) over the images of all processes."""
+    centre = world_mean(features.mean((0, 2, 3), keepdim=True))
+    count = world_size() * features[:, 0].numel()
+    return world_mean((features - centre).square().mean((0, 2, 3))) * count / (count - 1)

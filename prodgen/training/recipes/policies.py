@@ -1,18 +1,18 @@
-"""The augmentations by name. A policy is a string of them; what they do is `prodgen.training.methods.augment`'s."""
+"""Augmentations by name. A policy is a string of names, which `prodgen.training.methods.augment` applies."""
 
 from prodgen.errors import ProdgenError
 
-SHAPE = ("flip", "translation", "rotation", "scale", "cutout")
+GEOMETRY = ("flip", "translation", "rotation", "scale", "cutout")
 COLOUR = ("brightness", "contrast", "saturation")
-POLICIES = (*SHAPE, *COLOUR)
+AUGMENTATIONS = (*GEOMETRY, *COLOUR)
 
 
 def check_channels(policy: str, channels: int) -> None:
-    """Raises ProdgenError if images of so many channels have nothing that the policy could change."""
-    if "saturation" in names(policy) and channels == 1:
+    """Raise ProdgenError if the policy cannot change images of so many channels."""
+    if "saturation" in parse_policy(policy) and channels == 1:
         raise ProdgenError("saturation has nothing to change: the images have one channel, grey")
 
 
-def names(policy: str) -> list[str]:
-    """``"flip,cutout"`` -> its names."""
+def parse_policy(policy: str) -> list[str]:
+    """Return the names in a policy such as ``"flip,cutout"``."""
     return [name.strip() for name in policy.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""Recipes as TOML: those of the package by name, anybody's by path, and settings laid over them."""
+"""Read recipes: bundled ones by name, TOML and JSON files by path, with settings that override keys."""
 
 import json
 import tomllib
@@ -14,9 +14,9 @@ from prodgen.training.recipes.recipe import RECIPES, Recipe
 
 
 def load_recipe(ref: str, settings: list[str]) -> Recipe:
-    """The recipe of a bundled name or a TOML file, with ``key=value`` settings laid over it.
+    """Return the recipe of a bundled name or a TOML file, with ``key=value`` settings laid over it.
 
-    Raises ProdgenError naming the key at fault.
+    Raises ProdgenError that names the wrong key.
     """
     table = _read(ref)
     for text in settings:
@@ -28,18 +28,18 @@ def load_recipe(ref: str, settings: list[str]) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe of a JSON file, as ``Recipe.model_dump(mode="json")`` says it; raises ProdgenError."""
+    """Return the recipe of a JSON file, written by ``Recipe.model_dump_json``. Raises ProdgenError."""
     try:
         table = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ProdgenError(f"{path} is no recipe in JSON: {error}") from None
     if not isinstance(table, dict):
-        raise ProdgenError(f"{path} is no recipe in JSON: it is no table")
+        raise ProdgenError(f"{path} is no recipe in JSON: it is not an object")
     return make_recipe(table, f"recipe {path}")
 
 
 def make_recipe(table: dict[str, Any], where: str) -> Recipe:
-    """The recipe of a table; ``where`` names it in the error."""
+    """Return the recipe of a table; raises ProdgenError, which calls the table ``where``."""
     family = table.get("family", "resnet")
     kind = RECIPES.get(family) if isinstance(family, str) else None
     if kind is None:
@@ -50,13 +50,13 @@ def make_recipe(table: dict[str, Any], where: str) -> Recipe:
         return kind.model_validate(table)
     except ValidationError as error:
         problem = explain(error)
-        unknown = error.errors()[0]["type"] == "extra_forbidden"
-        offers = f"; a recipe of {family} has {', '.join(kind.model_fields)}" if unknown else ""
-        raise ProdgenError(f"{where}: {problem}{offers}", param=problem.param) from None
+        is_unknown = error.errors()[0]["type"] == "extra_forbidden"
+        known = f"; a recipe of {family} has {', '.join(kind.model_fields)}" if is_unknown else ""
+        raise ProdgenError(f"{where}: {problem}{known}", param=problem.param) from None
 
 
 def recipe_names() -> list[str]:
-    """The recipes that come with the package."""
+    """Return the names of the bundled recipes."""
     return sorted(Path(f.name).stem for f in _folder().iterdir() if f.name.endswith(".toml"))
 
 
@@ -65,7 +65,7 @@ def _folder() -> Any:
 
 
 def bundled_table(name: str) -> dict[str, Any]:
-    """What a recipe of the package says; raises NotFound with those that there are."""
+    """Return a bundled recipe as a table. Raises NotFound, which lists the bundled names."""
     if name not in recipe_names():
         raise NotFound(f"there is no recipe {name!r}; there are {', '.join(recipe_names())}", param="recipe")
     return tomllib.loads((_folder() / f"{name}.toml").read_text())

@@ -1,34 +1,31 @@
-"""What goes wrong in training, seen while it can still be undone."""
+"""Failures of a training, detected early enough to return to a good checkpoint."""
 
 import math
-from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.nn.utils import get_total_norm
 
 from prodgen.errors import ProdgenError
-from prodgen.training.distributed.exchange import any_of, first
+from prodgen.training.distributed.collectives import any_rank
 from prodgen.training.methods.objectives import LOSSES
+from prodgen.training.state import TrainingState
 
-if TYPE_CHECKING:
-    from prodgen.training.run import Run
-
-LEAST_DIVERSITY = 0.2
-"""Of generated images of one kind, as a share of real ones'."""
-WORST = 5.0
-"""Times the best Fréchet distance so far."""
-STILL = 1e-6
-"""The norm of a gradient by which nothing is learnt; behind dead units it is exactly zero."""
+MIN_DIVERSITY = 0.2
+"""Least diversity of generated images of a class, as a share of the real images' diversity."""
+MAX_FID_RATIO = 5.0
+"""Largest Fréchet distance, as a multiple of the best one."""
+MIN_GRADIENT_NORM = 1e-6
+"""Gradients below this norm teach nothing; behind dead units they are exactly zero."""
 ROUNDING = 1e-3
-"""What it may take from a loss."""
+"""Largest rounding error of a loss."""
 
 
 class Alarm(ProdgenError):
-    """A run that was stopped, and taken back to where it was well."""
+    """A training was stopped, and its checkpoint is a good one again."""
 
 
 class Diverged(Alarm):
-    """A loss was not finite, again after returns to the last checkpoint."""
+    """A loss or weight was not finite, again and again after returns to the last checkpoint."""
 
     def __init__(self, step: int) -> None:
         super().__init__(
@@ -40,70 +37,62 @@ class Diverged(Alarm):
 class Collapsed(Alarm):
     """The generator makes nearly the same image again and again, or ever worse ones."""
 
-    def __init__(self, step: int, scores: dict[str, float], best: int) -> None:
+    def __init__(self, step: int, scores: dict[str, float], best_step: int) -> None:
+        listed = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
         super().__init__(
-            f"the generator has collapsed at step {step} ({_worded(scores)}); "
-            f"the run is back at its best step, {best}: lower the learning rates, "
+            f"the generator has collapsed at step {step} ({listed}); "
+            f"the training is back at its best step, {best_step}: lower the learning rates, "
             "or augment what the discriminator sees"
         )
 
 
 class Dead(Alarm):
-    """The discriminator sees nothing in any image, and will not again: no gradient reaches its weights."""
+    """The discriminator gives every image the same logit, and no gradient reaches its weights."""
 
-    def __init__(self, step: int, best: int | None) -> None:
-        back = "its last checkpoint" if best is None else f"its best step, {best}"
+    def __init__(self, step: int, best_step: int | None) -> None:
+        back = "its last checkpoint" if best_step is None else f"its best step, {best_step}"
         super().__init__(
-            f"the discriminator is dead at step {step}: it tells no real image from a generated one, and "
-            f"neither learns nor teaches any more; the run is back at {back}: lower discriminator_lr"
+            f"the discriminator is dead at step {step}: it cannot tell real images from generated ones, and "
+            f"no gradient reaches its weights; the training is back at {back}: lower discriminator_lr"
         )
 
 
 def all_finite(numbers: dict[str, float]) -> bool:
-    """Whether all of them are numbers one can go on with."""
+    """Whether every number is finite."""
     return all(map(math.isfinite, numbers.values()))
 
 
-def is_lively(scores: dict[str, float]) -> bool:
-    """Whether images of one kind differ from each other, as far as an evaluation can tell."""
-    return scores.get("diversity", 1.0) >= LEAST_DIVERSITY
+def is_diverse(scores: dict[str, float]) -> bool:
+    """Whether generated images of a class differ from each other; true if the scores have no diversity."""
+    return scores.get("diversity", 1.0) >= MIN_DIVERSITY
 
 
-def looks_collapsed(scores: dict[str, float], best: float, *, was_lively: bool) -> bool:
-    """Whether an evaluation that is not the best looks like the end of learning.
+def looks_collapsed(scores: dict[str, float], best_fid: float, *, was_diverse: bool) -> bool:
+    """Whether scores are far worse than the best, or the images' diversity is lost.
 
-    ``was_lively``: a generator that has yet to come to life has not collapsed.
+    ``was_diverse``: a generator whose images never were diverse has not collapsed.
     """
-    return (was_lively and not is_lively(scores)) or not scores["domain_fid"] < WORST * best
+    return (was_diverse and not is_diverse(scores)) or not scores["domain_fid"] < MAX_FID_RATIO * best_fid
 
 
-def is_dead(run: "Run", numbers: dict[str, float]) -> bool:
-    """Whether a step, of which these are the losses, taught a discriminator nothing, though it knows nothing.
+def is_dead(state: TrainingState, losses: dict[str, float]) -> bool:
+    """Whether the discriminator is at chance, and its last gradients are zero.
 
-    One that has won learns nothing either, but tells real images from generated ones.
+    A discriminator that wins has zero gradients too, but is not at chance.
     """
-    return _is_blind(run, numbers) and not any_of(_learns(run.method.modules["discriminator"]))[0]
+    return is_at_chance(state, losses) and not any_rank(_learns(state.method.modules["discriminator"]))[0]
 
 
-def was_blind(run: "Run") -> bool:
-    """Whether it told no images apart at the last look either: a single batch may show it nothing."""
-    looks = first(lambda: [line for line in run.metrics.read() if "discriminator" in line])
-    return bool(looks) and _is_blind(run, looks[-1])
-
-
-def _is_blind(run: "Run", numbers: dict[str, float]) -> bool:
-    loss = numbers.get("discriminator")
-    return loss is not None and loss >= LOSSES[run.recipe.loss].blind - ROUNDING
+def is_at_chance(state: TrainingState, losses: dict[str, float]) -> bool:
+    """Whether the discriminator's loss is that of one which gives every image the same logit."""
+    loss = losses.get("discriminator")
+    return loss is not None and loss >= LOSSES[state.recipe.loss].chance - ROUNDING
 
 
 def _learns(network: nn.Module) -> bool:
-    """Whether the last gradient reaches any of the weights.
+    """Whether the last gradients reach any weight.
 
-    Biases do not count: that of the logits is moved, under some losses, even if nothing before it lives.
+    Biases do not count: some losses move the last bias even if all layers before it are dead.
     """
     gradients = [p.grad for p in network.parameters() if p.grad is not None and p.ndim > 1]
-    return not float(get_total_norm(gradients)) <= STILL
-
-
-def _worded(scores: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
+    return not float(get_total_norm(gradients)) <= MIN_GRADIENT_NORM

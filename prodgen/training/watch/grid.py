@@ -1,4 +1,4 @@
-"""A grid of images from the same latents at every step: how a run comes along, at a glance."""
+"""A grid of images from the same latents at every step, which shows the progress of a training."""
 
 from pathlib import Path
 
@@ -17,24 +17,27 @@ ROWS, COLUMNS, GAP = 10, 10, 2
 
 @torch.inference_mode()
 def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
-    """A row a value of the first choice (of at most ten), by a generator in evaluation mode."""
+    """Write a PNG with a row for each value of the first choice, at most ten. Atomic.
+
+    The generator must be in evaluation mode.
+    """
     device = next(generator.parameters()).device
     choices = generator.schema.choices
     rows = min(len(choices[0].values), ROWS) if choices else ROWS
     z = latents(seed, range(rows * COLUMNS), generator.latent_dim).to(device)
-    condition = encode(generator.schema, _wanted(generator.schema, rows, seed)).to(device)
+    condition = encode(generator.schema, _attributes(generator.schema, rows, seed)).to(device)
     images = on_white(to_bytes(generator(z, condition)))
     cells = images.reshape(rows, COLUMNS, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
     cells = np.pad(cells, ((0, 0), (0, GAP), (0, 0), (0, GAP), (0, 0)), constant_values=255)
     pixels = cells.reshape(cells.shape[0] * cells.shape[1], -1, cells.shape[4])
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")  # whoever shows the folder sees whole pictures
-    to_image(pixels).save(partial, "PNG")
-    partial.replace(path)
+    temporary = path.with_suffix(".part")
+    to_image(pixels).save(temporary, "PNG")
+    temporary.replace(path)
 
 
-def _wanted(schema: AttributeSchema, rows: int, seed: int) -> list[dict[str, str]]:
-    """A value of the first choice for each row; the others are drawn as an order would have them."""
+def _attributes(schema: AttributeSchema, rows: int, seed: int) -> list[dict[str, str]]:
+    """Return each image's attributes: of the first choice one value a row; the rest are drawn."""
     [first, *_] = [*schema.choices, None]
-    wanted = [{first.name: first.values[k // COLUMNS]} if first else {} for k in range(rows * COLUMNS)]
-    return schema.resolve(wanted, [seed] * len(wanted), range(len(wanted)))
+    fixed = [{first.name: first.values[k // COLUMNS]} if first else {} for k in range(rows * COLUMNS)]
+    return schema.resolve(fixed, [seed] * len(fixed), range(len(fixed)))

@@ -1,4 +1,4 @@
-"""A run's figures: metrics.jsonl for programs, TensorBoard for people."""
+"""The log of a training: metrics.jsonl for programs, TensorBoard for people."""
 
 import json
 import time
@@ -8,14 +8,14 @@ from typing import Any
 
 
 class Metrics:
-    """Lines of ``step, images, time`` and what was measured there; TensorBoard's files if it is installed."""
+    """Writes lines of ``step``, ``images``, ``time`` and numbers; for TensorBoard too if it is installed."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self._board_folder = folder / "metrics.jsonl", folder / "tensorboard"
         self._board: Any = None
 
     def write(self, step: int, images: int, numbers: dict[str, float]) -> None:
-        """Add what was measured at ``step``."""
+        """Append the numbers of a step."""
         line = {"step": step, "images": images, "time": round(time.time(), 1), **numbers}
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -27,8 +27,8 @@ class Metrics:
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, step)
 
-    def forget_after(self, step: int) -> None:
-        """Drop what lies after a checkpoint that the run returns to: those steps are made again."""
+    def truncate(self, step: int) -> None:
+        """Delete the lines after ``step``, from which the training continues."""
         lines = [line for line in self.read() if line["step"] <= step]
         if self.path.exists():
             temporary = self.path.with_suffix(".part")
@@ -37,12 +37,12 @@ class Metrics:
         self.close()
 
     def read(self) -> list[dict[str, Any]]:
-        """All lines; a last one that a crash cut short is left out."""
+        """Return all lines, without a last one that a crash has cut short."""
         lines = self.path.read_text().split("\n")[:-1] if self.path.exists() else []
         return [json.loads(line) for line in lines]
 
     def close(self) -> None:
-        """Write out what is held back."""
+        """Flush and close TensorBoard's file."""
         if self._board is not None:
             self._board.close()
             self._board = None

@@ -1,4 +1,4 @@
-"""How a run comes along and how it ended, as files, for whoever started it: JSON, whole at any moment."""
+"""The progress and the result of a run's process, as JSON files that are complete at any moment."""
 
 import json
 import math
@@ -6,48 +6,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prodgen.training.run import Run
+    from prodgen.training.state import TrainingState
 
 PROGRESS, RESULT = "progress.json", "result.json"
 RATE = "images_per_second"
 
 
 class Progress:
-    """Writes progress.json when the run reports: at least every two seconds, steps permitting."""
+    """Writes progress.json to ``folder`` for each report of a training, and prints scores."""
 
-    def __init__(self, run: "Run") -> None:
-        self.run = run
-        self(run.step, {RATE: math.nan})
+    def __init__(self, state: "TrainingState", folder: Path) -> None:
+        self.state, self.folder = state, folder
+        self(state.step, {RATE: math.nan})
 
     def __call__(self, step: int, numbers: dict[str, float]) -> None:
-        """Hear of a step; of scores, which come without a rate, the log tells."""
+        """Report losses with a rate in progress.json; print scores, which have no rate."""
         if RATE not in numbers:
-            told = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
-            print(f"step {step}  {told}", flush=True)
+            scores = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+            print(f"step {step}  {scores}", flush=True)
             return
-        run, rate = self.run, numbers[RATE]
-        left = (run.recipe.steps - step) * run.method.batches * run.recipe.batch
+        state, rate = self.state, numbers[RATE]
+        images_left = (state.recipe.steps - step) * state.method.batches * state.recipe.batch
         write_json(
-            run.folder / PROGRESS,
+            self.folder / PROGRESS,
             {
                 "step": step,
-                "steps": run.recipe.steps,
-                "images": run.images,
-                RATE: _known(rate),
-                "losses": {name: _known(value) for name, value in numbers.items() if name != RATE},
-                "seconds_left": _known(left / rate) if rate else None,
+                "steps": state.recipe.steps,
+                "images": state.images,
+                RATE: _or_none(rate),
+                "losses": {name: _or_none(value) for name, value in numbers.items() if name != RATE},
+                "seconds_left": _or_none(images_left / rate) if rate else None,
             },
         )
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """The file as a whole, or as it was."""
+    """Write a JSON file. Atomic."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".json.part")
     temporary.write_text(json.dumps(value, allow_nan=False) + "\n")
     temporary.replace(path)
 
 
-def _known(number: float) -> float | None:
-    """JSON has no word for what is no number."""
+def _or_none(number: float) -> float | None:
+    """Return None for a number that is not finite: JSON has no such numbers."""
     return number if math.isfinite(number) else None

@@ -1,66 +1,67 @@
-"""Looking at what a run has learnt: scores and samples of the averaged generator."""
+"""Scores and samples of the averaged generator, at intervals of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from prodgen.training.distributed.exchange import first, share
-from prodgen.training.distributed.world import rank, writes
+from prodgen.training.distributed.collectives import broadcast, on_rank_zero
+from prodgen.training.distributed.world import local_rank, rank
+from prodgen.training.state import TrainingState
 from prodgen.training.watch.grid import write_grid
-from prodgen.training.watch.judge import Judge
+from prodgen.training.watch.judge import EVALUATION_IMAGES, Judge
 
-if TYPE_CHECKING:
-    from prodgen.training.run import Run
-
-SAMPLED = 1000
-"""Images of which the batch statistics of a grid of samples are."""
+BATCH_NORM_IMAGES = 1000
+"""Images that batch statistics are measured on before samples are drawn."""
 
 
 class Review:
-    """The first process judges, by so many ``images``; the others take its word, and its batch statistics."""
+    """Evaluates and samples on rank 0, which sends scores and batch statistics to all processes."""
 
-    def __init__(self, run: "Run", images: int) -> None:
-        self.run, self.images = run, images
+    def __init__(self, state: TrainingState, folder: Path) -> None:
+        self.state, self.folder = state, folder
         self._judge: Judge | None = None
-        first(self._appoint)
+        on_rank_zero(self._load_judge)
 
-    def _appoint(self) -> None:
-        run = self.run
-        self._judge = Judge(run.catalogue, run.data, run.folder, run.device)
+    def _load_judge(self) -> None:
+        state = self.state
+        self._judge = Judge(state.catalogue, state.data_digest, self.folder, state.device)
 
-    def scores(self) -> dict[str, float]:
-        """What `Judge` says, on every process."""
+    def evaluate(self) -> dict[str, float]:
+        """Return the judge's scores on every process."""
 
-        def judged() -> dict[str, float]:
-            run = self.run
-            with self._other_numbers(1):
-                conditions = run.batches.conditions(self.images)
-                run.ema.settle(self._latents(self.images), conditions, 100)
-                return self._judge(run.ema.model, self._latents(self.images), conditions)
+        def judge() -> dict[str, float]:
+            with self._random_stream(1):
+                conditions = self.state.batches.conditions(EVALUATION_IMAGES)
+                self.state.ema.update_batch_norm(self._latents(EVALUATION_IMAGES), conditions, 100)
+                return self._judge(self.state.ema.model, self._latents(EVALUATION_IMAGES), conditions)
 
-        scores = first(judged)
-        share(self.run.ema.model.buffers())
+        scores = on_rank_zero(judge)
+        broadcast(self.state.ema.model.buffers())
         return scores
 
-    def draw(self) -> None:
+    def write_samples(self) -> None:
         """Write the step's grid of samples."""
-        run = self.run
+        state = self.state
         if rank() == 0:
-            with self._other_numbers(2):
-                run.ema.settle(self._latents(SAMPLED), run.batches.conditions(SAMPLED), 100)
-        share(run.ema.model.buffers())
-        if writes():
-            write_grid(run.ema.model, run.folder / "samples" / f"{run.step:07d}.png", run.recipe.seed)
+            with self._random_stream(2):
+                latents, conditions = (
+                    self._latents(BATCH_NORM_IMAGES),
+                    state.batches.conditions(BATCH_NORM_IMAGES),
+                )
+                state.ema.update_batch_norm(latents, conditions, 100)
+        broadcast(state.ema.model.buffers())
+        if local_rank() == 0:
+            write_grid(state.ema.model, self.folder / "samples" / f"{state.step:07d}.png", state.recipe.seed)
 
     @contextmanager
-    def _other_numbers(self, stream: int) -> Iterator[None]:
-        """Random numbers of a stream of its own within the block, always the same; the run keeps its own."""
-        with torch.random.fork_rng(devices=[self.run.device] if self.run.on_cuda else []):
-            torch.manual_seed(self.run.recipe.seed + stream)
+    def _random_stream(self, stream: int) -> Iterator[None]:
+        """Use the same random numbers in every such block, and leave torch's random state as it was."""
+        with torch.random.fork_rng(devices=[self.state.device] if self.state.on_cuda else []):
+            torch.manual_seed(self.state.recipe.seed + stream)
             yield
 
     def _latents(self, count: int) -> Tensor:
-        return torch.randn(count, self.run.method.generator.latent_dim, device=self.run.device)
+        return torch.randn(count, self.state.method.generator.latent_dim, device=self.state.device)

@@ -8,8 +8,8 @@ import pytest
 from prodgen.errors import ProdgenError
 from prodgen.models.families import FAMILIES
 from prodgen.training.methods import augment
-from prodgen.training.recipes.fits import GENERATORS, check_fits
-from prodgen.training.recipes.policies import POLICIES
+from prodgen.training.recipes.checks import GENERATORS, check_recipe
+from prodgen.training.recipes.policies import AUGMENTATIONS
 from prodgen.training.recipes.recipe_files import make_recipe, read_recipe
 from tests.training.conftest import SMALL
 
@@ -42,18 +42,18 @@ def recipe(**changes):
 )
 def test_what_does_not_fit_is_told_before_anything_is_built(changes, fit, param, words):
     with pytest.raises(ProdgenError, match=words) as refused:
-        check_fits(recipe(**changes), **{"size": 16, "channels": 1, "images": 200, **fit})
+        check_recipe(recipe(**changes), **{"size": 16, "channels": 1, "images": 200, **fit})
     assert refused.value.param == param
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4, 8])
 def test_what_fits_is_let_through(processes):
-    check_fits(recipe(family="vaegan"), 16, 3, 200, processes)
-    check_fits(recipe(batch=9 * processes), 16, 3, 200, processes)
+    check_recipe(recipe(family="vaegan"), 16, 3, 200, processes)
+    check_recipe(recipe(batch=9 * processes), 16, 3, 200, processes)
 
 
 def test_a_recipe_can_be_checked_without_the_networks():
-    code = "import sys, prodgen.training.recipes.fits, prodgen.training.recipes.recipe_files\n"
+    code = "import sys, prodgen.training.recipes.checks, prodgen.training.recipes.recipe_files\n"
     code += "print([m for m in ('torch', 'kornia', 'safetensors', 'cv2') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
@@ -62,7 +62,7 @@ def test_a_recipe_can_be_checked_without_the_networks():
 
 
 def test_the_names_of_augmentations_are_those_that_there_are():
-    assert tuple(augment.POLICIES) == POLICIES
+    assert tuple(augment.AUGMENTATIONS) == AUGMENTATIONS
 
 
 def test_a_recipe_comes_back_from_json_as_it_was(tmp_path):

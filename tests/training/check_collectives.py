@@ -1,4 +1,4 @@
-"""What two processes check of what they tell each other: torchrun's ``-m tests.training.parts FOLDER``."""
+"""Checks by two processes: torchrun's ``-m tests.training.check_collectives FOLDER``."""
 
 import sys
 from pathlib import Path
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.training.distributed import exchange, world
-from prodgen.training.distributed.batch_norm import WorldBatchNorm2d, span_the_world
-from prodgen.training.distributed.shared_catalogue import SHARED, read_once
+from prodgen.training.distributed import collectives, world
+from prodgen.training.distributed.batch_norm import SyncBatchNorm2d, sync_batch_norm
+from prodgen.training.distributed.shared_catalogue import FOLDER, read_shared
 
 
 def close(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> None:
@@ -27,8 +27,8 @@ def normalisation_is_by_the_whole_batch(precision: torch.dtype, tolerance: float
     nn.init.normal_(plain[0].weight)
     split = nn.Sequential(nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3), nn.BatchNorm2d(6, affine=False), nn.ReLU())
     split.load_state_dict(plain.state_dict())
-    span_the_world(split)
-    assert isinstance(split[2], WorldBatchNorm2d)
+    sync_batch_norm(split)
+    assert isinstance(split[2], SyncBatchNorm2d)
     assert split.state_dict().keys() == plain.state_dict().keys()
 
     def trained(network: nn.Module, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,10 +40,10 @@ def normalisation_is_by_the_whole_batch(precision: torch.dtype, tolerance: float
         return y, x.grad
 
     y, gradient = trained(plain, whole, wanted)
-    own, own_gradient = trained(split, world.mine(whole), world.mine(wanted))
-    exchange.average([p.grad for p in split.parameters()])
-    close(own, world.mine(y), tolerance)
-    close(own_gradient / world.size(), world.mine(gradient), tolerance)
+    own, own_gradient = trained(split, world.shard(whole), world.shard(wanted))
+    collectives.average_gradients([p.grad for p in split.parameters()])
+    close(own, world.shard(y), tolerance)
+    close(own_gradient / world.world_size(), world.shard(gradient), tolerance)
     for p, q in zip(split.parameters(), plain.parameters(), strict=True):
         close(p.grad, q.grad, tolerance)
     for name, state in split.state_dict().items():
@@ -55,7 +55,7 @@ def its_gradient_has_the_gradient_of_the_whole_batch() -> None:
     torch.manual_seed(1)
     whole, wanted = torch.randn(2, 12, 6, 4, 4, dtype=torch.float64)
     plain, split = (nn.BatchNorm2d(6, affine=False).double() for _ in range(2))
-    span_the_world(nn.Sequential(split))
+    sync_batch_norm(nn.Sequential(split))
 
     def penalised(network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
         x = x.clone().requires_grad_()
@@ -65,26 +65,26 @@ def its_gradient_has_the_gradient_of_the_whole_batch() -> None:
 
     gradient = penalised(plain, whole, wanted)
     assert gradient.abs().max() > 1e-3
-    close(penalised(split, world.mine(whole), world.mine(wanted)), world.mine(gradient), 1e-6)
+    close(penalised(split, world.shard(whole), world.shard(wanted)), world.shard(gradient), 1e-6)
 
 
 def all_hear_of_what_one_says(folder: Path) -> None:
     rank = world.rank()
-    assert exchange.any_of(rank == 1, False) == [True, False]
-    assert exchange.first(lambda: [rank, 0.1, float("inf")]) == [0, 0.1, float("inf")]
+    assert collectives.any_rank(rank == 1, False) == [True, False]
+    assert collectives.on_rank_zero(lambda: [rank, 0.1, float("inf")]) == [0, 0.1, float("inf")]
     own = folder / f"{rank}"
     own.mkdir()
     if rank == 0:
         (own / "file").write_bytes(b"words")
         (own / "empty").touch()
-    assert exchange.read(own / "file") == b"words"
-    assert exchange.read(own / "empty") == b""
-    assert exchange.read(own / "none") is None
+    assert collectives.read_on_rank_zero(own / "file") == b"words"
+    assert collectives.read_on_rank_zero(own / "empty") == b""
+    assert collectives.read_on_rank_zero(own / "none") is None
     tensors = [torch.full((2, 3), float(rank)).t(), torch.tensor(rank)]
-    exchange.share(tensors)
+    collectives.broadcast(tensors)
     assert all(bool((t == 0).all()) for t in tensors)
     gradients = [torch.full((2, 3), float(rank)).t(), torch.tensor([rank * 2.0])]
-    exchange.average(gradients)
+    collectives.average_gradients(gradients)
     assert [t.unique().tolist() for t in gradients] == [[0.5], [1.0]]
 
 
@@ -94,10 +94,10 @@ def an_error_of_one_is_an_error_of_all() -> None:
             raise NotFound("there is none", param="data")
 
     with pytest.raises(ProdgenError, match="there is none") as told:
-        exchange.first(lambda: fail(0))
+        collectives.on_rank_zero(lambda: fail(0))
     assert told.value.param == "data"
     with pytest.raises(ProdgenError, match="there is none" if world.rank() else "another node"):
-        exchange.together(lambda: fail(1))
+        collectives.on_all_ranks(lambda: fail(1))
 
 
 def a_catalogue_is_in_memory_once(folder: Path) -> None:
@@ -112,23 +112,23 @@ def a_catalogue_is_in_memory_once(folder: Path) -> None:
         asked.append(world.rank())
         return whole
 
-    got = read_once(read, folder)
+    got = read_shared(read, folder)
     assert asked == [0] * (world.rank() == 0)
     assert isinstance(got.images, np.memmap)
     assert digest(got) == digest(whole)
     assert got.values == whole.values
 
-    on_disk = np.load(folder / SHARED / "images.npy", mmap_mode="c")
+    on_disk = np.load(folder / FOLDER / "images.npy", mmap_mode="c")
     stays = Catalogue(on_disk, labels, whole.values)
-    exchange.any_of(False)  # nobody takes the file away before all have it
-    assert read_once(lambda: stays, folder) is stays
-    assert not (folder / SHARED).exists()
+    collectives.any_rank(False)  # nobody takes the file away before all have it
+    assert read_shared(lambda: stays, folder) is stays
+    assert not (folder / FOLDER).exists()
 
     def fail() -> Catalogue:
         raise NotFound("there is none")
 
     with pytest.raises(ProdgenError, match="another node" if world.rank() else "there is none"):
-        read_once(fail, folder)
+        read_shared(fail, folder)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import pytest
 from prodgen.models import load_model
 from prodgen.training import checkpoint
 from prodgen.training.recipes.recipe_files import make_recipe
-from prodgen.training.run import Run
-from prodgen.training.trainer import train_run
+from prodgen.training.trainer import Trainer
 from tests.servers.process import free_port, wait_until
 from tests.toys import write_catalogue
 from tests.training.conftest import SMALL
@@ -82,11 +81,11 @@ def test_the_processes_die_with_what_started_them(data: Path, tmp_path: Path) ->
         wait_until(lambda: not any(rank.is_running() for rank in ranks), "ranks outlive torchrun", 20)
 
 
-def test_every_node_holds_the_run_though_only_the_first_had_it(data, tmp_path, make_run, catalogue):
+def test_every_node_holds_the_run_though_only_the_first_had_it(data, tmp_path, make_trainer, catalogue):
     changes = {"steps": 5, "checkpoint_every": 2}
     recipe = make_recipe({**SMALL, **NEVER, **changes}, "test")
-    begun = Run(recipe, catalogue, tmp_path / "a", "cpu")
-    train_run(begun, lambda *_: None, lambda: begun.step == 3)
+    begun = Trainer(recipe, catalogue, tmp_path / "a", "cpu")
+    begun.train(lambda *_: None, lambda: begun.state.step == 3)
     port = str(free_port())
     where = ("--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", port, "--node-rank")
     nodes = [

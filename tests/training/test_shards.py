@@ -8,7 +8,7 @@ from torch import Tensor
 
 from prodgen.training.distributed import world
 from prodgen.training.methods import augment
-from prodgen.training.methods.augment import POLICIES, Augment
+from prodgen.training.methods.augment import AUGMENTATIONS, Augment
 from tests.training.test_recolour import catalogue
 
 SIZE = 4
@@ -23,7 +23,7 @@ def everyone(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Tensor]]
         for rank in range(SIZE):
             monkeypatch.setattr(world, "rank", lambda rank=rank: rank)
             for module in (world, augment):
-                monkeypatch.setattr(module, "size", lambda: SIZE)
+                monkeypatch.setattr(module, "world_size", lambda: SIZE)
             parts.append(make())
         monkeypatch.undo()
         return torch.stack(parts, 1).flatten(0, 1)
@@ -31,12 +31,12 @@ def everyone(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Tensor]]
     return gather
 
 
-def test_processes_share_out_a_batch_and_all_that_is_drawn_for_it(make_run, everyone):
-    run = make_run(data=catalogue(), recolour=0.6, transform="flip,rotation", drop=0.4, accumulate=2)
+def test_processes_share_out_a_batch_and_all_that_is_drawn_for_it(make_trainer, everyone):
+    trainer = make_trainer(data=catalogue(), recolour=0.6, transform="flip,rotation", drop=0.4, accumulate=2)
 
     def seen(what: str, part: int | None = None) -> Tensor:
         torch.manual_seed(7)
-        batch = run.batches[1]
+        batch = trainer.state.batches[1]
         return getattr(batch if part is None else batch.split(2)[part], what)
 
     for what in ("real", "condition"):
@@ -46,7 +46,7 @@ def test_processes_share_out_a_batch_and_all_that_is_drawn_for_it(make_run, ever
             assert torch.allclose(together, whole, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_each_augmentation_is_drawn_for_all(everyone, name):
     step = Augment(name, 3)
     step.strength.fill_(0.7)
@@ -54,6 +54,6 @@ def test_each_augmentation_is_drawn_for_all(everyone, name):
 
     def seen() -> Tensor:
         torch.manual_seed(3)
-        return step(torch.cat([world.mine(real), world.mine(fake)]))
+        return step(torch.cat([world.shard(real), world.shard(fake)]))
 
     assert torch.allclose(everyone(seen), seen(), atol=1e-6)

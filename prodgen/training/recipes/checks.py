@@ -1,0 +1,68 @@
+"""Check whether a recipe fits the data, the processes and a pretrained model, without building networks."""
+
+from prodgen.errors import ProdgenError
+from prodgen.spec.model_config import ModelConfig, coarsest_side
+from prodgen.training.recipes.policies import check_channels
+from prodgen.training.recipes.recipe import Recipe
+
+GENERATORS = {"vaegan": "vae"}
+"""The family whose generator a family uses, where it has none of its own."""
+
+
+def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processes: int = 1) -> None:
+    """Check that a recipe can train on ``images`` images of size x size pixels with ``processes`` processes.
+
+    Raises ProdgenError that names the field to change.
+    """
+    if images < recipe.batch:
+        raise ProdgenError(
+            f"the data holds {images} images, fewer than a batch of {recipe.batch}", param="batch"
+        )
+    try:
+        coarsest_side(size, recipe.widths)
+    except ValueError as error:
+        raise ProdgenError(
+            f"recipe {recipe.name}: the widths do not fit the images: {error}", param="widths"
+        ) from None
+    for field in ("transform", "augment"):
+        check_channels(getattr(recipe, field, ""), channels)
+    if recipe.recolour and channels != 4:
+        raise ProdgenError("recolour is for cut-outs with a known colour; leave it out", param="recolour")
+    # Half of a VAE-GAN's batch is reconstructed and half is sampled: each process takes its rows of both.
+    parts = processes * (2 if recipe.family == "vaegan" and processes > 1 else 1)
+    divisor = parts * recipe.accumulate
+    if recipe.batch % divisor:
+        in_parts = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
+        raise ProdgenError(
+            f"a batch of {recipe.batch}{in_parts} cannot be divided among {processes} processes; "
+            f"take a multiple of {divisor}",
+            param="batch",
+        )
+
+
+def check_pretrained(config: ModelConfig, ref: str, recipe: Recipe, size: int, channels: int) -> None:
+    """Check that a training can start from the model ``ref``. Raises ProdgenError that names what to set."""
+    given_family, family = (GENERATORS.get(name, name) for name in (config.family, recipe.family))
+    if given_family != family:
+        raise ProdgenError(
+            f"{ref} is of family {config.family}, the recipe of {recipe.family}; take both of one family",
+            param="from",
+        )
+    given = config.model_dump()
+    wanted = {"widths": list(recipe.widths), "latent_dim": recipe.latent_dim}
+    for name, value in {**wanted, "size": size, "channels": channels}.items():
+        if given.get(name, value) != value:
+            raise ProdgenError(
+                f"{ref} has {name} = {given[name]}, but the recipe has {value}; set the same "
+                f"value by --set {name}={str(given[name]).replace(' ', '')}",
+                param="from",
+            )
+
+
+def check_freeze(recipe: Recipe, *, has_discriminator: bool) -> None:
+    """Raise ProdgenError if a recipe freezes blocks, but there is no pretrained discriminator."""
+    if getattr(recipe, "freeze", 0) and not has_discriminator:
+        raise ProdgenError(
+            "freeze is for a pretrained discriminator; start --from a model that has one",
+            param="freeze",
+        )
