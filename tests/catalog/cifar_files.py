@@ -1,4 +1,4 @@
-"""CIFAR-10 in small, in the very formats of the official files."""
+"""Make small CIFAR-10 data sets in the formats of the official files."""
 
 import io
 import struct
@@ -14,14 +14,14 @@ RECORDS = 4
 
 
 def batch(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Pixels (4, 3072) and labels (4,) of the batch of that number, all different."""
+    """Return random pixels (4, 3072) and labels (4,), different for each ``number``."""
     rng = np.random.default_rng(number)
     pixels = rng.integers(0, 256, (RECORDS, 3072), dtype=np.uint8)
     return pixels, np.array([(number + k) % 10 for k in range(RECORDS)], np.uint8)
 
 
 def expected(number: int) -> NDArray[np.uint8]:
-    """The images (4, 32, 32, 3) of a batch, told apart from the reader's way: plane by plane."""
+    """Return the images (4, 32, 32, 3) of a batch, copied plane by plane unlike in the reader."""
     pixels, _ = batch(number)
     images = np.empty((RECORDS, 32, 32, 3), np.uint8)
     for channel in range(3):
@@ -31,7 +31,7 @@ def expected(number: int) -> NDArray[np.uint8]:
 
 
 def binary_files() -> dict[str, bytes]:
-    """The files of the binary version."""
+    """Return the files of the binary version by their names."""
     files = {"batches.meta.txt": ("\n".join(NAMES) + "\n\n").encode()}
     for number, name in enumerate(BATCHES):
         pixels, labels = batch(number)
@@ -40,7 +40,7 @@ def binary_files() -> dict[str, bytes]:
 
 
 def python_files() -> dict[str, bytes]:
-    """The files of the python version: pickles as Python 2 wrote them, in protocol 2."""
+    """Return the files of the python version by their names: pickles of Python 2 in protocol 2."""
     files = {
         "batches.meta": pickled({b"num_cases_per_batch": 4, b"label_names": [n.encode() for n in NAMES]})
     }
@@ -51,7 +51,7 @@ def python_files() -> dict[str, bytes]:
 
 
 def pickled(content: object) -> bytes:
-    """What Python 2 made of dictionaries, lists, byte strings, small numbers and one byte array."""
+    """Pickle dictionaries, lists, byte strings, small numbers and byte arrays as Python 2 did."""
     return b"\x80\x02" + _opcodes(content) + b"."
 
 
@@ -73,7 +73,7 @@ def _opcodes(content: object) -> bytes:
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> Path:
-    """The files, unpacked."""
+    """Write the files into a folder and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -81,7 +81,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def write_archive(path: Path, folder: str, files: dict[str, bytes]) -> None:
-    """The files in their folder in a .tar.gz."""
+    """Write the files as ``folder``/NAME into a .tar.gz."""
     with tarfile.open(path, "w:gz") as tar:
         for name, content in files.items():
             member = tarfile.TarInfo(f"{folder}/{name}")

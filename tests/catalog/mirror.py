@@ -1,4 +1,4 @@
-"""A mirror of public data: a real HTTP server that knows ranges, and can be made to misbehave."""
+"""Serve files over real HTTP with byte ranges, as a mirror of public data that can be made to fail."""
 
 import re
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from threading import Thread
 
 
 class Mirror:
-    """``files`` by name; ``asked`` notes each request's (name, first byte)."""
+    """``files`` maps names to content; ``asked`` collects the (name, first byte) of each request."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
         self.asked: list[tuple[str, int]] = []
         self.breaks: list[int] = []
-        """After how many bytes each of the next requests breaks off."""
+        """Number of bytes after which each of the next responses is cut off."""
         self.knows_ranges = True
         self.tells_length = True
         self.url = ""
@@ -22,7 +22,7 @@ class Mirror:
 
 @contextmanager
 def serving(files: dict[str, bytes]) -> Iterator[Mirror]:
-    """The mirror, while it runs."""
+    """Serve ``files`` within the block."""
     mirror = Mirror(files)
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ def serving(files: dict[str, bytes]) -> Iterator[Mirror]:
             self.wfile.write(body[: mirror.breaks.pop(0)] if mirror.breaks else body)
 
         def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+            """Suppress the log of requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

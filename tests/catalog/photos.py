@@ -1,4 +1,4 @@
-"""Photographs in small, made: a shirt of some colour on a ground with a texture, and the truth about them."""
+"""Draw small photographs of a shirt on a textured background, and the true mask of the shirt."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ WOOD, SHEET = (200, 160, 110), (235, 235, 235)
 
 
 def shape(size: tuple[int, int] = (150, 200), scale: float = 1.0) -> NDArray[np.bool_]:
-    """(height, width): True where the shirt is, in the middle."""
+    """Return the mask (height, width) of a shirt in the middle."""
     width, height = size
     image = Image.new("1", size)
     corners = [
@@ -33,7 +33,7 @@ def photo(
     size: tuple[int, int] = (150, 200),
     scale: float = 1.0,
 ) -> Image.Image:
-    """A shirt of ``colour``, perhaps with stripes, on a ground with grain."""
+    """Draw a shirt of ``colour``, with stripes if ``stripe`` is given, on a background with grain."""
     rng = np.random.default_rng(seed)
     mask = shape(size, scale)
     pixels = np.empty((*mask.shape, 3))
@@ -49,7 +49,7 @@ def photo(
 
 
 def save(image: Image.Image, path: Path, **options: object) -> Path:
-    """The picture in a file, in folders that are made for it."""
+    """Save a picture, create the folders of its path, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
     return path

@@ -90,7 +90,7 @@ def test_a_batch_that_is_cut_short_is_one_sentence(tmp_path, version, damage):
 
 
 class Intruder:
-    """Unpickled as usual, it leaves its mark."""
+    """Creates the folder ``mark`` when it is unpickled by pickle itself."""
 
     def __init__(self, mark: object) -> None:
         self.mark = mark
@@ -114,7 +114,7 @@ def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(tmp_path, name, pack
 
     assert not mark.exists()
     pickle.loads(files[name])
-    assert mark.exists()  # it would have
+    assert mark.exists()  # the pickle is hostile indeed
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(tmp_path, name, pack
         b"cbuiltins\neval\n(U\x03pasttR.",
         b"cnumpy\nload\n.",
         b"cnumpy.core.multiarray\nscalar\n.",
-        b"cnumpy\nndarray\nK\x00\x85R.",  # the name is there, but it can be no more than named
+        b"cnumpy\nndarray\nK\x00\x85R.",  # the name is allowed, but calling it is not
         b"cnumpy.core.multiarray\n_reconstruct\n}U\x01xK\x01sb.",
         b"\x82\x01.",
         b"U\x01xQ.",
-        b"K\x01r\xff\xff\xff\x7f.",  # to be kept at a place that would take all the memory
+        b"K\x01r\xff\xff\xff\x7f.",  # a memo index that would take all memory
     ],
 )
 def test_no_other_name_of_a_pickle_is_heeded(program):
@@ -174,7 +174,7 @@ def test_an_archive_cannot_fill_the_memory_or_name_other_files(tmp_path, monkeyp
     monkeypatch.setattr("prodgen.catalog.cifar.MAX_BYTES", 20_000)
     path = tmp_path / "cifar-10-binary.tar.gz"
     write_archive(path, "cifar-10-batches-bin", binary_files() | {"padding": b"\0" * 20_001})
-    assert len(load_cifar(tmp_path)) == 20  # it is not read that far
+    assert len(load_cifar(tmp_path)) == 20  # the padding comes after the last batch
     write_archive(path, "cifar-10-batches-bin", {"padding": b"\0" * 20_001} | binary_files())
     with pytest.raises(ProdgenError, match=r"padding has 20,001 bytes; no file of CIFAR-10 has more"):
         load_cifar(tmp_path)

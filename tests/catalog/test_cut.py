@@ -18,7 +18,7 @@ from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, shape
 
 
 def pixels(*colour, **options) -> np.ndarray:
-    """A photograph of 96 x 128 pixels."""
+    """Return a photograph of 96 x 128 pixels."""
     return np.array(photo(*colour, size=(96, 128), **options))
 
 
@@ -108,13 +108,13 @@ def test_colours_are_named_with_their_shares_whatever_the_light():
 
 
 def test_shading_is_no_pattern_and_stripes_are():
-    def told(rgb):
+    def pattern(rgb):
         return pattern_of(colour_variation(centre_on_canvas(rgb, TRUTH.astype(np.float32), 64)))
 
     light = np.linspace(0.6, 1.2, 128)[:, None, None]
-    assert told(pixels(BLUE)) == "plain"
-    assert told(np.clip(pixels(BLUE) * light, 0, 255).astype(np.uint8)) == "plain"
-    assert told(pixels(BLUE, stripe=(240, 240, 240))) == "patterned"
+    assert pattern(pixels(BLUE)) == "plain"
+    assert pattern(np.clip(pixels(BLUE) * light, 0, 255).astype(np.uint8)) == "plain"
+    assert pattern(pixels(BLUE, stripe=(240, 240, 240))) == "patterned"
 
 
 def test_a_good_cut_is_kept_and_each_bad_one_has_its_reason():
@@ -136,7 +136,7 @@ def test_a_good_cut_is_kept_and_each_bad_one_has_its_reason():
 
 @pytest.fixture
 def few_steps(monkeypatch):
-    """Sets how long the network learns."""
+    """Return a function that sets the number of training steps."""
 
     def shorten(steps):
         monkeypatch.setattr(segmenter, "_MIN_STEPS", steps)
@@ -147,7 +147,7 @@ def few_steps(monkeypatch):
 
 
 def cuts(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Thumbs of shirts, cuts of which every fourth has lost its lower half, and the truth."""
+    """Return thumbnails of shirts, masks without the lower half in every fourth, and the true masks."""
     rng = np.random.default_rng(0)
     thumbnails, masks = [], []
     for k in range(count):

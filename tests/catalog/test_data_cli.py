@@ -17,7 +17,7 @@ from tests.toys import write_catalogue
 
 
 def run(*arguments: object) -> tuple[str, str]:
-    """What ``prodgen data`` prints on stdout and stderr; raises what it raises."""
+    """Run ``prodgen data`` and return its stdout and stderr; its exceptions pass through."""
     done = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
     assert done.exit_code == 0
     return done.stdout, done.stderr
@@ -34,8 +34,8 @@ def shop(tmp_path):
 
 
 def test_programs_read_what_a_folder_holds(shop):
-    said = json.loads(run("show", shop, "--size", 16, "--json")[0])
-    assert said == {
+    output = json.loads(run("show", shop, "--size", 16, "--json")[0])
+    assert output == {
         "data": str(shop),
         "kind": "folder",
         "splits": ["train"],
@@ -68,7 +68,7 @@ def test_a_public_set_is_fetched(tmp_path, monkeypatch):
     with serving({"one.gz": b"one"}) as mirror:
         files = {"one.gz": hashlib.md5(b"one").hexdigest()}
         monkeypatch.setitem(DATA_SETS, "toy", PublicDataSet((mirror.url,), files))
-        said = json.loads(run("download", "toy", "--out", tmp_path / "data", "--json")[0])
-        assert said == {"name": "toy", "out": str(tmp_path / "data"), "files": ["one.gz"]}
+        output = json.loads(run("download", "toy", "--out", tmp_path / "data", "--json")[0])
+        assert output == {"name": "toy", "out": str(tmp_path / "data"), "files": ["one.gz"]}
         assert "toy is whole in" in run("download", "toy", "--out", tmp_path / "again")[1]
     assert (tmp_path / "data" / "one.gz").read_bytes() == b"one"

@@ -19,7 +19,7 @@ MD5 = {name: hashlib.md5(content).hexdigest() for name, content in FILES.items()
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    """The one mirror of the set "toy"."""
+    """Serve the only mirror of the data set "toy"."""
     with serving(dict(FILES)) as running:
         monkeypatch.setitem(DATA_SETS, "toy", PublicDataSet((running.url,), MD5))
         yield running
@@ -29,13 +29,13 @@ def is_whole(folder) -> bool:
     return {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
 
 
-def test_every_file_comes_whole_and_progress_is_told(tmp_path, mirror):
-    told = []
-    files = download("toy", tmp_path / "new" / "folder", lambda *told_now: told.append(told_now))
+def test_every_file_comes_whole_and_progress_is_reported(tmp_path, mirror):
+    calls = []
+    files = download("toy", tmp_path / "new" / "folder", lambda *call: calls.append(call))
     assert [path.name for path in files] == list(FILES)
     assert is_whole(tmp_path / "new" / "folder")
-    assert told[-1] == ("small.gz", 5, 5)
-    done = [bytes_done for name, bytes_done, total in told if name == "big.gz" and total == len(BIG)]
+    assert calls[-1] == ("small.gz", 5, 5)
+    done = [bytes_done for name, bytes_done, total in calls if name == "big.gz" and total == len(BIG)]
     assert done == sorted(done)
     assert done[-1] == len(BIG)
 

@@ -18,21 +18,21 @@ RED, GREEN, BLUE = (250, 0, 0), (0, 250, 0), (0, 0, 250)
 
 
 def paint(path: Path, colour: object = RED, size: tuple[int, int] = (12, 12), mode: str = "RGB") -> Path:
-    """A picture of one colour."""
+    """Save a picture of one colour and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, colour).save(path)
     return path
 
 
 def shop(folder: Path, *names: str) -> Path:
-    """Pictures of those names."""
+    """Save a picture under each name and return the folder."""
     for name in names:
         paint(folder / name)
     return folder
 
 
 def colour_of(images: np.ndarray) -> list[int]:
-    """The colour in the middle of the first of (N, H, W, C)."""
+    """Return the colour in the middle of the first image of (N, H, W, C)."""
     return images[0, images.shape[1] // 2, images.shape[2] // 2].tolist()
 
 
@@ -270,7 +270,7 @@ def test_every_broken_picture_is_counted_and_the_first_are_named(tmp_path):
     sentence = str(refused.value)
     assert sentence.startswith(f"4 of the 9 pictures in {tmp_path} cannot be read: hat/a.jpg (")
     assert "hat/b.png (no JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or AVIF)" in sentence
-    assert "hat/c.jpg (no JPEG" in sentence  # and Ghostscript was not asked
+    assert "hat/c.jpg (no JPEG" in sentence  # so Ghostscript was not started
     assert sentence.endswith(", ...; repair or remove them")
     assert "d.heic" not in sentence
 
@@ -287,7 +287,7 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
 
 
 def save_all(folder: Path) -> dict[str, list[int]]:
-    """A picture of each kind -> the colour that it shows."""
+    """Save a picture in each format and mode; return the expected colour of each file."""
     grey16 = Image.fromarray(np.full((12, 12), 40_000, np.uint16))
     clear = Image.new("RGBA", (12, 12), (250, 0, 0, 0))
     palette = Image.new("RGB", (12, 12), GREEN).quantize(4)
@@ -347,7 +347,7 @@ def test_photographs_are_turned_as_the_camera_says(tmp_path, name):
     image = Image.new("RGB", (40, 40), GREEN)
     image.paste(RED, (0, 0, 40, 20))  # red above
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter, clockwise: red on the right
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise: red moves to the right
     image.save(tmp_path / name, exif=exif, quality=100)
     paint(tmp_path / "2.png")
     turned = load_folder(tmp_path, size=8).images[0].astype(int)
@@ -367,13 +367,13 @@ def test_the_middle_of_a_picture_is_what_is_kept(tmp_path, size):
     assert np.abs(images - BLUE).max() < 20
 
 
-def test_progress_is_told_to_the_end(tmp_path):
-    told = []
+def test_progress_is_reported_to_the_end(tmp_path):
+    calls = []
     load_folder(
         shop(tmp_path, *(f"{k}.png" for k in range(20))),
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: calls.append((done, total)),
     )
-    assert told == [(k, 20) for k in range(1, 21)]
+    assert calls == [(k, 20) for k in range(1, 21)]
 
 
 def test_the_order_is_the_same_every_time(tmp_path):

@@ -18,7 +18,7 @@ def test_an_array_comes_back_as_it_was_written(tmp_path, name):
     write_idx(tmp_path / name, ARRAY)
     read = read_idx(tmp_path / name)
     assert np.array_equal(read, ARRAY)
-    read[0] = 0  # a copy of one's own
+    read[0] = 0  # the array is a writable copy
 
 
 def whole(tmp_path) -> bytes:
@@ -105,4 +105,4 @@ def test_fashion_mnist_is_read_right(split, count):
     names = catalogue.values["category"]
     assert names[int(np.argmin(means))] == "sandal"
     assert names[int(np.argmax(means))] in ("pullover", "coat")
-    assert (catalogue.images[:, 0, 0] == 0).mean() > 0.9  # the ground is black
+    assert (catalogue.images[:, 0, 0] == 0).mean() > 0.9  # the background is black

@@ -16,14 +16,14 @@ from tests.catalog.test_data_cli import run
 
 
 def flags(folder):
-    """The flags of each picture that has some."""
+    """Return the flags of each flagged picture."""
     found = inspect(folder, lambda *_: None).findings
     return {finding.file: set(finding.flags) for finding in found if finding.flags}
 
 
 @pytest.fixture
 def shop(tmp_path):
-    """Good pictures of two kinds."""
+    """Return a folder of good pictures in two categories."""
     folder = tmp_path / "shop"
     for k in range(4):
         save(photo(RED, seed=k, scale=1 - 0.1 * k), folder / "red" / f"{k}.png")
@@ -102,8 +102,8 @@ def test_a_name_that_is_no_text_is_written_and_read_back(tmp_path):
     name = b"\xff\xfe.png".decode(errors="surrogateescape")
     save(Image.new("RGB", (90, 90)), tmp_path / "shop" / name)
     save(photo(), tmp_path / "shop" / "good.png")
-    said, _ = run("inspect", tmp_path / "shop", "--out", tmp_path / "report")
-    assert "??.png: it is of one colour" in said
+    output, _ = run("inspect", tmp_path / "shop", "--out", tmp_path / "report")
+    assert "??.png: it is of one colour" in output
     rows = [json.loads(line) for line in (tmp_path / "report" / "report.jsonl").read_text().splitlines()]
     assert {row["file"]: list(row["flags"]) for row in rows} == {name: ["blank"], "good.png": []}
     kept = json.loads(run("clean", tmp_path / "shop", "--out", tmp_path / "kept", "--json")[0])
@@ -122,11 +122,11 @@ def test_a_folder_without_pictures_is_one_sentence(tmp_path):
 
 def test_the_report_has_every_picture_and_the_sheet_those_with_flags(shop, tmp_path):
     (shop / "red" / "text.png").write_text("not a picture")
-    said = json.loads(run("inspect", shop, "--out", tmp_path / "report", "--json")[0])
-    assert said["images"] == 9
-    assert said["flagged"] == 1
-    assert said["flags"]["unreadable"] == 1
-    [row] = said["pictures"]
+    output = json.loads(run("inspect", shop, "--out", tmp_path / "report", "--json")[0])
+    assert output["images"] == 9
+    assert output["flagged"] == 1
+    assert output["flags"]["unreadable"] == 1
+    [row] = output["pictures"]
     assert row["file"] == "red/text.png"
     assert "no JPEG" in row["flags"]["unreadable"]
     assert len((tmp_path / "report" / "report.jsonl").read_text().splitlines()) == 9
@@ -138,9 +138,9 @@ def test_a_clean_folder_has_the_others_and_a_reason_for_each_that_went(shop, tmp
     shutil.copy(shop / "red" / "1.png", shop / "red" / "same.png")
     before = sorted(shop.rglob("*"))
 
-    said, _ = run("clean", shop, "--out", tmp_path / "kept")
+    output, _ = run("clean", shop, "--out", tmp_path / "kept")
 
-    assert "to be left out: 2" in said
+    assert "to be left out: 2" in output
     assert sorted(shop.rglob("*")) == before
     assert open_catalogue(tmp_path / "kept").values == {"category": ("blue", "red")}
     assert [p.file for p in list_pictures(tmp_path / "kept").pictures] == [
@@ -167,8 +167,8 @@ def test_a_table_goes_along(shop, tmp_path):
 
 def test_what_is_left_out_can_be_chosen(shop, tmp_path):
     shutil.copy(shop / "red" / "1.png", shop / "red" / "same.png")
-    said = json.loads(run("clean", shop, "--out", tmp_path / "kept", "--drop", "blank", "--json")[0])
-    assert (said["kept"], said["dropped"]) == (9, [])
+    output = json.loads(run("clean", shop, "--out", tmp_path / "kept", "--drop", "blank", "--json")[0])
+    assert (output["kept"], output["dropped"]) == (9, [])
     with pytest.raises(ProdgenError, match="no flag 'ugly'; there are unreadable, blank"):
         run("clean", shop, "--out", tmp_path / "more", "--drop", "ugly")
 

@@ -24,11 +24,11 @@ from tests.servers.process import wait_until
 
 
 def quiet(*_):
-    """Nobody is told of the progress."""
+    """Ignore progress."""
 
 
 def fill(folder: Path) -> Path:
-    """Shirts of three colours, in two splits."""
+    """Save shirts of three colours in each of two splits, and return the folder."""
     for split in ("train", "test"):
         for n, colour in enumerate((RED, GREEN, BLUE)):
             picture = photo(colour, (WOOD, SHEET)[n % 2], seed=n, scale=1 - 0.1 * n)
@@ -38,13 +38,13 @@ def fill(folder: Path) -> Path:
 
 @pytest.fixture
 def shop(tmp_path):
-    """A folder of photographs."""
+    """Return a folder of photographs."""
     return fill(tmp_path / "shop")
 
 
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
-    """Such a folder and what was prepared from it at 64 pixels, for tests that only read."""
+    """Return a folder with ``shop`` and ``out``, prepared from it at 64 pixels, for tests that only read."""
     folder = tmp_path_factory.mktemp("once")
     prepare(fill(folder / "shop"), folder / "out", 64, quiet)
     return folder
@@ -52,13 +52,13 @@ def once(tmp_path_factory):
 
 @pytest.fixture
 def out(once, tmp_path):
-    """A prepared folder of one's own."""
+    """Return a copy of the prepared folder, for tests that change it."""
     return shutil.copytree(once / "out", tmp_path / "out")
 
 
 def test_what_is_prepared_can_be_trained_on(once):
-    said = json.loads((once / "out" / "catalogue.json").read_text())
-    assert {name: said[name] for name in ("format", "kind", "size", "channels", "splits")} == {
+    description = json.loads((once / "out" / "catalogue.json").read_text())
+    assert {name: description[name] for name in ("format", "kind", "size", "channels", "splits")} == {
         "format": 1,
         "kind": "prepared",
         "size": 64,
@@ -77,7 +77,7 @@ def test_what_is_prepared_can_be_trained_on(once):
 
 
 def truth(size: int) -> np.ndarray:
-    """(size, size): where the shirt of `photos.shape` lies when its longer side is 88 % of the square's."""
+    """Return the mask (size, size) of `photos.shape`, its longer side scaled to 88% of ``size``."""
     whole = Image.fromarray(shape()).convert("L")
     box = whole.getbbox()
     width, height = box[2] - box[0], box[3] - box[1]
@@ -101,7 +101,7 @@ def test_a_product_is_cut_out_whole_in_the_middle_and_in_its_own_colour(once):
     assert delta_e_2000(catalogue.colours["colour"], asked).max() < 4
 
 
-def test_stripes_are_told_from_plain_cloth_and_both_colours_named(tmp_path):
+def test_stripes_are_a_pattern_and_both_colours_are_named(tmp_path):
     for k in range(2):
         save(photo(BLUE, seed=k, stripe=(240, 240, 240) if k else None), tmp_path / "shop" / f"{k}.png")
     prepare(tmp_path / "shop", tmp_path / "out", 64, quiet)
@@ -142,7 +142,7 @@ def test_what_cannot_be_cut_out_is_set_aside_with_the_reason(shop, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 150, 3), dtype=np.uint8)
     save(Image.fromarray(noise), shop / "train" / "warm" / "noise.png")
 
-    said = run("prepare", shop, "--out", tmp_path / "out", "--size", 32)[0]
+    output = run("prepare", shop, "--out", tmp_path / "out", "--size", 32)[0]
 
     rows = [json.loads(line) for line in (tmp_path / "out" / "set-aside.jsonl").read_text().splitlines()]
     reasons = {Path(row["file"]).stem: row["reason"] for row in rows}
@@ -150,7 +150,7 @@ def test_what_cannot_be_cut_out_is_set_aside_with_the_reason(shop, tmp_path):
     assert reasons["text"] == "it cannot be read: no JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or AVIF"
     assert "too many" in reasons["bomb"]
     assert all(row["split"] == "train" and 0 <= row["quality"] < 1 for row in rows)
-    assert "set aside    4 of 10" in said
+    assert "set aside    4 of 10" in output
     assert len(open_catalogue(tmp_path / "out")) == 3
     assert Image.open(tmp_path / "out" / "set-aside.png").width > 256
 
@@ -168,8 +168,8 @@ def test_rows_say_which_file_they_come_from(once):
 def test_an_attribute_called_like_something_that_is_measured_keeps_its_values(shop, tmp_path):
     files = [str(path.relative_to(shop)) for path in sorted((shop / "train").rglob("*.png"))]
     (shop / "attributes.csv").write_text("\n".join(["file,colour", *(f"{file},warm" for file in files)]))
-    said, _ = prepare(shop, tmp_path / "out", 32, quiet)
-    assert said["attributes"] == {"colour_label": ["warm"], "pattern": ["plain"]}
+    description, _ = prepare(shop, tmp_path / "out", 32, quiet)
+    assert description["attributes"] == {"colour_label": ["warm"], "pattern": ["plain"]}
     assert open_catalogue(tmp_path / "out").colours["colour"].shape == (3, 3)
 
 
@@ -260,15 +260,15 @@ def test_bad_requests_are_one_sentence(once, tmp_path):
 
 
 def test_programs_read_what_was_prepared(shop, tmp_path):
-    said = json.loads(run("prepare", shop, "--out", tmp_path / "out", "--size", 32, "--json")[0])
-    assert said["splits"] == {"train": 3, "test": 3}
-    assert said["set_aside"] == []
+    output = json.loads(run("prepare", shop, "--out", tmp_path / "out", "--size", 32, "--json")[0])
+    assert output["splits"] == {"train": 3, "test": 3}
+    assert output["set_aside"] == []
     shown = json.loads(run("show", tmp_path / "out", "--json")[0])
     assert (shown["kind"], shown["size"], shown["channels"]) == ("prepared", [32, 32], 4)
     assert shown["attributes"]["category"] == {"values": {"cold": 1, "warm": 2}, "unknown": 0}
 
 
-def test_a_pattern_that_cannot_be_told_is_unknown(out):
+def test_an_undecided_pattern_is_unknown(out):
     rows = read_jsonl(out / "train.jsonl")
     rows[1]["pattern"] = None
     (out / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -295,8 +295,8 @@ def test_a_prepared_folder_that_is_not_whole_is_one_sentence(out):
     (out / "test.npy").write_bytes((out / "test.npy").read_bytes()[:500])
     with pytest.raises(ProdgenError, match=r"test\.npy cannot be read"):
         open_catalogue(out, "test")
-    said = json.loads((out / "catalogue.json").read_text())
-    (out / "catalogue.json").write_text(json.dumps(said | {"format": 2}))
+    description = json.loads((out / "catalogue.json").read_text())
+    (out / "catalogue.json").write_text(json.dumps(description | {"format": 2}))
     with pytest.raises(ProdgenError, match="is of format 2; this version reads 1"):
         open_catalogue(out)
     (out / "catalogue.json").write_text("{")
