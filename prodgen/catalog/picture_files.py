@@ -25,7 +25,7 @@ MAX_PIXELS = 100_000_000
 MAX_NAMES = 3
 """Names that an error message lists."""
 
-# Explicit, because some other formats of Pillow start programs (EPS: Ghostscript), whatever the extension.
+# Explicit, because some other formats of Pillow start programs (EPS: Ghostscript) for a file of any name.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _THREADS = min(8, os.cpu_count() or 1)
 
