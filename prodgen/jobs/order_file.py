@@ -1,70 +1,97 @@
-"""An order file, a CSV or JSONL of SKUs, becomes items."""
+"""Reads an order file, a CSV or JSONL with a row for each SKU, as a stream of items."""
 
+import codecs
 import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from itertools import chain
+from typing import Any, BinaryIO, TextIO
 
 from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.order import Item
 from prodgen.spec.validation_errors import explain
+from prodgen.spec.order import Item
 
 MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20
 
 _DELIMITERS = (",", ";", "\t")
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-"""How .xlsx, .ods and .xls begin."""
+"""The first bytes of .xlsx, .ods and .xls files."""
+
+_Fields = dict[str, Any]
 
 
-def read_order(data: bytes, attributes: Iterable[str] = (), max_rows: int = MAX_ROWS) -> list[Item]:
-    """The items of an order file: ``sku``, ``count`` if wanted, and a column (or field) an attribute.
+def read_order(
+    file: BinaryIO, attributes: Iterable[str] = (), max_rows: int = MAX_ROWS
+) -> Iterator[Item | ProdgenError]:
+    """Yield the item of each row, or what is wrong with the row: one error that names row and column.
 
-    ``a|b`` in a cell asks for both values. A header may write ``attributes``, the model's, in capitals or
-    small letters. Raises ProdgenError that names the row, as a spreadsheet numbers
-    it, and the column. What the model can make is `Expansion`'s to say.
+    A row has ``sku``, ``count`` if wanted, and a column (or field) for each attribute. ``a|b`` in a cell asks
+    for both values. A header may write the model's ``attributes`` in capitals or small letters. Rows are
+    numbered as a spreadsheet numbers them. Whether the model can make an item is not checked here.
+
+    Raises ProdgenError if the file as a whole cannot be read.
     """
-    if len(data) > MAX_BYTES:
-        raise ProdgenError(f"the order is larger than {MAX_BYTES >> 20} MiB; split it")
-    if data.startswith(_WORKBOOKS):
-        raise ProdgenError("the order is a workbook, such as .xlsx; save it as “CSV UTF-8” and send that")
-    text = _decode(data)
-    start = text.lstrip()[:1]
-    if start == "[":
-        raise ProdgenError("row 1: this is a JSON list; write one object a line", param="row 1")
-    rows = _json_rows(text) if start == "{" else _csv_rows(text, attributes)
-    items: list[Item] = []
-    for number, fields in rows:
-        if len(items) == max_rows:
+    number = 0
+    for count, (number, fields) in enumerate(_rows(file, attributes)):
+        if count == max_rows:
             raise ProdgenError(f"the order has more than {max_rows:,} rows; split it", param=f"row {number}")
-        items.append(_item(number, fields))
-    if not items:
+        try:
+            yield _item(number, fields) if isinstance(fields, dict) else fields
+        except ProdgenError as error:
+            yield error
+    if not number:
         raise ProdgenError("the order names no SKU: it has no rows")
-    return items
 
 
-def _decode(data: bytes) -> str:
+def _rows(file: BinaryIO, attributes: Iterable[str]) -> Iterator[tuple[int, _Fields | ProdgenError]]:
+    if file.seek(0, io.SEEK_END) > MAX_BYTES:
+        raise ProdgenError(f"the order is larger than {MAX_BYTES >> 20} MiB; split it")
+    file.seek(0)
+    beginning = file.read(4)
+    file.seek(0)
+    if beginning.startswith(_WORKBOOKS):
+        raise ProdgenError("the order is a workbook, such as .xlsx; save it as “CSV UTF-8” and send that")
+    wide = beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    # Bytes that are no UTF-8 become surrogates, so that the error can name their row.
+    text = io.TextIOWrapper(
+        file, "utf-16" if wide else "utf-8-sig", errors="strict" if wide else "surrogateescape", newline=""
+    )
     try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise ProdgenError(
-            f"row {row}: the order is not UTF-8 text; save it as “CSV UTF-8”", param=f"row {row}"
-        ) from None
+        lines = _skip_blank(text)
+        start = lines[-1].lstrip()[:1]
+        if start == "[":
+            raise ProdgenError("row 1: this is a JSON list; write one object a line", param="row 1")
+        yield from _json_rows(text, lines) if start == "{" else _csv_rows(text, lines, [*attributes])
+    except UnicodeDecodeError:
+        raise ProdgenError("the order is not UTF-16 text; save it as “CSV UTF-8”") from None
+    finally:
+        text.detach()  # the caller closes the file
 
 
-def _csv_rows(text: str, attributes: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(row as a spreadsheet numbers it, its filled cells by column)."""
-    if text[:4] == "sep=" and text[4:5] in _DELIMITERS:  # Excel's hint, which Excel does not count as a row
-        delimiter = text[4]
-        text = text.partition("\n")[2]
+def _skip_blank(text: TextIO) -> list[str]:
+    """Return the lines up to the first one that is not blank."""
+    lines = []
+    for line in text:
+        lines.append(line)
+        if line.strip():
+            break
+    return lines or [""]
+
+
+def _csv_rows(
+    text: TextIO, lines: list[str], attributes: list[str]
+) -> Iterator[tuple[int, _Fields | ProdgenError]]:
+    """Yield each row's number and its filled cells by column."""
+    first = lines[-1]
+    if first[:4] == "sep=" and first[4:5] in _DELIMITERS:  # Excel's hint, which Excel does not count as a row
+        delimiter, lines = first[4], lines[:-1]
     else:
-        header = text.lstrip().partition("\n")[0]
-        delimiter = max(_DELIMITERS, key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(chain(lines, text), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
     number = 0
     while True:
@@ -77,10 +104,24 @@ def _csv_rows(text: str, attributes: Iterable[str]) -> Iterator[tuple[int, dict[
             raise _fault(number, None, f"the quotes do not match ({error})") from None
         if not any(cells):
             continue
-        if columns is None:
-            columns = _columns(number, cells, [*attributes])
+        if not all(map(_is_text, cells)):
+            fault = _fault(number, None, "the order is not UTF-8 text; save it as “CSV UTF-8”")
+            if columns is None:
+                raise fault
+            yield number, fault
+        elif columns is None:
+            columns = _columns(number, cells, attributes)
         else:
-            yield number, _cells(number, columns, cells)
+            try:
+                fields: _Fields | ProdgenError = _cells(number, columns, cells)
+            except ProdgenError as error:
+                fields = error
+            yield number, fields
+
+
+def _is_text(cell: str) -> bool:
+    """Return whether the bytes of a cell were valid UTF-8."""
+    return cell.isascii() or not any("\udc80" <= character <= "\udcff" for character in cell)
 
 
 def _columns(number: int, cells: list[str], attributes: list[str]) -> list[str]:
@@ -109,21 +150,29 @@ def _cells(number: int, columns: list[str], cells: list[str]) -> dict[str, Any]:
     return filled
 
 
-def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line, its fields that are not null); attributes may stand in the line or under ``attributes``."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise _fault(number, None, f"this is not JSON ({getattr(error, 'msg', 'too deep')})") from None
-        if not isinstance(fields, dict):
-            raise _fault(number, None, 'this is no JSON object such as {"sku": "A-1"}')
-        nested = fields.pop("attributes", None) or {}
-        if not isinstance(nested, dict):
-            raise _fault(number, "attributes", "this is no JSON object")
-        yield number, {name: value for name, value in {**fields, **nested}.items() if value is not None}
+def _json_rows(text: TextIO, lines: list[str]) -> Iterator[tuple[int, _Fields | ProdgenError]]:
+    """Yield each line's number and its fields that are not null. A field ``attributes`` may hold attributes.
+    """
+    for number, line in enumerate(chain(lines, text), 1):
+        if line.strip():
+            try:
+                fields: _Fields | ProdgenError = _json_fields(number, line)
+            except ProdgenError as error:
+                fields = error
+            yield number, fields
+
+
+def _json_fields(number: int, line: str) -> _Fields:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _fault(number, None, f"this is not JSON ({getattr(error, 'msg', 'too deep')})") from None
+    if not isinstance(fields, dict):
+        raise _fault(number, None, 'this is no JSON object such as {"sku": "A-1"}')
+    nested = fields.pop("attributes", None) or {}
+    if not isinstance(nested, dict):
+        raise _fault(number, "attributes", "this is no JSON object")
+    return {name: value for name, value in {**fields, **nested}.items() if value is not None}
 
 
 def _item(number: int, fields: dict[str, Any]) -> Item:

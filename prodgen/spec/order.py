@@ -2,7 +2,7 @@
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -59,11 +59,47 @@ class JobSpec(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """An item as the model makes it: ``count`` images of each combination of ``values``, ``total`` in all."""
+
     sku: str | None
     values: dict[str, list[str]]
     count: int
     total: int
+
+
+class RowParser:
+    """Turns the items of an order into rows. Equal items share their values."""
+
+    CACHED = 10_000
+
+    def __init__(self, spec: JobSpec, schema: AttributeSchema) -> None:
+        self._spec, self._schema = spec, schema
+        self._common = schema.parse(spec.attributes)
+        self._parsed: dict[tuple[object, ...], dict[str, list[str]]] = {}
+
+    def single(self) -> Row:
+        """Return the row of an order without items."""
+        return _row(None, self._common, self._spec.count)
+
+    def row(self, number: int, item: Item) -> Row:
+        """Return the row of item ``number``. Raises ProdgenError if the model cannot make it."""
+        try:
+            values = self._parse(item.attributes)
+        except ProdgenError as error:
+            where = f"row {item.row}" if item.row else f"item {number}"
+            column = (error.param or "").replace("attributes.", "column ")
+            raise ProdgenError(f"{where} ({item.sku}): {error}", param=f"{where}, {column}") from None
+        return _row(item.sku, values, self._spec.count if item.count is None else item.count)
+
+    def _parse(self, wanted: RequestedValues) -> dict[str, list[str]]:
+        """Return the order's values with the item's own in their place."""
+        key = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in wanted.items())
+        if key not in self._parsed:
+            if len(self._parsed) >= self.CACHED:
+                self._parsed.clear()
+            self._parsed[key] = {**self._common, **self._schema.parse(wanted)}
+        return self._parsed[key]
 
 
 class Expansion:
@@ -71,34 +107,20 @@ class Expansion:
 
     Each request is computed when it is read, so an order of many combinations takes no more memory than its
     description. Raises ProdgenError, which names the row, if the model cannot make an item.
+
+    ``items`` may be a part of the order's: ``first`` is the index of their first image.
     """
 
-    def __init__(self, spec: JobSpec, items: Sequence[Item] | None, schema: AttributeSchema) -> None:
-        self.spec = spec
-        self._schema = schema
-        self._parsed: dict[tuple[object, ...], dict[str, list[str]]] = {}
-        common = schema.parse(spec.attributes)
+    def __init__(
+        self, spec: JobSpec, items: Iterable[Item] | None, schema: AttributeSchema, first: int = 0
+    ) -> None:
+        self.spec, self.first = spec, first
+        parser = RowParser(spec, schema)
         if items is None:
-            self._rows = [_row(None, common, spec.count)]
+            self._rows = [parser.single()]
         else:
-            self._rows = [self._item(number, item, common) for number, item in enumerate(items, 1)]
+            self._rows = [parser.row(number, item) for number, item in enumerate(items, 1)]
         self._ends = list(accumulate(row.total for row in self._rows))
-
-    def _item(self, number: int, item: Item, common: dict[str, list[str]]) -> _Row:
-        try:
-            values = self._parse(item.attributes, common)
-        except ProdgenError as error:
-            where = f"row {item.row}" if item.row else f"item {number}"
-            column = (error.param or "").replace("attributes.", "column ")
-            raise ProdgenError(f"{where} ({item.sku}): {error}", param=f"{where}, {column}") from None
-        return _row(item.sku, values, self.spec.count if item.count is None else item.count)
-
-    def _parse(self, wanted: RequestedValues, common: dict[str, list[str]]) -> dict[str, list[str]]:
-        """Return the order's values with the row's own in their place; equal rows share one result."""
-        key = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in wanted.items())
-        if key not in self._parsed:
-            self._parsed[key] = {**common, **self._schema.parse(wanted)}
-        return self._parsed[key]
 
     @property
     def total(self) -> int:
@@ -109,11 +131,12 @@ class Expansion:
         return self.total
 
     def __getitem__(self, index: int) -> ImageRequest:
-        if not 0 <= index < self.total:
+        own = index - self.first
+        if not 0 <= own < self.total:
             raise IndexError(index)
-        at = bisect_right(self._ends, index)
+        at = bisect_right(self._ends, own)
         row = self._rows[at]
-        place = index - (self._ends[at - 1] if at else 0)
+        place = own - (self._ends[at - 1] if at else 0)
         combination, repeat = divmod(place, row.count)
         by_sku = self.spec.seed_from == "sku" and row.sku is not None
         return ImageRequest(
@@ -126,8 +149,8 @@ class Expansion:
         )
 
 
-def _row(sku: str | None, values: dict[str, list[str]], count: int) -> _Row:
-    return _Row(sku, values, count, count * prod(len(listed) for listed in values.values()))
+def _row(sku: str | None, values: dict[str, list[str]], count: int) -> Row:
+    return Row(sku, values, count, count * prod(len(listed) for listed in values.values()))
 
 
 def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:

@@ -13,15 +13,16 @@ from typing import Any
 
 import httpx
 import uvicorn
+from sse_starlette.sse import AppStatus
 
 from api_gateway.app import create_app
 from prodgen.access import Scope
 from prodgen.connections import connect_ledger
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.files import load_record
+from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import report
-from prodgen.jobs.submission import load_images
 from prodgen.ledger.entries import Lease, Queue
 from prodgen.settings import Settings
 from prodgen.spec.finish import file_name
@@ -86,7 +87,7 @@ class Gateway:
         self.store = LocalStore(settings.store_url.removeprefix("file://"), secret, settings.public_url)  # type: ignore[arg-type]
         self.ledger = connect_ledger(settings)
         self.app = create_app(settings, ring=lambda queue, times: self.bells.append((queue, times)))
-        self.keys = self.app.state.services.keys
+        self.keys = self.app.state.deployment.keys
 
     @contextmanager
     def running(self) -> Iterator["Gateway"]:
@@ -100,9 +101,9 @@ class Gateway:
             wait_until(lambda: server.started and self.ledger.epoch() is not None, "the gateway is not ready")
             yield self
         finally:
-            self.app.state.services.closing.set()
-            server.should_exit = True
+            server.should_exit = AppStatus.should_exit = True
             thread.join()
+            AppStatus.should_exit = False
 
     def client(self, tenant: str, scopes: Sequence[Scope] = ("generate",)) -> Client:
         """A caller of this tenant."""
@@ -125,7 +126,7 @@ class Gateway:
         return record
 
     def _make(self, record: JobRecord, lease: Lease) -> list[ManifestLine]:
-        images = load_images(self.store, record)
+        images = JobImages(self.store, record)
         folder = keys.cell_folder(record.tenant, record.id, lease.first, lease.token)
         buffer, lines = io.BytesIO(), []
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:

@@ -1,11 +1,13 @@
 """A merchandiser's file is read as it was meant, or refused by row and column."""
 
+import io
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from prodgen.errors import ProdgenError
-from prodgen.jobs.order_file import MAX_BYTES, read_order
+from prodgen.jobs.order_file import MAX_BYTES, MAX_ROWS, read_order
 from prodgen.spec.attributes import AttributeSchema, Choice
 from prodgen.spec.order import Expansion, Item, JobSpec
 
@@ -17,6 +19,16 @@ ITEMS = [
     Item(sku="A-1", count=2, attributes={"category": "sneaker"}, row=2),
     Item(sku="A-2", attributes={"category": ["bag", "sneaker"]}, row=3),
 ]
+
+
+def read(data: bytes, attributes: Sequence[str] = (), max_rows: int = MAX_ROWS) -> list[Item]:
+    """The items of a file; raises what is wrong with the first faulty row."""
+    items = []
+    for row in read_order(io.BytesIO(data), attributes, max_rows):
+        if isinstance(row, ProdgenError):
+            raise row
+        items.append(row)
+    return items
 
 
 @pytest.mark.parametrize(
@@ -37,7 +49,7 @@ ITEMS = [
     ],
 )
 def test_every_export_of_the_same_order_is_the_same_order(data: bytes) -> None:
-    assert read_order(data) == ITEMS
+    assert read(data) == ITEMS
 
 
 def test_jsonl_says_what_csv_says() -> None:
@@ -48,18 +60,18 @@ def test_jsonl_says_what_csv_says() -> None:
     nested = [{"sku": "A-1", "count": 2, "attributes": {"category": "sneaker"}}, {**lines[1], "count": None}]
     for form in (lines, nested):
         data = "\n" + "\n".join(map(json.dumps, form))
-        assert read_order(data.encode()) == ITEMS
-    assert read_order(b'{"sku": 4711}')[0].sku == "4711"
+        assert read(data.encode()) == ITEMS
+    assert read(b'{"sku": 4711}')[0].sku == "4711"
 
 
 def test_rows_are_counted_as_a_spreadsheet_counts_them() -> None:
-    items = read_order(b'\nsku,category\n\n"A\n1",bag\n,\nA-2,bag\n')
+    items = read(b'\nsku,category\n\n"A\n1",bag\n,\nA-2,bag\n')
     assert [(item.sku, item.row) for item in items] == [("A\n1", 4), ("A-2", 6)]
 
 
 def test_a_quoted_field_may_hold_the_delimiter() -> None:
-    assert read_order(b'sku,category\n"Boot, high",bag\n')[0].sku == "Boot, high"
-    assert read_order('sku;category\n"Größe ""L""";bag\n'.encode())[0].sku == 'Größe "L"'
+    assert read(b'sku,category\n"Boot, high",bag\n')[0].sku == "Boot, high"
+    assert read('sku;category\n"Größe ""L""";bag\n'.encode())[0].sku == 'Größe "L"'
 
 
 @pytest.mark.parametrize(
@@ -102,32 +114,32 @@ def test_a_quoted_field_may_hold_the_delimiter() -> None:
 )
 def test_a_malformed_order_is_refused_by_row_and_column(data: bytes, message: str) -> None:
     with pytest.raises(ProdgenError) as caught:
-        read_order(data)
+        read(data)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
 def test_an_order_too_large_is_refused() -> None:
     with pytest.raises(ProdgenError, match="the order has more than 2 rows; split it"):
-        read_order(b"sku\nA\nB\nC\n", max_rows=2)
+        read(b"sku\nA\nB\nC\n", max_rows=2)
     with pytest.raises(ProdgenError, match="larger than 64 MiB"):
-        read_order(b"\n" * (MAX_BYTES + 1))
+        read(b"\n" * (MAX_BYTES + 1))
 
 
 def test_a_header_may_be_written_in_capitals() -> None:
-    assert read_order(PLAIN.replace(b"sku,count,category", b" SKU,COUNT , Category "), ["category"]) == ITEMS
-    both = read_order(b"sku,Hue,hue\nA,red,blue\n", ["Hue", "hue"])
+    assert read(PLAIN.replace(b"sku,count,category", b" SKU,COUNT , Category "), ["category"]) == ITEMS
+    both = read(b"sku,Hue,hue\nA,red,blue\n", ["Hue", "hue"])
     assert both[0].attributes == {"Hue": "red", "hue": "blue"}
     with pytest.raises(ProdgenError, match="row 1, column category: the header names it twice"):
-        read_order(b"sku,Category,category\nA,bag,bag\n", ["category"])
+        read(b"sku,Category,category\nA,bag,bag\n", ["category"])
 
 
 def test_what_the_model_cannot_make_is_refused_by_row() -> None:
     spec = JobSpec(model="m")
     with pytest.raises(ProdgenError, match=r"row 3 \(B\): category cannot be 'boot'") as caught:
-        Expansion(spec, read_order(b"sku,category\nA,bag\nB,boot\n"), SCHEMA)
+        Expansion(spec, read(b"sku,category\nA,bag\nB,boot\n"), SCHEMA)
     assert caught.value.param == "row 3, column category"
     with pytest.raises(ProdgenError, match=r"row 2 \(A\): this model has no attribute 'hue'"):
-        Expansion(spec, read_order(b"sku,hue\nA,red\n"), SCHEMA)
+        Expansion(spec, read(b"sku,hue\nA,red\n"), SCHEMA)
     with pytest.raises(ProdgenError, match=r"item 1 \(A\): this model has no attribute 'hue'"):
         Expansion(spec, [Item(sku="A", attributes={"hue": "red"})], SCHEMA)

@@ -1,5 +1,4 @@
-"""What a generating worker adds to its deployment: an engine, the models in memory, and the leases it holds.
-"""
+"""What a generating worker adds to its deployment: an engine, models in memory, and the leases it holds."""
 
 import logging
 import os
@@ -15,11 +14,10 @@ from functools import cache, lru_cache
 from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine, Response
 from prodgen.jobs.files import load_record
+from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.submission import load_images
 from prodgen.ledger.entries import Lease
 from prodgen.models import SavedModel
-from prodgen.spec.order import Expansion
 from workers.deployment import Deployment, deployment
 from workers.generate.condition import Condition, end_process
 from workers.generate.models import ModelCache
@@ -78,13 +76,13 @@ class Device:
         with self.bulk_slot() as free:
             return free
 
-    def job(self, tenant: str, job: str) -> tuple[JobRecord, Expansion]:
+    def job(self, tenant: str, job: str) -> tuple[JobRecord, JobImages]:
         """Return a job and its images. Raises ProdgenError if its files in the store are incomplete."""
         return self._job(tenant, job)
 
-    def _read_job(self, tenant: str, job: str) -> tuple[JobRecord, Expansion]:
+    def _read_job(self, tenant: str, job: str) -> tuple[JobRecord, JobImages]:
         record = load_record(self.store, tenant, job)
-        return record, load_images(self.store, record)
+        return record, JobImages(self.store, record)
 
     def model(self, ref: str, tenant: str | None) -> SavedModel:
         """Return a model version, loaded and tuned."""

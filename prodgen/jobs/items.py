@@ -1,0 +1,134 @@
+"""The items of a job in the store, written and read in blocks so that a million of them need little memory.
+
+``items.jsonl`` has a line for each item. ``items.index.json`` tells where each block of lines begins, and
+which image is the first of the block. A job that an older prodgen accepted has no index and is read whole.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.jobs.order_file import read_order
+from prodgen.jobs.record import JobRecord
+from prodgen.registry import load_config
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.image import ImageRequest
+from prodgen.spec.order import Expansion, Item, JobSpec, RowParser
+from prodgen.storage import keys
+from prodgen.storage.base import Store, download
+
+BLOCK = 1000
+"""Items of a block."""
+MAX_FAULTS = 100
+"""Faulty rows that an error lists."""
+
+_Items = TypeAdapter(list[Item])
+
+
+class Index(BaseModel):
+    """items.index.json: the images of all items, the bytes of items.jsonl, and (first image, offset) of each
+    block.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int
+    size: int
+    blocks: list[tuple[int, int]]
+
+
+@contextmanager
+def uploaded_items(
+    store: Store, upload: str, attributes: Iterable[str]
+) -> Iterator[Iterator[Item | ProdgenError]]:
+    """Read the items of an uploaded order file, ``upload`` being its key. Raises NotFound."""
+    with TemporaryDirectory(prefix="prodgen-order-") as folder:
+        path = Path(folder) / "order"
+        download(store, upload, path)
+        with path.open("rb") as file:
+            yield read_order(file, attributes)
+
+
+def write_items(
+    items: Iterable[Item | ProdgenError], spec: JobSpec, schema: AttributeSchema, path: Path
+) -> Index:
+    """Check each item against the model and write it to ``path``. Returns the index of the file.
+
+    Raises ProdgenError, which lists the faulty rows, unless the model can make all of them.
+    """
+    parser, faults = RowParser(spec, schema), list[ProdgenError]()
+    blocks, total, size = list[tuple[int, int]](), 0, 0
+    with path.open("wb") as file:
+        try:
+            for number, item in enumerate(items):
+                if isinstance(item, ProdgenError):
+                    faults.append(item)
+                else:
+                    try:
+                        row = parser.row(number + 1, item)
+                    except ProdgenError as error:
+                        faults.append(error)
+                    else:
+                        if number % BLOCK == 0:
+                            blocks.append((total, size))
+                        total += row.total
+                        size += file.write(item.model_dump_json(exclude_defaults=True).encode() + b"\n")
+                if len(faults) == MAX_FAULTS:
+                    break
+        except ProdgenError as error:  # the rest of the file cannot be read
+            faults.append(error)
+    if faults:
+        raise _all_of(faults)
+    return Index(total=total, size=size, blocks=blocks)
+
+
+def _all_of(faults: list[ProdgenError]) -> ProdgenError:
+    """Return one error that says the first fault, counts the others, and has each of them in its details."""
+    first, *others = faults
+    if not others:
+        return first
+    more = f"{'at least ' * (len(faults) == MAX_FAULTS)}{len(others)} more row{'s' * (len(others) > 1)}"
+    return ProdgenError(
+        f"{first} (and {more} cannot be made)", param=first.param, details=tuple(map(str, faults))
+    )
+
+
+class JobImages:
+    """The images of a job by index. Reads the blocks of items that it needs, and keeps a few of them."""
+
+    KEPT = 4
+
+    def __init__(self, store: Store, record: JobRecord) -> None:
+        self._store, self._record = store, record
+        self._schema = load_config(store, record.model_prefix).attributes
+        self._index = _read_index(store, record) if record.items else None
+        self._block = lru_cache(self.KEPT)(self._read_block)
+
+    def __getitem__(self, index: int) -> ImageRequest:
+        if self._index is None:
+            return self._block(0)[index]
+        return self._block(bisect_right(self._index.blocks, (index, self._index.size)) - 1)[index]
+
+    def _read_block(self, number: int) -> Expansion:
+        if self._index is None:
+            return Expansion(self._record.spec, None, self._schema)
+        first, offset = self._index.blocks[number]
+        ends = [*(start for _, start in self._index.blocks), self._index.size]
+        key = keys.job(self._record.tenant, self._record.id, "items.jsonl")
+        data = self._store.get(key, offset, ends[number + 1] - offset)
+        items = _Items.validate_json(b"[" + b",".join(data.splitlines()) + b"]")  # one parse is the fastest
+        return Expansion(self._record.spec, items, self._schema, first)
+
+
+def _read_index(store: Store, record: JobRecord) -> Index:
+    try:
+        return Index.model_validate_json(store.get(keys.job(record.tenant, record.id, "items.index.json")))
+    except NotFound:
+        size = store.stat(keys.job(record.tenant, record.id, "items.jsonl")).size
+        return Index(total=record.total, size=size, blocks=[(0, 0)])

@@ -1,0 +1,75 @@
+"""A long order is checked and read in parts, and every faulty row is named at once."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from prodgen.errors import ProdgenError
+from prodgen.jobs import items as items_module
+from prodgen.jobs.items import JobImages, write_items
+from prodgen.jobs.record import JobRecord
+from prodgen.registry import publish
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.order import Expansion, Item, JobSpec
+from prodgen.storage import keys
+from prodgen.storage.local import LocalStore
+from tests.toys import SCHEMA, toy_folder
+
+
+def rows(count: int) -> list[Item]:
+    """Items of one, two, three … images, some of which ask for two values."""
+    asked = ["bag", ["bag", "dress"]]
+    return [Item(sku=f"S{n}", count=1 + n % 3, attributes={"category": asked[n % 2]}) for n in range(count)]
+
+
+@pytest.mark.parametrize("seed_from", ["job", "sku"])
+@pytest.mark.parametrize("with_index", [True, False])
+def test_a_part_of_a_job_is_what_the_whole_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed_from: str, with_index: bool
+) -> None:
+    monkeypatch.setattr(items_module, "BLOCK", 7)
+    store = LocalStore(tmp_path / "store", "secret", "http://gateway.test")
+    version = publish(store, toy_folder(tmp_path / "toy"), "toy", "acme")
+    spec = JobSpec.model_validate({"model": "toy", "seed": 5, "seed_from": seed_from})
+    index = write_items(rows(100), spec, SCHEMA, tmp_path / "items.jsonl")
+    assert len(index.blocks) == 15
+    record = JobRecord(
+        id="job",
+        tenant="acme",
+        created=datetime.now(UTC),
+        spec=spec,
+        model=version.id,
+        model_prefix=version.prefix,
+        total=index.total,
+        packaging="tar",
+        items=True,
+        request_digest="",
+    )
+    store.put_file(keys.job("acme", "job", "items.jsonl"), tmp_path / "items.jsonl")
+    if with_index:  # a job of an older prodgen has none
+        store.put(keys.job("acme", "job", "items.index.json"), index.model_dump_json().encode())
+    whole = Expansion(spec, rows(100), SCHEMA)
+    assert whole.total == index.total
+    images = JobImages(store, record)
+    assert [images[k] for k in range(index.total)] == list(whole)
+    assert images[3] == whole[3], "a block that was read before is read again"
+
+
+def test_all_faulty_rows_are_named_at_once(tmp_path: Path) -> None:
+    found: list[Item | ProdgenError] = [*rows(3)]
+    found[1] = ProdgenError("row 3, column count: 'many' is not a whole number", param="row 3, column count")
+    found.append(Item(sku="X", row=5, attributes={"category": "boot"}))
+    with pytest.raises(
+        ProdgenError, match=r"^row 3, column count: .* \(and 1 more row cannot be made\)$"
+    ) as caught:
+        write_items(found, JobSpec(model="toy"), SCHEMA, tmp_path / "items.jsonl")
+    assert caught.value.param == "row 3, column count"
+    assert [detail.split(":")[0] for detail in caught.value.details] == ["row 3, column count", "row 5 (X)"]
+
+
+def test_no_more_than_a_hundred_faults_are_listed(tmp_path: Path) -> None:
+    found = [Item(sku="X", row=n, attributes={"hue": "red"}) for n in range(2, 500)]
+    with pytest.raises(ProdgenError, match=r"\(and at least 99 more rows cannot be made\)") as caught:
+        write_items(found, JobSpec(model="toy"), AttributeSchema(attributes=()), tmp_path / "items.jsonl")
+    assert len(caught.value.details) == 100
