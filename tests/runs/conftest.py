@@ -1,4 +1,4 @@
-"""A roster on a real server."""
+"""A roster on a real Valkey server, and records of runs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ NewRun = Callable[..., RunRecord]
 def new_run(
     run: str, nodes: int = 1, least: int | None = None, procs: int = 1, tenant: str = "ada", age: float = 0.0
 ) -> RunRecord:
-    """A record as the submission writes it."""
+    """Return a record as `submit_run` writes it, ``age`` seconds older than Monday."""
     return RunRecord(
         id=run,
         tenant=tenant,
@@ -39,13 +39,13 @@ def new_run(
 
 @pytest.fixture
 def roster(ledger: Ledger) -> Roster:
-    """An open roster whose leases last until a test lets them run out."""
+    """An open roster. Its leases last until a test ends them with ``fall_silent``."""
     return Roster(ledger)
 
 
 @pytest.fixture
 def fall_silent(client: redis.Redis) -> Callable[[str, str], None]:
-    """Let a member's deadline pass."""
+    """Return a function that lets the deadline of a run's member pass."""
 
     def silent(run: str, node: str) -> None:
         client.hset(f"prodgen:run:{run}:members", node, 0)

@@ -1,4 +1,4 @@
-"""What an attempt brings is whole, is never another's loss, and leaves nothing behind."""
+"""A published checkpoint is whole, harms no newer attempt, and leaves no unused files in the store."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ RECORD = new_run("r1")
 
 
 def write(folder: Path, step: int, best: int = 0) -> None:
-    """A run's folder as it is at a step."""
+    """Write what a run's folder holds at a step."""
     folder.mkdir(exist_ok=True)
     state = json.dumps({"__items__": [["step", step]]})
     for name, number in (("checkpoint", step), ("best", best), ("classifier", 7)):
@@ -42,9 +42,9 @@ def store(memory):
 
 
 def test_a_checkpoint_comes_back_as_it_was(store, tmp_path):
-    brings = publisher(store, tmp_path / "a")
+    publishing = publisher(store, tmp_path / "a")
     write(tmp_path / "a", 40)
-    assert brings.publish()
+    assert publishing.publish()
     newest = newest_checkpoint(store, "ada", "r1")
     (tmp_path / "b").mkdir()
     fetch_checkpoint(store, RECORD, newest, tmp_path / "b")
@@ -54,24 +54,24 @@ def test_a_checkpoint_comes_back_as_it_was(store, tmp_path):
 
 
 def test_only_what_changed_is_sent_and_what_the_last_but_one_named_is_dropped(store, tmp_path):
-    brings = publisher(store, tmp_path / "a")
+    publishing = publisher(store, tmp_path / "a")
     seen = []
     for step in (20, 40, 60):
         write(tmp_path / "a", step)
-        assert brings.publish()
+        assert publishing.publish()
         seen.append(set(newest_checkpoint(store, "ada", "r1").files.values()))
     assert files(store) == seen[1] | seen[2]
-    assert len(seen[1] & seen[2]) == 2  # the best and the judge are as they were
-    assert brings.publish()
+    assert len(seen[1] & seen[2]) == 2  # the best weights and the judge have not changed
+    assert publishing.publish()
     assert files(store) == seen[1] | seen[2]  # nothing new
-    brings.sweep()
+    publishing.sweep()
     assert files(store) == seen[2]
 
 
 def test_an_attempt_that_does_not_count_moves_no_pointer(store, tmp_path):
-    brings = publisher(store, tmp_path / "a", counts=lambda step: False)
+    publishing = publisher(store, tmp_path / "a", counts=lambda step: False)
     write(tmp_path / "a", 20)
-    assert not brings.publish()
+    assert not publishing.publish()
     assert newest_checkpoint(store, "ada", "r1") is None
 
 
@@ -87,7 +87,7 @@ def test_a_late_attempt_takes_nothing_from_a_newer_one(store, tmp_path):
     write(tmp_path / "new", 60, best=60)
     assert new.publish()
 
-    write(tmp_path / "old", 50)  # it was asleep, and its last answer was that it counts
+    write(tmp_path / "old", 50)  # it was suspended after it heard that it counts
     old.publish()
 
     newest = newest_checkpoint(store, "ada", "r1")
@@ -97,9 +97,9 @@ def test_a_late_attempt_takes_nothing_from_a_newer_one(store, tmp_path):
 
 
 def test_a_broken_checkpoint_is_never_handed_out(store, tmp_path):
-    brings = publisher(store, tmp_path / "a")
+    publishing = publisher(store, tmp_path / "a")
     write(tmp_path / "a", 20)
-    brings.publish()
+    publishing.publish()
     newest = newest_checkpoint(store, "ada", "r1")
     store.put(keys.run("ada", "r1", "files", newest.files["best.safetensors"]), b"rot")
     (tmp_path / "b").mkdir()
@@ -111,9 +111,9 @@ def test_a_broken_checkpoint_is_never_handed_out(store, tmp_path):
 def test_the_log_in_the_store_is_its_end_however_long_it_grows(store, tmp_path, monkeypatch):
     monkeypatch.setattr("prodgen.runs.publisher.LOG_BYTES", 10)
     (tmp_path / "a").mkdir()
-    brings = publisher(store, tmp_path / "a")
+    publishing = publisher(store, tmp_path / "a")
     for text in ("beginning ", "the middle", "at the end"):
         with (tmp_path / "a" / "log.txt").open("a") as log:
             log.write(text)
-        brings.publish()
+        publishing.publish()
     assert store.get(keys.run("ada", "r1", "logs", "1.txt")) == b"at the end"

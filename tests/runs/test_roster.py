@@ -1,4 +1,4 @@
-"""Who works on which run: never two on one, never half of what it needs, never nobody for ever."""
+"""The roster gives a run to one attempt at a time, with all the nodes it needs, and never forgets it."""
 
 from dataclasses import replace
 
@@ -34,49 +34,49 @@ def test_a_run_is_given_to_one_node_alone(roster):
     )
     assert members == ["n1"]
     assert roster.claim("n2", 4001) is None
-    assert roster.claim("n1", 4002)[0] == assignment  # asked twice, because the answer was lost
+    assert roster.claim("n1", 4002)[0] == assignment  # asked again: the first answer was lost
     assert (roster.status("r1").state, roster.status("r1").members) == ("running", ("n1",))
 
 
-def test_a_run_is_entered_once(roster):
+def test_a_run_is_added_once(roster):
     assert roster.add(new_run("r1").entry())
     assert not roster.add(new_run("r1").entry())
     assert [run.id for run in roster.runs("ada")] == ["r1"]
 
 
-def test_all_nodes_of_a_gang_are_taken_at_once_or_none(roster):
+def test_all_nodes_of_a_run_are_reserved_at_once_or_none(roster):
     roster.add(new_run("two", nodes=2, age=10).entry())
     roster.add(new_run("more", nodes=2).entry())
     live(roster, "n1")
-    assert roster.claim("n1", 4000) is None  # half of it is nothing
+    assert roster.claim("n1", 4000) is None  # one of two nodes is not enough
 
     live(roster, "n1", "n2", "n3")
     assignment, members = roster.claim("n2", 4000)
-    assert (assignment.run, members) == ("two", ["n2", "n3"])  # those that were heard last
+    assert (assignment.run, members) == ("two", ["n2", "n3"])  # the nodes heard last come first
     assert roster.heartbeat("n3", "10.0.0.3", 0) == assignment
 
-    assert roster.claim("n1", 4000) is None  # the second waits whole: no deadlock
+    assert roster.claim("n1", 4000) is None  # no deadlock: a waiting run holds no nodes
     assert roster.status("more").state == "queued"
 
 
-def test_a_large_run_is_not_passed_by_small_ones_for_ever(roster):
+def test_small_runs_do_not_overtake_a_large_one_for_ever(roster):
     live(roster, "n1", "n2")
     roster.add(new_run("busy", age=30).entry())
     assert roster.claim("n1", 1)
     roster.add(new_run("large", nodes=2, age=20).entry())
     roster.add(new_run("small", age=10).entry())
 
-    assert roster.claim("n2", 1) is None  # it is kept for the large one
+    assert roster.claim("n2", 1) is None  # the node is kept for the large run
 
 
-def test_a_run_that_no_deployment_could_carry_keeps_nobody_waiting(roster):
+def test_a_run_for_more_nodes_than_there_are_keeps_no_other_waiting(roster):
     live(roster, "n1")
     roster.add(new_run("large", nodes=5, age=20).entry())
     roster.add(new_run("small", age=10).entry())
     assert roster.claim("n1", 1)[0].run == "small"
 
 
-def test_a_silent_node_loses_its_run_and_its_token_is_worth_nothing(roster, fall_silent):
+def test_a_silent_node_loses_its_run_and_its_token_counts_no_more(roster, fall_silent):
     roster.add(new_run("r1").entry())
     live(roster, "n1", "n2")
     old, _ = roster.claim("n1", 1)
@@ -95,7 +95,7 @@ def test_a_silent_node_loses_its_run_and_its_token_is_worth_nothing(roster, fall
     assert (status.state, status.restarts, status.members) == ("running", 1, ("n2",))
 
 
-def test_an_elastic_run_goes_on_with_fewer_and_takes_a_node_in_when_one_is_idle(roster, fall_silent, client):
+def test_an_elastic_run_continues_with_fewer_nodes_and_regroups_when_one_is_idle(roster, fall_silent, client):
     roster.add(new_run("r1", nodes=2, least=1).entry())
     live(roster, "n1", "n2")
     assert roster.claim("n1", 1)[0].nodes == 2
@@ -116,8 +116,8 @@ def test_an_elastic_run_goes_on_with_fewer_and_takes_a_node_in_when_one_is_idle(
 
 
 @pytest.mark.parametrize("lost", ["n1", "n2"])
-def test_a_gang_that_loses_one_is_over(roster, fall_silent, lost):
-    """The host, or one of those without whom it cannot go on."""
+def test_an_attempt_that_loses_a_member_is_over(roster, fall_silent, lost):
+    """``lost`` is the host, or another member."""
     roster.add(new_run("r1", nodes=2).entry())
     live(roster, "n1", "n2")
     assignment, _ = roster.claim("n1", 1)
@@ -128,7 +128,7 @@ def test_a_gang_that_loses_one_is_over(roster, fall_silent, lost):
     assert roster.claim("n2", 2)[1] == ["n2", "n1"]
 
 
-def test_attempts_that_bear_nothing_are_given_up_but_progress_is_patience(roster):
+def test_a_run_fails_after_three_attempts_without_progress(roster):
     roster.add(new_run("r1").entry())
     live(roster, "n1")
     for step in (10, 20, 20, 20):
@@ -144,7 +144,7 @@ def test_attempts_that_bear_nothing_are_given_up_but_progress_is_patience(roster
     assert (status.state, status.error, status.restarts) == ("failed", "CUDA out of memory", 5)
 
 
-def test_a_run_handed_back_is_no_restart(roster):
+def test_a_released_run_counts_no_restart(roster):
     roster.add(new_run("r1").entry())
     live(roster, "n1")
     assignment, _ = roster.claim("n1", 1)
@@ -152,7 +152,7 @@ def test_a_run_handed_back_is_no_restart(roster):
     assert (roster.status("r1").state, roster.status("r1").restarts) == ("queued", 0)
 
 
-def test_wishes(roster, memory):
+def test_commands_are_heard_and_a_cancel_is_final(roster, memory):
     roster.add(new_run("r1").entry())
     live(roster, "n1")
     assert roster.command("r1", "pause") == "paused"
@@ -171,7 +171,7 @@ def test_wishes(roster, memory):
     assert roster.command("nobody", "pause") is None
 
 
-def test_a_wish_is_kept_when_the_node_is_lost_before_it_could_be_done(roster, fall_silent):
+def test_a_command_is_carried_out_when_the_node_that_heard_it_is_lost(roster, fall_silent):
     roster.add(new_run("r1").entry())
     live(roster, "n1")
     roster.claim("n1", 1)
@@ -180,17 +180,19 @@ def test_a_wish_is_kept_when_the_node_is_lost_before_it_could_be_done(roster, fa
     assert roster.expire() == [("r1", "cancelled")]
 
 
-def test_events_tell_the_course_of_a_run(roster):
+def test_events_show_the_course_of_a_run(roster):
     roster.add(new_run("r1").entry())
     live(roster, "n1")
     assignment, _ = roster.claim("n1", 1)
     roster.renew(assignment, "n1", 10, {"step": 10, "losses": {"generator": 0.5}})
-    roster.renew(assignment, "n1", 10, {"step": 10, "losses": {"generator": 0.5}})  # nothing new
+    roster.renew(
+        assignment, "n1", 10, {"step": 10, "losses": {"generator": 0.5}}
+    )  # no event: the progress is the same
     roster.report(assignment, "n1", "succeeded", 100)
 
     events = roster.events("r1")
-    told = [(event.type, event.data["state"], event.data["step"]) for event in events]
-    assert told == [
+    seen = [(event.type, event.data["state"], event.data["step"]) for event in events]
+    assert seen == [
         ("state", "queued", 0),
         ("state", "running", 0),
         ("progress", "running", 10),
@@ -241,7 +243,7 @@ def replace_tenant(record, tenant):
     return record.model_copy(update={"tenant": tenant})
 
 
-def test_nodes_that_live_are_known(roster, client):
+def test_nodes_that_are_alive_are_listed(roster, client):
     live(roster, "n1", "n2", devices=4)
     roster.add(new_run("r1").entry())
     roster.claim("n2", 1)
@@ -249,20 +251,20 @@ def test_nodes_that_live_are_known(roster, client):
     assert [(n.name, n.devices, n.run) for n in roster.nodes()] == [("n1", 4, None), ("n2", 4, "r1")]
 
 
-def test_a_part_of_another_token_is_not_confused_with_ones_own(roster):
+def test_an_older_token_holds_no_lease(roster):
     roster.add(new_run("r1").entry())
     live(roster, "n1")
     assignment, _ = roster.claim("n1", 1)
     assert roster.renew(replace(assignment, token="0" * 17), "n1") == "lost"
 
 
-@pytest.mark.parametrize(("wish", "state"), [("cancel", "cancelled"), ("pause", "paused")])
-def test_a_wish_is_kept_when_the_run_is_handed_back_before_it_was_heard(roster, wish, state):
+@pytest.mark.parametrize(("command", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_a_command_is_carried_out_when_the_run_is_released_before_it_was_heard(roster, command, state):
     roster.add(new_run("r1").entry())
     live(roster, "n1")
     assignment, _ = roster.claim("n1", 1)
     roster.renew(assignment, "n1", 30, {"step": 30})
-    roster.command("r1", wish)
+    roster.command("r1", command)
     roster.report(assignment, "n1", "released", message="the object store does not answer")
     assert (roster.status("r1").state, roster.status("r1").step) == (state, 30)
 
@@ -276,7 +278,7 @@ def test_a_node_that_leaves_or_lacks_devices_is_not_reserved(roster):
     assert roster.claim("n1", 1)[1] == ["n1", "n3"]
 
 
-def test_what_has_ended_in_the_store_has_ended(roster, memory):
+def test_an_end_in_the_store_is_never_changed(roster, memory):
     record = new_run("r1")
     memory.put(keys.run("ada", "r1", "spec.json"), record.model_dump_json(by_alias=True).encode())
     roster.add(record.entry())
@@ -289,7 +291,7 @@ def test_what_has_ended_in_the_store_has_ended(roster, memory):
     assert roster.unsettled() == []
 
 
-def test_a_run_that_an_earlier_version_entered_goes_on(roster, client, memory):
+def test_a_run_that_an_earlier_version_added_continues(roster, client, memory):
     roster.add(new_run("r1").entry())
     client.hdel("prodgen:run:r1", "title")
     live(roster, "n1")
@@ -302,7 +304,7 @@ def test_a_run_that_an_earlier_version_entered_goes_on(roster, client, memory):
 
 
 @pytest.mark.parametrize(("then", "state"), [("cancel", "cancelled"), ("resume", "queued")])
-def test_what_is_wished_while_a_pause_is_carried_out_counts(roster, then, state):
+def test_a_command_during_a_pause_replaces_it(roster, then, state):
     roster.add(new_run("r1").entry())
     live(roster, "n1")
     assignment, _ = roster.claim("n1", 1)
@@ -313,22 +315,22 @@ def test_what_is_wished_while_a_pause_is_carried_out_counts(roster, then, state)
     assert (roster.status("r1").state, roster.status("r1").step) == (state, 40)
 
 
-@pytest.mark.parametrize(("wished", "wish"), [("paused", "pause"), ("cancelled", "cancel")])
-def test_a_restart_that_took_a_wish_alone_ends_no_run_at_work(roster, memory, wished, wish):
+@pytest.mark.parametrize(("requested", "command"), [("paused", "pause"), ("cancelled", "cancel")])
+def test_a_restart_of_redis_that_lost_a_command_ends_no_running_run(roster, memory, requested, command):
     record = new_run("r1")
     memory.put(keys.run("ada", "r1", "spec.json"), record.model_dump_json(by_alias=True).encode())
     roster.add(record.entry())
     live(roster, "n1")
     assignment, _ = roster.claim("n1", 1)
-    write_stop_request(memory, record, wished)
+    write_stop_request(memory, record, requested)
 
     restore_runs(memory, roster)
 
     assert load_end(memory, record) is None
-    assert roster.renew(assignment, "n1") == wish
-    roster.report(assignment, "n1", wished, 40)
+    assert roster.renew(assignment, "n1") == command
+    roster.report(assignment, "n1", requested, 40)
     settle_runs(memory, roster)
-    assert (load_end(memory, record).state, load_end(memory, record).step) == (wished, 40)
+    assert (load_end(memory, record).state, load_end(memory, record).step) == (requested, 40)
     assert load_stop_request(memory, record) is None
 
 
