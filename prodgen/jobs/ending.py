@@ -7,9 +7,8 @@ import logging
 from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.files import load_record, load_state
 from prodgen.jobs.manifests import cells_of, choose, folder_of, publish, published
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, load_record, load_state
 from prodgen.ledger.entries import JobState, Progress
 from prodgen.ledger.ledger import Ledger
 from prodgen.storage import keys

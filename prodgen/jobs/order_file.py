@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, TextIO
 from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.validation_errors import explain
 from prodgen.spec.order import Item
+from prodgen.spec.validation_errors import explain
 
 MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20
@@ -151,8 +151,7 @@ def _cells(number: int, columns: list[str], cells: list[str]) -> dict[str, Any]:
 
 
 def _json_rows(text: TextIO, lines: list[str]) -> Iterator[tuple[int, _Fields | ProdgenError]]:
-    """Yield each line's number and its fields that are not null. A field ``attributes`` may hold attributes.
-    """
+    """Yield each line's number and its fields that are not null, those of ``attributes`` included."""
     for number, line in enumerate(chain(lines, text), 1):
         if line.strip():
             try:

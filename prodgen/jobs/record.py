@@ -1,13 +1,17 @@
-"""job.json: what was ordered."""
+"""The files of a job in the store: job.json, what was ordered, and state.json, how it ended."""
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry
+from prodgen.errors import NotFound
+from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState
 from prodgen.spec.order import CELL, JobSpec, count_cells
+from prodgen.storage import keys
+from prodgen.storage.base import Store
 
 LEASE_PIXELS = 1 << 24
 """The most finished pixels of one lease, about a second of a CPU's work: large images make short leases."""
@@ -55,3 +59,22 @@ class JobRecord(BaseModel):
 def request_digest(body: JobSpec) -> str:
     """Return a digest that differs for two different requests under one idempotency key."""
     return hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+
+
+def load_record(store: Store, tenant: str, job: str) -> JobRecord:
+    """Read job.json: what was ordered. Raises NotFound."""
+    return JobRecord.model_validate_json(store.get(keys.job(tenant, job, "job.json")))
+
+
+def find_record(store: Store, tenant: str, job: str) -> JobRecord | None:
+    """Read job.json, or return None if the tenant has no such job."""
+    with suppress(NotFound):
+        return load_record(store, tenant, job)
+    return None
+
+
+def load_state(store: Store, record: JobRecord) -> JobState | None:
+    """Read state.json: how the job ended. Returns None while the job has not ended."""
+    with suppress(NotFound):
+        return JobState.model_validate_json(store.get(keys.job(record.tenant, record.id, "state.json")))
+    return None

@@ -4,9 +4,8 @@ The order of the steps is the protocol between the ledger and the store
 (``docs/explanation/ledger-and-store.md``).
 """
 
-from prodgen.jobs.files import load_state
 from prodgen.jobs.manifests import published_at
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, load_state
 from prodgen.ledger.entries import Lease
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost

@@ -5,9 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from prodgen.errors import Conflict, NotFound, ProdgenError
-from prodgen.jobs.files import find_record, load_state
 from prodgen.jobs.items import Index, uploaded_items, write_items
-from prodgen.jobs.record import JobRecord, request_digest
+from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost

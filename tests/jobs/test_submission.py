@@ -13,9 +13,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
-from prodgen.jobs.files import find_record
 from prodgen.jobs.items import JobImages
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, find_record
 from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import JobState
 from prodgen.ledger.ledger import Ledger

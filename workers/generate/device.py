@@ -13,9 +13,8 @@ from functools import cache, lru_cache
 
 from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine, Response
-from prodgen.jobs.files import load_record
 from prodgen.jobs.items import JobImages
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, load_record
 from prodgen.ledger.entries import Lease
 from prodgen.models import SavedModel
 from workers.deployment import Deployment, deployment

@@ -21,7 +21,7 @@ from prodgen.spec.image import resolve_attributes
 from prodgen.spec.manifest import write_lines
 from prodgen.storage import keys
 from workers.generate.device import Device, log
-from workers.generate.packaging import package
+from workers.generate.packaging import as_files, as_tar
 
 PRIORITY = {"bulk": 0, "interactive": 1}
 
@@ -86,7 +86,13 @@ def _make(device: Device, lease: Lease) -> int | None:
         files.append(file)
         moved()
     folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
-    lines = write_lines(package(device.store, folder, record, request, files, moved))
+
+    def put(key: str, data: bytes, content_type: str) -> None:
+        device.store.put(key, data, content_type)
+        moved()
+
+    package = as_tar if record.packaging == "tar" else as_files
+    lines = write_lines(package(put, folder, request, files))
     if not _report(device, record, lease, lines):
         return None
     images_made.labels(record.model).inc(len(wanted))
