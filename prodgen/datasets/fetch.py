@@ -1,8 +1,6 @@
-"""A version becomes a folder again."""
+"""Download a data set to a folder of the cache."""
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,35 +10,27 @@ from prodgen.datasets.versions import Dataset
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from prodgen.storage.cache import mark_used
-from prodgen.storage.download import move_into_place
+from prodgen.storage.cache import mark_used, new_folder
 
 DOWNLOADS = 8
 
 Progress = Callable[[int, int], None]
-"""Hears (bytes done, bytes in all)."""
+"""Called with (bytes downloaded, bytes in all)."""
 
 
 def fetch_dataset(store: Store, dataset: Dataset, cache: Path, progress: Progress | None = None) -> Path:
-    """The folder under ``cache`` with the files as they were pushed, downloaded unless it is there.
+    """Return the folder of the data set's files under ``cache``; download it unless it is there and complete.
 
-    Every chunk is held against its sha256; one that does not match, or is gone, raises ProdgenError. The
-    folder is called by the digest of its whole content, so any number of processes, tenants and names may
-    share the cache; `evict` bounds it. One that lost something is fetched again.
+    Every chunk is checked against its sha256; raises ProdgenError if one does not match or is missing. The
+    folder is named by the digest of its content, so all processes, tenants and data sets may share the cache.
     """
     target = cache / dataset.listing
     try:
         files = read_listing(_get(store, dataset, dataset.listing, None, "the list of its files"))
         mark_used(target)
-        if _is_whole(target, files):
-            return target
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
-        try:
-            _download(store, dataset, files, partial, progress)
-            move_into_place(partial, target, lambda: _is_whole(target, files))
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        if not _is_complete(target, files):
+            with new_folder(target, lambda: _is_complete(target, files)) as partial:
+                _download(store, dataset, files, partial, progress)
     except NotFound as error:
         raise ProdgenError(f"{dataset.id} is incomplete in the store: {error}") from error
     return target
@@ -54,7 +44,7 @@ def _download(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
-    def bring(work: tuple[ListedFile, Chunk]) -> int:
+    def download_chunk(work: tuple[ListedFile, Chunk]) -> int:
         file, chunk = work
         data = _get(store, dataset, chunk.sha256, chunk.length, file.path)
         with (folder / file.path).open("r+b") as place:
@@ -64,7 +54,9 @@ def _download(
 
     done = 0
     with ThreadPoolExecutor(DOWNLOADS) as pool:
-        for length in pool.map(bring, [(file, chunk) for file in files for chunk in file.cut()]):
+        for length in pool.map(
+            download_chunk, [(file, chunk) for file in files for chunk in file.iter_chunks()]
+        ):
             done += length
             mark_used(folder)
             if progress:
@@ -78,8 +70,8 @@ def _get(store: Store, dataset: Dataset, digest: str, length: int | None, what: 
     return data
 
 
-def _is_whole(folder: Path, files: Sequence[ListedFile]) -> bool:
-    """Whether nothing is missing: folders are moved there whole, but a machine that crashes may cut files."""
+def _is_complete(folder: Path, files: Sequence[ListedFile]) -> bool:
+    """Return whether every file has its size; a crash of the machine may have cut files short."""
     try:
         return all((folder / file.path).stat().st_size == file.bytes for file in files)
     except OSError:

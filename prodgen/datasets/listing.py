@@ -1,6 +1,7 @@
-"""The list of a data set's files: JSONL, a file a line, each cut into chunks, which their sha256 names."""
+"""The list of a data set's files: JSONL with one file a line, each with the sha256 of its chunks."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -10,18 +11,17 @@ from prodgen.spec.validation_errors import explain
 from prodgen.storage.base import check_key
 
 CHUNK = 32 << 20
-"""Bytes of every chunk but a file's last, which has the rest."""
-MOST_FILES = 200_000
-MOST_BYTES = 256 << 30
-"""Of all files together: a worker must find room for them."""
-LONGEST = 512
-"""Bytes of a path."""
+"""Bytes of each chunk; the last chunk of a file has the rest."""
+MAX_FILES = 200_000
+MAX_BYTES = 256 << 30
+"""Bytes of all files of a data set together, which must fit on a worker's disk."""
+MAX_PATH_BYTES = 512
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Chunk(NamedTuple):
-    """``length`` bytes of a file from ``offset`` on."""
+    """A range of a file: ``length`` bytes from ``offset``."""
 
     sha256: str
     offset: int
@@ -29,16 +29,16 @@ class Chunk(NamedTuple):
 
 
 class ListedFile(BaseModel):
-    """A file by its path within the data set's folder; an empty one has no chunks."""
+    """A file of a data set, by its path within the folder; an empty file has no chunks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str
-    bytes: Annotated[int, Field(ge=0, le=MOST_BYTES)]
+    bytes: Annotated[int, Field(ge=0, le=MAX_BYTES)]
     chunks: tuple[Sha256, ...]
 
     @model_validator(mode="after")
-    def _is_sound(self) -> Self:
+    def _check_chunks(self) -> Self:
         try:
             check_path(self.path)
         except ProdgenError as error:
@@ -50,34 +50,30 @@ class ListedFile(BaseModel):
             )
         return self
 
-    def cut(self) -> Iterator[Chunk]:
-        """The chunks in their order."""
+    def iter_chunks(self) -> Iterator[Chunk]:
+        """Yield the chunks in order."""
         for number, digest in enumerate(self.chunks):
             yield Chunk(digest, number * CHUNK, min(CHUNK, self.bytes - number * CHUNK))
 
 
 def check_path(path: str) -> None:
-    """Raise ProdgenError unless every machine can keep a file under this path and it leads nowhere else."""
-    try:
-        check_key(path)
-    except ProdgenError:
-        sound = False
-    else:
-        sound = len(path.encode()) <= LONGEST
-    if not sound:
-        raise ProdgenError(
-            f"{path!r} is not a path that a data set can have; it should be at most {LONGEST} bytes that "
-            "can be printed, with no backslash, and no name in it empty or beginning with a dot"
-        )
+    """Raise ProdgenError unless the path is valid on every machine and stays inside the folder."""
+    with suppress(ProdgenError):
+        if len(check_key(path).encode()) <= MAX_PATH_BYTES:
+            return
+    raise ProdgenError(
+        f"{path!r} is not a path that a data set can have; it should be at most {MAX_PATH_BYTES} bytes that "
+        "can be printed, with no backslash, and no name in it empty or beginning with a dot"
+    )
 
 
 def read_listing(data: bytes) -> list[ListedFile]:
-    """The files of a list, sorted by their paths; raises ProdgenError naming the line at fault."""
+    """Parse a list of files, sorted by path; raises ProdgenError, which names the line at fault."""
     lines = data.splitlines()
     if not lines:
         raise ProdgenError("the list of files is empty")
-    if len(lines) > MOST_FILES:
-        raise ProdgenError(f"the list has {len(lines):,} files; a data set has at most {MOST_FILES:,}")
+    if len(lines) > MAX_FILES:
+        raise ProdgenError(f"the list has {len(lines):,} files; a data set has at most {MAX_FILES:,}")
     files = {}
     for number, line in enumerate(lines, 1):
         file = _read_line(number, line)
@@ -89,13 +85,13 @@ def read_listing(data: bytes) -> list[ListedFile]:
     if both:
         raise ProdgenError(f"{both[0]} is both a file and a folder in the list of files")
     total = sum(file.bytes for file in files.values())
-    if total > MOST_BYTES:
-        raise ProdgenError(f"the files have {total >> 30} GiB; a data set has at most {MOST_BYTES >> 30} GiB")
+    if total > MAX_BYTES:
+        raise ProdgenError(f"the files have {total >> 30} GiB; a data set has at most {MAX_BYTES >> 30} GiB")
     return [files[path] for path in sorted(files)]
 
 
 def write_listing(files: Iterable[ListedFile]) -> bytes:
-    """The list of these files, the same bytes for the same files whatever their order."""
+    """Return the list of the files, in order of path, so that equal files make equal bytes."""
     lines = (file.model_dump_json() + "\n" for file in sorted(files, key=lambda file: file.path))
     return "".join(lines).encode()
 

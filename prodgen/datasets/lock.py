@@ -1,4 +1,4 @@
-"""Making and removing data sets, one at a time."""
+"""The lock under which data sets of a tenant are created and removed."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -7,11 +7,11 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 
 Lock = Callable[[], AbstractContextManager[None]]
-"""Takes the `dataset_lock` of a tenant."""
+"""A function that returns the `dataset_lock` of a tenant."""
 
 _TAKEN = "another data set of yours is just being made or removed; try again in a moment"
 
 
 def dataset_lock(ledger: Ledger, tenant: str) -> AbstractContextManager[None]:
-    """The only right to make or remove data sets of a tenant; raises Unavailable while another has it."""
+    """Return the lock of a tenant's data sets; taking it raises Unavailable while it is held."""
     return lock(ledger, f"datasets:{tenant}", _TAKEN)

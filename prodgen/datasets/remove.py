@@ -1,12 +1,13 @@
-"""Versions are removed, with whatever of their content no other data set of the tenant needs.
+"""Remove versions of data sets, and the uploads that no other version of the tenant needs.
 
-A version means nothing any more once its manifest is a note of what is going (``{version}-removed.json``).
-Then its chunks go, its list of files last, then the note: what breaks off half way goes on when it is asked
-for again.
+1. Under the lock, the record of each version is replaced by a tombstone (``{version}-removed.json``), and the
+   version cannot be used any more.
+2. The chunks are deleted in batches, each under the lock, then the lists of files, then the tombstones. An
+   interrupted removal continues when it is requested again.
 
-Whoever makes a version holds the same lock while it looks for the chunks and writes the manifest. A removal
-looks at the manifests again in every lock in which it deletes, so that a version is made with all its chunks
-there and they stay, or it is not made. Each lock is short: others get theirs in between.
+Creating a version takes the same lock to check for its chunks and to write its record. A removal reads the
+records again under each lock. So a version is created only if its chunks exist and stay. Between two batches,
+other processes can take the lock.
 """
 
 import time
@@ -18,22 +19,22 @@ from typing import NamedTuple
 from prodgen.datasets.chunks import find_chunks
 from prodgen.datasets.listing import read_listing
 from prodgen.datasets.lock import Lock
-from prodgen.datasets.versions import Dataset, find_manifests, load, manifests
+from prodgen.datasets.versions import Dataset, find_records, list_records, load_records
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 BATCH = 2000
-"""Chunks that one lock deletes."""
+"""Chunks that are deleted under one lock."""
 PAUSE = 0.2
-"""Seconds between two turns: others look ten times a second whether it is theirs."""
-LATELY = timedelta(hours=1)
-"""What was sent again so lately, after the version was made, was sent for something else: an order, say."""
-_NOTE = "-removed"
+"""Seconds between two locks; other processes try ten times a second to take the lock."""
+RECENT = timedelta(hours=1)
+"""An upload that is this recent, and newer than the version, is kept: it may belong to an order."""
+_TOMBSTONE = "-removed"
 
 
 class Removed(NamedTuple):
-    """The versions that are gone, and the bytes that this made free."""
+    """The ids of the removed versions, and the bytes that were freed."""
 
     versions: list[str]
     bytes: int
@@ -42,85 +43,88 @@ class Removed(NamedTuple):
 def remove_dataset(
     store: Store, tenant: str, ref: str, lock: Lock, check: Callable[[Sequence[Dataset]], None]
 ) -> Removed:
-    """Remove ``name@version``, or all versions of ``name``, with what only they need of the uploads.
+    """Remove ``name@version``, or all versions of ``name``, with the uploads that only they need.
 
-    ``lock`` is the tenant's `dataset_lock`; ``check`` raises Conflict, nothing removed, if a version must
-    stay. Raises NotFound, which lists what there is.
+    ``lock`` returns the tenant's `dataset_lock`; ``check`` raises Conflict if a version must stay, and then
+    nothing is removed. Raises NotFound, which lists the data sets or versions that exist.
     """
     if ref.endswith("@"):
         raise ProdgenError(f"{ref!r} ends before the version; all of them are {ref[:-1]!r}", param="dataset")
     with lock():
-        going = _set_aside(store, tenant, ref, check)
-    freed = _sweep(store, tenant, going, lock)
-    store.delete([_note(dataset) for dataset in going])
-    return Removed([dataset.id for dataset in going], freed)
+        removed = _replace_by_tombstones(store, tenant, ref, check)
+    freed = _delete_uploads(store, tenant, removed, lock)
+    store.delete([_tombstone(dataset) for dataset in removed])
+    return Removed([dataset.id for dataset in removed], freed)
 
 
-def _set_aside(
+def _replace_by_tombstones(
     store: Store, tenant: str, ref: str, check: Callable[[Sequence[Dataset]], None]
 ) -> list[Dataset]:
-    """Let the versions mean nothing -> they, and what a removal has left; ``created`` is the store's word."""
+    """Return the versions to remove, those of an interrupted removal too; ``created`` is the store's time."""
+    missing: NotFound | None = None
     try:
-        found = find_manifests(store, tenant, ref)
-        left = _left(store, tenant, ref)
-    except NotFound:
-        found, left = [], _left(store, tenant, ref)
-        if not left:
-            raise
-    going = [d.model_copy(update={"created": info.modified}) for info in found for d in load(store, [info])]
-    check(going)
-    for dataset in going:
-        store.put(_note(dataset), dataset.model_dump_json().encode(), "application/json")
+        found = find_records(store, tenant, ref)
+    except NotFound as error:
+        found, missing = [], error
+    interrupted = _find_tombstones(store, tenant, ref)
+    if missing and not interrupted:
+        raise missing
+    versions = [
+        dataset.model_copy(update={"created": info.modified})
+        for info in found
+        for dataset in load_records(store, [info])
+    ]
+    check(versions)
+    for dataset in versions:
+        store.put(_tombstone(dataset), dataset.model_dump_json().encode(), "application/json")
         judges = f"{keys.judges(tenant, dataset.name)}{dataset.version}-"
         store.delete([info.key for info in store.list(judges)])
     store.delete([info.key for info in found])
-    return [*{dataset.version: dataset for dataset in [*left, *going]}.values()]
+    return [*{dataset.version: dataset for dataset in [*interrupted, *versions]}.values()]
 
 
-def _sweep(store: Store, tenant: str, going: list[Dataset], lock: Lock) -> int:
-    """Delete what nobody needs of their content -> the bytes of it."""
-    doomed: dict[str, datetime] = {}
-    for dataset in sorted(going, key=lambda dataset: dataset.created):
-        doomed[dataset.listing] = dataset.created
-        with suppress(NotFound):  # all else went before the list
-            doomed |= dict.fromkeys(_content(store, dataset, broken=True), dataset.created)
+def _delete_uploads(store: Store, tenant: str, removed: list[Dataset], lock: Lock) -> int:
+    """Delete the uploads that only the removed versions need; return the bytes freed."""
+    unneeded: dict[str, datetime] = {}
+    for dataset in sorted(removed, key=lambda dataset: dataset.created):
+        unneeded[dataset.listing] = dataset.created
+        with suppress(NotFound):  # the list is deleted last, so the chunks are deleted already
+            unneeded |= dict.fromkeys(_content(store, dataset, may_be_broken=True), dataset.created)
     seen = set[str]()
-    _spare(store, tenant, doomed, seen)  # most of it now, while nobody has to wait
-    lists = {dataset.listing for dataset in going}
-    chunks = sorted(doomed.keys() - lists)
+    _keep_needed(store, tenant, unneeded, seen)  # without the lock; under it, few records are left to read
+    lists = {dataset.listing for dataset in removed}
+    chunks = sorted(unneeded.keys() - lists)
     freed = 0
     for batch in [*(chunks[k : k + BATCH] for k in range(0, len(chunks), BATCH)), sorted(lists)]:
         with lock():
-            _spare(store, tenant, doomed, seen)
-            freed += _delete(store, tenant, {digest: doomed[digest] for digest in batch if digest in doomed})
+            _keep_needed(store, tenant, unneeded, seen)
+            freed += _delete(store, tenant, {each: unneeded[each] for each in batch if each in unneeded})
         time.sleep(PAUSE if len(chunks) > BATCH else 0)
     return freed
 
 
-def _spare(store: Store, tenant: str, doomed: dict[str, datetime], seen: set[str]) -> None:
-    """Take out what other versions need, unless they were ``seen`` before."""
-    for info in manifests(store, tenant):
+def _keep_needed(store: Store, tenant: str, unneeded: dict[str, datetime], seen: set[str]) -> None:
+    """Take what other versions need out of ``unneeded``; records in ``seen`` are not read again."""
+    for info in list_records(store, tenant):
         if info.key in seen:
             continue
-        with suppress(
-            NotFound
-        ):  # without its list, or its manifest by now, it cannot be used: nor is it seen
-            for dataset in load(store, [info]):
+        with suppress(NotFound):  # a version without its list of files is unusable, but may be pushed again
+            for dataset in load_records(store, [info]):
                 for digest in _content(store, dataset):
-                    doomed.pop(digest, None)
+                    unneeded.pop(digest, None)
                 seen.add(info.key)
 
 
-def _content(store: Store, dataset: Dataset, *, broken: bool = False) -> set[str]:
-    """The list of files and the chunks; raises NotFound if there is no list.
+def _content(store: Store, dataset: Dataset, *, may_be_broken: bool = False) -> set[str]:
+    """Return the digests of the list of files and the chunks; raises NotFound if there is no list.
 
-    Raises Conflict for one that cannot be read, or, if it may be ``broken``, leaves its chunks out.
+    For a broken list, returns the digest of the list alone if it ``may_be_broken``, else raises Conflict.
     """
     data = store.get(keys.upload(dataset.tenant, dataset.listing))
     try:
         return {dataset.listing, *(digest for file in read_listing(data) for digest in file.chunks)}
     except ProdgenError as error:
-        if broken:
+        if may_be_broken:
             return {dataset.listing}
         raise Conflict(
             f"the list of files of {dataset.id} is broken, so nobody knows what it needs: "
@@ -129,20 +133,21 @@ def _content(store: Store, dataset: Dataset, *, broken: bool = False) -> set[str
 
 
 def _delete(store: Store, tenant: str, batch: dict[str, datetime]) -> int:
-    lately = datetime.now(UTC) - LATELY
-    there = find_chunks(store, tenant, batch)
-    old = [i for digest, i in there.items() if i.modified <= batch[digest] or i.modified < lately]
+    """Delete the uploads that are no newer than the given times, or not recent; return their bytes."""
+    recent = datetime.now(UTC) - RECENT
+    found = find_chunks(store, tenant, batch)
+    old = [i for digest, i in found.items() if i.modified <= batch[digest] or i.modified < recent]
     store.delete([info.key for info in old])
     return sum(info.size for info in old)
 
 
-def _left(store: Store, tenant: str, ref: str) -> list[Dataset]:
-    """What a removal has noted, and not come to the end of."""
+def _find_tombstones(store: Store, tenant: str, ref: str) -> list[Dataset]:
+    """Return the versions whose removal was interrupted."""
     name, _, version = ref.partition("@")
-    ending = f"/{version}{_NOTE}.json" if version else f"{_NOTE}.json"
+    ending = f"/{version}{_TOMBSTONE}.json" if version else f"{_TOMBSTONE}.json"
     found = [info for info in store.list(keys.datasets(tenant, name)) if info.key.endswith(ending)]
-    return load(store, found)
+    return load_records(store, found)
 
 
-def _note(dataset: Dataset) -> str:
-    return keys.dataset(dataset.tenant, dataset.name, f"{dataset.version}{_NOTE}")
+def _tombstone(dataset: Dataset) -> str:
+    return keys.dataset(dataset.tenant, dataset.name, f"{dataset.version}{_TOMBSTONE}")

@@ -1,4 +1,4 @@
-"""What is known of a data set without opening it."""
+"""The summary of a data set, known without opening its files."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,7 +9,7 @@ Side = Annotated[int, Field(ge=1)]
 
 
 class AttributeCounts(BaseModel):
-    """How many training images are known to have each value, and of how many none is known."""
+    """The number of training images with each value of an attribute, and with no known value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,11 +18,11 @@ class AttributeCounts(BaseModel):
 
 
 class Summary(BaseModel):
-    """``images`` by split, one of them ``train``; ``size`` is (width, height) in pixels.
+    """The content of a data set: ``images`` by split, ``size`` as (width, height) in pixels.
 
-    A ``folder`` of pictures can be read at any size and with any channels: it says those that it is read with
-    if nothing else is asked for. ``colours`` names the attributes that are colours in CIELAB and so have no
-    values to count. ``flaw``: why photographs cannot be trained on before they are prepared.
+    A ``folder`` of pictures can be read at any size and number of channels; the summary has the defaults.
+    ``colours`` names the attributes that are CIELAB colours, which have no values to count. ``flaw`` is the
+    reason why photographs must be prepared before training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +36,7 @@ class Summary(BaseModel):
     flaw: str | None = Field(default=None, max_length=2000)
 
     @model_validator(mode="after")
-    def _can_be_trained_on(self) -> Self:
+    def _check_train_split(self) -> Self:
         if "train" not in self.images:
             raise ValueError("images has no split 'train', so there is nothing to train on")
         return self

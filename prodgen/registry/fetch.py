@@ -1,7 +1,6 @@
 """Download a model version to a folder of the cache."""
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -9,9 +8,8 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.registry.model_files import CONFIG, WEIGHTS, check_weights
 from prodgen.registry.versions import Version
 from prodgen.spec.model_config import DISCRIMINATOR, folder_version
-from prodgen.storage.base import Store, exists
-from prodgen.storage.cache import mark_used
-from prodgen.storage.download import download, move_into_place
+from prodgen.storage.base import Store, download, exists
+from prodgen.storage.cache import mark_used, new_folder
 
 
 def fetch(store: Store, version: Version, cache: Path) -> Path:
@@ -24,20 +22,16 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
     mark_used(target)
     if _is_intact(target, version.version):
         return target
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
     try:
-        for file in (WEIGHTS, CONFIG):
-            download(store, f"{version.prefix}/{file}", partial / file)
-        if not _is_intact(partial, version.version):
-            raise ProdgenError(f"{version.id} is corrupt in the store: its files do not match its version")
-        check_weights(partial / WEIGHTS)
-        mark_used(partial)
-        move_into_place(partial, target, lambda: _is_intact(target, version.version))
+        with new_folder(target, lambda: _is_intact(target, version.version)) as partial:
+            for file in (WEIGHTS, CONFIG):
+                download(store, f"{version.prefix}/{file}", partial / file)
+            if not _is_intact(partial, version.version):
+                raise ProdgenError(f"{version.id} is corrupt in the store: its files are of another version")
+            check_weights(partial / WEIGHTS)
+            mark_used(partial)
     except NotFound as error:
         raise ProdgenError(f"{version.id} is incomplete in the store: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import NotFound
 from prodgen.registry.model_files import CONFIG, LINEAGE, METRICS
 from prodgen.spec.lineage import Lineage, parse_lineage
 from prodgen.spec.model_config import ModelConfig, parse_config
@@ -45,11 +45,8 @@ def resolve(store: Store, ref: str, tenant: str | None) -> Version:
     """
     name, _, selector = ref.partition("@")
     selector = selector or PRODUCTION
-    try:
-        check_name(name)
-        check_name(selector)
-    except ProdgenError as error:
-        raise ProdgenError(str(error), param="model") from None
+    check_name(name, "model")
+    check_name(selector, "model")
     for owner in dict.fromkeys((tenant, None)):
         pointers = aliases(store, name, owner)
         version = pointers.get(selector, selector)

@@ -8,11 +8,12 @@ from prodgen.errors import ProdgenError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, param: str | None = None) -> str:
     """Return ``name`` if it is safe in a key, a path and a URL; raises ProdgenError otherwise."""
     if not _NAME.fullmatch(name) or ".." in name:
         raise ProdgenError(
-            f"{name!r} is not a valid name; use letters, digits, '.', '_' and '-' (at most 128 characters)"
+            f"{name!r} is not a valid name; use letters, digits, '.', '_' and '-' (at most 128 characters)",
+            param=param,
         )
     return name
 

@@ -1,4 +1,4 @@
-"""The protocol of an object store, and the rules for keys."""
+"""The protocol of an object store, the rules for keys, and functions for every kind of store."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from prodgen.errors import NotFound, ProdgenError
+
+_CHUNK = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ def check_prefix(prefix: str) -> str:
     """Return ``prefix`` if it is empty or the beginning of a valid key; raises ProdgenError otherwise."""
     check_key(prefix + "x")
     return prefix
+
+
+def download(store: Store, key: str, path: Path) -> None:
+    """Write an object of any size to the file ``path``; raises NotFound."""
+    size = store.stat(key).size
+    with path.open("wb") as file:
+        for offset in range(0, size, _CHUNK):
+            file.write(store.get(key, offset, min(_CHUNK, size - offset)))
 
 
 def exists(store: Store, key: str) -> bool:

@@ -7,10 +7,13 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from prodgen.errors import ProdgenError
 
 RECENT = 3600.0
 """Seconds after its last use in which a folder is not evicted: it may not have been opened yet."""
@@ -20,6 +23,28 @@ ABANDONED = 86_400.0
 _PINS = "uses"
 _FETCHED = re.compile(r"(.+-)?[0-9a-f]{12}([0-9a-f]{52})?")
 """Names of fetched folders end in a digest; nothing else in a cache is evicted."""
+
+
+@contextmanager
+def new_folder(target: Path, is_complete: Callable[[], bool]) -> Iterator[Path]:
+    """Yield an empty folder to fill; if no error is raised, it then becomes ``target`` in one step.
+
+    A target that another process has completed meanwhile is kept.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
+    try:
+        yield partial
+        for _ in range(2):
+            with suppress(OSError):
+                partial.rename(target)
+                return
+            if is_complete():
+                return
+            shutil.rmtree(target, ignore_errors=True)
+        raise ProdgenError(f"{target} cannot be written")
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def mark_used(folder: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from prodgen.datasets import Dataset, resolve_dataset
-from prodgen.datasets.describe import summarise
-from prodgen.datasets.direct import Direct
+from prodgen.datasets.folder_summary import summarise
 from prodgen.datasets.push import push
+from prodgen.datasets.store_target import StoreTarget
 from prodgen.storage.base import Store
 from prodgen.storage.local import LocalStore
 from prodgen.storage.s3 import S3Store
@@ -18,17 +18,17 @@ Push = Callable[..., Dataset]
 
 
 def sha256(data: bytes) -> str:
-    """Its name in the store."""
+    """Return the digest by which the store names an upload."""
     return hashlib.sha256(data).hexdigest()
 
 
 def quiet(*_: object) -> None:
-    """Hears of progress."""
+    """Ignore progress."""
 
 
 @pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """Each kind of store, in lock."""
+    """Each kind of store in turn."""
     if request.param == "local":
         return LocalStore(tmp_path / "store", "secret", "http://gateway.test")
     server: S3Server = request.getfixturevalue("s3_server")
@@ -42,16 +42,16 @@ def local_store(tmp_path: Path) -> LocalStore:
 
 @pytest.fixture
 def tenant() -> str:
-    """A tenant of the test's own, since tests share the S3 server."""
+    """A tenant of the test's own, because tests share the S3 server."""
     return f"tenant-{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture
 def put(tenant: str) -> Push:
-    """Brings a folder straight to a store: ``put(store, folder, name)``."""
+    """Return a function that pushes a folder to a store: ``put(store, folder, name)``."""
 
     def put(store: Store, folder: Path, name: str = "shop") -> Dataset:
-        pushed = push(Direct(store, tenant), folder, name, summarise(folder, quiet), quiet)
+        pushed = push(StoreTarget(store, tenant), folder, name, summarise(folder, quiet), quiet)
         return resolve_dataset(store, tenant, pushed.dataset["id"])
 
     return put

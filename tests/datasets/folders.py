@@ -1,4 +1,4 @@
-"""A small folder of each kind that can be trained on, each with files beside it that are no part of it."""
+"""A small folder of each kind of data set; most also hold files that are no part of it."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.toys import write_catalogue
 
 
 def pictures(folder: Path, count: int = 6) -> Path:
-    """Photographs by split and category."""
+    """Write photographs by split and category."""
     rng = np.random.default_rng(count)
     for split in ("train", "test"):
         for category in ("bag", "schuh größe 40"):
@@ -26,7 +26,7 @@ def pictures(folder: Path, count: int = 6) -> Path:
 
 
 def table(folder: Path) -> Path:
-    """Photographs with an attributes.csv, which does not name all of them."""
+    """Write photographs with an attributes.csv that does not name all of them."""
     folder.mkdir()
     for k in range(5):
         Image.new("RGB", (20, 30), (40 * k, 0, 0)).save(folder / f"{k}.png")
@@ -35,41 +35,41 @@ def table(folder: Path) -> Path:
 
 
 def fashion(folder: Path) -> Path:
-    """IDX files whose labels mean clothes, because the folder is called so."""
+    """Write IDX files whose labels mean clothes because of the folder's name."""
     write_catalogue(folder / "my-fashion", count=20)
     (folder / "my-fashion" / "README.md").write_text("mine")
     return folder / "my-fashion"
 
 
 def named(folder: Path) -> Path:
-    """IDX files with names of their own."""
+    """Write IDX files with a names.txt."""
     write_catalogue(folder, count=20)
     (folder / "names.txt").write_text("\n".join(f"kind {k}" for k in range(10)))
     return folder
 
 
 def cifar(folder: Path) -> Path:
-    """CIFAR-10, unpacked, in its own folder."""
+    """Write CIFAR-10 unpacked in its own folder."""
     write_files(folder / "cifar-10-batches-bin", binary_files())
     (folder / "cifar-10-batches-bin" / "readme.html").write_text("<html>")
     return folder
 
 
 def archive(folder: Path) -> Path:
-    """CIFAR-10 as it was downloaded."""
+    """Write CIFAR-10 as it is downloaded."""
     folder.mkdir()
     write_archive(folder / "cifar-10-python.tar.gz", "cifar-10-batches-py", python_files())
     return folder
 
 
 def prepared(folder: Path) -> Path:
-    """Cut-outs with a colour and a category."""
+    """Write cut-outs with a colour and a category."""
     folder.mkdir()
     rng = np.random.default_rng(0)
-    said = {"kind": "prepared", "format": 1, "size": 16, "attributes": {"category": ["bag", "shoe"]}}
-    said["splits"] = {"train": 8, "validation": 0, "test": 4}
-    (folder / "catalogue.json").write_text(json.dumps(said))
-    for split, count in said["splits"].items():
+    catalogue = {"kind": "prepared", "format": 1, "size": 16, "attributes": {"category": ["bag", "shoe"]}}
+    catalogue["splits"] = {"train": 8, "validation": 0, "test": 4}
+    (folder / "catalogue.json").write_text(json.dumps(catalogue))
+    for split, count in catalogue["splits"].items():
         np.save(folder / f"{split}.npy", rng.integers(0, 256, (count, 16, 16, 4), dtype=np.uint8))
         rows = [{"category": ("bag", "shoe", None)[k % 3], "colour": [50, k, -k]} for k in range(count)]
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -93,4 +93,4 @@ FILES = {
     "prepared": {"catalogue.json", "train.npy", "train.jsonl", "test.npy", "test.jsonl"},
 }  # fmt: skip
 FILES["named"] = FILES["fashion"]
-"""The files of each that are read."""
+"""The files of each kind that training reads."""

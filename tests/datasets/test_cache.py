@@ -1,4 +1,4 @@
-"""A machine's disk holds what is used, and never more of the rest than there is room for."""
+"""A cache keeps the folders in use, and removes the others when its budget is exceeded."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ HOUR = 3600.0
 
 
 def fetched(cache: Path, letter: str, hours: float, size: int = 100) -> Path:
-    """A fetched folder that was used so long ago."""
+    """Write a fetched folder that was last used ``hours`` ago."""
     folder = cache / (letter * 64)
     (folder / "train").mkdir(parents=True)
     (folder / "train" / "images").write_bytes(b"x" * (size - 10))
@@ -33,13 +33,13 @@ def fetched(cache: Path, letter: str, hours: float, size: int = 100) -> Path:
 
 
 def aged(folder: Path, hours: float) -> Path:
-    """Used last so long ago."""
+    """Set the folder's last use to ``hours`` ago."""
     then = time.time() - hours * HOUR
     os.utime(folder, (then, then))
     return folder
 
 
-def test_what_was_used_least_recently_goes_until_the_rest_fits(tmp_path: Path) -> None:
+def test_the_least_recently_used_folders_are_evicted_until_the_rest_fits(tmp_path: Path) -> None:
     data, models = tmp_path / "data", tmp_path / "models"
     old, older, oldest = (fetched(data, letter, hours) for letter, hours in (("a", 2), ("b", 3), ("c", 4)))
     model = models / "shoes-0123456789ab"
@@ -59,7 +59,7 @@ def test_what_was_used_least_recently_goes_until_the_rest_fits(tmp_path: Path) -
     assert [*models.iterdir()] == []
 
 
-def test_what_may_just_be_opened_and_what_is_in_use_stays_whatever_it_takes(tmp_path: Path) -> None:
+def test_recent_folders_and_folders_in_use_stay_even_beyond_the_budget(tmp_path: Path) -> None:
     new, used, old = fetched(tmp_path, "a", 0.9), fetched(tmp_path, "b", 50), fetched(tmp_path, "c", 2)
     evict(1, [tmp_path], keep=[used])
     assert [f.exists() for f in (new, used, old)] == [True, True, False]
@@ -67,7 +67,9 @@ def test_what_may_just_be_opened_and_what_is_in_use_stays_whatever_it_takes(tmp_
     assert [f.exists() for f in (new, used)] == [True, False]
 
 
-def test_what_is_held_stays_for_as_long_as_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pinned_folder_stays_for_as_long_as_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     used, runs = fetched(tmp_path / "data", "a", 2), Path("runs")
     for name in ("one", "two", "idle"):
@@ -83,7 +85,7 @@ def test_what_is_held_stays_for_as_long_as_its_user(tmp_path: Path, monkeypatch:
     assert not used.exists()
 
 
-def test_nothing_else_is_touched(tmp_path: Path) -> None:
+def test_only_fetched_folders_are_evicted(tmp_path: Path) -> None:
     kept = [tmp_path / name for name in ("judges", "training", ".partial-new", "notes.txt", "abc-0123")]
     for path in kept[:3]:
         path.mkdir()
@@ -97,27 +99,27 @@ def test_nothing_else_is_touched(tmp_path: Path) -> None:
     aged(dead, 25)
     evict(1, [tmp_path, tmp_path / "nowhere"])
     assert all(path.exists() for path in kept)
-    assert not dead.exists(), "what was half fetched or half removed a day ago is nobody's"
+    assert not dead.exists(), "a partial folder of a day ago belongs to no live process"
 
 
-def test_what_is_fetched_is_marked(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
+def test_fetching_marks_a_folder_as_used(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
     dataset = put(local_store, pictures(tmp_path / "source"))
     version = publish(local_store, write_model(tmp_path / "model"), "shoes", None)
     for get in (
         lambda: fetch_dataset(local_store, dataset, tmp_path / "cache"),
         lambda: fetch(local_store, version, tmp_path / "cache"),
     ):
-        for _ in range(2):  # downloaded, then there already
+        for _ in range(2):  # downloaded, then found in the cache
             begun = time.time()
             folder = get()
             assert folder.stat().st_mtime >= begun - 0.1
             aged(folder, 2)
         evict(1, [tmp_path / "cache"])
         assert not folder.exists()
-        assert get() == folder, "what went is fetched again"
+        assert get() == folder, "an evicted folder is fetched again"
 
 
-def test_a_folder_that_is_taken_up_while_it_goes_comes_back(
+def test_a_folder_that_is_used_during_its_eviction_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = fetched(tmp_path, "a", 2)
@@ -125,7 +127,7 @@ def test_a_folder_that_is_taken_up_while_it_goes_comes_back(
 
     def just_then(self: Path, target: Path) -> Path:
         if self == folder:
-            mark_used(folder)  # by another process, which then sees it whole
+            mark_used(folder)  # another process has found it complete
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", just_then)
@@ -158,7 +160,7 @@ while gone < 15 and time.monotonic() < end:
     evict(1, [cache])
     assert digest(open_catalogue(folder)) == wanted[name], name
     time.sleep(random.random() / 4)
-assert gone == 15, 'hardly anything was removed'
+assert gone == 15, 'hardly anything was evicted'
 """
 
 

@@ -1,4 +1,4 @@
-"""A run is trained on exactly what was pushed, or it is told why not."""
+"""A run trains on exactly the files that were pushed, or fails with the reason."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_every_kind_of_folder_opens_as_it_did_before(
         assert dataset.summary.images[split] == len(before)
 
 
-def test_a_data_set_says_what_a_run_must_know(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
+def test_a_summary_holds_all_that_a_run_must_know(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
     summary = put(local_store, prepared(tmp_path / "cut-outs")).summary
     assert summary.model_dump() == {
         "kind": "prepared",
@@ -57,10 +57,10 @@ def test_a_large_file_is_put_together_from_its_chunks(store: Store, put: Push, t
     dataset = put(store, source)
     (file,) = [f for f in _files(store, dataset) if f.path == images.name]
     assert len(file.chunks) == 2
-    told: list[tuple[int, int]] = []
-    folder = fetch_dataset(store, dataset, tmp_path / "cache", lambda *progress: told.append(progress))
+    progresses: list[tuple[int, int]] = []
+    folder = fetch_dataset(store, dataset, tmp_path / "cache", lambda *progress: progresses.append(progress))
     assert (folder / images.name).read_bytes() == images.read_bytes()
-    assert told[-1] == (dataset.bytes, dataset.bytes)
+    assert progresses[-1] == (dataset.bytes, dataset.bytes)
 
 
 def test_an_empty_file_comes_back(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_an_empty_file_comes_back(local_store: LocalStore, put: Push, tmp_path: 
     assert (fetch_dataset(local_store, more, tmp_path / "cache") / "empty").read_bytes() == b""
 
 
-def test_what_is_there_is_not_fetched_again(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
+def test_a_complete_folder_is_not_fetched_again(local_store: LocalStore, put: Push, tmp_path: Path) -> None:
     dataset = put(local_store, pictures(tmp_path / "source"))
     first = fetch_dataset(local_store, dataset, tmp_path / "cache")
     files = _files(local_store, dataset)
@@ -80,7 +80,7 @@ def test_what_is_there_is_not_fetched_again(local_store: LocalStore, put: Push, 
     assert fetch_dataset(local_store, dataset, tmp_path / "cache") == first
 
 
-def test_a_folder_that_lost_something_is_fetched_again(
+def test_a_folder_that_lost_a_file_is_fetched_again(
     local_store: LocalStore, put: Push, tmp_path: Path
 ) -> None:
     dataset = put(local_store, pictures(tmp_path / "source"))
@@ -139,10 +139,10 @@ def test_many_processes_may_fetch_at_once(
         assert worker.stdin is not None
         worker.stdin.write("go\n")
         worker.stdin.flush()
-    said = [worker.communicate(timeout=60)[0].strip() for worker in workers]
-    assert set(said) == {str(tmp_path / "cache" / dataset.listing)}
+    printed = [worker.communicate(timeout=60)[0].strip() for worker in workers]
+    assert set(printed) == {str(tmp_path / "cache" / dataset.listing)}
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [dataset.listing]
-    assert digest(open_catalogue(Path(said[0]))) == digest(open_catalogue(tmp_path / "source"))
+    assert digest(open_catalogue(Path(printed[0]))) == digest(open_catalogue(tmp_path / "source"))
 
 
 def _files(store: Store, dataset: Dataset) -> list[ListedFile]:

@@ -1,4 +1,4 @@
-"""A list of files that leads elsewhere, or means two things, makes no data set."""
+"""A list of files with invalid paths or contradictions is refused."""
 
 import json
 
@@ -12,7 +12,7 @@ SHA = "0" * 64
 
 
 def lines(*paths: str) -> bytes:
-    """A list of files of one byte."""
+    """Return a list of files of one byte each."""
     return b"".join(
         json.dumps({"path": path, "bytes": 1, "chunks": [SHA]}).encode() + b"\n" for path in paths
     )
@@ -51,17 +51,17 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
         (lines("a/b/c", "a-b", "a/b"), "a/b is both a file and a folder"),
     ],
 )
-def test_a_list_that_means_nothing_is_refused(data: bytes, sentence: str) -> None:
+def test_a_broken_list_is_refused(data: bytes, sentence: str) -> None:
     with pytest.raises(ProdgenError) as caught:
         read_listing(data)
     assert sentence in str(caught.value)
 
 
 def test_a_data_set_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "MOST_FILES", 2)
+    monkeypatch.setattr(listing, "MAX_FILES", 2)
     with pytest.raises(ProdgenError, match="the list has 3 files; a data set has at most 2"):
         read_listing(lines("a", "b", "c"))
-    monkeypatch.setattr(listing, "MOST_BYTES", CHUNK)
+    monkeypatch.setattr(listing, "MAX_BYTES", CHUNK)
     full = json.dumps({"path": "a", "bytes": CHUNK, "chunks": [SHA]}).encode()
     with pytest.raises(ProdgenError, match="a data set has at most"):
         read_listing(full + b"\n" + lines("b"))
@@ -69,4 +69,4 @@ def test_a_data_set_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_chunks_follow_each_other() -> None:
     (file,) = read_listing(json.dumps({"path": "a", "bytes": CHUNK + 5, "chunks": [SHA, "1" * 64]}).encode())
-    assert [*file.cut()] == [(SHA, 0, CHUNK), ("1" * 64, CHUNK, 5)]
+    assert [*file.iter_chunks()] == [(SHA, 0, CHUNK), ("1" * 64, CHUNK, 5)]

@@ -1,4 +1,4 @@
-"""A name means what was pushed last, a version the same files for ever."""
+"""A name means the version that was pushed last, and a version always the same files."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.datasets import create_dataset, datasets, resolve_dataset
-from prodgen.datasets.chunks import chunk_sizes
+from prodgen.datasets.chunks import find_chunks
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -74,10 +74,10 @@ def test_a_list_written_in_another_way_is_the_same_version(
 
 
 @pytest.mark.parametrize("count", [1, 100, 101, 300])
-def test_what_is_there_is_known_however_many_are_asked_for(store: Store, tenant: str, count: int) -> None:
+def test_stored_chunks_are_found_among_any_number_of_digests(store: Store, tenant: str, count: int) -> None:
     there = {sha256(bytes([k])): k for k in range(0, 40, 3)}
     for digest, size in there.items():
         store.put(keys.upload(tenant, digest), os.urandom(size))
     wanted = [sha256(bytes([k % 256, k // 256][: 1 + k // 256])) for k in range(count)]
-    sizes = chunk_sizes(store, tenant, wanted)
+    sizes = {digest: info.size for digest, info in find_chunks(store, tenant, wanted).items()}
     assert sizes == {digest: size for digest, size in there.items() if digest in wanted}

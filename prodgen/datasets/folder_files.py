@@ -1,4 +1,4 @@
-"""Which files of a folder make up the data set: those that its reader reads, and no others."""
+"""Find the files of a folder that belong to its data set: those that training reads."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +13,18 @@ from prodgen.catalog.prepared_catalogue import DESCRIPTION, prepared_splits
 from prodgen.datasets.listing import check_path
 from prodgen.errors import ProdgenError
 
-Source = Path | bytes
-"""Where the content of a file is, or the content itself."""
+Content = Path | bytes
+"""The content of a file, or the path of the file that holds it."""
 
 
-def find_sources(folder: Path) -> dict[str, Source]:
-    """The files by their paths within the folder.
+def find_files(folder: Path) -> dict[str, Content]:
+    """Return the content of each file by its path within the folder.
 
-    IDX files without names get a ``names.txt``: what their labels mean may hang on what the folder is called.
-    Raises ProdgenError for a path that a data set cannot have, and for a link that leads out of the folder.
+    IDX files without names get a ``names.txt``, because the names of their classes may depend on the name of
+    the folder. Raises ProdgenError for an invalid path, or a link that leads out of the folder.
     """
     found = kind(folder)
-    sources: dict[str, Source] = {}
+    files: dict[str, Content] = {}
     for path in _FILES[found](folder):
         name = path.relative_to(folder).as_posix()
         check_path(name)
@@ -32,12 +32,12 @@ def find_sources(folder: Path) -> dict[str, Source]:
             raise ProdgenError(
                 f"{printable(path)} is a link that leads out of the folder; put the file itself there"
             )
-        sources[name] = path
-    if found == "idx" and NAMES not in sources:
+        files[name] = path
+    if found == "idx" and NAMES not in files:
         classes = idx_classes(folder)
         names = CLASSES[classes] if isinstance(classes, str) else classes
-        sources[NAMES] = "".join(f"{name}\n" for name in names).encode()
-    return sources
+        files[NAMES] = "".join(f"{name}\n" for name in names).encode()
+    return files
 
 
 def _prepared(folder: Path) -> Iterator[Path]:

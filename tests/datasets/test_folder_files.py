@@ -1,57 +1,57 @@
-"""Nothing is sent but what training reads."""
+"""Only the files that training reads are pushed."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from prodgen.datasets.describe import summarise
-from prodgen.datasets.sources import find_sources
+from prodgen.datasets.folder_files import find_files
+from prodgen.datasets.folder_summary import summarise
 from prodgen.errors import ProdgenError
 from tests.datasets.conftest import quiet
 from tests.datasets.folders import FILES, KINDS, archive, cifar, fashion, pictures, table
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_what_is_read_goes_up(tmp_path: Path, kind: str) -> None:
-    assert find_sources(KINDS[kind](tmp_path / "source")).keys() == FILES[kind]
+def test_only_files_that_training_reads_are_pushed(tmp_path: Path, kind: str) -> None:
+    assert find_files(KINDS[kind](tmp_path / "source")).keys() == FILES[kind]
 
 
-def test_what_labels_mean_does_not_hang_on_what_the_folder_is_called(tmp_path: Path) -> None:
-    names = find_sources(fashion(tmp_path))["names.txt"]
+def test_the_names_of_classes_are_pushed_with_idx_files(tmp_path: Path) -> None:
+    names = find_files(fashion(tmp_path))["names.txt"]
     assert isinstance(names, bytes)
     assert names.decode().splitlines()[:2] == ["t-shirt", "trouser"]
 
 
-def test_of_cifar_unpacked_beside_its_archive_the_unpacked_goes(tmp_path: Path) -> None:
+def test_unpacked_cifar_is_preferred_to_its_archive(tmp_path: Path) -> None:
     folder = archive(tmp_path / "source")
     cifar(folder)
-    assert find_sources(folder).keys() == FILES["cifar"]
+    assert find_files(folder).keys() == FILES["cifar"]
 
 
 def test_a_link_within_the_folder_becomes_a_file_and_one_that_leads_out_is_refused(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "source")
     bag = folder / "train" / "bag"
     (bag / "link.png").symlink_to(bag / "0.png")
-    assert "train/bag/link.png" in find_sources(folder)
+    assert "train/bag/link.png" in find_files(folder)
     (tmp_path / "secret.png").write_bytes((bag / "0.png").read_bytes())
     (bag / "out.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(ProdgenError, match=r"out\.png is a link that leads out of the folder"):
-        find_sources(folder)
+        find_files(folder)
 
 
 def test_a_folder_that_is_itself_a_link_can_be_pushed(tmp_path: Path) -> None:
     pictures(tmp_path / "source")
     (tmp_path / "link").symlink_to(tmp_path / "source")
-    assert find_sources(tmp_path / "link").keys() == FILES["pictures"]
+    assert find_files(tmp_path / "link").keys() == FILES["pictures"]
 
 
-def test_a_name_that_others_cannot_keep_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_is_invalid_elsewhere_is_refused(tmp_path: Path) -> None:
     folder = table(tmp_path / "source")
     (folder / "0.png").rename(folder / "a\\b.png")
     (folder / "attributes.csv").write_text("file,colour\na\\b.png,red\n1.png,red\n")
     with pytest.raises(ProdgenError, match="is not a path that a data set can have"):
-        find_sources(folder)
+        find_files(folder)
 
 
 def test_photographs_that_cannot_be_trained_on_say_why(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A folder is opened as training would, and summed up."""
+"""Summarise the data set in a folder, opened as training would open it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,26 +11,26 @@ from prodgen.catalog.formats import kind, open_catalogue, splits
 from prodgen.datasets.summary import AttributeCounts, Summary
 from prodgen.errors import ProdgenError
 
-Report = Callable[[str, int, int | None], None]
-"""Hears (what is being done, how much of it, of how much)."""
+OnProgress = Callable[[str, int, int | None], None]
+"""Called with (the step, how much of it is done, how much there is or None)."""
 
 
-def summarise(folder: Path, report: Report) -> Summary:
-    """What the folder holds; every split is read whole.
+def summarise(folder: Path, on_progress: OnProgress) -> Summary:
+    """Read every split of the folder and return its summary.
 
-    Photographs that cannot be trained on as they are have a ``flaw`` that says why: they may be prepared.
-    Raises ProdgenError for other data that cannot be trained on.
+    The summary of photographs that need preparation before training has a ``flaw``, which says why. Raises
+    ProdgenError for other data that cannot be trained on.
     """
     try:
-        return _read(folder, report)
+        return _read(folder, on_progress)
     except ProdgenError as error:
         if kind(folder) != "folder" or "train" not in splits(folder):
             raise
-        return _listed(folder, str(error))
+        return _summarise_listing(folder, str(error))
 
 
-def _listed(folder: Path, flaw: str) -> Summary:
-    """What can be known of photographs without reading them."""
+def _summarise_listing(folder: Path, flaw: str) -> Summary:
+    """Return the summary of photographs from their names and table, without reading the images."""
     pictures, values = list_pictures(folder)
     known = {name: Counter(p.known.get(name) for p in pictures if p.split == "train") for name in values}
     return Summary.model_validate(
@@ -48,10 +48,10 @@ def _listed(folder: Path, flaw: str) -> Summary:
     )
 
 
-def _read(folder: Path, report: Report) -> Summary:
-    train = _open(folder, "train", report)
+def _read(folder: Path, on_progress: OnProgress) -> Summary:
+    train = _open(folder, "train", on_progress)
     others = [split for split in splits(folder) if split != "train"]
-    images = {split: len(_open(folder, split, report)) for split in others}
+    images = {split: len(_open(folder, split, on_progress)) for split in others}
     _, height, width, channels = train.images.shape
     return Summary.model_validate(
         {
@@ -66,7 +66,7 @@ def _read(folder: Path, report: Report) -> Summary:
 
 
 def count_values(catalogue: Catalogue) -> dict[str, AttributeCounts]:
-    """How often each value of each attribute that has values occurs."""
+    """Count each value of each attribute that has a fixed set of values."""
     return {
         name: AttributeCounts(
             values=dict(zip(values, catalogue.counts(name).tolist(), strict=True)),
@@ -76,8 +76,8 @@ def count_values(catalogue: Catalogue) -> dict[str, AttributeCounts]:
     }
 
 
-def _open(folder: Path, split: str, report: Report) -> Catalogue:
-    catalogue = open_catalogue(folder, split, progress=partial(report, f"Reading {split}"))
+def _open(folder: Path, split: str, on_progress: OnProgress) -> Catalogue:
+    catalogue = open_catalogue(folder, split, progress=partial(on_progress, f"Reading {split}"))
     if not len(catalogue):
         raise ProdgenError(f"{folder} has no image in {split}")
     return catalogue

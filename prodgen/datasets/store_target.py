@@ -1,11 +1,11 @@
-"""The store as `push` sees a gateway, for a process that may write there itself."""
+"""Push data sets to a store without a gateway."""
 
 import hashlib
 from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
-from prodgen.datasets.chunks import chunk_sizes
+from prodgen.datasets.chunks import find_chunks
 from prodgen.datasets.lock import Lock
 from prodgen.datasets.summary import Summary
 from prodgen.datasets.versions import create_dataset
@@ -14,27 +14,27 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 
-class Direct:
-    """Keeps what is sent for one tenant. ``lock``: the tenant's `dataset_lock`, where others remove data."""
+class StoreTarget:
+    """A `PushTarget` for one tenant. ``lock`` returns the tenant's `dataset_lock`."""
 
     def __init__(self, store: Store, tenant: str, lock: Lock = nullcontext) -> None:
         self.store, self.tenant, self.lock = store, tenant, lock
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Those of which no upload is there yet."""
+        """Return the digests that have not been uploaded yet."""
         asked = set(digests)
-        return asked - chunk_sizes(self.store, self.tenant, asked).keys()
+        return asked - find_chunks(self.store, self.tenant, asked).keys()
 
     def send(self, data: bytes) -> str:
-        """Keep an upload -> its digest."""
+        """Upload the data and return its digest."""
         digest = hashlib.sha256(data).hexdigest()
         self.store.put(keys.upload(self.tenant, digest), data, "application/octet-stream")
         return digest
 
     def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
-        """Make a version of the files that the upload ``listing`` lists -> it, and its ``id``.
+        """Create a version from the upload ``listing``, the list of its files; return its description.
 
-        Raises Unavailable, for a push to be tried again, if what was there has been removed meanwhile.
+        Raises Unavailable if an upload was removed meanwhile; the push may then be repeated.
         """
         known = Summary.model_validate(summary)
         try:
