@@ -17,8 +17,7 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.ledger.run_entries import RunEnd, StoppedState
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
-from prodgen.storage.base import Store
-from prodgen.storage.download import download
+from prodgen.storage.base import Store, download
 
 STATE = "checkpoint.safetensors"
 CARD = "card.md"

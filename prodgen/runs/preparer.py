@@ -16,7 +16,7 @@ from prodgen.catalog.photographs.catalogue_writer import SET_ASIDE
 from prodgen.catalog.photographs.clean import DROPPED, SHEET, clean, to_drop
 from prodgen.catalog.photographs.inspection import inspect
 from prodgen.catalog.photographs.prepare import prepare
-from prodgen.datasets.describe import summarise
+from prodgen.datasets.folder_summary import summarise
 from prodgen.runs.child import add_sample, execute
 from prodgen.runs.files import PREPARED, SUMMARY
 from prodgen.training.watch.progress import PROGRESS, RATE, write_json

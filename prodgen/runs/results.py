@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prodgen.datasets.direct import Direct
 from prodgen.datasets.lock import dataset_lock
 from prodgen.datasets.push import push
+from prodgen.datasets.store_target import StoreTarget
 from prodgen.datasets.summary import Summary
 from prodgen.errors import NotFound
 from prodgen.ledger.locks import lock
@@ -74,7 +74,7 @@ def _publish_dataset(store: Store, roster: Roster, record: RunRecord, folder: Pa
     """Publish the cut-outs as a version of the data set."""
     prepared = json.loads((folder / SUMMARY).read_text())
     summary, metrics = Summary.model_validate(prepared["summary"]), prepared["metrics"]
-    receiver = Direct(store, record.tenant, lambda: dataset_lock(roster.ledger, record.tenant))
+    receiver = StoreTarget(store, record.tenant, lambda: dataset_lock(roster.ledger, record.tenant))
     version = push(receiver, folder / PREPARED, record.name, summary, lambda *_: None).dataset["id"]
     cut = sum(metrics["images"].values())
     end = _end(roster, record, step, metrics, dataset=version)

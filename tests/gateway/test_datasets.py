@@ -16,11 +16,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from prodgen.catalog.catalogue import digest
-from prodgen.catalog.open import open_catalogue
+from prodgen.catalog.formats import open_catalogue
 from prodgen.cli.data import app
 from prodgen.client import Client as Service
 from prodgen.datasets import datasets, fetch_dataset, resolve_dataset
-from prodgen.datasets.describe import summarise
+from prodgen.datasets.folder_summary import summarise
 from prodgen.datasets.lock import dataset_lock
 from prodgen.datasets.push import push
 from prodgen.errors import NotFound, ProdgenError
@@ -99,7 +99,7 @@ def test_what_is_pushed_can_be_trained_on(
     assert said["files"] == len(FILES[kind])
     assert said["sent"] <= said["bytes"]
     dataset = resolve_dataset(store, client.tenant, "shop")
-    assert said["id"] == dataset.ref
+    assert said["id"] == dataset.id
     folder = fetch_dataset(store, dataset, tmp_path / "cache")
     assert digest(open_catalogue(folder)) == digest(open_catalogue(source))
     assert client.get("/v1/datasets/shop").json() == {k: v for k, v in said.items() if k != "sent"}
@@ -345,7 +345,7 @@ def test_another_tenants_data_cannot_be_removed(
         with Service(gateway.settings.public_url, key) as theirs:
             push(theirs, folder, "shop", summarise(folder, lambda *_: None), lambda *_: None)
     run("remove", "shop")
-    assert resolve_dataset(store, stranger.tenant, "shop").ref == said["id"]
+    assert resolve_dataset(store, stranger.tenant, "shop").id == said["id"]
     assert fetch_dataset(store, resolve_dataset(store, stranger.tenant, "shop"), tmp_path / "cache")
 
 
@@ -354,7 +354,7 @@ def test_what_a_run_reads_stays_until_the_run_has_ended(
 ) -> None:
     toys = write_catalogue(tmp_path / "toys", count=200, size=16)
     read, unread = pushed(toys), pushed(prepared(tmp_path / "shop"), "--name", "toys")
-    Roster(gateway.ledger).beat("n1", "10.0.0.1", 1)
+    Roster(gateway.ledger).heartbeat("n1", "10.0.0.1", 1)
     recipe = {"name": "toy", "family": "resnet", "widths": [16, 8], "latent_dim": 16, "batch": 16}
     body = {"recipe": {**recipe, "steps": 100}, "data": read["id"]}
     runs = [client.post("/v1/training-jobs", json=body).json()["id"] for _ in range(2)]
@@ -382,7 +382,7 @@ def test_a_ledger_that_may_have_forgotten_runs_is_not_believed(
     gateway.ledger.client.set("prodgen:server", "another process")
     status, error = client.error("DELETE", "/v1/datasets/shop")
     assert (status, "being rebuilt" in error["message"]) == (503, True)
-    wait_until(lambda: not gateway.ledger.restarted(), "nobody looked what was forgotten")
+    wait_until(lambda: not gateway.ledger.server_restarted(), "nobody looked what was forgotten")
     assert client.request("DELETE", "/v1/datasets/shop").status_code == 200
 
 
