@@ -20,7 +20,7 @@ FLOWER_TABLE = {
 
 
 def test_ready_json_names_every_process(up: Up) -> None:
-    assert set(up.pids) == {"broker", "gateway", "worker-1", "training-1", "beat", "flower"}
+    assert set(up.pids) == {"broker", "gateway", "worker-1", "training-1", "maintenance", "beat", "flower"}
     assert set(up.pids.values()) <= {process.pid for process in up.processes()}
     assert up.ready_file.stat().st_mode & 0o077 == 0, "others may read the key"
 
