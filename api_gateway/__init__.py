@@ -1,1 +1,1 @@
-"""The HTTP side of prodgen: orders in, progress and links out. It imports no torch."""
+"""The HTTP API of prodgen. It takes orders and runs, shows their progress, and imports no torch."""

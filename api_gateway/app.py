@@ -1,16 +1,18 @@
-"""The application: ``uvicorn --factory api_gateway.app:create_app``."""
+"""The application. Start it with ``uvicorn --factory api_gateway.app:create_app --no-access-log``."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from asgi_correlation_id import CorrelationIdMiddleware
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 import prodgen
-from api_gateway import errors, logs
-from api_gateway.closing import told_of_signals
+from api_gateway import errors
+from api_gateway.deployment import Deployment, RingDoorbells, ring_workers
 from api_gateway.metrics import Metrics
-from api_gateway.middleware import Bounded, Observed
+from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_ids, is_request_id
 from api_gateway.routes import (
     aliases,
     datasets,
@@ -20,11 +22,11 @@ from api_gateway.routes import (
     jobs,
     models,
     objects,
+    run_submission,
     runs,
-    training,
     uploads,
 )
-from api_gateway.services import Ring, Services, ring_workers
+from prodgen import logs
 from prodgen import settings as process
 from prodgen.access import KeyRing
 from prodgen.connections import connect_ledger
@@ -32,12 +34,14 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (jobs, events, images, uploads, datasets, models, aliases, training, runs, objects, health)
+ROUTES = (jobs, events, images, uploads, datasets, models, aliases, run_submission, runs, objects, health)
 
 DESCRIPTION = """
-Order product images, follow them, fetch them. Every request but the health checks carries an API key:
-`Authorization: Bearer pg_…`. Failures are `{"error": {"code", "message", "param"}}`; lists are
-`{"object": "list", "data": […], "next": cursor}`, and `?after=cursor` gives the next page.
+Order product images, follow the orders, and download the images. Train your own models and promote them.
+
+Send an API key with each request: `Authorization: Bearer pg_…`. Signed links, health checks and metrics need
+no key. A failed request answers `{"error": {"code", "message", "param"}}`. A list answers
+`{"object": "list", "data": […], "next": cursor}`, and `?after=cursor` gets its next page.
 """
 
 
@@ -46,38 +50,51 @@ def create_app(
     *,
     store: Store | None = None,
     ledger: Ledger | None = None,
-    ring: Ring = ring_workers,
+    ring: RingDoorbells = ring_workers,
 ) -> FastAPI:
-    """The gateway of a deployment; what is not given is made from the settings of the process."""
-    settings = settings or process.settings()
+    """Return the gateway of a deployment.
+
+    Without ``settings`` it uses those of the process, and takes charge of the logs of the process too.
+    """
+    if settings is None:
+        settings = process.settings()
+        _configure_logs()
     store = store or connect(settings)
     ledger = ledger or connect_ledger(settings, somebody_waits=True)
-    here = Services(settings, store, ledger, KeyRing(store), ring)
-    # Swagger UI comes from the package, not from another host: the page works without a network, and no other
-    # host's script ever sees an API key.
+    # fastapi_offline serves the files of Swagger UI itself: the page works without a network, and no script
+    # from another host sees an API key.
     app: FastAPI = FastAPIOffline(
         title="prodgen",
         description=DESCRIPTION,
         version=prodgen.__version__,
         redoc_url=None,
         lifespan=_lifespan,
+        dependencies=[Depends(bind_ids)],
         responses={"4XX": {"model": errors.ErrorBody}, 503: {"model": errors.ErrorBody}},
     )
-    app.state.services = here
+    app.state.deployment = Deployment(settings, store, ledger, KeyRing(store), ring)
     app.state.metrics = Metrics(ledger)
     errors.install(app)
     for module in ROUTES:
         app.include_router(module.router)
-    app.add_middleware(Bounded, unbounded=("/v1/uploads",))
-    app.add_middleware(Observed, metrics=app.state.metrics)
+    app.add_middleware(BodyLimits, larger=("/v1/uploads",))
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(AccessLog, metrics=app.state.metrics)
+    app.add_middleware(CorrelationIdMiddleware, validator=is_request_id)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    here: Services = app.state.services
-    logs.configure()
-    here.rebuild()  # a new deployment's ledger, or a wiped one, is not made to wait for a first request
-    with told_of_signals(here.closing):
-        yield
-    here.closing.set()
+    # The first request need not wait for the rebuilding of a ledger that is new or was wiped.
+    app.state.deployment.rebuild()
+    yield
+
+
+def _configure_logs() -> None:
+    logs.configure("gateway")
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    # The lines of uvicorn hold the queries, and so the signatures of links. `AccessLog` leaves them out.
+    logging.getLogger("uvicorn.access").disabled = True

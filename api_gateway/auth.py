@@ -1,35 +1,48 @@
-"""Who is asking, and whether they may."""
+"""Authentication of requests by API keys, and authorization by their scopes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request
+from anyio.to_thread import run_sync
+from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api_gateway.deployment import DeploymentDep
 from api_gateway.errors import Forbidden, Unauthorized
-from api_gateway.services import Services, services
+from prodgen import logs
 from prodgen.access import ApiKey, Scope
+from prodgen.errors import Unavailable
 
-_bearer = HTTPBearer(auto_error=False, description="An API key: `prodgen keys create`.")
+_bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys create` makes one.")
 
 
-def caller(
-    request: Request,
-    here: Annotated[Services, Depends(services)],
+async def secret(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> ApiKey:
-    """The key that the request carries; raises Unauthorized."""
+) -> str:
+    """Return the secret of the request's API key, unchecked. Raises Unauthorized if it has none."""
     if credentials is None:
         raise Unauthorized("this needs an API key, sent as 'Authorization: Bearer pg_…'")
-    key = here.keys.lookup(credentials.credentials)
+    return credentials.credentials
+
+
+Secret = Annotated[str, Depends(secret)]
+
+
+async def caller(deployment: DeploymentDep, secret: Secret) -> ApiKey:
+    """Return the API key of the request, and bind its tenant to the logs. Raises Unauthorized."""
+    try:
+        key = await run_sync(deployment.keys.lookup, secret)
+    except Unavailable as error:
+        deployment.note_failure(error)  # the error itself may name a path, and the caller may be a stranger
+        raise Unavailable("the API keys cannot be read now; try again shortly") from error
     if key is None:
         raise Unauthorized("this API key is not valid, or was revoked")
-    request.scope["tenant"] = key.tenant
+    logs.bind(tenant=key.tenant)
     return key
 
 
 def allowed(*scopes: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:
-    """The caller, who must hold one of ``scopes``."""
+    """Return a dependency that gives the API key, and raises Forbidden unless it has one of ``scopes``."""
 
     async def check(key: Annotated[ApiKey, Depends(caller)]) -> ApiKey:
         if not any(key.allows(scope) for scope in scopes):
@@ -40,12 +53,12 @@ def allowed(*scopes: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:
 
 
 Anyone = Annotated[ApiKey, Depends(caller)]
-"""Whoever has a key."""
+"""Any valid key."""
 Generator = Annotated[ApiKey, Depends(allowed("generate"))]
-"""Who may order images, and see what was ordered."""
+"""A key that may order images, and see orders and images."""
 Trainer = Annotated[ApiKey, Depends(allowed("train"))]
-"""Who may bring data and train on it."""
+"""A key that may bring data, and train and evaluate models on it."""
 Uploader = Annotated[ApiKey, Depends(allowed("generate", "train"))]
-"""Who may bring files."""
+"""A key that may upload files."""
 Promoter = Annotated[ApiKey, Depends(allowed("promote"))]
-"""Who may move the aliases of models."""
+"""A key that may move the aliases of models."""

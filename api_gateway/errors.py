@@ -1,8 +1,9 @@
-"""Every failure is answered the same way: ``{"error": {"code", "message", "param"}}``."""
+"""The answer to every failure: ``{"error": {"code", "message", "param"}}``."""
 
 import logging
 from http import HTTPStatus
 
+from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -24,6 +25,7 @@ STATUS = {
     "forbidden": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "timeout": 408,
     "conflict": 409,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -35,31 +37,31 @@ _CODE = {status: code for code, status in STATUS.items()}
 
 
 class Unauthorized(ProdgenError):
-    """No key, or one that opens nothing."""
+    """The request has no API key, or the key is unknown or revoked."""
 
     code = "unauthorized"
 
 
 class Forbidden(ProdgenError):
-    """The key is good, but not for this."""
+    """The API key does not allow this request."""
 
     code = "forbidden"
 
 
 class TooLarge(ProdgenError):
-    """The body is larger than the route takes."""
+    """The body is larger than the route accepts."""
 
     code = "too_large"
 
 
 class UnsupportedMedia(ProdgenError):
-    """The body is of a kind that the route does not take."""
+    """The route does not accept a body of this kind."""
 
     code = "unsupported_media_type"
 
 
 class ErrorDetail(BaseModel):
-    """``message`` is for people, ``code`` for programs, ``param`` the input at fault."""
+    """``message`` is for people, ``code`` is for programs, and ``param`` names the input at fault."""
 
     code: str
     message: str
@@ -67,7 +69,7 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """What every failure answers."""
+    """The body of every failed request."""
 
     error: ErrorDetail
 
@@ -75,39 +77,39 @@ class ErrorBody(BaseModel):
 def answer(
     code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """The response for a failure."""
-    body = ErrorBody(error=ErrorDetail(code=code, message=message, param=param))
+    """Return the response for a failure."""
+    detail = ErrorDetail(code=code, message=_encodable(message), param=param and _encodable(param))
     headers = dict(headers or {})
     if code == "unavailable":
         headers["Retry-After"] = str(RETRY_SECONDS)
     if code == "unauthorized":
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(body.model_dump(), STATUS.get(code, 400), headers)
+    return JSONResponse(ErrorBody(error=detail).model_dump(), STATUS.get(code, 400), headers)
 
 
 def install(app: FastAPI) -> None:
-    """Let ``app`` answer all its failures in this way."""
+    """Let ``app`` answer every failure with `answer`."""
 
     @app.exception_handler(ProdgenError)
-    async def refused(request: Request, error: ProdgenError) -> JSONResponse:
+    async def refuse(request: Request, error: ProdgenError) -> JSONResponse:
         if isinstance(error, Unavailable):
-            request.app.state.services.heed(error)
+            request.app.state.deployment.note_failure(error)
         return answer(error.code, str(error), error.param)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         problem = explain_errors(error.errors())
         return answer(problem.code, str(problem), problem.param)
 
     @app.exception_handler(RedisError)
-    async def redis_failed(request: Request, error: RedisError) -> JSONResponse:
+    async def refuse_without_redis(request: Request, error: RedisError) -> JSONResponse:
         plain = translated(error)
-        if isinstance(plain, ProdgenError):
-            return await refused(request, plain)
-        return await failed(request, error)
+        if not isinstance(plain, ProdgenError):
+            raise error
+        return await refuse(request, plain)
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
+    async def refuse_http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODE.get(error.status_code, "invalid_request")
         message = error.detail
         if message == HTTPStatus(error.status_code).phrase:
@@ -117,11 +119,16 @@ def install(app: FastAPI) -> None:
         return response
 
     @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> JSONResponse:
-        number = request.scope.get("request_id", "")
-        log.error("failed", exc_info=error, extra={"request_id": number})
+    async def fail(request: Request, error: Exception) -> JSONResponse:
+        request_id = correlation_id.get() or ""
+        log.error("failed", exc_info=error)
         return answer(
             "internal_error",
-            f"prodgen failed to answer; the log tells why under request {number}",
-            headers={"X-Request-ID": number},
+            f"prodgen failed to answer; its log explains why under the request id {request_id}",
+            headers={"X-Request-ID": request_id},  # this answer passes none of the app's middleware
         )
+
+
+def _encodable(text: str) -> str:
+    """Return ``text`` with lone surrogates, which no answer can hold, written as ``\\ud800``."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,44 +1,77 @@
-"""Finding a caller's job, in the ledger or, should that have forgotten it, in the store."""
+"""Find the jobs and runs of a tenant: in Redis or, where Redis has forgotten them, in the store.
 
-import re
+An id that does not exist and an id of another tenant raise the same NotFound.
+"""
 
-from api_gateway.services import Services
+from api_gateway.deployment import Deployment
+from api_gateway.parameters import ID
 from prodgen.errors import NotFound
-from prodgen.jobs.files import find_record, load_state
+from prodgen.jobs import record as job_files
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import Progress
+from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import RunStatus
+from prodgen.runs import files as run_files
+from prodgen.runs.record import RunRecord
 
-_ID = re.compile(r"[0-9a-f]{24}")
 
-
-def find_job(here: Services, tenant: str, job: str) -> Progress:
-    """Where the job stands; raises NotFound for an unknown one and for another tenant's alike."""
-    if _ID.fullmatch(job):
-        progress = here.ledger.progress(job)
-        if progress is None:
-            record = find_record(here.store, tenant, job)
-            progress = _from_store(here, record) if record else None
+def find_progress(deployment: Deployment, tenant: str, job: str) -> Progress:
+    """Return the state and the counts of a job. Raises NotFound."""
+    if ID.fullmatch(job):
+        progress = deployment.ledger.progress(job)
+        if progress is None and (record := job_files.find_record(deployment.store, tenant, job)):
+            progress = _stored_progress(deployment, record)
         if progress and progress.tenant == tenant:
             return progress
-    raise unknown(job)
+    raise _no_job(job)
 
 
-def find_order(here: Services, tenant: str, job: str) -> JobRecord:
-    """What was ordered; raises NotFound as `find_job` does."""
-    record = find_record(here.store, tenant, job) if _ID.fullmatch(job) else None
+def find_job_record(deployment: Deployment, tenant: str, job: str) -> JobRecord:
+    """Return the record of a job. Raises NotFound."""
+    record = job_files.find_record(deployment.store, tenant, job) if ID.fullmatch(job) else None
     if record is None:
-        raise unknown(job)
+        raise _no_job(job)
     return record
 
 
-def unknown(job: str) -> NotFound:
-    """The answer for a job that does not exist, or is none of the caller's business."""
+def find_run_record(deployment: Deployment, tenant: str, run: str) -> RunRecord:
+    """Return the record of a run. Raises NotFound."""
+    record = run_files.find_record(deployment.store, tenant, run) if ID.fullmatch(run) else None
+    if record is None:
+        raise NotFound(f"there is no training run {run[:64]!r}", param="run")
+    return record
+
+
+def run_status(deployment: Deployment, record: RunRecord) -> RunStatus:
+    """Return the status of a run."""
+    if status := Roster(deployment.ledger).status(record.id):
+        return status
+    end = run_files.load_end(deployment.store, record)
+    step, restarts = run_files.step_and_restarts(
+        end or run_files.newest_checkpoint(deployment.store, record.tenant, record.id)
+    )
+    created = record.created.timestamp()
+    return RunStatus(
+        id=record.id,
+        tenant=record.tenant,
+        title=record.title,
+        state=end.state if end else "queued",
+        step=step,
+        steps=record.steps,
+        restarts=restarts,
+        command="",
+        error=end.error if end else None,
+        created=created,
+        updated=end.finished.timestamp() if end else created,
+    )
+
+
+def _no_job(job: str) -> NotFound:
     return NotFound(f"there is no job {job[:64]!r}", param="job")
 
 
-def _from_store(here: Services, record: JobRecord) -> Progress:
-    """A ledger that lost its last moments has yet to hear of this job from the maintenance."""
-    state = load_state(here.store, record)
+def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:
+    state = job_files.load_state(deployment.store, record)
     return Progress(
         id=record.id,
         tenant=record.tenant,

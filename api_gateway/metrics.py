@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, orders, and what the queues owe."""
+"""The metrics for Prometheus: requests, orders, and the work that the queues hold."""
 
 from collections.abc import Iterable
 
@@ -13,10 +13,11 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.roster import Roster
 
 QUEUES: tuple[Queue, ...] = ("interactive", "bulk")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Metrics:
-    """The figures of one application; ``registry`` holds them all."""
+    """The metrics of one application, all in ``registry``."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.registry = CollectorRegistry()
@@ -37,9 +38,15 @@ class Metrics:
         )
         self.registry.register(_Queues(ledger))
 
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request. Methods that nobody should send share one label, so that labels stay few."""
+        method = method if method in METHODS else "OTHER"
+        self.requests.labels(method, route, str(status)).inc()
+        self.seconds.labels(method, route).observe(seconds)
+
 
 class _Queues(Collector):
-    """Read from the ledger when asked; left out, with ``prodgen_ledger_up`` 0, when it does not answer."""
+    """Reads the ledger at each scrape. Without an answer, only ``prodgen_ledger_up`` 0 is left."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._roster = ledger, Roster(ledger)

@@ -1,29 +1,56 @@
-"""Around every request: its number, its log line, its figures, and how large it may be."""
+"""What happens around every request: ids, the access log, security headers, and the limits of bodies."""
 
 import logging
 import re
 import time
-import uuid
 
-from starlette.datastructures import Headers, MutableHeaders
+import anyio
+from asgi_correlation_id import correlation_id
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api_gateway.logs import request_id
 from api_gateway.metrics import Metrics
+from api_gateway.parameters import ID
+from prodgen import logs
 
 access = logging.getLogger("prodgen.access")
 
 MAX_JSON = 1 << 20
 """Bytes of a JSON body. A larger order comes as an upload."""
+IDLE_SECONDS = 20.0
+"""How long the sender of a body may pause."""
+JSON_SECONDS, UPLOAD_SECONDS = 60.0, 900.0
+"""How long a JSON body and an upload may take."""
 
-_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PAGE_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+"""For the documentation, whose scripts and styles the gateway serves itself."""
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
-class Observed:
-    """Numbers each request (``X-Request-ID``, the caller's if it sends one), logs it and counts it.
+def is_request_id(text: str) -> bool:
+    """Return whether the gateway adopts the ``X-Request-ID`` of a caller."""
+    return bool(_REQUEST_ID.fullmatch(text))
 
-    The log line has the path but never the query, which holds the signatures of links.
+
+async def bind_ids(request: Request) -> None:
+    """Bind the job or the run that the path names to the logs of the request."""
+    parameters = request.path_params
+    logs.bind(**{n: parameters[n] for n in ("job", "run") if ID.fullmatch(parameters.get(n, ""))})
+
+
+class AccessLog:
+    """Log and count each request.
+
+    The line holds the path without the query, which may hold the signature of a link. A route that makes a
+    job or a run puts its id into ``request.state.job`` or ``request.state.run``.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -34,60 +61,95 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        number = given if _NUMBER.fullmatch(given) else uuid.uuid4().hex
-        scope["request_id"] = number
-        token = request_id.set(number)
+        logs.bind(request_id=correlation_id.get())
         start, status = time.perf_counter(), 500
 
-        async def numbered(message: Message) -> None:
+        async def note_status(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = number
+            status = message.get("status", status)
             await send(message)
 
         try:
-            await self._app(scope, receive, numbered)
+            await self._app(scope, receive, note_status)
         finally:
             self._record(scope, status, time.perf_counter() - start)
-            request_id.reset(token)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
-        self._metrics.seconds.labels(scope["method"], route).observe(seconds)
+        self._metrics.count(scope["method"], route, status, seconds)
+        state, client = scope.get("state", {}), scope.get("client")
+        logs.bind(job=state.get("job"), run=state.get("run"))
         fields = {
             "method": scope["method"],
             "path": scope["path"],
             "status": status,
             "ms": round(seconds * 1000, 1),
-            "tenant": scope.get("tenant"),
+            "client": client and client[0],
         }
-        access.info("%s %s %d", scope["method"], scope["path"], status, extra=fields)
+        access.info("%s %r %d", scope["method"], scope["path"], status, extra=fields)
 
 
-class Bounded:
-    """Refuses bodies of more than `MAX_JSON` bytes, save at ``unbounded`` paths, which do so themselves."""
+class SecurityHeaders:
+    """Add the headers that keep browsers from running, framing or guessing what the gateway sends.
 
-    def __init__(self, app: ASGIApp, unbounded: tuple[str, ...]) -> None:
+    Headers that a route has set itself stay.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._unbounded = unbounded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._unbounded:
+        async def add_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, add_headers)
+
+
+class BodyLimits:
+    """Refuse bodies that are too large with 413, and bodies that arrive too slowly with 408.
+
+    The routes at the paths ``larger`` check the size themselves.
+    """
+
+    def __init__(self, app: ASGIApp, larger: tuple[str, ...]) -> None:
+        self._app = app
+        self._larger = larger
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        received = 0
+        larger = scope["path"] in self._larger
+        seconds = UPLOAD_SECONDS if larger else JSON_SECONDS
+        received, more, deadline = 0, True, time.monotonic() + seconds
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+        async def receive_limited() -> Message:
+            nonlocal received, more
+            if not more:  # the route waits for the client to disconnect
+                return await receive()
+            left = deadline - time.monotonic()
+            try:
+                with anyio.fail_after(max(0.0, min(IDLE_SECONDS, left))):
+                    message = await receive()
+            except TimeoutError:
+                raise _too_slow(left < IDLE_SECONDS, seconds) from None
+            more = message.get("more_body", False)
             received += len(message.get("body", b""))
-            if received > MAX_JSON:
+            if received > MAX_JSON and not larger:
                 raise HTTPException(
                     413, "the body is larger than 1 MiB; send many SKUs as a file to /v1/uploads"
                 )
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, receive_limited, send)
+
+
+def _too_slow(in_all: bool, seconds: float) -> HTTPException:
+    what = f"took more than {seconds:.0f} seconds" if in_all else f"paused for {IDLE_SECONDS:.0f} seconds"
+    return HTTPException(408, f"the body {what}; send the request again", {"Connection": "close"})

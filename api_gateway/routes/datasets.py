@@ -1,14 +1,14 @@
-"""The data sets that a caller may train on."""
+"""The data sets of a tenant: create, list, show and remove them."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.auth import Trainer
-from api_gateway.services import Services, services
+from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.json_body import Router
 from prodgen.datasets import Dataset, Summary, create_dataset, datasets, resolve_dataset
 from prodgen.datasets.listing import Sha256
 from prodgen.datasets.lock import dataset_lock
@@ -19,25 +19,23 @@ from prodgen.ledger.run_entries import ENDED
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.files import find_record
 
-router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
-
-Here = Annotated[Services, Depends(services)]
+router = Router(prefix="/v1/datasets", tags=["data sets"])
 
 RUNS = 100
-"""Of the roster's, a page."""
+"""Runs that one request to the roster returns."""
 
 
 class NewDataset(BaseModel):
-    """``listing`` is the upload that lists the files; ``summary`` what the caller found in them."""
+    """A request to create a version of a data set."""
 
     model_config = ConfigDict(extra="forbid")
 
-    listing: Sha256
-    summary: Summary
+    listing: Sha256 = Field(description="The upload that lists the files.")
+    summary: Summary = Field(description="What the caller found in the files.")
 
 
 class DatasetView(BaseModel):
-    """A version of a data set, ``id``; ``created`` is when it was last pushed, ``files`` how many it has."""
+    """A version of a data set. ``created`` is the Unix time of its last push; ``files`` counts its files."""
 
     id: str
     object: Literal["dataset"] = "dataset"
@@ -50,7 +48,7 @@ class DatasetView(BaseModel):
 
 
 class DatasetList(BaseModel):
-    """All of them."""
+    """Every version of every data set."""
 
     object: Literal["list"] = "list"
     data: list[DatasetView]
@@ -58,57 +56,60 @@ class DatasetList(BaseModel):
 
 
 class RemovalView(BaseModel):
-    """The versions that are gone; ``bytes``: what of their content was theirs alone, and is deleted."""
+    """The removed versions. ``bytes`` counts the deleted content, which no other data set had."""
 
     object: Literal["removal"] = "removal"
     removed: list[str]
     bytes: int
 
 
-@router.post("/{name}", status_code=201, summary="Make a version of a data set")
-def create(name: str, new: NewDataset, caller: Trainer, here: Here) -> DatasetView:
-    """Of files that are uploads already: each cut into chunks of 32 MiB, the last with the rest.
+@router.post("/{name}", status_code=201, summary="Create a version of a data set")
+def create(name: str, new: NewDataset, caller: Trainer, deployment: DeploymentDep) -> DatasetView:
+    """Create a version from files that are uploaded already, each cut into chunks of 32 MiB.
 
-    The list of them is an upload too, JSONL of `{"path": "bag/1.jpg", "bytes": 123, "chunks": [sha256, …]}`.
-    Ask `/v1/uploads/missing` what has to be sent.
+    The list of the files is an upload too. Each of its lines is a file:
+    `{"path": "bag/1.jpg", "bytes": 123, "chunks": [sha256, …]}`. `/v1/uploads/missing` tells which chunks to
+    upload.
     """
-    with dataset_lock(here.ledger, caller.tenant):
-        return _view(create_dataset(here.store, caller.tenant, name, new.listing, new.summary))
+    with dataset_lock(deployment.ledger, caller.tenant):
+        return _view(create_dataset(deployment.store, caller.tenant, name, new.listing, new.summary))
 
 
 @router.get("", summary="List data sets")
-def index(caller: Trainer, here: Here) -> DatasetList:
-    """Every version of yours, the one that was pushed last first."""
-    return DatasetList(data=[_view(dataset) for dataset in datasets(here.store, caller.tenant)])
+def index(caller: Trainer, deployment: DeploymentDep) -> DatasetList:
+    """List every version of your data sets, the last pushed version first."""
+    return DatasetList(data=[_view(dataset) for dataset in datasets(deployment.store, caller.tenant)])
 
 
 @router.get("/{ref}", summary="Show a data set")
-def show(ref: str, caller: Trainer, here: Here) -> DatasetView:
-    """One version: `name@version`, or the one that was pushed last as `name`."""
-    return _view(resolve_dataset(here.store, caller.tenant, ref))
+def show(ref: str, caller: Trainer, deployment: DeploymentDep) -> DatasetView:
+    """Show one version: `name@version`, or the last pushed version of `name`."""
+    return _view(resolve_dataset(deployment.store, caller.tenant, ref))
 
 
 @router.delete("/{ref}", summary="Remove a data set")
-def remove(ref: str, caller: Trainer, here: Here) -> RemovalView:
-    """Remove `name@version`, or with `name` all its versions, for good. What other data sets share stays.
+def remove(ref: str, caller: Trainer, deployment: DeploymentDep) -> RemovalView:
+    """Remove `name@version`, or all versions of `name`, for good. Content that other data sets share stays.
 
-    Refused with 409 while a run that has not ended reads one of them. What broke off half way goes on when it
-    is asked for again.
+    Answers 409 while a run that has not ended reads one of the versions. If a removal breaks off, send the
+    request again to complete it.
     """
-    lock = partial(dataset_lock, here.ledger, caller.tenant)
-    check = partial(_check_unread, here, caller.tenant)
-    gone = remove_dataset(here.store, caller.tenant, ref, lock, check)
-    return RemovalView(removed=gone.versions, bytes=gone.bytes)
+    lock = partial(dataset_lock, deployment.ledger, caller.tenant)
+    check = partial(_check_unread, deployment, caller.tenant)
+    removed = remove_dataset(deployment.store, caller.tenant, ref, lock, check)
+    return RemovalView(removed=removed.versions, bytes=removed.bytes)
 
 
-def _check_unread(here: Services, tenant: str, going: Sequence[Dataset]) -> None:
-    if here.ledger.epoch() is None or here.ledger.server_restarted():  # it may have forgotten runs
+def _check_unread(deployment: Deployment, tenant: str, versions: Sequence[Dataset]) -> None:
+    """Raise Conflict if a run that has not ended reads one of the versions."""
+    ledger = deployment.ledger
+    if ledger.epoch() is None or ledger.server_restarted():  # the roster may have forgotten runs
         raise LedgerLost
-    refs, roster, last = {dataset.id for dataset in going}, Roster(here.ledger), None
+    ids, roster, last = {dataset.id for dataset in versions}, Roster(ledger), None
     while page := roster.runs(tenant, last, RUNS):
         for run in page:
-            record = find_record(here.store, tenant, run.id) if run.state not in ENDED else None
-            if record and record.data in refs:
+            record = find_record(deployment.store, tenant, run.id) if run.state not in ENDED else None
+            if record and record.data in ids:
                 raise Conflict(
                     f"run {run.id} is {run.state} and reads {record.data}; cancel it, or wait for its end",
                     param="dataset",

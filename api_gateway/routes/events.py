@@ -1,48 +1,51 @@
-"""A job's events as they happen."""
+"""The events of a job as they happen."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
-from fastapi.responses import StreamingResponse
+from fastapi import Depends
+from sse_starlette import EventSourceResponse
 
 from api_gateway.auth import Generator
-from api_gateway.lookup import find_job
-from api_gateway.services import Services, services
-from api_gateway.streaming import Start, respond
+from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.event_streams import EventStream
+from api_gateway.json_body import Router
+from api_gateway.lookup import find_progress
 from prodgen.ledger.entries import TERMINAL, Event
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = Router(prefix="/v1/jobs", tags=["jobs"])
 
 
 @router.get(
     "/{job}/events",
     summary="Follow a job",
-    response_class=StreamingResponse,
+    response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Events until the job has ended."}},
 )
 def follow(
-    job: str, caller: Generator, here: Annotated[Services, Depends(services)], start: Start
-) -> StreamingResponse:
-    """Every change of state and count, from the first that is kept; the stream ends with the job.
+    job: str, caller: Generator, deployment: DeploymentDep, stream: Annotated[EventStream, Depends()]
+) -> EventSourceResponse:
+    """Send every change of a job's state and counts, from the oldest that is kept, until the job has ended.
 
-    `event: state` or `progress`; `data: {"type", "state", "done", "total"}`. An event without an id says how
-    the job stands when there is nothing to replay.
+    `event` is `state` or `progress`; `data` is `{"type", "state", "done", "total"}`. An event without an id
+    gives the present state, when there is no earlier event to send.
     """
-    find_job(here, caller.tenant, job)
+    find_progress(deployment, caller.tenant, job)
 
-    def look(last: str, first: bool) -> list[Event]:
-        return _look(here, caller.tenant, job, last, first)
+    def read(last: str, first: bool) -> list[Event]:
+        return _read(deployment, caller.tenant, job, last, first)
 
-    return respond(here, look, start, TERMINAL)
+    return stream.respond(read, TERMINAL)
 
 
-def _look(here: Services, tenant: str, job: str, last: str, first: bool) -> list[Event]:
-    """What happened after ``last``; where nothing did, how the job stands if it is ended or not told yet."""
-    events = here.ledger.events(job, last)
+def _read(deployment: Deployment, tenant: str, job: str, last: str, first: bool) -> list[Event]:
+    """Return the events after ``last``. If there are none and the job has ended, or nothing was sent yet,
+    return its present state."""
+    events = deployment.ledger.events(job, last)
     if events:
         return events
-    now = find_job(here, tenant, job)
+    now = find_progress(deployment, tenant, job)
     if not first and now.state not in TERMINAL:
         return []
     data = {"type": "state", "state": now.state, "done": now.done, "total": now.total}
-    return here.ledger.events(job, last) or [Event("", "state", data)]  # what happened between the two looks
+    # Events may have been added between the two reads.
+    return deployment.ledger.events(job, last) or [Event("", "state", data)]

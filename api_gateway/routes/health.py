@@ -1,39 +1,37 @@
-"""Whether the gateway lives, whether it can work, and its figures."""
+"""Whether the gateway is alive and ready, its metrics, and the way to its documentation."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api_gateway.services import Services, services
-from prodgen.ledger.scripts import LedgerLost
+from api_gateway.deployment import DeploymentDep
+from api_gateway.json_body import Router
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
-@router.get("/healthz", summary="Is the process alive?")
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz", summary="Check that the gateway is alive")
 async def healthz() -> dict[str, str]:
-    """The process answers."""
+    """Answer as long as the process works."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Can it work?")
-def readyz(here: Annotated[Services, Depends(services)]) -> dict[str, str]:
-    """The store and the ledger answer, too; 503 with the reason otherwise."""
-    here.store.check()
-    if here.ledger.epoch() is None:
-        raise LedgerLost
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz", summary="Check that the gateway takes orders")
+def readyz(deployment: DeploymentDep) -> dict[str, str]:
+    """Answer 503, with the reason, while the store or the ledger does not accept an order."""
+    deployment.readiness.check()
     return {"status": "ready"}
 
 
-@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+@router.get("/metrics", summary="Read the metrics for Prometheus", response_class=Response)
 def metrics(request: Request) -> Response:
-    """Requests, orders, and what the queues owe."""
+    """Return counts of requests and orders, and how much work the queues hold."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/", include_in_schema=False)
 async def home() -> RedirectResponse:
-    """People who come by browser find the documentation."""
+    """Send people who open the gateway in a browser to its documentation."""
     return RedirectResponse("/docs")

@@ -1,14 +1,16 @@
-"""Orders: sent, listed, shown, cancelled."""
+"""Jobs: order images, and list, show and cancel the orders."""
 
-import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
+from asgi_correlation_id import correlation_id
+from fastapi import BackgroundTasks, Query, Request, Response
 
 from api_gateway.auth import Generator
-from api_gateway.lookup import find_job, find_order
-from api_gateway.services import Services, services
-from api_gateway.views import JobDetails, JobList, JobView
+from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.job_schemas import JobDetails, JobList, JobView
+from api_gateway.json_body import Router
+from api_gateway.lookup import find_job_record, find_progress
+from api_gateway.parameters import Cursor, IdempotencyKey
 from prodgen.errors import Unavailable
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord
@@ -16,76 +18,77 @@ from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import TERMINAL
 from prodgen.spec.order import JobSpec
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-Here = Annotated[Services, Depends(services)]
+router = Router(prefix="/v1/jobs", tags=["jobs"])
 
 DOORBELLS = 16
-"""Doorbells for a new job at most: whoever hears one and has room rings the next."""
+"""The most doorbells of a new job. A worker that hears one and has room for more rings the next."""
 
 
 @router.post("", status_code=202, summary="Order images")
-def send(
+def create(
     spec: JobSpec,
     caller: Generator,
-    here: Here,
+    deployment: DeploymentDep,
     request: Request,
     response: Response,
     later: BackgroundTasks,
-    idempotency_key: Annotated[
-        str | None,
-        Header(min_length=1, max_length=200, description="The same key with the same order is the same job."),
-    ] = None,
+    idempotency_key: IdempotencyKey,
 ) -> JobDetails:
-    """Order images. The answer comes when the order is safe in the store; its total is what will be made."""
-    key = idempotency_key or uuid.uuid4().hex
-    record, created = submit(here.store, here.ledger, here.settings, caller.tenant, spec, key)
+    """Order images. The answer means that the order is safely stored. Its `total` is the number of images
+    that will be made."""
+    record, created = submit(
+        deployment.store,
+        deployment.ledger,
+        deployment.settings,
+        caller.tenant,
+        spec,
+        idempotency_key,
+        request_id=correlation_id.get(),
+    )
+    request.state.job = record.id
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     queue = record.spec.priority
     if created:
         request.app.state.metrics.images.labels(queue).inc(record.total)
     else:
         response.headers["Idempotent-Replayed"] = "true"
-    later.add_task(here.ring, queue, min(record.cells, DOORBELLS))
-    return _details(here, record)
+    later.add_task(deployment.ring, queue, min(record.cells, DOORBELLS))
+    return _details(deployment, record)
 
 
 @router.get("", summary="List your jobs")
 def index(
     caller: Generator,
-    here: Here,
+    deployment: DeploymentDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+    after: Cursor = None,
 ) -> JobList:
-    """The newest first."""
-    found = here.ledger.jobs(caller.tenant, after, limit + 1)
+    """List your jobs, newest first."""
+    found = deployment.ledger.jobs(caller.tenant, after, limit + 1)
     return JobList(
         data=list(map(JobView.of, found[:limit])), next=found[limit - 1].id if found[limit:] else None
     )
 
 
 @router.get("/{job}", summary="Show a job")
-def show(job: str, caller: Generator, here: Here) -> JobDetails:
-    """One job, with what was ordered."""
-    return _details(here, find_order(here, caller.tenant, job))
+def show(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
+    """Show one job and its order."""
+    return _details(deployment, find_job_record(deployment, caller.tenant, job))
 
 
 @router.post("/{job}/cancel", summary="Cancel a job")
-def cancel(job: str, caller: Generator, here: Here) -> JobDetails:
-    """Stop a job for good; images already made stay. A job that has ended stays as it is."""
-    record = find_order(here, caller.tenant, job)
-    if find_job(here, caller.tenant, job).state not in TERMINAL:
-        if here.ledger.cancel(job) is None:  # a restarted ledger may have forgotten it
-            here.ledger.submit(record.entry())
-            here.ledger.cancel(job)
-        if settle_job(here.store, here.ledger, record) is None and _is_cancelled(here, record):
-            raise Unavailable("the job is stopped, but this is not yet in the store; ask again")
-    return _details(here, record)
+def cancel(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
+    """Stop a job for good. Its finished images stay. A job that has ended does not change."""
+    record = find_job_record(deployment, caller.tenant, job)
+    if find_progress(deployment, caller.tenant, job).state not in TERMINAL:
+        if deployment.ledger.cancel(job) is None:  # Redis has restarted and forgotten the job
+            deployment.ledger.submit(record.entry())
+            deployment.ledger.cancel(job)
+        settled = settle_job(deployment.store, deployment.ledger, record)
+        if settled is None and find_progress(deployment, caller.tenant, job).state == "cancelled":
+            raise Unavailable("the job is cancelled, but the store does not record it yet; cancel it again")
+    return _details(deployment, record)
 
 
-def _is_cancelled(here: Services, record: JobRecord) -> bool:
-    return find_job(here, record.tenant, record.id).state == "cancelled"
-
-
-def _details(here: Services, record: JobRecord) -> JobDetails:
-    return JobDetails.of_record(find_job(here, record.tenant, record.id), record)
+def _details(deployment: Deployment, record: JobRecord) -> JobDetails:
+    return JobDetails.of_record(find_progress(deployment, record.tenant, record.id), record)

@@ -1,13 +1,13 @@
-"""The models that a caller may order from."""
+"""The model versions that a tenant may use."""
 
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from api_gateway.auth import Anyone
-from api_gateway.services import Services, services
+from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.json_body import Router
 from prodgen.errors import NotFound
 from prodgen.registry import (
     AliasChange,
@@ -23,16 +23,14 @@ from prodgen.registry import (
 from prodgen.spec.attributes import Attribute
 from prodgen.spec.lineage import Lineage
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
-
-Here = Annotated[Services, Depends(services)]
+router = Router(prefix="/v1/models", tags=["models"])
 
 
 class ModelView(BaseModel):
-    """A version of a model. ``id`` can be ordered as it is; the first four fields are OpenAI's.
+    """A version of a model. An order may name ``id``. The first four fields are those of OpenAI's API.
 
-    ``size`` is the side of an image in pixels, ``tolerance`` the levels of 255 by which a remade may differ,
-    ``figure`` what decides at a promotion.
+    ``size`` is the side of an image in pixels. ``tolerance`` is the number of levels, of 255, by which an
+    image that is made again may differ. ``figure`` is the score that promotions compare.
     """
 
     id: str
@@ -52,7 +50,7 @@ class ModelView(BaseModel):
 
 
 class ModelDetails(ModelView):
-    """With what was measured, where it comes from, and the moves of the model's aliases, newest first."""
+    """A version with its metrics, its lineage, its card, and the model's alias changes, newest first."""
 
     metrics: dict[str, Any] | None
     lineage: Lineage | None
@@ -61,7 +59,7 @@ class ModelDetails(ModelView):
 
 
 class ModelList(BaseModel):
-    """All of them."""
+    """Every version that the caller may use."""
 
     object: Literal["list"] = "list"
     data: list[ModelView]
@@ -69,36 +67,36 @@ class ModelList(BaseModel):
 
 
 @router.get("", summary="List models")
-def index(caller: Anyone, here: Here) -> ModelList:
-    """Every version that you may use. What a bare name means is listed under the bare name."""
+def index(caller: Anyone, deployment: DeploymentDep) -> ModelList:
+    """List every version that you may use. The version that a bare name means has the bare name as `id`."""
     taken: set[str] = set()
     views = []
-    for version in versions(here.store, caller.tenant):
+    for version in versions(deployment.store, caller.tenant):
         bare = "production" in version.aliases and version.name not in taken
         if bare:
             taken.add(version.name)
-        metrics = load_metrics(here.store, version.prefix)
+        metrics = load_metrics(deployment.store, version.prefix)
         views.append(ModelView(**_fields(version, version.name if bare else version.id, metrics)))
     return ModelList(data=views)
 
 
 @router.get("/{ref}", summary="Show a model")
-def show(ref: str, caller: Anyone, here: Here) -> ModelDetails:
-    """One model: `name`, `name@alias` or `name@version`."""
-    version = resolve(here.store, ref, caller.tenant)
-    metrics = load_metrics(here.store, version.prefix)
+def show(ref: str, caller: Anyone, deployment: DeploymentDep) -> ModelDetails:
+    """Show one version: `name`, `name@alias` or `name@version`."""
+    version = resolve(deployment.store, ref, caller.tenant)
+    metrics = load_metrics(deployment.store, version.prefix)
     return ModelDetails(
         **_fields(version, ref, metrics),
         metrics=metrics,
-        lineage=load_lineage(here.store, version.prefix),
-        card=_card(here, version),
-        history=history(here.store, version.name, version.owner)[::-1],
+        lineage=load_lineage(deployment.store, version.prefix),
+        card=_card(deployment, version),
+        history=history(deployment.store, version.name, version.owner)[::-1],
     )
 
 
-def _card(here: Services, version: Version) -> str | None:
+def _card(deployment: Deployment, version: Version) -> str | None:
     with suppress(NotFound):
-        return here.store.get(f"{version.prefix}/card.md").decode(errors="replace")
+        return deployment.store.get(f"{version.prefix}/card.md").decode(errors="replace")
     return None
 
 

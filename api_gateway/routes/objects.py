@@ -1,17 +1,17 @@
-"""Downloads by signed link: objects of a local store, and members of tars wherever they lie."""
+"""Downloads by signed link: the objects of a local store, and the members of tars in any store."""
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
+from api_gateway.deployment import DeploymentDep
 from api_gateway.errors import answer
-from api_gateway.services import Services, services
+from api_gateway.json_body import Router
 from prodgen.storage.links import content_disposition, verify
 
-router = APIRouter(prefix="/v1/objects", tags=["images"])
+router = Router(prefix="/v1/objects", tags=["images"])
 
 _CHUNK = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
@@ -26,43 +26,42 @@ _TYPES = {
 _HEADERS = {
     "Accept-Ranges": "bytes",
     "Cache-Control": "private, max-age=3600",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
 }
-"""What a browser is told of content that users made: it is a download and nothing else."""
+"""Make browsers treat content that users made as a download and nothing else."""
 
 
 @router.head("/{key:path}", include_in_schema=False)
 @router.get("/{key:path}", summary="Download by signed link", response_class=StreamingResponse)
-def download(key: str, request: Request, here: Annotated[Services, Depends(services)]) -> Response:
-    """The bytes that the link was signed for, or the range of them that `Range` asks for."""
-    signed = verify(here.settings.secret_key.get_secret_value(), key, request.query_params)
-    size = here.store.stat(key).size - signed.offset if signed.length is None else signed.length
+def download(key: str, request: Request, deployment: DeploymentDep) -> Response:
+    """Send the bytes that the link was signed for, or the part of them that the header `Range` names."""
+    signed = verify(deployment.settings.secret_key.get_secret_value(), key, request.query_params)
+    size = deployment.store.stat(key).size - signed.offset if signed.length is None else signed.length
     start, stop = 0, size
     status, headers = 200, {**_HEADERS, "Content-Disposition": content_disposition(signed.file_name)}
     kind = _TYPES.get(signed.file_name.rpartition(".")[2].lower(), "application/octet-stream")
-    if request.method == "HEAD":  # which knows no ranges
-        here.store.stat(key)  # the length of a tar's member was told by the link alone
+    if request.method == "HEAD":  # HEAD has no ranges
+        deployment.store.stat(key)  # raises NotFound: the length of a member comes from the link
         return Response(None, status, {**headers, "Content-Length": str(size)}, kind)
-    if wanted := _wanted(request.headers.get("range", ""), size):
+    if wanted := _range(request.headers.get("range", ""), size):
         start, stop = wanted
         if start >= stop:
-            message = f"the object has {size} bytes, and the range lies beyond"
+            message = f"the object has {size} bytes; the range begins after its end"
             return answer("range_not_satisfiable", message, headers={"Content-Range": f"bytes */{size}"})
         status, headers["Content-Range"] = 206, f"bytes {start}-{stop - 1}/{size}"
     headers["Content-Length"] = str(stop - start)
-    first = here.store.get(key, signed.offset + start, min(_CHUNK, stop - start))
+    first = deployment.store.get(key, signed.offset + start, min(_CHUNK, stop - start))
 
     def body() -> Iterator[bytes]:
         yield first
         for offset in range(start + _CHUNK, stop, _CHUNK):
-            yield here.store.get(key, signed.offset + offset, min(_CHUNK, stop - offset))
+            yield deployment.store.get(key, signed.offset + offset, min(_CHUNK, stop - offset))
 
     return StreamingResponse(body(), status, headers, kind)
 
 
-def _wanted(header: str, size: int) -> tuple[int, int] | None:
-    """(start, stop) of a single byte range; None for anything else, which means all."""
+def _range(header: str, size: int) -> tuple[int, int] | None:
+    """Return (start, stop) of a single byte range, or None for any other header: send all bytes."""
     match = _RANGE.fullmatch(header)
     if match is None or header == "bytes=-":
         return None

@@ -1,29 +1,31 @@
-"""Files brought by callers, kept by the sha256 of their content."""
+"""Uploaded files, each stored under the sha256 of its content."""
 
+import errno
 import hashlib
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Annotated, Literal
+from typing import IO, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from api_gateway.auth import Uploader
+from api_gateway.deployment import DeploymentDep
 from api_gateway.errors import TooLarge, UnsupportedMedia
-from api_gateway.services import Services, services
-from prodgen.datasets.chunks import chunk_sizes
+from api_gateway.json_body import Router
+from prodgen.datasets.chunks import find_chunks
 from prodgen.datasets.listing import Sha256
-from prodgen.errors import ProdgenError
+from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.order_file import MAX_BYTES
 from prodgen.storage import keys
 
-router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
+router = Router(prefix="/v1/uploads", tags=["uploads"])
 
 
 class UploadView(BaseModel):
-    """An uploaded file; ``id`` goes into an order's ``upload``."""
+    """An uploaded file. ``id`` is the value for an order's ``upload``."""
 
     id: str
     object: Literal["upload"] = "upload"
@@ -31,7 +33,7 @@ class UploadView(BaseModel):
 
 
 class Wanted(BaseModel):
-    """Files that the caller could upload, by the sha256 of their content."""
+    """The sha256 of each file that the caller could upload."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,7 +41,7 @@ class Wanted(BaseModel):
 
 
 class MissingView(BaseModel):
-    """Those that are not there yet."""
+    """The sha256 of each file that is not uploaded yet."""
 
     missing: list[str]
 
@@ -47,33 +49,34 @@ class MissingView(BaseModel):
 @router.post(
     "",
     status_code=201,
-    summary="Upload an order's file",
+    summary="Upload a file",
     openapi_extra={
         "requestBody": {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}
     },
 )
-async def upload(
-    request: Request, caller: Uploader, here: Annotated[Services, Depends(services)]
-) -> UploadView:
-    """Send a CSV or JSONL of SKUs as the body: `curl --data-binary @order.csv`. At most 64 MiB."""
+async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) -> UploadView:
+    """Send the file itself as the body, at most 64 MiB: `curl --data-binary @order.csv`. A file is a CSV or
+    JSONL of SKUs for an order, or a part of a data set."""
     kind = request.headers.get("content-type", "application/octet-stream").split(";")[0].strip().lower()
     if kind.startswith("multipart/"):
         raise UnsupportedMedia("send the file itself as the body (curl --data-binary @FILE), not a form")
-    with NamedTemporaryFile(prefix="prodgen-upload-") as file:
-        digest, size = await _receive(request, file)
-        await run_sync(here.store.put_file, keys.upload(caller.tenant, digest), Path(file.name), kind)
+    async with deployment.upload_slots.take(caller.tenant):
+        with NamedTemporaryFile(prefix="prodgen-upload-") as file:
+            digest, size = await _receive(request, file)
+            key = keys.upload(caller.tenant, digest)
+            await run_sync(deployment.store.put_file, key, Path(file.name), kind)
     return UploadView(id=digest, bytes=size)
 
 
-@router.post("/missing", summary="See which files need not be sent")
-def missing(wanted: Wanted, caller: Uploader, here: Annotated[Services, Depends(services)]) -> MissingView:
-    """Which of so many sha256 are of no upload of yours. Ask in their order: each question costs less."""
-    there = chunk_sizes(here.store, caller.tenant, wanted.ids)
+@router.post("/missing", summary="Find out which files to upload")
+def missing(wanted: Wanted, caller: Uploader, deployment: DeploymentDep) -> MissingView:
+    """Return those of the given sha256 of which you have no upload. Sorted ids are checked fastest."""
+    there = find_chunks(deployment.store, caller.tenant, wanted.ids)
     return MissingView(missing=[digest for digest in wanted.ids if digest not in there])
 
 
 async def _receive(request: Request, file: IO[bytes]) -> tuple[str, int]:
-    """The sha256 and the size of the body, which is in ``file`` afterwards."""
+    """Write the body into ``file`` and return its sha256 and its size."""
     sha, size = hashlib.sha256(), 0
     try:
         async for chunk in request.stream():
@@ -82,9 +85,13 @@ async def _receive(request: Request, file: IO[bytes]) -> tuple[str, int]:
                 raise TooLarge(f"the file is larger than {MAX_BYTES >> 20} MiB; split it")
             sha.update(chunk)
             file.write(chunk)
+        file.flush()
     except ClientDisconnect:
         raise ProdgenError("the upload broke off", param="body") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Unavailable("the gateway has no room for the file now; send it again shortly") from error
     if not size:
         raise ProdgenError("the body is empty; send the file itself", param="body")
-    file.flush()
     return sha.hexdigest(), size

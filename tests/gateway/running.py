@@ -19,9 +19,8 @@ from api_gateway.app import create_app
 from prodgen.access import Scope
 from prodgen.connections import connect_ledger
 from prodgen.jobs.ending import settle_job
-from prodgen.jobs.files import load_record
 from prodgen.jobs.items import JobImages
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, load_record
 from prodgen.jobs.report import report
 from prodgen.ledger.entries import Lease, Queue
 from prodgen.settings import Settings

@@ -144,7 +144,7 @@ def test_no_move_is_lost_when_many_move_at_once(promoter: Client, published: Pub
     assert sorted(move["alias"] for move in shown["history"]) == names
 
 
-def test_whoever_comes_second_is_told_why_it_waits(
+def test_a_second_request_learns_why_it_has_to_wait(
     promoter: Client, published: Published, gateway: Gateway
 ) -> None:
     version = published(5.0)
@@ -154,7 +154,7 @@ def test_whoever_comes_second_is_told_why_it_waits(
         )
     assert (status, error["message"]) == (
         503,
-        "somebody else is just moving an alias of hats; ask again in a moment",
+        "another request is changing an alias of hats; try again in a moment",
     )
 
 

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from sse_starlette.sse import AppStatus
 
-from api_gateway import streaming
+from api_gateway import event_streams
+from api_gateway.deployment import EVENT_THREADS, Deployment
 from api_gateway.routes import events as route
-from api_gateway.services import LISTENER_THREADS, Services
 from prodgen.ledger.entries import Progress
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
@@ -64,7 +65,7 @@ def test_an_event_id_that_is_none_is_refused(client: Client, wrong: str) -> None
 
 
 def test_silence_is_broken_before_anyone_hangs_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "KEEP_ALIVE", 0.01)
+    monkeypatch.setattr(event_streams, "KEEP_ALIVE", 0.01)
     job = client.order(count=3)["id"]
     with client.stream("GET", f"/v1/jobs/{job}/events") as response:
         assert any(line == ": still here" for line in response.iter_lines())
@@ -89,24 +90,23 @@ def test_many_listeners_leave_room_for_everyone_else(client: Client, gateway: Ga
             pool.submit(listen)
         for _ in range(listeners):
             assert listening.acquire(timeout=20)
-        assert gateway.app.state.services.listeners.total_tokens == LISTENER_THREADS
+        assert gateway.app.state.deployment.event_threads.total_tokens == EVENT_THREADS
         assert client.get("/v1/jobs").status_code == 200
         client.post(f"/v1/jobs/{job}/cancel")
         for _ in range(listeners):
             assert ended.acquire(timeout=20)
 
 
-def test_listeners_do_not_keep_a_gateway_from_ending(client: Client, gateway: Gateway) -> None:
+def test_listeners_do_not_keep_a_gateway_from_ending(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = client.order(count=3)["id"]
-    services = gateway.app.state.services
     events = client.events(job)
     next(events)
-    services.closing.set()
-    try:
-        assert list(events) == []
-    finally:
-        services.closing.clear()
-    wait_until(lambda: services.listeners.borrowed_tokens == 0, "a listener stayed")
+    monkeypatch.setattr(AppStatus, "should_exit", True)
+    assert list(events) == []
+    threads = gateway.app.state.deployment.event_threads
+    wait_until(lambda: threads.borrowed_tokens == 0, "a listener stayed")
 
 
 def test_an_end_between_two_looks_hides_no_event(
@@ -115,14 +115,14 @@ def test_an_end_between_two_looks_hides_no_event(
     job = client.order(count=130)["id"]
     events = client.events(job)
     next(events)
-    look = route.find_job
+    find = route.find_progress
 
-    def late(here: Services, tenant: str, job: str) -> Progress:
-        monkeypatch.setattr(route, "find_job", look)
+    def find_late(deployment: Deployment, tenant: str, job: str) -> Progress:
+        monkeypatch.setattr(route, "find_progress", find)
         gateway.work(tenant, job)
-        return look(here, tenant, job)
+        return find(deployment, tenant, job)
 
-    monkeypatch.setattr(route, "find_job", late)
+    monkeypatch.setattr(route, "find_progress", find_late)
     seen = list(events)
     assert [event.data["done"] for event in seen if event.type == "progress"] == [64, 128, 130]
     assert seen[-1].data["state"] == "succeeded"

@@ -1,17 +1,20 @@
 """Those who run the gateway can start it, watch it and find a request again."""
 
+import io
 import json
 import logging
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from api_gateway.logs import JsonFormatter
+from prodgen import logs
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
 
@@ -61,17 +64,35 @@ def test_every_answer_carries_its_number(client: Client) -> None:
     assert re.fullmatch("[0-9a-f]{32}", forged)
 
 
-def test_a_request_leaves_one_line_without_secrets(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "prodgen.access")
-    client.get("/v1/jobs", params={"after": "a-signature"})
+@pytest.fixture
+def access_log() -> Iterator[Callable[[str], dict[str, Any]]]:
+    """Return the line that the one request for a path leaves in the log."""
+    logger, stream = logging.getLogger("prodgen.access"), io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.formatter("gateway"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
 
-    def lines() -> list[logging.LogRecord]:
-        return [r for r in caplog.records if r.name == "prodgen.access" and vars(r)["path"] == "/v1/jobs"]
+    def find(path: str) -> dict[str, Any]:
+        def lines() -> list[dict[str, Any]]:
+            return [line for line in map(json.loads, stream.getvalue().splitlines()) if line["path"] == path]
 
-    wait_until(lambda: len(lines()) == 1, "no line")  # it is written after the answer
-    (record,) = lines()
-    line = json.loads(JsonFormatter().format(record))
+        wait_until(lambda: len(lines()) == 1, "no line")  # the gateway writes the line after the answer
+        return lines()[0]
+
+    yield find
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+AccessLog = Callable[[str], dict[str, Any]]
+
+
+def test_a_request_leaves_one_line_without_secrets(client: Client, access_log: AccessLog) -> None:
+    answer = client.get("/v1/jobs", params={"signature": "a-signature"})
+    line = access_log("/v1/jobs")
     assert (line["method"], line["status"], line["tenant"]) == ("GET", 200, client.tenant)
+    assert (line["client"], line["request_id"]) == ("127.0.0.1", answer.headers["x-request-id"])
     assert line["ms"] > 0
     assert "a-signature" not in json.dumps(line)
     assert "pg_" not in json.dumps(line)

@@ -40,7 +40,7 @@ def test_a_doorbell_that_does_not_sound_loses_no_order(
     def broken(*_: object) -> None:
         raise ConnectionError("no broker")
 
-    monkeypatch.setattr(gateway.app.state.services, "ring_doorbell", broken)
+    monkeypatch.setattr(gateway.app.state.deployment, "ring_doorbells", broken)
     job = client.order(count=3)
     assert client.get(f"/v1/jobs/{job['id']}").json()["state"] == "queued"
 
@@ -134,12 +134,12 @@ def test_what_cannot_be_made_is_refused_with_one_sentence(
     ("body", "message"),
     [
         (b"{", "the request is not JSON"),
-        (b"\xff", "There was an error parsing the body"),
-        (b"[" * 100_000, "There was an error parsing the body"),
+        (b"\xff", "the request is not UTF-8 text"),
+        (b"[" * 100_000, "the request nests objects and lists more than 32 deep"),
         (b"3", "the request: "),
         (b"", "the request is missing"),
-        (b'{"model": "\\ud800"}', "model: "),
-        (b'{"model": "shoes", "\\ud800": 1}', "the request: "),
+        (b'{"model": "\\ud800"}', "the request holds half of a surrogate pair"),
+        (b'{"model": "shoes", "\\ud800": 1}', "the request holds half of a surrogate pair"),
     ],
 )
 def test_a_body_that_is_no_order_is_refused(client: Client, body: bytes, message: str) -> None:

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from api_gateway import readiness
 from api_gateway.app import create_app
 from prodgen.access import KeyRing
 from prodgen.errors import Unavailable
@@ -89,11 +90,13 @@ def test_store_down_is_a_503_and_nothing_is_half_done(
         raise Unavailable("the object store does not answer")
 
     with monkeypatch.context() as patch:
+        patch.setattr(readiness, "STORE_SECONDS", 0)
         for method in ("put", "put_file", "get", "stat", "check"):
             patch.setattr(LocalStore, method, down)
         assert refused(client.post("/v1/jobs", json={"model": "shoes"})) == "the object store does not answer"
-        for url in ("/v1/models", f"/v1/jobs/{'0' * 24}/images", "/readyz"):
+        for url in ("/v1/models", f"/v1/jobs/{'0' * 24}/images"):
             assert refused(client.get(url)) == "the object store does not answer"
+        assert refused(client.get("/readyz")) == "the object store does not accept writes"
         refused(client.post("/v1/uploads", content=b"sku\nA\n"))
         assert client.get("/v1/jobs").status_code == 200
         assert client.get("/healthz").status_code == 200

@@ -1,23 +1,19 @@
-"""What the API shows of training runs, and how it finds them."""
+"""The JSON that the API sends for runs."""
 
-import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from api_gateway.services import Services
-from prodgen.errors import NotFound
-from prodgen.ledger.roster import Roster
+from api_gateway.deployment import Deployment
+from api_gateway.lookup import run_status
 from prodgen.ledger.run_entries import RunEnd, RunState, RunStatus
-from prodgen.runs.files import find_record, load_end, newest_checkpoint, step_and_restarts
+from prodgen.runs.files import load_end
 from prodgen.runs.record import RunRecord, Spec
-
-_ID = re.compile(r"[0-9a-f]{24}")
 
 
 class RunLinks(BaseModel):
-    """Where the rest of a run is."""
+    """The paths of a run's other resources."""
 
     self: str
     events: str
@@ -56,12 +52,12 @@ class RunView(BaseModel):
 
     @classmethod
     def of(cls, status: RunStatus) -> "RunView":
-        """The view of what the roster says."""
+        """Return the view of a status."""
         return cls(**_status_fields(status))
 
 
 class RunDetails(RunView):
-    """A run with what was asked for; ``model`` or ``dataset`` is the version that came of it."""
+    """A run with its request. ``model`` or ``dataset`` is the version that it has made."""
 
     name: str
     data: str
@@ -73,13 +69,13 @@ class RunDetails(RunView):
 
     @classmethod
     def of_record(cls, status: RunStatus, record: RunRecord, end: RunEnd | None) -> "RunDetails":
-        """The view of what the roster says and the store holds."""
+        """Return the view of a status, with the record and the end that the store holds."""
         fields = _status_fields(status)
         if end and end.state == status.state:
             fields["metrics"] = end.metrics or fields["metrics"]
-        asked = {name: getattr(record, name) for name in ("name", "data", "source", "recipe")}
+        wanted = {name: getattr(record, name) for name in ("name", "data", "source", "recipe")}
         model, dataset = (end.model, end.dataset) if end else (None, None)
-        return cls(**fields, **asked, model=model, dataset=dataset, request=record.spec)
+        return cls(**fields, **wanted, model=model, dataset=dataset, request=record.spec)
 
 
 class RunList(BaseModel):
@@ -90,44 +86,14 @@ class RunList(BaseModel):
     next: str | None
 
 
-def find_run(here: Services, tenant: str, run: str) -> RunRecord:
-    """What is trained; raises NotFound for an unknown run and for another tenant's alike."""
-    record = find_record(here.store, tenant, run) if _ID.fullmatch(run) else None
-    if record is None:
-        raise NotFound(f"there is no training run {run[:64]!r}", param="run")
-    return record
-
-
-def status_of(here: Services, record: RunRecord) -> RunStatus:
-    """Where the run stands, by the store if the roster has forgotten it."""
-    if status := Roster(here.ledger).status(record.id):
-        return status
-    end = load_end(here.store, record)
-    step, restarts = step_and_restarts(end or newest_checkpoint(here.store, record.tenant, record.id))
-    created = record.created.timestamp()
-    return RunStatus(
-        id=record.id,
-        tenant=record.tenant,
-        title=record.title,
-        state=end.state if end else "queued",
-        step=step,
-        steps=record.steps,
-        restarts=restarts,
-        command="",
-        error=end.error if end else None,
-        created=created,
-        updated=end.finished.timestamp() if end else created,
-    )
-
-
-def details_of(here: Services, record: RunRecord) -> RunDetails:
-    """The view of a run, with what was asked for."""
-    return RunDetails.of_record(status_of(here, record), record, load_end(here.store, record))
+def details_of(deployment: Deployment, record: RunRecord) -> RunDetails:
+    """Return the present view of a run, with its request."""
+    return RunDetails.of_record(run_status(deployment, record), record, load_end(deployment.store, record))
 
 
 def _status_fields(status: RunStatus) -> dict[str, Any]:
     path = f"/v1/training-jobs/{status.id}"
-    told = dict(status.progress)
+    progress = dict(status.progress)
     return {
         "id": status.id,
         "title": status.title,
@@ -136,8 +102,8 @@ def _status_fields(status: RunStatus) -> dict[str, Any]:
         "step": status.step,
         "steps": status.steps,
         "restarts": status.restarts,
-        "metrics": told.pop("metrics", {}),
-        "progress": told,
+        "metrics": progress.pop("metrics", {}),
+        "progress": progress,
         "nodes": status.members,
         "error": status.error,
         "reason": status.reason,

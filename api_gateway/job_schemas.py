@@ -1,4 +1,4 @@
-"""What the API shows of jobs and images."""
+"""The JSON that the API sends for jobs and images."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from prodgen.spec.order import CELL, JobSpec
 
 
 class Links(BaseModel):
-    """Where the rest of a job is."""
+    """The paths of a job's other resources."""
 
     self: str
     events: str
@@ -21,7 +21,7 @@ class Links(BaseModel):
 
 
 class JobView(BaseModel):
-    """A job as it stands; counts are of images, ``failed`` those that could not be made."""
+    """A job and its state. ``total``, ``done`` and ``failed`` count images."""
 
     id: str
     object: Literal["job"] = "job"
@@ -37,12 +37,12 @@ class JobView(BaseModel):
 
     @classmethod
     def of(cls, progress: Progress) -> "JobView":
-        """The view of what the ledger says."""
-        return cls(**_standing(progress))
+        """Return the view of a job's progress."""
+        return cls(**_fields(progress))
 
 
 class JobDetails(JobView):
-    """A job with what was ordered; ``model`` is the version that makes all of it."""
+    """A job with its order. ``model`` is the version that makes all of its images."""
 
     model: str
     packaging: Literal["files", "tar"]
@@ -50,8 +50,8 @@ class JobDetails(JobView):
 
     @classmethod
     def of_record(cls, progress: Progress, record: JobRecord) -> "JobDetails":
-        """The view of what the ledger says and the store holds."""
-        return cls(**_standing(progress), model=record.model, packaging=record.packaging, request=record.spec)
+        """Return the view of a job's progress and its record."""
+        return cls(**_fields(progress), model=record.model, packaging=record.packaging, request=record.spec)
 
 
 class JobList(BaseModel):
@@ -63,7 +63,7 @@ class JobList(BaseModel):
 
 
 class ImageView(ManifestLine):
-    """An image, where to fetch it, and all that is needed to make it again; not where it is stored."""
+    """An image: a link to it, and all that is needed to make it again."""
 
     url: str
     object: str | None = Field(default=None, exclude=True)
@@ -72,14 +72,14 @@ class ImageView(ManifestLine):
 
 
 class ImageList(BaseModel):
-    """A page of images, by index."""
+    """A page of images, in the order of their index."""
 
     object: Literal["list"] = "list"
     data: list[ImageView]
     next: str | None
 
 
-def _standing(progress: Progress) -> dict[str, Any]:
+def _fields(progress: Progress) -> dict[str, Any]:
     path = f"/v1/jobs/{progress.id}"
     return {
         "id": progress.id,

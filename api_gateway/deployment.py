@@ -1,0 +1,92 @@
+"""What the routes share: the store, the ledger and the keys of the deployment, one of each in a process."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from anyio import CapacityLimiter
+from fastapi import Depends, Request
+
+from api_gateway.readiness import Readiness
+from api_gateway.upload_slots import UploadSlots
+from prodgen.access import KeyRing
+from prodgen.errors import ProdgenError, Unavailable
+from prodgen.ledger.entries import Queue
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.scripts import LedgerLost
+from prodgen.recovery import ensure
+from prodgen.settings import Settings
+from prodgen.storage.base import Store
+
+log = logging.getLogger("prodgen.gateway")
+
+DoorbellQueue = Queue | Literal["training"]
+RingDoorbells = Callable[[DoorbellQueue, int], None]
+"""Rings the doorbell of a queue a number of times."""
+
+EVENT_THREADS = 8
+"""Threads that read events for all streams, so that streams leave the other threads to other requests."""
+
+
+@dataclass
+class Deployment:
+    """The services of one deployment, as the gateway uses them."""
+
+    settings: Settings
+    store: Store
+    ledger: Ledger
+    keys: KeyRing
+    ring_doorbells: RingDoorbells
+    event_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(EVENT_THREADS))
+    upload_slots: UploadSlots = field(default_factory=UploadSlots)
+    readiness: Readiness = field(init=False)
+    _rebuilding: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.readiness = Readiness(self.store, self.ledger)
+
+    def ring(self, queue: DoorbellQueue, times: int) -> None:
+        """Ring the doorbells of the workers. A failure is only logged, because maintenance rings again."""
+        try:
+            self.ring_doorbells(queue, times)
+        except Exception as error:
+            log.warning("the doorbell of %s was not rung: %s", queue, error)
+
+    def note_failure(self, error: Unavailable) -> None:
+        """Log that a service does not answer; if the ledger is lost, rebuild it."""
+        log.warning("unavailable: %s", error)
+        if isinstance(error, LedgerLost):
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """Rebuild a lost ledger from the store in a thread, unless such a thread is running."""
+        if self._rebuilding.acquire(blocking=False):
+            threading.Thread(target=self._rebuild, name="rebuild", daemon=True).start()
+
+    def _rebuild(self) -> None:
+        try:
+            if ensure(self.store, self.ledger):
+                log.warning("the ledger was lost and is rebuilt from the store")
+        except ProdgenError as error:
+            log.warning("the ledger is not rebuilt yet: %s", error)
+        except Exception:
+            log.exception("the ledger could not be rebuilt; the next request tries again")
+        finally:
+            self._rebuilding.release()
+
+
+async def _deployment(request: Request) -> Deployment:
+    found: Deployment = request.app.state.deployment
+    return found
+
+
+DeploymentDep = Annotated[Deployment, Depends(_deployment)]
+
+
+def ring_workers(queue: DoorbellQueue, times: int) -> None:
+    """Ring the doorbells of the Celery workers."""
+    from workers.doorbells import ring  # at the first order, because Celery takes long to load
+
+    ring(queue, times)

@@ -1,0 +1,91 @@
+"""Streams of server-sent events: the changes of a job or a run as they happen."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Annotated
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import Header, Query
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from api_gateway.auth import Secret
+from api_gateway.deployment import DeploymentDep
+from prodgen.errors import ProdgenError, Unavailable
+from prodgen.ledger.entries import Event
+
+QUICK, SLOW = 0.1, 1.0
+"""Seconds between two reads: after an event, and at most."""
+KEEP_ALIVE = 15.0
+"""Seconds between two comments, which keep proxies from closing a quiet connection."""
+GRACE_SECONDS = 4.0
+"""How long a stream may take to end when the gateway shuts down; servers wait for five seconds."""
+
+_EVENT_ID = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?", re.ASCII)
+_MAX_PART = 2**64 - 1
+
+ReadEvents = Callable[[str, bool], list[Event]]
+"""(id of the last event sent, whether nothing was sent yet) -> the events after it."""
+
+
+class EventStream:
+    """The stream that a request asks for. It begins after the event that the request names."""
+
+    def __init__(
+        self,
+        deployment: DeploymentDep,
+        secret: Secret,
+        last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
+        after: Annotated[
+            str | None, Query(description="The same, for clients that cannot send headers.")
+        ] = None,
+    ) -> None:
+        self._deployment, self._secret = deployment, secret
+        self._start = last_event_id or after or "0"
+        self._shutdown = anyio.Event()
+        match = _EVENT_ID.fullmatch(self._start)
+        if match is None or any(int(part or 0) > _MAX_PART for part in match.groups()):
+            raise ProdgenError(
+                f"{self._start[:40]!r} is not the id of an event; send an id that came with an event",
+                param="Last-Event-ID",
+            )
+
+    def respond(self, read: ReadEvents, ended: Collection[str]) -> EventSourceResponse:
+        """Return the response. It ends after an event whose state is in ``ended``, when the API key is
+        revoked, and when the gateway shuts down."""
+        return EventSourceResponse(
+            self._events(read, ended),
+            headers={"Cache-Control": "no-cache"},
+            ping=KEEP_ALIVE,
+            ping_message_factory=lambda: ServerSentEvent(comment="still here", sep="\n"),
+            sep="\n",
+            # Without grace, a stream would be cut off in the middle of the HTTP response.
+            shutdown_event=self._shutdown,
+            shutdown_grace_period=GRACE_SECONDS,
+        )
+
+    async def _events(self, read: ReadEvents, ended: Collection[str]) -> AsyncIterator[ServerSentEvent]:
+        """Read again and again in few threads. A blocking read would take one thread for each stream."""
+
+        def read_if_allowed() -> list[Event] | None:
+            return read(last, first) if self._deployment.keys.lookup(self._secret) else None
+
+        pause, last, first = QUICK, self._start, True
+        while not self._shutdown.is_set():
+            try:
+                events = await run_sync(read_if_allowed, limiter=self._deployment.event_threads)
+            except Unavailable as error:
+                self._deployment.note_failure(error)
+                events = []
+                yield ServerSentEvent(comment=str(error), sep="\n")
+            if events is None:
+                return
+            for event in events:
+                pause, last, first = QUICK, event.id or last, False
+                yield ServerSentEvent(json.dumps(event.data), event=event.type, id=event.id or None, sep="\n")
+                if event.data["state"] in ended:
+                    return
+            with anyio.move_on_after(pause):
+                await self._shutdown.wait()
+            pause = min(SLOW, pause * 1.5)
