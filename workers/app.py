@@ -4,12 +4,14 @@ A task is a doorbell: "there may be work". It carries no data, may be lost or de
 acknowledged on receipt. The ledger decides what is to be done and records what has been done.
 """
 
+import logging
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, worker_ready
+from celery.signals import celeryd_init, setup_logging, worker_ready
 
+from prodgen import logs
 from prodgen.settings import settings
 from workers import health
 
@@ -36,7 +38,6 @@ app.conf.update(
     task_track_started=True,
     worker_send_task_events=True,
     worker_prefetch_multiplier=1,
-    worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={"socket_keepalive": True, "socket_timeout": 30, "health_check_interval": 25},
@@ -55,6 +56,13 @@ def _starting() -> str:
     return "the worker is starting"
 
 
+@setup_logging.connect
+def configure_logs(loglevel: int | str = logging.INFO, **_: Any) -> None:
+    """Log as all processes of prodgen do, in place of Celery's own set-up."""
+    level = logging.getLevelName(loglevel) if isinstance(loglevel, str) else loglevel
+    logs.configure(app.conf.get("role", "beat"), level)
+
+
 @celeryd_init.connect
 def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
     """Load the tasks of the worker's queues, and no others: only a worker that generates imports torch.
@@ -63,6 +71,7 @@ def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
     """
     queues = (options or {}).get("queues") or ()
     names = queues.split(",") if isinstance(queues, str) else [*queues]
+    app.conf.role = "+".join(dict.fromkeys(TASKS[name].split(".")[1] for name in names if name in TASKS))
     if {"interactive", "bulk"} & {*names}:
         # Threads of torch that wait for work must not spin: encoders and uploads need the cores.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

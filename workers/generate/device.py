@@ -93,6 +93,13 @@ class Device:
             return self.models.find(self.job(lease.tenant, lease.job)[0].model)
         return None
 
+    def ids(self, lease: Lease) -> dict[str, str | None]:
+        """Return what log lines about a lease carry, the id of the request that placed the order included."""
+        request_id = None
+        with suppress(ProdgenError):
+            request_id = self.job(lease.tenant, lease.job)[0].request_id
+        return {"tenant": lease.tenant, "job": lease.job, "lease": lease.token, "request_id": request_id}
+
     def _models_in_use(self) -> set[str]:
         return {held.response.request.model.id for held in list(self._held.values()) if held.response}
 

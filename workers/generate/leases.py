@@ -17,6 +17,7 @@ from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import discard, report
 from prodgen.ledger.entries import TERMINAL, Lease
 from prodgen.ledger.scripts import LedgerLost
+from prodgen.logs import bound
 from prodgen.spec.image import resolve_attributes
 from prodgen.spec.manifest import write_lines
 from prodgen.storage import keys
@@ -39,6 +40,11 @@ def make(device: Device, lease: Lease) -> str:
 
     Raises Unavailable, the lease returned, if a service is away for longer than a lease lasts.
     """
+    with bound(**device.ids(lease)):
+        return _make_and_report(device, lease)
+
+
+def _make_and_report(device: Device, lease: Lease) -> str:
     start = time.perf_counter()
     title = f"job {lease.job[:6]} cells {lease.first}-{lease.first + lease.cells - 1}"
     try:
@@ -60,7 +66,9 @@ def make(device: Device, lease: Lease) -> str:
         return f"{title}: dropped, the lease was lost or the job cancelled"
     leases_ended.labels("completed").inc()
     device.condition.completed()
-    return f"{title}: {images} images, {time.perf_counter() - start:.2f} s"
+    summary = f"{title}: {images} images, {time.perf_counter() - start:.2f} s"
+    log.info("%s", summary)
+    return summary
 
 
 def _make(device: Device, lease: Lease) -> int | None:
