@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from prodgen.errors import NotFound
-from prodgen.jobs.files import load_record, load_state
+from prodgen.jobs.record import load_record, load_state
 from prodgen.jobs.manifests import Heartbeat, cells_of, choose, in_threads, publish, published, reported
 from prodgen.ledger.entries import TERMINAL
 from prodgen.ledger.ledger import Ledger

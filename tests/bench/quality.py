@@ -23,7 +23,8 @@ from rich.table import Table
 
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
-from prodgen.cli.options import Json, print_json
+from prodgen.cli.options import Json
+from prodgen.cli.output import print_json
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.splits import Splits
 from prodgen.models import load_model
@@ -88,7 +89,7 @@ class Bench:
             made = of_model(model, self.task)
             return Drawn(made.images, made.labels, samples, None, None)
 
-        return self._row(model.ref, model.ref, drawn)
+        return self._row(model.id, model.id, drawn)
 
     def _row(self, key: str, name: str, draw: Callable[[], Drawn]) -> Row:
         path = self.task.out / "rows" / f"{key}-{self.task.data}.json"

@@ -24,17 +24,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from prodgen.catalog.open import open_catalogue
-from prodgen.cli.options import Json, print_json
-from prodgen.cli.queue import push_folder
+from prodgen.catalog.formats import open_catalogue
+from prodgen.cli.datasets import push_folder
+from prodgen.cli.options import Json
+from prodgen.cli.output import print_json
 from prodgen.client import TERMINAL, Client
 from prodgen.runs.files import load_record, newest_checkpoint
-from prodgen.runs.judges import keep_judge
+from prodgen.runs.judges import store_judge
 from prodgen.storage import keys
 from prodgen.training.recipes.recipe import Recipe
 from prodgen.training.recipes.recipe_files import load_recipe
-from prodgen.training.run import Run
-from prodgen.training.trainer import LOOK_EVERY
+from prodgen.training.trainer import LOG_EVERY, Trainer
 from tests.servers.process import wait_until
 from tests.servers.up import PRODGEN, Up
 from tests.toys import write_catalogue
@@ -85,8 +85,8 @@ def trained(command: list[object], out: Path, looks: int = LOOKS) -> str:
 def queued(stack: Up, client: Client, ref: str, recipe: dict[str, Any], folder: Path) -> str:
     """The metrics of a queued run; the data's judge is from now on that of the run in ``folder``."""
     run = client.train({"recipe": recipe, "data": ref})["id"]
-    keep_judge(stack.store, load_record(stack.store, "default", run), folder)
-    when(client, run, "looks often enough", lambda now: now["step"] >= LOOKS * LOOK_EVERY)
+    store_judge(stack.store, load_record(stack.store, "default", run), folder)
+    when(client, run, "looks often enough", lambda now: now["step"] >= LOOKS * LOG_EVERY)
     client.wish(run, "cancel")
     when(client, run, "is cancelled", lambda now: now["state"] == "cancelled")
     found = newest_checkpoint(stack.store, "default", run)
@@ -150,12 +150,12 @@ def rates(metrics: str) -> list[float]:
 
 def checkpoint_share(folder: Path, data: Path, recipe: Recipe, rate: float) -> float:
     """The share of the time of a run at ``rate`` that goes into writing its checkpoints."""
-    run = Run(recipe, open_catalogue(data), folder / "checkpoints", "cpu")
-    run.advance()
+    trainer = Trainer(recipe, open_catalogue(data), folder / "checkpoints", "cpu")
+    trainer.state.advance()
     taken = []
     for _ in range(5):
         begun = time.perf_counter()
-        run.save()
+        trainer.save()
         taken.append(time.perf_counter() - begun)
     return median(taken) / (recipe.checkpoint_every * recipe.batch / rate + median(taken))
 
@@ -191,7 +191,7 @@ def measure(folder: Path) -> tuple[dict[str, float], dict[str, float], float]:
     time_of("wider network, 2 processes", lambda: torchrun(2, WIDE, WIDE_LOOKS))
     say("the service …")
     with Up(folder / "service", workers=1, training_workers=1) as stack, stack.client() as client:
-        ref = push_folder(client, data, quiet=True)
+        ref = push_folder(client, data, quiet=True).dataset["id"]
         time_of("queued", lambda: queued(stack, client, ref, table, folder / "bare"))
         seconds = killed(stack, client, ref, table)
     time_of("bare loop again", lambda: here(folder / "again"))

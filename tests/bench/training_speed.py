@@ -1,9 +1,9 @@
-"""How fast the resnet recipe trains, beside the same networks in plain PyTorch and beside torch-mimicry.
+"""Compares the speed of the resnet recipe with the same networks in plain PyTorch, and with torch-mimicry.
 
 ``python -m tests.bench.training_speed``
 
-One step of each network a batch, for all. They take turns, round by round, so that a machine that slows down
-slows all of them. Images are noise: what they show has no part in how fast it goes.
+Each trains every network once a batch. They take turns in rounds, so that a machine that slows down slows all
+of them. The images are noise, because their content does not affect speed.
 """
 
 import os
@@ -34,11 +34,11 @@ RECIPE = "fashion-mnist"
 SIDE, CLASSES, IMAGES = 28, 10, 6400
 
 Rate = Callable[[float], float]
-"""Train for so many seconds -> samples a second."""
+"""Seconds to train for -> samples a second."""
 
 
 def noise() -> Catalogue:
-    """A catalogue of the recipe's shape."""
+    """Return a catalogue of random images in the recipe's shape."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (IMAGES, SIDE, SIDE, 1), np.uint8)
     labels = np.arange(IMAGES) % CLASSES
@@ -46,7 +46,7 @@ def noise() -> Catalogue:
 
 
 def timed(step: Callable[[], object], samples: int, device: str) -> Rate:
-    """The pace of a step of so many samples, once it is warm."""
+    """Return the rate of a step that trains on ``samples`` images, after one step to warm up."""
 
     def rate(seconds: float) -> float:
         start, steps = time.perf_counter(), 0
@@ -62,14 +62,14 @@ def timed(step: Callable[[], object], samples: int, device: str) -> Rate:
 
 
 def own(precision: str, device: str) -> Rate:
-    """The recipe as `prodgen train` runs it: batches, networks, moving average."""
+    """Return the rate of the recipe as `prodgen train` trains it: batches, networks, moving average."""
     recipe = load_recipe(RECIPE, [f"precision={precision}"])
     state = TrainingState(recipe, noise(), device)
     return timed(state.advance, recipe.batch, device)
 
 
 def plain(device: str) -> Rate:
-    """The same networks and batches, as most write them."""
+    """Return the rate of the same networks and batches in plain PyTorch."""
     recipe, catalogue = load_recipe(RECIPE, []), noise()
     gan = PlainGan(recipe, catalogue.schema(), SIDE, 1).to(device)
     batches = Batches(catalogue, recipe, device)
@@ -82,7 +82,7 @@ def plain(device: str) -> Rate:
 
 
 def mimicry(out: Path, threads: int, stack: ExitStack) -> Rate:
-    """torch-mimicry's own training step, in a process of its environment; raises Unavailable."""
+    """Return the rate of torch-mimicry's training step, in its own environment; raises Unavailable."""
     python = prepare(MIMICRY, out / "environments")
     log = stack.enter_context((out / "mimicry.log").open("w"))
     process = stack.enter_context(
@@ -118,13 +118,13 @@ TITLES = {
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Where torch-mimicry's environment is.")] = Path("build/bench"),
+    out: Annotated[Path, typer.Option(help="Folder of torch-mimicry's environment.")] = Path("build/bench"),
     threads: Annotated[int, typer.Option(min=1)] = 1,
     rounds: Annotated[int, typer.Option(min=1)] = 5,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Of each turn.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of each turn.")] = 5.0,
     json: Json = False,
 ) -> None:
-    """Samples a second of each, and how many times as fast this project is."""
+    """Print samples a second of each, and how many times as fast this project is."""
     torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     out = out.resolve()
@@ -146,16 +146,16 @@ def main(
         if theirs not in ("bf16", "fp32")
     }
     batch = load_recipe(RECIPE, []).batch
-    told = {"torch": torch.__version__, "device": device, "threads": threads, "batch": batch}
+    setup = {"torch": torch.__version__, "device": device, "threads": threads, "batch": batch}
     if json:
-        print_json({**told, "rates": rates, "ratios": ratios, "rounds": turns, "mimicry": problem})
+        print_json({**setup, "rates": rates, "ratios": ratios, "rounds": turns, "mimicry": problem})
         return
     table = Table(
         "what",
         "samples/s",
         "bf16 is … times as fast",
         "fp32 is …",
-        title=", ".join(f"{key} {value}" for key, value in told.items()),
+        title=", ".join(f"{key} {value}" for key, value in setup.items()),
     )
     for name, rate in rates.items():
         against = [f"{ratios[key]:.2f}" if (key := f"{p}/{name}") in ratios else "" for p in ("bf16", "fp32")]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prodgen.cli.queue import push_folder
+from prodgen.cli.datasets import push_folder
 from prodgen.runs.files import newest_checkpoint
 from tests.faults.test_training import PATIENCE, RECIPE, settled
 from tests.faults.whole import IMAGES, ORDER, assert_once, assert_whole, verified
@@ -51,8 +51,8 @@ def test_a_store_that_goes_away_for_a_while_costs_no_image(deployment: Deploymen
 @pytest.mark.timeout(300)
 def test_a_store_that_goes_away_costs_a_run_no_step(deployment: Deployment, tmp_path: Path) -> None:
     with deployment.client() as client:
-        data = push_folder(client, write_catalogue(tmp_path / "toys", count=200, size=16), quiet=True)
-        run = client.train({"recipe": RECIPE, "data": data})["id"]
+        push_folder(client, write_catalogue(tmp_path / "toys", count=200, size=16), quiet=True)
+        run = client.train({"recipe": RECIPE, "data": "toys"})["id"]
         settled(client, run)
         with deployment.s3.down():
             told = deployment.step(run)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from prodgen.cli.queue import push_folder
+from prodgen.cli.datasets import push_folder
 from prodgen.client import Client
 from prodgen.embedded.service import Service
 from prodgen.errors import ProdgenError

@@ -9,7 +9,7 @@ import pytest
 
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
-from prodgen.registry import Version, set_alias, publish, rollback
+from prodgen.registry import Version, publish, rollback, set_alias
 from prodgen.storage.local import LocalStore
 from tests.toys import toy_folder
 from workers.generate import promotions
