@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Annotated, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.validation_errors import explain
+from prodgen.spec.validation_errors import parse_json
 from prodgen.storage.base import check_key
 
 CHUNK = 32 << 20
@@ -76,7 +76,7 @@ def read_listing(data: bytes) -> list[ListedFile]:
         raise ProdgenError(f"the list has {len(lines):,} files; a data set has at most {MAX_FILES:,}")
     files = {}
     for number, line in enumerate(lines, 1):
-        file = _read_line(number, line)
+        file = parse_json(ListedFile, line, f"line {number} of the list of files")
         if file.path in files:
             raise ProdgenError(f"line {number} of the list of files: {file.path} is there twice")
         files[file.path] = file
@@ -94,10 +94,3 @@ def write_listing(files: Iterable[ListedFile]) -> bytes:
     """Return the list of the files, in order of path, so that equal files make equal bytes."""
     lines = (file.model_dump_json() + "\n" for file in sorted(files, key=lambda file: file.path))
     return "".join(lines).encode()
-
-
-def _read_line(number: int, line: bytes) -> ListedFile:
-    try:
-        return ListedFile.model_validate_json(line)
-    except ValidationError as error:
-        raise ProdgenError(f"line {number} of the list of files: {explain(error, 'it')}") from None

@@ -1,7 +1,6 @@
 """Download a model version to a folder of the cache."""
 
-import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from prodgen.errors import NotFound, ProdgenError
@@ -27,7 +26,8 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
             for file in (WEIGHTS, CONFIG):
                 download(store, f"{version.prefix}/{file}", partial / file)
             if not _is_intact(partial, version.version):
-                raise ProdgenError(f"{version.id} is corrupt in the store: its files are of another version")
+                why = "its files do not match its version"
+                raise ProdgenError(f"{version.id} is corrupt in the store: {why}")
             check_weights(partial / WEIGHTS)
             mark_used(partial)
     except NotFound as error:
@@ -39,9 +39,7 @@ def fetch_discriminator(store: Store, version: Version, folder: Path) -> None:
     """Download the discriminator of the version's training into its folder, if it was published."""
     path = folder / DISCRIMINATOR
     if not path.exists() and has_discriminator(store, version):
-        handle, name = tempfile.mkstemp(prefix=".partial-", dir=folder)
-        os.close(handle)
-        partial = Path(name)
+        partial = folder / f".partial-{secrets.token_hex(8)}"
         try:
             download(store, f"{version.prefix}/{DISCRIMINATOR}", partial)
             check_weights(partial)

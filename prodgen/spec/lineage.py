@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from prodgen.errors import ProdgenError
-from prodgen.spec.validation_errors import explain
+from prodgen.spec.validation_errors import parse_json
 
 
 class Data(BaseModel):
@@ -36,7 +35,4 @@ class Lineage(BaseModel):
 
 def parse_lineage(data: bytes, where: str) -> Lineage:
     """Parse a lineage.json; raises ProdgenError, which calls the file ``where``."""
-    try:
-        return Lineage.model_validate_json(data)
-    except ValidationError as error:
-        raise ProdgenError(f"{where} is no model's lineage.json: {explain(error, 'it')}") from None
+    return parse_json(Lineage, data, f"{where} is no model's lineage.json")

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
-from prodgen.errors import Conflict, ProdgenError
+from prodgen.errors import Conflict
 from prodgen.spec.finish import Finish
 from prodgen.spec.random_streams import MAX_SEED
-from prodgen.spec.validation_errors import explain
+from prodgen.spec.validation_errors import parse_json
 
 
 class ManifestLine(BaseModel):
@@ -56,10 +56,7 @@ def write_lines(lines: Iterable[ManifestLine]) -> bytes:
 def read_lines(data: bytes) -> Iterator[ManifestLine]:
     """Yield the lines of a JSONL manifest; raises ProdgenError, which names the first broken line."""
     for number, text in enumerate(data.splitlines(), 1):
-        try:
-            yield ManifestLine.model_validate_json(text)
-        except ValidationError as error:
-            raise ProdgenError(f"manifest line {number} is broken: {explain(error, 'it')}") from None
+        yield parse_json(ManifestLine, text, f"manifest line {number} is broken")
 
 
 def check_same_images(folder: Path, wanted: Iterable[ManifestLine]) -> None:

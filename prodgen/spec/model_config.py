@@ -4,11 +4,11 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import NotFound
 from prodgen.spec.attributes import AttributeSchema
-from prodgen.spec.validation_errors import explain
+from prodgen.spec.validation_errors import parse_json
 
 FILES = ("config.json", "model.safetensors")
 """The files that determine a model's images, and so its version."""
@@ -34,10 +34,7 @@ class ModelConfig(BaseModel):
 
 def parse_config(data: bytes, where: str) -> ModelConfig:
     """Parse a config.json; raises ProdgenError, which calls the file ``where``."""
-    try:
-        return ModelConfig.model_validate_json(data)
-    except ValidationError as error:
-        raise ProdgenError(f"{where} is no model's config.json: {explain(error, 'it')}") from None
+    return parse_json(ModelConfig, data, f"{where} is no model's config.json")
 
 
 def read_config(folder: Path) -> ModelConfig:

@@ -1,12 +1,13 @@
 """Turn pydantic's validation errors into one sentence for people."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from prodgen.errors import ProdgenError
 
+Model = TypeVar("Model", bound=BaseModel)
 Details = Mapping[str, Any]
 """One error, as pydantic's ``ValidationError.errors()`` lists it."""
 
@@ -36,6 +37,14 @@ _SENTENCES = {
     "value_error": "{field}: {error}",
     "json_invalid": "{field} is not JSON: {error}",
 }
+
+
+def parse_json(kind: type[Model], data: bytes, failure: str) -> Model:
+    """Parse JSON as a model; raises ProdgenError, whose sentence begins with ``failure``."""
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        raise ProdgenError(f"{failure}: {explain(error, 'it')}") from None
 
 
 def explain(error: ValidationError, whole: str = "the request") -> ProdgenError:
