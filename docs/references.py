@@ -1,12 +1,14 @@
 """The generated parts of the reference pages: ``<!-- generated: NAME -->`` becomes ``GENERATED[NAME]()``."""
 
 import inspect
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import typer.main
+from pydantic import SecretStr
 from schemas import Json, describe_all, describe_model, docstrings, fields, kind, table
 
 RECIPES = Path(__file__).parent.parent / "prodgen" / "recipes"
@@ -56,7 +58,7 @@ def _openapi() -> Json:
 
 
 def _route(title: str, route: Json) -> str:
-    about = inspect.cleandoc(route.get("description", ""))
+    about = inspect.cleandoc(route.get("description", "")).removeprefix(f"{route['summary']}.").strip()
     opens = "" if route.get("security") else " No key is needed."
     lines = [f"### {title}\n", f"**{route['summary']}.** {about}{opens}\n"]
     rows = [
@@ -104,9 +106,15 @@ def settings() -> str:
     """Describe each environment variable that the processes read."""
     from prodgen.settings import Settings
 
-    schema = Settings.model_json_schema()
-    schema["properties"] = {f"PRODGEN_{name}".upper(): field for name, field in schema["properties"].items()}
-    return fields(schema, {f"PRODGEN_{name}".upper(): text for name, text in docstrings(Settings).items()})
+    schema, names = Settings.model_json_schema(), Settings.model_fields
+    for name, field in names.items():
+        if isinstance(field.default, SecretStr):  # which the schema hides
+            schema["properties"][name]["default"] = field.default.get_secret_value()
+
+    def variable(found: re.Match[str]) -> str:
+        return f"`PRODGEN_{found[1].upper()}`" if found[1] in names else found[0]
+
+    return re.sub(r"`+(\w+)`+", variable, fields(schema, docstrings(Settings)))
 
 
 def errors() -> str:
