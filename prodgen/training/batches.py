@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +18,8 @@ from prodgen.training.methods.augment import Augment
 from prodgen.training.methods.recolour import recolour
 from prodgen.training.recipes.recipe import Recipe
 
-T = TypeVar("T")
+Rows = tuple[Tensor, Tensor]
+"""Images (B, H, W, C) in bytes, and conditions (B, D), on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ class Batches:
         rows = torch.randint(len(self._conditions), (count,))
         return self._conditions[rows].to(self._device)
 
-    def _read(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return a batch's images in bytes and its conditions, on the CPU."""
+    def _read(self, number: int) -> Rows:
         epoch, position = divmod(number, len(self._images) // self._batch)
         rows = shard(self._order(epoch)[position * self._batch : (position + 1) * self._batch])
         images, conditions = self._images[rows], self._conditions[rows]
@@ -102,14 +101,14 @@ class Batches:
         return condition * columns.to(condition.device)
 
 
-class Prefetcher(Generic[T]):
+class Prefetcher:
     """Calls ``read(number)``, and reads the following number on a thread while the caller is busy."""
 
-    def __init__(self, read: Callable[[int], T]) -> None:
+    def __init__(self, read: Callable[[int], Rows]) -> None:
         self._read, self._thread = read, ThreadPoolExecutor(1, "prefetch")
-        self._ahead: tuple[int, Future[T]] | None = None
+        self._ahead: tuple[int, Future[Rows]] | None = None
 
-    def __call__(self, number: int) -> T:
+    def __call__(self, number: int) -> Rows:
         is_ahead = self._ahead is not None and self._ahead[0] == number
         result = self._ahead[1].result() if is_ahead else self._read(number)
         self._ahead = number + 1, self._thread.submit(self._read, number + 1)

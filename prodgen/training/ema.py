@@ -30,7 +30,7 @@ class Ema:
             average.copy_(buffer)
 
     @torch.no_grad()
-    def update_batch_norm(self, latents: Tensor, conditions: Tensor, batch: int) -> None:
+    def update_batch_norm(self, latents: Tensor, conditions: Tensor, batch: int = 100) -> None:
         """Measure the batch statistics of the averaged weights, which differ from those of the last weights.
 
         latents: (N, latent_dim); conditions: (N, D); ``batch``: images at a time.

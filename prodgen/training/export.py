@@ -15,7 +15,6 @@ from prodgen.errors import ProdgenError
 from prodgen.evaluation.card import opening
 from prodgen.evaluation.samples import sample_sheet
 from prodgen.models import SavedModel, load_model, save_model
-from prodgen.models.base import ImageGenerator
 from prodgen.spec.model_config import DISCRIMINATOR
 from prodgen.training import checkpoint
 from prodgen.training.state import TrainingState
@@ -38,9 +37,11 @@ def export(trainer: Trainer, folder: Path) -> None:
     generator = copy.deepcopy(state.ema.model)  # the training may continue
     try:
         generator.load_state_dict(best["run"]["ema"])
-        _remove_parametrizations(generator)
     except (KeyError, RuntimeError):
         raise ProdgenError(f"{path} belongs to another recipe: its networks differ") from None
+    for module in generator.modules():
+        if parametrize.is_parametrized(module, "weight"):  # spectral norm; a saved model has plain weights
+            parametrize.remove_parametrizations(module, "weight")
     save_model(generator, folder)
     if discriminator := best["run"]["modules"].get("discriminator"):
         save_file(discriminator, folder / DISCRIMINATOR)
@@ -59,13 +60,6 @@ def export(trainer: Trainer, folder: Path) -> None:
     first = next(iter(model.config.attributes.choices), None)
     name, values = (first.name, first.values) if first else (None, ())
     sample_sheet(model, name, values, 0, "cpu").save(folder / "samples.png")
-
-
-def _remove_parametrizations(generator: ImageGenerator) -> None:
-    """Replace weights under spectral norm by plain weights, which a saved model has."""
-    for module in generator.modules():
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
 
 
 def _card(state: TrainingState, model: SavedModel, metrics: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ class TrainingState:
         self.data_digest = digest(catalogue)
         self.step, self.best_fid, self.was_diverse = 0, float("inf"), False
         torch.manual_seed(recipe.seed)
-        self.method = set_up(recipe, catalogue.schema(), size, channels, device, pretrained)
+        self.method = set_up(recipe, catalogue, device, pretrained)
         self.head_start = 0
         if pretrained and not pretrained.discriminator and "discriminator" in self.method.modules:
             self.head_start = round(recipe.head_start * recipe.steps)

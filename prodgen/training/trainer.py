@@ -1,5 +1,6 @@
 """The training loop: step, log, sample, evaluate, keep the best, save checkpoints, and stop on an alarm."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,14 +9,7 @@ import torch
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.reproducible import reproducible
 from prodgen.training import checkpoint
-from prodgen.training.distributed.collectives import (
-    any_rank,
-    broadcast,
-    copy_to_nodes,
-    on_rank_zero,
-    read_on_rank_zero,
-    world_mean,
-)
+from prodgen.training.distributed import collectives
 from prodgen.training.distributed.world import local_rank
 from prodgen.training.methods.method import Losses
 from prodgen.training.methods.transfer import Pretrained
@@ -54,7 +48,7 @@ class Trainer:
     ) -> None:
         self.folder = folder
         self.checkpoint_file, self.best_file = folder / checkpoint.CHECKPOINT, folder / checkpoint.BEST
-        if not on_rank_zero(self.checkpoint_file.exists):
+        if not collectives.on_rank_zero(self.checkpoint_file.exists):
             check_freeze(recipe, has_discriminator=bool(pretrained and pretrained.discriminator))
         self.state = TrainingState(recipe, catalogue, device, pretrained)
         self.metrics = Metrics(folder)
@@ -78,7 +72,7 @@ class Trainer:
         state, recipe = self.state, self.state.recipe
         throughput = Throughput(state.images)
         while state.step < recipe.steps:
-            stop, report_is_due = any_rank(should_stop(), throughput.is_report_due)
+            stop, report_is_due = collectives.any_rank(should_stop(), throughput.is_report_due)
             if stop:
                 break
             losses = state.advance()
@@ -87,13 +81,14 @@ class Trainer:
                 last or state.step % every == 0
                 for every in (LOG_EVERY, recipe.sample_every, recipe.evaluate_every, recipe.checkpoint_every)
             )
-            keep = sample or evaluate or save
-            numbers = _averaged(losses) if log or keep or report_is_due else {}
-            if not alarms.all_finite(numbers) or (keep and any_rank(not state.is_finite())[0]):
+            needs_weights = sample or evaluate or save
+            numbers = _averaged(losses) if log or needs_weights or report_is_due else {}
+            finite = all(map(math.isfinite, numbers.values()))
+            if not finite or (needs_weights and collectives.any_rank(not state.is_finite())[0]):
                 self._return_to_checkpoint()
                 throughput.restart(state.images)
                 continue
-            dead = (log or keep) and alarms.is_dead(state, numbers)
+            dead = (log or needs_weights) and alarms.is_dead(state, numbers)
             if dead and (last or (log and self._was_at_chance())):
                 raise alarms.Dead(state.step, self._reset_checkpoint_to_best())
             if log or report_is_due:
@@ -122,7 +117,9 @@ class Trainer:
 
     def _was_at_chance(self) -> bool:
         """Whether the discriminator was at chance in the last log entry too; a single batch may mislead."""
-        logged = on_rank_zero(lambda: [line for line in self.metrics.read() if "discriminator" in line][-1:])
+        logged = collectives.on_rank_zero(
+            lambda: [line for line in self.metrics.read() if "discriminator" in line][-1:]
+        )
         return bool(logged) and alarms.is_at_chance(self.state, logged[0])
 
     def _keep_if_best(self, scores: dict[str, float], *, dead: bool) -> None:
@@ -138,8 +135,6 @@ class Trainer:
         elif collapsed and (best_step := self._reset_checkpoint_to_best()) is not None:
             raise alarms.Collapsed(state.step, scores, best_step)
 
-    # Files
-
     @property
     def is_evaluated(self) -> bool:
         """Whether there is a best step to export."""
@@ -151,34 +146,31 @@ class Trainer:
             checkpoint.save(self.checkpoint_file, self.state.to_checkpoint())
 
     def resume(self, *, keep_random: bool = True) -> bool:
-        """Restore the state from the folder's checkpoint; return whether there is one.
-
-        See `TrainingState.restore` for ``keep_random`` and errors.
-        """
-        content = read_on_rank_zero(self.checkpoint_file)
+        """Restore the state from the checkpoint, by `TrainingState.restore`; return whether there is one."""
+        content = collectives.read_on_rank_zero(self.checkpoint_file)
         if content is None:
             return False
-        saved = checkpoint.decode(content, self.checkpoint_file)
-        self.state.restore(saved, self.checkpoint_file, keep_random=keep_random)
+        path = self.checkpoint_file
+        self.state.restore(checkpoint.decode(content, path), path, keep_random=keep_random)
         return True
 
     def _prepare_folder(self) -> None:
         """Make the folders of all nodes alike, with a checkpoint to return to and no later metrics."""
         state = self.state
-        if not on_rank_zero(self.checkpoint_file.exists):
+        if not collectives.on_rank_zero(self.checkpoint_file.exists):
             for network in [*state.method.modules.values(), state.ema.model]:
-                broadcast([*network.parameters(), *network.buffers()])
+                collectives.broadcast([*network.parameters(), *network.buffers()])
             self.save()
             if local_rank() == 0:
                 self.best_file.unlink(missing_ok=True)
         for path in (self.checkpoint_file, self.best_file, self.metrics.path, self.folder / CLASSIFIER):
-            copy_to_nodes(path)
+            collectives.copy_to_nodes(path)
         if local_rank() == 0:
             self.metrics.truncate(state.step)
 
     def _reset_checkpoint_to_best(self) -> int | None:
         """Make the best step's state the checkpoint; return that step, or None if there is none."""
-        content = read_on_rank_zero(self.best_file)
+        content = collectives.read_on_rank_zero(self.best_file)
         if content is None:
             return None
         best = checkpoint.decode(content, self.best_file)
@@ -199,5 +191,5 @@ class Trainer:
 
 def _averaged(losses: Losses) -> dict[str, float]:
     """Return the losses of a step, averaged over the images of all processes."""
-    means = world_mean(torch.stack([loss.float() for loss in losses.values()]))
+    means = collectives.world_mean(torch.stack([loss.float() for loss in losses.values()]))
     return dict(zip(losses, means.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Checks by two processes: torchrun's ``-m tests.training.check_collectives FOLDER``."""
+"""Checks that two processes make together: torchrun's ``-m tests.training.check_collectives FOLDER``."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ from prodgen.training.distributed.batch_norm import SyncBatchNorm2d, sync_batch_
 from prodgen.training.distributed.shared_catalogue import FOLDER, read_shared
 
 
-def close(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> None:
+def assert_close(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> None:
     assert (a.float() - b.float()).abs().max() <= tolerance * max(1.0, float(b.float().abs().max()))
 
 
@@ -40,18 +40,18 @@ def normalisation_is_by_the_whole_batch(precision: torch.dtype, tolerance: float
         return y, x.grad
 
     y, gradient = trained(plain, whole, wanted)
-    own, own_gradient = trained(split, world.shard(whole), world.shard(wanted))
+    shard, shard_gradient = trained(split, world.shard(whole), world.shard(wanted))
     collectives.average_gradients([p.grad for p in split.parameters()])
-    close(own, world.shard(y), tolerance)
-    close(own_gradient / world.world_size(), world.shard(gradient), tolerance)
+    assert_close(shard, world.shard(y), tolerance)
+    assert_close(shard_gradient / world.world_size(), world.shard(gradient), tolerance)
     for p, q in zip(split.parameters(), plain.parameters(), strict=True):
-        close(p.grad, q.grad, tolerance)
+        assert_close(p.grad, q.grad, tolerance)
     for name, state in split.state_dict().items():
-        close(state, plain.state_dict()[name], tolerance)
-    close(split.eval()(whole), plain.eval()(whole), tolerance)
+        assert_close(state, plain.state_dict()[name], tolerance)
+    assert_close(split.eval()(whole), plain.eval()(whole), tolerance)
 
 
-def its_gradient_has_the_gradient_of_the_whole_batch() -> None:
+def second_gradients_are_those_of_the_whole_batch() -> None:
     torch.manual_seed(1)
     whole, wanted = torch.randn(2, 12, 6, 4, 4, dtype=torch.float64)
     plain, split = (nn.BatchNorm2d(6, affine=False).double() for _ in range(2))
@@ -65,10 +65,10 @@ def its_gradient_has_the_gradient_of_the_whole_batch() -> None:
 
     gradient = penalised(plain, whole, wanted)
     assert gradient.abs().max() > 1e-3
-    close(penalised(split, world.shard(whole), world.shard(wanted)), world.shard(gradient), 1e-6)
+    assert_close(penalised(split, world.shard(whole), world.shard(wanted)), world.shard(gradient), 1e-6)
 
 
-def all_hear_of_what_one_says(folder: Path) -> None:
+def every_process_gets_the_values_of_rank_zero(folder: Path) -> None:
     rank = world.rank()
     assert collectives.any_rank(rank == 1, False) == [True, False]
     assert collectives.on_rank_zero(lambda: [rank, 0.1, float("inf")]) == [0, 0.1, float("inf")]
@@ -88,40 +88,40 @@ def all_hear_of_what_one_says(folder: Path) -> None:
     assert [t.unique().tolist() for t in gradients] == [[0.5], [1.0]]
 
 
-def an_error_of_one_is_an_error_of_all() -> None:
-    def fail(who: int) -> None:
-        if world.rank() == who:
+def an_error_on_one_process_is_raised_on_all() -> None:
+    def fail(rank: int) -> None:
+        if world.rank() == rank:
             raise NotFound("there is none", param="data")
 
-    with pytest.raises(ProdgenError, match="there is none") as told:
+    with pytest.raises(ProdgenError, match="there is none") as caught:
         collectives.on_rank_zero(lambda: fail(0))
-    assert told.value.param == "data"
+    assert caught.value.param == "data"
     with pytest.raises(ProdgenError, match="there is none" if world.rank() else "another node"):
         collectives.on_all_ranks(lambda: fail(1))
 
 
-def a_catalogue_is_in_memory_once(folder: Path) -> None:
+def a_catalogue_is_decoded_once(folder: Path) -> None:
     images = np.arange(3 * 2 * 2, dtype=np.uint8).reshape(3, 2, 2, 1)
     labels = {"kind of thing": np.array([1, -1, 0])}
     whole = Catalogue(
         images, labels, {"kind of thing": ("bag", "hat")}, {"colour": np.ones((3, 3), np.float32)}
     )
-    asked: list[int] = []
+    readers: list[int] = []
 
     def read() -> Catalogue:
-        asked.append(world.rank())
+        readers.append(world.rank())
         return whole
 
     got = read_shared(read, folder)
-    assert asked == [0] * (world.rank() == 0)
+    assert readers == [0] * (world.rank() == 0)
     assert isinstance(got.images, np.memmap)
     assert digest(got) == digest(whole)
     assert got.values == whole.values
 
     on_disk = np.load(folder / FOLDER / "images.npy", mmap_mode="c")
-    stays = Catalogue(on_disk, labels, whole.values)
-    collectives.any_rank(False)  # nobody takes the file away before all have it
-    assert read_shared(lambda: stays, folder) is stays
+    mapped = Catalogue(on_disk, labels, whole.values)
+    collectives.any_rank(False)  # a barrier: the file must stay until all have mapped it
+    assert read_shared(lambda: mapped, folder) is mapped
     assert not (folder / FOLDER).exists()
 
     def fail() -> Catalogue:
@@ -135,8 +135,8 @@ if __name__ == "__main__":
     world.join()
     normalisation_is_by_the_whole_batch(torch.float32, 1e-5)
     normalisation_is_by_the_whole_batch(torch.bfloat16, 0.03)
-    its_gradient_has_the_gradient_of_the_whole_batch()
-    all_hear_of_what_one_says(Path(sys.argv[1]))
-    an_error_of_one_is_an_error_of_all()
-    a_catalogue_is_in_memory_once(Path(sys.argv[1]))
+    second_gradients_are_those_of_the_whole_batch()
+    every_process_gets_the_values_of_rank_zero(Path(sys.argv[1]))
+    an_error_on_one_process_is_raised_on_all()
+    a_catalogue_is_decoded_once(Path(sys.argv[1]))
     world.leave()

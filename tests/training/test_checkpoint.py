@@ -1,4 +1,4 @@
-"""What a user would lose: a state that comes back as something else."""
+"""What a user would lose: a training whose checkpoint is read back as another state."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from prodgen.errors import ProdgenError
 from prodgen.training import checkpoint
 
 
-def test_whatever_a_run_holds_comes_back_as_it_was(tmp_path):
+def test_every_kind_of_value_is_read_back_as_it_was(tmp_path):
     shared = torch.arange(6.0).view(2, 3)
     state = {"step": 3, "best": float("inf"), "text": "ä", "none": None, "list": [1, {"x": shared}, (2.5,)]}
     state |= {"keys": {0: shared.t(), 1: True}, "bytes": torch.arange(4, dtype=torch.uint8)}
@@ -22,7 +22,7 @@ def test_whatever_a_run_holds_comes_back_as_it_was(tmp_path):
     assert {k: loaded[k] for k in ("step", "text", "none")} == {"step": 3, "text": "ä", "none": None}
 
 
-def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
+def test_a_crash_while_writing_keeps_the_old_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "c.safetensors"
     checkpoint.save(path, {"step": 1})
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("no space")))
@@ -32,7 +32,7 @@ def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 100])
-def test_a_broken_file_is_told(tmp_path, damage):
+def test_a_broken_file_is_refused(tmp_path, damage):
     (tmp_path / "c.safetensors").write_bytes(damage)
     with pytest.raises(ProdgenError, match="is not a checkpoint that can be resumed"):
         checkpoint.load(tmp_path / "c.safetensors")

@@ -1,4 +1,4 @@
-"""What a user would lose: an hour in the queue, for a run that could never have begun."""
+"""What a user would lose: an hour in the queue, for a run that cannot start."""
 
 import subprocess
 import sys
@@ -40,19 +40,19 @@ def recipe(**changes):
         ({"transform": "saturation"}, {}, None, "saturation has nothing to change"),
     ],
 )
-def test_what_does_not_fit_is_told_before_anything_is_built(changes, fit, param, words):
+def test_a_recipe_that_does_not_fit_is_refused(changes, fit, param, words):
     with pytest.raises(ProdgenError, match=words) as refused:
         check_recipe(recipe(**changes), **{"size": 16, "channels": 1, "images": 200, **fit})
     assert refused.value.param == param
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4, 8])
-def test_what_fits_is_let_through(processes):
+def test_a_recipe_that_fits_is_accepted(processes):
     check_recipe(recipe(family="vaegan"), 16, 3, 200, processes)
     check_recipe(recipe(batch=9 * processes), 16, 3, 200, processes)
 
 
-def test_a_recipe_can_be_checked_without_the_networks():
+def test_a_recipe_is_checked_without_torch():
     code = "import sys, prodgen.training.recipes.checks, prodgen.training.recipes.recipe_files\n"
     code += "print([m for m in ('torch', 'kornia', 'safetensors', 'cv2') if m in sys.modules])"
     done = subprocess.run(
@@ -61,11 +61,11 @@ def test_a_recipe_can_be_checked_without_the_networks():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_names_of_augmentations_are_those_that_there_are():
+def test_every_augmentation_has_a_name():
     assert tuple(augment.AUGMENTATIONS) == AUGMENTATIONS
 
 
-def test_a_recipe_comes_back_from_json_as_it_was(tmp_path):
+def test_a_recipe_is_read_back_from_json_as_it_was(tmp_path):
     path = tmp_path / "recipe.json"
     for family in ("r3gan", "vaegan"):
         path.write_text(recipe(family=family).model_dump_json())
@@ -73,7 +73,7 @@ def test_a_recipe_comes_back_from_json_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"family": "none"}'])
-def test_what_is_no_recipe_is_told(tmp_path, content):
+def test_json_that_is_no_recipe_is_refused(tmp_path, content):
     (tmp_path / "recipe.json").write_text(content)
     with pytest.raises(ProdgenError):
         read_recipe(tmp_path / "recipe.json")
@@ -81,12 +81,12 @@ def test_what_is_no_recipe_is_told(tmp_path, content):
         read_recipe(tmp_path / "none.json")
 
 
-def test_families_of_one_generator_are_known_as_such():
-    alike = {
+def test_families_that_share_a_generator_are_listed():
+    shared = {
         (one, other)
         for one in FAMILIES
         for other in FAMILIES
         if FAMILIES[one].generator is FAMILIES[other].generator
     }
-    told = {(a, b) for a in FAMILIES for b in FAMILIES if GENERATORS.get(a, a) == GENERATORS.get(b, b)}
-    assert told == alike
+    listed = {(a, b) for a in FAMILIES for b in FAMILIES if GENERATORS.get(a, a) == GENERATORS.get(b, b)}
+    assert listed == shared

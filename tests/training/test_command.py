@@ -1,4 +1,4 @@
-"""``prodgen train`` as its user runs it, interrupted and gone on with."""
+"""``prodgen train`` as users run it: interrupted, continued and started from a model."""
 
 import json
 import signal
@@ -25,23 +25,27 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_catalogue(tmp_path_factory.mktemp("data") / "fashion", count=300, size=16)
 
 
-def test_an_interrupted_run_goes_on_with_the_same_command(data: Path, tmp_path: Path) -> None:
-    words = command(data, tmp_path / "run", "steps=150", "evaluate_every=150", "checkpoint_every=5")
+def test_the_same_command_continues_an_interrupted_training(data: Path, tmp_path: Path) -> None:
+    words = command(data, tmp_path / "training", "steps=150", "evaluate_every=150", "checkpoint_every=5")
     process = subprocess.Popen([PRODGEN, *words], env=clean_environment(), stderr=subprocess.PIPE, text=True)
-    wait_until((tmp_path / "run" / "checkpoint.safetensors").exists, "no checkpoint is written", 60)
+    wait_until((tmp_path / "training" / "checkpoint.safetensors").exists, "no checkpoint is written", 60)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    assert "no model yet, none was evaluated" in said
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "no model yet, none was evaluated" in errors
 
     done = run_prodgen(*words, "--json", environment=clean_environment())
 
     assert done.returncode == 0, done.stderr
     assert "going on from step" in done.stderr
-    assert json.loads(done.stdout) == {"step": 150, "steps": 150, "model": str(tmp_path / "run" / "model")}
+    assert json.loads(done.stdout) == {
+        "step": 150,
+        "steps": 150,
+        "model": str(tmp_path / "training" / "model"),
+    }
     generated = run_prodgen(
         "generate",
-        tmp_path / "run" / "model",
+        tmp_path / "training" / "model",
         "--count",
         2,
         "--out",
@@ -52,8 +56,8 @@ def test_an_interrupted_run_goes_on_with_the_same_command(data: Path, tmp_path: 
     assert len([*(tmp_path / "out").glob("0*.png")]) == 2
 
 
-def test_a_trained_model_is_taken_to_new_categories(data: Path, tmp_path: Path) -> None:
-    """Photographs in folders, nothing else: one command, begun with another model."""
+def test_a_trained_model_learns_new_categories(data: Path, tmp_path: Path) -> None:
+    """Start from another model with one command and a folder of photographs for each category."""
     first = run_prodgen(*command(data, tmp_path / "first", "steps=2"), environment=clean_environment())
     assert first.returncode == 0, first.stderr
     for k, colour in enumerate(["red", "green", "blue"]):
@@ -82,19 +86,19 @@ def test_a_trained_model_is_taken_to_new_categories(data: Path, tmp_path: Path) 
         (["--from", "nothing"], "there is no model 'nothing'"),
     ],
 )
-def test_what_cannot_be_trained_costs_one_sentence(
+def test_a_wrong_option_is_refused_in_one_sentence(
     data: Path, tmp_path: Path, change: list[str], words: str
 ) -> None:
-    assert words in refused(*command(data, tmp_path / "run"), *change)
+    assert words in refused(*command(data, tmp_path / "training"), *change)
 
 
-def test_a_model_of_another_family_is_no_beginning(data: Path, tmp_path: Path) -> None:
-    words = command(data, tmp_path / "run", recipe="fashion-mnist-vae")
+def test_a_model_of_another_family_is_refused(data: Path, tmp_path: Path) -> None:
+    words = command(data, tmp_path / "training", recipe="fashion-mnist-vae")
     assert "is of family resnet, the recipe of vae" in refused(*words, "--from", "fashion-mnist")
 
 
 def refused(*words: object) -> str:
-    """The one sentence of a command that must fail."""
+    """Return the one sentence of a command that must fail."""
     done = run_prodgen(*words, environment=clean_environment())
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1

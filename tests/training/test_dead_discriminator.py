@@ -1,4 +1,4 @@
-"""What a user would lose: the days in which a generator learns from a discriminator that sees nothing."""
+"""What a user would lose: days in which a generator learns from a discriminator that has stopped learning."""
 
 import pytest
 
@@ -7,43 +7,42 @@ from prodgen.training.methods.objectives import LOSSES
 from prodgen.training.watch import alarms
 from prodgen.training.watch.alarms import Dead
 from tests.training.conftest import never, quiet
-from tests.training.test_trainer import ALL
+from tests.training.test_families import RECIPES
 
-WITH_ONE = [family for family in FAMILIES if family != "vae"]
+WITH_DISCRIMINATOR = [family for family in FAMILIES if family != "vae"]
 ABSURD = {"discriminator_lr": 0.9, "steps": 60, "evaluate_every": 100, "decay": 0.0}
 PENALTY = {"wasserstein": {"gradient_penalty": 10.0}}
 
 
 @pytest.fixture(autouse=True)
-def judge(monkeypatch):
-    """Who finds every step better than the last."""
-    left = iter(range(100, 0, -1))
+def ever_better_scores(monkeypatch):
+    remaining = iter(range(100, 0, -1))
     monkeypatch.setattr(
-        "prodgen.training.watch.review.Judge", lambda *_: lambda *_: {"domain_fid": next(left)}
+        "prodgen.training.watch.review.Judge", lambda *_: lambda *_: {"domain_fid": next(remaining)}
     )
 
 
-def kills(trainer, at):
-    """What, told of a step, lets every unit of the discriminator die after some, whatever the image."""
+def kill_after(trainer, steps):
+    """Return a report that makes all units of the discriminator dead in the step after each of ``steps``."""
     discriminator = trainer.state.method.modules["discriminator"]
     hooks = []
 
-    def tell(step, numbers):
+    def report(step, numbers):
         while hooks:
             hooks.pop().remove()
-        if step in at:
+        if step in steps:
             hooks.append(discriminator.body.register_forward_hook(lambda *call: call[-1] - 1e9))
 
-    return tell
+    return report
 
 
-@pytest.mark.parametrize("family", WITH_ONE)
-def test_a_dead_discriminator_stops_the_run_and_takes_it_back_to_its_best_step(make_trainer, family):
-    recipe = {"family": family, **ALL[family], "evaluate_every": 2}
+@pytest.mark.parametrize("family", WITH_DISCRIMINATOR)
+def test_a_dead_discriminator_stops_the_training_and_resets_it_to_its_best_step(make_trainer, family):
+    recipe = {"family": family, **RECIPES[family], "evaluate_every": 2}
     trainer = make_trainer(**recipe)
 
     with pytest.raises(Dead, match=r"dead at step [45]: .* best step, 2: lower discriminator_lr"):
-        trainer.train(kills(trainer, range(3, 9)), never)
+        trainer.train(kill_after(trainer, range(3, 9)), never)
 
     again = make_trainer(**recipe)
     assert again.resume()
@@ -51,62 +50,60 @@ def test_a_dead_discriminator_stops_the_run_and_takes_it_back_to_its_best_step(m
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_it_is_told_under_every_loss(make_trainer, loss):
+def test_a_dead_discriminator_is_found_under_every_loss(make_trainer, loss):
     trainer = make_trainer(loss=loss, **PENALTY.get(loss, {}))
     with pytest.raises(Dead):
-        trainer.train(kills(trainer, range(3, 9)), never)
+        trainer.train(kill_after(trainer, range(3, 9)), never)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_no_loss_of_a_living_one_is_taken_for_it(make_trainer, loss):
+def test_a_living_discriminator_is_not_taken_for_dead_under_any_loss(make_trainer, loss):
     trainer = make_trainer(loss=loss, steps=12, **PENALTY.get(loss, {}))
     trainer.train(quiet, never)
     assert trainer.state.step == 12
 
 
-def test_one_that_was_never_judged_goes_back_to_where_it_lived(make_trainer):
+def test_without_an_evaluation_the_training_is_reset_to_its_last_checkpoint(make_trainer):
     trainer = make_trainer(evaluate_every=100, checkpoint_every=1)
     with pytest.raises(Dead, match="the training is back at its last checkpoint: lower discriminator_lr"):
-        trainer.train(kills(trainer, range(3, 9)), never)
+        trainer.train(kill_after(trainer, range(3, 9)), never)
     again = make_trainer(evaluate_every=100, checkpoint_every=1)
     assert again.resume()
     assert again.state.step == 3
 
 
-def test_one_dead_batch_is_not_the_end(make_trainer):
+def test_one_dead_batch_does_not_stop_the_training(make_trainer):
     trainer = make_trainer(steps=20, discriminator_lr=2e-3)
-    trainer.train(kills(trainer, [15]), never)
+    trainer.train(kill_after(trainer, [15]), never)
     losses = {line["step"]: line["discriminator"] for line in trainer.metrics.read() if "generator" in line}
     assert losses[15] < 1.9
     assert losses[16] == pytest.approx(2.0, abs=1e-3)
 
 
-def test_one_that_dies_in_the_last_step_is_told(make_trainer):
+def test_a_discriminator_that_dies_in_the_last_step_is_found(make_trainer):
     trainer = make_trainer(steps=20, discriminator_lr=2e-3)
     with pytest.raises(Dead, match="at step 20"):
-        trainer.train(kills(trainer, [19]), never)
+        trainer.train(kill_after(trainer, [19]), never)
 
 
-def test_one_that_has_won_learns_nothing_either_and_lives(make_trainer):
+def test_a_discriminator_that_wins_is_not_dead(make_trainer):
     trainer = make_trainer(discriminator_lr=0.01, steps=30, decay=0.0)
-    learns = []
-    trainer.train(
-        lambda *_: learns.append(alarms._learns(trainer.state.method.modules["discriminator"])), never
-    )
+    discriminator, learns = trainer.state.method.modules["discriminator"], []
+    trainer.train(lambda *_: learns.append(alarms._learns(discriminator)), never)
     assert trainer.state.step == 30
-    assert not all(learns), "at this rate it is to win by far"
+    assert not all(learns), "at this rate the discriminator must win"
 
 
-def test_a_rate_that_is_absurd_kills_it_at_one_step_however_often_the_run_is_resumed(make_trainer):
+def test_an_absurd_rate_kills_at_the_same_step_after_a_resume(make_trainer):
     whole = make_trainer("whole", **ABSURD)
-    with pytest.raises(Dead) as told:
+    with pytest.raises(Dead) as dead:
         whole.train(quiet, never)
 
     parts = make_trainer("parts", **ABSURD)
     parts.train(quiet, lambda: parts.state.step == whole.state.step - 1)
     again = make_trainer("parts", **ABSURD)
     assert again.resume()
-    with pytest.raises(Dead) as told_again:
+    with pytest.raises(Dead) as dead_again:
         again.train(quiet, never)
 
-    assert str(told_again.value) == str(told.value)
+    assert str(dead_again.value) == str(dead.value)

@@ -1,4 +1,4 @@
-"""What a user would lose: networks that learn what the paper says, not its opposite."""
+"""What a user would lose: networks that learn what the paper says, not the opposite."""
 
 import math
 
@@ -10,7 +10,7 @@ from prodgen.training.methods.objectives import LOSSES, divergence, likelihood, 
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_each_side_gains_where_the_other_loses(name):
+def test_each_network_gains_where_the_other_loses(name):
     loss = LOSSES[name]
     real, fake = torch.full((4,), 0.5), torch.full((4,), -0.5)
     right, wrong = loss.discriminator(real, fake), loss.discriminator(fake, real)
@@ -20,22 +20,22 @@ def test_each_side_gains_where_the_other_loses(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_generator_is_led_towards_what_passes_for_real(name):
+def test_the_generator_learns_to_raise_its_logits(name):
     fake = torch.zeros(4, requires_grad=True)
     LOSSES[name].generator(torch.ones(4), fake).backward()
-    if name != "least-squares":  # which wants fakes in the middle, where these are
+    if name != "least-squares":  # whose target is the logit of these images
         assert (fake.grad < 0).all()
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_who_looks_at_no_image_loses_at_least_what_is_said(name):
+def test_equal_logits_lose_at_least_the_chance_level(name):
     loss = LOSSES[name]
     losses = [loss.discriminator(same, same) for same in torch.linspace(-3.0, 3.0, 7).unsqueeze(1)]
     assert min(map(float, losses)) == pytest.approx(loss.chance)
 
 
 class Slope(nn.Module):
-    """Logits whose gradient at every pixel is ``slope``."""
+    """A discriminator whose gradient at every pixel is ``slope``."""
 
     def __init__(self, slope: float) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def test_penalties_measure_the_gradient():
     assert float(one_centred(Slope(1.5), images, torch.rand(3, 1, 2, 2), None)) == pytest.approx(4.0)
 
 
-def test_divergence_is_the_textbooks_and_spares_free_bits():
+def test_divergence_is_the_textbooks_and_free_bits_cost_nothing():
     zero = torch.zeros(5, 3)
     assert float(divergence(zero, zero)) == 0.0
     assert float(divergence(zero + 1.0, zero)) == pytest.approx(1.5)
@@ -63,7 +63,7 @@ def test_divergence_is_the_textbooks_and_spares_free_bits():
     assert float(divergence(zero, zero, free_bits=0.25)) == pytest.approx(0.75)
 
 
-def test_the_learned_deviation_is_the_error_itself():
+def test_the_learned_deviation_converges_to_the_error():
     error, log_sigma = torch.tensor(0.04), torch.tensor(0.0, requires_grad=True)
     optimizer = torch.optim.SGD([log_sigma], 0.2)
     for _ in range(300):

@@ -1,4 +1,4 @@
-"""What a user would lose: a run of many processes, to the death of one, or to nobody knowing how it ended."""
+"""What a user would lose: a training of many processes, if one dies or its result is not written."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from prodgen.training.recipes.recipe_files import make_recipe
 from prodgen.training.trainer import Trainer
 from tests.servers.process import free_port, wait_until
 from tests.toys import write_catalogue
-from tests.training.conftest import SMALL
+from tests.training.conftest import SMALL, quiet
 from tests.training.torchrun import Torchrun, progress, result
 
 pytestmark = pytest.mark.timeout(400)  # on a busy machine torch alone takes ten seconds to import
@@ -24,7 +24,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def node(folder: Path, data: Path, *options: str, processes: int = 2, **changes: object) -> Torchrun:
-    """The command of one node, its recipe beside its folder."""
+    """Return the command of one node; writes its recipe beside its folder."""
     recipe = make_recipe({**SMALL, **NEVER, **changes}, "test")
     path = folder.with_suffix(".json")
     path.write_text(recipe.model_dump_json())
@@ -32,29 +32,29 @@ def node(folder: Path, data: Path, *options: str, processes: int = 2, **changes:
     return Torchrun(folder.with_suffix(".log"), *words, processes=processes, options=options)
 
 
-def test_a_run_survives_the_death_of_a_process_and_a_stop(data: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
+def test_a_training_survives_the_death_of_a_process_and_a_stop(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "training"
     endless = {"steps": 10**6, "checkpoint_every": 5}
     folder.mkdir()
-    (folder / "result.json").write_text("{}")  # another run's
+    (folder / "result.json").write_text("{}")  # of an earlier training
     with node(folder, data, "--standalone", "--max-restarts", "1", **endless) as run:
         run.wait_for_step(folder, 50)
         assert not (folder / "result.json").exists()
-        seen = progress(folder)
-        assert set(seen["losses"]) == {"discriminator", "generator"}
-        assert seen["images"] == 16 * seen["step"]
-        assert seen["seconds_left"] > 0
+        report = progress(folder)
+        assert set(report["losses"]) == {"discriminator", "generator"}
+        assert report["images"] == 16 * report["step"]
+        assert report["seconds_left"] > 0
         [_, second] = before = run.ranks()
         second.kill()
         wait_until(lambda: len(run.ranks()) == 2 and run.ranks() != before, "no restart", 200)
         (folder / "progress.json").unlink()
-        kept = int(checkpoint.load(folder / checkpoint.CHECKPOINT)["step"])
-        run.wait_for_step(folder, kept + 20)
+        saved = int(checkpoint.load(folder / checkpoint.CHECKPOINT)["step"])
+        run.wait_for_step(folder, saved + 20)
         assert not (folder / "result.json").exists()
         run.stop()
     stopped = result(folder)
     assert (stopped["outcome"], stopped["message"]) == ("stopped", None)
-    assert checkpoint.load(folder / checkpoint.CHECKPOINT)["step"] == stopped["step"] > kept
+    assert checkpoint.load(folder / checkpoint.CHECKPOINT)["step"] == stopped["step"] > saved
     assert not (folder / "model").exists()
 
     node(folder, data, "--standalone", steps=stopped["step"] + 2, checkpoint_every=5).succeed()
@@ -65,31 +65,31 @@ def test_a_run_survives_the_death_of_a_process_and_a_stop(data: Path, tmp_path: 
     assert load_model(folder / "model").config.family == "resnet"
 
 
-def test_all_processes_hear_of_a_dead_discriminator(data: Path, tmp_path: Path) -> None:
-    node(tmp_path / "run", data, "--standalone", steps=1000, decay=0.0, discriminator_lr=0.9).succeed()
-    ended = result(tmp_path / "run")
+def test_all_processes_stop_for_a_dead_discriminator(data: Path, tmp_path: Path) -> None:
+    node(tmp_path / "training", data, "--standalone", steps=1000, decay=0.0, discriminator_lr=0.9).succeed()
+    ended = result(tmp_path / "training")
     assert ended["outcome"] == "alarm"
     assert ended["message"].startswith("the discriminator is dead at step ")
     assert ended["step"] < 1000
 
 
-def test_the_processes_die_with_what_started_them(data: Path, tmp_path: Path) -> None:
-    with node(tmp_path / "run", data, steps=10**6) as run:
-        run.wait_for_step(tmp_path / "run", 1)
+def test_the_processes_die_with_torchrun(data: Path, tmp_path: Path) -> None:
+    with node(tmp_path / "training", data, steps=10**6) as run:
+        run.wait_for_step(tmp_path / "training", 1)
         ranks = run.ranks()
         run.process.kill()
         wait_until(lambda: not any(rank.is_running() for rank in ranks), "ranks outlive torchrun", 20)
 
 
-def test_every_node_holds_the_run_though_only_the_first_had_it(data, tmp_path, make_trainer, catalogue):
+def test_every_node_resumes_from_the_first_nodes_folder(data, tmp_path, catalogue):
     changes = {"steps": 5, "checkpoint_every": 2}
     recipe = make_recipe({**SMALL, **NEVER, **changes}, "test")
-    begun = Trainer(recipe, catalogue, tmp_path / "a", "cpu")
-    begun.train(lambda *_: None, lambda: begun.state.step == 3)
+    trainer = Trainer(recipe, catalogue, tmp_path / "a", "cpu")
+    trainer.train(quiet, lambda: trainer.state.step == 3)
     port = str(free_port())
-    where = ("--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", port, "--node-rank")
+    address = ("--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", port, "--node-rank")
     nodes = [
-        node(tmp_path / name, data, *where, str(k), processes=1, **changes) for k, name in enumerate("ab")
+        node(tmp_path / name, data, *address, str(k), processes=1, **changes) for k, name in enumerate("ab")
     ]
     with nodes[0], nodes[1]:
         assert [node.wait() for node in nodes] == [0, 0], nodes[1].log.read_text()
@@ -103,9 +103,9 @@ def test_every_node_holds_the_run_though_only_the_first_had_it(data, tmp_path, m
     assert [json.loads(line)["step"] for line in (b / "metrics.jsonl").open()][:3] == [1, 2, 3]
 
 
-def test_what_cannot_be_trained_is_refused_on_all_nodes_with_the_reason(data: Path, tmp_path: Path) -> None:
-    node(tmp_path / "run", data, batch=15).succeed()
-    refused = result(tmp_path / "run")
+def test_a_recipe_that_does_not_fit_is_refused_with_the_reason(data: Path, tmp_path: Path) -> None:
+    node(tmp_path / "training", data, batch=15).succeed()
+    refused = result(tmp_path / "training")
     assert refused["outcome"] == "refused"
     assert refused["message"] == ("a batch of 15 cannot be divided among 2 processes; take a multiple of 2")
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["result.json"]
+    assert [path.name for path in (tmp_path / "training").iterdir()] == ["result.json"]

@@ -1,4 +1,4 @@
-"""What a user would lose: an hour of training on a number that was mistyped."""
+"""What a user would lose: an hour of training with a mistyped number."""
 
 import pytest
 
@@ -8,11 +8,11 @@ from prodgen.training.recipes.recipe_files import load_recipe, recipe_names
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_of_the_package_is_sound(name):
+def test_every_bundled_recipe_is_valid(name):
     assert load_recipe(name, []).name == name
 
 
-def test_settings_are_laid_over_the_recipe():
+def test_settings_override_the_recipe():
     recipe = load_recipe("fashion-mnist", ["steps=7", "widths=[16, 8]", "augment=flip,cutout", "loss=hinge"])
     assert isinstance(recipe, GanRecipe)
     assert (recipe.steps, recipe.widths, recipe.augment) == (7, [16, 8], "flip,cutout")
@@ -43,21 +43,21 @@ def test_another_family_has_other_keys():
         ("adaptive=0.6", "adaptive needs something to adapt; set augment"),
         ("burn_in=0.5", "burn_in needs something to change; set augment, r1 or r2"),
         ("consistency=1", "consistency needs something to compare; set augment"),
-        ("adaptive=0.6 augment=flip loss=wasserstein", "has no meaning under the loss wasserstein"),
+        ("adaptive=0.6 augment=flip loss=wasserstein", "have no meaning under the loss wasserstein"),
         ("family=dcgan r1=1", "dcgan's discriminator normalises by the batch"),
         ("family=r3gan loss=wasserstein", "needs a bounded discriminator, and r3gan has none"),
         ("compile=true r1=1", "penalties differentiate twice"),
         ("steps", "--set 'steps' is not key=value"),
     ],
 )
-def test_what_makes_no_sense_is_told_in_one_sentence(setting, words):
+def test_a_wrong_setting_is_refused_in_one_sentence(setting, words):
     with pytest.raises(ProdgenError) as refused:
         load_recipe("fashion-mnist", setting.split())
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_is_a_recipe(tmp_path):
+def test_a_file_can_be_a_recipe(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\nfamily = "vae"\nsteps = 3\n')
     assert load_recipe(str(path), []).family == "vae"

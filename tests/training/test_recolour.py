@@ -1,4 +1,4 @@
-"""What a user would lose: a red sneaker, because all that were photographed are white."""
+"""What a user would lose: a red sneaker, if all photographs show white ones."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.training.conftest import never, quiet
 
 
 def shirts(count, side=16):
-    """Shaded discs on nothing, premultiplied bytes, with their mean colours."""
+    """Return images of shaded discs on a transparent ground, (count, side, side, 4) premultiplied bytes."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     alpha = np.clip(side / 2.5 - np.hypot(x, y) + 0.5, 0, 1)
@@ -23,8 +23,8 @@ def shirts(count, side=16):
     return (images * 255).round().astype(np.uint8)
 
 
-def measured(images):
-    """(N, H, W, 4) bytes -> the mean colour of each product, (N, 3)."""
+def mean_lab(images):
+    """images: (N, H, W, 4) bytes -> the mean colour of each product, (N, 3)."""
     alpha = images[..., 3:].astype(float)
     lab = to_lab((images[..., :3] * 255.0 / np.maximum(alpha, 1)).clip(0, 255) / 255)
     return (lab * alpha).sum((1, 2)) / alpha.sum((1, 2))
@@ -32,48 +32,48 @@ def measured(images):
 
 def catalogue(count=40):
     images = shirts(count)
-    colour = measured(images).astype(np.float32)
+    colour = mean_lab(images).astype(np.float32)
     labels = {"category": np.arange(count) % 2}
     return Catalogue(images, labels, {"category": ("hat", "shirt")}, {"colour": colour})
 
 
-def test_a_recoloured_product_has_the_colour_that_it_is_said_to_have():
+def test_a_recoloured_product_has_the_colour_that_is_returned():
     images = shirts(12)
     x = torch.from_numpy(images).permute(0, 3, 1, 2) / 127.5 - 1
     wanted = torch.tensor([[60.0, 40.0, 20.0]] * 12)
     chosen = torch.arange(12) % 3 > 0
-    seen, lab = recolour(x, wanted, chosen)
-    made = ((seen.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
-    assert torch.equal(seen[~chosen], x[~chosen])
-    assert torch.equal(seen[:, 3], x[:, 3])
-    assert (seen[:, :3] <= seen[:, 3:] + 1e-5).all()
-    assert delta_e_2000(measured(made), lab.numpy()).max() < 1.0
+    recoloured, lab = recolour(x, wanted, chosen)
+    pixels = ((recoloured.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
+    assert torch.equal(recoloured[~chosen], x[~chosen])
+    assert torch.equal(recoloured[:, 3], x[:, 3])
+    assert (recoloured[:, :3] <= recoloured[:, 3:] + 1e-5).all()
+    assert delta_e_2000(mean_lab(pixels), lab.numpy()).max() < 1.0
     assert delta_e_2000(lab[chosen].numpy(), wanted[chosen].numpy()).max() < 2.0
-    assert made[chosen.numpy()].std((1, 2)).min() > 5  # shaded still
+    assert pixels[chosen.numpy()].std((1, 2)).min() > 5  # still shaded
 
 
-def test_batches_tell_the_networks_the_colours_that_they_show(make_trainer):
+def test_the_conditions_of_a_batch_have_the_colours_of_its_images(make_trainer):
     trainer = make_trainer(data=catalogue(), recolour=0.7, transform="flip")
     batch = trainer.state.batches[0]
-    made = ((batch.real.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
-    told = batch.condition[:, 2:5].numpy() * 25 + (50, 0, 0)
-    assert delta_e_2000(measured(made), told).max() < 1.0
+    pixels = ((batch.real.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
+    lab = batch.condition[:, 2:5].numpy() * 25 + (50, 0, 0)
+    assert delta_e_2000(mean_lab(pixels), lab).max() < 1.0
     assert (batch.condition[:, 5] == 1).all()
-    plain = make_trainer("plain", data=trainer.state.catalogue, transform="flip").batches[0].condition
+    plain = make_trainer("plain", data=trainer.state.catalogue, transform="flip").state.batches[0].condition
     moved = (batch.condition - plain).abs().amax(1) > 0.01
     assert 0.3 < moved.float().mean() < 1.0
     assert torch.equal(batch.condition[:, :2], plain[:, :2])
 
 
-def test_a_colour_that_is_left_out_is_left_out_whole(make_trainer):
-    trainer = make_trainer(data=catalogue(), drop=0.5)
-    blocks = torch.cat([trainer.state.batches[k].condition for k in range(5)])[:, 2:]
+def test_a_colour_is_left_out_with_all_its_columns(make_trainer):
+    batches = make_trainer(data=catalogue(), drop=0.5).state.batches
+    blocks = torch.cat([batches[k].condition for k in range(5)])[:, 2:]
     left_out = blocks[:, 3] == 0
     assert 0.3 < left_out.float().mean() < 0.7
     assert (blocks[left_out] == 0).all()
 
 
-def test_a_model_of_cut_outs_in_any_colour_is_trained_and_asked(make_trainer, tmp_path):
+def test_a_model_of_cut_outs_makes_images_in_any_colour(make_trainer, tmp_path):
     from prodgen.models import load_model
     from prodgen.models.condition import encode
     from prodgen.training.export import export
@@ -88,6 +88,6 @@ def test_a_model_of_cut_outs_in_any_colour_is_trained_and_asked(make_trainer, tm
     assert model.generator(torch.randn(1, 16), condition).shape == (1, 4, 16, 16)
 
 
-def test_what_has_no_colour_is_not_recoloured(make_trainer):
+def test_images_without_a_known_colour_cannot_be_recoloured(make_trainer):
     with pytest.raises(ProdgenError, match="recolour is for cut-outs with a known colour"):
         make_trainer("refused", recolour=0.5)

@@ -1,4 +1,4 @@
-"""torchrun as its users start it, several processes on one machine."""
+"""Starts torchrun as users do, with several processes on one machine."""
 
 import json
 import signal
@@ -12,11 +12,11 @@ import psutil
 from tests.servers.process import wait_until
 from tests.servers.up import clean_environment
 
-PATIENCE = 200.0
+TIMEOUT = 200.0
 
 
 class Torchrun:
-    """A command of ``processes`` each; ended with the block, should it still be there."""
+    """A torchrun command with ``processes`` on this node, killed at the end of the block."""
 
     def __init__(self, log: Path, *words: object, processes: int = 2, options: tuple[str, ...] = ()) -> None:
         launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
@@ -39,39 +39,39 @@ class Torchrun:
         self.process.wait()
 
     def wait(self) -> int:
-        """Its exit code."""
-        return self.process.wait(PATIENCE)
+        """Wait for the end; return the exit code."""
+        return self.process.wait(TIMEOUT)
 
     def succeed(self) -> None:
-        """To its end, which must be a good one."""
+        """Run to the end, which must be a success."""
         with self:
             assert self.wait() == 0, self.log.read_text()[-4000:]
 
     def stop(self) -> None:
-        """SIGTERM, and its end."""
+        """Send SIGTERM, and wait for the end."""
         self.process.send_signal(signal.SIGTERM)
         self.wait()
 
     def ranks(self) -> list[psutil.Process]:
-        """The processes that train."""
+        """Return the processes that train."""
         return psutil.Process(self.process.pid).children()
 
     def wait_for_step(self, folder: Path, step: int) -> None:
-        """Return once progress.json tells of the step."""
+        """Wait until progress.json has reached the step."""
 
-        def there() -> bool:
+        def is_reached() -> bool:
             assert self.process.poll() is None, self.log.read_text()[-4000:]
             return progress(folder).get("step", -1) >= step
 
-        wait_until(there, f"{folder} does not come to step {step}", PATIENCE)
+        wait_until(is_reached, f"{folder} does not reach step {step}", TIMEOUT)
 
 
 def progress(folder: Path) -> dict[str, Any]:
-    """What progress.json says, if it is there."""
+    """Return progress.json, or {} if there is none."""
     path = folder / "progress.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """How a run ended."""
+    """Return result.json."""
     return json.loads((folder / "result.json").read_text())

@@ -55,10 +55,8 @@ def _write(catalogue: Catalogue, folder: Path) -> None:
 
 
 def _map(folder: Path) -> Catalogue:
-    attributes, names = (
-        load_file(folder / "attributes.safetensors"),
-        json.loads((folder / "names.json").read_text()),
-    )
+    attributes = load_file(folder / "attributes.safetensors")
+    names = json.loads((folder / "names.json").read_text())
     return Catalogue(
         np.load(folder / "images.npy", mmap_mode="c"),
         {name: attributes[f"label {name}"] for name in names["values"]},

@@ -62,17 +62,15 @@ class Augment(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not len(self.steps):
             return x
+        x = x.float()
+        augmented = (x + 1.0) / 2.0  # kornia's range
         # bf16 would round the matrices of a shift to eight bits, so that it is not by whole pixels.
         with torch.autocast(x.device.type, enabled=False):
-            return self._augment(x.float())
-
-    def _augment(self, x: Tensor) -> Tensor:
-        augmented = (x + 1.0) / 2.0  # kornia's range
-        for name, step in zip(self._names, self.steps, strict=True):
-            if name in COLOUR:
-                augmented = _change_colours(step, augmented)
-            else:  # fills borders with zeros, so the ground must be zero
-                augmented = _apply(step, augmented - self.ground) + self.ground
+            for name, step in zip(self._names, self.steps, strict=True):
+                if name in COLOUR:
+                    augmented = _change_colours(step, augmented)
+                else:  # fills borders with zeros, so the ground must be zero
+                    augmented = _apply(step, augmented - self.ground) + self.ground
         chosen = draw_shard(torch.rand, len(x), 1, 1, 1, device=x.device) < self.strength
         return torch.where(chosen, augmented * 2.0 - 1.0, x)
 

@@ -8,16 +8,6 @@ import torch
 from prodgen.training.recipes.recipe import Recipe
 
 
-def rate_factor(step: int, steps: int, ramp: int, decay: float) -> float:
-    """Return the rate at ``step`` as a share of the recipe's rate.
-
-    It rises from 0 over the first ``ramp`` steps, and falls to 0 over the last share ``decay`` of the steps.
-    """
-    rising = (step + 1) / ramp if ramp else 1.0
-    falling = (steps - step) / (steps * decay) if decay else 1.0
-    return min(1.0, rising, falling)
-
-
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load an optimizer's state, except its rates: those are the recipe's, which may have changed.
 
@@ -34,8 +24,13 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
 
 
 def set_rates(optimizers: Iterable[torch.optim.Optimizer], recipe: Recipe, step: int) -> None:
-    """Set the rates of all optimizers for ``step``."""
-    factor = rate_factor(step, recipe.steps, recipe.ramp, recipe.decay)
+    """Set the rates of all optimizers for ``step``.
+
+    They rise from 0 over the first ``ramp`` steps, and fall to 0 over the last share ``decay`` of the steps.
+    """
+    rising = (step + 1) / recipe.ramp if recipe.ramp else 1.0
+    falling = (recipe.steps - step) / (recipe.steps * recipe.decay) if recipe.decay else 1.0
+    factor = min(1.0, rising, falling)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
+from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.models.families import FAMILIES
 from prodgen.models.sagan import SAGANGenerator
-from prodgen.spec.attributes import AttributeSchema
 from prodgen.training.methods.gan import Gan
 from prodgen.training.methods.method import Method
 from prodgen.training.methods.transfer import Pretrained, transfer_weights
@@ -19,18 +19,13 @@ METHODS = {"vae": Vae, "vaegan": VaeGan}
 """The method of each family; `Gan` for a family that is not listed."""
 
 
-def set_up(
-    recipe: Recipe,
-    schema: AttributeSchema,
-    size: int,
-    channels: int,
-    device: str,
-    pretrained: Pretrained | None = None,
-) -> Method:
+def set_up(recipe: Recipe, catalogue: Catalogue, device: str, pretrained: Pretrained | None = None) -> Method:
     """Return the method with its networks on the device, with random or ``pretrained`` weights.
 
     Raises ProdgenError if the networks cannot make images of this size, or differ from the pretrained ones.
     """
+    size, channels = catalogue.images.shape[1], catalogue.images.shape[3]
+    schema = catalogue.schema()
     if pretrained:
         check_pretrained(pretrained.model.config, pretrained.model.id, recipe, size, channels)
     family = FAMILIES[recipe.family]

@@ -107,34 +107,29 @@ class GanRecipe(Recipe):
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         augmented, bounded = bool(parse_policy(self.augment)), self.family in ("resnet", "sagan")
-        for found, problem in (
-            (self.adaptive and not augmented, "adaptive needs something to adapt; set augment"),
-            (
-                self.burn_in and not (self.r1 or self.r2 or augmented),
-                "burn_in needs something to change; set augment, r1 or r2",
-            ),
-            (self.consistency and not augmented, "consistency needs something to compare; set augment"),
-            (
-                self.adaptive and self.loss == "wasserstein",
-                "adaptive reads the sign of the logits, which has no meaning under the loss wasserstein",
-            ),
-            (
-                self.has_penalty and self.family == "dcgan",
-                "penalties need logits of single images, but dcgan's discriminator normalises by the batch; "
-                "take another family",
-            ),
-            (
-                self.loss == "wasserstein" and not bounded and not self.gradient_penalty,
+        if self.adaptive and not augmented:
+            raise ValueError("adaptive needs something to adapt; set augment")
+        if self.burn_in and not (self.r1 or self.r2 or augmented):
+            raise ValueError("burn_in needs something to change; set augment, r1 or r2")
+        if self.consistency and not augmented:
+            raise ValueError("consistency needs something to compare; set augment")
+        if self.adaptive and self.loss == "wasserstein":
+            raise ValueError(
+                "adaptive reads signs of logits, which have no meaning under the loss wasserstein"
+            )
+        if self.has_penalty and self.family == "dcgan":
+            raise ValueError(
+                "dcgan's discriminator normalises by the batch; take another family, or no penalty"
+            )
+        if self.loss == "wasserstein" and not bounded and not self.gradient_penalty:
+            raise ValueError(
                 f"the loss wasserstein needs a bounded discriminator, and {self.family} has none; "
-                "set gradient_penalty, or take the family resnet",
-            ),
-            (
-                self.has_penalty and self.compile,
-                "penalties differentiate twice, which a compiled network cannot do; leave compile out",
-            ),
-        ):
-            if found:
-                raise ValueError(problem)
+                "set gradient_penalty, or take the family resnet"
+            )
+        if self.has_penalty and self.compile:
+            raise ValueError(
+                "penalties differentiate twice, which a compiled network cannot; leave compile out"
+            )
         return self
 
 

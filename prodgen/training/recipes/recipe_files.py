@@ -12,6 +12,8 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.validation_errors import explain
 from prodgen.training.recipes.recipe import RECIPES, Recipe
 
+FOLDER = resources.files("prodgen") / "recipes"
+
 
 def load_recipe(ref: str, settings: list[str]) -> Recipe:
     """Return the recipe of a bundled name or a TOML file, with ``key=value`` settings laid over it.
@@ -57,18 +59,14 @@ def make_recipe(table: dict[str, Any], where: str) -> Recipe:
 
 def recipe_names() -> list[str]:
     """Return the names of the bundled recipes."""
-    return sorted(Path(f.name).stem for f in _folder().iterdir() if f.name.endswith(".toml"))
-
-
-def _folder() -> Any:
-    return resources.files("prodgen") / "recipes"
+    return sorted(Path(f.name).stem for f in FOLDER.iterdir() if f.name.endswith(".toml"))
 
 
 def bundled_table(name: str) -> dict[str, Any]:
     """Return a bundled recipe as a table. Raises NotFound, which lists the bundled names."""
     if name not in recipe_names():
         raise NotFound(f"there is no recipe {name!r}; there are {', '.join(recipe_names())}", param="recipe")
-    return tomllib.loads((_folder() / f"{name}.toml").read_text())
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text())
 
 
 def _read(ref: str) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Failures of a training, detected early enough to return to a good checkpoint."""
 
-import math
-
 from torch import nn
 from torch.nn.utils import get_total_norm
 
@@ -55,11 +53,6 @@ class Dead(Alarm):
             f"the discriminator is dead at step {step}: it cannot tell real images from generated ones, and "
             f"no gradient reaches its weights; the training is back at {back}: lower discriminator_lr"
         )
-
-
-def all_finite(numbers: dict[str, float]) -> bool:
-    """Whether every number is finite."""
-    return all(map(math.isfinite, numbers.values()))
 
 
 def is_diverse(scores: dict[str, float]) -> bool:

@@ -10,7 +10,6 @@ from prodgen.generation.encode import to_image
 from prodgen.generation.latents import latents
 from prodgen.models.base import ImageGenerator
 from prodgen.models.condition import encode
-from prodgen.spec.attributes import AttributeSchema
 
 ROWS, COLUMNS, GAP = 10, 10, 2
 
@@ -25,7 +24,9 @@ def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
     choices = generator.schema.choices
     rows = min(len(choices[0].values), ROWS) if choices else ROWS
     z = latents(seed, range(rows * COLUMNS), generator.latent_dim).to(device)
-    condition = encode(generator.schema, _attributes(generator.schema, rows, seed)).to(device)
+    fixed = [{choices[0].name: choices[0].values[k // COLUMNS]} if choices else {} for k in range(len(z))]
+    attributes = generator.schema.resolve(fixed, [seed] * len(z), range(len(z)))  # draws the rest
+    condition = encode(generator.schema, attributes).to(device)
     images = on_white(to_bytes(generator(z, condition)))
     cells = images.reshape(rows, COLUMNS, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
     cells = np.pad(cells, ((0, 0), (0, GAP), (0, 0), (0, GAP), (0, 0)), constant_values=255)
@@ -34,10 +35,3 @@ def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
     temporary = path.with_suffix(".part")
     to_image(pixels).save(temporary, "PNG")
     temporary.replace(path)
-
-
-def _attributes(schema: AttributeSchema, rows: int, seed: int) -> list[dict[str, str]]:
-    """Return each image's attributes: of the first choice one value a row; the rest are drawn."""
-    [first, *_] = [*schema.choices, None]
-    fixed = [{first.name: first.values[k // COLUMNS]} if first else {} for k in range(rows * COLUMNS)]
-    return schema.resolve(fixed, [seed] * len(fixed), range(len(fixed)))

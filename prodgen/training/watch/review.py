@@ -35,7 +35,7 @@ class Review:
         def judge() -> dict[str, float]:
             with self._random_stream(1):
                 conditions = self.state.batches.conditions(EVALUATION_IMAGES)
-                self.state.ema.update_batch_norm(self._latents(EVALUATION_IMAGES), conditions, 100)
+                self.state.ema.update_batch_norm(self._latents(EVALUATION_IMAGES), conditions)
                 return self._judge(self.state.ema.model, self._latents(EVALUATION_IMAGES), conditions)
 
         scores = on_rank_zero(judge)
@@ -47,11 +47,8 @@ class Review:
         state = self.state
         if rank() == 0:
             with self._random_stream(2):
-                latents, conditions = (
-                    self._latents(BATCH_NORM_IMAGES),
-                    state.batches.conditions(BATCH_NORM_IMAGES),
-                )
-                state.ema.update_batch_norm(latents, conditions, 100)
+                latents = self._latents(BATCH_NORM_IMAGES)
+                state.ema.update_batch_norm(latents, state.batches.conditions(BATCH_NORM_IMAGES))
         broadcast(state.ema.model.buffers())
         if local_rank() == 0:
             write_grid(state.ema.model, self.folder / "samples" / f"{state.step:07d}.png", state.recipe.seed)
