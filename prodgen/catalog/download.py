@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import CannotWrite, NotFound, ProdgenError, Unavailable
 
 Report = Callable[[str, int, int | None], None]
 """Progress callback: (file name, bytes done, bytes in total or None if unknown)."""
@@ -80,7 +80,7 @@ def download(name: str, folder: Path, report: Report | None = None) -> list[Path
                     folder.mkdir(parents=True, exist_ok=True)
                     _fetch(http, [mirror + file for mirror in mirrors], target, md5, report)
             except OSError as error:
-                raise ProdgenError(f"{target} cannot be written: {error.strerror}") from None
+                raise CannotWrite(f"{target} cannot be written: {error.strerror}") from None
     return [folder / file for file in files]
 
 

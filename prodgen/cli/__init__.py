@@ -7,34 +7,39 @@ from typer import Abort
 from typer.exceptions import TyperException
 
 from prodgen.cli.app import app
-from prodgen.errors import ProdgenError
+from prodgen.cli.folders import DISK_ERRORS
+from prodgen.errors import CannotWrite, ProdgenError
 
-_STOPPED = 130
+_FAILED, _REFUSED, _STOPPED, _BROKEN_PIPE = 1, 2, 130, 141
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one sentence on stderr and exit code 2."""
-    # Threads that spin while they wait cost a busy machine most of its speed; read when torch is imported.
+    """Run the command line; print an error as one sentence on stderr.
+
+    The exit code is 1 if the disk fails, 2 if the command cannot be carried out.
+    """
+    # Threads that spin while they wait slow a busy machine down. torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         sys.exit(app(standalone_mode=False))
-    except TyperException as error:  # such as an unknown option; empty where the help was printed instead
-        _say(" ".join(error.format_message().split()))
-        sys.exit(error.exit_code)
+    except TyperException as error:  # such as an unknown option; empty if the help was printed instead
+        _fail(" ".join(error.format_message().split()), error.exit_code)
+    except CannotWrite as error:
+        _fail(str(error), _FAILED)
     except ProdgenError as error:
-        _say(str(error))
-        sys.exit(2)
+        _fail(str(error), _REFUSED)
     except BrokenPipeError:
-        sys.exit(141)
+        sys.exit(_BROKEN_PIPE)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in DISK_ERRORS:
             raise
-        _say(f"{error.filename}: {error.strerror}")
-        sys.exit(2)
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror}", _FAILED if error.errno in DISK_ERRORS else _REFUSED)
     except (Abort, KeyboardInterrupt):
         sys.exit(_STOPPED)
 
 
-def _say(sentence: str) -> None:
+def _fail(sentence: str, code: int) -> None:
     if sentence:
         sys.stderr.write(f"prodgen: {sentence}\n")
+    sys.exit(code)

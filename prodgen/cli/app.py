@@ -1,4 +1,4 @@
-"""All the commands, gathered."""
+"""The commands, in the order of the help."""
 
 import typer
 
@@ -12,6 +12,7 @@ from prodgen.cli import (
     keys,
     models,
     submit,
+    tenants,
     train,
     training,
     up,
@@ -20,21 +21,24 @@ from prodgen.cli import (
 
 app = typer.Typer(
     name="prodgen",
-    help="Product images by the million, from generators trained on your own catalogue.",
+    help="Generate product images with models trained on your own catalogue.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("up")(up.up)
-app.command("demo")(demo.demo)
-app.command("generate")(generate.generate)
-app.command("submit")(submit.submit)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(models.app, name="models")
-app.add_typer(data.app, name="data")
-app.command("train")(train.train)
-app.add_typer(training.app, name="training")
-app.command("evaluate")(evaluate.evaluate)
-app.command("verify")(verify.verify)
-app.add_typer(keys.app, name="keys")
-app.command("bench")(bench.bench)
+_HERE, _SERVICE, _ADMIN = "On this machine", "On a service (PRODGEN_URL, PRODGEN_API_KEY)", "Run a service"
+
+app.command("generate", rich_help_panel=_HERE)(generate.generate)
+app.command("verify", rich_help_panel=_HERE)(verify.verify)
+app.add_typer(data.app, name="data", rich_help_panel=_HERE)
+app.command("train", rich_help_panel=_HERE)(train.train)
+app.command("evaluate", rich_help_panel=_HERE)(evaluate.evaluate)
+app.command("submit", rich_help_panel=_SERVICE)(submit.submit)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=_SERVICE)
+app.add_typer(training.app, name="training", rich_help_panel=_SERVICE)
+app.add_typer(models.app, name="models", rich_help_panel=_SERVICE)
+app.command("up", rich_help_panel=_ADMIN)(up.up)
+app.add_typer(keys.app, name="keys", rich_help_panel=_ADMIN)
+app.add_typer(tenants.app, name="tenants", rich_help_panel=_ADMIN)
+app.command("demo", rich_help_panel=_ADMIN)(demo.demo)
+app.command("bench", rich_help_panel=_ADMIN)(bench.bench)

@@ -1,4 +1,4 @@
-"""``prodgen bench``: what queue, encoding and store cost beside the bare network, in one run."""
+"""``prodgen bench``: the cost of queue, encoding and store beside the bare network."""
 
 import tempfile
 import time
@@ -9,11 +9,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from prodgen.cli.demo import running
-from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import console, results
+from prodgen.cli.options import Json
+from prodgen.cli.output import console, make_table, print_json, results
 from prodgen.client import Client
 from prodgen.embedded.data_folder import DataFolder
 from prodgen.embedded.stack import Stack
@@ -28,11 +27,11 @@ ROUNDS = 3
 
 
 def bench(
-    model: Annotated[str, typer.Argument(help="A bundled model.")] = "fashion-mnist",
+    model: Annotated[str, typer.Argument(help="Bundled model.")] = "fashion-mnist",
     images: Annotated[int, typer.Option(help="Images of each measurement.", min=256)] = 8192,
     json: Json = False,
 ) -> None:
-    """Images a second: the bare forward loop, the engine with encoding, and from POST to store."""
+    """Measure images a second: the bare forward loop, the engine, and orders from end to end."""
     from prodgen.generation.engine import Engine
     from prodgen.models import load_model
 
@@ -40,7 +39,7 @@ def bench(
         saved = load_model(model, device=engine.device)
         engine.forward.tune(saved)
         batch = engine.forward.batch(saved)
-        # The three are timed in turn, round by round, so that a machine that slows down slows all of them.
+        # Measured in turn, round by round: a machine that slows down slows all measurements.
         with tempfile.TemporaryDirectory(prefix="prodgen-bench-") as folder:
             stack = Stack(DataFolder(Path(folder)), free_port(), None, workers=1, training_workers=0)
             with (
@@ -59,12 +58,11 @@ def bench(
     ratios = {name: median(r[name] / r["bare"] for r in rounds) for name in rates}
     if json:
         print_json(
-            {"model": saved.ref, "device": engine.device, "batch": batch, "rates": rates, "ratios": ratios}
+            {"model": saved.id, "device": engine.device, "batch": batch, "rates": rates, "ratios": ratios}
         )
         return
-    table = Table(
-        "what", "images/s", "of the bare loop", title=f"{saved.ref}, {engine.device}, batch {batch}"
-    )
+    results.print(f"{saved.id}, {engine.device}, batch {batch}", markup=False)
+    table = make_table("what", "images/s", "of the bare loop")
     for name, words in (
         ("bare", "bare forward loop, tuned"),
         ("engine", "engine: latents, forward, finish, encode"),
@@ -76,9 +74,9 @@ def bench(
 
 
 def order(gateway: Client, model: "SavedModel", images: int) -> float:
-    """Images a second from the POST of an order to its last object in the store."""
+    """Return the images a second from the POST of an order to its last object in the store."""
     start = time.perf_counter()
-    job = gateway.submit({"model": model.ref, "count": images, "output": {"packaging": "tar"}})
+    job = gateway.submit({"model": model.id, "count": images, "output": {"packaging": "tar"}})
     for event in gateway.watch(job["id"]):
         if event["done"] == images:
             break

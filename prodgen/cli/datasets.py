@@ -1,4 +1,4 @@
-"""``prodgen data push``, ``list`` and ``remove``: the data sets of the service."""
+"""``prodgen data push``, ``list`` and ``remove``: the data sets of a service."""
 
 import re
 import unicodedata
@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.filesize import decimal
 from rich.progress import DownloadColumn
-from rich.table import Column, Table
 
-from prodgen.cli.bars import Bars
-from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import client, console, results
+from prodgen.cli.gateway import connect
+from prodgen.cli.options import Json
+from prodgen.cli.output import make_table, print_json, remark, report, results
+from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
-from prodgen.datasets.describe import summarise
+from prodgen.datasets.folder_summary import summarise
 from prodgen.datasets.push import Pushed
 from prodgen.datasets.push import push as send
 from prodgen.errors import ProdgenError
@@ -22,55 +22,56 @@ from prodgen.spec.names import check_name
 
 
 def push(
-    data: Annotated[Path, typer.Argument(help="A folder that can be trained on: prodgen data show says.")],
-    name: Annotated[str | None, typer.Option(help="The folder's own, if left out.")] = None,
+    data: Annotated[Path, typer.Argument(help="Folder of data, as `prodgen data show` reads it.")],
+    name: Annotated[str | None, typer.Option(help="Name of the data set (default: the folder's).")] = None,
     json: Json = False,
 ) -> None:
-    """Bring a folder to the service, for runs there; what it has already is not sent again.
+    """Push a folder to the service; files that are there already are not sent again.
 
-    Reads PRODGEN_URL and PRODGEN_API_KEY, a key with the scope train.
+    Needs a key with the scope train (PRODGEN_URL, PRODGEN_API_KEY).
     """
-    name = check_name(name_of(data) if name is None else name)
-    with client() as gateway:
-        dataset, sent = bring(gateway, data, name, json, trains=False)
+    with connect() as gateway:
+        dataset, sent = push_folder(gateway, data, json, name, trainable=False)
     if json:
         print_json({**dataset, "sent": sent})
         return
     counts, size = _images(dataset["summary"]["images"]), dataset["bytes"]
     rest = "" if sent >= size else ", the rest was there" if sent else ", all of it was there"
     if flaw := dataset["summary"].get("flaw"):
-        console.print(f"it can be prepared, but not trained on: {flaw}", markup=False, soft_wrap=True)
-    said = f"{dataset['id']}: {counts} images, {decimal(size)}, {decimal(sent)} sent{rest}"
-    console.print(said, markup=False, soft_wrap=True)
+        remark(f"it can be prepared, but not trained on: {flaw}")
+    remark(f"{dataset['id']}: {counts} images, {decimal(size)}, {decimal(sent)} sent{rest}")
 
 
-def bring(gateway: Client, folder: Path, name: str, quiet: bool, *, trains: bool) -> Pushed:
-    """Open the folder as training would, then make a version ``name`` of it.
+def push_folder(
+    gateway: Client, folder: Path, quiet: bool, name: str | None = None, *, trainable: bool = True
+) -> Pushed:
+    """Read the folder as training would, then push it as a version of ``name`` or of the folder's name.
 
-    Raises ProdgenError, nothing sent, for what training (``trains``) or preparing would refuse.
+    Raises ProdgenError before anything is sent if the data could not be prepared or, where ``trainable``, not
+    be trained on.
     """
-    with Bars(quiet) as bars:
+    name = check_name(folder_name(folder) if name is None else name)
+    with ProgressBars(quiet) as bars:
         summary = summarise(folder, bars.report)
-    if trains and summary.flaw:
+    if trainable and summary.flaw:
         raise ProdgenError(summary.flaw, param="data")
-    with Bars(quiet, DownloadColumn()) as bars:
+    with ProgressBars(quiet, DownloadColumn()) as bars:
         return send(gateway, folder, name, summary, bars.report)
 
 
 def list_datasets(json: Json = False) -> None:
-    """The data sets that were pushed, the latest first."""
-    with client() as gateway:
+    """List the data sets of the service, newest first."""
+    with connect() as gateway:
         found = list(gateway.datasets())
     if json:
         print_json(found)
         return
-    table = Table(Column("data set", no_wrap=True), "kind", "images", "attributes", "bytes")
+    table = make_table("data set", "kind", "images", "attributes", "bytes", fold=("attributes",))
     for dataset in found:
         summary = dataset["summary"]
         attributes = ", ".join([*summary["attributes"], *summary["colours"]])
-        table.add_row(
-            dataset["id"], summary["kind"], _images(summary["images"]), attributes, decimal(dataset["bytes"])
-        )
+        images, size = _images(summary["images"]), decimal(dataset["bytes"])
+        table.add_row(dataset["id"], summary["kind"], images, attributes, size)
     results.print(table)
 
 
@@ -78,21 +79,17 @@ def remove(
     ref: Annotated[str, typer.Argument(metavar="REF", help="NAME@VERSION, or NAME for all its versions.")],
     json: Json = False,
 ) -> None:
-    """Remove data from the service for good; what other data sets share with it stays.
+    """Remove a data set from the service for good; files that other data sets share stay.
 
-    Refused while a run that has not ended reads it.
+    Refused while a run that has not ended reads the data set.
     """
-    with client() as gateway:
+    with connect() as gateway:
         gone = gateway.delete_dataset(ref)
-    if json:
-        print_json(gone)
-        return
-    said = f"removed {', '.join(gone['removed'])}: {decimal(gone['bytes'])} freed"
-    console.print(said, markup=False, soft_wrap=True)
+    report(json, gone, f"removed {', '.join(gone['removed'])}: {decimal(gone['bytes'])} freed")
 
 
-def name_of(folder: Path) -> str:
-    """The folder's name without its accents, and with "-" for what else no name may have."""
+def folder_name(folder: Path) -> str:
+    """Return the folder's name as a data set's: without accents, and with "-" for forbidden characters."""
     plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
     words = re.findall(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", plain)
     name = "-".join(words).lstrip("_")[:128]

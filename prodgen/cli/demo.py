@@ -1,4 +1,4 @@
-"""``prodgen demo``: the whole road, once, from an order to images in a folder."""
+"""``prodgen demo``: one order, from the start of the stack to images in a folder."""
 
 import json
 import shutil
@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 from PIL import Image
 
-from prodgen.cli.generate import make_folder
-from prodgen.cli.remote import console, fetch, follow
+from prodgen.cli.folders import writing
+from prodgen.cli.gateway import download_job, wait_for_job
+from prodgen.cli.output import console, remark
 from prodgen.client import Client
 from prodgen.embedded.data_folder import DataFolder
 from prodgen.embedded.stack import Stack
@@ -21,41 +22,39 @@ from prodgen.errors import Unavailable
 from prodgen.ports import free_port, is_free
 
 CATEGORIES = ["sneaker", "bag", "dress", "coat"]
-EACH = 16
+ORDER: dict[str, Any] = {
+    "model": "fashion-mnist",
+    "count": 16,
+    "seed": 7,
+    "attributes": {"category": CATEGORIES},
+}
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The folder for everything it makes.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder for data, images and contact sheet.")] = Path("demo"),
 ) -> None:
-    """Start the stack, order 64 images in four categories through the queue, fetch them, stop it all."""
+    """Start a service, order 64 images, download them and stop the service."""
     images = out / "images"
     shutil.rmtree(images, ignore_errors=True)
-    make_folder(images)
-    stack = Stack(
-        DataFolder(out / "data"), 8000 if is_free(8000) else free_port(), None, workers=1, training_workers=0
-    )
-    with running(Supervisor(stack, console.print)) as api_key:
-        console.print(f"API docs {stack.gateway}/docs   Flower {stack.flower}")
-        with Client(stack.gateway, api_key) as gateway:
-            job = gateway.submit(_order())
-            job = follow(gateway, job, quiet=False)
-            fetch(gateway, job, images, quiet=False)
-    _sheet(out)
-    console.print(f"{job['done']} images and their manifest  {images}")
-    console.print(f"contact sheet                {out / 'sheet.png'}")
-    console.print("All is stopped; `prodgen up` starts it for good.")
+    with writing(images):
+        port = 8000 if is_free(8000) else free_port()
+        stack = Stack(DataFolder(out / "data"), port, None, workers=1, training_workers=0)
+        with running(Supervisor(stack, console.print)) as api_key:
+            remark(f"API docs {stack.gateway}/docs   Flower {stack.flower}")
+            with Client(stack.gateway, api_key) as gateway:
+                job = wait_for_job(gateway, gateway.submit(ORDER), quiet=False)
+                download_job(gateway, job, images, quiet=False)
+        _draw_sheet(out)
+    remark(f"{job['done']} images and their manifest  {images}")
+    remark(f"contact sheet                {out / 'sheet.png'}")
+    remark("All is stopped; `prodgen up` starts a service that stays.")
     if job["state"] != "succeeded":
         raise typer.Exit(1)
 
 
-def _order() -> dict[str, Any]:
-    attributes = {"category": CATEGORIES}
-    return {"model": "fashion-mnist", "count": EACH, "seed": 7, "attributes": attributes}
-
-
 @contextmanager
 def running(supervisor: Supervisor) -> Iterator[str]:
-    """The stack runs until the end of the block -> its API key."""
+    """Run the stack until the end of the block; yield its API key."""
     ready, failures = threading.Event(), []
 
     def run() -> None:
@@ -69,7 +68,7 @@ def running(supervisor: Supervisor) -> Iterator[str]:
     thread = threading.Thread(target=run, name="stack")
     thread.start()
     try:
-        with console.status("Starting broker, gateway, worker, beat and Flower"):
+        with console.status("Starting broker, gateway, workers, beat and Flower"):
             ready.wait()
         if failures:
             raise failures[0]
@@ -80,7 +79,7 @@ def running(supervisor: Supervisor) -> Iterator[str]:
             thread.join()
 
 
-def _sheet(out: Path) -> None:
+def _draw_sheet(out: Path) -> None:
     from prodgen.generation.sheet import contact_sheet
 
     lines = [json.loads(text) for text in (out / "images" / "manifest.jsonl").read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""``prodgen evaluate``: how good a model is, measured against the data that it was trained on."""
+"""``prodgen evaluate``: the quality of a model, measured against its data."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from prodgen.cli.generate import make_folder
-from prodgen.cli.options import Json, print_json
+from prodgen.cli.folders import check_folder, writing
+from prodgen.cli.options import Json, Key
+from prodgen.cli.output import print_json, results, say
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
@@ -22,40 +23,39 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A bundled name, a model folder, or a hub's owner/name.")],
+    model: Annotated[str, typer.Argument(help="Bundled model, model folder, or OWNER/NAME of a hub.")],
     data: Annotated[
-        str, typer.Option(help="The folder of the data, with its splits; with --queue also NAME@VERSION.")
+        str, typer.Option(help="Folder of data with its splits; with --queue also NAME or NAME@VERSION.")
     ],
     out: Annotated[
-        Path | None,
-        typer.Option(help="The folder for card, figures and pictures; evaluation/NAME if left out."),
+        Path | None, typer.Option(help="Folder for card, figures and pictures (default: evaluation/NAME).")
     ] = None,
     count: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Generated images; left out, as many as the training split has: 10,000 at most to compare, "
-            "60,000 to teach a classifier.",
+            help="Generated images (default: as many as the training split has; at most 10,000 to compare, "
+            "60,000 to train a classifier).",
         ),
     ] = None,
     features: Annotated[
         str, typer.Option(help="domain: a classifier of this data. inception: Inception-v3, slow on a CPU.")
     ] = "domain",
     inception_weights: Annotated[
-        Path | None, typer.Option(help="Inception's published weights as a file; fetched if left out.")
+        Path | None, typer.Option(help="File of Inception's published weights (default: download it).")
     ] = None,
     resize: Annotated[
         bool, typer.Option("--resize", help="Bring IDX and CIFAR images to the model's size and channels.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 0,
-    queue: Annotated[bool, typer.Option("--queue", help="Evaluate on the service, not here.")] = False,
-    key: Annotated[str | None, typer.Option(help="With --queue: the same key queues one run.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the generated images.")] = 0,
+    queue: Annotated[bool, typer.Option("--queue", help="Evaluate on the service instead of here.")] = False,
+    key: Key = None,
     json: Json = False,
 ) -> None:
-    """Measure a model: metrics.json, card.md, samples.png, neighbours.png, interpolation.png …
+    """Measure a model and write metrics.json, card.md and pictures.
 
-    With --queue the service measures one of its own; prodgen training watch RUN --out FOLDER brings the same
-    files. Reads PRODGEN_URL and PRODGEN_API_KEY.
+    With --queue the service measures one of its models (PRODGEN_URL, PRODGEN_API_KEY);
+    `prodgen training watch RUN --out FOLDER` downloads the same files.
     """
     if queue:
         if (out, features, inception_weights, seed) != (None, "domain", None, 0):
@@ -63,7 +63,7 @@ def evaluate(
                 "--out, --features, --inception-weights and --seed are for evaluating here; "
                 "prodgen training watch RUN --out brings what a queued evaluation found"
             )
-        from prodgen.cli.queue import queue_run
+        from prodgen.cli.queue_run import queue_run
 
         queue_run(Client.evaluate, {"model": model, "count": count, "resize": resize}, data, key, json)
         return
@@ -80,24 +80,25 @@ def evaluate(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     folder, name = find_model(model)
     saved = load_model(folder, name, device)
+    out = out or Path("evaluation") / name
+    check_folder(out)
     cache = settings().model_cache.expanduser() / "judges"
     options = Options(cache, count, features, inception_weights, seed, device, resize)
     console = Console(stderr=True, quiet=json)
     with console.status("Reading the data"):
         planned = plan_from(saved, Path(data), options)
-    out = out or Path("evaluation") / name
-    make_folder(out)  # now that nothing is left to refuse
-    with stages(console) as stage:
-        evaluation = measure(planned, stage)
-    report.write(evaluation, out, folder / "card.md")
+    with writing(out):
+        with stages(console) as stage:
+            evaluation = measure(planned, stage)
+        report.write(evaluation, out, folder / "card.md")
     if json:
         print_json(report.metrics(evaluation))
         return
     for table in summaries(evaluation.figures):
-        Console().print(table)
+        results.print(table)
     for reason in evaluation.left_out:
-        console.print(f"left out: {reason}", soft_wrap=True)
-    console.print(f"{saved.ref}: {out}/card.md")
+        console.print(f"left out: {reason}", soft_wrap=True, markup=False)
+    say(f"{saved.id}: {out}/card.md")
 
 
 @contextmanager

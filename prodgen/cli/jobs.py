@@ -1,74 +1,99 @@
-"""``prodgen jobs``: what was ordered, and what became of it."""
+"""``prodgen jobs``: the orders of a service and their images."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
-from prodgen.cli.generate import make_folder
-from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import client, console, fetch, follow, print_record, results
+from prodgen.cli.folders import writing
+from prodgen.cli.gateway import connect, download_job, wait_for_job
+from prodgen.cli.options import Json
+from prodgen.cli.output import make_table, print_json, print_record, report, results, words
+from prodgen.client import Client
+from prodgen.errors import ProdgenError
 
-app = typer.Typer(help="List, show, watch, cancel, download and recover jobs.", no_args_is_help=True)
-Id = Annotated[str, typer.Argument(help="A job's id.")]
+app = typer.Typer(help="List, show, watch, cancel and download orders.", no_args_is_help=True)
+Id = Annotated[str, typer.Argument(help="Id of the job.")]
+_THREADS = 8
 
 
 @app.command("list")
-def list_jobs(limit: Annotated[int, typer.Option(min=1)] = 20, json: Json = False) -> None:
-    """The newest jobs."""
-    with client() as gateway:
+def list_jobs(
+    limit: Annotated[int, typer.Option(min=1, help="The most jobs that are listed.")] = 20,
+    json: Json = False,
+) -> None:
+    """List the newest jobs."""
+    with connect() as gateway:
         found = list(islice(gateway.jobs(), limit))
-    if json:
-        print_json(found)
-        return
-    table = Table(Column("job", no_wrap=True), "state", "done", "total", "created")
-    for job in found:
-        table.add_row(*(str(job[k]) for k in ("id", "state", "done", "total")), job["created"][:16])
+        if json:
+            print_json(found)
+            return
+        with ThreadPoolExecutor(_THREADS) as pool:
+            details = list(pool.map(lambda job: _model_and_sku(gateway, job), found))
+    skus = any(sku for _, sku in details)
+    headers = ("job", "state", "images", "priority", "created", "model", *(["SKU"] if skus else []))
+    table = make_table(*headers, fold=("model", "SKU"))
+    for job, (model, sku) in zip(found, details, strict=True):
+        images, created = f"{job['done']}/{job['total']}", words(job["created"])[5:]
+        row = (job["id"], job["state"], images, job["priority"], created, model)
+        table.add_row(*row, *([sku] if skus else []))
     results.print(table)
+
+
+def _model_and_sku(gateway: Client, job: dict[str, Any]) -> tuple[str, str]:
+    """Return the name of the job's model and the SKU of its first image, empty where unknown."""
+    model = sku = ""
+    with suppress(ProdgenError):
+        model = gateway.job(job["id"])["model"].partition("@")[0]
+        if job["done"]:
+            sku = next(gateway.images(job["id"], page=1), {}).get("sku") or ""
+    return model, sku
 
 
 @app.command()
 def show(job: Id, json: Json = False) -> None:
-    """One job."""
-    with client() as gateway:
-        print_record(gateway.job(job), json)
+    """Show a job: its state and what was ordered."""
+    with connect() as gateway:
+        _print(gateway.job(job), json)
 
 
 @app.command()
 def watch(job: Id, json: Json = False) -> None:
-    """Follow a job to its end; exit 1 if images are missing."""
-    with client() as gateway:
-        ended = follow(gateway, gateway.job(job), quiet=json)
-    print_record(ended, json)
+    """Wait for a job to end; exit with 1 if images are missing."""
+    with connect() as gateway:
+        ended = wait_for_job(gateway, gateway.job(job), quiet=json)
+    _print(ended, json)
     if ended["state"] != "succeeded":
         raise typer.Exit(1)
 
 
 @app.command()
 def cancel(job: Id, json: Json = False) -> None:
-    """Stop a job; the images that are made stay."""
-    with client() as gateway:
-        print_record(gateway.cancel(job), json)
+    """Stop a job for good; finished images stay."""
+    with connect() as gateway:
+        _print(gateway.cancel(job), json)
 
 
 @app.command()
-def download(job: Id, out: Annotated[Path, typer.Option()], json: Json = False) -> None:
-    """Fetch what is made of a job, and its manifest."""
-    with client() as gateway:
+def download(
+    job: Id,
+    out: Annotated[Path, typer.Option(help="Folder for the images and manifest.jsonl.")],
+    json: Json = False,
+) -> None:
+    """Download a job's finished images and their manifest."""
+    with connect() as gateway:
         found = gateway.job(job)
-        make_folder(out)
-        count = fetch(gateway, found, out, quiet=json)
-    if json:
-        print_json({"job": job, "images": count, "out": str(out)})
-    else:
-        console.print(f"{count} images in {out}")
+        with writing(out):
+            count = download_job(gateway, found, out, quiet=json)
+    report(json, {"job": job, "images": count, "out": str(out)}, f"{count} images in {out}")
 
 
 @app.command()
 def recover(json: Json = False) -> None:
-    """Rebuild a lost ledger from the store; run where the settings (PRODGEN_*) are those of the workers."""
+    """Rebuild a lost ledger from the store; needs the settings (PRODGEN_*) of the workers."""
     from prodgen.cli.store import open_store
     from prodgen.connections import connect_ledger
     from prodgen.recovery import ensure
@@ -76,8 +101,17 @@ def recover(json: Json = False) -> None:
 
     store, where = open_store()
     rebuilt = ensure(store, connect_ledger(settings()))
+    did = "rebuilt the ledger from" if rebuilt else "the ledger is complete; nothing was rebuilt from"
+    report(json, {"rebuilt": rebuilt}, f"{did} {where}")
+
+
+def _print(job: dict[str, Any], json: bool) -> None:
     if json:
-        print_json({"rebuilt": rebuilt})
-    else:
-        said = "the ledger was rebuilt from" if rebuilt else "the ledger is whole, as is"
-        console.print(f"{said} {where}", soft_wrap=True, markup=False)
+        print_json(job)
+        return
+    defaults = {"seed_from": "job", "truncation": 1.0}
+    order = {k: v for k, v in job["request"].items() if k not in job and v != defaults.get(k)}
+    hidden = ("object", "links", "request", "done", "total", "failed")
+    images = f"{job['done']} of {job['total']} made" + (f", {job['failed']} failed" if job["failed"] else "")
+    shown = {name: value for name, value in job.items() if name not in hidden}
+    print_record({"id": job["id"], "state": job["state"], "images": images} | shown | order)

@@ -1,8 +1,6 @@
-"""What several commands read in the same way."""
+"""Options that several commands share."""
 
-import json
-import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,22 +8,27 @@ from prodgen.errors import ProdgenError
 
 Attr = Annotated[
     list[str] | None,
-    typer.Option("--attr", help="name=value; several values as a|b, or repeat the option. Left out: drawn."),
+    typer.Option(
+        "--attr", metavar="NAME=VALUE", help="Attribute, as often as you like; NAME=A|B makes both."
+    ),
 ]
+Seed = Annotated[int, typer.Option(help="Seed of the random numbers; the same seed makes the same images.")]
+Truncation = Annotated[float, typer.Option(help="Spread of the latents, from 0 to 1; lower is less varied.")]
+Size = Annotated[int | None, typer.Option(help="Side of the images in pixels (default: the model's own).")]
+Background = Annotated[
+    str | None, typer.Option(help="CSS colour behind the product (default: the model's own).")
+]
+Format = Annotated[str, typer.Option(help="File format: png, webp or jpeg.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Key = Annotated[str | None, typer.Option(help="With --queue: the same key never queues twice.")]
 
 
 def parse_attributes(texts: list[str] | None) -> dict[str, list[str]]:
-    """``["category=bag|sneaker"]`` -> ``{"category": ["bag", "sneaker"]}``, in the order written."""
+    """Return the values of each attribute, in order: ``["category=bag|sneaker"]`` names two values."""
     wanted: dict[str, list[str]] = {}
     for text in texts or []:
         name, equals, values = text.partition("=")
         if not (name and equals and values):
             raise ProdgenError(f"--attr {text!r} is not name=value, for instance --attr category=sneaker")
-        wanted.setdefault(name.strip(), []).extend(v.strip() for v in re.split(r"\|", values))
+        wanted.setdefault(name.strip(), []).extend(value.strip() for value in values.split("|"))
     return wanted
-
-
-def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    typer.echo(json.dumps(value, indent=2, default=str))

@@ -1,4 +1,4 @@
-"""The store of the settings (PRODGEN_*), for the commands that work on it without a gateway."""
+"""The store of the settings (PRODGEN_*), for commands that need no gateway."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from prodgen.storage.local import is_store
 
 
 def open_store() -> tuple[Store, str]:
-    """The store and its URL, to be told to people; raises NotFound for a folder that holds none.
+    """Return the store and its URL; raise NotFound for a folder that holds no store.
 
-    No command begins a store: it would lie in whatever folder its user happens to stand in.
+    Creates no store: the default lies in the current folder, whatever that is.
     """
-    scheme, _, place = settings().store_url.partition("://")
-    if scheme != "file" or not place:
+    scheme, _, path = settings().store_url.partition("://")
+    if scheme != "file" or not path:
         return connect(settings()), settings().store_url
-    folder = Path(place).absolute()
+    folder = Path(path).absolute()
     if not is_store(folder):
         raise NotFound(
             f"there is no store in {folder}; set PRODGEN_STORE_URL to file://DIR/store, where DIR is the "

@@ -5,37 +5,38 @@ from typing import Annotated, Any
 
 import typer
 
-from prodgen.cli.generate import check_folder, make_folder
-from prodgen.cli.options import Attr, Json, parse_attributes, print_json
-from prodgen.cli.remote import client, console, fetch, follow
+from prodgen.cli.folders import check_folder, writing
+from prodgen.cli.gateway import connect, download_job, wait_for_job
+from prodgen.cli.options import Attr, Background, Format, Json, Seed, Size, Truncation, parse_attributes
+from prodgen.cli.output import remark, report
 from prodgen.errors import Conflict, NotFound, ProdgenError
 
 
 def submit(
     order: Annotated[
-        Path | None, typer.Argument(help="A CSV or JSONL: sku, optional count, a column an attribute.")
+        Path | None, typer.Argument(help="CSV or JSONL with columns sku, count and the model's attributes.")
     ] = None,
-    model: Annotated[str, typer.Option(help="name, name@alias or name@version.")] = "fashion-mnist",
+    model: Annotated[str, typer.Option(help="NAME, NAME@ALIAS or NAME@VERSION.")] = "fashion-mnist",
     count: Annotated[int, typer.Option(help="Images of each row and combination of attributes.")] = 1,
     attr: Attr = None,
-    seed: Annotated[int, typer.Option()] = 0,
-    seed_from: Annotated[str, typer.Option(help="job, or sku: a look that a SKU keeps for ever.")] = "job",
-    truncation: Annotated[float, typer.Option(help="Below 1: safer and less various.")] = 1.0,
-    size: Annotated[int | None, typer.Option(help="Side in pixels; the model's own if left out.")] = None,
-    background: Annotated[str | None, typer.Option(help="A CSS colour behind the product.")] = None,
-    format: Annotated[str, typer.Option(help="png, webp or jpeg.")] = "png",
+    seed: Seed = 0,
+    seed_from: Annotated[str, typer.Option(help="job, or sku: a SKU looks the same in every order.")] = "job",
+    truncation: Truncation = 1.0,
+    size: Size = None,
+    background: Background = None,
+    format: Format = "png",
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
-    key: Annotated[str | None, typer.Option(help="Idempotency key: the same never orders twice.")] = None,
-    wait: Annotated[bool, typer.Option(help="Wait for the end; exit 1 if images are missing.")] = False,
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key never orders twice.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the end; exit with 1 if images are missing.")] = False,
     out: Annotated[Path | None, typer.Option(help="Wait, then download to this folder.")] = None,
     json: Json = False,
 ) -> None:
-    """Queue an order; reads PRODGEN_URL and PRODGEN_API_KEY."""
+    """Order images from a service."""
     if order is not None and not order.is_file():
         raise NotFound(f"there is no order file {order}")
     if order is not None and not order.stat().st_size:
         raise ProdgenError(f"the order names no SKU: {order} is empty", param="order")
-    with client() as gateway:
+    with connect() as gateway:
         spec: dict[str, Any] = {
             "model": model,
             "count": count,
@@ -52,31 +53,26 @@ def submit(
         if order:
             spec["upload"] = gateway.upload(order)
         job = gateway.submit(spec, key)
-        if out:
-            make_folder(out)
         try:
             if wait or out:
                 if not json:
-                    console.print(f"job {job['id']} is accepted: {job['total']} images", markup=False)
-                job = follow(gateway, job, quiet=json)
+                    remark(f"job {job['id']} is accepted: {job['total']} images")
+                job = wait_for_job(gateway, job, quiet=json)
             if out:
-                fetch(gateway, job, out, quiet=json)
+                with writing(out):
+                    download_job(gateway, job, out, quiet=json)
         except KeyboardInterrupt:
             then = f", then prodgen jobs download {job['id']} --out {out}" if out else ""
-            told = f"job {job['id']} is not stopped: prodgen jobs watch {job['id']}{then}"
-            console.print(told, soft_wrap=True, markup=False)
+            remark(f"job {job['id']} is not stopped: prodgen jobs watch {job['id']}{then}")
             raise
-    if json:
-        print_json(job)
-    else:
-        where = f", in {out}" if out else f"; prodgen jobs watch {job['id']}" if not wait else ""
-        console.print(f"job {job['id']} {job['state']}: {job['done']} of {job['total']} images{where}")
+    where = f", in {out}" if out else f"; prodgen jobs watch {job['id']}" if not wait else ""
+    report(json, job, f"job {job['id']} {job['state']}: {job['done']} of {job['total']} images{where}")
     if (wait or out) and job["state"] != "succeeded":
         raise typer.Exit(1)
 
 
 def _check_output(out: Path, key: str | None) -> None:
-    """Raises ProdgenError, before anything is ordered, if the images cannot or must not go there."""
+    """Raise ProdgenError, before anything is ordered, if the images cannot or must not go to ``out``."""
     check_folder(out)
     manifest = out / "manifest.jsonl"
     if key is None and manifest.is_file() and manifest.stat().st_size:

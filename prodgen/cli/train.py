@@ -1,4 +1,4 @@
-"""``prodgen train``: a model from a recipe and a catalogue, on this machine."""
+"""``prodgen train``: a model from a recipe and data, on this machine or queued."""
 
 import signal
 import threading
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from prodgen.cli.generate import make_folder
-from prodgen.cli.options import Json, print_json
+from prodgen.cli.folders import check_folder, writing
+from prodgen.cli.options import Json, Key
+from prodgen.cli.output import remark, report
+from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 
@@ -18,28 +18,36 @@ SHOWN = ("domain_fid", "agreement", "diversity")
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A bundled recipe's name, or a .toml file.")],
-    data: Annotated[str, typer.Option(help="The folder of the data; with --queue also NAME@VERSION.")],
-    out: Annotated[Path | None, typer.Option(help="The run's folder; the model goes to OUT/model.")] = None,
-    set: Annotated[list[str] | None, typer.Option(help="key=value laid over the recipe.")] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--from", help="Begin with a trained model (a name, a folder) or another run's folder."),
+    recipe: Annotated[str, typer.Argument(help="Name of a bundled recipe, or a .toml file.")],
+    data: Annotated[str, typer.Option(help="Folder of data; with --queue also NAME or NAME@VERSION.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to train in; the model goes to OUT/model.")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Key of the recipe to change, repeatable.")
     ] = None,
-    queue: Annotated[bool, typer.Option("--queue", help="Train on the service, not here.")] = False,
-    name: Annotated[str | None, typer.Option(help="With --queue: of the model that comes of it.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="Model, or OUT of another training, to begin with.")
+    ] = None,
+    queue: Annotated[bool, typer.Option("--queue", help="Train on the service instead of here.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="With --queue: name of the model (default: the recipe's).")
+    ] = None,
     nodes: Annotated[int, typer.Option(help="With --queue: nodes that train together.")] = 1,
-    min_nodes: Annotated[int | None, typer.Option(help="With --queue: go on with so few.")] = None,
-    procs_per_node: Annotated[int, typer.Option(help="With --queue: processes, one a GPU.")] = 1,
-    key: Annotated[str | None, typer.Option(help="With --queue: the same key queues one run.")] = None,
+    min_nodes: Annotated[
+        int | None, typer.Option(help="With --queue: fewest nodes to continue with (default: NODES).")
+    ] = None,
+    procs_per_node: Annotated[int, typer.Option(help="With --queue: processes of a node, one a GPU.")] = 1,
+    key: Key = None,
     json: Json = False,
 ) -> None:
-    """Train, or go on where OUT's checkpoint stands. Ctrl-C stops after the step, with a checkpoint; a second
-    one, at once. With --queue the service trains; reads PRODGEN_URL and PRODGEN_API_KEY."""
+    """Train a model, or continue from the checkpoint in OUT.
+
+    Ctrl-C stops after the current step and writes a checkpoint; a second Ctrl-C stops at once. With --queue
+    the service trains (PRODGEN_URL, PRODGEN_API_KEY).
+    """
     if queue:
         if out:
             raise ProdgenError("--out is for training here; prodgen training watch RUN --out shows samples")
-        from prodgen.cli.queue import queue_run
+        from prodgen.cli.queue_run import queue_run
         from prodgen.training.recipes.recipe_files import load_recipe
 
         chosen = load_recipe(recipe, set or []).model_dump(mode="json")
@@ -61,68 +69,62 @@ def _train_here(
     from prodgen.catalog.formats import open_catalogue
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.export import export
-    from prodgen.training.methods.transfer import find_source
+    from prodgen.training.methods.transfer import find_pretrained
     from prodgen.training.recipes.recipe_files import load_recipe
-    from prodgen.training.run import Run
-    from prodgen.training.trainer import train_run
+    from prodgen.training.trainer import Trainer
     from prodgen.training.watch.alarms import Alarm
 
     chosen = load_recipe(recipe, settings)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    quiet = json or not console.is_terminal
-    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
-        reading = progress.add_task("Reading the images", total=None)
+    check_folder(out)
+    with ProgressBars(json) as bars:
         catalogue = open_catalogue(
             data,
             size=chosen.size,
             channels=chosen.channels,
-            progress=lambda done, total: progress.update(reading, completed=done, total=total),
+            progress=lambda done, total: bars.report("Reading the images", done, total),
         )
-    begins = find_source(source) if source and not (out / CHECKPOINT).exists() else None
-    run = Run(chosen, catalogue, out, "cuda" if torch.cuda.is_available() else "cpu", begins)
-    if run.resume():
-        console.print(f"going on from step {run.step} of {out}", soft_wrap=True)
-    elif begins:
-        alone = run.head_start
-        judge = f"; a new discriminator learns alone for {alone} steps" if alone else ""
-        judge = " and its discriminator" if begins.discriminator else judge
-        console.print(f"begun with {begins.model.ref}{judge}", soft_wrap=True)
-    make_folder(out)
-    stop, alarm = _stopper(), None
-    with Progress(*columns, console=console, disable=quiet) as progress:
-        task = progress.add_task(chosen.name, total=chosen.steps, completed=run.step)
+    pretrained = find_pretrained(source) if source and not (out / CHECKPOINT).exists() else None
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    trainer = Trainer(chosen, catalogue, out, device, pretrained)
+    state = trainer.state
+    if trainer.resume():
+        remark(f"going on from step {state.step} of {out}")
+    elif pretrained:
+        alone = state.head_start
+        discriminator = f"; a new discriminator learns alone for {alone} steps" if alone else ""
+        discriminator = " and its discriminator" if pretrained.discriminator else discriminator
+        remark(f"begun with {pretrained.model.id}{discriminator}")
+    stop, alarm = _stop_event(), None
+    with writing(out), ProgressBars(json) as bars:
 
-        def report(step: int, numbers: dict[str, float]) -> None:
+        def show(step: int, numbers: dict[str, float]) -> None:
             shown = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
-            progress.update(task, completed=step, description=f"step {step}  {shown}")
+            bars.report(chosen.name, step, chosen.steps, shown)
             if SHOWN[0] in numbers:
-                console.print(f"step {step}  {shown}", soft_wrap=True)
+                remark(f"step {step}  {shown}")
 
         try:
-            train_run(run, report, stop.is_set)
+            trainer.train(show, stop.is_set)
         except Alarm as error:
             alarm = error
-    model = out / "model" if run.is_evaluated else None
-    if model:
-        export(run, model)
+        model = out / "model" if trainer.is_evaluated else None
+        if model:
+            export(trainer, model)
     what = f"the best so far is in {model}" if model else "no model yet, none was evaluated"
     if alarm:
         raise ProdgenError(f"{alarm}; {what}")
-    if json:
-        print_json({"step": run.step, "steps": chosen.steps, "model": str(model) if model else None})
-    else:
-        console.print(f"stopped at step {run.step} of {chosen.steps}; {what}", soft_wrap=True)
+    ended = {"step": state.step, "steps": chosen.steps, "model": str(model) if model else None}
+    report(json, ended, f"stopped at step {state.step} of {chosen.steps}; {what}")
 
 
-def _stopper() -> threading.Event:
-    """Set by the first Ctrl-C or SIGTERM; the second has its usual effect."""
+def _stop_event() -> threading.Event:
+    """Return an event that the first Ctrl-C or SIGTERM sets; the second has its usual effect."""
     stop = threading.Event()
 
-    def hear(number: int, _: object) -> None:
+    def handle(number: int, _: object) -> None:
         stop.set()
         signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, hear)
+        signal.signal(number, handle)
     return stop

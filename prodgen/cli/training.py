@@ -1,56 +1,64 @@
-"""``prodgen training``: the runs that were queued, preparations among them, and what becomes of them."""
+"""``prodgen training``: queued runs of training, preparation and evaluation."""
 
 import re
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
 
-from prodgen.cli.generate import make_folder
-from prodgen.cli.options import Json, print_json
-from prodgen.cli.remote import client, console, print_record, results
+from prodgen.cli.folders import writing
+from prodgen.cli.gateway import connect
+from prodgen.cli.options import Json
+from prodgen.cli.output import make_table, print_json, print_record, remark, results
+from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 
-app = typer.Typer(help="List, show, watch, pause, resume and cancel training runs.", no_args_is_help=True)
-Id = Annotated[str, typer.Argument(help="A run's id.")]
+app = typer.Typer(
+    help="List, show, watch, pause, resume and cancel queued runs of training, preparation and evaluation.",
+    no_args_is_help=True,
+)
+Id = Annotated[str, typer.Argument(help="Id of the run.")]
 
 
 @app.command("list")
-def list_runs(limit: Annotated[int, typer.Option(min=1)] = 20, json: Json = False) -> None:
-    """The newest runs."""
-    with client() as gateway:
+def list_runs(
+    limit: Annotated[int, typer.Option(min=1, help="The most runs that are listed.")] = 20,
+    json: Json = False,
+) -> None:
+    """List the newest runs."""
+    with connect() as gateway:
         found = list(islice(gateway.runs(), limit))
     if json:
         print_json(found)
         return
-    table = Table(Column("run", no_wrap=True), "what", "state", "step", "FID")
+    table = make_table("run", "title", "state", "step", "FID", fold=("title", "state"))
     for run in found:
         fid = run["metrics"].get("domain_fid")
-        what = re.sub(r"@[0-9a-f]{12}", "", run["title"])
-        step = f"{run['step']} of {run['steps']}"
-        table.add_row(run["id"], what, _state(run), step, "" if fid is None else f"{fid:.1f}")
+        title = re.sub(r"@[0-9a-f]{12}", "", run["title"])
+        step = f"{run['step']}/{run['steps']}"
+        table.add_row(run["id"], title, _state(run), step, "" if fid is None else f"{fid:.1f}")
     results.print(table)
 
 
 @app.command()
 def show(run: Id, json: Json = False) -> None:
-    """One run."""
-    with client() as gateway:
+    """Show a run: its state, its progress and its figures."""
+    with connect() as gateway:
         _print(gateway.run(run), json)
 
 
 @app.command()
 def watch(
     run: Id,
-    out: Annotated[Path | None, typer.Option(help="Put the newest sample grids in this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the run's pictures as they come.")] = None,
     json: Json = False,
 ) -> None:
-    """Follow a run to its end, with its losses and newest samples; exit 1 if it doesn't succeed."""
-    with client() as gateway:
-        follow(gateway, run, out, quiet=json)
+    """Show a run's progress until it ends; exit with 1 unless it succeeds."""
+    with connect() as gateway:
+        with writing(out) if out else nullcontext():
+            _show_progress(gateway, run, out, quiet=json)
         ended = gateway.run(run)
     _print(ended, json)
     if ended["state"] != "succeeded":
@@ -65,45 +73,39 @@ def cancel(run: Id, json: Json = False) -> None:
 
 @app.command()
 def pause(run: Id, json: Json = False) -> None:
-    """Stop a run after its step, with a checkpoint."""
+    """Stop a run after its current step, with a checkpoint."""
     _wish(run, "pause", json)
 
 
 @app.command()
 def resume(run: Id, json: Json = False) -> None:
-    """Let a paused run go on."""
+    """Continue a paused run."""
     _wish(run, "resume", json)
 
 
 @app.command()
 def logs(run: Id) -> None:
-    """What a run wrote, attempt by attempt."""
-    with client() as gateway:
+    """Print the end of the log of each attempt, oldest first."""
+    with connect() as gateway:
         typer.echo(gateway.logs(run))
 
 
-def follow(gateway: Client, run: str, out: Path | None, quiet: bool) -> None:
-    """Show a run's progress until it has ended, and fetch its grids as they come."""
-    if out:
-        make_folder(out)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+def _show_progress(gateway: Client, run: str, out: Path | None, quiet: bool) -> None:
+    """Show the run's progress until it has ended; download its pictures to ``out`` as they come."""
     fetched: set[str] = set()
-    with Progress(*columns, console=console, disable=quiet) as progress:
-        task = progress.add_task(f"run {run[:6]}", total=None)
+    with ProgressBars(quiet) as bars:
         for event in gateway.watch_run(run):
-            doing = event.get("doing") or (f"step {event['step']}" if event["step"] else event["state"])
-            shown = f"{doing}  {_numbers(event)}"
-            progress.update(
-                task, total=event["steps"], completed=event["step"], description=shown, refresh=True
-            )
+            note = f"{event.get('doing') or event['state']}  {_numbers(event)}"
+            bars.report(f"run {run[:6]}", event["step"], event["steps"], note)
             if event["type"] == "state":
-                progress.console.print(f"{event['state']} at step {event['step']}", markup=False)
-            if out:
-                for path in _new_samples(gateway, run, out, fetched):
-                    progress.console.print(f"samples in {path}", markup=False, soft_wrap=True)
+                reason = gateway.run(run).get("reason") if event["state"] == "queued" else None
+                remark(f"{event['state']} at step {event['step']}" + (f": {reason}" if reason else ""))
+            for path in _download_samples(gateway, run, out, fetched) if out else ():
+                remark(f"samples in {path}")
 
 
-def _new_samples(gateway: Client, run: str, folder: Path, fetched: set[str]) -> list[Path]:
+def _download_samples(gateway: Client, run: str, folder: Path, fetched: set[str]) -> list[Path]:
+    """Download the pictures that are not ``fetched`` yet."""
     paths = []
     for sample in gateway.samples(run):
         if sample["name"] not in fetched:
@@ -122,7 +124,7 @@ def _numbers(event: dict[str, Any]) -> str:
 
 
 def _wish(run: str, wish: str, json: bool) -> None:
-    with client() as gateway:
+    with connect() as gateway:
         _print(gateway.wish(run, wish), json)
 
 
@@ -130,9 +132,12 @@ def _print(run: dict[str, Any], json: bool) -> None:
     if json:
         print_json(run)
         return
+    metrics = dict(run["metrics"])
+    if figures := metrics.get("figures"):  # an evaluation's: each figure tells much about itself
+        metrics = {name: figure["value"] for name, figure in figures.items()}
     hidden = ("object", "links", "recipe", "request", "wish")
-    shown = {name: value for name, value in run.items() if name not in hidden and value not in (None, {}, [])}
-    print_record({**shown, "state": _state(run)}, json=False)
+    shown = {name: value for name, value in run.items() if name not in hidden}
+    print_record({**shown, "state": _state(run), "metrics": metrics})
 
 
 def _state(run: dict[str, Any]) -> str:

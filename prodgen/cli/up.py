@@ -5,23 +5,24 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from prodgen.cli.options import Json, print_json
+from prodgen.cli.folders import writing
+from prodgen.cli.options import Json
+from prodgen.cli.output import console, print_json, remark
 from prodgen.errors import ProdgenError
 
 
 def up(
-    port: Annotated[int, typer.Option(help="The gateway's port.", min=1, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="Port of the gateway.", min=1, max=65535)] = 8000,
     flower_port: Annotated[
-        int | None, typer.Option(help="Flower's port; any free one if left out.", min=1, max=65535)
+        int | None, typer.Option(help="Port of Flower (default: any free port).", min=1, max=65535)
     ] = None,
-    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
+    data_dir: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("data"),
     workers: Annotated[int, typer.Option(help="Workers that make images.", min=1, max=64)] = 1,
     training_workers: Annotated[int, typer.Option(help="Workers that train.", min=0, max=64)] = 1,
     json: Json = False,
 ) -> None:
-    """Run broker, store, gateway, workers (of both kinds), beat and Flower until Ctrl-C."""
+    """Run broker, store, gateway, workers and Flower on this machine until Ctrl-C."""
     from prodgen.embedded.data_folder import DataFolder
     from prodgen.embedded.stack import Stack
     from prodgen.embedded.supervisor import Supervisor
@@ -34,7 +35,6 @@ def up(
         check_port(flower_port, "--flower-port")
     folder = DataFolder(data_dir)
     stack = Stack(folder, port, flower_port, workers, training_workers)
-    console = Console(stderr=True)
     supervisor = Supervisor(stack, console.print)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop.set())
@@ -43,10 +43,11 @@ def up(
         if json:
             print_json({"ready": str(folder.ready_file), "gateway": stack.gateway, "flower": stack.flower})
             return
-        console.print(f"gateway  {stack.gateway}      API  {stack.gateway}/docs")
-        console.print(f"Flower   {stack.flower}")
-        console.print(f"key and addresses in {folder.ready_file}; Ctrl-C ends it")
+        remark(f"gateway  {stack.gateway}      API  {stack.gateway}/docs")
+        remark(f"Flower   {stack.flower}")
+        remark(f"key and addresses in {folder.ready_file}; Ctrl-C stops all")
 
-    console.print("starting …")
-    supervisor.run(on_ready)
-    console.print("all stopped")
+    remark("starting …")
+    with writing(data_dir):
+        supervisor.run(on_ready)
+    remark("all stopped")

@@ -1,26 +1,22 @@
-"""``prodgen verify``: can the images be made again?"""
+"""``prodgen verify``: generate images again and compare."""
 
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from prodgen.cli.options import Json, print_json
+from prodgen.cli.options import Json
+from prodgen.cli.output import print_json, say
 from prodgen.errors import NotFound, ProdgenError
 
 
 def verify(
-    manifest: Annotated[
-        Path, typer.Argument(help="A manifest.jsonl, with its images beside it, or their folder.")
-    ],
-    model: Annotated[
-        str | None, typer.Option(help="The model, where the manifest's name does not lead to it.")
-    ] = None,
+    manifest: Annotated[Path, typer.Argument(help="manifest.jsonl beside its images, or their folder.")],
+    model: Annotated[str | None, typer.Option(help="Model that made them (default: the manifest's).")] = None,
     json: Json = False,
 ) -> None:
-    """Remake the images and compare them under the contract; exit 1 and a list where one differs."""
+    """Generate the images of a manifest again and compare; exit with 1 if one differs."""
     from prodgen.generation.engine import Engine
     from prodgen.generation.verify import verify as check
     from prodgen.models import load_model
@@ -48,16 +44,15 @@ def verify(
         listed = [{"file": f.line.file, "index": f.line.index, "fault": f.fault} for f in faults]
         print_json({"images": len(lines), "differing": len(faults), "faults": listed})
     else:
-        console = Console()
         for finding in faults:
-            console.print(f"{finding.line.file}: {finding.fault}")
-        console.print(f"{len(lines) - len(faults)} of {len(lines)} images verified")
+            say(f"{finding.line.file}: {finding.fault}")
+        say(f"{len(lines) - len(faults)} of {len(lines)} images verified")
     if faults:
         raise typer.Exit(1)
 
 
 class _Files:
-    """The files of a folder by name; None for one that is not there."""
+    """The content of a folder's files by name; None for a missing file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

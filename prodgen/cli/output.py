@@ -1,0 +1,75 @@
+"""What commands print: sentences, tables and records for people."""
+
+import re
+from json import dumps
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+console = Console(stderr=True)
+"""Progress and remarks."""
+results = Console()
+"""Results: what a pipe gets."""
+
+_EMPTY: tuple[Any, ...] = (None, "", {}, [])
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
+
+
+def remark(sentence: str) -> None:
+    """Print a sentence on stderr."""
+    console.print(sentence, soft_wrap=True, markup=False)
+
+
+def say(line: str) -> None:
+    """Print a line of the result on stdout."""
+    results.print(line, soft_wrap=True, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    typer.echo(dumps(value, indent=2, default=str))
+
+
+def report(json: bool, value: Any, sentence: str) -> None:
+    """Print what a command did: JSON on stdout for programs, or a sentence on stderr."""
+    if json:
+        print_json(value)
+    else:
+        remark(sentence)
+
+
+def print_record(record: dict[str, Any]) -> None:
+    """Print a line for each field that has a value."""
+    shown = {name: words(value) for name, value in record.items() if value not in _EMPTY}
+    width = max(12, *map(len, shown))
+    for name, text in shown.items():
+        say(f"{name:{width}} {text}")
+
+
+def make_table(*columns: str, fold: tuple[str, ...] = ()) -> Table:
+    """Return a table without lines; where it is too wide, only the columns in ``fold`` become narrower."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column not in fold, overflow="fold")
+    return table
+
+
+def words(value: Any) -> str:
+    """Return a JSON value as people write it, without quotes, brackets, seconds and empty fields."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_inner(inner)}" for name, inner in value.items() if inner not in _EMPTY)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_inner, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return value[:16].replace("T", " ")
+    return str(value)
+
+
+def _inner(value: Any) -> str:
+    return f"({words(value)})" if isinstance(value, dict | list | tuple) else words(value)

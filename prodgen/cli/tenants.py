@@ -1,0 +1,40 @@
+"""``prodgen tenants``: the weights of tenants, in the store of the settings (PRODGEN_*)."""
+
+from typing import Annotated
+
+import typer
+
+from prodgen.access import KeyRing
+from prodgen.cli.options import Json
+from prodgen.cli.output import make_table, print_json, remark, report, results
+from prodgen.cli.store import open_store
+from prodgen.tenants import set_weight, tenant_weights
+
+app = typer.Typer(help="List tenants and set their weights.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_tenants(json: Json = False) -> None:
+    """List the tenants that have a key or a weight; the weight is 1 unless it is set."""
+    store, where = open_store()
+    weights = dict.fromkeys((key.tenant for key in KeyRing(store).list()), 1.0) | tenant_weights(store)
+    if json:
+        print_json([{"tenant": tenant, "weight": weights[tenant]} for tenant in sorted(weights)])
+        return
+    table = make_table("tenant", "weight")
+    for tenant in sorted(weights):
+        table.add_row(tenant, f"{weights[tenant]:g}")
+    results.print(table)
+    remark(f"in {where}")
+
+
+@app.command("set")
+def set_tenant(
+    tenant: Annotated[str, typer.Argument(help="Name of the tenant.")],
+    weight: Annotated[float, typer.Option(help="Share of images while others wait; others have 1.")],
+    json: Json = False,
+) -> None:
+    """Set a tenant's weight for its next orders."""
+    store, where = open_store()
+    set_weight(store, tenant, weight)
+    report(json, {"tenant": tenant, "weight": weight}, f"{tenant} has weight {weight:g} in {where}")

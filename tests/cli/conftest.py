@@ -1,0 +1,133 @@
+"""Commands in this process, and a service for them: a real gateway and ledger, images without a model."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from prodgen.cli import main
+from prodgen.registry import publish
+from prodgen.settings import Settings, settings
+from tests.gateway.running import Gateway
+from tests.sample_models import scored, write_model
+from tests.servers.process import free_port
+
+if TYPE_CHECKING:
+    from tests.servers.valkey import ValkeyServer
+
+DATABASE = 10
+"""Of the shared server."""
+
+
+class Done(NamedTuple):
+    """An ended command."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Runs ``prodgen …`` to its end, in a terminal of 80 columns."""
+    for name in [name for name in os.environ if name.startswith("PRODGEN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "80")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*words: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["prodgen", *map(str, words)])
+        settings.cache_clear()
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return Done(code, *capsys.readouterr())
+
+    yield run
+    settings.cache_clear()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def refused(run: Run) -> Callable[..., str]:
+    """Runs a command that must fail with exit code 2; returns its one sentence."""
+
+    def refused(*words: object, code: int = 2) -> str:
+        done = run(*words)
+        assert (done.code, done.out) == (code, ""), done
+        assert done.err.startswith("prodgen: "), done.err
+        assert done.err.count("\n") == 1, done.err
+        return done.err.removeprefix("prodgen: ").rstrip()
+
+    return refused
+
+
+@pytest.fixture(scope="session")
+def gateway(valkey_server: "ValkeyServer", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with one model, shoes, that is measured but never loaded."""
+    valkey_server.client(DATABASE).flushdb()
+    settings = Settings(
+        store_url=f"file://{tmp_path_factory.mktemp('store')}",
+        redis_url=valkey_server.url(DATABASE),
+        public_url=f"http://127.0.0.1:{free_port()}",
+    )
+    with Gateway(settings).running() as gateway:
+        folder = scored(write_model(tmp_path_factory.mktemp("model") / "shoes"), 17.5)
+        publish(gateway.store, folder, "shoes", None)
+        yield gateway
+
+
+@pytest.fixture
+def service(
+    gateway: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> str:
+    """The gateway's settings in the environment, with a key of a new tenant, which is returned."""
+    tenant = f"tenant-{abs(hash(request.node.nodeid))}"
+    key, _ = gateway.keys.create(tenant, ["generate", "train", "promote"])
+    monkeypatch.setenv("PRODGEN_URL", gateway.settings.public_url)
+    monkeypatch.setenv("PRODGEN_API_KEY", key)
+    monkeypatch.setenv("PRODGEN_STORE_URL", gateway.settings.store_url)
+    monkeypatch.setenv("PRODGEN_REDIS_URL", gateway.settings.redis_url.get_secret_value())
+    return tenant
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a disk in memory, with options such as ``size=64k`` or ``ro``; skips where that is forbidden."""
+    mounted = []
+
+    def mount(options: str) -> Path:
+        place = tmp_path / f"disk-{len(mounted)}"
+        place.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], capture_output=True)
+        if done.returncode:
+            pytest.skip("no right to mount a file system")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.fixture
+def read_only(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder that may not be written to, not even by root."""
+    if os.geteuid() == 0:
+        yield request.getfixturevalue("mount")("ro")
+        return
+    place = tmp_path / "read-only"
+    place.mkdir(mode=0o500)
+    yield place
+    place.chmod(0o700)

@@ -1,0 +1,61 @@
+"""What a user would lose: the same images for the same seed, and a check that they are the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+
+WORDS = ("generate", "fashion-mnist", "--count", 2, "--seed", 7, "--attr", "category=bag", "--out")
+
+
+@pytest.fixture
+def images(run: Run, tmp_path: Path) -> Path:
+    assert run(*WORDS, tmp_path / "images").code == 0
+    return tmp_path / "images"
+
+
+def test_the_same_seed_makes_the_same_bytes(run: Run, images: Path, tmp_path: Path) -> None:
+    done = run(*WORDS, tmp_path / "again", "--json")
+
+    made = json.loads(done.out)
+    assert (made["images"], made["out"]) == (2, str(tmp_path / "again"))
+    names = {"000000000.png", "000000001.png", "manifest.jsonl", "sheet.png"}
+    assert {path.name for path in images.iterdir()} == names
+    for name in names:
+        assert (images / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert (images / "000000000.png").read_bytes() != (images / "000000001.png").read_bytes()
+
+
+def test_another_seed_makes_other_images_elsewhere(run: Run, images: Path, tmp_path: Path) -> None:
+    done = run(*WORDS, images, "--seed", 8)
+    assert done.code == 2
+    assert "already holds the images of another " in done.err
+
+    assert run(*WORDS, tmp_path / "other", "--seed", 8).code == 0
+    assert (tmp_path / "other" / "000000000.png").read_bytes() != (images / "000000000.png").read_bytes()
+
+
+def test_images_are_finished_as_asked(run: Run, tmp_path: Path) -> None:
+    options = ("--size", 96, "--background", "white", "--format", "webp")
+    done = run(*WORDS, tmp_path / "images", *options)
+
+    assert done.code == 0, done.err
+    assert done.err.strip().splitlines()[-1].startswith("2 images of fashion-mnist@")
+    image = Image.open(tmp_path / "images" / "000000001.webp").convert("L")
+    assert image.size == (96, 96)
+    assert image.getpixel((0, 0)) >= 250
+
+
+def test_verify_finds_the_image_that_was_changed(run: Run, images: Path) -> None:
+    assert run("verify", images).out == "2 of 2 images verified\n"
+    Image.new("L", (28, 28)).save(images / "000000001.png")
+
+    done = run("verify", images / "manifest.jsonl")
+    assert done.code == 1
+    assert done.out.splitlines()[0].startswith("000000001.png: ")
+    assert done.out.endswith("1 of 2 images verified\n")
+    found = json.loads(run("verify", images, "--json").out)
+    assert (found["images"], found["differing"], found["faults"][0]["index"]) == (2, 1, 1)

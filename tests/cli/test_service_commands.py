@@ -1,0 +1,197 @@
+"""What a user of a service would lose: jobs, models, runs and data in words and tables, not as code."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prodgen.client import Client
+from tests.cli.conftest import Run
+from tests.gateway.running import Gateway, content
+from tests.toys import write_catalogue
+
+CODE = re.compile(r"[{}\[\]]|'\w+'|\bNone\b|\bTrue\b|datetime|\(\)")
+"""What a person should not see: Python's dicts, lists and reprs."""
+
+
+def shown(run: Run, *words: object) -> str:
+    """What a person reads."""
+    done = run(*words)
+    assert done.code == 0, done.err
+    assert not CODE.search(done.out), done.out
+    return done.out
+
+
+def fields(text: str) -> dict[str, str]:
+    """The fields of a record."""
+    return dict(line.split(maxsplit=1) for line in text.splitlines())
+
+
+@pytest.fixture
+def client(service: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Client:
+    import os
+
+    return Client(gateway.settings.public_url, os.environ["PRODGEN_API_KEY"])
+
+
+@pytest.fixture
+def job(client: Client, service: str, gateway: Gateway) -> str:
+    """A job of 70 images of two SKUs, all of them made."""
+    items = [{"sku": "A-1001", "count": 3}, {"sku": "B-7", "count": 67}]
+    spec = {"model": "shoes", "items": items, "attributes": {"category": ["bag"]}, "finish": {"size": 96}}
+    job: str = client.submit(spec)["id"]
+    gateway.work(service, job)
+    return job
+
+
+def test_a_job_is_listed_with_its_model_and_sku(run: Run, job: str, client: Client) -> None:
+    waiting = client.submit({"model": "shoes", "count": 5, "priority": "interactive"})["id"]
+
+    header, *rows = [re.split(" {1,}", line.strip()) for line in shown(run, "jobs", "list").splitlines()]
+
+    assert " ".join(header) == "job state images priority created model SKU"
+    assert [row[:4] for row in rows] == [
+        [waiting, "queued", "0/5", "interactive"],
+        [job, "succeeded", "70/70", "bulk"],
+    ]
+    assert [row[6:] for row in rows] == [["shoes"], ["shoes", "A-1001"]]
+    assert [one["id"] for one in json.loads(run("jobs", "list", "--json").out)] == [waiting, job]
+    assert len(json.loads(run("jobs", "list", "--limit", 1, "--json").out)) == 1
+
+
+def test_a_job_is_shown_with_what_was_ordered(run: Run, job: str) -> None:
+    record = fields(shown(run, "jobs", "show", job))
+    assert record["id"] == job
+    assert (record["state"], record["images"]) == ("succeeded", "70 of 70 made")
+    assert record["model"].startswith("shoes@")
+    assert (record["count"], record["seed"], record["attributes"]) == ("1", "0", "category (bag)")
+    assert "size 96" in record["finish"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", record["created"])
+    assert not {"links", "request", "object", "error", "upload"} & set(record)
+
+
+def test_a_job_is_waited_for_and_its_images_are_downloaded(run: Run, job: str, tmp_path: Path) -> None:
+    assert fields(shown(run, "jobs", "watch", job))["state"] == "succeeded"
+
+    done = run("jobs", "download", job, "--out", tmp_path / "out")
+
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"70 images in {tmp_path / 'out'}")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+    assert [line["index"] for line in lines] == [*range(70)]
+    assert (tmp_path / "out" / lines[5]["file"]).read_bytes() == content(5)
+
+
+def test_a_cancelled_job_is_shown_and_its_watcher_fails(run: Run, client: Client) -> None:
+    job = client.submit({"model": "shoes", "count": 5})["id"]
+    assert fields(shown(run, "jobs", "cancel", job))["state"] == "cancelled"
+    watched = run("jobs", "watch", job)
+    assert watched.code == 1
+    assert fields(watched.out)["images"] == "0 of 5 made"
+
+
+def test_an_order_file_is_submitted(run: Run, service: str, tmp_path: Path) -> None:
+    (tmp_path / "order.csv").write_text("sku,count\nA-1,2\nB-2,3\n")
+    done = run("submit", tmp_path / "order.csv", "--model", "shoes", "--attr", "category=bag|sneaker")
+    sentence = r"job ([0-9a-f]{24}) queued: 0 of 10 images; prodgen jobs watch \1\n"
+    assert re.fullmatch(sentence, done.err), done.err
+    assert done.out == ""
+
+
+def test_an_empty_list_is_a_table_without_rows(run: Run, service: str) -> None:
+    assert len(shown(run, "jobs", "list").splitlines()) == 1
+    assert len(shown(run, "training", "list").splitlines()) == 1
+    assert len(shown(run, "data", "list").splitlines()) == 1
+
+
+def test_a_model_is_listed_and_shown(run: Run, service: str) -> None:
+    header, row = shown(run, "models", "list").splitlines()
+    assert header.split() == ["model", "version", "aliases", "FID", "owner", "size"]
+    assert (row.split()[0], *row.split()[-3:]) == ("shoes", "17.50", "shared", "28")
+
+    text = shown(run, "models", "show", "shoes")
+    record = fields("\n".join(line for line in text.splitlines() if len(line.split()) > 1)[:2000])
+    assert record["category"] == "t-shirt, sneaker, bag"
+    assert (record["FID"], record["owned_by"]) == ("17.50", "shared")
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d shoes@production is [0-9a-f]{12}", text)
+    assert "A model" in text, "the card"
+    assert json.loads(run("models", "show", "shoes", "--json").out)["attributes"][0]["name"] == "category"
+
+
+@pytest.fixture
+def toys(run: Run, service: str, tmp_path: Path) -> str:
+    """A data set that was pushed."""
+    done = run("data", "push", write_catalogue(tmp_path / "toys", count=40, size=16))
+    assert re.fullmatch(r"toys@[0-9a-f]{12}: 40 \+ 40 images, .* sent(, the rest was there)?\n", done.err), (
+        done.err
+    )
+    return done.err.partition(":")[0]
+
+
+def test_data_is_pushed_listed_and_removed(run: Run, toys: str) -> None:
+    row = shown(run, "data", "list").splitlines()[1].split()
+    assert row[:2] == [toys, "idx"]
+    done = run("data", "remove", "toys")
+    assert done.err.startswith(f"removed {toys}: ")
+    assert "there is no data set 'toys'" in run("data", "remove", "toys").err
+
+
+def test_a_run_is_queued_listed_shown_and_cancelled(run: Run, toys: str, tmp_path: Path) -> None:
+    recipe = 'name = "toy"\nfamily = "resnet"\nwidths = [16, 8]\nlatent_dim = 16\nbatch = 16\nsteps = 60\n'
+    (tmp_path / "toy.toml").write_text(recipe)
+    queued = run("train", tmp_path / "toy.toml", "--queue", "--data", "toys", "--name", "toy")
+    found = re.fullmatch(
+        rf"run (\w+) is queued: train toy on {toys}.*; prodgen training watch \1\n", queued.err
+    )
+    assert found, queued.err
+    id = found[1]
+
+    row = shown(run, "training", "list").splitlines()[1].split()
+    assert row == [id, "train", "toy", "on", "toys", "queued", "0/60"]
+    record = fields(shown(run, "training", "show", id))
+    assert (record["title"], record["state"], record["steps"]) == (f"train toy on {toys}", "queued", "60")
+    assert not {"links", "request", "recipe", "metrics", "wish"} & set(record)
+    assert fields(shown(run, "training", "cancel", id))["state"] == "cancelled"
+    watched = run("training", "watch", id)
+    assert (watched.code, fields(watched.out)["state"]) == (1, "cancelled")
+    assert "cancelled at step 0" in watched.err
+    assert run("training", "logs", id).code == 0
+
+
+@pytest.mark.parametrize(
+    ("run_", "expected"),
+    [
+        (
+            {"metrics": {"domain_fid": 12.3456, "judge": "e16c"}, "progress": {"losses": {"g": 0.5}}},
+            {"metrics": "domain_fid 12.35, judge e16c", "progress": "losses (g 0.5)"},
+        ),
+        (
+            {"metrics": {"figures": {"fid": {"value": 5.25, "features": "x"}, "kid": {"value": 0.001}}}},
+            {"metrics": "fid 5.25, kid 0.001"},
+        ),
+        (
+            {"metrics": {"images": {"train": 40}, "left_out": {"blank": 1, "dark": 2}}},
+            {"metrics": "images (train 40), left_out (blank 1, dark 2)"},
+        ),
+        (
+            {"restarts": 2, "state": "running", "wish": "pause"},
+            {"state": "running, to be paused, restarted 2x"},
+        ),
+    ],
+)
+def test_a_runs_figures_are_read_by_people(
+    run: Run, monkeypatch: pytest.MonkeyPatch, run_: dict[str, Any], expected: dict[str, str]
+) -> None:
+    whole = {
+        "id": "r",
+        "state": "succeeded",
+        "wish": "",
+        "restarts": 0,
+        "metrics": {},
+        "links": {"self": "/"},
+    }
+    monkeypatch.setenv("PRODGEN_API_KEY", "pg_key")
+    monkeypatch.setattr(Client, "run", lambda *_: whole | run_)
+    record = fields(shown(run, "training", "show", "r"))
+    assert record | expected == record
