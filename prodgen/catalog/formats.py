@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.catalog.centre_crop import MODES, centre_crop_all
 from prodgen.catalog.cifar import cifar_splits, load_cifar
 from prodgen.catalog.folder import CHANNELS, SIZE, load_folder, picture_splits
 from prodgen.catalog.idx import idx_classes, idx_splits, load_idx
-from prodgen.catalog.picture_files import Progress
+from prodgen.catalog.picture_files import MODES, Progress, centre_crop_all
 from prodgen.catalog.prepared_catalogue import is_prepared, load_prepared, prepared_splits
 from prodgen.errors import NotFound, ProdgenError
 

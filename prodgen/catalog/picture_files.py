@@ -1,16 +1,14 @@
-"""Read picture files in parallel, within bounds, and report all unreadable files in one error."""
+"""Read picture files, and crop them to the one size and number of channels that a network takes."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from prodgen.catalog.centre_crop import centre_crop
 from prodgen.errors import ProdgenError
 
 Progress = Callable[[int, int], None]
@@ -22,34 +20,27 @@ EXTENSIONS = frozenset({
 })  # fmt: skip
 """File name extensions of pictures, in lower case."""
 MAX_PIXELS = 100_000_000
-MAX_NAMES = 3
-"""Names that an error message lists."""
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Pillow's mode for each number of channels."""
+_NAMED = 3  # names that an error message lists
 
 # Explicit, because some other formats of Pillow start programs (EPS: Ghostscript) for a file of any name.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def read_picture(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
-    """Read a picture upright as (size, size, channels) bytes; of an animation, the first frame.
+def load_upright(path: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
+    """Load a picture upright, not much finer than ``side`` pixels; of an animation, the first frame.
 
-    Raises ValueError for too many pixels, and any error of Pillow for a file that it cannot read.
-    """
-    with open_picture(path) as image:
-        image.draft(None, (2 * size, 2 * size))  # decodes a JPEG no finer than needed
-        return centre_crop(ImageOps.exif_transpose(image), size, channels)
-
-
-@contextmanager
-def open_picture(path: Path) -> Iterator[Image.Image]:
-    """Open a picture file without decoding its pixels or turning it upright.
-
-    Raises ValueError for too many pixels, and any error of Pillow for a file that it cannot read.
+    Returns the file's own (width, height), too. Raises ValueError for too many pixels, and any error of
+    Pillow for a file that it cannot read.
     """
     with Image.open(path, formats=_FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"{image.width}x{image.height} pixels are too many")
-        yield image
+        size = image.size
+        if size[0] * size[1] > MAX_PIXELS:
+            raise ValueError(f"{size[0]}x{size[1]} pixels are too many")
+        image.draft(None, (2 * side, 2 * side))  # decodes a JPEG no finer than needed
+        return ImageOps.exif_transpose(image), size
 
 
 def read_pictures(
@@ -63,7 +54,7 @@ def read_pictures(
 
     def read(row: int) -> str | None:
         try:
-            images[row] = read_picture(folder / files[row], size, channels)
+            images[row] = centre_crop(load_upright(folder / files[row], size)[0], size, channels)
         except Exception as error:  # Pillow raises nearly any type for a broken file
             return f"{files[row]} ({fault_of(error)})"
         return None
@@ -83,6 +74,52 @@ def read_pictures(
     return images
 
 
+def centre_crop(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
+    """Return the centre square of a picture, resized by Lanczos to (size, size, channels) bytes.
+
+    Transparent pixels become white, unless ``channels`` is 4: then colours are premultiplied by alpha. Raises
+    ValueError for a picture that cannot be converted to 8 bits.
+    """
+    plain = to_eight_bits(image)
+    side = min(plain.size)
+    left, top = (plain.width - side) // 2, (plain.height - side) // 2
+    box = (left, top, left + side, top + side)
+    small = plain.resize((size, size), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
+    if small.mode == "RGBA" and channels < 4:
+        small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
+    cropped = small.convert(MODES[channels])
+    if channels == 4:
+        cropped = cropped.convert("RGBa")  # Pillow's name for premultiplied
+    return np.asarray(cropped).reshape(size, size, channels)
+
+
+def centre_crop_all(
+    images: NDArray[np.uint8], size: int | None = None, channels: int | None = None
+) -> NDArray[np.uint8]:
+    """Centre-crop (N, H, W, C) bytes to (N, size, size, channels); None keeps the present value."""
+    height, width, depth = images.shape[1:]
+    size, channels = size or height, channels or depth
+    if (height, width, depth) == (size, size, channels):
+        return images
+    cropped = np.empty((len(images), size, size, channels), np.uint8)
+    for row, image in enumerate(images):
+        cropped[row] = centre_crop(Image.fromarray(image[..., 0] if depth == 1 else image), size, channels)
+    return cropped
+
+
+def to_eight_bits(image: Image.Image) -> Image.Image:
+    """Convert a picture to L, RGB or RGBA; raises ValueError if it has neither 8 nor 16 bits."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        # Pillow's own conversion clips every value above 255, which leaves a white page.
+        values = np.asarray(image)
+        if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+            raise ValueError("its pixels are neither 8 nor 16 bits")
+        return Image.fromarray((values / 257).round().astype(np.uint8))
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
 def fault_of(error: Exception) -> str:
     """Describe in a few words why a picture could not be read, given the error that reading it raised."""
     if isinstance(error, UnidentifiedImageError):
@@ -96,7 +133,7 @@ def fault_of(error: Exception) -> str:
 
 def first_names(names: Sequence[str]) -> str:
     """Join the first few names, made printable, with commas, and an ellipsis if there are more."""
-    return ", ".join(map(printable, names[:MAX_NAMES])) + (", ..." if len(names) > MAX_NAMES else "")
+    return ", ".join(map(printable, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
 
 
 def printable(name: str | Path) -> str:

@@ -6,6 +6,7 @@ colours in CIELAB and the estimated quality of the cut-out.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.catalog.catalogue import Catalogue, encode_labels
-from prodgen.catalog.centre_crop import centre_crop_all
-from prodgen.catalog.jsonl import read_jsonl
-from prodgen.catalog.picture_files import printable
+from prodgen.catalog.picture_files import centre_crop_all, printable
 from prodgen.errors import NotFound, ProdgenError
 
 FORMAT = 1
@@ -56,6 +55,20 @@ def load_prepared(
     colour = np.array([row["colour"] for row in rows], np.float32).reshape(len(rows), 3)
     images = _converted(images, size, channels)
     return Catalogue(images, encode_labels(values, rows), values, {"colour": colour})
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a line for each row."""
+    # ASCII escapes keep file names that are not UTF-8: Python reads them back unchanged.
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="ascii")
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file; raises ProdgenError if it cannot be read."""
+    try:
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+    except (ValueError, OSError) as error:
+        raise ProdgenError(f"{printable(path)} cannot be read: {error}") from None
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

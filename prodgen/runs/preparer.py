@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from prodgen.catalog.photographs.catalogue_writer import SET_ASIDE
-from prodgen.catalog.photographs.clean import DROPPED, SHEET, clean, to_drop
-from prodgen.catalog.photographs.inspection import inspect
+from prodgen.catalog.photographs.inspection import DROPPED, DROPPED_SHEET, clean, inspect, to_drop
 from prodgen.catalog.photographs.prepare import prepare
 from prodgen.datasets.folder_summary import summarise
 from prodgen.runs.child import add_sample, execute
@@ -46,7 +45,7 @@ def _work(options: argparse.Namespace) -> int:
         if dropped:
             clean(data, out / "cleaned", inspection, dropped)
             data = out / "cleaned"
-            add_sample(data / SHEET, out, "left-out.png")
+            add_sample(data / DROPPED_SHEET, out, "left-out.png")
             add_sample(data / DROPPED, out, "left-out.jsonl")
             for finding in dropped:
                 print(f"left out: {finding.file}: {'; '.join(finding.flags.values())}", flush=True)

@@ -4,15 +4,11 @@ import numpy as np
 import pytest
 
 from prodgen.catalog.photographs import segmenter
-from prodgen.catalog.photographs.colours import dominant_colours
-from prodgen.catalog.photographs.cut_out import centre_on_canvas
-from prodgen.catalog.photographs.grabcut import first_cut, guided_cut
-from prodgen.catalog.photographs.masks import iou, main_pieces
-from prodgen.catalog.photographs.matte import decontaminate, soft_matte
-from prodgen.catalog.photographs.pattern import colour_variation, pattern_of
-from prodgen.catalog.photographs.plain_background import cut_from_plain
+from prodgen.catalog.photographs.colours import colour_variation, dominant_colours, pattern_of
+from prodgen.catalog.photographs.cut_out import THUMBNAIL, centre_on_canvas, from_thumbnail, to_thumbnail
+from prodgen.catalog.photographs.cuts import cut_from_plain, first_cut, guided_cut
+from prodgen.catalog.photographs.masks import decontaminate, iou, main_pieces, soft_matte
 from prodgen.catalog.photographs.quality import Features, assess, features_of_cut
-from prodgen.catalog.photographs.thumbnail import THUMBNAIL, from_thumbnail, to_thumbnail
 from prodgen.spec.colour import delta_e_2000, to_lab
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, shape
 

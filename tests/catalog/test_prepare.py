@@ -14,8 +14,8 @@ from PIL import Image
 
 from prodgen.catalog.catalogue import UNKNOWN
 from prodgen.catalog.formats import kind, open_catalogue, splits
-from prodgen.catalog.jsonl import read_jsonl
 from prodgen.catalog.photographs.prepare import prepare
+from prodgen.catalog.prepared_catalogue import read_jsonl
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.spec.colour import delta_e_2000, to_lab
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, save, shape

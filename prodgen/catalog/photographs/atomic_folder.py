@@ -34,20 +34,12 @@ def atomic_folder(out: Path, source: Path) -> Iterator[Path]:
     except BlockingIOError:
         os.close(lock)
         raise Conflict(f"another process is writing {printable(out)}") from None
+    content = unfinished / "content"
     try:
-        _empty(unfinished)
-        yield unfinished
-        unfinished.rename(out)  # replaces an empty folder, too
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+        shutil.rmtree(content, ignore_errors=True)  # of a killed process
+        content.mkdir()
+        yield content
+        content.rename(out)  # replaces an empty folder, too
     finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
         os.close(lock)
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -11,37 +11,23 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from prodgen import __version__
-from prodgen.catalog.jsonl import write_jsonl
 from prodgen.catalog.listing import SPLITS, Listing, Picture
 from prodgen.catalog.photographs.cut_out import Description
-from prodgen.catalog.photographs.pattern import pattern_of
-from prodgen.catalog.photographs.sheets import (
-    draw_sheet,
-    load_photograph,
-    on_checkerboard,
-    sample,
-    with_colours,
-)
-from prodgen.catalog.prepared_catalogue import CHANNELS, DESCRIPTION, FORMAT
+from prodgen.catalog.photographs.sheets import draw_sheet, load_photograph, on_checkerboard, sample
+from prodgen.catalog.prepared_catalogue import CHANNELS, DESCRIPTION, FORMAT, write_jsonl
 
 SET_ASIDE = "set-aside.jsonl"
-_PREVIEW, _SET_ASIDE_SHEET = "preview.png", "set-aside.png"
 _RESERVED = ("file", "sha256", "colour", "colours", "quality", "coverage")
 """Keys of every row, which an attribute cannot have as its name."""
 
 
 class Outcome(NamedTuple):
-    """The outcome for a picture: the reason why it is set aside, or None, and its cut-out if there is one."""
+    """The outcome for a picture: why it is set aside, None if it is kept; and its cut-out if there is one."""
 
     sha256: str
     reason: str | None
     quality: float
     description: Description | None
-
-    @property
-    def kept(self) -> bool:
-        """Whether the cut-out becomes part of the catalogue."""
-        return self.reason is None
 
 
 def write_catalogue(
@@ -55,19 +41,23 @@ def write_catalogue(
     pairs = list(zip(listing.pictures, outcomes, strict=True))
     rows, digest = {}, hashlib.sha256()
     for split in SPLITS:
-        kept = [k for k, (picture, outcome) in enumerate(pairs) if picture.split == split and outcome.kept]
+        kept = [
+            k for k, (picture, outcome) in enumerate(pairs) if picture.split == split and not outcome.reason
+        ]
         if not kept:
             continue
         rows[split] = [_row(*pairs[k], names) for k in kept]
-        _write_images(folder / f"{split}.npy", images, kept)
         write_jsonl(folder / f"{split}.jsonl", rows[split])
+        written = open_memmap(folder / f"{split}.npy", "w+", np.uint8, (len(kept), *images.shape[1:]))
+        np.take(images, kept, 0, out=written, mode="clip")  # other modes copy all images in memory
+        written.flush()
         for kind in ("npy", "jsonl"):
             with (folder / f"{split}.{kind}").open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     set_aside = [
         {"file": p.file, "split": p.split, "reason": outcome.reason, "quality": round(outcome.quality, 3)}
         for p, outcome in pairs
-        if not outcome.kept
+        if outcome.reason
     ]
     write_jsonl(folder / SET_ASIDE, set_aside)
     description = {
@@ -83,8 +73,7 @@ def write_catalogue(
         "set_aside_count": len(set_aside),
     }
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
-    _draw_preview(folder, listing, outcomes, images)
-    _draw_set_aside(folder, source, listing, outcomes, images)
+    _draw_sheets(folder, source, listing, outcomes, images)
     return description, set_aside
 
 
@@ -93,7 +82,7 @@ def _row(picture: Picture, outcome: Outcome, names: dict[str, str]) -> dict[str,
     return {
         "file": picture.file,
         "sha256": outcome.sha256,
-        "pattern": pattern_of(cut_out.variation),
+        "pattern": cut_out.pattern,
         **{names[name]: value for name, value in picture.known.items()},
         "colour": cut_out.colour,
         "colours": cut_out.colours,
@@ -108,33 +97,19 @@ def _values(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> dict[str, l
     return {name: values for name, values in found.items() if values}
 
 
-def _write_images(path: Path, images: NDArray[np.uint8], kept: Sequence[int]) -> None:
-    written = open_memmap(path, "w+", np.uint8, (len(kept), *images.shape[1:]))
-    for row, k in enumerate(kept):
-        written[row] = images[k]
-    written.flush()
-
-
-def _draw_preview(
-    folder: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
-) -> None:
-    """Draw cut-outs that are kept, each over its colours, attributes and quality."""
-    pictures, labels = [], []
-    for k in sample([k for k, outcome in enumerate(outcomes) if outcome.kept]):
-        cut_out, known = outcomes[k].description, listing.pictures[k].known.values()
-        parts = [(colour["lab"], colour["share"]) for colour in cut_out.colours]
-        pictures.append(with_colours(on_checkerboard(images[k]), parts))
-        words = *known, pattern_of(cut_out.variation), f"{outcomes[k].quality:.2f}"
-        labels.append(" ".join(filter(None, words)))
-    draw_sheet(folder / _PREVIEW, pictures, labels)
-
-
-def _draw_set_aside(
+def _draw_sheets(
     folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
 ) -> None:
-    """Draw pictures that are set aside, each beside its cut-out, over the reason and the quality."""
+    """Draw the cut-outs that are kept over their colours and labels, the others beside their photographs."""
     pictures, labels = [], []
-    for k in sample([k for k, outcome in enumerate(outcomes) if not outcome.kept]):
+    for k in sample([k for k, outcome in enumerate(outcomes) if not outcome.reason]):
+        cut_out = outcomes[k].description
+        pictures.append(on_checkerboard(images[k], cut_out.colours))
+        words = *listing.pictures[k].known.values(), cut_out.pattern, f"{outcomes[k].quality:.2f}"
+        labels.append(" ".join(filter(None, words)))
+    draw_sheet(folder / "preview.png", pictures, labels)
+    pictures, labels = [], []
+    for k in sample([k for k, outcome in enumerate(outcomes) if outcome.reason]):
         pictures += [load_photograph(source / listing.pictures[k].file), on_checkerboard(images[k])]
         labels += [outcomes[k].reason or "", f"quality {outcomes[k].quality:.2f}"]
-    draw_sheet(folder / _SET_ASIDE_SHEET, pictures, labels)
+    draw_sheet(folder / "set-aside.png", pictures, labels)

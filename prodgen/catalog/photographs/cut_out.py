@@ -1,4 +1,4 @@
-"""Make a cut-out: find the product, centre it on a square canvas and describe it."""
+"""Make a cut-out: find the product in a photograph, centre it on a square canvas and describe it."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,33 +7,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from prodgen.catalog.photographs.colours import dominant_colours
-from prodgen.catalog.photographs.decode import decode
-from prodgen.catalog.photographs.grabcut import first_cut, guided_cut
-from prodgen.catalog.photographs.masks import Mask, Pixels, Plane
-from prodgen.catalog.photographs.matte import decontaminate, soft_matte
-from prodgen.catalog.photographs.pattern import colour_variation
-from prodgen.catalog.photographs.plain_background import cut_from_plain
-from prodgen.catalog.photographs.quality import Features, features_of_cut, features_of_reliable_cut
-from prodgen.catalog.photographs.thumbnail import from_thumbnail
+from prodgen.catalog.photographs.colours import colour_variation, dominant_colours, pattern_of
+from prodgen.catalog.photographs.cuts import cut_from_plain, first_cut, guided_cut
+from prodgen.catalog.photographs.decode import decode, decode_or_fault
+from prodgen.catalog.photographs.masks import Mask, Pixels, Plane, decontaminate, soft_matte
+from prodgen.catalog.photographs.quality import (
+    Features,
+    features_of_cut,
+    features_of_reliable_cut,
+    is_plausible,
+)
 from prodgen.spec.colour import mean_colours
 
+THUMBNAIL = 96
+"""Side, in pixels, of the thumbnails that the segmenter takes."""
+_FIRST_SIDE = 112  # longer side, in pixels, at which the first cut is made
 _MIN_SIDE, _OVERSAMPLING = 192, 2.5
 """The matte is made at this longer side in pixels, or at this multiple of the canvas if that is larger."""
 _FILLED = 0.88  # share of the canvas's side that the product's longer side fills
-
-
-class Task(NamedTuple):
-    """A picture to cut out for a canvas of ``size`` pixels.
-
-    ``probability`` is the segmenter's result, or None without a segmenter; ``first_mask`` is the mask of the
-    first cut. Both are thumbnails of bytes.
-    """
-
-    path: Path
-    size: int
-    probability: NDArray[np.uint8] | None
-    first_mask: NDArray[np.uint8]
 
 
 class Description(NamedTuple):
@@ -43,30 +34,62 @@ class Description(NamedTuple):
     coverage: float
     colour: list[float]
     colours: list[dict[str, Any]]
-    variation: float
+    pattern: str | None
 
 
-def cut_out(task: Task) -> tuple[NDArray[np.uint8], Description] | None:
+def cut_alone(path: Path) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8], bool] | str:
+    """Cut a picture without knowledge of other pictures, or return a description of why it cannot be read.
+
+    Returns the SHA-256 of the file, its thumbnail (THUMBNAIL, THUMBNAIL, 3), its mask (THUMBNAIL, THUMBNAIL)
+    of bytes, 255 for product, and whether the cut is plausible.
+    """
+    decoded = decode_or_fault(path, _FIRST_SIDE)
+    if isinstance(decoded, str):
+        return decoded
+    sha256, (rgb, alpha, _) = decoded
+    mask: Mask | None = alpha > 127 if alpha is not None else cut_from_plain(rgb)
+    mask = first_cut(rgb) if mask is None else mask
+    return sha256, to_thumbnail(rgb), to_thumbnail(mask * np.uint8(255)), is_plausible(mask)
+
+
+def cut_out(
+    size: int, path: Path, probability: NDArray[np.uint8] | None, first_mask: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], Description] | None:
     """Cut the product out of a readable picture; return None if there is no product at all.
 
-    The pixels are (S, S, 4) bytes, premultiplied.
+    ``probability`` is the segmenter's thumbnail of bytes, or None without a segmenter; ``first_mask`` is the
+    mask of `cut_alone`. The returned pixels are (size, size, 4) bytes, premultiplied.
     """
-    rgb, alpha, _ = decode(task.path, max(_MIN_SIDE, round(_OVERSAMPLING * task.size)))
+    rgb, alpha, _ = decode(path, max(_MIN_SIDE, round(_OVERSAMPLING * size)))
     if alpha is not None:
         matte, features = alpha.astype(np.float32) / np.float32(255), features_of_reliable_cut(alpha > 127)
     else:
-        mask, features = _cut(rgb, task)
+        mask, features = _cut(rgb, probability, first_mask)
         matte = soft_matte(rgb, mask)
         rgb = decontaminate(rgb, matte)
     if not (matte >= 0.5).any():
         return None
-    pixels = centre_on_canvas(rgb, matte, task.size)
+    pixels = centre_on_canvas(rgb, matte, size)
     coverage = round(float(pixels[..., 3].mean()) / 255, 4)
     mean = mean_colours(pixels[None])[0].round(2).tolist()
     colours = [
         {"lab": lab.round(2).tolist(), "share": round(share, 3)} for lab, share in dominant_colours(pixels)
     ]
-    return pixels, Description(features, coverage, mean, colours, colour_variation(pixels))
+    return pixels, Description(features, coverage, mean, colours, pattern_of(colour_variation(pixels)))
+
+
+def _cut(
+    rgb: Pixels, probability: NDArray[np.uint8] | None, first_mask: NDArray[np.uint8]
+) -> tuple[Mask, Features]:
+    plain = cut_from_plain(rgb)
+    if plain is not None:
+        return plain, features_of_reliable_cut(plain)
+    if probability is None:
+        mask = first_cut(rgb)
+        return mask, features_of_cut(rgb, mask)
+    product = from_thumbnail(probability, rgb.shape).astype(np.float32) / np.float32(255)
+    mask = guided_cut(rgb, product)
+    return mask, features_of_cut(rgb, mask, product > 0.5, from_thumbnail(first_mask, rgb.shape) > 127)
 
 
 def centre_on_canvas(rgb: Pixels, matte: Plane, size: int) -> NDArray[np.uint8]:
@@ -90,14 +113,24 @@ def centre_on_canvas(rgb: Pixels, matte: Plane, size: int) -> NDArray[np.uint8]:
     return (premultiplied * 255 + 0.5).astype(np.uint8)
 
 
-def _cut(rgb: Pixels, task: Task) -> tuple[Mask, Features]:
-    plain = cut_from_plain(rgb)
-    if plain is not None:
-        return plain, features_of_reliable_cut(plain)
-    if task.probability is None:
-        mask = first_cut(rgb)
-        return mask, features_of_cut(rgb, mask)
-    probability = from_thumbnail(task.probability, rgb.shape).astype(np.float32) / np.float32(255)
-    mask = guided_cut(rgb, probability)
-    alone = from_thumbnail(task.first_mask, rgb.shape) > 127
-    return mask, features_of_cut(rgb, mask, probability > 0.5, alone)
+def to_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fit (H, W) or (H, W, 3) bytes in the middle of (THUMBNAIL, THUMBNAIL) or (..., 3), on black."""
+    top, left, height, width = _box(pixels.shape)
+    thumbnail = np.zeros((THUMBNAIL, THUMBNAIL, *pixels.shape[2:]), np.uint8)
+    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    thumbnail[top : top + height, left : left + width] = small
+    return thumbnail
+
+
+def from_thumbnail(thumbnail: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Enlarge the picture within (THUMBNAIL, THUMBNAIL) bytes to its own shape (H, W)."""
+    top, left, height, width = _box(shape)
+    picture = thumbnail[top : top + height, left : left + width]
+    return cv2.resize(picture, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+
+
+def _box(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return the top, left, height and width of a picture of shape (H, W) within its thumbnail."""
+    longer = max(shape[:2])
+    height, width = (max(1, round(side * THUMBNAIL / longer)) for side in shape[:2])
+    return (THUMBNAIL - height) // 2, (THUMBNAIL - width) // 2, height, width

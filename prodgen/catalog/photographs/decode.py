@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from prodgen.catalog.centre_crop import to_eight_bits
-from prodgen.catalog.picture_files import fault_of, open_picture
+from prodgen.catalog.picture_files import fault_of, load_upright, to_eight_bits
 
 _TRANSPARENT, _TRANSPARENT_SHARE = 128, 0.02
 """The alpha channel separates the product if at least this share of the pixels has a lower alpha."""
@@ -41,10 +40,8 @@ def decode(path: Path, side: int) -> Photograph:
     An alpha channel that does not separate the product is composited on white. Raises ValueError for too many
     pixels, and any error of Pillow for a file that it cannot read.
     """
-    with open_picture(path) as image:
-        size = image.size
-        image.draft(None, (2 * side, 2 * side))  # decodes a JPEG no finer than needed
-        upright = to_eight_bits(ImageOps.exif_transpose(image))
+    loaded, size = load_upright(path, side)
+    upright = to_eight_bits(loaded)
     upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
     alpha = None
     if upright.mode == "RGBA":

@@ -1,24 +1,26 @@
-"""Inspect a folder of photographs for faults, without changing or dropping any of them."""
+"""Inspect a folder of photographs for faults, and copy it without those that have some."""
 
+import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from prodgen.catalog.folder import list_pictures
-from prodgen.catalog.jsonl import write_jsonl
 from prodgen.catalog.listing import Listing
-from prodgen.catalog.photographs.flags import FLAGS
+from prodgen.catalog.photographs.atomic_folder import atomic_folder
+from prodgen.catalog.photographs.comparison import near_duplicates, outlier_scores
+from prodgen.catalog.photographs.flags import FLAGS, check_flags
 from prodgen.catalog.photographs.measure import Measurements, measure
-from prodgen.catalog.photographs.near_duplicates import near_duplicates
-from prodgen.catalog.photographs.outliers import outlier_scores
 from prodgen.catalog.photographs.process_pool import Report, map_in_processes
 from prodgen.catalog.photographs.sheets import draw_sheet, load_photograph, sample
 from prodgen.catalog.picture_files import printable
+from prodgen.catalog.prepared_catalogue import write_jsonl
+from prodgen.errors import ProdgenError
 
-REPORT, FLAGGED = "report.jsonl", "flagged.png"
+DROPPED, DROPPED_SHEET = "dropped.jsonl", "dropped.png"
 _STAGE = "Inspecting the pictures"
 _MIN_SIDE = 48  # shorter side, in pixels, below which a picture is tiny
 _MIN_CONTRAST = 2.0  # contrast, in levels of 255, below which a picture is blank
@@ -53,33 +55,62 @@ def inspect(folder: Path, report: Report) -> Inspection:
     """
     listing = list_pictures(folder)
     paths = [folder / picture.file for picture in listing.pictures]
-    findings, measurements = [], {}
-    for k, measured in enumerate(map_in_processes(measure, paths, _STAGE, report)):
-        picture = listing.pictures[k]
-        findings.append(Finding(picture.file, picture.split, _own_flags(measured)))
-        if not {"unreadable", "blank"} & findings[k].flags.keys():
-            measurements[k] = measured
-    _flag_near_duplicates(findings, measurements)
-    _flag_outliers(findings, measurements, [p.known.get("category") for p in listing.pictures])
+    findings, compared, measurements, categories = [], [], [], []
+    measured_pictures = map_in_processes(measure, _STAGE, report, paths)
+    for picture, measured in zip(listing.pictures, measured_pictures, strict=True):
+        finding = Finding(picture.file, picture.split, _own_flags(measured))
+        findings.append(finding)
+        if not {"unreadable", "blank"} & finding.flags.keys():
+            compared.append(finding)
+            measurements.append(measured)
+            categories.append(picture.known.get("category"))
+    _flag_near_duplicates(compared, measurements)
+    features = np.array([measured.features for measured in measurements])
+    for finding, score in zip(compared, outlier_scores(features, categories), strict=True):
+        if score > _MAX_OUTLIER_SCORE:
+            finding.flags["outlier"] = f"it looks like no other of its category ({score:.1f})"
     return Inspection(listing, findings)
 
 
 def write_inspection(out: Path, folder: Path, inspection: Inspection) -> None:
     """Write ``report.jsonl`` with every picture and ``flagged.png`` with the flagged pictures to ``out``."""
-    write_findings(out / REPORT, inspection.findings)
-    draw_findings(out / FLAGGED, folder, [finding for finding in inspection.findings if finding.flags])
+    _write_findings(out / "report.jsonl", out / "flagged.png", folder, inspection.findings)
 
 
-def write_findings(path: Path, findings: Sequence[Finding]) -> None:
-    """Write a line for each finding: its file, split and flags with their reasons."""
-    write_jsonl(path, [finding._asdict() for finding in findings])
-
-
-def draw_findings(path: Path, folder: Path, findings: Sequence[Finding]) -> None:
-    """Draw a sheet of the pictures, each over its flags; no file is written for an empty list."""
-    chosen = sample(findings)
+def _write_findings(rows: Path, sheet: Path, folder: Path, findings: Sequence[Finding]) -> None:
+    """Write a line for each finding to ``rows``, and draw those with flags, if any, on ``sheet``."""
+    write_jsonl(rows, [finding._asdict() for finding in findings])
+    chosen = sample([finding for finding in findings if finding.flags])
     images = [load_photograph(folder / finding.file) for finding in chosen]
-    draw_sheet(path, images, [", ".join(finding.flags) for finding in chosen])
+    draw_sheet(sheet, images, [", ".join(finding.flags) for finding in chosen])
+
+
+def to_drop(inspection: Inspection, flags: Collection[str]) -> list[Finding]:
+    """Return the findings with one of the flags; raises ProdgenError for an unknown flag."""
+    check_flags(flags)
+    return [finding for finding in inspection.findings if any(flag in finding.flags for flag in flags)]
+
+
+def clean(folder: Path, out: Path, inspection: Inspection, dropped: Sequence[Finding]) -> int:
+    """Copy the pictures that are not dropped to ``out`` and return their number.
+
+    ``out`` has the layout of ``folder``, and an ``attributes.jsonl`` with the split and attributes of each
+    picture, so that the sheet of dropped pictures is not read as a picture. Raises ProdgenError if no picture
+    would be left.
+    """
+    gone = {finding.file for finding in dropped}
+    kept = [picture for picture in inspection.listing.pictures if picture.file not in gone]
+    if not kept:
+        raise ProdgenError(f"none of the {len(gone)} pictures would be left; nothing was written")
+    with atomic_folder(out, folder) as unfinished:
+        for picture in kept:
+            target = unfinished / picture.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(folder / picture.file, target)
+        rows = [{"file": p.file, "split": p.split, **p.known} for p in kept]
+        write_jsonl(unfinished / "attributes.jsonl", rows)
+        _write_findings(unfinished / DROPPED, unfinished / DROPPED_SHEET, folder, dropped)
+    return len(kept)
 
 
 def _own_flags(measured: Measurements | str) -> dict[str, str]:
@@ -97,7 +128,7 @@ def _own_flags(measured: Measurements | str) -> dict[str, str]:
     return flags
 
 
-def _flag_near_duplicates(findings: Sequence[Finding], measurements: Mapping[int, Measurements]) -> None:
+def _flag_near_duplicates(findings: Sequence[Finding], measurements: Sequence[Measurements]) -> None:
     """Flag the later of two pictures of a split, and of two splits the one in train, to keep test images."""
     for first, second in near_duplicates(measurements):
         same_file = measurements[first].sha256 == measurements[second].sha256
@@ -108,13 +139,3 @@ def _flag_near_duplicates(findings: Sequence[Finding], measurements: Mapping[int
         else:
             flagged, kept = (one, other) if one.split == "train" else (other, one)
             flagged.flags.setdefault("leak", f"it is {relation} {printable(kept.file)}, of another split")
-
-
-def _flag_outliers(
-    findings: Sequence[Finding], measurements: Mapping[int, Measurements], categories: Sequence[str | None]
-) -> None:
-    features = np.array([measured.features for measured in measurements.values()])
-    scores = outlier_scores(features, [categories[k] for k in measurements])
-    for k, score in zip(measurements, scores, strict=True):
-        if score > _MAX_OUTLIER_SCORE:
-            findings[k].flags["outlier"] = f"it looks like no other of its category ({score:.1f})"

@@ -1,6 +1,7 @@
 """Prepare a folder of photographs: make a catalogue of cut-outs."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,14 +13,14 @@ from numpy.typing import NDArray
 from prodgen.catalog.folder import list_pictures
 from prodgen.catalog.photographs.atomic_folder import atomic_folder
 from prodgen.catalog.photographs.catalogue_writer import Outcome, write_catalogue
-from prodgen.catalog.photographs.cut_out import Task, cut_out
-from prodgen.catalog.photographs.first_pass import FirstPass
+from prodgen.catalog.photographs.cut_out import THUMBNAIL, cut_alone, cut_out
 from prodgen.catalog.photographs.process_pool import Report, map_in_processes
 from prodgen.catalog.photographs.quality import assess
 from prodgen.catalog.prepared_catalogue import CHANNELS
 from prodgen.errors import ProdgenError
 
-_STAGE = "Cutting the products out"
+MIN_EXAMPLES, MAX_EXAMPLES = 200, 5000
+"""Plausible cuts that a segmenter needs, and the most that it is trained on: more improve it little."""
 
 
 def prepare(
@@ -34,31 +35,66 @@ def prepare(
     listing = list_pictures(source)
     paths = [source / picture.file for picture in listing.pictures]
     with atomic_folder(out, source) as folder, TemporaryDirectory(dir=folder) as temporary:
-        shape = len(paths), size, size, CHANNELS
-        images = open_memmap(Path(temporary) / "images.npy", "w+", np.uint8, shape)
-        first_pass = FirstPass(paths, Path(temporary), report)
-        outcomes = list(_cut_out_all(first_pass, paths, images, report))
-        if not any(outcome.kept for outcome in outcomes):
+        images = _memmap(temporary, "images", (len(paths), size, size, CHANNELS))
+        outcomes = list(_cut_out_all(paths, images, temporary, report))
+        if all(outcome.reason for outcome in outcomes):
             raise ProdgenError(f"none of the {len(outcomes)} pictures can be cut out: {outcomes[0].reason}")
         return write_catalogue(folder, source, listing, outcomes, images)
 
 
 def _cut_out_all(
-    first_pass: FirstPass, paths: Sequence[Path], images: NDArray[np.uint8], report: Report
+    paths: Sequence[Path], images: NDArray[np.uint8], folder: str, report: Report
 ) -> Iterator[Outcome]:
-    """Yield the outcome of each picture in order, and write the pixels of its cut-out to ``images``."""
-    probabilities = first_pass.product_probabilities()
-    tasks = []
-    for k in first_pass.sha256s:
-        probability = None if probabilities is None else np.asarray(probabilities[k])
-        tasks.append(Task(paths[k], images.shape[1], probability, np.asarray(first_pass.masks[k])))
-    cut_outs = map_in_processes(cut_out, tasks, _STAGE, report)
-    for k in range(len(paths)):
-        fault, sha256 = first_pass.faults.get(k), first_pass.sha256s.get(k, "")
+    """Yield the outcome of each picture in order, and write the pixels of its cut-out to ``images``.
+
+    The first pass cuts each picture alone. A segmenter that learns from the plausible cuts guides the second.
+    """
+    thumbnails = _memmap(folder, "thumbnails", (len(paths), THUMBNAIL, THUMBNAIL, 3))
+    masks = _memmap(folder, "masks", thumbnails.shape[:3])
+    faults, sha256s, plausible = dict[int, str](), dict[int, str](), []
+    for row, cut in enumerate(map_in_processes(cut_alone, "Reading the pictures", report, paths)):
+        if isinstance(cut, str):
+            faults[row] = cut
+            continue
+        sha256s[row], thumbnails[row], masks[row], is_plausible = cut
+        if is_plausible:
+            plausible.append(row)
+    probabilities = _product_probabilities(thumbnails, masks, plausible, folder, report)
+    readable = ([column[row] for row in sha256s] for column in (paths, probabilities, masks))
+    work = partial(cut_out, images.shape[1])
+    cut_outs = map_in_processes(work, "Cutting the products out", report, *readable)
+    for row in range(len(paths)):
+        fault, sha256 = faults.get(row), sha256s.get(row, "")
         found = None if fault else next(cut_outs)
         if found is None:
             reason = f"it cannot be read: {fault}" if fault else "nothing was found that could be cut out"
             yield Outcome(sha256, reason, 0.0, None)
         else:
-            images[k], description = found
+            images[row], description = found
             yield Outcome(sha256, *assess(description.features), description)
+
+
+def _product_probabilities(
+    thumbnails: NDArray[np.uint8], masks: NDArray[np.uint8], plausible: list[int], folder: str, report: Report
+) -> NDArray[np.uint8] | list[None]:
+    """Train a segmenter on the plausible cuts and return its probabilities for all N pictures.
+
+    They are (N, THUMBNAIL, THUMBNAIL) bytes, 255 for certain product; N times None with too few plausible
+    cuts.
+    """
+    if len(plausible) < MIN_EXAMPLES:
+        return [None] * len(masks)
+    from prodgen.catalog.photographs import segmenter  # imports torch, which the processes do without
+
+    rows = np.array(plausible)
+    if len(rows) > MAX_EXAMPLES:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MAX_EXAMPLES, replace=False))
+    learning, finding = "Learning what products look like", "Finding the product in each picture"
+    network = segmenter.train(thumbnails[rows], masks[rows], partial(report, learning))
+    found = _memmap(folder, "probabilities", masks.shape)
+    segmenter.predict(network, thumbnails, found, partial(report, finding))
+    return found
+
+
+def _memmap(folder: str, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.asarray(open_memmap(f"{folder}/{name}.npy", "w+", np.uint8, shape))

@@ -6,54 +6,49 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 
 from prodgen.errors import Interrupted
 
-Task = TypeVar("Task")
 Result = TypeVar("Result")
 Report = Callable[[str, int, int], None]
-"""Progress callback: (stage, tasks done, tasks in total)."""
+"""Progress callback: (stage, pictures done, pictures in total)."""
 
 MAX_INLINE = 32
-"""Up to this many tasks run in the calling process, faster than other processes would start."""
+"""Up to this many pictures are processed here, faster than other processes would start."""
 _CHUNK = 8
 
 
 def map_in_processes(
-    work: Callable[[Task], Result], tasks: Sequence[Task], stage: str, report: Report
+    work: Callable[..., Result], stage: str, report: Report, *columns: Sequence[Any]
 ) -> Iterator[Result]:
-    """Yield ``work(task)`` for every task in order, and report each as progress of ``stage``.
+    """Yield the results of ``work`` in order, called as by `map`; report each as progress of ``stage``.
 
     Raises Interrupted if a process dies, for instance for lack of memory.
     """
-    for done, result in enumerate(_results(work, tasks), 1):
-        report(stage, done, len(tasks))
+    for done, result in enumerate(_results(work, columns), 1):
+        report(stage, done, len(columns[0]))
         yield result
 
 
-def _results(work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-    if len(tasks) <= MAX_INLINE:
-        yield from map(work, tasks)
+def _results(work: Callable[..., Result], columns: Sequence[Sequence[Any]]) -> Iterator[Result]:
+    if len(columns[0]) <= MAX_INLINE:
+        yield from map(work, *columns)
         return
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    pool = ProcessPoolExecutor(_cores(), mp_context=context, initializer=_initialise)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = ProcessPoolExecutor(cores, mp_context=context, initializer=_initialise)
     try:
-        yield from pool.map(work, tasks, chunksize=_CHUNK)
+        yield from pool.map(work, *columns, chunksize=_CHUNK)
     except BrokenProcessPool:
         raise Interrupted(
             "a process that worked on the pictures was killed, perhaps for lack of memory; start again"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _initialise() -> None:
@@ -64,7 +59,5 @@ def _initialise() -> None:
 
 def _exit_with_parent() -> None:
     # A parent that is killed cannot stop its processes, which would wait for tasks for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    multiprocessing.parent_process().join()
+    os._exit(1)

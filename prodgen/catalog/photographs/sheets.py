@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,11 @@ def sample(items: Sequence[Item]) -> list[Item]:
     return [items[row] for row in np.sort(rows)]
 
 
-def on_checkerboard(rgba: NDArray[np.uint8]) -> Image.Image:
-    """Composite premultiplied bytes (S, S, 4) on white and mid-grey squares."""
+def on_checkerboard(rgba: NDArray[np.uint8], colours: Sequence[dict[str, Any]] = ()) -> Image.Image:
+    """Composite premultiplied bytes (S, S, 4) on white and mid-grey squares.
+
+    ``colours``, each with its ``lab`` and ``share``, are drawn in a strip at the bottom.
+    """
     light = np.add.outer(np.arange(_CELL) // _SQUARE, np.arange(_CELL) // _SQUARE) % 2
     background = np.where(light, 255, 160)[..., None]
     method = Image.Resampling.NEAREST if len(rgba) <= _CELL / 2 else Image.Resampling.BILINEAR
@@ -37,18 +40,12 @@ def on_checkerboard(rgba: NDArray[np.uint8]) -> Image.Image:
     planes = [Image.fromarray(rgba[..., k]).resize((_CELL, _CELL), method) for k in range(4)]
     large = np.stack([np.asarray(plane) for plane in planes], -1).astype(np.float64)
     composite = large[..., :3] + background * (1 - large[..., 3:] / 255)
-    return Image.fromarray(np.clip(composite + 0.5, 0, 255).astype(np.uint8))
-
-
-def with_colours(image: Image.Image, colours: Sequence[tuple[Sequence[float], float]]) -> Image.Image:
-    """Draw CIELAB colours in a strip at the bottom of the picture, each as wide as its share."""
-    strip = np.zeros((1, image.width, 3), np.uint8)
+    pixels = np.clip(composite + 0.5, 0, 255).astype(np.uint8)
     start = 0.0
-    for lab, share in colours:
-        strip[0, round(start) :] = (to_rgb(lab) * 255).round()
-        start += share * image.width
-    image.paste(Image.fromarray(strip).resize((image.width, _STRIP)), (0, image.height - _STRIP))
-    return image
+    for colour in colours:
+        pixels[-_STRIP:, round(start) :] = (to_rgb(colour["lab"]) * 255).round()
+        start += colour["share"] * _CELL
+    return Image.fromarray(pixels)
 
 
 def load_photograph(path: Path) -> Image.Image:

@@ -1,10 +1,15 @@
-"""Separate the product from the background by GrabCut (Rother, Kolmogorov & Blake 2004)."""
+"""Cut the product out of its background: one of a single colour, or by GrabCut (Rother et al. 2004)."""
 
 import cv2
 import numpy as np
 
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fill_holes, main_pieces, opened
 
+_STRIP = 0.02  # width of the border that must be of one colour, as a share of the longer side
+_MAX_DEVIATION, _UNIFORM_SHARE = 2.5, 0.98
+"""At least this share of the border is within this CIELAB distance of the border's median."""
+_DIFFERENT = 5.0  # CIELAB distance from the border's median at which a pixel is product
+_MIN_COVERAGE, _MAX_COVERAGE = 0.02, 0.9
 _BORDER = 0.03
 """Width of the strip along the border that is certainly background, as a share of the longer side."""
 _MARGIN_X, _MARGIN_Y = 0.15, 0.12
@@ -15,6 +20,27 @@ _PROBABLE, _DEEP = 0.9, 0.04
 """A lower probability that it does not change this far from the edge, as a share of the longer side."""
 _THIN = 0.03
 """Width, as a share of the longer side, below which a part is a hanger or a cord unless it is probable."""
+
+
+def cut_from_plain(rgb: Pixels) -> Mask | None:
+    """Cut the product out of (H, W, 3) bytes, or return None if the background is not of one colour.
+
+    Only what is connected with the border is background, so a white shirt on white keeps its inside.
+    """
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    strip = max(1, round(_STRIP * max(rgb.shape)))
+    sides = (lab[:strip], lab[-strip:], lab[:, :strip], lab[:, -strip:])
+    border = np.concatenate([side.reshape(-1, 3) for side in sides])
+    background = np.median(border, 0)
+    if (np.linalg.norm(border - background, axis=1) <= _MAX_DEVIATION).mean() < _UNIFORM_SHARE:
+        return None
+    similar = np.linalg.norm(lab - background, axis=2) < _DIFFERENT
+    # A frame of background connects all background at the border with the corner.
+    framed = np.pad(similar, 1, constant_values=True).astype(np.uint8)
+    _, labels = cv2.connectedComponents(framed, connectivity=4)
+    product = (labels != labels[0, 0])[1:-1, 1:-1]
+    mask = main_pieces(opened(product, SQUARE))
+    return mask if _MIN_COVERAGE <= mask.mean() <= _MAX_COVERAGE else None
 
 
 def first_cut(rgb: Pixels) -> Mask:

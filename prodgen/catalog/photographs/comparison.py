@@ -1,13 +1,37 @@
-"""Score how unusual each picture is among the pictures of its category."""
+"""Compare pictures: find near-duplicates, and those that look like no other."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prodgen.catalog.photographs.measure import LUMINANCE_SIDE, Measurements
+
+_MAX_BITS = 12  # most bits, of 64, in which the hashes of near-duplicates differ
+_MIN_CORRELATION, _MAX_CHROMA = 0.99, 5.0
+"""Least correlation of luminance and largest distance of mean chroma: many shirts lie on the same bed, and a
+shirt comes in several colours."""
 _MAX_COMPONENTS, _PICTURES_PER_COMPONENT, _NEIGHBOURS = 32, 8, 5
 _MIN_PICTURES = 30  # least number of pictures of a category that is scored
 _BATCH = 1024
+
+
+def near_duplicates(pictures: Sequence[Measurements]) -> list[tuple[int, int]]:
+    """Return pairs (earlier, later) of positions of near-duplicates: other size, compression or light."""
+    hashes = np.array([picture.hash for picture in pictures], np.uint64)
+    chroma = np.array([picture.chroma for picture in pictures])
+    luminance = [picture.luminance.ravel() for picture in pictures]
+    pairs = []
+    for start in range(0, len(pictures), _BATCH):
+        near = np.bitwise_count(hashes[start : start + _BATCH, None] ^ hashes) <= _MAX_BITS
+        first, second = np.nonzero(np.triu(near, start + 1))
+        first += start
+        close = np.linalg.norm(chroma[first] - chroma[second], axis=1) <= _MAX_CHROMA
+        for pair in zip(first[close].tolist(), second[close].tolist(), strict=True):
+            correlation = float(np.dot(*(luminance[k] for k in pair))) / LUMINANCE_SIDE**2
+            if correlation >= _MIN_CORRELATION:
+                pairs.append(pair)
+    return pairs
 
 
 def outlier_scores(features: NDArray[np.float32], categories: Sequence[str | None]) -> NDArray[np.float64]:
