@@ -25,10 +25,11 @@ Scope = Literal["generate", "train", "promote", "admin"]
 SCOPES: tuple[Scope, ...] = ("generate", "train", "promote", "admin")
 
 KNOWN_WAIT, UNKNOWN_WAIT = 0.2, 5.0
-"""Seconds that one read of the store may hold up lookups: of a key known from earlier reads, of any other."""
+"""Seconds for which one read of the store may delay the lookups of known keys, and of all others."""
 PAUSE = 1.0
 """Seconds for which a failed read, and a key that does not exist, are remembered."""
-MOST_UNKNOWN = 10_000
+MAX_UNKNOWN = 10_000
+"""Keys that do not exist that are remembered at most."""
 
 _SECRET = re.compile(r"pg_[A-Za-z0-9_-]{43}")
 
@@ -60,10 +61,10 @@ _OldFile = TypeAdapter(list[ApiKey])
 class KeyRing:
     """The keys of a deployment: one object a key, and the file in which older deployments kept all of them.
 
-    A background thread reads all keys, one read at a time, whenever a lookup needs it: for a key not seen
-    before, and for a known one once the last read is ``seconds`` old. So a new key works at once, a revoked
-    key for at most ``seconds`` more, and guessed keys cost the store no more than one read after another.
-    While the store does not answer, known keys go on working.
+    A background thread reads all keys, one read at a time, when a lookup needs it: for a key not seen before,
+    and for a known key if the last read is ``seconds`` old. So a new key works at once, a revoked key works
+    for at most ``seconds`` more, and many guessed keys share a read. While the store does not answer, known
+    keys work as they did at the last read.
     """
 
     def __init__(
@@ -75,13 +76,13 @@ class KeyRing:
         self._changed = threading.Condition()  # never held during a read of the store
         self._reading: float | None = None  # when the read in progress began
         self._read = float("-inf")  # when the last successful read began
-        self._failed, self._failure = float("-inf"), ""
+        self._failed, self._failure = float("-inf"), ""  # when the last read failed, and why
         self._keys: dict[str, ApiKey] = {}
-        self._unknown: dict[str, float] = {}  # digest: when it was looked up in vain
+        self._unknown: dict[str, float] = {}  # digest: when it was found not to exist
         self._objects: dict[ObjectInfo, ApiKey] = {}
 
     def create(self, tenant: str, scopes: Sequence[Scope], label: str = "") -> tuple[str, ApiKey]:
-        """Make a key; return its secret, which is kept nowhere, and its record."""
+        """Create a key; return its secret, which is not stored, and its record."""
         if not scopes:
             raise ProdgenError(f"a key needs a scope: {', '.join(SCOPES)}", param="scopes")
         for scope in scopes:
@@ -125,12 +126,12 @@ class KeyRing:
         digest, now = _digest(secret), self._clock()
         if digest in self._keys:
             with suppress(Unavailable):
-                self._read_since(now - self._seconds, KNOWN_WAIT)
+                self._wait_for_read(now, self._seconds, KNOWN_WAIT)
         elif now - self._unknown.get(digest, float("-inf")) >= PAUSE:
-            self._read_since(now, UNKNOWN_WAIT)
+            self._wait_for_read(now, 0.0, UNKNOWN_WAIT)
         key = self._keys.get(digest)
         if key is None:
-            if len(self._unknown) >= MOST_UNKNOWN:
+            if len(self._unknown) >= MAX_UNKNOWN:
                 self._unknown = {}
             self._unknown[digest] = now
         return key if key and key.revoked is None else None
@@ -140,23 +141,24 @@ class KeyRing:
         with self._changed:
             self._keys = {**self._keys, key.digest: key}
 
-    def _read_since(self, moment: float, patience: float) -> None:
-        """Wait until a read that began at ``moment`` or later has succeeded; starts one if need be.
+    def _wait_for_read(self, now: float, max_age: float, patience: float) -> None:
+        """Wait until the last read is younger than ``max_age`` at ``now``, or later; start one if necessary.
 
         Raises Unavailable if a read fails or takes longer than ``patience`` seconds.
         """
         with self._changed:
-            while self._read < moment:
+            while self._read < now and now - self._read >= max_age:
                 if self._reading is None:
-                    if self._clock() - self._failed < PAUSE:
+                    began = self._clock()
+                    if began - self._failed < PAUSE:
                         raise Unavailable(self._failure)
-                    self._reading = self._clock()
-                    threading.Thread(target=self._run_read, name="keys", daemon=True).start()
+                    threading.Thread(target=self._run_read, args=(began,), name="keys", daemon=True).start()
+                    self._reading = began
                 left = self._reading + patience - self._clock()
                 if left <= 0 or not self._changed.wait(left):
                     raise Unavailable("the object store, which holds the API keys, does not answer in time")
 
-    def _run_read(self) -> None:
+    def _run_read(self, began: float) -> None:
         """Read all keys, then wake the lookups that wait for them."""
         found, failure = dict[str, ApiKey](), ""
         try:
@@ -170,8 +172,7 @@ class KeyRing:
             if failure:
                 self._failed, self._failure = self._clock(), failure
             else:
-                assert self._reading is not None  # noqa: S101 - for the type checker
-                self._read = self._reading
+                self._read = began
                 revoked = {digest: key for digest, key in self._keys.items() if key.revoked}
                 self._keys = found | revoked  # a key that was revoked during the read stays revoked
             self._reading = None

@@ -127,8 +127,8 @@ def _content(store: Store, dataset: Dataset, *, may_be_broken: bool = False) -> 
         if may_be_broken:
             return {dataset.listing}
         raise Conflict(
-            f"the list of files of {dataset.id} is broken, so nobody knows what it needs: "
-            "remove that one first"
+            f"the list of files of {dataset.id} is broken, so its chunks are unknown; "
+            "remove that data set first"
         ) from error
 
 

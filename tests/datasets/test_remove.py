@@ -297,7 +297,7 @@ def test_a_version_with_a_lost_or_broken_list_can_be_removed(
     kept = put(local_store, changed(folder, tmp_path / "changed"), "kept")
     (tmp_path / "store" / keys.upload(tenant, broken.listing)).write_bytes(b"{}")
     os.utime(tmp_path / "store" / keys.upload(tenant, broken.listing), (0, 0))
-    with pytest.raises(Conflict, match=f"of {broken.id} is broken, .*: remove that one first"):
+    with pytest.raises(Conflict, match=f"of {broken.id} is broken, .*; remove that data set first"):
         remove_ref(local_store, "kept")
     assert remove_ref(local_store, "broken").bytes == 2
     assert remove_ref(local_store, "kept").versions == [kept.id]

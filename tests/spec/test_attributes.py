@@ -18,7 +18,7 @@ SCHEMA = AttributeSchema(attributes=(CATEGORY, PATTERN))
 PLAIN = AttributeSchema()
 
 
-def test_what_is_left_out_follows_the_training_distribution():
+def test_missing_attributes_follow_the_training_distribution():
     count = 20_000
     drawn = SCHEMA.resolve([{}] * count, [7] * count, range(count))
     for name, expected in (("category", (0.5, 0.3, 0.2)), ("pattern", (0.75, 0.25))):
@@ -29,7 +29,7 @@ def test_what_is_left_out_follows_the_training_distribution():
     assert both == pytest.approx(0.3 * 0.25, abs=0.01)
 
 
-def test_what_is_drawn_is_a_function_of_seed_and_draw():
+def test_drawn_values_depend_only_on_seed_and_draw():
     draws = [5, 900, 6, 5]
     drawn = SCHEMA.resolve([{}] * 4, [7, 7, 8, 7], draws)
     assert drawn[0] == drawn[3]
@@ -37,7 +37,7 @@ def test_what_is_drawn_is_a_function_of_seed_and_draw():
         assert SCHEMA.resolve([{}], [seed], [draw]) == [resolved]
 
 
-def test_no_update_moves_what_is_drawn():
+def test_no_update_changes_drawn_values():
     drawn = SCHEMA.resolve([{}] * 8, [7] * 8, range(8))
     assert [f"{d['category']} {d['pattern']}" for d in drawn] == [
         "sneaker plain", "T-Shirt plain", "sneaker plain", "bag plain",
@@ -45,7 +45,7 @@ def test_no_update_moves_what_is_drawn():
     ]  # fmt: skip
 
 
-def test_asking_for_one_attribute_does_not_move_the_others():
+def test_asking_for_one_attribute_does_not_change_the_others():
     free = SCHEMA.resolve([{}] * 100, [7] * 100, range(100))
     asked = SCHEMA.resolve([{"category": "bag"}] * 100, [7] * 100, range(100))
     assert [d["pattern"] for d in asked] == [d["pattern"] for d in free]
@@ -62,7 +62,7 @@ def test_asked_and_drawn_may_be_mixed_in_one_order():
 
 @pytest.fixture
 def material():
-    """A sneaker is leather or, less often, canvas; a bag is always canvas; silk is a T-Shirt's, once."""
+    """A schema in which sneakers are leather or canvas, bags always canvas, and T-Shirts silk."""
     kinds = Choice(name="category", values=("sneaker", "bag", "T-Shirt"), frequencies=(0.5, 0.3, 0.2))
     materials = Choice(name="material", values=("leather", "canvas", "silk"), frequencies=(0.3, 0.5, 0.2))
     pairs = {(0, 0): 0.3, (0, 1): 0.2, (1, 1): 0.3, (2, 2): 0.2}
@@ -70,7 +70,7 @@ def material():
     return AttributeSchema(attributes=(kinds, materials), together=tuple(together))
 
 
-def test_what_is_left_out_is_what_goes_together_with_what_is_asked_for(material):
+def test_missing_attributes_are_drawn_from_combinations_with_the_requested_values(material):
     def drawn(**wanted):
         found = material.resolve([wanted] * 1000, [3] * 1000, range(1000))
         return Counter((one["category"], one["material"]) for one in found)
@@ -89,7 +89,7 @@ def test_what_is_left_out_is_what_goes_together_with_what_is_asked_for(material)
     assert drawn(category="bag", material="silk") == {("bag", "silk"): 1000}
 
 
-def test_a_wish_that_never_came_true_leaves_the_rest_to_each_by_itself(material):
+def test_values_that_never_occurred_together_leave_the_rest_to_be_drawn_alone(material):
     rare = AttributeSchema(
         attributes=(*material.attributes, PATTERN),
         together=(Combination(places=(0, 0, 1), frequency=1.0),),
@@ -100,7 +100,7 @@ def test_a_wish_that_never_came_true_leaves_the_rest_to_each_by_itself(material)
 
 
 @pytest.mark.parametrize("places", [(0,), (0, 3), (0, 1, 2)])
-def test_a_combination_of_values_that_are_not_there_is_refused(material, places):
+def test_a_combination_of_unknown_values_is_refused(material, places):
     with pytest.raises(ValidationError, match="names no value of each of the 2 choices"):
         AttributeSchema(attributes=material.attributes, together=(Combination(places=places, frequency=1.0),))
 
@@ -121,7 +121,7 @@ def test_a_model_without_attributes_resolves_to_nothing():
     assert PLAIN.resolve([{}, {}], [0, 0], [0, 1]) == [{}, {}]
 
 
-def test_values_are_read_whatever_their_case_and_kept_in_the_models_spelling():
+def test_values_are_read_in_any_case_and_kept_in_the_models_spelling():
     assert SCHEMA.parse({"category": ["t-shirt", " BAG "]}) == {"category": ["T-Shirt", "bag"]}
     assert SCHEMA.parse({"pattern": "Plain"}) == {"pattern": ["plain"]}
 
@@ -185,12 +185,12 @@ def test_what_is_no_colour_is_refused_with_what_would_be_one(written):
     assert refused.value.param == "attributes.colour"
 
 
-def test_a_colour_that_is_left_out_is_one_of_training():
+def test_a_missing_colour_is_one_of_the_palette():
     drawn = COLOURED.resolve([{}] * 300, [7] * 300, range(300))
     assert {d["colour"] for d in drawn} == {"#ff0000", "#00ff00", "#000080"}
 
 
-def test_networks_are_told_colours_as_people_see_them():
+def test_colours_are_encoded_in_cielab():
     numbers = COLOUR.encode(["#ffffff", "#000000", "#c0392b"])
     assert numbers[:2].tolist() == [pytest.approx([2, 0, 0, 1], abs=1e-3), [-2, 0, 0, 1]]
     assert numbers[2, :3] * 25 + (50, 0, 0) == pytest.approx(to_lab(np.uint8([0xC0, 0x39, 0x2B])), abs=1e-3)

@@ -64,7 +64,7 @@ def test_known_colours_lie_where_they_are_known_to():
     assert to_lab([0.0, 0.0, 1.0]) == pytest.approx([32.30, 79.19, -107.86], abs=0.01)
 
 
-def test_every_byte_comes_back_and_the_eye_of_opencv_agrees():
+def test_every_byte_survives_the_round_trip_and_opencv_agrees():
     steps = np.linspace(0, 255, 18).astype(np.uint8)
     rgb = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(-1, 1, 3)
     lab = to_lab(rgb)
@@ -75,6 +75,6 @@ def test_every_byte_comes_back_and_the_eye_of_opencv_agrees():
     assert np.abs(lab - theirs).mean() < 0.1
 
 
-def test_what_no_screen_shows_is_cut_off():
+def test_colours_that_no_screen_shows_are_clipped():
     assert to_rgb([50, 200, 0]).min() >= 0
     assert to_rgb([150, 0, 0]).max() <= 1

@@ -30,7 +30,7 @@ def test_lines_come_back_as_they_were_written():
     assert list(read_lines(write_lines([LINE, PLAIN]))) == [LINE, PLAIN]
 
 
-def test_a_line_says_only_what_it_must():
+def test_a_line_leaves_out_defaults():
     line = json.loads(PLAIN.to_json())
     assert line["finish"] == {}
     assert "sku" not in line
@@ -51,7 +51,7 @@ def test_a_manifest_cut_short_is_noticed():
     [("seed", -1), ("seed", 2**53), ("draw", -1), ("attempt", -1), ("truncation", 0), ("truncation", 1.5),
      ("format", "bmp"), ("index", "x"), ("surprise", 1), ("finish", {"size": 1})],
 )  # fmt: skip
-def test_a_line_that_nobody_wrote_is_named(field, value):
+def test_an_invalid_line_is_named_with_its_field(field, value):
     data = json.dumps({**json.loads(LINE.to_json()), field: value}).encode()
     with pytest.raises(ProdgenError, match=f"manifest line 2 is broken: (there is no field )?{field}"):
         list(read_lines(write_lines([LINE]) + data))
@@ -89,7 +89,7 @@ def test_a_folder_without_a_manifest_takes_any_request(tmp_path):
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"model": "toy@ba9876543210"}, {"finish": Finish(size=8)},
     {"attributes": {"category": "hat"}}, {"file": "000000002.jpg"}, {"sku": "A-1"}])  # fmt: skip
-def test_another_request_is_kept_out_whichever_image_tells(tmp_path, change):
+def test_another_request_is_refused_if_any_image_differs(tmp_path, change):
     there = [*ORDER[:2], ORDER[2].model_copy(update=change), *ORDER[3:]]
     (tmp_path / "manifest.jsonl").write_bytes(write_lines(there))
     with pytest.raises(Conflict, match="already holds the images of another request"):

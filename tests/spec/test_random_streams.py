@@ -26,7 +26,7 @@ def philox(counter: list[int], key: int) -> list[int]:
 
 
 def reference(seed: int, index: int, width: int, stream: int, attempt: int) -> list[float]:
-    """A row of `uniforms`, one block of four at a time."""
+    """Compute a row of `uniforms`, one block of four at a time."""
     blocks = -(-width // 4)
     words: list[int] = []
     for block in range(blocks):
@@ -52,7 +52,7 @@ def test_a_row_is_the_block_of_its_index(seed: int, index: int, stream: Stream):
             ]
 
 
-def test_no_update_of_numpy_moves_the_uniforms():
+def test_no_update_of_numpy_changes_the_uniforms():
     rows = uniforms([7, 7, 0, MAX_SEED], [0, 1, 900_000, 3], 5, Stream.LATENT, [0, 0, 0, 2])
     assert [[value.hex() for value in row] for row in rows.tolist()] == [
         ["0x1.be80697053d3fp-1", "0x1.2e744337e3992p-2", "0x1.ae2e15f941aaap-2", "0x1.9f1f2516c6e9ap-2",
@@ -66,7 +66,7 @@ def test_no_update_of_numpy_moves_the_uniforms():
     ]  # fmt: skip
 
 
-def test_no_update_of_numpy_moves_the_normals():
+def test_no_update_of_numpy_changes_the_normals():
     rows = normals([7, 7, 0, MAX_SEED], [0, 1, 900_000, 3], 3, Stream.LATENT, [0, 0, 0, 2])
     assert [[value.hex() for value in row] for row in rows.tolist()] == [
         ["0x1.22e119f4c4f13p+0", "-0x1.13578de716137p-1", "-0x1.9cf751ecde01bp-3"],
@@ -81,7 +81,7 @@ rows = st.tuples(st.sampled_from([0, 1, 7, MAX_SEED]), st.integers(0, 30), st.sa
 
 @settings(max_examples=60, deadline=None)
 @given(asked=st.lists(rows, min_size=1, max_size=40), width=st.integers(1, 9))
-def test_an_image_gets_its_numbers_in_whatever_company_it_is_made(asked, width):
+def test_the_numbers_of_an_image_do_not_depend_on_its_batch(asked, width):
     seeds, indices, attempts = (list(column) for column in zip(*asked, strict=True))
     together = uniforms(seeds, indices, width, Stream.LATENT, attempts)
     alone = [uniforms([s], [i], width, Stream.LATENT, [a])[0] for s, i, a in asked]

@@ -31,7 +31,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture
 def folder() -> str:
-    """A prefix of the test's own, since tests share the S3 server's bucket."""
+    """A prefix of the test's own, because tests share the S3 server's bucket."""
     return f"tenants/{uuid.uuid4().hex}/"
 
 
@@ -47,7 +47,7 @@ USES: list[Callable[[Store], object]] = [
 
 
 def s3_store_of(server: S3Server, **changes: object) -> S3Store:
-    """The contract tests' store, with some of its settings changed."""
+    """Return the store of the contract tests with some of its settings changed."""
     settings = {
         "bucket": "contract",
         "endpoint": server.endpoint,

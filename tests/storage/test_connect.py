@@ -1,4 +1,4 @@
-"""Which store a deployment gets is what its settings say."""
+"""The settings of a deployment choose its store."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_settings_lead_to_the_bucket_and_its_public_endpoint(s3_server: S3Server
         ("s3://bucket", "PRODGEN_S3_ACCESS_KEY"),
     ],
 )
-def test_a_store_that_cannot_be_is_refused_with_the_setting_to_mend(url: str, sentence: str) -> None:
+def test_an_invalid_store_is_refused_with_the_setting_to_correct(url: str, sentence: str) -> None:
     with pytest.raises(ProdgenError, match=sentence):
         connect(Settings(store_url=url))
 

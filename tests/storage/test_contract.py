@@ -1,4 +1,4 @@
-"""What every object store owes its users: local directory and real S3 server alike."""
+"""What every object store must do: a local directory and a real S3 server alike."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +50,7 @@ def test_a_member_of_a_tar_is_read_without_the_rest(store: Store, folder: str) -
     assert get(10) == get(99, 5) == get(4, 0) == b""
 
 
-def test_what_is_missing_is_told_from_what_is_empty(store: Store, folder: str) -> None:
+def test_missing_objects_differ_from_empty_ones(store: Store, folder: str) -> None:
     store.put(f"{folder}there/a", b"")
 
     for missing in (f"{folder}there/b", f"{folder}there", f"{folder}nowhere/a"):
@@ -105,7 +105,7 @@ def test_a_product_may_have_any_printable_name(store: Store, folder: str, name: 
 
 
 @pytest.mark.parametrize("key", [*OUTSIDE, "x" * 256, "x/" * 513 + "x"])
-def test_no_key_leads_to_somebody_elses_files(store: Store, tmp_path: Path, key: str) -> None:
+def test_no_key_leads_out_of_the_store(store: Store, tmp_path: Path, key: str) -> None:
     (tmp_path / "b").write_bytes(b"secret")
 
     for use in (
@@ -122,7 +122,7 @@ def test_no_key_leads_to_somebody_elses_files(store: Store, tmp_path: Path, key:
 
 
 @pytest.mark.parametrize("key", ["system/keys.json", "tenants", "tenantsx/a", "jobs/tenants/a"])
-def test_no_link_leads_to_what_is_no_tenant_s(store: Store, key: str) -> None:
+def test_links_lead_only_to_tenants_and_shared_objects(store: Store, key: str) -> None:
     with pytest.raises(ProdgenError, match="no link may lead to"):
         store.link(key, 60, "a.png")
 

@@ -1,4 +1,4 @@
-"""Signed links: they open what they were made for, and nothing else."""
+"""Signed links open exactly the object that they were made for."""
 
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -15,7 +15,7 @@ KEY = "tenants/acme/jobs/1/cells/000000000.t/000000007.png"
 
 
 def _parts(url: str) -> tuple[str, dict[str, str]]:
-    """The key and the query that a gateway sees."""
+    """Return the key and the query that a gateway receives."""
     address = urlsplit(url)
     assert f"{address.scheme}://{address.netloc}" == "https://images.example"
     assert address.path.startswith("/v1/objects/")
@@ -102,7 +102,7 @@ def test_fields_cannot_be_moved_into_one_another() -> None:
 
 
 @pytest.mark.parametrize("key", ["system/keys.json", "system/keys/0.json", "tenants", "jobs/tenants/a"])
-def test_what_is_no_tenant_s_is_neither_signed_nor_served(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_objects_are_neither_signed_nor_served(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ProdgenError, match="no link may lead to"):
         sign(SECRET, "https://images.example", key, 60, "keys.json")
 

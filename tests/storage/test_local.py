@@ -1,4 +1,4 @@
-"""What only a directory can get wrong: crashes of writers, folders, and the disk."""
+"""Failures that only a directory has: crashed writers, folders, and a full disk."""
 
 import os
 import resource
@@ -50,7 +50,7 @@ def test_what_was_put_survives_kill_9_and_nothing_is_half_written(tmp_path: Path
 
 @contextmanager
 def _full_disk(size: int) -> Iterator[None]:
-    """No file of this process may grow past ``size`` bytes."""
+    """Let no file of this process grow beyond ``size`` bytes within the block."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -89,7 +89,7 @@ def test_an_upload_under_way_is_not_listed(local_store: LocalStore, tmp_path: Pa
     assert [(o.key, o.size) for o in local_store.list("")] == [("a/b", 3_000_000)]
 
 
-def test_a_crash_leaves_no_litter_for_ever(local_store: LocalStore, tmp_path: Path) -> None:
+def test_files_of_crashed_writers_are_removed_later(local_store: LocalStore, tmp_path: Path) -> None:
     unfinished = tmp_path / "store" / ".unfinished"
     for name, age in (("old", 2 * 24 * 3600), ("young", 60)):
         (unfinished / name).write_bytes(b"x")
@@ -143,7 +143,7 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         LocalStore(tmp_path / "file" / "store", "secret", "http://localhost")
 
 
-def test_a_store_that_went_away_fails_its_check(local_store: LocalStore, tmp_path: Path) -> None:
+def test_a_store_whose_folder_was_moved_fails_its_check(local_store: LocalStore, tmp_path: Path) -> None:
     (tmp_path / "store").rename(tmp_path / "elsewhere")
 
     with pytest.raises(Unavailable):

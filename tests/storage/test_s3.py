@@ -1,4 +1,4 @@
-"""S3 over a real server: links, credentials, buckets."""
+"""Links, credentials and buckets of a real S3 server."""
 
 import time
 import traceback
@@ -53,7 +53,7 @@ def test_an_altered_or_expired_link_downloads_nothing(
     assert httpx.get(link.partition("?")[0]).status_code in {400, 403}
 
 
-def test_links_for_the_public_are_made_without_asking_anyone(s3_server: S3Server, s3_store: S3Store) -> None:
+def test_public_links_are_signed_without_a_request(s3_server: S3Server, s3_store: S3Store) -> None:
     s3_store.put("shared/public", b"an image")
     public = s3_server.endpoint.replace("127.0.0.1", "localhost")
     store = s3_store_of(s3_server, endpoint=f"http://127.0.0.1:{free_port()}", public_endpoint=public)
@@ -72,7 +72,7 @@ def test_a_link_that_no_store_would_honour_is_not_made(s3_store: S3Store, second
 
 @pytest.mark.parametrize("wrong", [{"secret_key": "wrong-secret-key"}, {"access_key": "prodgen:nobody"}])
 @pytest.mark.parametrize("use", USES)
-def test_wrong_credentials_are_named_but_not_told(
+def test_wrong_credentials_are_reported_but_not_shown(
     s3_server: S3Server, use: Callable[[Store], object], wrong: dict[str, str]
 ) -> None:
     store = s3_store_of(s3_server, **wrong)
@@ -82,9 +82,9 @@ def test_wrong_credentials_are_named_but_not_told(
         use(store)
 
     assert time.monotonic() - started < 3, "refusals must not be tried again"
-    told = "".join(traceback.format_exception(caught.value))
-    assert "wrong-secret-key" not in told
-    assert s3_server.secret_key not in told
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "wrong-secret-key" not in shown
+    assert s3_server.secret_key not in shown
     assert "\n" not in str(caught.value)
 
 
@@ -97,7 +97,7 @@ def test_sixteen_workers_make_the_bucket_once(s3_server: S3Server) -> None:
     assert [o.key for o in store.list("")] == [f"{number:02}" for number in range(16)]
 
 
-def test_a_store_nobody_wrote_to_is_empty_and_well(s3_server: S3Server, tmp_path: Path) -> None:
+def test_a_new_store_is_empty_and_healthy(s3_server: S3Server, tmp_path: Path) -> None:
     def fresh() -> S3Store:
         return s3_store_of(s3_server, bucket=f"fresh-{uuid.uuid4().hex}")
 

@@ -1,4 +1,4 @@
-"""The S3 server dies, and comes back or doesn't."""
+"""The S3 server dies, and is started again or not."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Answers that S3 servers and the proxies before them give on their worst days."""
+"""Broken answers of S3 servers and of the proxies before them."""
 
 import socket
 import time
@@ -32,7 +32,7 @@ def _error(code: str) -> bytes:
         Answer(200, b"cut sh", HTML, length=10),
     ],
 )
-def test_a_passing_failure_is_not_seen(bad: Answer) -> None:
+def test_a_transient_failure_is_not_seen(bad: Answer) -> None:
     script = [bad, bad, Answer(200, b"whole", "image/png")]
 
     with scripted_server(lambda method, path: script.pop(0)) as url:
@@ -128,7 +128,7 @@ def test_a_store_without_bulk_deletes_still_deletes(refusal: Answer) -> None:
     assert max(deleted.values()) == 1
 
 
-def test_credentials_that_may_not_make_the_bucket_are_told_apart() -> None:
+def test_credentials_that_may_not_create_the_bucket_are_reported() -> None:
     def script(method: str, path: str) -> Answer:
         return (
             Answer(403, _error("AccessDenied")) if path == "/bucket" else Answer(404, _error("NoSuchBucket"))
