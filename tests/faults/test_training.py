@@ -1,4 +1,4 @@
-"""A training run loses its processes, its node, its ledger and its store, and goes on by itself."""
+"""A training run survives the loss of its processes, its node, its ledger and its broker."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ STATE = "checkpoint.safetensors"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """Two nodes that train, and one worker for the rest."""
+    """Two training nodes, and one worker for the rest."""
     with Up(tmp_path_factory.mktemp("training") / "data", workers=1, training_workers=2) as running:
         yield running
 
@@ -43,7 +43,7 @@ def data(stack: Up, toys: Path) -> str:
 
 @pytest.fixture(scope="module")
 def run(stack: Up, data: str) -> Iterator[str]:
-    """One that never comes to its end."""
+    """A run that never ends by itself."""
     with stack.client() as client:
         run: str = client.train({"recipe": RECIPE, "data": data})["id"]
         yield run
@@ -52,20 +52,20 @@ def run(stack: Up, data: str) -> Iterator[str]:
 
 
 def ranks(stack: Up) -> list[psutil.Process]:
-    """The processes that train."""
+    """Return the processes that train."""
     return stack.running("prodgen.training.process")
 
 
-def settled(client: Client, run: str, checkpoints: int = 1) -> int:
-    """Return once the run has made some steps from here -> the step."""
+def wait_for_progress(client: Client, run: str, checkpoints: int = 1) -> int:
+    """Wait until the run has written so many more checkpoints, and return its step."""
     begun = client.run(run)["step"]
 
-    def goes_on() -> bool:
+    def has_progressed() -> bool:
         now = client.run(run)
         assert now["state"] in ("queued", "running"), now
         return now["state"] == "running" and now["step"] >= begun + checkpoints * RECIPE["checkpoint_every"]
 
-    wait_until(goes_on, "the run stands still", PATIENCE)
+    wait_until(has_progressed, "the run makes no progress", PATIENCE)
     step: int = client.run(run)["step"]
     return step
 
@@ -103,7 +103,7 @@ def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
     recipe = {**RECIPE, "steps": 1000, "evaluate_every": 1000}
     with stack.client() as client:
         queued = client.train({"recipe": recipe, "data": data, "name": "killed"})["id"]
-        settled(client, queued)
+        wait_for_progress(client, queued)
         kill_torchrun(stack)
         list(client.watch_run(queued))
         ended = client.run(queued)
@@ -123,14 +123,14 @@ def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
 @pytest.mark.parametrize("fault", [kill_rank, kill_torchrun, kill_child, kill_worker, wipe, kill_broker])
 def test_a_run_outlives(stack: Up, run: str, fault: Callable[[Up], None]) -> None:
     with stack.client() as client:
-        reached = settled(client, run, checkpoints=2)
+        reached = wait_for_progress(client, run, checkpoints=2)
         before = {p.pid for p in ranks(stack)}
 
         fault(stack)
 
-        if fault is not kill_broker:  # which a run need not even notice
+        if fault is not kill_broker:  # a run need not notice it
             wait_until(lambda: not before & {p.pid for p in ranks(stack)}, "it was not stopped", PATIENCE)
-        wait_until(lambda: client.run(run)["step"] > reached, "the run is not taken up", PATIENCE)
+        wait_until(lambda: client.run(run)["step"] > reached, "no attempt continues the run", PATIENCE)
         assert len(ranks(stack)) == 1, "it runs twice at once"
         assert client.run(run)["error"] is None
 
@@ -138,20 +138,20 @@ def test_a_run_outlives(stack: Up, run: str, fault: Callable[[Up], None]) -> Non
 @pytest.mark.timeout(240)
 def test_a_node_that_freezes_past_its_lease_ends_itself_and_changes_nothing(stack: Up, run: str) -> None:
     with stack.client() as client:
-        settled(client, run)
+        wait_for_progress(client, run)
         [agent] = stack.running("torch.distributed.run")
         launcher = psutil.Process(agent.ppid())
         [rank] = ranks(stack)
 
-        launcher.suspend()  # its processes train on, but nobody renews their lease
+        launcher.suspend()  # its processes continue, but their lease is not renewed
         try:
             wait_until(lambda: not rank.is_running() or rank.status() == psutil.STATUS_ZOMBIE, "it lives", 30)
-            wait_until(lambda: len(client.run(run)["nodes"]) == 1, "nobody takes it up", PATIENCE)
-            reached = settled(client, run)
+            wait_until(lambda: len(client.run(run)["nodes"]) == 1, "no attempt continues the run", PATIENCE)
+            reached = wait_for_progress(client, run)
         finally:
             launcher.resume()
 
-        settled(client, run)
+        wait_for_progress(client, run)
         assert client.run(run)["step"] > reached
         assert len(ranks(stack)) == 1
 
@@ -159,7 +159,7 @@ def test_a_node_that_freezes_past_its_lease_ends_itself_and_changes_nothing(stac
 @pytest.mark.timeout(240)
 def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(stack: Up, run: str) -> None:
     with stack.client() as client:
-        settled(client, run)
+        wait_for_progress(client, run)
         assert client.wish(run, "pause")["wish"] == "pause"
         wait_until(lambda: client.run(run)["state"] == "paused", "it is not paused", PATIENCE)
         step = client.run(run)["step"]
@@ -170,16 +170,16 @@ def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(
         assert (client.run(run)["state"], client.run(run)["step"]) == ("paused", step)
 
         assert client.wish(run, "resume")["state"] == "queued"
-        settled(client, run)
+        wait_for_progress(client, run)
         assert client.run(run)["step"] > step
 
 
 @pytest.mark.timeout(240)
 def test_a_wish_that_nobody_has_heard_yet_outlives_a_wipe(stack: Up, run: str) -> None:
     with stack.client() as client:
-        settled(client, run)
+        wait_for_progress(client, run)
         kill_torchrun(stack)
-        settled(client, run, checkpoints=2)
+        wait_for_progress(client, run, checkpoints=2)
         before = client.run(run)["restarts"]
         assert before
         [agent] = stack.running("torch.distributed.run")
@@ -196,5 +196,5 @@ def test_a_wish_that_nobody_has_heard_yet_outlives_a_wipe(stack: Up, run: str) -
         wait_until(lambda: not ranks(stack), "it still trains", PATIENCE)
         assert client.run(run)["restarts"] == before
         assert client.wish(run, "resume")["state"] == "queued"
-        settled(client, run)
+        wait_for_progress(client, run)
         assert client.run(run)["restarts"] == before

@@ -1,4 +1,4 @@
-"""Two nodes, each with an address of its own, train one run; one is killed and comes back, one is cut off."""
+"""Two nodes with addresses of their own train one run. One is killed and restarts; one is cut off."""
 
 import subprocess
 import sys
@@ -13,7 +13,6 @@ import redis
 from prodgen.cli.datasets import push_folder
 from prodgen.client import Client
 from prodgen.embedded.service import Service
-from prodgen.errors import ProdgenError
 from prodgen.settings import Settings
 from tests.gateway.running import Gateway
 from tests.servers.namespaces import Network, can_make_namespaces
@@ -34,7 +33,7 @@ RECIPE |= {"steps": 100_000, "evaluate_every": 50_000, "sample_every": 50_000, "
 
 
 class Place:
-    """A gateway and maintenance here, and training nodes on machines of their own."""
+    """Maintenance and beat on this machine, and training nodes in network namespaces of their own."""
 
     def __init__(self, folder: Path, network: Network, running: ExitStack) -> None:
         self.folder, self.network, self._running = folder, network, running
@@ -63,14 +62,14 @@ class Place:
         return service
 
     def node(self, number: int) -> None:
-        """Start the training worker of a machine."""
+        """Start the training worker of one namespace."""
         options = ("-Q", "training", "--pool", "prefork", "-c", "1", "-n", f"node-{number}@%h")
         command = (*self.network.inside(number), *CELERY, "worker", *options)
         self.nodes[number] = self.service(f"node-{number}", *command)
 
 
 def kill(service: Service) -> None:
-    """``kill -9``; what it started ends by itself."""
+    """Kill a service. Its child processes end by themselves."""
     if service.process and service.process.poll() is None:
         service.process.kill()
         service.process.wait()
@@ -103,36 +102,18 @@ def client(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 @pytest.fixture(scope="module")
 def run(place: Place, client: Client) -> str:
-    """One on both nodes that never comes to its end."""
+    """A run on both nodes that never ends by itself."""
     asked = {"recipe": RECIPE, "data": "toys", "nodes": 2, "min_nodes": 1}
-    wait_until(lambda: (place.folder / "training").is_dir(), "no node lives", PATIENCE)
-    found: str = wait_for(lambda: queued(client, asked))
-    return found
+    return str(client.train(asked)["id"])
 
 
-def queued(client: Client, asked: dict[str, Any]) -> str | None:
-    try:
-        return str(client.train(asked)["id"])
-    except ProdgenError:  # until a node has told that it lives
-        return None
-
-
-def wait_for(look: Any) -> Any:
-    found: list[Any] = []
-
-    def seen() -> bool:
-        found.append(look())
-        return bool(found[-1])
-
-    wait_until(seen, "it did not come", PATIENCE)
-    return found[-1]
-
-
-def goes_on(client: Client, run: str, nodes: int) -> int:
-    """Return once the run makes steps on so many nodes -> the step."""
+def wait_for_progress(client: Client, run: str, nodes: int) -> int:
+    """Wait until the run makes progress on so many nodes, and return its step."""
     wait_until(lambda: len(client.run(run)["nodes"]) == nodes, f"it is not on {nodes} nodes", PATIENCE)
     before = client.run(run)["progress"].get("images", 0)
-    wait_until(lambda: client.run(run)["progress"].get("images", 0) != before, "it stands still", PATIENCE)
+    wait_until(
+        lambda: client.run(run)["progress"].get("images", 0) != before, "it makes no progress", PATIENCE
+    )
     now = client.run(run)
     assert (now["state"], now["error"], len(now["nodes"])) == ("running", None, nodes), now
     step: int = now["step"]
@@ -140,34 +121,34 @@ def goes_on(client: Client, run: str, nodes: int) -> int:
 
 
 def test_two_nodes_train_one_run(place: Place, client: Client, run: str) -> None:
-    goes_on(client, run, nodes=2)
+    wait_for_progress(client, run, nodes=2)
     logs = client.logs(run)
     assert "Traceback" not in logs
 
 
 def test_one_is_killed_and_comes_back(place: Place, client: Client, run: str) -> None:
-    goes_on(client, run, nodes=2)
+    wait_for_progress(client, run, nodes=2)
     kill(place.nodes[1])
-    alone = goes_on(client, run, nodes=1)
+    alone = wait_for_progress(client, run, nodes=1)
     place.node(1)
-    assert goes_on(client, run, nodes=2) >= alone - RECIPE["checkpoint_every"]
+    assert wait_for_progress(client, run, nodes=2) >= alone - RECIPE["checkpoint_every"]
 
 
 @pytest.mark.parametrize("side", ["host", "other"])
 def test_one_is_cut_off_and_ends_itself(place: Place, client: Client, run: str, side: str) -> None:
-    goes_on(client, run, nodes=2)
+    wait_for_progress(client, run, nodes=2)
     members = client.run(run)["nodes"]
     number = int(next(n for n in members if (n == host(place, run)) == (side == "host"))[5])
 
     place.network.cut(number)
     try:
-        goes_on(client, run, nodes=1)
+        wait_for_progress(client, run, nodes=1)
         [left] = client.run(run)["nodes"]
-        assert not left.startswith(f"node-{number}"), "it counts one that nobody can hear"
-        wait_until(lambda: not trains(place, number), "the lonely node trains on", 30)
+        assert not left.startswith(f"node-{number}"), "it counts a node that is cut off"
+        wait_until(lambda: not trains(place, number), "the node that is cut off continues", 30)
     finally:
         place.network.mend(number)
-    goes_on(client, run, nodes=2)
+    wait_for_progress(client, run, nodes=2)
 
 
 def host(place: Place, run: str) -> str:
@@ -176,14 +157,14 @@ def host(place: Place, run: str) -> str:
 
 
 def trains(place: Place, number: int) -> bool:
-    """Whether a rank runs on a machine."""
+    """Return whether a process trains in a namespace."""
     name = place.network.names[number]
     found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=True)
     return any(b"prodgen.training.process" in command(pid) for pid in found.stdout.split())
 
 
 def command(pid: str) -> bytes:
-    """Of a process, if it still is one."""
+    """Return a process's command line, or b"" if it has ended."""
     with suppress(OSError):
         return (Path("/proc") / pid / "cmdline").read_bytes()
     return b""

@@ -1,4 +1,4 @@
-"""The whole circle through the service, by command: data, a run, its model, its promotion, its images."""
+"""By command, through the service: data, a run, its model, the model's promotion and its images."""
 
 import json
 from pathlib import Path
@@ -53,13 +53,15 @@ def test_from_a_folder_to_images_of_ones_own_model(up: Up, place: Path, tmp_path
 
     table = httpx.post(f"{up.ready['flower']}/tasks/datatable", params=FLOWER_TABLE).json()["data"]
     said = [str(task["result"]) for task in table if task["name"] == f"train circle on {run['data']}"]
-    assert sum("succeeded at step 60, circle@" in words for words in said) == 1, said  # a bell may ring twice
+    assert sum("succeeded at step 60, circle@" in words for words in said) == 1, (
+        said
+    )  # a doorbell may ring twice
 
     ended = asked(up, "training", "show", run["id"])
     assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 60, 0)
     assert ended["metrics"]["domain_fid"] > 0
     assert ended["model"].startswith("circle@")
-    model = asked(up, "models", "show", "circle")  # the first of its name is what the name means
+    model = asked(up, "models", "show", "circle")  # the first version of a name gets both aliases
     assert model["aliases"] == ["latest", "production"]
     assert model["lineage"]["run"] == run["id"]
     assert model["lineage"]["recipe"]["widths"] == [16, 8]
@@ -71,12 +73,14 @@ def test_from_a_folder_to_images_of_ones_own_model(up: Up, place: Path, tmp_path
 @pytest.mark.timeout(300)
 def test_a_second_run_begins_with_the_first_and_is_promoted_by_its_figures(up: Up, place: Path) -> None:
     begun = ("--queue", "--data", "toys", "--name", "circle", "--from", "circle", "--set", "seed=5")
-    begun += ("--set", "freeze=1")  # of the discriminator, which came along
+    begun += ("--set", "freeze=1")  # a layer of the discriminator of the model it starts from
     run = asked(up, "train", place / "toy.toml", *begun)
     assert up.cli("training", "watch", run["id"]).returncode == 0
     first, second = (asked(up, "models", "show", f"circle@{alias}") for alias in ("production", "latest"))
     assert second["lineage"]["begun_from"] == f"circle@{first['version']}"
-    assert first["metrics"]["judge"] == second["metrics"]["judge"]  # the data set's: figures compare
+    assert (
+        first["metrics"]["judge"] == second["metrics"]["judge"]
+    )  # one judge per data set, so scores compare
 
     promoted = up.cli("models", "promote", "circle", "latest")
     better = second["metrics"]["domain_fid"] <= first["metrics"]["domain_fid"]
@@ -133,7 +137,7 @@ def test_bad_input_costs_no_run(up: Up, place: Path) -> None:
     assert "there is no model 'nope'" in unmeasured("nope", "--data", place / "unsent", "--queue")
     assert "there is no model" in refused(toy, "--queue", "--data", place / "unsent", "--from", "nope")
     assert "unsent" not in {dataset["name"] for dataset in asked(up, "data", "list")}
-    assert "--resize brings them to it" in unmeasured("fashion-mnist", "--data", "toys", "--queue")
+    assert "--resize converts them" in unmeasured("fashion-mnist", "--data", "toys", "--queue")
     assert "differ in the values" in unmeasured("fashion-mnist", "--data", "toys", "--queue", "--resize")
     assert "are for evaluating here" in unmeasured("circle", "--data", "toys", "--queue", "--out", "x")
     assert len(asked(up, "training", "list")) == before
