@@ -32,14 +32,14 @@ class Reconstruction:
     absolute: float
 
 
-def reconstructs(model: SavedModel) -> bool:
-    """Whether the model has an encoder, as a VAE has."""
-    return hasattr(model.generator, "reconstruct")
-
-
 @torch.inference_mode()
 def reconstruction(model: SavedModel, test: Catalogue, device: str = "cpu") -> Reconstruction | None:
-    """Encode and decode the test images whose attributes are all known; None if there are none."""
+    """Encode and decode the test images whose attributes are all known.
+
+    Returns None if there are no such images, or if the model has no encoder.
+    """
+    if not hasattr(model.generator, "reconstruct"):
+        return None
     known = np.ones(len(test), bool)
     for numbers in test.labels.values():
         known &= numbers != UNKNOWN
@@ -63,8 +63,6 @@ def reconstruction(model: SavedModel, test: Catalogue, device: str = "cpu") -> R
 
 def reconstructed(context: Context) -> Measurement:
     """Measure and show reconstructions of test images, if the model has an encoder."""
-    if not reconstructs(context.model):
-        return Measurement()
     found = reconstruction(context.model, context.splits.test, context.device)
     if found is None:
         return Measurement()

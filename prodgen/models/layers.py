@@ -104,7 +104,8 @@ class DownBlock(nn.Module):
 class SelfAttention(nn.Module):
     """x: (B, C, H, W) -> the same shape: attention over all positions (Zhang et al. 2019).
 
-    A learned gain that starts at zero scales the attention, so local structure is learned first.
+    A learned gain that starts at zero scales the attention, so local structure is learned first. Takes a
+    condition like the generator's blocks, and ignores it.
     """
 
     def __init__(self, channels: int) -> None:
@@ -116,7 +117,7 @@ class SelfAttention(nn.Module):
         self.out = nn.Conv2d(channels // 2, channels, 1, bias=False)
         self.gain = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         query = self.query(x).flatten(2).transpose(1, 2)
         key, value = (F.max_pool2d(part(x), 2).flatten(2).transpose(1, 2) for part in (self.key, self.value))
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)

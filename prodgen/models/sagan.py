@@ -1,8 +1,6 @@
 """SAGAN (Zhang et al. 2019): the residual GAN with self-attention and spectral norm in both networks."""
 
-from typing import Any
-
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from prodgen.models.base import ProjectionDiscriminator
@@ -32,7 +30,7 @@ class SAGANGenerator(ResNetGenerator):
         super().__init__(
             attributes=attributes, size=size, channels=channels, latent_dim=latent_dim, widths=widths
         )
-        self.blocks.insert(len(self.blocks) - 1, _AttentionBlock(widths[-2]))
+        self.blocks.insert(len(self.blocks) - 1, SelfAttention(widths[-2]))
 
     def constrain(self) -> None:
         """Put every convolution and the dense layer under spectral norm."""
@@ -50,10 +48,3 @@ class SAGANDiscriminator(ProjectionDiscriminator):
             spectral_norm(part)
         body.insert(1, attention)
         super().__init__(body, widths[0], condition_dim)
-
-
-class _AttentionBlock(SelfAttention):
-    """Attention with the signature of the generator's blocks; ignores the condition."""
-
-    def forward(self, x: Tensor, condition: Any) -> Tensor:
-        return super().forward(x)
