@@ -24,10 +24,12 @@ test: test-deps
 
 # Left out of test-fast: what starts whole stacks, and what trains or measures for seconds.
 SLOW := bench datasets deploy docs faults integration \
-	evaluation/test_command.py evaluation/test_evaluate.py evaluation/test_judges.py evaluation/test_unlabelled.py \
-	gateway/test_datasets.py gateway/test_process.py storage/test_s3_death.py \
-	training/test_command.py training/test_dead_discriminator.py training/test_families.py \
-	training/test_process.py training/test_state.py training/test_trainer.py training/test_transfer.py training/test_world.py
+	$(addprefix evaluation/,test_accuracy.py test_alpha.py test_colours.py test_command.py test_evaluate.py \
+	test_judges.py test_unlabelled.py) \
+	$(addprefix training/,test_command.py test_dead_discriminator.py test_families.py test_process.py \
+	test_state.py test_trainer.py test_transfer.py test_world.py) \
+	gateway/test_datasets.py gateway/test_process.py generation/test_verify.py jobs/test_machine.py \
+	storage/test_s3_death.py
 
 test-fast: test-deps
 	$(BIN)/pytest -n 2 --dist loadfile $(addprefix --ignore=tests/,$(SLOW))
