@@ -53,24 +53,24 @@ def _not_a_checkpoint(path: Path, error: Exception) -> ProdgenError:
     return ProdgenError(f"{path} is not a checkpoint that can be resumed: {error}")
 
 
-def _split(node: Any, key: str, tensors: dict[str, Tensor]) -> Any:
-    if isinstance(node, Tensor):
-        tensors[key] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
+def _split(tree: Any, key: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(tree, Tensor):
+        tensors[key] = tree.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {"__tensor__": key}
-    if isinstance(node, dict):
+    if isinstance(tree, dict):
         return {
-            "__items__": [[name, _split(value, f"{key}/{name}", tensors)] for name, value in node.items()]
+            "__items__": [[name, _split(value, f"{key}/{name}", tensors)] for name, value in tree.items()]
         }
-    if isinstance(node, list | tuple):
-        return [_split(value, f"{key}/{k}", tensors) for k, value in enumerate(node)]
-    return node
+    if isinstance(tree, list | tuple):
+        return [_split(value, f"{key}/{k}", tensors) for k, value in enumerate(tree)]
+    return tree
 
 
-def _join(node: Any, tensors: dict[str, Tensor]) -> Any:
-    if isinstance(node, dict):
-        if "__tensor__" in node:
-            return tensors[node["__tensor__"]]
-        return {key: _join(value, tensors) for key, value in node["__items__"]}
-    if isinstance(node, list):
-        return [_join(value, tensors) for value in node]
-    return node
+def _join(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(tree, dict):
+        if "__tensor__" in tree:
+            return tensors[tree["__tensor__"]]
+        return {key: _join(value, tensors) for key, value in tree["__items__"]}
+    if isinstance(tree, list):
+        return [_join(value, tensors) for value in tree]
+    return tree
