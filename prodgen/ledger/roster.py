@@ -182,18 +182,11 @@ def waiting_reason(least: int, procs: int, alive: list[Node]) -> str | None:
     kinds = [[node for node in alive if node.devices >= procs], [node for node in alive if not node.devices]]
     able = max(len(kind) for kind in kinds)
     idle = max(sum(node.run is None for node in kind) for kind in kinds)
+    plural, each = ("s", " each") if least > 1 else ("", "")
     if able < least:
-        gpus = f"{_count(procs, 'GPU')}{' each' * (least > 1)}"
-        return f"waits for {_count(least, 'node')} with {gpus}, or without GPUs; {_are(able)} alive"
-    return f"waits for {_count(least, 'idle node')}; {_are(idle)} idle" if idle < least else None
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
-def _are(number: int) -> str:
-    return f"{number} {'is' if number == 1 else 'are'}"
+        gpus = f"{procs} GPU{'s' * (procs > 1)}{each}"
+        return f"waits for {least} node{plural} with {gpus}, or without GPUs; alive: {able}"
+    return f"waits for {least} idle node{plural}; idle: {idle}" if idle < least else None
 
 
 def _event_data(fields: dict[str, Any]) -> dict[str, Any]:

@@ -104,15 +104,8 @@ class Attempt:
         inputs = fetch_inputs(self.store, record, self.folder, self.cache, self._check_lease)
         status = self.roster.status(record.id)
         restarts = status.restarts if status else 0
-        publisher = Publisher(
-            self.store,
-            record,
-            self.assignment.token,
-            self.folder,
-            inputs.checkpoint,
-            self._counts,
-            restarts,
-        )
+        token, start = self.assignment.token, inputs.checkpoint
+        publisher = Publisher(self.store, record, token, self.folder, start, self._counts, restarts)
         processes = launch(self.assignment, record, inputs, self.folder, self.address, self.is_host)
         self.processes = processes
         while not processes.ended():

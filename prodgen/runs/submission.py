@@ -27,7 +27,6 @@ from prodgen.spec.names import check_name, stable_id
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.training.recipes.checks import check_freeze, check_pretrained, check_recipe
-from prodgen.training.recipes.recipe import Recipe
 from prodgen.training.recipes.recipe_files import bundled_table, make_recipe
 
 
@@ -57,32 +56,30 @@ def submit_run(
                 param="Idempotency-Key",
             )
         if record is None:
-            record, created = _record(store, tenant, run, spec, digest, request_id), True
+            created = True
+            record = RunRecord(
+                id=run,
+                tenant=tenant,
+                created=datetime.now(UTC),
+                spec=spec,
+                version=prodgen.__version__,
+                request_digest=digest,
+                request_id=request_id,
+                **_resolve(store, tenant, spec),
+            )
             data = record.model_dump_json(indent=1, by_alias=True).encode()
             store.put(keys.run(tenant, run, "spec.json"), data, "application/json")
         roster.add(record.entry(), load_end(store, record))
     return record, created
 
 
-def _record(
-    store: Store, tenant: str, run: str, spec: Spec, digest: str, request_id: str | None
-) -> RunRecord:
+def _resolve(store: Store, tenant: str, spec: Spec) -> dict[str, Any]:
+    """Check a request, and return the fields of the record that it leaves open: names become versions."""
     if isinstance(spec, TrainingSpec):
-        resolved = _training(store, tenant, spec)
-    elif isinstance(spec, PreparationSpec):
-        resolved = _preparation(store, tenant, spec)
-    else:
-        resolved = _evaluation(store, tenant, spec)
-    return RunRecord(
-        id=run,
-        tenant=tenant,
-        created=datetime.now(UTC),
-        spec=spec,
-        version=prodgen.__version__,
-        request_digest=digest,
-        request_id=request_id,
-        **resolved,
-    )
+        return _training(store, tenant, spec)
+    if isinstance(spec, PreparationSpec):
+        return _preparation(store, tenant, spec)
+    return _evaluation(store, tenant, spec)
 
 
 def _preparation(store: Store, tenant: str, spec: PreparationSpec) -> dict[str, Any]:
@@ -109,7 +106,9 @@ def _evaluation(store: Store, tenant: str, spec: EvaluationSpec) -> dict[str, An
 
 
 def _training(store: Store, tenant: str, spec: TrainingSpec) -> dict[str, Any]:
-    recipe = recipe_of(spec)
+    table = bundled_table(spec.recipe) if isinstance(spec.recipe, str) else spec.recipe
+    where = f"recipe {spec.recipe}" if isinstance(spec.recipe, str) else "the recipe"
+    recipe = make_recipe({**table, **spec.settings}, where)
     name = check_name(spec.name or recipe.name)
     dataset = resolve_dataset(store, tenant, spec.data)
     _check_sound(dataset)
@@ -133,10 +132,3 @@ def _training(store: Store, tenant: str, spec: TrainingSpec) -> dict[str, Any]:
 def _check_sound(dataset: Dataset) -> None:
     if flaw := dataset.summary.flaw:
         raise ProdgenError(f"{dataset.id} cannot be used before it is prepared: {flaw}", param="data")
-
-
-def recipe_of(spec: TrainingSpec) -> Recipe:
-    """Return the recipe of a request. A name is that of a bundled recipe, never a path."""
-    table = bundled_table(spec.recipe) if isinstance(spec.recipe, str) else spec.recipe
-    where = f"recipe {spec.recipe}" if isinstance(spec.recipe, str) else "the recipe"
-    return make_recipe({**table, **spec.settings}, where)

@@ -135,8 +135,8 @@ def test_metrics_tell_how_many_runs_want_how_many_nodes(client: Client, data: st
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({}, "waits for 1 node with 1 GPU, or without GPUs; 0 are alive"),
-        ({"nodes": 2}, "waits for 2 nodes with 1 GPU each, or without GPUs; 0 are alive"),
+        ({}, "waits for 1 node with 1 GPU, or without GPUs; alive: 0"),
+        ({"nodes": 2}, "waits for 2 nodes with 1 GPU each, or without GPUs; alive: 0"),
     ],
 )
 def test_a_run_without_nodes_is_queued_and_says_what_it_waits_for(
@@ -152,7 +152,7 @@ def test_a_run_without_nodes_is_queued_and_says_what_it_waits_for(
 def test_a_run_that_can_start_waits_for_nothing(client: Client, data: str) -> None:
     assert ask(client, data).json()["reason"] is None
     assert ask(client, data, procs_per_node=8).json()["reason"] == (
-        "waits for 1 node with 8 GPUs, or without GPUs; 0 are alive"
+        "waits for 1 node with 8 GPUs, or without GPUs; alive: 0"
     )
 
 

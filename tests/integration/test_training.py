@@ -106,7 +106,7 @@ def test_the_service_measures_a_model_as_evaluate_does(up: Up, place: Path, tmp_
 def test_a_run_for_more_nodes_than_there_are_says_what_it_waits_for(up: Up, place: Path) -> None:
     queued = up.cli("train", place / "toy.toml", "--queue", "--data", place / "toys", "--nodes", 2)
     assert queued.returncode == 0, queued.stderr
-    reason = "waits for 2 nodes with 1 GPU each, or without GPUs; 1 is alive"
+    reason = "waits for 2 nodes with 1 GPU each, or without GPUs; alive: 1"
     assert reason in queued.stderr
     newest = asked(up, "training", "list")[0]
     assert (newest["state"], newest["reason"]) == ("queued", reason)

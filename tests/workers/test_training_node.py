@@ -1,6 +1,5 @@
 """A training worker that starts joins the roster, whatever its dead and its living neighbours have left."""
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ from prodgen.settings import Settings
 from tests.ledger.conftest import client, ledger, memory, quick_valkey
 from tests.runs.conftest import roster
 from tests.servers.process import wait_until
+from workers.train import node as node_module
 from workers.train.node import TrainingNode
 
 __all__ = ["client", "ledger", "memory", "quick_valkey", "roster"]
@@ -60,43 +60,34 @@ def test_a_node_that_starts_leaves_the_files_of_its_living_neighbours_alone(make
     wait_until(lambda: len(alive(roster)) == 2, "a node sends no heartbeat", 10)
 
 
-def test_a_node_that_starts_deletes_what_its_dead_predecessor_left(make_node, tmp_path):
-    old = make_node("training@here~1")
-    old.join()
-    other = make_node("training@there~1")
-    other.join()
-    left, foreign = write_files(tmp_path, "training@here~1"), write_files(tmp_path, "training@there~1")
-    kill(old)
-    kill(other)
+def test_a_node_that_starts_deletes_what_dead_nodes_left(make_node, tmp_path):
+    dead, foreign = make_node("training@here~1"), make_node("training@there~1")
+    for node in (dead, foreign):
+        node.join()
+    left = write_files(tmp_path, dead.name) + write_files(tmp_path, foreign.name)
+    kill(dead)
+    kill(foreign)
     make_node("training@here~2").join()
     assert not any(path.exists() for path in left)
-    assert all(path.exists() for path in foreign)
-    assert not (tmp_path / "training@here~1.lock").exists()
-
-
-def test_runs_that_no_process_has_touched_for_a_day_are_deleted(make_node, tmp_path):
-    _, _, run = write_files(tmp_path, "training@there~1")
-    os.utime(run, (0, 0))
-    (tmp_path / "data").mkdir()
-    partial = tmp_path / "data" / ".partial-x"
-    partial.touch()
-    os.utime(partial, (0, 0))
-    make_node("training@here~1").join()
-    assert not run.exists()
-    assert not partial.exists()
+    assert [path.name for path in tmp_path.glob("*.lock")] == ["training@here~2.lock"]
 
 
 def test_a_neighbour_that_tidies_at_the_same_time_does_not_keep_a_node_from_joining(
     make_node, roster, tmp_path, monkeypatch
 ):
-    _, _, run = write_files(tmp_path, "training@there~1")
-    stat = Path.stat
+    lock = tmp_path / "training@there~1.lock"
+    lock.touch()
+    files = write_files(tmp_path, "training@there~1")
+    free = node_module._is_locked
 
-    def vanish(path, **options):
-        if path == run:
-            raise FileNotFoundError(path)
-        return stat(path, **options)
+    def tidied_meanwhile(path):
+        locked = free(path)
+        if path == lock:
+            for file in files:
+                file.rmdir() if file.is_dir() else file.unlink()
+            lock.unlink()
+        return locked
 
-    monkeypatch.setattr(Path, "stat", vanish)
+    monkeypatch.setattr(node_module, "_is_locked", tidied_meanwhile)
     make_node("training@here~1").join()
     wait_until(lambda: alive(roster) == ["training@here~1"], "the node sends no heartbeat", 10)

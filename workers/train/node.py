@@ -13,7 +13,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -23,7 +22,6 @@ from urllib.parse import urlsplit
 from prodgen.errors import Unavailable
 from prodgen.ledger.run_entries import Assignment
 from prodgen.settings import Settings
-from prodgen.storage.cache import ABANDONED
 from workers.deployment import Deployment, deployment
 from workers.doorbells import node_queue, ring_node
 
@@ -52,19 +50,14 @@ class TrainingNode:
         self._tidy()
 
     def _tidy(self) -> None:
-        """Delete the files of this worker's dead nodes, and downloads and runs untouched for a day."""
-        worker = glob.escape(self.name.partition("~")[0])
-        dead = [lock.stem for lock in self.folder.glob(f"{worker}~*.lock") if not _is_locked(lock)]
-        files = [path for name in dead for path in self.folder.glob(f"runs/*-{glob.escape(name)}")]
-        files += [
-            path
-            for pattern in ("runs/*", "*/.partial-*")
-            for path in self.folder.glob(pattern)
-            if _is_abandoned(path)
-        ]
-        files += [path for name in dead for path in self.folder.glob(f"{glob.escape(name)}.*")]
-        for path in files:
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        """Delete the runs and the flags of dead nodes: those whose lock is free."""
+        for lock in self.folder.glob("*~*.lock"):
+            if not _is_locked(lock):
+                node = glob.escape(lock.stem)
+                for run in self.folder.glob(f"runs/*-{node}"):
+                    shutil.rmtree(run, ignore_errors=True)
+                for flag in self.folder.glob(f"{node}.*"):
+                    flag.unlink(missing_ok=True)
 
     def leave(self) -> None:
         """Make the child stop with a checkpoint and release its run. The node receives no other run."""
@@ -114,12 +107,6 @@ def _is_locked(lock: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:  # a process holds it, or has just deleted it
         return True
-    return False
-
-
-def _is_abandoned(path: Path) -> bool:
-    with suppress(FileNotFoundError):  # another node tidies too
-        return time.time() - path.stat().st_mtime > ABANDONED
     return False
 
 
