@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from time import monotonic
 
 from prodgen.errors import NotFound
-from prodgen.jobs.record import load_record, load_state
 from prodgen.jobs.manifests import Heartbeat, cells_of, choose, in_threads, publish, published, reported
+from prodgen.jobs.record import load_record, load_state
 from prodgen.ledger.entries import TERMINAL
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.roster import Roster

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     """MiB of fetched models in ``model_cache``, and of fetched data sets and models in ``training_folder``;
     the least recently used ones are removed first."""
     stall_seconds: float = Field(default=120.0, gt=0)
-    """How long a device may work on one batch, or a lease may make no progress, before the worker gives it up."""
+    """How long a batch or a lease may make no progress before the worker gives it up."""
     health_port: int | None = Field(default=None, ge=1, le=65535)
     """Where a worker answers ``/healthz``, ``/readyz`` and ``/metrics``; nowhere if None."""
     health_host: str = "127.0.0.1"

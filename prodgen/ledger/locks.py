@@ -18,8 +18,8 @@ _REFUSAL = "another request with this idempotency key is in progress; try again 
 def lock(ledger: Ledger, what: str, refusal: str = _REFUSAL) -> Iterator[None]:
     """Hold the lock ``what`` until the end of the block. Raises Unavailable(``refusal``) if it stays taken.
 
-    The lock of a process that dies is free after two minutes. A holder that takes longer, or that lives through
-    a wipe of Redis, may no longer be alone.
+    The lock of a process that dies is free after two minutes. A holder that takes longer, or that lives
+    through a wipe of Redis, may no longer be alone.
     """
     name = f"{ledger.prefix}turn:{what}"
     held = ledger.client.lock(name, timeout=_HELD_SECONDS, blocking_timeout=_WAIT_SECONDS)
