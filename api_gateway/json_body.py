@@ -25,18 +25,18 @@ def load_json(data: bytes) -> Any:
         raise HTTPException(400, "the request holds half of a surrogate pair, such as \\ud800") from None
     except RecursionError:
         raise _too_deep() from None
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [child for parent in level for child in _children(parent)]
+    level = _containers([value])
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _containers(outer)]
         if not level:
             return value
     raise _too_deep()
 
 
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value.values()]
-    return value if isinstance(value, list) else []
+def _containers(value: dict[str, Any] | list[Any]) -> list[dict[str, Any] | list[Any]]:
+    """Return the objects and lists directly within ``value``."""
+    inside = value.values() if isinstance(value, dict) else value
+    return [inner for inner in inside if isinstance(inner, dict | list)]
 
 
 def _too_deep() -> HTTPException:

@@ -6,7 +6,7 @@ An id that does not exist and an id of another tenant raise the same NotFound.
 from api_gateway.deployment import Deployment
 from api_gateway.parameters import ID
 from prodgen.errors import NotFound
-from prodgen.jobs import record as job_files
+from prodgen.jobs import record as job_records
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import Progress
 from prodgen.ledger.roster import Roster
@@ -19,7 +19,7 @@ def find_progress(deployment: Deployment, tenant: str, job: str) -> Progress:
     """Return the state and the counts of a job. Raises NotFound."""
     if ID.fullmatch(job):
         progress = deployment.ledger.progress(job)
-        if progress is None and (record := job_files.find_record(deployment.store, tenant, job)):
+        if progress is None and (record := job_records.find_record(deployment.store, tenant, job)):
             progress = _stored_progress(deployment, record)
         if progress and progress.tenant == tenant:
             return progress
@@ -28,7 +28,7 @@ def find_progress(deployment: Deployment, tenant: str, job: str) -> Progress:
 
 def find_job_record(deployment: Deployment, tenant: str, job: str) -> JobRecord:
     """Return the record of a job. Raises NotFound."""
-    record = job_files.find_record(deployment.store, tenant, job) if ID.fullmatch(job) else None
+    record = job_records.find_record(deployment.store, tenant, job) if ID.fullmatch(job) else None
     if record is None:
         raise _no_job(job)
     return record
@@ -71,7 +71,7 @@ def _no_job(job: str) -> NotFound:
 
 
 def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:
-    state = job_files.load_state(deployment.store, record)
+    state = job_records.load_state(deployment.store, record)
     return Progress(
         id=record.id,
         tenant=record.tenant,

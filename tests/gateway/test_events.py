@@ -1,6 +1,7 @@
 """Who watches a job misses nothing, resumes where the line broke, and costs the others nothing."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -10,6 +11,7 @@ from sse_starlette.sse import AppStatus
 from api_gateway import event_streams
 from api_gateway.deployment import EVENT_THREADS, Deployment
 from api_gateway.routes import events as route
+from prodgen.access import KeyRing
 from prodgen.ledger.entries import Progress
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
@@ -57,11 +59,12 @@ def test_a_job_whose_events_are_gone_still_tells_how_it_stands(client: Client, g
     assert list(events) == []
 
 
-@pytest.mark.parametrize("wrong", ["x", "-1", "1-", "$", "0-0-0", "9" * 30])
+@pytest.mark.parametrize("wrong", ["x", "-1", "1-", "$", "0-0-0", "é", str(2**64), f"1-{2**64}", "9" * 30])
 def test_an_event_id_that_is_none_is_refused(client: Client, wrong: str) -> None:
     job = client.order(count=3)["id"]
-    status, error = client.error("GET", f"/v1/jobs/{job}/events", headers={"Last-Event-ID": wrong})
-    assert (status, error["param"]) == (400, "Last-Event-ID")
+    for options in ({"headers": {"Last-Event-ID": wrong.encode("latin-1")}}, {"params": {"after": wrong}}):
+        status, error = client.error("GET", f"/v1/jobs/{job}/events", **options)
+        assert (status, error["param"]) == (400, "Last-Event-ID")
 
 
 def test_silence_is_broken_before_anyone_hangs_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +110,20 @@ def test_listeners_do_not_keep_a_gateway_from_ending(
     assert list(events) == []
     threads = gateway.app.state.deployment.event_threads
     wait_until(lambda: threads.borrowed_tokens == 0, "a listener stayed")
+
+
+def test_a_stream_ends_when_its_key_is_revoked(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = client.order(count=3)["id"]
+    events = client.events(job)
+    next(events)
+    key = next(key for key in KeyRing(gateway.store).list() if key.tenant == client.tenant)
+    KeyRing(gateway.store).revoke(key.id)  # in another process than the gateway
+    start = time.monotonic()
+    assert list(events) == []
+    assert time.monotonic() - start < 8
+    assert client.get(f"/v1/jobs/{job}/events").status_code == 401
 
 
 def test_an_end_between_two_looks_hides_no_event(

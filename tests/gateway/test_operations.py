@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from prodgen import logs
+from prodgen.jobs.record import load_record
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
 
@@ -35,6 +36,9 @@ def test_the_gateway_is_healthy_and_ready(anyone: httpx.Client, gateway: Gateway
     public = gateway.settings.public_url
     assert anyone.get(f"{public}/healthz").json() == {"status": "ok"}
     assert anyone.get(f"{public}/readyz").json() == {"status": "ready"}
+    for url in ("/healthz", "/readyz"):
+        answer = anyone.head(public + url)
+        assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_metrics_tell_requests_orders_and_backlog(client: Client) -> None:
@@ -96,6 +100,32 @@ def test_a_request_leaves_one_line_without_secrets(client: Client, access_log: A
     assert line["ms"] > 0
     assert "a-signature" not in json.dumps(line)
     assert "pg_" not in json.dumps(line)
+
+
+def test_the_log_of_a_request_names_its_job(client: Client, access_log: AccessLog) -> None:
+    response = client.post("/v1/jobs", json={"model": "shoes"}, headers={"X-Request-ID": "order-7"})
+    job = response.json()["id"]
+    created = access_log("/v1/jobs")
+    assert (created["job"], created["request_id"], created["tenant"]) == (job, "order-7", client.tenant)
+    client.get(f"/v1/jobs/{job}")
+    assert access_log(f"/v1/jobs/{job}")["job"] == job
+    client.get("/v1/jobs/no-id")
+    assert "job" not in access_log("/v1/jobs/no-id")
+
+
+def test_a_job_keeps_the_id_of_its_request(client: Client, gateway: Gateway) -> None:
+    response = client.post("/v1/jobs", json={"model": "shoes"}, headers={"X-Request-ID": "order-8"})
+    assert load_record(gateway.store, client.tenant, response.json()["id"]).request_id == "order-8"
+
+
+@pytest.mark.parametrize("url", ["/docs", "/openapi.json", "/healthz", "/v1/jobs", "/nowhere", "/metrics"])
+def test_every_answer_carries_the_security_headers(client: Client, url: str) -> None:
+    headers = client.get(url).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert ("default-src 'none'" in headers["content-security-policy"]) == (url != "/docs")
 
 
 class Addresses(HTMLParser):

@@ -1,5 +1,6 @@
 """The gateway as it is started for real: a process of its own, from the environment alone."""
 
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +82,17 @@ def test_an_order_rings_the_workers_and_a_watcher_does_not_hold_up_the_end(
     client.gateway.send_signal(signal.SIGTERM)
     assert list(events) == []
     assert client.gateway.wait(timeout=10) in (0, -signal.SIGTERM)
+
+
+def test_every_line_of_the_log_is_json(client: Client, tmp_path: Path) -> None:
+    client.get("/v1/jobs?signature=secret")
+    client.gateway.send_signal(signal.SIGTERM)
+    client.gateway.wait(timeout=10)
+    text = (tmp_path / "log").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {line["process"] for line in lines} == {"gateway"}
+    assert {"prodgen.access", "uvicorn.error"} <= {line["logger"] for line in lines}
+    assert "secret" not in text
 
 
 def test_a_frozen_ledger_costs_a_request_seconds_and_no_more(

@@ -104,6 +104,60 @@ def test_store_down_is_a_503_and_nothing_is_half_done(
     assert client.post("/v1/jobs", json={"model": "shoes"}).status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("trouble", "repair", "sentence"),
+    [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "the job ledger (Redis) is full"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "the job ledger (Redis) is a read-only replica"),
+    ],
+)
+def test_a_redis_that_accepts_no_writes_is_not_ready(
+    client: TestClient, valkey_server: "ValkeyServer", trouble: str, repair: str, sentence: str
+) -> None:
+    ready(client)
+    server = valkey_server.client()
+    server.execute_command(*trouble.split())
+    try:
+        assert refused(client.get("/readyz")) == sentence
+        assert client.head("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+    finally:
+        server.execute_command(*repair.split())
+    ready(client)
+
+
+def test_a_stranger_learns_no_path_and_no_address(
+    client: TestClient, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(client)
+    root = str(store._root)
+
+    def broken(*_: object) -> None:
+        raise Unavailable(f"the object store in {root} failed: Read-only file system")
+
+    monkeypatch.setattr(readiness, "STORE_SECONDS", 0)
+    for method in ("put", "get", "list"):
+        monkeypatch.setattr(LocalStore, method, broken)
+    assert refused(client.get("/readyz")) == "the object store does not accept writes"
+    unknown = {"Authorization": f"Bearer pg_{'A' * 43}"}
+    sentence = refused(client.get("/v1/jobs", headers=unknown))
+    assert sentence == "the API keys cannot be read now; try again shortly"
+
+
+def test_the_store_is_written_at_most_every_few_seconds(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(client)
+    written: list[str] = []
+    monkeypatch.setattr(LocalStore, "put", lambda _, key, data: written.append(key))
+    for _ in range(5):
+        assert client.get("/readyz").status_code == 200
+    assert written == []
+    monkeypatch.setattr(readiness, "STORE_SECONDS", 0)
+    assert client.get("/readyz").status_code == 200
+    assert written == ["system/gateway-ready"]
+
+
 def test_a_wiped_ledger_is_rebuilt_and_every_job_is_where_it_was(client: TestClient, ledger: Ledger) -> None:
     ready(client)
     jobs = [client.post("/v1/jobs", json={"model": "shoes", "count": n}).json()["id"] for n in (3, 4, 5)]
