@@ -69,13 +69,10 @@ def _picture(table: Path, where: str, cells: dict[str, str]) -> Picture:
             f"{where} of {table.name} has the split {written!r}; there are {', '.join(SPLITS)}"
         )
     known = {n: cell for n, cell in cells.items() if cell and n not in ("file", "split")}
-    return Picture(_spelling(table.parent, str(path)), split, known)
-
-
-def _spelling(folder: Path, name: str) -> str:
-    """Return ``name`` with its accents composed or decomposed, whichever the folder has."""
-    forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
-    return next((form for form in forms if (folder / form).is_file()), name)
+    # Some file systems decompose the accents of a name, others compose them.
+    forms = (str(path), *(unicodedata.normalize(form, str(path)) for form in ("NFC", "NFD")))
+    file = next((form for form in forms if (table.parent / form).is_file()), forms[0])
+    return Picture(file, split, known)
 
 
 def _rows(table: Path) -> Iterator[Row]:
@@ -109,25 +106,23 @@ def _csv_rows(table: Path) -> Iterator[Row]:
 def _jsonl_rows(table: Path) -> Iterator[Row]:
     with table.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
-            if line.strip():
-                yield f"row {number}", _object(f"row {number} of {table.name}", line)
-
-
-def _object(where: str, line: str) -> dict[str, str]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        row = None
-    sound = isinstance(row, dict) and all(
-        n.strip() and not isinstance(c, list | dict) for n, c in row.items()
-    )
-    if not sound:
-        raise ProdgenError(
-            f"{where} should be a JSON object of texts and numbers, "
-            'for instance {"file": "1.jpg", "colour": "red"}'
-        )
-    texts = {n: c if isinstance(c, str) else "" if c is None else json.dumps(c) for n, c in row.items()}
-    return {name.strip(): _text(name, cell) for name, cell in texts.items()}
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict) or any(
+                not n.strip() or isinstance(c, list | dict) for n, c in row.items()
+            ):
+                raise ProdgenError(
+                    f"row {number} of {table.name} should be a JSON object of texts and numbers, "
+                    'for instance {"file": "1.jpg", "colour": "red"}'
+                )
+            texts = {
+                n: "" if c is None else c if isinstance(c, str) else json.dumps(c) for n, c in row.items()
+            }
+            yield f"row {number}", {n.strip(): _text(n, cell) for n, cell in texts.items()}
 
 
 def _text(name: str, cell: str) -> str:

@@ -2,7 +2,7 @@
 
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -34,6 +34,14 @@ class Variant(NamedTuple):
     read_batch: Callable[[bytes, str], Batch]
     read_names: Callable[[bytes, str], list[str]]
 
+    def batches(self, split: str) -> list[str]:
+        """Return the names of the files with the images of a split."""
+        return [name + self.suffix for name in _BATCHES[split]]
+
+    def has(self, place: Path, split: str) -> bool:
+        """Return whether a folder has some images of a split."""
+        return any((place / name).is_file() for name in self.batches(split))
+
 
 def _read_binary(raw: bytes, where: str) -> Batch:
     if not raw or len(raw) % _RECORD:
@@ -60,7 +68,7 @@ def load_cifar(folder: Path, split: str = "train") -> Catalogue:
     ``folder`` holds the unpacked files, the folder that the archive unpacks to, or the archive.
     """
     variant, place = _locate(folder)
-    files = [name + variant.suffix for name in _BATCHES[split]]
+    files = variant.batches(split)
     found = _contents(place, {*files, variant.meta})
     missing = [name for name in files if name not in found]
     if missing:
@@ -82,7 +90,7 @@ def cifar_splits(folder: Path) -> list[str]:
         variant, place = _locate(folder)
     except NotFound:
         return []
-    return [split for split in _BATCHES if place.is_file() or _has(variant, place, split)]
+    return [split for split in _BATCHES if place.is_file() or variant.has(place, split)]
 
 
 def cifar_files(folder: Path) -> list[Path]:
@@ -90,7 +98,7 @@ def cifar_files(folder: Path) -> list[Path]:
     variant, place = _locate(folder)
     if place.is_file():
         return [place]
-    names = [*(name + variant.suffix for batch in _BATCHES.values() for name in batch), variant.meta]
+    names = [*variant.batches("train"), *variant.batches("test"), variant.meta]
     return [place / name for name in names if (place / name).is_file()]
 
 
@@ -98,7 +106,7 @@ def _locate(folder: Path) -> tuple[Variant, Path]:
     """Return the variant that the folder holds, and the folder or archive with its files."""
     for variant in VARIANTS:
         for place in (folder, folder / variant.folder):
-            if any(_has(variant, place, split) for split in _BATCHES):
+            if any(variant.has(place, split) for split in _BATCHES):
                 return variant, place
         if (folder / variant.archive).is_file():
             return variant, folder / variant.archive
@@ -106,37 +114,31 @@ def _locate(folder: Path) -> tuple[Variant, Path]:
     raise NotFound(f"{folder} does not hold CIFAR-10; it should have {archives}, unpacked or not")
 
 
-def _has(variant: Variant, place: Path, split: str) -> bool:
-    return any((place / (name + variant.suffix)).is_file() for name in _BATCHES[split])
-
-
 def _contents(place: Path, names: set[str]) -> dict[str, bytes]:
     """Return the content of each file of ``names`` that the folder or archive ``place`` has."""
     try:
-        if place.is_file():
-            return _unpacked(place, names)
-        paths = [place / name for name in names if (place / name).is_file()]
-        for path in paths:
-            _check_size(path, path.stat().st_size)
-        return {path.name: path.read_bytes() for path in paths}
+        return dict(_read_files(place, names))
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ProdgenError(f"{place} is not a whole archive: {error}; download it again") from None
     except OSError as error:
         raise ProdgenError(f"{place} cannot be read: {error.strerror or error}") from None
 
 
-def _unpacked(archive: Path, names: set[str]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    with tarfile.open(archive, "r|gz") as tar:  # one pass, and nothing is written to disk
-        for member in tar:
-            _check_size(archive / member.name, member.size)
+def _read_files(place: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
+    if place.is_dir():
+        for path in (place / name for name in names if (place / name).is_file()):
+            _check_size(path, path.stat().st_size)
+            yield path.name, path.read_bytes()
+        return
+    missing = set(names)
+    with tarfile.open(place, "r|gz") as tar:  # one pass, and nothing is written to disk
+        while missing and (member := tar.next()):
+            _check_size(place / member.name, member.size)
             name = PurePosixPath(member.name).name
             content = tar.extractfile(member) if member.isfile() and name in names else None
             if content:
-                found[name] = content.read()
-            if found.keys() == names:
-                break
-    return found
+                missing.discard(name)
+                yield name, content.read()
 
 
 def _check_size(path: Path, size: int) -> None:

@@ -1,9 +1,9 @@
 """Read the pickles of CIFAR-10's python version without executing any code that they name.
 
 A pickle is a program that may call any importable function. The pickles of CIFAR-10 hold only containers,
-numbers, strings and one numpy array. This module therefore maps the three numpy names that an array needs to
-two inert classes that store their arguments, and refuses every other name. It does not call numpy's own
-unpickling functions, because they trust the sizes and types in the pickle.
+numbers, strings and one numpy array. This module therefore maps the numpy names that an array needs to an
+inert class that stores its arguments, and refuses every other name. It does not call numpy's own unpickling
+functions, because they trust the sizes and types in the pickle.
 """
 
 import io
@@ -18,31 +18,24 @@ from prodgen.errors import ProdgenError
 PIXELS = 3072
 """Bytes of an image: 32 x 32 of red, then of green, then of blue."""
 
-_ARRAY = "numpy.ndarray"
 
+class _StandIn:
+    """Stand-in for a type, made with (format, ...), or for an array.
 
-class _Array:
-    """Stand-in for an array; ``state`` is (format, shape, type, whether in Fortran order, bytes)."""
+    The state of an array is (format, shape, type, whether in Fortran order, bytes).
+    """
 
-    def __init__(self, *_: object) -> None:
-        self.state: object = None
+    def __init__(self, *arguments: object) -> None:
+        self.arguments, self.state = arguments, None
 
     def __setstate__(self, state: object) -> None:
         self.state = state
 
 
-class _Type(_Array):
-    """Stand-in for the type of an array; ``code`` is b"u1" for unsigned bytes."""
-
-    def __init__(self, code: object = None, *_: object) -> None:
-        super().__init__()
-        self.code = code
-
-
 _STAND_INS: dict[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): _Array,
-    ("numpy", "ndarray"): _ARRAY,
-    ("numpy", "dtype"): _Type,
+    ("numpy.core.multiarray", "_reconstruct"): _StandIn,
+    ("numpy", "ndarray"): "numpy.ndarray",
+    ("numpy", "dtype"): _StandIn,
 }
 
 
@@ -97,7 +90,8 @@ def _read(raw: bytes, where: str) -> dict[Any, Any]:
 
 def _pixels(array: object) -> NDArray[np.uint8] | None:
     match array:
-        case _Array(state=(int(), (int(rows), 3072), _Type(code=b"u1"), fortran, bytes(raw))):
-            if len(raw) == rows * PIXELS:
-                return np.frombuffer(raw, np.uint8).reshape(rows, PIXELS, order="F" if fortran else "C")
+        case _StandIn(
+            state=(int(), (int(rows), 3072), _StandIn(arguments=(b"u1", *_)), fortran, bytes(raw))
+        ) if len(raw) == rows * PIXELS:
+            return np.frombuffer(raw, np.uint8).reshape(rows, PIXELS, order="F" if fortran else "C")
     return None

@@ -91,8 +91,10 @@ def _fetch(http: httpx.Client, urls: list[str], target: Path, md5: str, report: 
         try:
             _download_all(http, url, partial, report)
         except httpx.HTTPError as error:
+            answered = isinstance(error, httpx.HTTPStatusError) and f"it answers {error.response.status_code}"
             failure = Unavailable(
-                f"{target.name} cannot be downloaded from {urlsplit(url).netloc}: {_why(error)}; "
+                f"{target.name} cannot be downloaded from {urlsplit(url).netloc}: "
+                f"{answered or str(error) or type(error).__name__}; "
                 "what was received is kept, so try again when the network works"
             )
             continue
@@ -150,9 +152,3 @@ def _size(path: Path) -> int:
 def _md5(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _why(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.HTTPStatusError):
-        return f"it answers {error.response.status_code}"
-    return str(error) or type(error).__name__

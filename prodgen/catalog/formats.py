@@ -1,18 +1,33 @@
-"""Recognise the format of a data set by its folder's content, and open it."""
+"""Open a data set as a catalogue, after recognising its format by its folder's content."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from prodgen.catalog.catalogue import Catalogue
+from prodgen.catalog.attributes_table import find_table, list_table
+from prodgen.catalog.catalogue import Catalogue, encode_labels
 from prodgen.catalog.cifar import cifar_splits, load_cifar
-from prodgen.catalog.folder import CHANNELS, SIZE, load_folder, picture_splits
 from prodgen.catalog.idx import idx_classes, idx_splits, load_idx
-from prodgen.catalog.picture_files import MODES, Progress, centre_crop_all
+from prodgen.catalog.listing import SPLITS, Listing, Picture, list_folders
+from prodgen.catalog.picture_files import (
+    MODES,
+    Progress,
+    centre_crop_all,
+    first_names,
+    printable,
+    read_pictures,
+)
 from prodgen.catalog.prepared_catalogue import is_prepared, load_prepared, prepared_splits
 from prodgen.errors import NotFound, ProdgenError
 
 MIN_SIZE, MAX_SIZE = 8, 1024
 """Limits of an image's side in pixels."""
-_SPLITS = {"prepared": prepared_splits, "idx": idx_splits, "cifar-10": cifar_splits, "folder": picture_splits}
+SIZE, CHANNELS = 64, 3
+"""Side and channels at which pictures are read by default."""
+MIN_PICTURES = 2
+"""Least number of pictures of a split, and of each value in the training split."""
+MAX_VALUE_LENGTH = 200
+"""Most characters of a value, which is the limit of an order too."""
 
 
 def open_catalogue(
@@ -25,25 +40,21 @@ def open_catalogue(
 ) -> Catalogue:
     """Open one split of the data set in the folder ``path`` as (N, size, size, channels) bytes.
 
-    By default, IDX files, CIFAR-10 and prepared catalogues keep their own size and channels, and a folder of
-    pictures is read at 64 pixels in 3 channels. The images of a prepared catalogue are premultiplied RGBA,
-    memory-mapped from its files. ``progress`` is called for each picture of a folder of pictures.
-
-    Raises NotFound with the available splits if ``split`` is missing, and ProdgenError for an invalid size,
-    number of channels or data set.
+    By default, data sets keep their own size and channels, and folders of pictures are read at 64 pixels in 3
+    channels. A prepared catalogue is premultiplied RGBA, memory-mapped. ``progress`` is called for each
+    picture of a folder. Raises NotFound for a missing split, ProdgenError for an invalid size or data set.
     """
     if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
         raise ProdgenError(f"size {size} is not from {MIN_SIZE} to {MAX_SIZE}", param="size")
     if channels is not None and channels not in MODES:
         raise ProdgenError(f"channels {channels} is none of {', '.join(map(str, MODES))}", param="channels")
-    found = kind(path)
+    found, there = kind(path), splits(path)
+    if split not in there:
+        raise NotFound(f"{printable(path)} has no split {split!r}; it has {', '.join(there)}", param="split")
     if found == "folder":
         return load_folder(path, split, size=size or SIZE, channels=channels or CHANNELS, progress=progress)
     if found == "prepared":
         return load_prepared(path, split, size=size, channels=channels)
-    there = splits(path)
-    if split not in there:
-        raise NotFound(f"{path} has no split {split!r}; it has {', '.join(there)}", param="split")
     catalogue = load_idx(path, idx_classes(path), split) if found == "idx" else load_cifar(path, split)
     height, width = catalogue.images.shape[1:3]
     if size is None and height != width:
@@ -72,3 +83,81 @@ def kind(path: Path) -> str:
 def splits(path: Path) -> list[str]:
     """Return the splits that the folder has, of ``train``, ``validation`` and ``test``."""
     return _SPLITS[kind(path)](path)
+
+
+def load_folder(
+    folder: Path,
+    split: str = "train",
+    *,
+    size: int = SIZE,
+    channels: int = CHANNELS,
+    progress: Progress | None = None,
+) -> Catalogue:
+    """Load one split of a folder of pictures, (N, size, size, channels), with its attributes.
+
+    The layout is ``{category}/``, ``{train,validation,test}/{category}/``, a table of attributes, or loose
+    pictures without attributes. Raises ProdgenError for unreadable pictures and too few of them.
+    """
+    listing = list_pictures(folder)
+    chosen = [picture for picture in listing.pictures if picture.split == split]
+    if len(chosen) < MIN_PICTURES:
+        raise ProdgenError(
+            f"{printable(folder)} has {len(chosen)} picture in {split}; it needs at least {MIN_PICTURES}"
+        )
+    if split == "train":
+        _check_trainable(folder, listing.values, chosen)
+    images = read_pictures(folder, [picture.file for picture in chosen], size, channels, progress)
+    labels = encode_labels(listing.values, [picture.known for picture in chosen])
+    return Catalogue(images, labels, listing.values)
+
+
+def list_pictures(folder: Path) -> Listing:
+    """List a folder's pictures by its table or its subfolders; raises ProdgenError for invalid values."""
+    table = find_table(folder)
+    listing = list_table(table) if table else list_folders(folder)
+    for name, values in listing.values.items():
+        _check_values(folder, name, values)
+    return listing
+
+
+def _picture_splits(folder: Path) -> list[str]:
+    """Return the splits that have pictures, in the order of SPLITS."""
+    there = {picture.split for picture in list_pictures(folder).pictures}
+    return [split for split in SPLITS if split in there]
+
+
+def _check_values(folder: Path, name: str, values: Sequence[str]) -> None:
+    folded: dict[str, str] = {}
+    for value in values:
+        if not value.isprintable() or len(value) > MAX_VALUE_LENGTH:
+            raise ProdgenError(
+                f"{printable(folder)} has a {name} {printable(value)[:MAX_VALUE_LENGTH]!r}; it should be at "
+                f"most {MAX_VALUE_LENGTH} characters that can be printed"
+            )
+        # Orders ignore case, so one of the two values could never be ordered.
+        other = folded.setdefault(value.lower(), value)
+        if other != value:
+            raise ProdgenError(f"{printable(folder)} has {name} {other!r} and {value!r}; write both alike")
+
+
+def _check_trainable(folder: Path, values: dict[str, tuple[str, ...]], pictures: Sequence[Picture]) -> None:
+    counts = Counter(pair for picture in pictures for pair in picture.known.items())
+    few = [
+        f"{name} {value!r} has {counts[name, value] or 'none'}"
+        for name, listed in values.items()
+        for value in listed
+        if counts[name, value] < MIN_PICTURES
+    ]
+    if few:
+        raise ProdgenError(
+            f"{len(few)} of the values in {printable(folder)} have fewer than {MIN_PICTURES} pictures to "
+            f"train on: {first_names(few)}; add pictures, or remove the values"
+        )
+
+
+_SPLITS = {
+    "prepared": prepared_splits,
+    "idx": idx_splits,
+    "cifar-10": cifar_splits,
+    "folder": _picture_splits,
+}

@@ -64,12 +64,19 @@ def idx_classes(folder: Path) -> str | tuple[str, ...]:
     MD5 of an official label file; the names in ``names.txt``; Fashion-MNIST if the folder's own name contains
     "fashion"; MNIST.
     """
-    official = _official_name(folder)
-    if official:
-        return official
-    if (folder / NAMES).is_file():
-        return _read_names(folder / NAMES)
-    return "fashion-mnist" if "fashion" in folder.resolve().name.lower() else "mnist"
+    train, test = (find_idx(folder, f"{prefix}-labels-idx1-ubyte") for prefix in PREFIXES.values())
+    if labels := train or test:
+        digest = hashlib.md5(_read_content(labels), usedforsecurity=False).hexdigest()
+        if digest in _OFFICIAL:
+            return _OFFICIAL[digest]
+    path = folder / NAMES
+    if not path.is_file():
+        return "fashion-mnist" if "fashion" in folder.resolve().name.lower() else "mnist"
+    lines = _read_content(path).decode("utf-8-sig", errors="replace").splitlines()
+    names = tuple(line.strip() for line in lines if line.strip())
+    if not names or len(set(names)) < len(names):
+        raise ProdgenError(f"{path} should have one class name a line, each once, from label 0 on")
+    return names
 
 
 def idx_splits(folder: Path) -> list[str]:
@@ -114,19 +121,3 @@ def _find(folder: Path, name: str) -> Path:
             f"{folder} has no {name} or {name}.gz; it should hold the four IDX files of the data set"
         )
     return path
-
-
-def _official_name(folder: Path) -> str | None:
-    for prefix in PREFIXES.values():
-        path = find_idx(folder, f"{prefix}-labels-idx1-ubyte")
-        if path is not None:
-            return _OFFICIAL.get(hashlib.md5(_read_content(path), usedforsecurity=False).hexdigest())
-    return None
-
-
-def _read_names(path: Path) -> tuple[str, ...]:
-    lines = _read_content(path).decode("utf-8-sig", errors="replace").splitlines()
-    names = tuple(line.strip() for line in lines if line.strip())
-    if not names or len(set(names)) < len(names):
-        raise ProdgenError(f"{path} should have one class name a line, each once, from label 0 on")
-    return names

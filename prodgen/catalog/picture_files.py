@@ -1,9 +1,11 @@
 """Read picture files, and crop them to the one size and number of channels that a network takes."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +29,42 @@ _NAMED = 3  # names that an error message lists
 # Explicit, because some other formats of Pillow start programs (EPS: Ghostscript) for a file of any name.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _THREADS = min(8, os.cpu_count() or 1)
+_TRANSPARENT, _TRANSPARENT_SHARE = 128, 0.02
+"""The alpha channel separates the product if at least this share of the pixels has a lower alpha."""
 
 
-def load_upright(path: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Load a picture upright, not much finer than ``side`` pixels; of an animation, the first frame.
+class Photograph(NamedTuple):
+    """A decoded photograph."""
 
-    Returns the file's own (width, height), too. Raises ValueError for too many pixels, and any error of
-    Pillow for a file that it cannot read.
+    rgb: NDArray[np.uint8]  # (H, W, 3)
+    alpha: NDArray[np.uint8] | None  # (H, W), if the file's alpha channel separates the product
+    size: tuple[int, int]  # the file's own width and height, before shrinking and turning upright
+
+
+def decode_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
+    """Return the SHA-256 of a file and its photograph, or a description of why it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest(), decode(path, side)
+    except Exception as error:  # Pillow raises nearly any type for a broken file
+        return fault_of(error)
+
+
+def decode(path: Path, side: int) -> Photograph:
+    """Decode a photograph upright, its longer side at most ``side`` pixels; of an animation, the first frame.
+
+    An alpha channel that does not separate the product is composited on white. Raises ValueError for too many
+    pixels, and any error of Pillow for a file that it cannot read.
     """
-    with Image.open(path, formats=_FORMATS) as image:
-        size = image.size
-        if size[0] * size[1] > MAX_PIXELS:
-            raise ValueError(f"{size[0]}x{size[1]} pixels are too many")
-        image.draft(None, (2 * side, 2 * side))  # decodes a JPEG no finer than needed
-        return ImageOps.exif_transpose(image), size
+    loaded, size = _load_upright(path, side)
+    upright = _to_eight_bits(loaded)
+    upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    alpha = None
+    if upright.mode == "RGBA":
+        alpha = np.asarray(upright.getchannel("A"))
+        if (alpha < _TRANSPARENT).mean() < _TRANSPARENT_SHARE:
+            alpha = None
+            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    return Photograph(np.asarray(upright.convert("RGB")), alpha, size)
 
 
 def read_pictures(
@@ -54,7 +78,7 @@ def read_pictures(
 
     def read(row: int) -> str | None:
         try:
-            images[row] = centre_crop(load_upright(folder / files[row], size)[0], size, channels)
+            images[row] = centre_crop(_load_upright(folder / files[row], size)[0], size, channels)
         except Exception as error:  # Pillow raises nearly any type for a broken file
             return f"{files[row]} ({fault_of(error)})"
         return None
@@ -80,7 +104,7 @@ def centre_crop(image: Image.Image, size: int, channels: int) -> NDArray[np.uint
     Transparent pixels become white, unless ``channels`` is 4: then colours are premultiplied by alpha. Raises
     ValueError for a picture that cannot be converted to 8 bits.
     """
-    plain = to_eight_bits(image)
+    plain = _to_eight_bits(image)
     side = min(plain.size)
     left, top = (plain.width - side) // 2, (plain.height - side) // 2
     box = (left, top, left + side, top + side)
@@ -107,7 +131,7 @@ def centre_crop_all(
     return cropped
 
 
-def to_eight_bits(image: Image.Image) -> Image.Image:
+def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Convert a picture to L, RGB or RGBA; raises ValueError if it has neither 8 nor 16 bits."""
     if image.mode == "F" or image.mode.startswith("I"):
         # Pillow's own conversion clips every value above 255, which leaves a white page.
@@ -118,6 +142,20 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _load_upright(path: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
+    """Load a picture upright, not much finer than ``side`` pixels; of an animation, the first frame.
+
+    Returns the file's own (width, height), too. Raises ValueError for too many pixels, and any error of
+    Pillow for a file that it cannot read.
+    """
+    with Image.open(path, formats=_FORMATS) as image:
+        size = image.size
+        if size[0] * size[1] > MAX_PIXELS:
+            raise ValueError(f"{size[0]}x{size[1]} pixels are too many")
+        image.draft(None, (2 * side, 2 * side))  # decodes a JPEG no finer than needed
+        return ImageOps.exif_transpose(image), size
 
 
 def fault_of(error: Exception) -> str:

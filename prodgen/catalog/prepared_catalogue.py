@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.catalogue import Catalogue, encode_labels
 from prodgen.catalog.picture_files import centre_crop_all, printable
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import ProdgenError
 
 FORMAT = 1
 DESCRIPTION = "catalogue.json"
@@ -36,15 +36,12 @@ def prepared_splits(folder: Path) -> list[str]:
 def load_prepared(
     folder: Path, split: str = "train", *, size: int | None = None, channels: int | None = None
 ) -> Catalogue:
-    """Load one split with its attributes and ``colour``, the mean CIELAB colour of each product.
+    """Load a split with its attributes and ``colour``, the mean CIELAB colour of each product.
 
     The images, (N, S, S, 4), are memory-mapped. Another size or number of channels makes a converted copy in
     memory, with products on white if ``channels`` is less than 4.
     """
     description = _read_description(folder)
-    if not description["splits"].get(split):
-        there = ", ".join(prepared_splits(folder))
-        raise NotFound(f"{printable(folder)} has no split {split!r}; it has {there}", param="split")
     images, rows = _read_images(folder, split, description["size"]), read_jsonl(folder / f"{split}.jsonl")
     if len(rows) != len(images):
         raise ProdgenError(

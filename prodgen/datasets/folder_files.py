@@ -5,8 +5,7 @@ from pathlib import Path
 
 from prodgen.catalog.attributes_table import find_table
 from prodgen.catalog.cifar import cifar_files
-from prodgen.catalog.folder import list_pictures
-from prodgen.catalog.formats import kind
+from prodgen.catalog.formats import kind, list_pictures
 from prodgen.catalog.idx import CLASSES, NAMES, PREFIXES, find_idx, idx_classes
 from prodgen.catalog.picture_files import printable
 from prodgen.catalog.prepared_catalogue import DESCRIPTION, prepared_splits

@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
-from prodgen.catalog.folder import CHANNELS, SIZE, list_pictures
-from prodgen.catalog.formats import kind, open_catalogue, splits
+from prodgen.catalog.formats import CHANNELS, SIZE, kind, list_pictures, open_catalogue, splits
 from prodgen.datasets.summary import AttributeCounts, Summary
 from prodgen.errors import ProdgenError
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from prodgen.catalog.folder import load_folder
-from prodgen.catalog.formats import splits
+from prodgen.catalog.formats import load_folder, open_catalogue, splits
 from prodgen.errors import NotFound, ProdgenError
 
 RED, GREEN, BLUE = (250, 0, 0), (0, 250, 0), (0, 0, 250)
@@ -78,7 +77,7 @@ def test_long_names_are_splits_unless_they_may_be_kinds_of_sport(tmp_path):
 def test_a_split_that_is_not_there_is_answered_with_those_that_are(tmp_path):
     shop(tmp_path / "train" / "hat", "1.png", "2.png")
     with pytest.raises(NotFound, match="has no split 'test'; it has train"):
-        load_folder(tmp_path, "test")
+        open_catalogue(tmp_path, "test")
 
 
 def test_pictures_alone_make_a_catalogue_without_attributes(tmp_path):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from prodgen.catalog.folder import list_pictures
-from prodgen.catalog.formats import open_catalogue
+from prodgen.catalog.formats import list_pictures, open_catalogue
 from prodgen.catalog.photographs.inspection import inspect
 from prodgen.errors import NotFound, ProdgenError
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, photo, save

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.colours import colour_variation, dominant_colours, pattern_of
 from prodgen.catalog.photographs.cuts import cut_from_plain, first_cut, guided_cut
-from prodgen.catalog.photographs.decode import decode, decode_or_fault
 from prodgen.catalog.photographs.masks import Mask, Pixels, Plane, decontaminate, soft_matte
 from prodgen.catalog.photographs.quality import (
     Features,
@@ -17,6 +16,7 @@ from prodgen.catalog.photographs.quality import (
     features_of_reliable_cut,
     is_plausible,
 )
+from prodgen.catalog.picture_files import decode, decode_or_fault
 from prodgen.spec.colour import mean_colours
 
 THUMBNAIL = 96

@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from prodgen.catalog.folder import list_pictures
+from prodgen.catalog.formats import list_pictures
 from prodgen.catalog.listing import Listing
 from prodgen.catalog.photographs.atomic_folder import atomic_folder
-from prodgen.catalog.photographs.comparison import near_duplicates, outlier_scores
 from prodgen.catalog.photographs.flags import FLAGS, check_flags
-from prodgen.catalog.photographs.measure import Measurements, measure
+from prodgen.catalog.photographs.measure import Measurements, measure, near_duplicates, outlier_scores
 from prodgen.catalog.photographs.process_pool import Report, map_in_processes
 from prodgen.catalog.photographs.sheets import draw_sheet, load_photograph, sample
 from prodgen.catalog.picture_files import printable

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from prodgen.catalog.folder import list_pictures
+from prodgen.catalog.formats import list_pictures
 from prodgen.catalog.photographs.atomic_folder import atomic_folder
 from prodgen.catalog.photographs.catalogue_writer import Outcome, write_catalogue
 from prodgen.catalog.photographs.cut_out import THUMBNAIL, cut_alone, cut_out

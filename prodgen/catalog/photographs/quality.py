@@ -15,20 +15,14 @@ _NEAR = 0.02
 
 
 class Features(NamedTuple):
-    """The features of a cut from which its quality is estimated.
+    """The features of a cut that tell its quality; both overlaps are None without a segmenter."""
 
-    ``coverage`` is the product's share of the picture. ``contact`` and ``solidity`` are shares, too.
-    ``separation`` is in CIELAB, or None for a cut that does not depend on it. ``segmenter_iou`` and
-    ``alone_iou`` are the overlap with the segmenter's mask and with a cut from this picture alone, or None
-    without a segmenter.
-    """
-
-    coverage: float
-    contact: float
-    solidity: float
-    separation: float | None
-    segmenter_iou: float | None
-    alone_iou: float | None
+    coverage: float  # the product's share of the picture
+    contact: float  # the product's share of the picture's border
+    solidity: float  # the product's share of its convex hull
+    separation: float | None  # CIELAB distance across the edge; None for a cut that does not depend on it
+    segmenter_iou: float | None  # overlap with the segmenter's mask
+    alone_iou: float | None  # overlap with a cut from this picture alone
 
 
 class Assessment(NamedTuple):

@@ -1,12 +1,11 @@
 """Train a small segmenter on the plausible cuts of one catalogue, without pretrained weights.
 
-A cut from one photograph alone fails where product and background look alike. Such failures differ between
-pictures, while good cuts have much in common, so a short training learns what products look like and not the
-failures. In the second half of the training, the segmenter leaves out the cuts that it disagrees with.
+Cuts from one photograph alone fail where product and background look alike. Failures differ between
+pictures, and good cuts have much in common, so a short training learns what products look like, not the
+failures. In its second half, the training leaves out the cuts that the segmenter disagrees with.
 """
 
 import itertools
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -16,15 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prodgen.catalog.photographs.masks import iou
+from prodgen.catalog.picture_files import Progress
 
+_WIDTHS = 24, 32, 48, 64, 64  # channels at each resolution of the network
 _BATCH = 32
 _EPOCHS, _MIN_STEPS, _MAX_STEPS = 8, 300, 900
 _LEARNING_RATE = 2e-3
 _SWAPPED = 0.12  # share of products that are shown with the pixels of another picture
 _MIN_IOU = 0.8  # least overlap of a cut with the segmenter's mask for training on it in the second half
-
-Progress = Callable[[int, int], None]
-"""Progress callback: (done, total)."""
 
 
 def train(
@@ -89,13 +87,13 @@ def predict(
 class UNet(nn.Module):
     """A small U-Net (Ronneberger et al. 2015) whose input has each pixel's position as two more channels."""
 
-    def __init__(self, widths: tuple[int, ...] = (24, 32, 48, 64, 64)) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.stem = _block(5, widths[0], kernel=4, stride=2)
-        pairs = list(itertools.pairwise(widths))
+        self.stem = _block(5, _WIDTHS[0], kernel=4, stride=2)
+        pairs = list(itertools.pairwise(_WIDTHS))
         self.down = nn.ModuleList(nn.Sequential(_block(a, b), _block(b, b)) for a, b in pairs)
         self.up = nn.ModuleList(_block(a + b, a) for a, b in reversed(pairs))
-        self.head = nn.Conv2d(widths[0], 1, 1)
+        self.head = nn.Conv2d(_WIDTHS[0], 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits of product at each pixel, (B, H, W), for pictures (B, 3, H, W) in [-1, 1]."""
@@ -129,7 +127,11 @@ def _augmented(x: Tensor, target: Tensor, rng: np.random.Generator) -> tuple[Ten
     Both are mirrored, rotated by up to 15 degrees, moved and scaled. Product and background get different
     light, and some products the pixels of another picture, so that shape counts more than colour.
     """
-    matrix = torch.tensor(_affine(len(x), rng), dtype=torch.float32, device=x.device)
+    mirror, angle = rng.choice([-1, 1], len(x)), rng.uniform(-0.26, 0.26, len(x))
+    zoom, shift = np.exp(rng.uniform(-0.25, 0.25, len(x))), rng.uniform(-0.12, 0.12, (len(x), 2))
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    rows = np.array([[mirror * cos, -sin, shift[:, 0]], [mirror * sin, cos, shift[:, 1]]])
+    matrix = torch.tensor(rows.transpose(2, 0, 1), dtype=torch.float32, device=x.device)
     grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
     target = (F.grid_sample(target, grid, padding_mode="reflection", align_corners=False) + 1) / 2
@@ -143,15 +145,6 @@ def _relit(x: Tensor, rng: np.random.Generator) -> Tensor:
     gain = torch.tensor(np.exp(rng.normal(0, 0.2, (len(x), 3, 1, 1))), dtype=x.dtype, device=x.device)
     light = torch.tensor(rng.normal(0, 0.15, (len(x), 1, 1, 1)), dtype=x.dtype, device=x.device)
     return x * gain + light
-
-
-def _affine(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return random matrices (count, 2, 3)."""
-    mirror, angle = rng.choice([-1, 1], count), rng.uniform(-0.26, 0.26, count)
-    zoom, shift = np.exp(rng.uniform(-0.25, 0.25, count)), rng.uniform(-0.12, 0.12, (count, 2))
-    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
-    rows = [[mirror * cos, -sin, shift[:, 0]], [mirror * sin, cos, shift[:, 1]]]
-    return np.array(rows).transpose(2, 0, 1)
 
 
 def _to_tensor(pixels: NDArray[np.uint8]) -> Tensor:

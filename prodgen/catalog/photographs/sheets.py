@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from prodgen.catalog.photographs.decode import decode
-from prodgen.catalog.picture_files import printable
+from prodgen.catalog.picture_files import decode, printable
 from prodgen.generation.sheet import contact_sheet
 from prodgen.spec.colour import to_rgb
 
