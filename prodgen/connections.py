@@ -1,4 +1,4 @@
-"""The ledger of a process, as its settings say."""
+"""Connects a process to the ledger that its settings name."""
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -9,10 +9,10 @@ from prodgen.settings import Settings
 
 
 def connect_ledger(settings: Settings, *, somebody_waits: bool = False) -> Ledger:
-    """The ledger in the settings' Redis; nothing is sent until it is used.
+    """Return the ledger in the Redis of the settings. Sends nothing to Redis yet.
 
-    Where ``somebody_waits`` for the answer, a Redis that is silent is given up after four seconds. A worker,
-    whose images would be lost with it, has four times ten.
+    With ``somebody_waits`` (a person waits for the answer), a call to a silent Redis fails after 4 seconds.
+    Without, a call is tried four times, for 10 seconds each: a worker would lose images by giving up early.
     """
     passing = (redis.ConnectionError,) if somebody_waits else (redis.ConnectionError, redis.TimeoutError)
     client = redis.Redis.from_url(

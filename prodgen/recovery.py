@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def ensure(store: Store, ledger: Ledger) -> bool:
     """Rebuild the ledger if it is lost, and return whether this call rebuilt it. Call it every few seconds.
 
-    After a restart of Redis that kept its data, restore what its last second may have lost.
+    If Redis restarted and kept its data, restore the writes that it may have lost in its last second.
     """
     if ledger.epoch() is None:
         return recover(store, ledger)
@@ -109,7 +109,7 @@ def _jobs(store: Store) -> Iterator[tuple[str, str]]:
 
 
 def _at_most_every(seconds: float, act: Heartbeat) -> Heartbeat:
-    """Return a function that calls ``act`` unless it did so less than ``seconds`` ago."""
+    """Return a function that calls ``act``, at most once in ``seconds`` seconds."""
     last = monotonic()
 
     def beat() -> None:

@@ -58,7 +58,7 @@ def _starting() -> str:
 
 @setup_logging.connect
 def configure_logs(loglevel: int | str = logging.INFO, **_: Any) -> None:
-    """Log as all processes of prodgen do, in place of Celery's own set-up."""
+    """Set up the logs of prodgen, in place of Celery's own logs."""
     level = logging.getLevelName(loglevel) if isinstance(loglevel, str) else loglevel
     logs.configure(app.conf.get("role", "beat"), level)
 
@@ -84,7 +84,7 @@ def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 def mark_ready(**_: Any) -> None:
-    """Say that the worker is ready: to health checks, and to those that wait for the ready file."""
+    """Make health checks answer that the worker is ready, and create the ready file."""
     health.READY.remove(_starting)
     if path := settings().ready_file:
         path.touch()

@@ -35,7 +35,7 @@ class _Handler(MetricsHandler):
 
 
 def serve(host: str, port: int) -> ThreadingHTTPServer:
-    """Answer in threads of this process until it ends."""
+    """Start the HTTP server in threads of this process, and return it."""
     server = ThreadingHTTPServer((host, port), _Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()

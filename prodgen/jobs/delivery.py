@@ -14,7 +14,8 @@ from prodgen.storage.base import Store
 def page(
     store: Store, record: JobRecord, after: int = -1, limit: int = 100
 ) -> tuple[list[ManifestLine], int | None]:
-    """Return up to ``limit`` images above index ``after``, and the ``after`` of the next page or None.
+    """Return a page of images: up to ``limit`` above index ``after``, and the ``after`` of the next page, if
+    any.
 
     While a job runs, images may appear between those of earlier pages.
     """

@@ -88,7 +88,7 @@ def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str
 
 
 def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int]) -> JobState:
-    """Return the job's end. All processes write the same one, since ``finished`` is the ledger's time."""
+    """Return the job's end. Every process writes the same end, because ``finished`` is the ledger's time."""
     done = sum(len(record.indices(cell, 1)) for cell in made)
     finished = datetime.fromtimestamp(progress.updated, UTC)
     if progress.state == "cancelled":
@@ -103,7 +103,7 @@ def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int
 
 
 def _sweep(store: Store, record: JobRecord) -> None:
-    """Delete what no published manifest names: images of leases that lost, and reported manifests."""
+    """Delete objects that no published manifest names: images of leases that lost, and reported manifests."""
     manifests, broken = published(store, record)
     if broken:
         log.warning("job %s was not swept, since %s cannot be read", record.id, broken[0])

@@ -24,16 +24,18 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store, download
 
 BLOCK = 1000
-"""Items of a block."""
+"""How many items a block has."""
 MAX_FAULTS = 100
-"""Faulty rows that an error lists."""
+"""The most faulty rows that one error lists."""
 
 _Items = TypeAdapter(list[Item])
 
 
 class Index(BaseModel):
-    """items.index.json: the images of all items, the bytes of items.jsonl, and (first image, offset) of each
-    block.
+    """items.index.json: where each block of items.jsonl begins.
+
+    ``total`` counts the images of all items, ``size`` the bytes of items.jsonl. ``blocks`` has the index of
+    the first image and the offset in bytes of each block.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,7 +49,7 @@ class Index(BaseModel):
 def uploaded_items(
     store: Store, upload: str, attributes: Iterable[str]
 ) -> Iterator[Iterator[Item | ProdgenError]]:
-    """Read the items of an uploaded order file, ``upload`` being its key. Raises NotFound."""
+    """Open the uploaded order file with the key ``upload`` and yield its items. Raises NotFound."""
     with TemporaryDirectory(prefix="prodgen-order-") as folder:
         path = Path(folder) / "order"
         download(store, upload, path)
@@ -89,7 +91,7 @@ def write_items(
 
 
 def _all_of(faults: list[ProdgenError]) -> ProdgenError:
-    """Return one error that says the first fault, counts the others, and has each of them in its details."""
+    """Return one error: its message is the first fault and the number of the others, its details are all."""
     first, *others = faults
     if not others:
         return first
@@ -100,7 +102,7 @@ def _all_of(faults: list[ProdgenError]) -> ProdgenError:
 
 
 class JobImages:
-    """The images of a job by index. Reads the blocks of items that it needs, and keeps a few of them."""
+    """The images of a job by index. Reads blocks of items from the store as needed, and keeps the last few."""
 
     KEPT = 4
 

@@ -1,7 +1,8 @@
 """The manifests of a job in the store. Each lists the images of one lease.
 
-A lease first writes a manifest of its own, ``cells/{first}.{token}.jsonl`` (a reported manifest). The copy of
-the lease that won, ``manifest/{first}.jsonl``, is the one that readers see (a published manifest).
+The worker that holds a lease writes ``cells/{first}.{token}.jsonl`` (a reported manifest). Several leases may
+cover the same cells. The manifest of the lease that the ledger counts is copied to ``manifest/{first}.jsonl``
+(a published manifest). Readers see published manifests only.
 """
 
 import json
@@ -25,7 +26,7 @@ Heartbeat = Callable[[], None]
 """Called between the steps of long work. Reports that the work is alive, and raises to stop it."""
 
 THREADS = 8
-"""Requests to the store at once."""
+"""How many requests to the store run at once."""
 
 
 @dataclass(frozen=True, order=True)
@@ -68,8 +69,7 @@ def reported(store: Store, record: JobRecord, beat: Heartbeat = lambda: None) ->
 
 
 def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> list[Manifest]:
-    """Choose the candidates with the most images of which no two share a cell, and none shares one with
-    ``given``.
+    """Choose manifests that share no cell with each other or with ``given``, and hold the most images.
 
     Leases that the ledger counted share no cell, so the choice holds at least as many images as were counted.
     """
@@ -90,7 +90,7 @@ def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> li
 
 
 def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> bool:
-    """Copy a reported manifest to where readers look. Returns False if the reported one does not exist."""
+    """Copy the reported manifest ``reported_key`` to where readers look. Returns False if it does not exist."""
     try:
         lines = store.get(reported_key)
     except NotFound:
@@ -136,7 +136,7 @@ def _read_all(
 
 
 def _read(store: Store, record: JobRecord, info: ObjectInfo) -> Manifest | None:
-    """Read a manifest's name and last line, which tell all that is needed. Returns None if it is broken."""
+    """Describe a manifest from its key and its last line. Returns None if the manifest is broken."""
     first = int(info.key.rpartition("/")[2][:9])
     try:
         line = json.loads(_last_line(store, info))

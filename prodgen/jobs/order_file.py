@@ -27,7 +27,7 @@ _Fields = dict[str, Any]
 def read_order(
     file: BinaryIO, attributes: Iterable[str] = (), max_rows: int = MAX_ROWS
 ) -> Iterator[Item | ProdgenError]:
-    """Yield the item of each row, or what is wrong with the row: one error that names row and column.
+    """Yield an item for each row, or for a faulty row an error that names the row and the column.
 
     A row has ``sku``, ``count`` if wanted, and a column (or field) for each attribute. ``a|b`` in a cell asks
     for both values. A header may write the model's ``attributes`` in capitals or small letters. Rows are

@@ -21,8 +21,8 @@ class JobRecord(BaseModel):
     """job.json: written before the order is acknowledged, and never changed.
 
     ``model`` is the resolved ``name@version`` and ``model_prefix`` that version's folder in the store, so a
-    job never mixes versions. ``items`` tells whether items.jsonl lies beside it. ``request_id`` is the id of
-    the HTTP request that placed the order, which logs carry.
+    job never mixes versions. ``items`` tells whether the job has an items.jsonl. ``request_id`` is the id of
+    the HTTP request that placed the order; log lines about the job carry it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,7 +41,7 @@ class JobRecord(BaseModel):
 
     @property
     def cells(self) -> int:
-        """How many cells the job has."""
+        """The number of cells of the job."""
         return count_cells(self.total)
 
     def indices(self, first: int, count: int) -> range:

@@ -14,7 +14,7 @@ from prodgen.storage.base import Store
 
 
 def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
-    """Report the images of a lease, all of which are in the store. Returns whether they count.
+    """Report a lease whose images are all in the store. Returns whether the images count.
 
     May be called again after `prodgen.errors.Unavailable`. After False the caller must delete nothing: a
     recovery may have published these images.
@@ -34,7 +34,7 @@ def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manife
 
 
 def discard(store: Store, record: JobRecord, lease: Lease) -> None:
-    """Delete what a lost lease wrote before its report, unless a recovery has published it."""
+    """Delete the images of a lease that was lost before its report, unless a recovery has published them."""
     manifest = published_at(store, record, lease.first)
     folder = _folder(lease)
     if manifest and folder.endswith(manifest.folder):
@@ -43,7 +43,7 @@ def discard(store: Store, record: JobRecord, lease: Lease) -> None:
 
 
 def _discard_if_ended(store: Store, record: JobRecord, lease: Lease) -> None:
-    """Discard a lease of a settled job, which no later sweep would visit."""
+    """Discard the lease if its job is settled: no later sweep would delete the images."""
     if load_state(store, record):
         discard(store, record, lease)
 

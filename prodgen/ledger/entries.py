@@ -14,7 +14,7 @@ Held = Literal["held", "lost", "cancelled"]
 
 
 MAX_LEASE_CELLS = 256
-"""The most cells of one lease. The bound lets a page of images find its manifest among as many names."""
+"""The most cells of one lease. It bounds how many keys must be listed to find the manifest of an image."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Ledger:
     def complete(self, token: str) -> bool:
         """Count the cells of a lease. True: the lease won, and its worker must publish its manifest.
 
-        A worker whose answer was lost may ask again, and receives the same answer for five minutes.
+        If the answer is lost, the worker may call again: for five minutes the answer is the same.
         """
         return bool(self.scripts.call("complete", token))
 
@@ -137,7 +137,7 @@ class Ledger:
         return bool(self.scripts.call("give_back", job, *missing))
 
     def close(self, job: str, state: JobState) -> None:
-        """Record that a job's end is in the store. The ledger keeps only what lists show of it."""
+        """Record that a job's end is in the store. The ledger then keeps only what lists of jobs show."""
         end = (state.state, state.done, state.error or "", state.finished.timestamp())
         self.scripts.call("close", job, *end, *state.dead)
 
@@ -160,7 +160,7 @@ class Ledger:
         self.scripts.call("recovery_renew", recovery, RECOVERY_SECONDS)
 
     def clear(self, recovery: str) -> None:
-        """Delete what a lost ledger or a recovery that died has left."""
+        """Delete the keys that a lost ledger, or a recovery that died, has left in Redis."""
         cursor = "0"
         while (cursor := self.scripts.call("recovery_clear", recovery, cursor)) != "0":
             pass
@@ -195,7 +195,7 @@ class Ledger:
         return epoch
 
     def server_restarted(self) -> bool:
-        """Return whether Redis has restarted since `note_server`. It may have lost its last second."""
+        """Return whether Redis has restarted since `note_server`, and may have lost the writes of a second."""
         return bool(self.scripts.read("get", "server") != self._server())
 
     def note_server(self) -> None:

@@ -23,13 +23,13 @@ log = logging.getLogger("prodgen.worker")
 MAX_FAULTS = 2
 """Faults in a row, with no lease completed between them, after which the worker ends."""
 GRACE = 20.0
-"""Seconds that the leases in flight may take to end before the process is killed."""
+"""Seconds after which a process that was asked to end is killed."""
 
 faults = Counter("prodgen_worker_faults_total", "Failures that were the worker's fault.")
 
 
 class Condition:
-    """The condition of one worker. ``end(seconds)`` ends the process, at the latest after so many seconds."""
+    """The condition of one worker. ``end(seconds)`` must end the process within so many seconds."""
 
     def __init__(self, engine: Engine, stall_seconds: float, end: Callable[[float], None]) -> None:
         self._engine, self._stall_seconds, self._end = engine, stall_seconds, end

@@ -26,7 +26,7 @@ log = logging.getLogger("prodgen.worker")
 BULK_SLOTS = 2
 """Bulk leases in flight: one on the device while the other is encoded and stored."""
 LEASE_SECONDS = 0.75
-"""Work of this device in one lease, in seconds. A crash loses as much."""
+"""How many seconds of work a lease has. A crash loses at most that much."""
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Device:
         return None
 
     def ids(self, lease: Lease) -> dict[str, str | None]:
-        """Return what log lines about a lease carry, the id of the request that placed the order included."""
+        """Return the ids that log lines about a lease carry, such as the id of the request that ordered it."""
         request_id = None
         with suppress(ProdgenError):
             request_id = self.job(lease.tenant, lease.job)[0].request_id
@@ -145,7 +145,7 @@ class Device:
     def _advancing(self) -> list[str]:
         """Return the leases to renew: those that made progress lately. Cancels the others.
 
-        A lease that waits for the engine makes progress while the engine makes batches, of whichever lease.
+        A lease that waits for the engine counts as making progress while the engine makes any batches.
         """
         now, batches, advancing = time.monotonic(), self.engine.batches, []
         for token, held in list(self._held.items()):
@@ -164,7 +164,7 @@ class Device:
             held.response.cancel()
 
     def _ending(self, end: Callable[[float], None]) -> Callable[[float], None]:
-        """Return a function that takes no more work, returns the leases if the device hangs, and ends."""
+        """Wrap ``end``: stop leasing first, and return the held leases if the process ends at once."""
 
         def ending(seconds: float) -> None:
             self.drain()

@@ -35,9 +35,9 @@ leases_ended = Counter(
 
 
 def make(device: Device, lease: Lease) -> str:
-    """Make the lease's images, and return a summary for Flower. A failure is reported to the ledger and
-    raised.
+    """Make the images of a lease, and return a summary for Flower.
 
+    A failure is reported to the ledger, and raised.
     Raises Unavailable, the lease returned, if a service is away for longer than a lease lasts.
     """
     with bound(**device.ids(lease)):
@@ -138,7 +138,7 @@ def _return(device: Device, lease: Lease) -> None:
 
 
 def _settle_if_ended(device: Device, lease: Lease) -> None:
-    """Sweep after a lease of a job that has ended: no other process will."""
+    """Settle the job again if it has ended, which sweeps the images of this late lease."""
     progress = device.ledger.progress(lease.job)
     if progress and progress.state in TERMINAL:
         settle_job(device.store, device.ledger, device.job(lease.tenant, lease.job)[0])

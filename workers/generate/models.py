@@ -18,7 +18,7 @@ from prodgen.storage.cache import evict
 log = logging.getLogger("prodgen.worker")
 
 RECENT = 4
-"""How many of the models used last count as in use."""
+"""How many of the models that were used last are counted as in use."""
 
 
 @dataclass(frozen=True)
