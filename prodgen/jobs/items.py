@@ -102,7 +102,7 @@ def _all_of(faults: list[ProdgenError]) -> ProdgenError:
 
 
 class JobImages:
-    """The images of a job by index. Reads blocks of items from the store as needed, and keeps the last few."""
+    """The images of a job by index. Reads blocks of items from the store as needed, and keeps a few."""
 
     KEPT = 4
 

@@ -90,7 +90,7 @@ def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> li
 
 
 def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> bool:
-    """Copy the reported manifest ``reported_key`` to where readers look. Returns False if it does not exist."""
+    """Copy the reported manifest ``reported_key`` to where readers look. False if there is none."""
     try:
         lines = store.get(reported_key)
     except NotFound:

@@ -133,7 +133,7 @@ def _write(store: Store, record: JobRecord, index: Index | None, items: Path) ->
 
 
 def _resubmit(store: Store, ledger: Ledger, record: JobRecord, spec: JobSpec) -> JobRecord:
-    """Return the job of an earlier request with the same key, and enter it in the ledger unless it has ended."""
+    """Return the job of an earlier request with its key, and enter it in the ledger unless it has ended."""
     if record.request_digest != request_digest(spec):
         raise Conflict(
             "this idempotency key belongs to a different order; use a new key for a new order",

@@ -195,7 +195,7 @@ class Ledger:
         return epoch
 
     def server_restarted(self) -> bool:
-        """Return whether Redis has restarted since `note_server`, and may have lost the writes of a second."""
+        """Return whether Redis has restarted since `note_server`, and may have lost recent writes."""
         return bool(self.scripts.read("get", "server") != self._server())
 
     def note_server(self) -> None:

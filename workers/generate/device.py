@@ -94,7 +94,7 @@ class Device:
         return None
 
     def ids(self, lease: Lease) -> dict[str, str | None]:
-        """Return the ids that log lines about a lease carry, such as the id of the request that ordered it."""
+        """Return the ids that log lines about a lease carry, such as the id of its request."""
         request_id = None
         with suppress(ProdgenError):
             request_id = self.job(lease.tenant, lease.job)[0].request_id
