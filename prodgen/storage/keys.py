@@ -1,4 +1,7 @@
-"""The layout of the store: the key of every kind of object."""
+"""The layout of the store: the key of every kind of object.
+
+Functions with a plural name return the prefix of all objects of that kind, the others a key.
+"""
 
 from prodgen.spec.names import check_name
 
@@ -11,18 +14,17 @@ SHARED = "shared/"
 
 
 def api_key(digest: str) -> str:
-    """Return ``system/keys/{digest}.json``: the record of one API key, by the sha256 of its secret."""
+    """Return the key of an API key's record, by the sha256 of its secret."""
     return f"{API_KEYS}{check_name(digest)}.json"
+
+
+def jobs(tenant: str) -> str:
+    return f"{TENANTS}{check_name(tenant)}/jobs/"
 
 
 def job(tenant: str, job_id: str, *parts: str) -> str:
     """Return the key of a job's file: job.json, items.jsonl, state.json, cells/… or manifest/…"""
     return "/".join([jobs(tenant) + check_name(job_id), *parts])
-
-
-def jobs(tenant: str) -> str:
-    """Return the prefix of all jobs of a tenant."""
-    return f"{TENANTS}{check_name(tenant)}/jobs/"
 
 
 def cell_folder(tenant: str, job_id: str, first: int, token: str) -> str:
@@ -35,19 +37,13 @@ def manifest(tenant: str, job_id: str, first: int) -> str:
     return job(tenant, job_id, "manifest", f"{first:09d}.jsonl")
 
 
-def upload(tenant: str, digest: str) -> str:
-    """Return the key of an uploaded file, by the sha256 of its content."""
-    return uploads(tenant) + check_name(digest)
-
-
 def uploads(tenant: str) -> str:
-    """Return the prefix of all uploads of a tenant."""
     return f"{TENANTS}{check_name(tenant)}/uploads/"
 
 
-def dataset(tenant: str, name: str, version: str) -> str:
-    """Return the key of the record of a data set's version; the content of its files is uploads."""
-    return f"{datasets(tenant, name)}{check_name(version)}.json"
+def upload(tenant: str, digest: str) -> str:
+    """Return the key of an uploaded file, by the sha256 of its content."""
+    return uploads(tenant) + check_name(digest)
 
 
 def datasets(tenant: str, name: str | None = None) -> str:
@@ -56,13 +52,17 @@ def datasets(tenant: str, name: str | None = None) -> str:
     return f"{prefix}{check_name(name)}/" if name else prefix
 
 
+def dataset(tenant: str, name: str, version: str) -> str:
+    """Return the key of the record of a data set's version; the content of its files is uploads."""
+    return f"{datasets(tenant, name)}{check_name(version)}.json"
+
+
 def models(tenant: str | None) -> str:
     """Return the prefix of a tenant's models, or of the shared models for None."""
     return f"{TENANTS}{check_name(tenant)}/models/" if tenant else f"{SHARED}models/"
 
 
 def runs(tenant: str) -> str:
-    """Return the prefix of all runs of a tenant."""
     return f"{TENANTS}{check_name(tenant)}/training/"
 
 
@@ -71,11 +71,11 @@ def run(tenant: str, run_id: str, *parts: str) -> str:
     return "/".join([runs(tenant) + check_name(run_id), *parts])
 
 
-def judge(tenant: str, name: str, what: str) -> str:
-    """Return the key of the judge of a data set; ``what`` names its version and how it is read."""
-    return f"{judges(tenant, name)}{check_name(what)}.safetensors"
-
-
 def judges(tenant: str, name: str) -> str:
     """Return the prefix of all judges of a data set."""
     return f"{TENANTS}{check_name(tenant)}/judges/{check_name(name)}/"
+
+
+def judge(tenant: str, name: str, what: str) -> str:
+    """Return the key of a judge of a data set; ``what`` names the version and how it is read."""
+    return f"{judges(tenant, name)}{check_name(what)}.safetensors"
