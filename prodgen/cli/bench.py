@@ -12,7 +12,7 @@ import typer
 
 from prodgen.cli.demo import running
 from prodgen.cli.options import Json
-from prodgen.cli.output import console, make_table, print_json, results
+from prodgen.cli.output import console, print_json, print_table, results
 from prodgen.client import Client
 from prodgen.embedded.data_folder import DataFolder
 from prodgen.embedded.stack import Stack
@@ -31,7 +31,7 @@ def bench(
     images: Annotated[int, typer.Option(help="Images of each measurement.", min=256)] = 8192,
     json: Json = False,
 ) -> None:
-    """Measure images a second: the bare forward loop, the engine, and orders from end to end."""
+    """Measure images a second: network, engine and whole orders."""
     from prodgen.generation.engine import Engine
     from prodgen.models import load_model
 
@@ -62,15 +62,17 @@ def bench(
         )
         return
     results.print(f"{saved.id}, {engine.device}, batch {batch}", markup=False)
-    table = make_table("what", "images/s", "of the bare loop")
-    for name, words in (
-        ("bare", "bare forward loop, tuned"),
-        ("engine", "engine: latents, forward, finish, encode"),
-        ("end_to_end", "end to end: POST to the last object"),
-        ("encoding", "limit that encoding alone sets"),
-    ):
-        table.add_row(words, f"{rates[name]:,.0f}", f"{ratios[name]:.2f}")
-    results.print(table)
+    measured = {
+        "bare": "bare forward loop, tuned",
+        "engine": "engine: latents, forward, finish, encode",
+        "end_to_end": "end to end: POST to the last object",
+        "encoding": "limit that encoding alone sets",
+    }
+    rows = (
+        {"what": words, "images/s": f"{rates[name]:,.0f}", "of the bare loop": f"{ratios[name]:.2f}"}
+        for name, words in measured.items()
+    )
+    print_table(rows, "what", "images/s", "of the bare loop")
 
 
 def order(gateway: Client, model: "SavedModel", images: int) -> float:

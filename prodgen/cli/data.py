@@ -18,9 +18,7 @@ from prodgen.cli.output import print_json, report, say, words
 from prodgen.cli.progress import ProgressBars
 from prodgen.datasets.folder_summary import count_values
 
-app = typer.Typer(
-    help="Download, show, clean, prepare, push, list and remove data to train on.", no_args_is_help=True
-)
+app = typer.Typer(help="Download, inspect, prepare, push and list data to train on.", no_args_is_help=True)
 app.command()(photographs.inspect)
 app.command()(photographs.clean)
 app.command()(photographs.prepare)
@@ -35,7 +33,7 @@ def download(
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     json: Json = False,
 ) -> None:
-    """Download a public data set and check it; complete files are not downloaded again."""
+    """Download a public data set; complete files are not fetched again."""
     check_folder(out)
     with writing(out, make=False), ProgressBars(json, DownloadColumn()) as bars:
         files = fetch(name, out, bars.report)

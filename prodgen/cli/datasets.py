@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.filesize import decimal
@@ -11,7 +11,7 @@ from rich.progress import DownloadColumn
 
 from prodgen.cli.gateway import connect
 from prodgen.cli.options import Json
-from prodgen.cli.output import make_table, print_json, remark, report, results
+from prodgen.cli.output import print_json, print_table, remark, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.datasets.folder_summary import summarise
@@ -26,9 +26,9 @@ def push(
     name: Annotated[str | None, typer.Option(help="Name of the data set (default: the folder's).")] = None,
     json: Json = False,
 ) -> None:
-    """Push a folder to the service; files that are there already are not sent again.
+    """Push a folder to the service; present files are not sent again.
 
-    Needs a key with the scope train (PRODGEN_URL, PRODGEN_API_KEY).
+    Needs PRODGEN_URL, and a PRODGEN_API_KEY with the scope train.
     """
     with connect() as gateway:
         dataset, sent = push_folder(gateway, data, json, name, trainable=False)
@@ -65,23 +65,24 @@ def list_datasets(json: Json = False) -> None:
         found = list(gateway.datasets())
     if json:
         print_json(found)
-        return
-    table = make_table("data set", "kind", "images", "attributes", "bytes", fold=("attributes",))
-    for dataset in found:
-        summary = dataset["summary"]
-        attributes = ", ".join([*summary["attributes"], *summary["colours"]])
-        images, size = _images(summary["images"]), decimal(dataset["bytes"])
-        table.add_row(dataset["id"], summary["kind"], images, attributes, size)
-    results.print(table)
+    else:
+        print_table(map(_row, found), "id", "kind", "images", "attributes", "size", fold=("attributes",))
+
+
+def _row(dataset: dict[str, Any]) -> dict[str, Any]:
+    summary = dataset["summary"]
+    attributes, images = [*summary["attributes"], *summary["colours"]], _images(summary["images"])
+    size, kind = decimal(dataset["bytes"]), summary["kind"]
+    return {"id": dataset["id"], "kind": kind, "images": images, "attributes": attributes, "size": size}
 
 
 def remove(
     ref: Annotated[str, typer.Argument(metavar="REF", help="NAME@VERSION, or NAME for all its versions.")],
     json: Json = False,
 ) -> None:
-    """Remove a data set from the service for good; files that other data sets share stay.
+    """Remove a data set from the service for good.
 
-    Refused while a run that has not ended reads the data set.
+    Files that other data sets share stay. Refused while a run that has not ended reads the data set.
     """
     with connect() as gateway:
         gone = gateway.delete_dataset(ref)

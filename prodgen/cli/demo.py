@@ -33,7 +33,7 @@ ORDER: dict[str, Any] = {
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for data, images and contact sheet.")] = Path("demo"),
 ) -> None:
-    """Start a service, order 64 images, download them and stop the service."""
+    """Start a service, order 64 images, download them and stop it."""
     images = out / "images"
     shutil.rmtree(images, ignore_errors=True)
     with writing(images):

@@ -47,7 +47,7 @@ def evaluate(
     resize: Annotated[
         bool, typer.Option("--resize", help="Bring IDX and CIFAR images to the model's size and channels.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the generated images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, metavar="SEED", help="Seed of the images.")] = 0,
     queue: Annotated[bool, typer.Option("--queue", help="Evaluate on the service instead of here.")] = False,
     key: Key = None,
     json: Json = False,

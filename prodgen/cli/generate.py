@@ -31,7 +31,7 @@ def generate(
     format: Format = "png",
     json: Json = False,
 ) -> None:
-    """Generate images on this machine, with a manifest and a contact sheet."""
+    """Generate images, their manifest and a contact sheet."""
     from prodgen.generation.encode import decode, to_image
     from prodgen.generation.sheet import contact_sheet
     from prodgen.pipeline import Pipeline, make_spec

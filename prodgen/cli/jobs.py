@@ -11,7 +11,7 @@ import typer
 from prodgen.cli.folders import writing
 from prodgen.cli.gateway import connect, download_job, wait_for_job
 from prodgen.cli.options import Json
-from prodgen.cli.output import make_table, print_json, print_record, report, results, words
+from prodgen.cli.output import print_json, print_record, print_table, report, words
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 
@@ -32,25 +32,19 @@ def list_jobs(
             print_json(found)
             return
         with ThreadPoolExecutor(_THREADS) as pool:
-            details = list(pool.map(lambda job: _model_and_sku(gateway, job), found))
-    skus = any(sku for _, sku in details)
-    headers = ("job", "state", "images", "priority", "created", "model", *(["SKU"] if skus else []))
-    table = make_table(*headers, fold=("model", "SKU"))
-    for job, (model, sku) in zip(found, details, strict=True):
-        images, created = f"{job['done']}/{job['total']}", words(job["created"])[5:]
-        row = (job["id"], job["state"], images, job["priority"], created, model)
-        table.add_row(*row, *([sku] if skus else []))
-    results.print(table)
+            rows = list(pool.map(lambda job: _row(gateway, job), found))
+    print_table(rows, "id", "state", "images", "priority", "created", "model", "SKU", fold=("model", "SKU"))
 
 
-def _model_and_sku(gateway: Client, job: dict[str, Any]) -> tuple[str, str]:
-    """Return the name of the job's model and the SKU of its first image, empty where unknown."""
-    model = sku = ""
+def _row(gateway: Client, job: dict[str, Any]) -> dict[str, Any]:
+    """Add the name of the job's model and the SKU of its first image, where they are known."""
+    images, created = f"{job['done']}/{job['total']}", words(job["created"])[5:]
+    row = {**job, "images": images, "created": created, "model": None, "SKU": None}
     with suppress(ProdgenError):
-        model = gateway.job(job["id"])["model"].partition("@")[0]
+        row["model"] = gateway.job(job["id"])["model"].partition("@")[0]
         if job["done"]:
-            sku = next(gateway.images(job["id"], page=1), {}).get("sku") or ""
-    return model, sku
+            row["SKU"] = next(gateway.images(job["id"], page=1), {}).get("sku")
+    return row
 
 
 @app.command()
@@ -93,7 +87,7 @@ def download(
 
 @app.command()
 def recover(json: Json = False) -> None:
-    """Rebuild a lost ledger from the store; needs the settings (PRODGEN_*) of the workers."""
+    """Rebuild a lost ledger from the store of the settings (PRODGEN_*)."""
     from prodgen.cli.store import open_store
     from prodgen.connections import connect_ledger
     from prodgen.recovery import ensure

@@ -6,9 +6,8 @@ import typer
 
 from prodgen.access import SCOPES, KeyRing
 from prodgen.cli.options import Json
-from prodgen.cli.output import make_table, print_json, remark, report, results
+from prodgen.cli.output import print_json, print_table, remark, report
 from prodgen.cli.store import open_store
-from prodgen.errors import ProdgenError
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
@@ -21,9 +20,6 @@ def create(
     json: Json = False,
 ) -> None:
     """Create a key and print it; it cannot be printed again."""
-    unknown = [s for s in scope if s not in SCOPES]
-    if unknown:
-        raise ProdgenError(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}")
     store, where = open_store()
     secret, key = KeyRing(store).create(tenant, scope, label)  # type: ignore[arg-type]
     if not json:
@@ -35,16 +31,12 @@ def create(
 def list_keys(json: Json = False) -> None:
     """List every key, revoked ones too; only digests of keys are kept."""
     store, where = open_store()
-    found = KeyRing(store).list()
+    found = [key.model_dump(mode="json", exclude={"digest"}) for key in KeyRing(store).list()]
     if json:
-        print_json([key.model_dump(mode="json", exclude={"digest"}) for key in found])
-        return
-    table = make_table("id", "tenant", "scopes", "label", "created", "revoked", fold=("scopes", "label"))
-    for key in found:
-        revoked = f"{key.revoked:%F}" if key.revoked else ""
-        table.add_row(key.id, key.tenant, ", ".join(key.scopes), key.label, f"{key.created:%F}", revoked)
-    results.print(table)
-    remark(f"in {where}")
+        print_json(found)
+    else:
+        print_table(found, "id", "tenant", "scopes", "created", "revoked", "label", fold=("scopes", "label"))
+        remark(f"in {where}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from rich.markdown import Markdown
 
 from prodgen.cli.gateway import connect
 from prodgen.cli.options import Json
-from prodgen.cli.output import make_table, print_json, print_record, report, results, say
+from prodgen.cli.output import print_json, print_record, print_table, report, results, say
 from prodgen.errors import ProdgenError
 
 app = typer.Typer(help="List, show, publish, promote and roll back models.", no_args_is_help=True)
@@ -24,21 +24,16 @@ def list_models(json: Json = False) -> None:
         found = list(gateway.models())
     if json:
         print_json(found)
-        return
-    table = make_table("model", "version", "aliases", "FID", "owner", "size", fold=("model", "aliases"))
-    for model in found:
-        aliases, size = ", ".join(model["aliases"]), str(model["size"])
-        table.add_row(
-            model["name"], model["version"], aliases, _fid(model["figure"]), model["owned_by"], size
-        )
-    results.print(table)
+    else:
+        rows = ({**model, "FID": _fid(model["figure"])} for model in found)
+        print_table(rows, "name", "version", "aliases", "FID", "owned_by", "size", fold=("name", "aliases"))
 
 
 @app.command()
 def show(
     ref: Annotated[str, typer.Argument(help="NAME, NAME@ALIAS or NAME@VERSION.")], json: Json = False
 ) -> None:
-    """Show a model: its attributes, its origin, the moves of its aliases and its card."""
+    """Show a model: its attributes, origin, aliases and card."""
     with connect() as gateway:
         model = gateway.model(ref)
     if json:
@@ -67,7 +62,7 @@ def publish(
     alias: Annotated[str | None, typer.Option(help="Alias of the version, such as staging.")] = None,
     json: Json = False,
 ) -> None:
-    """Publish a model folder to a tenant; needs the settings (PRODGEN_*) of the workers."""
+    """Publish a folder to a tenant in the store of the settings."""
     from prodgen.cli.store import open_store
     from prodgen.registry import PRODUCTION, versions
     from prodgen.registry import publish as publish_one
@@ -96,21 +91,21 @@ def promote(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Move an alias to another version for new orders, unless that version scores worse."""
+    """Move an alias to another version unless that scores worse."""
     with connect() as gateway:
         _print_move(gateway.promote(name, version, alias, force), json)
 
 
 @app.command()
 def rollback(name: Name, alias: Alias = "production", json: Json = False) -> None:
-    """Move an alias back to the version before; repeat for earlier versions."""
+    """Move an alias back to the version that it named before."""
     with connect() as gateway:
         _print_move(gateway.rollback(name, alias), json)
 
 
 @app.command()
 def seed(json: Json = False) -> None:
-    """Publish the bundled models to all tenants; needs the settings (PRODGEN_*) of the workers."""
+    """Publish the bundled models in the store of the settings."""
     from prodgen.cli.store import open_store
     from prodgen.registry import publish_bundled
 

@@ -1,6 +1,7 @@
 """What commands print: sentences, tables and records for people."""
 
 import re
+from collections.abc import Iterable
 from json import dumps
 from typing import Any
 
@@ -48,12 +49,19 @@ def print_record(record: dict[str, Any]) -> None:
         say(f"{name:{width}} {text}")
 
 
-def make_table(*columns: str, fold: tuple[str, ...] = ()) -> Table:
-    """Return a table without lines; where it is too wide, only the columns in ``fold`` become narrower."""
+def print_table(records: Iterable[dict[str, Any]], *fields: str, fold: tuple[str, ...] = ()) -> None:
+    """Print a row for each record and a column for each field; leave out a column that is empty.
+
+    Where the table is too wide, only the columns in ``fold`` become narrower.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=column not in fold, overflow="fold")
-    return table
+    rows = [{field: words(record[field]) for field in fields} for record in records]
+    shown = [field for field in fields if not rows or any(row[field] for row in rows)]
+    for field in shown:
+        table.add_column(field.replace("_", " "), no_wrap=field not in fold, overflow="fold")
+    for row in rows:
+        table.add_row(*(row[field] for field in shown))
+    results.print(table)
 
 
 def words(value: Any) -> str:
@@ -62,6 +70,8 @@ def words(value: Any) -> str:
         return ", ".join(f"{name} {_inner(inner)}" for name, inner in value.items() if inner not in _EMPTY)
     if isinstance(value, list | tuple):
         return ", ".join(map(_inner, value))
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

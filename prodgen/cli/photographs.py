@@ -56,7 +56,7 @@ def clean(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Copy a folder without the pictures that have faults; DATA stays as it is.
+    """Copy a folder without the pictures that have faults.
 
     OUT also gets dropped.jsonl with the faults of the pictures that are left out, and dropped.png.
     """
@@ -93,7 +93,7 @@ def prepare(
     key: Key = None,
     json: Json = False,
 ) -> None:
-    """Cut the product out of each photograph, centre it and measure its colours.
+    """Cut products out of photographs and measure their colours.
 
     OUT can be trained on. It also gets preview.png, set-aside.jsonl with the reason for each picture that
     could not be cut out well, and set-aside.png. With --queue the service cleans and prepares, and stores the

@@ -6,7 +6,7 @@ import typer
 
 from prodgen.access import KeyRing
 from prodgen.cli.options import Json
-from prodgen.cli.output import make_table, print_json, remark, report, results
+from prodgen.cli.output import print_json, print_table, remark, report
 from prodgen.cli.store import open_store
 from prodgen.tenants import set_weight, tenant_weights
 
@@ -15,17 +15,15 @@ app = typer.Typer(help="List tenants and set their weights.", no_args_is_help=Tr
 
 @app.command("list")
 def list_tenants(json: Json = False) -> None:
-    """List the tenants that have a key or a weight; the weight is 1 unless it is set."""
+    """List the tenants and their weights, which are 1 unless set."""
     store, where = open_store()
     weights = dict.fromkeys((key.tenant for key in KeyRing(store).list()), 1.0) | tenant_weights(store)
+    found = [{"tenant": tenant, "weight": weights[tenant]} for tenant in sorted(weights)]
     if json:
-        print_json([{"tenant": tenant, "weight": weights[tenant]} for tenant in sorted(weights)])
-        return
-    table = make_table("tenant", "weight")
-    for tenant in sorted(weights):
-        table.add_row(tenant, f"{weights[tenant]:g}")
-    results.print(table)
-    remark(f"in {where}")
+        print_json(found)
+    else:
+        print_table(found, "tenant", "weight")
+        remark(f"in {where}")
 
 
 @app.command("set")

@@ -11,14 +11,11 @@ import typer
 from prodgen.cli.folders import writing
 from prodgen.cli.gateway import connect
 from prodgen.cli.options import Json
-from prodgen.cli.output import make_table, print_json, print_record, remark, results
+from prodgen.cli.output import print_json, print_record, print_table, remark
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 
-app = typer.Typer(
-    help="List, show, watch, pause, resume and cancel queued runs of training, preparation and evaluation.",
-    no_args_is_help=True,
-)
+app = typer.Typer(help="List, show, watch, pause, resume and cancel queued runs.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Id of the run.")]
 
 
@@ -32,14 +29,14 @@ def list_runs(
         found = list(islice(gateway.runs(), limit))
     if json:
         print_json(found)
-        return
-    table = make_table("run", "title", "state", "step", "FID", fold=("title", "state"))
-    for run in found:
-        fid = run["metrics"].get("domain_fid")
-        title = re.sub(r"@[0-9a-f]{12}", "", run["title"])
-        step = f"{run['step']}/{run['steps']}"
-        table.add_row(run["id"], title, _state(run), step, "" if fid is None else f"{fid:.1f}")
-    results.print(table)
+    else:
+        print_table(map(_row, found), "id", "title", "state", "step", "FID", fold=("title", "state"))
+
+
+def _row(run: dict[str, Any]) -> dict[str, Any]:
+    title, step = re.sub(r"@[0-9a-f]{12}", "", run["title"]), f"{run['step']}/{run['steps']}"
+    fid = run["metrics"].get("domain_fid")
+    return {**run, "title": title, "state": _state(run), "step": step, "FID": fid}
 
 
 @app.command()
@@ -100,20 +97,12 @@ def _show_progress(gateway: Client, run: str, out: Path | None, quiet: bool) -> 
             if event["type"] == "state":
                 reason = gateway.run(run).get("reason") if event["state"] == "queued" else None
                 remark(f"{event['state']} at step {event['step']}" + (f": {reason}" if reason else ""))
-            for path in _download_samples(gateway, run, out, fetched) if out else ():
-                remark(f"samples in {path}")
-
-
-def _download_samples(gateway: Client, run: str, folder: Path, fetched: set[str]) -> list[Path]:
-    """Download the pictures that are not ``fetched`` yet."""
-    paths = []
-    for sample in gateway.samples(run):
-        if sample["name"] not in fetched:
-            path = folder / Path(sample["name"]).name
-            gateway.fetch_sample(sample, path)
-            fetched.add(sample["name"])
-            paths.append(path)
-    return paths
+            for sample in gateway.samples(run) if out else ():
+                if out and sample["name"] not in fetched:
+                    path = out / Path(sample["name"]).name
+                    gateway.fetch_sample(sample, path)
+                    fetched.add(sample["name"])
+                    remark(f"samples in {path}")
 
 
 def _numbers(event: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ def up(
     training_workers: Annotated[int, typer.Option(help="Workers that train.", min=0, max=64)] = 1,
     json: Json = False,
 ) -> None:
-    """Run broker, store, gateway, workers and Flower on this machine until Ctrl-C."""
+    """Run the whole service on this machine until Ctrl-C."""
     from prodgen.embedded.data_folder import DataFolder
     from prodgen.embedded.stack import Stack
     from prodgen.embedded.supervisor import Supervisor

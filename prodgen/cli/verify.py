@@ -16,7 +16,7 @@ def verify(
     model: Annotated[str | None, typer.Option(help="Model that made them (default: the manifest's).")] = None,
     json: Json = False,
 ) -> None:
-    """Generate the images of a manifest again and compare; exit with 1 if one differs."""
+    """Generate a manifest's images again; exit with 1 if one differs."""
     from prodgen.generation.engine import Engine
     from prodgen.generation.verify import verify as check
     from prodgen.models import load_model

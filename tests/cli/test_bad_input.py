@@ -69,7 +69,6 @@ def test_a_missing_argument_is_named(refused: Refused, path: tuple[str, ...]) ->
         ("training list", "PRODGEN_API_KEY is not set"),
         ("models list", "PRODGEN_API_KEY is not set"),
         ("models publish x --name x --tenant x --alias production", "production is reached by comparison"),
-        ("keys create --tenant x --scope fly", "there is no scope 'fly'; there are generate, train"),
         ("keys list", "there is no store in "),
         ("tenants list", "there is no store in "),
         ("tenants set x --weight heavy", "Invalid value for '--weight'"),

@@ -36,6 +36,7 @@ def test_help_begins_with_one_sentence_and_describes_every_option(path: tuple[st
     command = ALL[path]
     summary = command.help.split("\n\n")[0]
     assert re.fullmatch(r"[A-Z][^.\n]*(\.[a-z]+[^.\n]*)*\.", summary), "not one sentence on one line"
+    assert len(summary) <= 69, "it does not fit on a line of the list"
     assert summary.split()[0].strip(",") in {
         *("Bring", "Cancel", "Continue", "Copy", "Create", "Cut", "Download", "Generate", "List", "Measure"),
         *("Move", "Order", "Print", "Publish", "Push", "Rebuild", "Remove", "Report", "Revoke", "Run", "Set"),

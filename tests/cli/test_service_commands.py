@@ -51,7 +51,7 @@ def test_a_job_is_listed_with_its_model_and_sku(run: Run, job: str, client: Clie
 
     header, *rows = [re.split(" {1,}", line.strip()) for line in shown(run, "jobs", "list").splitlines()]
 
-    assert " ".join(header) == "job state images priority created model SKU"
+    assert " ".join(header) == "id state images priority created model SKU"
     assert [row[:4] for row in rows] == [
         [waiting, "queued", "0/5", "interactive"],
         [job, "succeeded", "70/70", "bulk"],
@@ -107,7 +107,7 @@ def test_an_empty_list_is_a_table_without_rows(run: Run, service: str) -> None:
 
 def test_a_model_is_listed_and_shown(run: Run, service: str) -> None:
     header, row = shown(run, "models", "list").splitlines()
-    assert header.split() == ["model", "version", "aliases", "FID", "owner", "size"]
+    assert header.split() == ["name", "version", "aliases", "FID", "owned", "by", "size"]
     assert (row.split()[0], *row.split()[-3:]) == ("shoes", "17.50", "shared", "28")
 
     text = shown(run, "models", "show", "shoes")
