@@ -146,12 +146,8 @@ class Roster:
 
 def _assignment(fields: list[Any]) -> Assignment:
     run, title, tenant, token, host, address, port, nodes = fields
-    return Assignment(run, title or _untitled(run), tenant, token, host, address, int(port), int(nodes))
-
-
-def _untitled(run: str) -> str:
-    """Return the title of a run that an earlier version of prodgen added without one."""
-    return f"run {run[:6]}"
+    title = title or f"run {run[:6]}"  # an earlier version of prodgen added runs without titles
+    return Assignment(run, title, tenant, token, host, address, int(port), int(nodes))
 
 
 def _status(id: str, record: dict[str, Any], members: list[str], nodes: list[Node]) -> RunStatus:
@@ -159,7 +155,7 @@ def _status(id: str, record: dict[str, Any], members: list[str], nodes: list[Nod
     return RunStatus(
         id=id,
         tenant=record["tenant"],
-        title=record.get("title") or _untitled(id),
+        title=record.get("title") or f"run {id[:6]}",
         state=record["state"],
         step=int(record["step"]),
         steps=int(record["steps"]),
@@ -182,11 +178,15 @@ def waiting_reason(least: int, procs: int, alive: list[Node]) -> str | None:
     kinds = [[node for node in alive if node.devices >= procs], [node for node in alive if not node.devices]]
     able = max(len(kind) for kind in kinds)
     idle = max(sum(node.run is None for node in kind) for kind in kinds)
-    plural, each = ("s", " each") if least > 1 else ("", "")
+    nodes, each = ("nodes", " each") if least > 1 else ("node", "")
     if able < least:
         gpus = f"{procs} GPU{'s' * (procs > 1)}{each}"
-        return f"waits for {least} node{plural} with {gpus}, or without GPUs; alive: {able}"
-    return f"waits for {least} idle node{plural}; idle: {idle}" if idle < least else None
+        return f"waits for {least} {nodes} with {gpus}, or without GPUs; {_are(able)} alive"
+    return f"waits for {least} idle {nodes}; {_are(idle)} idle" if idle < least else None
+
+
+def _are(number: int) -> str:
+    return f"{number} {'is' if number == 1 else 'are'}"
 
 
 def _event_data(fields: dict[str, Any]) -> dict[str, Any]:

@@ -25,25 +25,33 @@ RESTARTS = 3
 def launch(
     assignment: Assignment, record: RunRecord, inputs: Inputs, folder: Path, address: str, is_host: bool
 ) -> Processes:
-    """Start a run's processes on this node. ``folder`` is the run's folder, ``address`` the node's own."""
-    spec, options = record.spec, dict[str, object](data=inputs.data)
+    """Start a run's processes on this node. ``folder`` is the run's folder, ``address`` the node's own.
+
+    The processes find the id of the request that queued the run in PRODGEN_REQUEST_ID.
+    """
+    spec = record.spec
+    options: dict[str, object] = {"data": inputs.data, "out": folder, "lease": folder / "lease"}
+    environment = {"PRODGEN_REQUEST_ID": record.request_id} if record.request_id else {}
     if isinstance(spec, PreparationSpec):
+        module = ["prodgen.runs.preparer"]
         options |= {"size": spec.size, "drop": ",".join(spec.drop)}
-        return _child("preparer", record, folder, options)
-    if isinstance(spec, EvaluationSpec):
+    elif isinstance(spec, EvaluationSpec):
+        module = ["prodgen.runs.evaluator", *(["--resize"] if spec.resize else [])]
         options |= {"model": inputs.source, "name": record.source, "judges": inputs.judges}
         if spec.count:
             options["count"] = spec.count
-        return _child("evaluator", record, folder, options, *(["--resize"] if spec.resize else []))
-    return _torchrun(assignment, record, inputs, folder, address, is_host)
+    else:
+        module = _torchrun(assignment, spec.procs_per_node, address, is_host)
+        environment |= _torch_environment(spec.procs_per_node, address)
+        options["recipe"] = folder / "recipe.json"
+        (folder / "recipe.json").write_text(json.dumps(record.recipe))
+        if inputs.source:
+            options["from"] = inputs.source
+    return Processes([sys.executable, "-m", *module, *_flags(options)], folder, environment)
 
 
-def _torchrun(
-    assignment: Assignment, record: RunRecord, inputs: Inputs, folder: Path, address: str, is_host: bool
-) -> Processes:
-    (folder / "recipe.json").write_text(json.dumps(record.recipe))
-    processes = record.spec.procs_per_node
-    elastic = {
+def _torchrun(assignment: Assignment, processes: int, address: str, is_host: bool) -> list[str]:
+    options = {
         "nnodes": assignment.nodes,
         "nproc-per-node": processes,
         "max-restarts": RESTARTS,
@@ -55,34 +63,18 @@ def _torchrun(
         "rdzv-id": f"{assignment.run}-{assignment.token}",
         "local-addr": address,
     }
-    options = {"recipe": folder / "recipe.json", "data": inputs.data}
-    options |= {"out": folder, "lease": folder / "lease"}
-    if inputs.source:
-        options["from"] = inputs.source
-    command = [sys.executable, "-m", "torch.distributed.run", *_flags(elastic)]
-    command += ["-m", "prodgen.training.process", *_flags(options)]
+    return ["torch.distributed.run", *_flags(options), "-m", "prodgen.training.process"]
+
+
+def _torch_environment(processes: int, address: str) -> dict[str, str]:
+    """Return what this process's own environment leaves open for torch."""
     defaults = {
         "OMP_WAIT_POLICY": "PASSIVE",  # the node may have other work
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
     }
     if interface := interface_of(address):  # else gloo and NCCL resolve the host's name, which may not work
         defaults |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
-    given = {name: value for name, value in defaults.items() if name not in os.environ}
-    return Processes(command, folder, given | _correlation(record))
-
-
-def _child(
-    module: str, record: RunRecord, folder: Path, options: dict[str, object], *flags: str
-) -> Processes:
-    """Start one process, which does all the work of a run."""
-    given = _flags({**options, "out": folder, "lease": folder / "lease"})
-    command = [sys.executable, "-m", f"prodgen.runs.{module}", *given, *flags]
-    return Processes(command, folder, _correlation(record))
-
-
-def _correlation(record: RunRecord) -> dict[str, str]:
-    """Return the environment by which a run's processes log the id of the request that queued the run."""
-    return {"PRODGEN_REQUEST_ID": record.request_id} if record.request_id else {}
+    return {name: value for name, value in defaults.items() if name not in os.environ}
 
 
 def interface_of(address: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What an ML engineer is told at the door, before a run is queued; a stranger is told nothing."""
+"""Runs that cannot succeed are refused before they are queued, and no other tenant sees a run."""
 
 import uuid
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ TOY |= {"steps": 100}
 
 @pytest.fixture
 def client(gateway: Gateway, client: Client) -> Iterator[Client]:
-    """A tenant with a key to train with."""
+    """Return a client with a key that may train."""
     with gateway.client(client.tenant, ["train"]) as trainer:
         yield trainer
 
@@ -36,7 +36,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def roster(gateway: Gateway) -> Roster:
-    """With two nodes, one of them with two GPUs less than the other."""
+    """Return the roster, with a node of four GPUs and a node of two."""
     roster = Roster(gateway.ledger)
     roster.heartbeat("n1", "10.0.0.1", 4)
     roster.heartbeat("n2", "10.0.0.2", 2)
@@ -101,7 +101,7 @@ def test_the_same_key_queues_one_run_and_never_another(client: Client, data: str
         ({"steps": 5}, "steps", "steps"),
     ],
 )
-def test_what_could_not_end_well_is_refused_at_the_door(
+def test_a_training_that_cannot_succeed_is_refused(
     client: Client,
     gateway: Gateway,
     data: str,
@@ -135,8 +135,8 @@ def test_metrics_tell_how_many_runs_want_how_many_nodes(client: Client, data: st
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({}, "waits for 1 node with 1 GPU, or without GPUs; alive: 0"),
-        ({"nodes": 2}, "waits for 2 nodes with 1 GPU each, or without GPUs; alive: 0"),
+        ({}, "waits for 1 node with 1 GPU, or without GPUs; 0 are alive"),
+        ({"nodes": 2}, "waits for 2 nodes with 1 GPU each, or without GPUs; 0 are alive"),
     ],
 )
 def test_a_run_without_nodes_is_queued_and_says_what_it_waits_for(
@@ -152,11 +152,11 @@ def test_a_run_without_nodes_is_queued_and_says_what_it_waits_for(
 def test_a_run_that_can_start_waits_for_nothing(client: Client, data: str) -> None:
     assert ask(client, data).json()["reason"] is None
     assert ask(client, data, procs_per_node=8).json()["reason"] == (
-        "waits for 1 node with 8 GPUs, or without GPUs; alive: 0"
+        "waits for 1 node with 8 GPUs, or without GPUs; 0 are alive"
     )
 
 
-def test_a_stranger_sees_none_of_it(client: Client, data: str, gateway: Gateway, stranger: Client) -> None:
+def test_another_tenant_sees_no_run(client: Client, data: str, gateway: Gateway, stranger: Client) -> None:
     run = ask(client, data).json()["id"]
     with gateway.client(stranger.tenant, ["train"]) as other:
         assert "there is no data set" in ask(other, data).json()["error"]["message"]
@@ -180,8 +180,8 @@ def test_a_queued_run_is_paused_resumed_and_cancelled(client: Client, data: str)
     assert client.post(f"{RUNS}/{run}/cancel").json()["state"] == "cancelled"
     assert client.post(f"{RUNS}/{run}/resume").json()["state"] == "cancelled"
     with client.stream("GET", f"{RUNS}/{run}/events") as events:
-        told = [line for line in events.iter_lines() if line.startswith("data")]
-    assert '"state": "cancelled"' in told[-1]
+        lines = [line for line in events.iter_lines() if line.startswith("data")]
+    assert '"state": "cancelled"' in lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_queued_run_is_paused_resumed_and_cancelled(client: Client, data: str)
         ({"data": "shop", "steps": 9}, "steps"),
     ],
 )
-def test_what_cannot_be_prepared_is_refused(
+def test_a_preparation_that_cannot_succeed_is_refused(
     client: Client, gateway: Gateway, data: str, tmp_path: Path, changes: dict[str, Any], sentence: str
 ) -> None:
     key = client.headers["Authorization"].removeprefix("Bearer ")
@@ -211,7 +211,9 @@ def test_what_cannot_be_prepared_is_refused(
     assert "there is no model 'nobody'" in unlike.json()["error"]["message"]
 
 
-def test_what_cannot_be_measured_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
+def test_an_evaluation_that_cannot_succeed_is_refused(
+    client: Client, gateway: Gateway, tmp_path: Path
+) -> None:
     Roster(gateway.ledger).heartbeat("n1", "10.0.0.1", 0)
     publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
     key = client.headers["Authorization"].removeprefix("Bearer ")
@@ -223,10 +225,10 @@ def test_what_cannot_be_measured_is_refused(client: Client, gateway: Gateway, tm
     assert client.get(RUNS).json()["data"] == []
 
 
-def test_a_cancel_is_kept_whatever_is_wished_after_it(client: Client, gateway: Gateway, data: str) -> None:
+def test_a_cancelled_run_stays_cancelled(client: Client, gateway: Gateway, data: str) -> None:
     run = ask(client, data).json()["id"]
     roster, record = Roster(gateway.ledger), load_record(gateway.store, client.tenant, run)
-    while (assignment := roster.claim("n1", 1)[0]).run != run:  # those of other tests are older
+    while (assignment := roster.claim("n1", 1)[0]).run != run:  # runs of other tests are older
         roster.report(assignment, "n1", "cancelled")
     for wish in ("cancel", "pause", "resume"):
         assert client.post(f"{RUNS}/{run}/{wish}").json()["wish"] == "cancel"
@@ -245,7 +247,7 @@ def test_a_run_that_redis_forgot_stands_where_its_checkpoint_does(
     assert (shown["state"], shown["step"], shown["restarts"]) == ("queued", 40, 2)
 
 
-def test_what_is_too_little_to_measure_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
+def test_an_evaluation_on_too_few_images_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
     Roster(gateway.ledger).heartbeat("n1", "10.0.0.1", 0)
     publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
     key = client.headers["Authorization"].removeprefix("Bearer ")

@@ -348,7 +348,7 @@ def test_nodes_of_two_kinds_do_not_add_up_to_a_run_and_keep_no_other_waiting(ros
     roster.add(new_run("small").entry())
     live(roster, "n1", devices=1)
     live(roster, "n2")
-    reason = "waits for 2 nodes with 1 GPU each, or without GPUs; alive: 1"
+    reason = "waits for 2 nodes with 1 GPU each, or without GPUs; 1 is alive"
     assert roster.status("two").reason == reason
     assert roster.claim("n1", 1)[0].run == "small"
     live(roster, "n3")
@@ -370,11 +370,11 @@ def test_a_run_is_not_asked_to_regroup_for_a_node_of_another_kind(roster):
 def test_a_queued_run_says_what_it_waits_for(roster):
     roster.add(new_run("r1", nodes=2, procs=4).entry())
     roster.add(new_run("r2").entry())
-    assert roster.status("r1").reason == "waits for 2 nodes with 4 GPUs each, or without GPUs; alive: 0"
+    assert roster.status("r1").reason == "waits for 2 nodes with 4 GPUs each, or without GPUs; 0 are alive"
     live(roster, "n1", "n2", devices=4)
     assert roster.status("r1").reason is None
     roster.add(new_run("busy", age=10).entry())
     assignment, _ = roster.claim("n1", 1)
     assert assignment.run == "busy"
-    assert roster.status("r1").reason == "waits for 2 idle nodes; idle: 1"
-    assert [run.reason for run in roster.runs("ada")] == [None, "waits for 2 idle nodes; idle: 1", None]
+    assert roster.status("r1").reason == "waits for 2 idle nodes; 1 is idle"
+    assert [run.reason for run in roster.runs("ada")] == [None, "waits for 2 idle nodes; 1 is idle", None]
