@@ -31,7 +31,7 @@ def list_table(table: Path) -> Listing:
     default it is the split that the path begins with, or ``train``. Every other column with at least one
     value is an attribute. Raises ProdgenError that names the row at fault.
     """
-    pictures, seen, missing = [], dict[str, str](), []
+    pictures, seen = [], dict[str, str]()
     for where, cells in _rows(table):
         picture = _picture(table, where, cells)
         if picture.file in seen:
@@ -39,11 +39,10 @@ def list_table(table: Path) -> Listing:
                 f"{table.name} names {picture.file} twice, in {seen[picture.file]} and {where}"
             )
         seen[picture.file] = where
-        if not (table.parent / picture.file).is_file():
-            missing.append(picture.file)
         pictures.append(picture)
     if not pictures:
         raise NotFound(f"{printable(table)} names no picture; it should have a row for each")
+    missing = [file for file in seen if not (table.parent / file).is_file()]
     if missing:
         raise NotFound(
             f"{len(missing)} of the {len(pictures)} pictures that {table.name} names are not in "

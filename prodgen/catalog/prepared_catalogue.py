@@ -42,7 +42,17 @@ def load_prepared(
     memory, with products on white if ``channels`` is less than 4.
     """
     description = _read_description(folder)
-    images, rows = _read_images(folder, split, description["size"]), read_jsonl(folder / f"{split}.jsonl")
+    path, side = folder / f"{split}.npy", description["size"]
+    try:
+        images = np.load(path, mmap_mode="c")
+    except (ValueError, OSError) as error:
+        raise ProdgenError(f"{printable(path)} cannot be read: {error}") from None
+    if images.dtype != np.uint8 or images.shape[1:] != (side, side, CHANNELS):
+        raise ProdgenError(
+            f"{printable(path)} has {images.dtype} of shape {images.shape}; it should have bytes of "
+            f"shape (N, {side}, {side}, {CHANNELS})"
+        )
+    rows = read_jsonl(folder / f"{split}.jsonl")
     if len(rows) != len(images):
         raise ProdgenError(
             f"{printable(folder)} has {len(images)} images in {split}.npy and {len(rows)} rows in "
@@ -82,20 +92,6 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not whole:
         raise ProdgenError(f"{printable(path)} lacks its size, attributes or splits")
     return description
-
-
-def _read_images(folder: Path, split: str, size: int) -> NDArray[np.uint8]:
-    path = folder / f"{split}.npy"
-    try:
-        images = np.load(path, mmap_mode="c")
-    except (ValueError, OSError) as error:
-        raise ProdgenError(f"{printable(path)} cannot be read: {error}") from None
-    if images.dtype != np.uint8 or images.shape[1:] != (size, size, CHANNELS):
-        raise ProdgenError(
-            f"{printable(path)} has {images.dtype} of shape {images.shape}; it should have bytes of "
-            f"shape (N, {size}, {size}, {CHANNELS})"
-        )
-    return images
 
 
 def _converted(images: NDArray[np.uint8], size: int | None, channels: int | None) -> NDArray[np.uint8]:

@@ -60,12 +60,14 @@ def write_catalogue(
         if outcome.reason
     ]
     write_jsonl(folder / SET_ASIDE, set_aside)
+    kept_rows = [row for part in rows.values() for row in part]
+    values = {n: sorted({r[n] for r in kept_rows if r.get(n)}) for n in (*names.values(), "pattern")}
     description = {
         "format": FORMAT,
         "kind": "prepared",
         "size": images.shape[1],
         "channels": CHANNELS,
-        "attributes": _values([*names.values(), "pattern"], [row for part in rows.values() for row in part]),
+        "attributes": {name: found for name, found in values.items() if found},
         "splits": {split: len(part) for split, part in rows.items()},
         "digest": digest.hexdigest()[:12],
         "prodgen": __version__,
@@ -89,12 +91,6 @@ def _row(picture: Picture, outcome: Outcome, names: dict[str, str]) -> dict[str,
         "quality": round(outcome.quality, 3),
         "coverage": cut_out.coverage,
     }
-
-
-def _values(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """Return the values of each attribute that some image has."""
-    found = {name: sorted({row[name] for row in rows if row.get(name)}) for name in names}
-    return {name: values for name, values in found.items() if values}
 
 
 def _draw_sheets(

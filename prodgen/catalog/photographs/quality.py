@@ -52,9 +52,14 @@ def is_plausible(mask: Mask) -> bool:
 
 def assess(features: Features) -> Assessment:
     """Estimate a cut's quality, the chance that a person calls it good, and decide whether it is kept."""
-    fault = _fault(features)
-    if fault:
-        return Assessment(fault, 0.0)
+    if features.coverage < 0.02:
+        return Assessment("hardly anything was found", 0.0)
+    if features.coverage > 0.9:
+        return Assessment("hardly any background was found", 0.0)
+    if features.contact > 0.3:
+        return Assessment("the product runs over the edge of the picture", 0.0)
+    if features.solidity < 0.3:
+        return Assessment("what was found is in shreds", 0.0)
     quality = _quality(features)
     alone = features.segmenter_iou is None
     if quality >= (MIN_QUALITY_ALONE if alone else MIN_QUALITY):
@@ -78,16 +83,6 @@ def _separation(rgb: Pixels, mask: Mask) -> float:
         for part in (inside, outside)
     ]
     return float(np.quantile(np.linalg.norm(means[0] - means[1], axis=1), 0.25))
-
-
-def _fault(features: Features) -> str | None:
-    if features.coverage < 0.02:
-        return "hardly anything was found"
-    if features.coverage > 0.9:
-        return "hardly any background was found"
-    if features.contact > 0.3:
-        return "the product runs over the edge of the picture"
-    return "what was found is in shreds" if features.solidity < 0.3 else None
 
 
 def _quality(features: Features) -> float:
