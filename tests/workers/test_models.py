@@ -9,12 +9,13 @@ import pytest
 
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
+from prodgen.models.memory import size_in_bytes
 from prodgen.registry import Version, publish, rollback, set_alias
 from prodgen.storage.local import LocalStore
 from tests.toys import toy_folder
 from workers.generate import promotions
 from workers.generate.device import Device
-from workers.generate.models import ModelCache, size_of
+from workers.generate.models import ModelCache
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_memory_is_what_decides(
     store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path
 ) -> None:
     first, second, third = (version.id for version in toys)
-    size = size_of(Worker(store, engine, tmp_path).model(first, "acme"))
+    size = size_in_bytes(Worker(store, engine, tmp_path).model(first, "acme").generator)
     assert size > 1000
     worker = Worker(store, engine, tmp_path, budget=2 * size)
     for ref in (first, second, first, third):

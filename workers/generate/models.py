@@ -5,11 +5,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from prodgen.generation.engine import Engine
 from prodgen.models import SavedModel, load_model
+from prodgen.models.memory import size_in_bytes
 from prodgen.registry import Version, fetch, resolve
 from prodgen.settings import settings
 from prodgen.storage import Store
@@ -58,7 +59,7 @@ class ModelCache:
             rate = max(self._engine.forward.tune(model).values())
             log.info("%s is loaded: %.0f images/s", ref, rate)
             with self._changing:
-                self._loaded[ref] = LoadedModel(version, model, rate, size_of(model))
+                self._loaded[ref] = LoadedModel(version, model, rate, size_in_bytes(model.generator))
                 self._make_room()
             return model
 
@@ -83,9 +84,3 @@ class ModelCache:
             if excess > 0 and ref not in busy:
                 excess -= self._loaded.pop(ref).size
                 log.info("%s is unloaded", ref)
-
-
-def size_of(model: SavedModel) -> int:
-    """Return the bytes of a model's parameters and buffers."""
-    generator = model.generator
-    return sum(t.numel() * t.element_size() for t in chain(generator.parameters(), generator.buffers()))
