@@ -1,7 +1,7 @@
-"""Split a generated picture into the product and its coverage (alpha).
+"""Separate the product from the background of a generated picture, and compute its coverage (alpha).
 
-The model was trained on products before a plain ground, so the product is keyed by its difference from that
-colour. Products are premultiplied: their colour is multiplied by their coverage.
+The model was trained on products in front of one plain colour, the ground. A pixel belongs to the product if
+its colour differs from the ground. Products are premultiplied: colour is multiplied by coverage.
 """
 
 import torch
@@ -10,25 +10,26 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 _GROUND, _PRODUCT = 0.04, 0.12
-"""A difference up to the first is certainly ground; one above the second is certainly product."""
+"""A difference from the ground up to `_GROUND` is background; a difference above `_PRODUCT` is product."""
 _LEAST_EDGE = 0.25
 """The least difference from the ground that a fully covered pixel at an edge is assumed to have."""
 
 
 def opaque(x: Tensor) -> Tensor:
-    """Return ``x`` (B, C, H, W) in [0, 1] with full coverage: (B, C + 1, H, W).
+    """Append a coverage of 1 to pictures ``x`` (B, C, H, W) in [0, 1]; return (B, C + 1, H, W).
 
-    A picture of four channels is premultiplied already, and keeps its own coverage.
+    Pictures of four channels already have coverage, and keep it; for these the result is (B, 4, H, W).
     """
     return clamp_to_coverage(x) if x.shape[1] == 4 else torch.cat([x, torch.ones_like(x[:, :1])], 1)
 
 
 def cut_out(x: Tensor, ground: Tensor) -> Tensor:
-    """Cut the product out of ``x`` (B, C, H, W) in [0, 1], before the colour ``ground``: (B, C + 1, H, W).
+    """Cut the product out of ``x`` (B, C, H, W) in [0, 1]; return it and its coverage as (B, C + 1, H, W).
 
-    The coverage is 1 inside the product, whose dark seams are closed first. A pixel at the edge mixes ground
-    and product, so its coverage is its difference from the ground as a share of the greatest difference
-    beside it. No step is a threshold: a difference of one level in ``x`` stays small in the result.
+    ``ground``: the background colour. Coverage is 1 inside the product, after dark seams in it are closed. A
+    pixel at the edge mixes ground and product: its coverage is its difference from the ground, divided by the
+    greatest difference among its neighbours. No step is a threshold, so a difference of one level in ``x``
+    stays small in the result.
     """
     if x.shape[1] == 4:
         return opaque(x)

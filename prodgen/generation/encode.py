@@ -1,4 +1,4 @@
-"""Encode pixels as image files, and decode them."""
+"""Encode pixels as image files, and decode image files."""
 
 import io
 
@@ -21,9 +21,9 @@ def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
 
 
 def encode(pixels: NDArray[np.uint8], format: str) -> bytes:
-    """Return pixels (H, W, C) as a file of ``format``, without metadata.
+    """Encode ``pixels`` (H, W, C) as an image file without metadata; return its bytes.
 
-    JPEG has no transparency, so a transparent image is laid on white.
+    ``format``: png, webp or jpeg. JPEG has no transparency, so a transparent image is laid on white.
     """
     image = to_image(pixels)
     if format == "jpeg" and image.mode == "RGBA":
@@ -34,13 +34,13 @@ def encode(pixels: NDArray[np.uint8], format: str) -> bytes:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Return the image on white, as RGB."""
+    """Lay an image on a white background; return it as RGB."""
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """Return the pixels (H, W, C) of a file; raises ProdgenError if it is not a complete image."""
+    """Return the pixels (H, W, C) of an image file. Raises ProdgenError if the image is not complete."""
     try:
         pixels = np.asarray(Image.open(io.BytesIO(data)))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

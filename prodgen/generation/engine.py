@@ -1,4 +1,4 @@
-"""The engine: callers submit requests from any thread, and one thread batches them on the device."""
+"""The engine: callers submit requests from any thread, and one thread runs them in batches on the device."""
 
 import heapq
 import itertools
@@ -23,20 +23,20 @@ from prodgen.spec.image import ImageRequest
 __all__ = ["ENCODERS", "Cancelled", "Engine", "Request", "Response"]
 
 ENCODERS = min(16, max(2, os.cpu_count() or 2))
-"""Threads that encode files."""
+"""Number of threads that encode image files."""
 CHUNK_PIXELS = 1 << 20
-"""Pixels that are finished at once and encoded by one thread. Bounds memory, whatever the image size."""
+"""Pixels in a chunk of images, which is finished at once and encoded by one thread. Limits memory use."""
 
 Part = tuple[Response, Sequence[ImageRequest]]
-"""The images of one request in a batch."""
+"""A response, and those images of its request that belong to one batch."""
 
 
 class Engine:
-    """Batches the requests of all threads on one device, and encodes files on other threads.
+    """Generates the images of all threads' requests in batches on one device; encodes files on other threads.
 
-    A batch holds the images that are queued for one model, up to the model's best batch: the highest priority
-    first, then the least recently served request. The engine never waits for a batch to fill. Close the
-    engine, or use it as a context manager.
+    A batch holds queued images of one model, at most as many as `Forward.batch` returns. Requests of the
+    highest priority come first; among these, the request that was served least recently. The engine never
+    waits for a batch to fill. Close the engine, or use it as a context manager.
     """
 
     def __init__(self, device: str | None = None) -> None:
@@ -55,7 +55,7 @@ class Engine:
         self._thread.start()
 
     def submit(self, request: Request) -> Response:
-        """Queue a request; never blocks."""
+        """Queue a request and return its response at once. Raises RuntimeError if the engine is closed."""
         response = Response(request, self._wake)
         if request.images:
             with self._changed:
@@ -67,12 +67,12 @@ class Engine:
 
     @property
     def batch_seconds(self) -> float:
-        """Seconds that the device has worked on the current batch; 0 between batches."""
+        """Seconds for which the device has worked on the current batch; 0 between batches."""
         began = self._batch_began
         return 0.0 if began is None else time.monotonic() - began
 
     def close(self) -> None:
-        """Make all images that are queued, even those that no caller takes, then stop."""
+        """Generate all queued images, even those that no caller takes, then stop the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -97,7 +97,7 @@ class Engine:
             self.batches += 1
 
     def _next_batch(self) -> list[Part]:
-        """Wait for the next batch and return it; empty once the engine is closed and the queue is empty."""
+        """Wait for the next batch and return it. Return [] if the engine is closed and its queue is empty."""
         with self._changed:
             while not (batch := self._collect()) and not (self._closed and not self._queue):
                 self._changed.wait()
@@ -136,7 +136,7 @@ class Engine:
             if len(batch) == 1:
                 batch[0][0].fail(error)
                 return
-            for part in batch:  # each request alone, so that only the one at fault fails
+            for part in batch:  # retry each request alone, so that only the faulty one fails
                 self._generate([part])
             return
         sizes = [len(part) for _, part in batch]
@@ -149,7 +149,7 @@ class Engine:
     def _forward(
         self, model: SavedModel, images: Sequence[ImageRequest], truncation: Sequence[float]
     ) -> Tensor:
-        """Return the images of a batch: in halves if the batch does not fit into the device's memory."""
+        """Generate the images of a batch. Halve the batch if it does not fit into the device's memory."""
         try:
             return self.forward(model, images, truncation)
         except RuntimeError as error:
@@ -161,7 +161,7 @@ class Engine:
         return torch.cat([self._forward(model, *part) for part in parts])
 
     def _finish(self, response: Response, images: Sequence[ImageRequest], x: Tensor) -> None:
-        """Finish generated images and hand them to the encoders, in chunks; waits while those are behind."""
+        """Finish images ``x`` in chunks and queue these for the encoders. Wait while too many are queued."""
         request = response.request
         size = max(1, CHUNK_PIXELS // request.pixels)
         for start in range(0, len(images), size):

@@ -1,7 +1,7 @@
-"""Finish generated images in batches on the device: background, light, size and position.
+"""Apply a finish to generated images in batches on the device: background, light, size and position.
 
 kornia's own augmentations draw from the global random state. Here each image's parameters come from its own
-random stream and are passed to kornia's functions, so an image stays a function of its seed and draw.
+random stream and are passed to kornia's functions, so an image depends only on its seed and draw.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.random_streams import Stream, uniforms
 
 _DRAWS = 16
-"""Uniform numbers of one image. Each variation has fixed places, so none shifts the draws of another."""
+"""Random numbers per image. Each variation reads fixed places, so no variation shifts another's numbers."""
 
 
 def apply_finish(
     x: Tensor, finish: Finish, ground: str, seeds: Sequence[int], draws: Sequence[int]
 ) -> Tensor:
-    """Finish ``x`` (B, C, H, W) in [-1, 1] and return bytes (B, size, size, C').
+    """Apply ``finish`` to images ``x`` (B, C, H, W) in [-1, 1]; return bytes (B, size, size, C').
 
-    C' is C, but 3 if a coloured background lies behind a grey product, or any background behind a product
-    with transparency (C = 4). ``ground``: the colour around the product in training. The product is cut out
-    of the ground only if the finish asks for another background, or lights or moves the product.
+    C' equals C, but is 3 for a coloured background behind a grey product, and for any background behind a
+    product with transparency (C = 4). ``ground``: the colour around the product in training. The product is
+    cut out of the ground only if the finish asks for another background, or lights or moves the product.
     """
     x = (x.float() + 1.0) / 2.0
     augment, size = finish.augment, finish.size or x.shape[-1]
@@ -52,7 +52,7 @@ def apply_finish(
 
 
 def _colour(text: str, like: Tensor) -> Tensor:
-    """Return #rrggbb as (1, C, 1, 1) in [0, 1]: one channel if both the colour and the image are grey."""
+    """Return #rrggbb as (1, 3, 1, 1) in [0, 1], or as (1, 1, 1, 1) if the colour and the images are grey."""
     channels = [int(text[k : k + 2], 16) / 255.0 for k in (1, 3, 5)]
     if like.shape[1] == 1 and len(set(channels)) == 1:
         channels = channels[:1]
@@ -60,18 +60,18 @@ def _colour(text: str, like: Tensor) -> Tensor:
 
 
 def _over(layers: Tensor, behind: Tensor) -> Tensor:
-    """Lay a premultiplied product with its coverage, (B, C + 1, H, W), over the colour ``behind``."""
+    """Lay the premultiplied product and its coverage, ``layers`` (B, C + 1, H, W), over a colour."""
     return layers[:, :-1] + (1.0 - layers[:, -1:]) * behind
 
 
 def _unpremultiply(layers: Tensor) -> Tensor:
-    """Return premultiplied ``layers`` (B, 4, H, W) as files store them, colour not scaled by coverage."""
+    """Divide the colour of ``layers`` (B, 4, H, W) by their coverage, because files store it undivided."""
     alpha = layers[:, -1:]
     return torch.cat([layers[:, :-1] / alpha.clamp(min=1e-6), alpha], 1)
 
 
 def _light(layers: Tensor, augment: Augment, u: Tensor) -> Tensor:
-    """Change the contrast about the product's own mean, then the brightness; the ground stays as it is."""
+    """Change the contrast around the product's mean, then the brightness. The background does not change."""
     product, alpha = layers[:, :-1], layers[:, -1:]
     if augment.contrast:
         factor = 1.0 + augment.contrast * _signed(u[:, 5]).view(-1, 1, 1, 1)
@@ -83,7 +83,7 @@ def _light(layers: Tensor, augment: Augment, u: Tensor) -> Tensor:
 
 
 def _warp(layers: Tensor, augment: Augment, u: Tensor) -> Tensor:
-    """Flip, rotate, tilt and crop by one homography for each image; nothing is covered beyond the picture."""
+    """Flip, rotate, tilt and crop each image by one homography. Coverage is 0 outside the original image."""
     side = layers.shape[-1] - 1
     corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=u.device)
     target = corners.expand(len(u), 4, 2).clone()

@@ -1,4 +1,4 @@
-"""The generator's forward pass, in the memory format and batch size that suit the model and the device."""
+"""Run a generator's forward pass, in the memory format and batch size that suit the model and the device."""
 
 import threading
 import time
@@ -24,11 +24,11 @@ _BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (64, 128, 256, 512, 1024)}
 _UNTUNED = {"cpu": 32, "cuda": 256}
 
 MAX_SECONDS = 0.25
-"""Longest batch that tuning chooses if a shorter one exists: an interactive request waits for one batch."""
+"""Longest batch that `tune` chooses if a shorter one exists: an interactive request waits for one batch."""
 
 
 class Forward:
-    """Runs models on one device, one pass at a time. `tune` changes the speed and nothing else."""
+    """Runs models on one device, one pass at a time. `tune` changes only the speed of the passes."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -37,15 +37,15 @@ class Forward:
         self._lock = threading.Lock()
 
     def batch(self, model: SavedModel) -> int:
-        """Return how many images one pass of ``model`` should take at most."""
+        """Return the largest number of images that one pass of ``model`` should take."""
         return self._batch.get(model.digest, _UNTUNED[self._kind])
 
     def __call__(
         self, model: SavedModel, images: Sequence[ImageRequest], truncation: Sequence[float]
     ) -> Tensor:
-        """Return the images that ``model`` generates: (B, C, H, W) in [-1, 1], on the device.
+        """Generate ``images`` with ``model``; return them as (B, C, H, W) in [-1, 1], on the device.
 
-        ``truncation``: the factor of each image's latent, (B,).
+        ``truncation``: a factor for each image, by which its latent is multiplied.
         """
         z = latents(
             [i.seed for i in images],
@@ -62,7 +62,7 @@ class Forward:
     def finish(
         self, model: SavedModel, x: Tensor, finish: Finish, images: Sequence[ImageRequest]
     ) -> NDArray[np.uint8]:
-        """Finish images ``x`` (B, C, H, W) in [-1, 1] and return them as bytes (B, H', W', C')."""
+        """Apply ``finish`` to images ``x`` (B, C, H, W) in [-1, 1]; return bytes (B, H', W', C')."""
         with self._exclusively():
             pixels = apply_finish(
                 x, finish, model.config.ground, [i.seed for i in images], [i.draw for i in images]
@@ -82,11 +82,11 @@ class Forward:
         return model.generator(z, condition)
 
     def tune(self, model: SavedModel, seconds: float = 0.15) -> dict[tuple[str, int], float]:
-        """Choose the fastest memory format and batch, each timed for about ``seconds``.
+        """Choose the fastest memory format and batch size for ``model``. Time each for about ``seconds``.
 
-        Larger batches are tried, in the faster format, while they help and stay under `MAX_SECONDS`; smaller
-        ones if the first does not fit into the device's memory. Returns images a second by (format, batch).
-        Raises ProdgenError if not even one image fits.
+        Tries larger batches, in the faster format, while they help and stay under `MAX_SECONDS`. Tries
+        smaller batches if the first does not fit into the device's memory. Returns images per second by
+        (format, batch). Raises ProdgenError if not even one image fits.
         """
         batch, *larger = _BATCHES[self._kind]
         rates = self._try_formats(model, batch, seconds)
@@ -108,7 +108,7 @@ class Forward:
         return rates
 
     def rate(self, model: SavedModel, batch: int, seconds: float) -> float:
-        """Return images a second of the bare forward pass at ``batch``, measured for about ``seconds``."""
+        """Run the forward pass at ``batch`` images for about ``seconds``; return images per second."""
         _warm_up, *passes = self._time(model, batch, seconds)
         return len(passes) * batch / sum(passes)
 
@@ -124,9 +124,9 @@ class Forward:
             model.generator.to(memory_format=_FORMATS[name])
 
     def _fastest(self, model: SavedModel, batch: int, seconds: float) -> float:
-        """Return images a second of the fastest pass, 0 if the batch does not fit into memory.
+        """Return images per second of the fastest pass, or 0 if the batch does not fit into memory.
 
-        Other work on the machine slows passes down, and never speeds one up.
+        The fastest pass counts because other work on the machine can only slow a pass down.
         """
         try:
             return batch / min(self._time(model, batch, seconds))
@@ -137,7 +137,7 @@ class Forward:
         return 0.0
 
     def _time(self, model: SavedModel, batch: int, seconds: float) -> list[float]:
-        """Return the seconds of each pass, at least two."""
+        """Run passes for about ``seconds``, at least two; return the seconds that each pass took."""
         passes: list[float] = []
         with self._exclusively():
             z = latents(0, range(batch), model.config.latent_dim).to(self.device)

@@ -1,4 +1,4 @@
-"""Latents: each is a function of its seed, draw and attempt alone."""
+"""Latents: the random inputs of a generator. Each depends on its seed, draw and attempt alone."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from prodgen.spec.random_streams import Stream, normals
 def latents(
     seed: int | Sequence[int], draws: Sequence[int], dim: int, attempts: Sequence[int] | None = None
 ) -> Tensor:
-    """Return standard normal latents (len(draws), dim): the same bits on every machine and in every batch."""
+    """Return standard normal latents (len(draws), dim), identical on every machine and in every batch."""
     seeds = [seed] * len(draws) if isinstance(seed, int) else seed
     values = normals(seeds, draws, dim, Stream.LATENT, attempts or [0] * len(draws))
     return torch.from_numpy(values).float()

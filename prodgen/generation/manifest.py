@@ -1,4 +1,4 @@
-"""Manifest lines of images that were made."""
+"""Describe a generated image by a line of the manifest."""
 
 import hashlib
 from typing import Any
@@ -10,7 +10,7 @@ from prodgen.spec.manifest import ManifestLine
 
 
 def manifest_line(request: Request, image: ImageRequest, data: bytes, **where: Any) -> ManifestLine:
-    """Return the line for one file of ``request``; ``where``: its object, offset and length in a store."""
+    """Return an image's manifest line. ``data``: its file; ``where``: object, offset, length in a store."""
     return ManifestLine.model_validate(
         {
             "index": image.index,

@@ -1,4 +1,4 @@
-"""A request to the engine, and the response that its caller iterates."""
+"""A request for images to the engine, and the response from which the caller reads the files."""
 
 import threading
 from collections import deque
@@ -13,12 +13,12 @@ from prodgen.spec.image import ImageRequest
 NO_FINISH = Finish()
 
 MAX_AHEAD = 1 << 26
-"""Pixels of one request that the engine makes before the caller has taken the files."""
+"""Largest number of pixels of one request that the engine generates before the caller takes the files."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Images of one model and one finish; a higher ``priority`` goes first at the next batch."""
+    """A request for images of one model with one finish. A higher ``priority`` is served first."""
 
     model: SavedModel
     images: Sequence[ImageRequest]
@@ -29,19 +29,19 @@ class Request:
 
     @property
     def pixels(self) -> int:
-        """Pixels of one image."""
+        """Number of pixels of one image."""
         return (self.finish.size or self.model.config.size) ** 2
 
 
 class Cancelled(Exception):
-    """The request was cancelled before all of its images were made."""
+    """Raised by a response whose request was cancelled before all of its images were made."""
 
 
 class Response:
-    """The files of a submitted request. Iterate it once: it gives each image's file, in order, as it is made.
+    """The files of a submitted request. Iterate over it once: it yields the images' files, in order.
 
-    A caller that stops iterating before the end cancels the request. ``on_taken`` is called whenever the
-    caller has taken files, because the engine makes only so many in advance.
+    A caller that stops iterating before the end cancels the request. The engine makes only a limited number
+    of images in advance; ``on_taken`` is called whenever the caller takes files, so that the engine continues.
     """
 
     def __init__(self, request: Request, on_taken: Callable[[], None]) -> None:
@@ -55,7 +55,7 @@ class Response:
         self._max_ahead = max(1, MAX_AHEAD // request.pixels)
 
     def cancel(self) -> None:
-        """Stop making images; iterating raises `Cancelled`."""
+        """Stop making images. Iteration raises `Cancelled` after the files that are already queued."""
         with self._changed:
             self._cancelled = True
             self._changed.notify_all()
@@ -84,7 +84,7 @@ class Response:
         """Whether the caller has taken every file."""
         return self._taken == len(self.request.images)
 
-    # The engine's device thread calls the rest.
+    # The engine's device thread calls the methods below.
 
     @property
     def cancelled(self) -> bool:
@@ -93,27 +93,27 @@ class Response:
 
     @property
     def has_more(self) -> bool:
-        """Whether there are images that the engine has yet to begin."""
+        """Whether the engine has images of this request left to begin; false if it is cancelled."""
         return not self._cancelled and self._begun < len(self.request.images)
 
     def room(self) -> int:
-        """Return how many images the engine may begin before the caller takes some."""
+        """Return how many more images the engine may begin before the caller takes files."""
         return self._max_ahead - (self._begun - self._taken)
 
     def begin(self, count: int) -> Sequence[ImageRequest]:
-        """Return the next images to make: ``count``, or as many as are left."""
+        """Return the next images to make: ``count`` images, or fewer if fewer are left."""
         images = self.request.images[self._begun : self._begun + count]
         self._begun += len(images)
         return images
 
     def add(self, chunk: "Future[list[bytes]]") -> None:
-        """Append the next files, which are still being encoded."""
+        """Append ``chunk``, a future of the next files, which the encoders complete."""
         with self._changed:
             self._chunks.append(chunk)
             self._changed.notify_all()
 
     def fail(self, error: Exception) -> None:
-        """Stop making images; iterating raises ``error``."""
+        """Stop making images. Iteration raises ``error`` after the files that are already queued."""
         failed: Future[list[bytes]] = Future()
         failed.set_exception(error)
         self.add(failed)

@@ -1,4 +1,4 @@
-"""Labelled contact sheets."""
+"""Contact sheets: one image with a grid of labelled images."""
 
 from collections.abc import Sequence
 from math import ceil, sqrt
@@ -13,9 +13,9 @@ _MARGIN = 6
 def contact_sheet(
     images: Sequence[Image.Image], labels: Sequence[str], cell: int = 96, columns: int | None = None
 ) -> Image.Image:
-    """Return the images in a grid of cells of ``cell`` pixels, each above its label.
+    """Return one image with ``images`` in a grid of cells of ``cell`` pixels, each above its label.
 
-    The grid has ``columns``, or is nearly square if that is left out.
+    ``columns``: number of columns; by default the grid is nearly square.
     """
     columns = columns or max(1, ceil(sqrt(len(images))))
     font = ImageFont.load_default(11)
@@ -32,9 +32,9 @@ def contact_sheet(
 
 
 def paste_into_cell(sheet: Image.Image, image: Image.Image, x: int, y: int, cell: int) -> None:
-    """Paste a square image into the middle of the cell at (x, y), on white.
+    """Paste a square image into the middle of the cell at (x, y), with white behind transparency.
 
-    A small image is enlarged by a whole factor, so that its pixels stay sharp; a large one is scaled down.
+    A small image is enlarged by a whole factor, which keeps its pixels sharp. A large image is scaled down.
     """
     small = image.width <= cell
     side = image.width * (cell // image.width) if small else cell

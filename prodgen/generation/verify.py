@@ -1,4 +1,4 @@
-"""Make images again from their manifest, and compare them with the stored files."""
+"""Generate images again from their manifest, and compare them with the stored files."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -17,20 +17,20 @@ from prodgen.spec.image import ImageRequest
 from prodgen.spec.manifest import ManifestLine
 
 LOSSY_TOLERANCE = 24
-"""Levels that a difference of one level may become in a lossy format; up to 20 were measured in WebP."""
+"""Levels of 255 by which files of a lossy format may differ: in WebP, one level became up to 20."""
 
 _CHUNK = 1024
 
 
 class Files(Protocol):
-    """Stored files by name; None if a file is missing."""
+    """Gives the bytes of a stored file by its name, or None if the file is missing."""
 
     def __getitem__(self, name: str, /) -> bytes | None: ...
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result for one image; ``fault`` says what is wrong, or is None."""
+    """The result of verifying one image. ``fault`` says what is wrong, or is None if nothing is."""
 
     line: ManifestLine
     fault: str | None
@@ -39,9 +39,10 @@ class Finding:
 def verify(
     lines: Iterable[ManifestLine], files: Files, model: SavedModel, engine: Engine
 ) -> Iterator[Finding]:
-    """Make each line's image again with ``model`` and compare it with ``files[line.file]``.
+    """Generate the image of each manifest line again, and compare it with the file ``files[line.file]``.
 
-    Pixels may differ by the model's tolerance. Raises ProdgenError if a line names another model version.
+    Yields a finding for each line. Pixels may differ by the model's tolerance. Raises ProdgenError if a line
+    names a model other than ``model``.
     """
     alike = groupby(lines, lambda line: (line.truncation, line.finish, line.format))
     for (truncation, finish, format), group in alike:
@@ -83,7 +84,7 @@ def _describe(pixels: NDArray[np.uint8]) -> str:
 
 
 def _visible(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the levels with colour scaled by coverage: the colour of a transparent pixel is not visible."""
+    """Return the levels with colour multiplied by alpha: a transparent pixel's colour is not visible."""
     levels = pixels.astype(np.float32)
     if levels.shape[2] == 4:
         levels[..., :3] *= levels[..., 3:] / 255.0

@@ -14,13 +14,13 @@ from prodgen.spec.model_config import coarsest_side
 
 
 class ImageGenerator(nn.Module, SafetensorsHubMixin):
-    """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1].
+    """Base class of generators: latent (B, latent_dim), condition (B, D) -> (B, C, size, size) in [-1, 1].
 
-    The constructor's arguments are the saved configuration. ``size``: side in pixels. ``widths``: channels
-    from the coarsest resolution to the finest; the side of the coarsest is ``size / 2 ** (len(widths) - 1)``.
+    The constructor's arguments are saved as the model's configuration. ``size``: side in pixels. ``widths``:
+    channels from coarsest to finest resolution; the coarsest side is ``size / 2 ** (len(widths) - 1)``.
     Each family also takes these and does not use them: ``ground`` (the colour around the product in
-    training), ``precision`` and ``tolerance`` (levels of 255 by which an image made again may differ),
-    ``family`` and ``format``.
+    training), ``precision``, ``tolerance`` (levels of 255 by which an image may differ when it is generated
+    again), ``family`` and ``format``.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -37,10 +37,10 @@ class ImageGenerator(nn.Module, SafetensorsHubMixin):
 
 
 class ProjectionDiscriminator(nn.Module):
-    """A discriminator that sees the condition by a projection (Miyato & Koyama 2018).
+    """Base class of discriminators that use the condition by projection (Miyato & Koyama 2018).
 
-    ``body``: (B, C, H, W) -> (B, width, h, w). ``uses_batch_statistics``: whether the body normalises by the
-    batch, so that real and generated images need batches of their own.
+    ``body``: the layers (B, C, H, W) -> (B, width, h, w). ``uses_batch_statistics``: whether the body has
+    batch normalisation, so that real and generated images need separate batches.
     """
 
     uses_batch_statistics = False
@@ -55,11 +55,11 @@ class ProjectionDiscriminator(nn.Module):
         )
 
     def forward(self, image: Tensor, condition: Tensor) -> Tensor:
-        """image: (B, C, H, W) in [-1, 1]; condition: (B, D) -> logits (B,)."""
+        """Return logits (B,) for ``image`` (B, C, H, W) in [-1, 1] with ``condition`` (B, D)."""
         return self.logits(self.body(image), condition)
 
     def logits(self, features: Tensor, condition: Tensor) -> Tensor:
-        """features: (B, width, h, w), the body's output -> logits (B,), always computed in fp32."""
+        """Return logits (B,) for the body's output ``features`` (B, width, h, w), computed in fp32."""
         with torch.autocast(features.device.type, enabled=False):
             pooled = F.relu(features.float()).sum((2, 3))
             logits = self.linear(pooled).squeeze(1)

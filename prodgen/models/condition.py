@@ -1,4 +1,4 @@
-"""Encode attributes as the condition vectors that networks take."""
+"""Encode attributes as condition vectors, which are an input of the networks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,10 +11,10 @@ from prodgen.spec.attributes import AttributeSchema
 
 
 def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Tensor:
-    """Return the conditions (B, D) of B images: a block for each attribute, in the schema's order.
+    """Return the condition vectors (B, D) of B images: a block for each attribute, in the schema's order.
 
-    ``requests``: a value for every attribute of each image. Raises ProdgenError if one is missing, or is not
-    an attribute of the model.
+    ``requests``: for each image, the values of all attributes. Raises ProdgenError if a value is missing, or
+    if the model does not have an attribute.
     """
     names = {attribute.name for attribute in schema.attributes}
     for request in requests:
@@ -27,10 +27,10 @@ def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Te
 
 
 def columns(schema: AttributeSchema) -> list[tuple[str, str]]:
-    """Return what each of the D numbers of a condition stands for: an attribute and one of its columns."""
+    """Return the meaning of each of the D numbers of a condition: an attribute's name and its column."""
     return [(attribute.name, column) for attribute in schema.attributes for column in attribute.columns()]
 
 
 def condition_size(schema: AttributeSchema) -> int:
-    """Return D, the length of a condition."""
+    """Return D, the length of a condition vector."""
     return len(columns(schema))

@@ -11,7 +11,7 @@ from prodgen.spec.attributes import AttributeSchema
 
 
 class DCGANGenerator(ImageGenerator):
-    """Transposed convolutions. The condition is appended to the latent."""
+    """Makes images by transposed convolutions from the latent, to which the condition is appended."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class DCGANGenerator(ImageGenerator):
         self.apply(_init)
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1]."""
+        """Make images: latent (B, latent_dim), condition (B, D) -> (B, channels, size, size) in [-1, 1]."""
         h = self.dense(torch.cat([latent, condition], 1))
         return self.layers(h.view(len(latent), -1, self.bottom, self.bottom))
 
 
 class DCGANDiscriminator(ProjectionDiscriminator):
-    """Strided convolutions and leaky units, with batch normalisation in all layers but the first."""
+    """Strided convolutions with leaky ReLU, and batch normalisation in all layers but the first."""
 
     uses_batch_statistics = True
 
@@ -59,7 +59,7 @@ class DCGANDiscriminator(ProjectionDiscriminator):
 
 
 def _init(module: nn.Module) -> None:
-    """Initialise as in the paper: weights from N(0, 0.02), gains from N(1, 0.02)."""
+    """Initialise a layer as in the paper: weights from N(0, 0.02), gains of normalisation from N(1, 0.02)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module.weight.numel():
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""The families of models by name: generator and discriminator of each."""
+"""The model families by name, each with its generator class and its discriminator class."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from prodgen.models.vae import VAE
 
 @dataclass(frozen=True)
 class Family:
-    """A generator and its discriminator; None if the family is trained without one."""
+    """The network classes of a family. ``discriminator`` is None if the family is trained without one."""
 
     generator: type[ImageGenerator]
     discriminator: type[ProjectionDiscriminator] | None = None

@@ -1,4 +1,4 @@
-"""Saving and loading through huggingface_hub, in safetensors only."""
+"""Load and save models through huggingface_hub, as safetensors only."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -13,9 +13,9 @@ DOWNLOAD_OPTIONS = ("revision", "cache_dir", "force_download", "local_files_only
 
 
 class SafetensorsHubMixin(PyTorchModelHubMixin):
-    """The hub's mixin without its fallback to pickles and without its output.
+    """huggingface_hub's mixin to load and save models, without its pickles and its printed output.
 
-    Loading from a folder uses no network.
+    Loading from a folder does not use the network.
     """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Layers that several families share."""
+"""Layers that several model families share."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,21 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 def constraint(spectral: bool) -> Callable[[nn.Module], nn.Module]:
-    """Return what wraps a discriminator's layers: spectral norm (Miyato et al. 2018) or the identity."""
+    """Return a wrapper for a discriminator's layers: spectral norm (Miyato et al. 2018) or the identity."""
     return spectral_norm if spectral else lambda layer: layer
 
 
 class Conditioned(nn.Linear):
-    """(B, inputs + condition_dim) -> (B, outputs): a linear layer whose last inputs are the condition.
+    """A linear layer whose last inputs are the condition: (B, inputs + condition_dim) -> (B, outputs).
 
-    The class marks the layers whose weights change when a trained model gets other attributes.
+    `transfer_weights` finds layers by this class: their weights depend on the attributes of the model.
     """
 
     def __init__(self, inputs: int, condition_dim: int, outputs: int, *, bias: bool = True) -> None:
         super().__init__(inputs + condition_dim, outputs, bias)
 
     def reset_parameters(self) -> None:
-        """Initialise the weights; a model without attributes may have layers without inputs."""
+        """Initialise the weights. The layer may have no inputs, if the model has no attributes."""
         if self.in_features:
             super().reset_parameters()
         elif self.bias is not None:
@@ -31,7 +31,7 @@ class Conditioned(nn.Linear):
 
 
 class ConditionalBatchNorm(nn.Module):
-    """x: (B, C, H, W); condition: (B, D) -> x normalised, with gain and bias linear in the condition.
+    """Normalise x (B, C, H, W) by batch; gain and bias are linear functions of the condition (B, D).
 
     From de Vries et al. (2017). Evaluation mode uses the running statistics, so an image does not depend on
     the rest of its batch.
@@ -52,7 +52,7 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """A generator's residual block: x: (B, in, H, W) -> (B, out, sH, sW), s = 2 if ``up`` else 1.
+    """A generator's residual block: (B, in, H, W) -> (B, out, sH, sW); s is 2 if ``up``, else 1.
 
     The first convolution comes before the upsampling, where it costs a quarter as much as after it.
     """
@@ -77,10 +77,10 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """A discriminator's residual block: x: (B, in, H, W) -> (B, out, H/s, W/s), s = 2 if ``down`` else 1.
+    """A discriminator's residual block: (B, in, H, W) -> (B, out, H/s, W/s); s is 2 if ``down``, else 1.
 
-    ``first`` leaves out the first activation, which would drop the sign of the pixels. ``spectral`` puts all
-    weights under spectral norm (Miyato et al. 2018).
+    ``first``: leave out the first activation, which would discard the sign of the pixels. ``spectral``: apply
+    spectral norm (Miyato et al. 2018) to all weights.
     """
 
     def __init__(
@@ -102,10 +102,10 @@ class DownBlock(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """x: (B, C, H, W) -> the same shape: attention over all positions (Zhang et al. 2019).
+    """Self-attention over all positions of x (B, C, H, W); the result has the same shape (Zhang et al. 2019).
 
-    A learned gain that starts at zero scales the attention, so local structure is learned first. Takes a
-    condition like the generator's blocks, and ignores it.
+    A learned gain, which starts at zero, scales the attention, so the network learns local structure first.
+    The layer accepts a condition, as the generator's other blocks do, and ignores it.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""The memory that a model needs, and the refusal of one that a device has no room for."""
+"""Estimate the memory that a model needs, and refuse a model that does not fit on the device."""
 
 from itertools import chain
 
@@ -9,12 +9,12 @@ from prodgen.errors import ProdgenError
 
 
 def size_in_bytes(network: nn.Module) -> int:
-    """Return the bytes of the parameters and buffers."""
+    """Return the size in bytes of the parameters and buffers of ``network``."""
     return sum(t.numel() * t.element_size() for t in chain(network.parameters(), network.buffers()))
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch raised ``error`` because a GPU's memory or the machine's memory is used up."""
+    """Return whether torch raised ``error`` because the memory of a GPU or of the machine is full."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 

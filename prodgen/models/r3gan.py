@@ -1,8 +1,8 @@
 """R3GAN (Huang et al. 2024): residual networks without normalisation, implemented from the paper.
 
-They are trained with a relativistic loss and the penalties R1 and R2. Both networks use the same blocks: an
-inverted bottleneck around a grouped convolution, bilinear resampling, and Fixup initialisation (Zhang et al.
-2019), which makes each block the identity at first.
+The networks are trained with a relativistic loss and the penalties R1 and R2. Both consist of the same
+blocks: an inverted bottleneck around a grouped convolution, bilinear resampling, and Fixup initialisation
+(Zhang et al. 2019), which makes each block the identity at first.
 """
 
 from itertools import pairwise
@@ -17,11 +17,11 @@ from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.model_config import coarsest_side
 
 GROUP, EXPANSION, SLOPE = 16, 2, 0.2
-"""Channels of a convolution's group, factor of a block's inner width, slope of the leaky units."""
+"""Channels per group of a convolution, inner channels per channel of a block, slope of leaky ReLU."""
 
 
 class Block(nn.Module):
-    """x: (B, C, H, W) -> the same shape. ``depth``: blocks of the whole network; scales the first weights."""
+    """A residual block that keeps the shape (B, C, H, W). ``depth`` of the network scales initial weights."""
 
     def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Block(nn.Module):
 
 
 class Resample(nn.Module):
-    """x: (B, inputs, H, W) -> (B, outputs, factor H, factor W): bilinear, then a pointwise convolution."""
+    """Resample bilinearly, then convolve pointwise: (B, inputs, H, W) -> (B, outputs, factor H, factor W)."""
 
     def __init__(self, inputs: int, outputs: int, factor: float) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Resample(nn.Module):
 
 
 class R3GANGenerator(ImageGenerator):
-    """Scales a learned basis by latent and condition, and passes it through the blocks of each resolution."""
+    """Scales a learned tensor by latent and condition, then applies the blocks of each resolution to it."""
 
     def __init__(
         self,
@@ -86,13 +86,13 @@ class R3GANGenerator(ImageGenerator):
         self.to_pixels = nn.Conv2d(widths[-1], channels, 1)
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1]."""
+        """Make images: latent (B, latent_dim), condition (B, D) -> (B, channels, size, size) in [-1, 1]."""
         scale = self.modulate(torch.cat([latent, condition], 1))
         return torch.tanh(self.to_pixels(self.stages(self.basis * scale[:, :, None, None])))
 
 
 class R3GANDiscriminator(ProjectionDiscriminator):
-    """The generator mirrored; ends in one number for each channel."""
+    """Mirrors the generator: blocks from the finest resolution to the coarsest, then a number per channel."""
 
     def __init__(
         self, condition_dim: int, channels: int, size: int, widths: list[int], blocks: int = 2

@@ -1,6 +1,6 @@
 """A residual GAN with spectral norm and a projection discriminator (Miyato & Koyama 2018).
 
-The default on a CPU: small, stable under the hinge loss, and conditional in both networks.
+The default family on a CPU: small, stable under the hinge loss, and conditional in both networks.
 """
 
 from itertools import pairwise
@@ -42,7 +42,7 @@ class ResNetGenerator(ImageGenerator):
         self.to_pixels = nn.Conv2d(widths[-1], channels, 3, padding=1)
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1]."""
+        """Make images: latent (B, latent_dim), condition (B, D) -> (B, channels, size, size) in [-1, 1]."""
         h = self.dense(torch.cat([latent, condition], 1))
         h = h.view(len(latent), -1, self.bottom, self.bottom)
         for block in self.blocks:
@@ -51,7 +51,7 @@ class ResNetGenerator(ImageGenerator):
 
 
 class ResNetDiscriminator(ProjectionDiscriminator):
-    """Residual blocks with spectral norm; mirrors a generator of the same ``widths``."""
+    """Residual blocks with spectral norm. ``widths`` are those of the generator, which it mirrors."""
 
     def __init__(self, condition_dim: int, channels: int, size: int, widths: list[int]) -> None:
         super().__init__(down_blocks(channels, widths), widths[0], condition_dim)

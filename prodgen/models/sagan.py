@@ -10,7 +10,7 @@ from prodgen.spec.attributes import AttributeSchema
 
 
 class SAGANGenerator(ResNetGenerator):
-    """Attends once, before the last upsampling. Has spectral norm during training: see `constrain`."""
+    """A residual generator that attends before the last upsampling. Call `constrain` before training."""
 
     def __init__(
         self,
@@ -33,13 +33,13 @@ class SAGANGenerator(ResNetGenerator):
         self.blocks.insert(len(self.blocks) - 1, SelfAttention(widths[-2]))
 
     def constrain(self) -> None:
-        """Put every convolution and the dense layer under spectral norm."""
+        """Apply spectral norm to every convolution and to the dense layer."""
         for module in [m for m in self.modules() if isinstance(m, nn.Conv2d) or m is self.dense]:
             spectral_norm(module)
 
 
 class SAGANDiscriminator(ProjectionDiscriminator):
-    """Attends once, after the first downsampling."""
+    """A residual discriminator with self-attention after the first downsampling."""
 
     def __init__(self, condition_dim: int, channels: int, size: int, widths: list[int]) -> None:
         body = down_blocks(channels, widths)

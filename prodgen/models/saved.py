@@ -18,7 +18,7 @@ from prodgen.models.memory import is_out_of_memory, too_large
 from prodgen.spec.model_config import ModelConfig, folder_version, read_config
 
 FORMAT = 1
-"""The newest format of config.json and weights that this prodgen reads."""
+"""The newest format of config.json and of the weights that this version of prodgen reads."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SavedModel:
 
     @property
     def id(self) -> str:
-        """``name@digest``, as manifests name the version."""
+        """``name@digest``, which identifies the model version in manifests."""
         return f"{self.name}@{self.digest}"
 
 
@@ -42,10 +42,11 @@ def bundled_names() -> list[str]:
 
 
 def find_model(ref: str) -> tuple[Path, str]:
-    """Return the folder and the name of a bundled model, a model folder, or ``owner/name`` on the hub.
+    """Return the folder and the name of a model. Raises NotFound if there is no such model or version.
 
-    A bundled name and a hub's name may end in ``@digest``, the version that is required. The network is used
-    only for a name that is neither bundled nor a folder. Raises NotFound.
+    ``ref``: the name of a bundled model, a model folder, or ``owner/name`` on the Hugging Face hub. Both
+    kinds of names may end in ``@digest``, the required version. The network is used only for a name that is
+    neither bundled nor a folder.
     """
     name, _, version = ref.partition("@")
     folder = {folder.name: folder for folder in bundled_folders()}.get(name)
@@ -63,7 +64,7 @@ def find_model(ref: str) -> tuple[Path, str]:
 
 
 def _name(folder: Path) -> str:
-    """Return the folder's name, or its parent's if it is ``model``: `prodgen train` calls all of them so."""
+    """Return the folder's name, or its parent's if the folder is called ``model``, as by `prodgen train`."""
     path = folder.resolve()
     return path.parent.name or path.name if path.name == "model" else path.name
 
@@ -77,9 +78,9 @@ def _download(name: str) -> Path:
 
 
 def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") -> SavedModel:
-    """Load the model of a bundled name, a folder or a hub's name, in fp32, onto ``device``.
+    """Load a model in fp32 onto ``device``. ``ref``: a bundled model's name, a folder, or a name on the hub.
 
-    Raises ProdgenError if the files are missing, broken or not safetensors, or too large for the device.
+    Raises ProdgenError if the files are missing, broken or not safetensors, or if the model is too large.
     """
     folder, own_name = (ref, _name(ref)) if isinstance(ref, Path) else find_model(ref)
     config = read_config(folder)
@@ -103,7 +104,7 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
         raise ProdgenError(f"the weights in {folder} are broken: some are not finite")
     generator = generator.float().eval().requires_grad_(False)
     try:
-        # The faster layout nearly everywhere; `Forward.tune` measures where it is not.
+        # This layout is nearly always the faster one; `Forward.tune` measures both.
         generator = generator.to(device, memory_format=torch.channels_last)
     except RuntimeError as error:
         if is_out_of_memory(error):
@@ -113,7 +114,7 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
 
 
 def save_model(generator: ImageGenerator, folder: Path) -> None:
-    """Write ``config.json`` and ``model.safetensors``, with weights in half precision, to ``folder``.
+    """Save a generator to ``folder``: ``config.json``, and ``model.safetensors`` in half precision.
 
     Raises ProdgenError if a weight is not finite in half precision.
     """

@@ -1,7 +1,8 @@
 """A two-stage conditional variational autoencoder (Kingma & Welling 2014; Dai & Wipf 2019).
 
-The codes of real images are not distributed as the prior of the first stage. The second stage, a small
-autoencoder of codes, learns their distribution for each condition, and sampling starts from it.
+The first stage encodes images as codes, whose distribution differs from the prior of this stage. The second
+stage, a small autoencoder of codes, learns their distribution for each condition. Sampling starts from the
+second stage.
 """
 
 import torch
@@ -13,13 +14,14 @@ from prodgen.models.resnet import ResNetGenerator, down_blocks
 from prodgen.spec.attributes import AttributeSchema
 
 Gaussian = tuple[Tensor, Tensor]
-"""Mean and log variance, both of the same shape."""
+"""Mean and log variance of a Gaussian, both of the same shape."""
 
 
 class VAE(ResNetGenerator):
-    """Both stages; a latent is twice as long as a code: the second stage's latent and its noise.
+    """Both stages. The first half of a latent is the latent of the second stage, the other half is noise.
 
-    A VAE-GAN (Larsen et al. 2016) has the same networks and another training method.
+    Each half is as long as a code. A VAE-GAN (Larsen et al. 2016) has the same networks and another training
+    method.
     """
 
     def __init__(
@@ -46,26 +48,26 @@ class VAE(ResNetGenerator):
         self.log_sigma = nn.Parameter(torch.tensor(-1.0))
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, latent_dim); condition: (B, D) -> (B, channels, size, size) in [-1, 1]."""
+        """Make images: latent (B, latent_dim), condition (B, D) -> (B, channels, size, size) in [-1, 1]."""
         return self.decode(self.prior(latent, condition), condition)
 
     def encode(self, image: Tensor, condition: Tensor) -> Gaussian:
-        """image: (B, C, H, W) in [-1, 1] -> the posterior of its code, each (B, latent_dim / 2)."""
+        """Encode images (B, C, H, W) in [-1, 1] as mean and log variance of codes, (B, latent_dim / 2)."""
         seen = F.relu(self.look(image)).flatten(1)
         mean, log_variance = self.to_code(torch.cat([seen, condition], 1)).float().chunk(2, 1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
     def decode(self, code: Tensor, condition: Tensor) -> Tensor:
-        """code: (B, latent_dim / 2) -> (B, C, H, W) in [-1, 1]."""
+        """Decode codes (B, latent_dim / 2) to images (B, C, H, W) in [-1, 1]."""
         return super().forward(code, condition)
 
     def reconstruct(self, image: Tensor, condition: Tensor) -> Tensor:
-        """image: (B, C, H, W) in [-1, 1] -> its reconstruction, of the same shape and range."""
+        """Encode and decode images (B, C, H, W) in [-1, 1]; return images of the same shape and range."""
         return self.decode(self.encode(image, condition)[0], condition)
 
 
 class CodePrior(nn.Module):
-    """The second stage: a variational autoencoder of codes, with latents of their length d."""
+    """The second stage: a variational autoencoder of codes. Codes and latents have the same length d."""
 
     def __init__(self, code: int, condition_dim: int, width: int = 256) -> None:
         super().__init__()
@@ -74,22 +76,22 @@ class CodePrior(nn.Module):
         self.log_sigma = nn.Parameter(torch.tensor(-1.0))
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, 2 d), the second stage's latent and noise; condition: (B, D) -> code (B, d)."""
+        """latent: (B, 2 d), second-stage latents and noise; condition: (B, D). Returns codes (B, d)."""
         second, noise = latent.chunk(2, 1)
         return self.decode(second, condition) + soft_floor(self.log_sigma).exp() * noise
 
     def encode(self, code: Tensor, condition: Tensor) -> Gaussian:
-        """code: (B, d) -> the posterior of its latent, each (B, d)."""
+        """Encode codes (B, d); return mean and log variance of the latents, each (B, d)."""
         mean, log_variance = self.encoder(torch.cat([code, condition], 1)).float().chunk(2, 1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
     def decode(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, d) -> the mean of its code (B, d)."""
+        """Decode latents (B, d); return the means of the codes, (B, d)."""
         return self.decoder(torch.cat([latent, condition], 1)).float()
 
 
 def soft_floor(log_sigma: Tensor) -> Tensor:
-    """Keep a learned log deviation softly above -5, so that the likelihood stays finite."""
+    """Limit a learned log deviation smoothly to values above -5, so that the likelihood stays finite."""
     return -5.0 + F.softplus(log_sigma + 5.0)
 
 

@@ -1,4 +1,4 @@
-"""Batches of training images, numbered; the rows of each depend on the seed and the number alone."""
+"""Numbered batches of training images. The seed and a batch's number alone decide which images it holds."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,30 +19,30 @@ from prodgen.training.methods.recolour import recolour
 from prodgen.training.recipes.recipe import Recipe
 
 Rows = tuple[Tensor, Tensor]
-"""Images (B, H, W, C) in bytes, and conditions (B, D), on the CPU."""
+"""Images (B, H, W, C) as bytes and their conditions (B, D), both on the CPU."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``real``: (B, C, H, W) in [-1, 1]; ``condition``: (B, D), zeros for an attribute that is left out.
+    """One process's images of a batch, ``real`` (B, C, H, W) in [-1, 1], and their ``condition`` (B, D).
 
-    B is the number of this process's images.
+    The condition has zeros for an attribute that is left out. B is the number of this process's images.
     """
 
     real: Tensor
     condition: Tensor
 
     def split(self, parts: int) -> list["Batch"]:
-        """Return equal parts; the mean of their losses is the loss of the batch."""
+        """Split the batch into equal parts. The mean of the parts' losses is the loss of the batch."""
         pairs = zip(self.real.chunk(parts), self.condition.chunk(parts), strict=True)
         return [Batch(real, condition) for real, condition in pairs]
 
 
 class Batches:
-    """Numbered batches of a catalogue, in a new order each epoch.
+    """The images of a catalogue in numbered batches, shuffled anew in each epoch.
 
-    The recipe's ``drop`` leaves out attributes; ``recolour`` and ``transform`` change the images. Both draw
-    from torch's random state. For a GPU, the next batch is read ahead into pinned memory.
+    The recipe's ``drop`` leaves out attributes; ``recolour`` and ``transform`` change images. All three draw
+    from torch's random state. For a GPU, a thread reads the next batch into pinned memory in advance.
     """
 
     def __init__(self, catalogue: Catalogue, recipe: Recipe, device: str) -> None:
@@ -68,7 +68,7 @@ class Batches:
         return Batch(self._transform(real), self._dropped(condition))
 
     def conditions(self, count: int) -> Tensor:
-        """Return the conditions (count, D) of random images, drawn from torch's random state."""
+        """Return the conditions (count, D) of random images of the catalogue, by torch's random state."""
         rows = torch.randint(len(self._conditions), (count,))
         return self._conditions[rows].to(self._device)
 
@@ -83,7 +83,7 @@ class Batches:
         return torch.from_numpy(order)
 
     def _recoloured(self, real: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Give some images other images' colours, except where either colour is unknown."""
+        """Give random images other images' colours, unless a colour is unknown; adapt the conditions."""
         wanted = self._lab[shard(torch.randint(len(self._lab), (self._batch,)))].to(real.device)
         chosen = draw_shard(torch.rand, len(real), device=real.device) < self._recolour
         chosen &= (condition[:, self._lab_column + 3] > 0) & ~wanted.isnan().any(1)
@@ -102,7 +102,7 @@ class Batches:
 
 
 class Prefetcher:
-    """Calls ``read(number)``, and reads the following number on a thread while the caller is busy."""
+    """Calls ``read(number)`` and returns its result. A thread then reads the following number in advance."""
 
     def __init__(self, read: Callable[[int], Rows]) -> None:
         self._read, self._thread = read, ThreadPoolExecutor(1, "prefetch")

@@ -1,4 +1,4 @@
-"""Read and write checkpoints: a nested state in one safetensors file, tensors apart from the rest."""
+"""Read and write checkpoints: a nested state in one safetensors file, with JSON for all but the tensors."""
 
 import json
 import os
@@ -14,11 +14,11 @@ from torch import Tensor
 from prodgen.errors import ProdgenError
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
-"""File names of the newest state of a training, and of its state at its best step."""
+"""File names of a training's newest state, and of its state at the best step."""
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a nested state of dicts, lists, numbers, strings and tensors. Atomic."""
+    """Write a nested state of dicts, lists, numbers, strings and tensors to ``path``. Atomic."""
     tensors: dict[str, Tensor] = {}
     skeleton = _split(state, "", tensors)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return the state that `save` wrote. Raises ProdgenError if the file is no checkpoint."""
+    """Return the state that `save` wrote to ``path``. Raises ProdgenError if the file is no checkpoint."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -39,10 +39,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def decode(content: bytes, path: Path) -> dict[str, Any]:
-    """Return the state in the ``content`` of the file at ``path``. Raises ProdgenError as `load` does."""
+    """Return the state in ``content``, a checkpoint file's bytes. Raises ProdgenError that names ``path``."""
     try:
         tensors = load_tensors(content)
-        length = int.from_bytes(content[:8], "little")  # of the safetensors header, which is JSON
+        length = int.from_bytes(content[:8], "little")  # length of the safetensors header, which is JSON
         skeleton = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["state"])
         return dict(_join(skeleton, tensors))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:

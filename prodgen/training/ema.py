@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Exponential moving average (Yazıcı et al. 2019); ``model`` is the averaged copy, in evaluation mode.
+    """Exponential moving average of weights (Yazıcı et al. 2019). ``model``: the average, in evaluation mode.
 
-    ``warm_start``: whether the first weights are pretrained and so worth keeping.
+    ``warm_start``: whether the first weights are pretrained, and so worth keeping in the average.
     """
 
     def __init__(self, model: nn.Module, decay: float, *, warm_start: bool) -> None:
@@ -18,20 +18,20 @@ class Ema:
 
     @torch.no_grad()
     def update(self, source: nn.Module, step: int) -> None:
-        """Average in the weights after ``step`` (from 0).
+        """Add the weights of ``source`` after ``step`` (from 0) to the average.
 
         Without a warm start the decay rises from 0.1, so that the random first weights are forgotten.
         """
         decay = self.decay if self.warm_start else min(self.decay, (1 + step) / (10 + step))
         averages, weights = list(self.model.parameters()), list(source.parameters())
         torch._foreach_lerp_(averages, weights, 1.0 - decay)
-        # Copies: spectral norm's vectors change slowly, and `update_batch_norm` measures statistics anew.
+        # Buffers are copied: spectral norm's change slowly, `update_batch_norm` measures the others anew.
         for average, buffer in zip(self.model.buffers(), source.buffers(), strict=True):
             average.copy_(buffer)
 
     @torch.no_grad()
     def update_batch_norm(self, latents: Tensor, conditions: Tensor, batch: int = 100) -> None:
-        """Measure the batch statistics of the averaged weights, which differ from those of the last weights.
+        """Measure the average's batch normalisation statistics, which differ from those of the last weights.
 
         latents: (N, latent_dim); conditions: (N, D); ``batch``: images at a time.
         """

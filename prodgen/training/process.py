@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Train, export the model, and write result.json."""
+    """Train a model, export it, and write result.json."""
     options = _options()
     die_with_parent()
     if options.lease:
@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
 
 
 def _stop_event() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set. torchrun may send the same signal again."""
+    """Return an event that SIGTERM and SIGINT set. torchrun may send a signal more than once."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -81,7 +81,7 @@ def _stop_event() -> threading.Event:
 
 
 def _prepare(options: argparse.Namespace, device: str) -> "Trainer":
-    """Read recipe, data and checkpoint. Raises ProdgenError on all processes if one of them cannot train."""
+    """Return a trainer with recipe, data and checkpoint. If one process raises ProdgenError, all do."""
     from prodgen.catalog.catalogue import digest
     from prodgen.catalog.formats import open_catalogue
     from prodgen.training.checkpoint import CHECKPOINT

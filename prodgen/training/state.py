@@ -29,9 +29,9 @@ ADJUSTABLE = {
 class TrainingState:
     """Recipe, data, networks, optimizers, moving average and step of one training; equal on every process.
 
-    ``pretrained``: the model to start from. ``head_start``: first steps, in which only the discriminator
-    learns. ``best_fid``: lowest Fréchet distance of all evaluations. ``was_diverse``: whether an evaluation
-    has found the images of a class to differ.
+    ``pretrained``: the model to start from. ``head_start``: number of first steps in which only the
+    discriminator learns. ``best_fid``: lowest Fréchet distance of all evaluations. ``was_diverse``: whether,
+    in any evaluation so far, generated images of one class differed from each other.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TrainingState:
 
     @property
     def images(self) -> int:
-        """Real images seen so far."""
+        """Number of real images that the training has used so far."""
         return self.step * self.method.batches * self.recipe.batch
 
     @property
@@ -63,7 +63,7 @@ class TrainingState:
         return torch.device(self.device).type == "cuda"
 
     def advance(self) -> Losses:
-        """Train every network for one step; return the losses, still on the device."""
+        """Train every network for one step; return the losses as tensors on the device."""
         progress, self.method.discriminator_only = self.step / self.recipe.steps, self.step < self.head_start
         set_rates(self.method.optimizers.values(), self.recipe, self.step)
         first = self.step * self.method.batches
@@ -74,12 +74,12 @@ class TrainingState:
         return losses
 
     def is_finite(self) -> bool:
-        """Whether every weight is a finite number."""
+        """Return whether all weights are finite numbers."""
         networks = [*self.method.modules.values(), self.ema.model]
         return all(bool(p.isfinite().all()) for network in networks for p in network.parameters())
 
     def to_checkpoint(self) -> dict[str, Any]:
-        """Return the state as `prodgen.training.checkpoint` writes it."""
+        """Return the state as a dictionary that `prodgen.training.checkpoint` can write."""
         return {
             "recipe": self.recipe.model_dump(mode="json"),
             "data": self.data_digest,
@@ -96,10 +96,11 @@ class TrainingState:
         }
 
     def restore(self, saved: dict[str, Any], path: Path, *, keep_random: bool = True) -> None:
-        """Continue from the content ``saved`` of the checkpoint at ``path``.
+        """Restore the state from ``saved``, the content of the checkpoint at ``path``.
 
-        The next numbers are those of an uninterrupted training, or others if ``keep_random`` is false. Raises
-        ProdgenError if the checkpoint belongs to other data, or to a recipe that gives other numbers.
+        Later steps give the same numbers as an uninterrupted training; if ``keep_random`` is false, they use
+        other random numbers. Raises ProdgenError if the checkpoint has other data, or a recipe that gives
+        other numbers.
         """
         self._check_compatible(saved, path)
         try:

@@ -24,9 +24,9 @@ from prodgen.training.watch.review import Review
 from prodgen.training.watch.throughput import Throughput
 
 LOG_EVERY = 50
-"""Steps between two log entries. To read the losses, the training must wait for the device."""
+"""Steps between log entries. Not every step is logged: reading the losses must wait for the device."""
 MAX_RETURNS = 3
-"""Returns to the last checkpoint before a training that diverges again is stopped."""
+"""How often a diverged training returns to the last checkpoint before it is stopped."""
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -34,8 +34,8 @@ Report = Callable[[int, dict[str, float]], None]
 class Trainer:
     """Trains a model in a folder: checkpoint.safetensors, best.safetensors, metrics.jsonl and samples/.
 
-    With several processes, every one runs this loop on its shard of each batch. Each node has a folder of its
-    own with the same content; a training is resumed from rank 0's.
+    Each of several processes runs this loop on its shard of each batch. Each node has its own folder with the
+    same content; a training resumes from rank 0's folder.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Trainer:
         self._returns = 0
 
     def train(self, report: Report, should_stop: Callable[[], bool]) -> None:
-        """Train to the recipe's last step, or until ``should_stop()``, and save a checkpoint.
+        """Train to the recipe's last step, or until ``should_stop()`` is true, and save a checkpoint.
 
-        ``report`` receives a step and its losses or scores: every 50 steps, and when two seconds have passed.
-        Raises Diverged, Collapsed or Dead; the checkpoint is then the best or the last good one.
+        Calls ``report`` with a step and its losses or scores every 50 steps, and when two seconds have
+        passed. Raises Diverged, Collapsed or Dead; the checkpoint is then the best or the last good one.
         """
         self._review = Review(self.state, self.folder)
         self._prepare_folder()
@@ -116,14 +116,14 @@ class Trainer:
         report(self.state.step, numbers)
 
     def _was_at_chance(self) -> bool:
-        """Whether the discriminator was at chance in the last log entry too; a single batch may mislead."""
+        """Whether the discriminator was at chance in the last log entry too; one batch alone may mislead."""
         logged = collectives.on_rank_zero(
             lambda: [line for line in self.metrics.read() if "discriminator" in line][-1:]
         )
         return bool(logged) and alarms.is_at_chance(self.state, logged[0])
 
     def _keep_if_best(self, scores: dict[str, float], *, dead: bool) -> None:
-        """Write best.safetensors if the scores are the best. Raises Collapsed if they show a collapse."""
+        """Write best.safetensors if the scores are the best yet. Raises Collapsed if they show a collapse."""
         state = self.state
         collapsed = alarms.looks_collapsed(scores, state.best_fid, was_diverse=state.was_diverse)
         state.was_diverse |= alarms.is_diverse(scores)
@@ -137,16 +137,16 @@ class Trainer:
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether there is a best step to export."""
+        """Whether an evaluation has saved a best step, which can be exported."""
         return self.best_file.exists()
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the state of the current step to checkpoint.safetensors."""
         if local_rank() == 0:
             checkpoint.save(self.checkpoint_file, self.state.to_checkpoint())
 
     def resume(self, *, keep_random: bool = True) -> bool:
-        """Restore the state from the checkpoint, by `TrainingState.restore`; return whether there is one."""
+        """Restore the state from the checkpoint, if there is one; return whether there is one."""
         content = collectives.read_on_rank_zero(self.checkpoint_file)
         if content is None:
             return False
@@ -155,7 +155,7 @@ class Trainer:
         return True
 
     def _prepare_folder(self) -> None:
-        """Make the folders of all nodes alike, with a checkpoint to return to and no later metrics."""
+        """Make the folders of all nodes equal, with a checkpoint, and without the metrics of later steps."""
         state = self.state
         if not collectives.on_rank_zero(self.checkpoint_file.exists):
             for network in [*state.method.modules.values(), state.ema.model]:
@@ -169,7 +169,7 @@ class Trainer:
             self.metrics.truncate(state.step)
 
     def _reset_checkpoint_to_best(self) -> int | None:
-        """Make the best step's state the checkpoint; return that step, or None if there is none."""
+        """Overwrite the checkpoint with the best step's state; return this step, or None if there is none."""
         content = collectives.read_on_rank_zero(self.best_file)
         if content is None:
             return None
@@ -179,7 +179,7 @@ class Trainer:
         return int(best["step"])
 
     def _return_to_checkpoint(self) -> None:
-        """Continue from the last checkpoint with other random numbers. The fourth time, raises Diverged."""
+        """Return to the last checkpoint and draw other random numbers. Raises Diverged the fourth time."""
         state, diverged_step, best_fid = self.state, self.state.step, self.state.best_fid
         self._returns += 1
         if self._returns > MAX_RETURNS or not self.resume(keep_random=False):

@@ -1,4 +1,4 @@
-"""Batch normalisation by the whole batch, of which each process has a shard."""
+"""Batch normalisation over a whole batch, of which each process has a shard."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from prodgen.training.distributed.world import world_size
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """nn.BatchNorm2d that trains with the statistics of all processes' images, on any device.
+    """nn.BatchNorm2d that normalises by the images of all processes during training, on any device.
 
-    Each process must have the same number of images. nn.SyncBatchNorm works on GPUs only.
+    Each process must have the same number of images. torch's own nn.SyncBatchNorm works on GPUs only.
     """
 
-    @torch.compiler.disable  # a graph cannot contain a message
+    @torch.compiler.disable  # a compiled graph cannot send messages
     def forward(self, x: Tensor) -> Tensor:
-        """x: (B, C, H, W) -> the same shape."""
+        """Normalise x (B, C, H, W); the result has the same shape."""
         if not self.training or world_size() == 1:
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
@@ -29,17 +29,17 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Update as nn.BatchNorm2d does, with the unbiased variance of ``count`` pixels."""
+        """Update statistics as nn.BatchNorm2d does. ``count``: pixels, to make the variance unbiased."""
         self.num_batches_tracked.add_(1)
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
         self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var.dtype), self.momentum)
 
 
 class _Normalise(torch.autograd.Function):
-    """(B, C, H, W) -> the same with mean 0 and variance 1 in each channel, and that mean and variance (C,).
+    """Normalise (B, C, H, W) to mean 0 and variance 1 per channel; also return old means and variances (C,).
 
     torch's own kernels compute each process's part and its gradient as if there were no other process. The
-    other processes' images change that gradient, in each channel, by a factor and a shift (Ioffe & Szegedy
+    images of other processes change that gradient, in each channel, by a factor and a shift (Ioffe & Szegedy
     2015).
     """
 
@@ -72,7 +72,7 @@ class _Normalise(torch.autograd.Function):
 
 
 def _normalise(x: Tensor, eps: float) -> Tensor:
-    """Compute `_Normalise` by operations that are differentiable any number of times."""
+    """Compute the result of `_Normalise` by operations that can be differentiated any number of times."""
     mean = x.mean((0, 2, 3))
     variance = (x - _per_channel(mean)).square().mean((0, 2, 3))
     mean, variance = _world_statistics(mean.double(), variance.double())
@@ -80,13 +80,13 @@ def _normalise(x: Tensor, eps: float) -> Tensor:
 
 
 def _world_statistics(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Combine all processes' statistics, each (C,) in float64: the difference of squares needs the digits."""
+    """Combine all processes' means and variances (C,), in float64: a difference of squares loses digits."""
     mean, square = world_mean(torch.stack([mean, variance + mean.square()]))
     return mean, (square - mean.square()).clamp(min=0.0)
 
 
 def sync_batch_norm(module: nn.Module) -> None:
-    """Turn each nn.BatchNorm2d of ``module`` into a `SyncBatchNorm2d` with the same parameter objects."""
+    """Change the class of each nn.BatchNorm2d in ``module`` to `SyncBatchNorm2d`. The parameters remain."""
     if world_size() == 1:
         return
     for layer in module.modules():
@@ -95,5 +95,5 @@ def sync_batch_norm(module: nn.Module) -> None:
 
 
 def _per_channel(values: Tensor) -> Tensor:
-    """(C,) -> (C, 1, 1), to broadcast over (B, C, H, W)."""
+    """Reshape (C,) to (C, 1, 1), which broadcasts over (B, C, H, W)."""
     return values[:, None, None]

@@ -1,7 +1,7 @@
-"""Collective operations: every process must call each of them, in the same order.
+"""Collective operations: every process must call the same operations, in the same order.
 
-Nothing is pickled: numbers travel as tensors, everything else as JSON or bytes. With one process, each of
-them returns its input unchanged.
+Nothing is pickled: numbers are sent as tensors, everything else as JSON or bytes. With one process, nothing
+is sent, and each operation returns its input or its own result.
 """
 
 import json
@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 
 def world_mean(tensor: Tensor) -> Tensor:
-    """Return the mean of a tensor over all processes. Differentiable."""
+    """Return the mean of a tensor over all processes. Gradients pass through the mean."""
     return _AllReduceSum.apply(tensor) / world_size() if world_size() > 1 else tensor
 
 
 @torch.no_grad()
 def average_gradients(gradients: Sequence[Tensor]) -> None:
-    """Replace gradients, all of one type, by their means over all processes, in one message."""
+    """Replace gradients of one dtype by their means over all processes, in place and in one message."""
     if world_size() == 1 or not gradients:
         return
     flat = torch.cat([gradient.flatten() for gradient in gradients])
@@ -38,7 +38,7 @@ def average_gradients(gradients: Sequence[Tensor]) -> None:
 
 @torch.no_grad()
 def broadcast(tensors: Iterable[Tensor]) -> None:
-    """Overwrite tensors with rank 0's values."""
+    """Overwrite ``tensors`` on every process with their values on rank 0."""
     if world_size() > 1:
         for tensor in tensors:
             sent = tensor.contiguous()
@@ -47,7 +47,7 @@ def broadcast(tensors: Iterable[Tensor]) -> None:
 
 
 def any_rank(*flags: bool) -> list[bool]:
-    """Return for each flag whether it is set on any process."""
+    """Return for each flag whether it is true on at least one process."""
     if world_size() == 1:
         return list(flags)
     maxima = torch.tensor(flags, dtype=torch.int32)
@@ -56,9 +56,9 @@ def any_rank(*flags: bool) -> list[bool]:
 
 
 def on_rank_zero(compute: Callable[[], T]) -> T:
-    """Call ``compute`` on rank 0 only; return its result, which must be JSON, on every process.
+    """Call ``compute`` on rank 0 only; return its result, which must be valid JSON, on every process.
 
-    A ProdgenError is raised on every process.
+    If ``compute`` raises ProdgenError, every process raises it.
     """
     if world_size() == 1:
         return compute()
@@ -75,7 +75,7 @@ def on_rank_zero(compute: Callable[[], T]) -> T:
 
 
 def on_all_ranks(compute: Callable[[], T]) -> T:
-    """Call ``compute`` on every process; return its own result. A ProdgenError on one is raised on all."""
+    """Call ``compute`` on every process; return this process's result. If one raises ProdgenError, all do."""
     try:
         result, problem = compute(), None
     except ProdgenError as error:
@@ -86,13 +86,13 @@ def on_all_ranks(compute: Callable[[], T]) -> T:
 
 
 def read_on_rank_zero(path: Path) -> bytes | None:
-    """Return the content of rank 0's file on every process, or None if rank 0 has no such file."""
+    """Return the content of rank 0's file ``path`` on every process, or None if rank 0 has no such file."""
     content = path.read_bytes() if rank() == 0 and path.exists() else None
     return content if world_size() == 1 else _broadcast_bytes(content)
 
 
 def copy_to_nodes(path: Path) -> None:
-    """Make a file in each node's folder equal to rank 0's; delete it where rank 0 has none."""
+    """Copy rank 0's file ``path`` to each node's folder; delete the copies if rank 0 has no such file."""
     if world_size() == 1:
         return
     content = read_on_rank_zero(path)
@@ -108,7 +108,7 @@ def copy_to_nodes(path: Path) -> None:
 
 
 class _AllReduceSum(torch.autograd.Function):
-    """Sum over all processes. Each input is part of every process's loss, so gradients are summed too."""
+    """Sum over all processes. Every process's loss uses every input, so the gradients are summed too."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ class _AllReduceSum(torch.autograd.Function):
 
 
 def _broadcast_bytes(content: bytes | None) -> bytes | None:
-    """Return rank 0's ``content`` on every process."""
+    """Return the ``content`` of rank 0 on every process."""
     length = torch.tensor(-1 if content is None else len(content))
     dist.broadcast(length, 0)
     if length < 0:

@@ -1,8 +1,8 @@
-"""A rendezvous of processes that torchrun has started, or restarted after a crash.
+"""Connect the processes that torchrun has started, or has restarted after a crash.
 
 A restarted process finds the same TCP store, with the addresses of dead processes in it, and may connect to a
 closed port (https://github.com/pytorch/pytorch/issues/135712). So rank 0 collects a random id from each
-living process, and all of them continue below a new prefix of the store.
+living process, and these processes then use only keys with a new prefix in the store.
 """
 
 import json
@@ -15,12 +15,12 @@ from datetime import timedelta
 import torch.distributed as dist
 
 TIMEOUT = timedelta(minutes=10)
-"""Longest wait for a process: torchrun starts all of them at once."""
+"""Longest wait for another process to start: torchrun starts all processes at once."""
 POLL_SECONDS = 0.02
 
 
 def rendezvous(host: str, port: int, rank: int, world_size: int) -> dist.Store:
-    """Return a store that only these ``world_size`` processes use. Raises TimeoutError if one is missing."""
+    """Wait for ``world_size`` processes; return their own store. Raises TimeoutError if one is missing."""
     agent_hosts_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     store = dist.TCPStore(host, port, is_master=rank == 0 and not agent_hosts_store, timeout=TIMEOUT)
     prefix = _announce_prefix(store, world_size) if rank == 0 else _receive_prefix(store, rank)
@@ -28,7 +28,7 @@ def rendezvous(host: str, port: int, rank: int, world_size: int) -> dist.Store:
 
 
 def _announce_prefix(store: dist.Store, world_size: int) -> str:
-    """Publish a new prefix with the ids of all processes, until each living process has confirmed it."""
+    """Publish a new prefix with the ids of all processes until each one confirms it; return the prefix."""
     prefix = secrets.token_hex(8)
 
     def all_confirmed() -> bool:
@@ -41,7 +41,7 @@ def _announce_prefix(store: dist.Store, world_size: int) -> str:
 
 
 def _receive_prefix(store: dist.Store, rank: int) -> str:
-    """Publish an id, wait for an announcement that contains it, and confirm that."""
+    """Publish an id, wait for an announcement with this id, confirm it, and return the announced prefix."""
     own_id = secrets.token_hex(8)
     store.set(f"id-{rank}", own_id)
     prefix, ids = "", []

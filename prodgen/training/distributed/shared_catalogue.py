@@ -1,4 +1,4 @@
-"""A catalogue in memory once for each node: local rank 0 decodes it, all processes map its files."""
+"""Keep one decoded catalogue per node: local rank 0 decodes it, all processes map its files into memory."""
 
 import json
 import shutil
@@ -13,14 +13,14 @@ from prodgen.training.distributed.collectives import on_all_ranks
 from prodgen.training.distributed.world import local_rank, local_world_size
 
 FOLDER = "catalogue"
-"""The folder of the decoded catalogue, below the node's folder."""
+"""The name of the decoded catalogue's folder, inside the node's folder."""
 
 
 def read_shared(read: Callable[[], Catalogue], folder: Path) -> Catalogue:
-    """Return the catalogue that ``read`` opens, decoded once for all processes that share ``folder``.
+    """Return the catalogue that ``read`` opens. Decode it once for all processes that share ``folder``.
 
-    A catalogue that is itself mapped from a file is not copied. A ProdgenError on one process is raised on
-    all.
+    A catalogue that is itself mapped from a file is not copied. If one process raises ProdgenError, all
+    processes do.
     """
     if local_world_size() == 1:
         return on_all_ranks(read)

@@ -1,4 +1,4 @@
-"""The processes that train one model together: their number, and each one's shard of a batch.
+"""The processes that train one model together: their number, their ranks, and their shards of a batch.
 
 Every process draws the random numbers of the whole batch and keeps every ``world_size()``-th row of them, so
 the numbers of a training do not depend on how many processes it has. Without torchrun there is one process.
@@ -16,13 +16,14 @@ from prodgen.errors import ProdgenError
 from prodgen.training.distributed.rendezvous import rendezvous
 
 TIMEOUT = timedelta(hours=1)
-"""Longest wait for another process: rank 0 may be training its judge. A crash is noticed at once."""
+"""Longest wait for another process: rank 0 may train the judge meanwhile. A crash is noticed at once."""
 
 
 def join() -> str:
-    """Join the process group that torchrun's environment describes; return the device: ``cpu``, ``cuda:1``.
+    """Join torch.distributed's process group that torchrun's environment describes; return the device.
 
-    Raises ProdgenError if this machine has fewer GPUs than processes.
+    The device is ``cpu``, or a GPU such as ``cuda:1``. Raises ProdgenError if this machine has fewer GPUs
+    than processes.
     """
     device = "cpu"
     if torch.cuda.is_available():
@@ -42,13 +43,13 @@ def join() -> str:
 
 
 def leave() -> None:
-    """Leave the process group."""
+    """Leave the process group of torch.distributed."""
     if _is_distributed():
         dist.destroy_process_group()
 
 
 def rank() -> int:
-    """Return this process's number among all, from 0."""
+    """Return the number of this process among the processes of all nodes, from 0."""
     return dist.get_rank() if _is_distributed() else 0
 
 
@@ -58,7 +59,7 @@ def world_size() -> int:
 
 
 def local_rank() -> int:
-    """Return this process's number on its node. Only local rank 0 writes to the node's folder."""
+    """Return this process's number on its node, from 0. Only local rank 0 writes to the node's folder."""
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
@@ -68,15 +69,15 @@ def local_world_size() -> int:
 
 
 def shard(whole: Tensor) -> Tensor:
-    """Return this process's rows of a whole batch: every ``world_size()``-th one.
+    """Return this process's rows of a whole batch: every ``world_size()``-th row.
 
-    Strided, so that each part of a batch (`Batch.split`) has the same rows for any number of processes.
+    With this choice, each part of a batch (`Batch.split`) has the same rows for any number of processes.
     """
     return whole[rank() :: world_size()]
 
 
 def draw_shard(draw: Callable[..., Tensor], rows: int, *shape: int, device: torch.device | str) -> Tensor:
-    """Draw for the whole batch by ``draw``, torch.randn say; return this process's rows, (rows, *shape)."""
+    """Call ``draw``, such as torch.randn, for the whole batch; return this process's rows, (rows, *shape)."""
     return shard(draw(rows * world_size(), *shape, device=device))
 
 

@@ -1,8 +1,8 @@
-"""Augmentation by kornia: differentiable, in whole batches, on the device.
+"""Augment images by kornia: differentiable, in whole batches, on the device.
 
-Augmenting the discriminator's input, real and generated images alike, makes small data sets suffice and
-leaves no trace in generated images (Zhao et al. 2020, Karras et al. 2020). Augmenting the training images
-themselves is for changes such as mirroring, which a generator may learn.
+If the discriminator's input is augmented, real and generated images alike, small data sets suffice, and
+generated images do not show the augmentation (Zhao et al. 2020, Karras et al. 2020). The training images
+themselves are augmented only by changes that a generator may learn, such as mirroring.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from prodgen.training.recipes.policies import COLOUR, check_channels, parse_poli
 
 AUGMENTATIONS: dict[str, Callable[[], nn.Module]] = {
     "flip": lambda: K.RandomHorizontalFlip(p=0.5),
-    # By whole pixels: interpolation would hide from the discriminator how sharp the images are.
+    # Shift by whole pixels: interpolation would hide from the discriminator how sharp the images are.
     "translation": lambda: K.RandomAffine(0.0, translate=(0.125, 0.125), resample="nearest", p=1.0),
     "rotation": lambda: K.RandomRotation(degrees=15.0, p=0.5),
     "scale": lambda: K.RandomAffine(degrees=0.0, scale=(0.85, 1.15), p=0.5),
@@ -28,17 +28,17 @@ AUGMENTATIONS: dict[str, Callable[[], nn.Module]] = {
     "saturation": lambda: K.RandomSaturation((0.6, 1.4), p=0.5),
 }
 ADAPTATION_IMAGES = 500_000
-"""Images in which the strength of an adaptive augmentation can rise from 0 to 1."""
+"""Number of images over which the strength of an adaptive augmentation can rise from 0 to 1."""
 MIN_ALPHA = 0.05
-"""Alpha below which a premultiplied colour is too faint to be restored."""
+"""Alpha below which a premultiplied colour is too faint to be recovered."""
 
 
 class Augment(nn.Module):
-    """x: (B, C, H, W) in [-1, 1] -> the same shape and range; four channels are premultiplied RGBA.
+    """Augments a random share of images x (B, C, H, W) in [-1, 1]; four channels are premultiplied RGBA.
 
-    ``ground`` fills the borders. ``strength`` is the share of images that are augmented: 1, or, with a
-    ``target``, what `adapt` makes it, at most ``max_strength``. The target is the mean sign of the
-    discriminator's logits for real images (Karras et al. 2020: 0.6).
+    ``ground``: the colour that fills borders. ``strength``: the share of images that are augmented. Without a
+    ``target``, it starts at 1. With a target, it starts at 0, and `adapt` changes it up to ``max_strength``.
+    The target is the mean sign of the discriminator's logits for real images (Karras et al. 2020: 0.6).
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Augment(nn.Module):
         if not len(self.steps):
             return x
         x = x.float()
-        augmented = (x + 1.0) / 2.0  # kornia's range
-        # bf16 would round the matrices of a shift to eight bits, so that it is not by whole pixels.
+        augmented = (x + 1.0) / 2.0  # the range that kornia expects
+        # bf16 rounds the matrices of a shift to eight bits, so the shift would not be by whole pixels.
         with torch.autocast(x.device.type, enabled=False):
             for name, step in zip(self._names, self.steps, strict=True):
                 if name in COLOUR:
@@ -76,7 +76,7 @@ class Augment(nn.Module):
 
     @torch.no_grad()
     def adapt(self, real: Tensor) -> None:
-        """Augment more images if the mean sign of real images' logits (B,) exceeds the target, else fewer."""
+        """Raise the strength if the mean sign of ``real``, logits (B,), exceeds the target, else lower it."""
         if self.target is not None:
             mean_sign = world_mean(real.sign().sum()) / len(real)  # a sum of signs has no rounding error
             change = torch.sign(mean_sign - self.target) * len(real) * world_size() / ADAPTATION_IMAGES
@@ -84,14 +84,14 @@ class Augment(nn.Module):
 
 
 def _ground_levels(ground: str, channels: int) -> Tensor:
-    """Return the ground in [0, 1], (1, C, 1, 1); zeros for premultiplied RGBA, which is transparent there."""
+    """Return the colour ``ground`` as (1, C, 1, 1) in [0, 1]; zeros for RGBA, whose ground is transparent."""
     modes = {1: "L", 3: "RGB"}
     levels = ImageColor.getcolor(ground, modes[channels]) if channels in modes else (0,) * channels
     return torch.tensor(levels).view(1, channels, 1, 1) / 255.0
 
 
 def _change_colours(step: nn.Module, x: Tensor) -> Tensor:
-    """Apply a change of colours, to unpremultiplied colours if the images have alpha."""
+    """Apply a colour augmentation. If the images have alpha, apply it to unpremultiplied colours."""
     if x.shape[1] != 4:
         return _apply(step, x)
     colour, alpha = unpremultiply(x)
@@ -99,13 +99,13 @@ def _change_colours(step: nn.Module, x: Tensor) -> Tensor:
 
 
 def _apply(step: nn.Module, x: Tensor) -> Tensor:
-    """Apply a step of kornia, with this process's rows of the random parameters of the whole batch."""
+    """Apply a kornia augmentation, with this process's rows of the whole batch's random parameters."""
     whole = step.forward_parameters(torch.Size((len(x) * world_size(), *x.shape[1:])))
     own = {name: value if name == "forward_input_shape" else shard(value) for name, value in whole.items()}
     return step(x, params=own)
 
 
 def unpremultiply(x: Tensor) -> tuple[Tensor, Tensor]:
-    """x: (B, 4, H, W), premultiplied, in [0, 1] -> colours (B, 3, H, W) and alpha (B, 1, H, W)."""
+    """Return colours (B, 3, H, W) and alpha (B, 1, H, W) of premultiplied images (B, 4, H, W) in [0, 1]."""
     alpha = x[:, 3:]
     return (x[:, :3] / alpha.clamp(min=MIN_ALPHA)).clamp(0.0, 1.0), alpha

@@ -1,4 +1,4 @@
-"""Training of a GAN: a step of the discriminator, and a step of the generator."""
+"""Train a GAN: each step trains the discriminator, then the generator."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from prodgen.training.recipes.recipe import GanRecipe
 
 
 class Gan:
-    """A generator and a discriminator, whose input is augmented."""
+    """Trains a generator and a discriminator. Augments the input of the discriminator."""
 
     def __init__(
         self, recipe: GanRecipe, generator: ImageGenerator, discriminator: ProjectionDiscriminator
@@ -43,7 +43,7 @@ class Gan:
         }
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
-        """Train the discriminator on each batch, then the generator on the conditions of the last."""
+        """Train the discriminator on each batch, then the generator on the conditions of the last batch."""
         self._burn_in(progress)
         losses: Losses = {}
         for batch in batches:
@@ -54,9 +54,10 @@ class Gan:
         return losses if self.recipe.adaptive is None else {**losses, "augment": self.augment.strength}
 
     def _burn_in(self, progress: float) -> None:
-        """Set augmentation, which rises from 0, and the scale of penalties, which falls from 10 to 1.
+        """Set the augmentation's strength and the scale of the penalties. ``progress``: share of steps done.
 
-        Both follow a cosine, as in R3GAN (Huang et al. 2024).
+        During burn-in the strength rises from 0 and the scale falls from 10 to 1, both along a cosine, as in
+        R3GAN (Huang et al. 2024).
         """
         recipe = self.recipe
         rise = 1.0
@@ -67,7 +68,7 @@ class Gan:
             self.augment.strength.fill_(recipe.augment_share * rise)
 
     def discriminator_loss(self, batch: Batch) -> Tensor:
-        """Return the loss with penalties, of real and as many generated images of the same conditions."""
+        """Return the loss, with penalties, on real and as many generated images with the same conditions."""
         recipe = self.recipe
         with torch.no_grad(), autocast(recipe, batch):
             fake = self.generator(draw_latents(batch, self.generator.latent_dim), batch.condition).float()
@@ -94,14 +95,14 @@ class Gan:
         return loss
 
     def _logits(self, real: Tensor, fake: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of both, in one pass unless batch statistics would give away which is which."""
+        """Return the logits of real and generated images: in two passes if the body uses batch statistics."""
         if self.discriminator.uses_batch_statistics:
             return self.discriminator(real, condition), self.discriminator(fake, condition)
         logits = self.discriminator(torch.cat([real, fake]), torch.cat([condition, condition]))
         return logits[: len(real)], logits[len(real) :]
 
     def generator_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of new images of the batch's conditions."""
+        """Return the generator's loss on new images with the conditions of ``batch``."""
         with autocast(self.recipe, batch):
             fake = self.generator(draw_latents(batch, self.generator.latent_dim), batch.condition)
             logits = self.discriminator(self.augment(fake), batch.condition)

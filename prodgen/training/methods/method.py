@@ -1,4 +1,4 @@
-"""The protocol of training methods, and what several of them use."""
+"""The interface of training methods, and functions that several methods share."""
 
 import platform
 from collections.abc import Iterator
@@ -17,28 +17,28 @@ from prodgen.training.distributed.world import draw_shard
 from prodgen.training.recipes.recipe import Recipe
 
 Losses = dict[str, Tensor]
-"""Scalars of a step by name, on the device, over this process's images."""
+"""Losses and other scalars of a step by name, on the device, computed on this process's images."""
 
 
 class Method(Protocol):
-    """A way of training. ``modules`` and ``optimizers`` hold its whole state."""
+    """A method that trains a generator. ``modules`` and ``optimizers`` hold the whole state of the method."""
 
     generator: ImageGenerator
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     batches: int
-    """Batches of real images that a step takes."""
+    """Number of batches of real images that a step takes."""
     discriminator_only: bool
     """Whether a step trains only the discriminator."""
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
-        """Train every network for one step; ``progress`` in [0, 1) is the share of steps done before."""
+        """Train every network for one step; return losses. ``progress``: share of steps done, in [0, 1)."""
 
 
 def optimizer_step(
     optimizer: torch.optim.Optimizer, losses: Iterator[Tensor], parts: int, clip: float
 ) -> Tensor:
-    """Accumulate the gradients of ``parts`` losses, average them over all processes, and step the optimizer.
+    """Sum the gradients of ``parts`` losses, average them over all processes, and update the weights.
 
     The losses are computed one after the other, to save memory. ``clip``: largest norm of the gradient.
     Returns the mean of this process's losses.
@@ -57,7 +57,7 @@ def optimizer_step(
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """Freeze the weights within the block; gradients still pass through the network."""
+    """Freeze the weights of ``network`` within the block. Gradients still pass through the network."""
     learning = [p for p in network.parameters() if p.requires_grad]
     for p in learning:
         p.requires_grad_(False)
@@ -69,12 +69,12 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 
 def draw_latents(batch: Batch, dim: int) -> Tensor:
-    """Draw a latent for each image of the batch, (B, dim), from torch's random state."""
+    """Draw one latent for each image of the batch from torch's random state; return (B, dim)."""
     return draw_shard(torch.randn, len(batch.real), dim, device=batch.real.device)
 
 
 def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:
-    """Use the recipe's precision within the block, if the device computes in it: emulation is far slower.
+    """Compute in the recipe's precision within the block, unless the device emulates it, which is far slower.
 
     bf16 has the range of fp32, so gradients need no scaling.
     """

@@ -1,4 +1,4 @@
-"""The objectives of the networks; each function reads like its paper."""
+"""The loss functions of the networks, written as in their papers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from prodgen.training.distributed.collectives import world_mean
 from prodgen.training.distributed.world import draw_shard
 
 LogitLoss = Callable[[Tensor, Tensor], Tensor]
-"""Logits (B,) of real images, and of generated ones -> a scalar."""
+"""Takes the logits (B,) of real images and of generated images; returns a scalar loss."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The losses of both networks. ``paired``: the generator's loss needs the logits of real images too."""
+    """The losses of both networks. ``paired``: the generator's loss also needs the logits of real images."""
 
     discriminator: LogitLoss
     generator: LogitLoss
@@ -51,7 +51,7 @@ LOSSES = {
         lambda real, fake: fake.mean() - real.mean(),
         lambda _, fake: -fake.mean(),
     ),
-    # Jolicoeur-Martineau 2019: each generated image against a real one of its condition; needs R1 and R2
+    # Jolicoeur-Martineau 2019: compares a generated and a real image of one condition; needs R1 and R2
     "relativistic": Loss(
         lambda real, fake: F.softplus(fake - real).mean(),
         lambda real, fake: F.softplus(real - fake).mean(),
@@ -61,13 +61,16 @@ LOSSES = {
 
 
 def zero_centred(logits: Tensor, images: Tensor) -> Tensor:
-    """Return the mean squared gradient of logits (B,) at their images: R1 or R2 (Mescheder et al. 2018)."""
+    """Return the mean squared gradient of logits (B,) by ``images``: R1 or R2 (Mescheder et al. 2018)."""
     [gradient] = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()
 
 
 def one_centred(discriminator: nn.Module, real: Tensor, fake: Tensor, condition: Tensor) -> Tensor:
-    """Return WGAN-GP's penalty: (gradient norm - 1)^2 between real and generated (Gulrajani et al. 2017)."""
+    """Return WGAN-GP's penalty (Gulrajani et al. 2017): (gradient norm - 1)^2 between real and fake images.
+
+    ``real``, ``fake``: (B, C, H, W). The penalty is the mean over random mixtures of a real and a fake image.
+    """
     share = draw_shard(torch.rand, len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(real, fake, share).requires_grad_()
     [gradient] = torch.autograd.grad(discriminator(between, condition).sum(), between, create_graph=True)
@@ -75,19 +78,19 @@ def one_centred(discriminator: nn.Module, real: Tensor, fake: Tensor, condition:
 
 
 def divergence(mean: Tensor, log_variance: Tensor, free_bits: float = 0.0) -> Tensor:
-    """Return the KL divergence of a Gaussian (B, d) from the standard one, in nats per image, a scalar.
+    """Return the KL divergence of Gaussians (B, d) from the standard normal one, in nats per image, a scalar.
 
-    ``free_bits``: nats that each dimension may have without gradient (Kingma et al. 2016).
+    ``free_bits``: nats per dimension below which the divergence has no gradient (Kingma et al. 2016).
     """
     nats = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
     return world_mean(nats.mean(0)).clamp(min=free_bits).sum()
 
 
 def likelihood(error: Tensor, log_sigma: Tensor) -> Tensor:
-    """Return the negative log likelihood per number, up to a constant, of squared errors.
+    """Return the negative log likelihood per number, up to a constant. ``error``: mean squared error.
 
-    The deviation is learned and at its optimum equals the error, so error and KL divergence need no weight
-    between them (Dai & Wipf 2019, Rybkin et al. 2021).
+    The deviation sigma is learned. At its optimum its square equals the error, so error and KL divergence
+    need no weight between them (Dai & Wipf 2019, Rybkin et al. 2021).
     """
     log_sigma = soft_floor(log_sigma)
     return 0.5 * error * torch.exp(-2.0 * log_sigma) + log_sigma

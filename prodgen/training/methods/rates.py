@@ -1,4 +1,4 @@
-"""Learning rates over the course of a training."""
+"""Set learning rates over the course of a training."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from prodgen.training.recipes.recipe import Recipe
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimizer's state, except its rates: those are the recipe's, which may have changed.
+    """Load ``state`` into an optimizer, except learning rates: these are the recipe's and may have changed.
 
     Moments get the memory format of their weights, as in an uninterrupted training.
     """
@@ -24,9 +24,10 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
 
 
 def set_rates(optimizers: Iterable[torch.optim.Optimizer], recipe: Recipe, step: int) -> None:
-    """Set the rates of all optimizers for ``step``.
+    """Set the learning rates of all optimizers for ``step``.
 
-    They rise from 0 over the first ``ramp`` steps, and fall to 0 over the last share ``decay`` of the steps.
+    The rates rise from 0 over the first ``ramp`` steps, and fall to 0 over the last share ``decay`` of the
+    steps.
     """
     rising = (step + 1) / recipe.ramp if recipe.ramp else 1.0
     falling = (recipe.steps - step) / (recipe.steps * recipe.decay) if recipe.decay else 1.0

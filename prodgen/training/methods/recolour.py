@@ -12,10 +12,10 @@ from prodgen.training.methods.augment import unpremultiply
 
 
 def recolour(x: Tensor, lab: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Shift the ``chosen`` images (B,) to the mean colours ``lab`` (B, 3).
+    """Change the mean colours of the ``chosen`` images (B,) to ``lab`` (B, 3), colours in CIELAB.
 
-    x: (B, 4, H, W), premultiplied, in [-1, 1] -> all images, and the mean colour of each, (B, 3). Colours
-    that a screen cannot show are clipped.
+    x: images (B, 4, H, W), premultiplied, in [-1, 1]. Returns all images and their mean colours (B, 3).
+    Colours that a screen cannot show are clipped.
     """
     colour, alpha = unpremultiply((x + 1.0) / 2.0)
     before = rgb_to_lab(colour)
@@ -27,5 +27,5 @@ def recolour(x: Tensor, lab: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_colour(lab: Tensor, alpha: Tensor) -> Tensor:
-    """lab: (B, 3, H, W); alpha: (B, 1, H, W) in [0, 1] -> the product's mean colour (B, 3)."""
+    """Return the product's mean colour (B, 3): ``lab`` (B, 3, H, W), weighted by ``alpha`` (B, 1, H, W)."""
     return (lab * alpha).sum((2, 3)) / alpha.sum((2, 3)).clamp(min=1e-6)

@@ -1,4 +1,4 @@
-"""Build the networks of a recipe, and the method that trains them."""
+"""Build the networks of a recipe, and the training method that trains these networks."""
 
 import torch
 from torch import nn
@@ -16,13 +16,14 @@ from prodgen.training.recipes.checks import check_pretrained
 from prodgen.training.recipes.recipe import Recipe
 
 METHODS = {"vae": Vae, "vaegan": VaeGan}
-"""The method of each family; `Gan` for a family that is not listed."""
+"""The training method of each family. A family that is not listed uses `Gan`."""
 
 
 def set_up(recipe: Recipe, catalogue: Catalogue, device: str, pretrained: Pretrained | None = None) -> Method:
-    """Return the method with its networks on the device, with random or ``pretrained`` weights.
+    """Return the recipe's training method, with networks on the device and random or ``pretrained`` weights.
 
-    Raises ProdgenError if the networks cannot make images of this size, or differ from the pretrained ones.
+    Raises ProdgenError if the networks cannot make images of this size, or differ from the pretrained
+    networks.
     """
     size, channels = catalogue.images.shape[1], catalogue.images.shape[3]
     schema = catalogue.schema()

@@ -1,4 +1,4 @@
-"""Start a training from pretrained weights, also for other attributes."""
+"""Start a training from pretrained weights, even if the attributes differ."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +18,22 @@ from prodgen.spec.model_config import DISCRIMINATOR
 from prodgen.training import checkpoint
 
 POWER_ITERATIONS = 15
-"""Power iterations after which spectral norm is exact enough for a new matrix."""
+"""Number of power iterations after which the spectral norm of a new matrix is exact enough."""
 
 Column = tuple[str, str]
-"""What a number of a condition stands for: an attribute and one of its columns."""
+"""The meaning of one number of a condition: an attribute's name and its column."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A trained generator, and the weights of its discriminator if they were saved."""
+    """A trained generator, and the weights of its discriminator, or None if these were not saved."""
 
     model: SavedModel
     discriminator: dict[str, Tensor] | None = None
 
 
 def find_pretrained(ref: str) -> Pretrained:
-    """Load a model by its name or folder, or the model in the folder of a training. Raises ProdgenError."""
+    """Load a model by its name, its folder or the folder of its training. Raises ProdgenError if it fails."""
     training = Path(ref)
     folder, name = find_model(str(training / "model") if (training / "model").is_dir() else ref)
     path = folder / DISCRIMINATOR
@@ -41,7 +41,7 @@ def find_pretrained(ref: str) -> Pretrained:
         discriminator = load_file(path) if path.is_file() else None
     except (SafetensorError, OSError) as error:
         raise ProdgenError(f"{path} is broken: {error}", param="from") from None
-    if discriminator is None and (best := training / checkpoint.BEST).is_file():  # of an older version
+    if discriminator is None and (best := training / checkpoint.BEST).is_file():  # saved by an older version
         discriminator = checkpoint.load(best)["run"]["modules"].get("discriminator")
     return Pretrained(load_model(folder, name), discriminator)
 
@@ -49,10 +49,10 @@ def find_pretrained(ref: str) -> Pretrained:
 def transfer_weights(
     network: nn.Module, trained: dict[str, Tensor], old_schema: AttributeSchema, schema: AttributeSchema
 ) -> None:
-    """Load weights that were trained with the attributes of ``old_schema`` into a network of ``schema``.
+    """Load weights trained with attributes ``old_schema`` into ``network``, whose attributes are ``schema``.
 
-    A value that both have keeps its weights. A new value starts from the mean of its attribute's old values,
-    or from its random weights if there are none.
+    An attribute value that both schemas have keeps its weights. A new value starts from the mean of the
+    weights of its attribute's old values, or from the network's random weights if there are no old values.
     """
     own = network.state_dict()
     weights = {name: trained[name] for name in own if name in trained}
@@ -63,7 +63,7 @@ def transfer_weights(
                 weights[name] = _replace_columns(
                     weights[name], own[name], columns(old_schema), columns(schema)
                 )
-    # Left out: spectral norm's vectors for a condition of another length. The layers compute them below.
+    # Spectral norm's vectors for a condition of another length are left out; the layers compute them below.
     network.load_state_dict({n: t for n, t in weights.items() if t.shape == own[n].shape}, strict=False)
     for _, layer in conditioned:
         for _ in range(POWER_ITERATIONS):
@@ -73,7 +73,7 @@ def transfer_weights(
 def _replace_columns(
     trained: Tensor, random: Tensor, old_columns: list[Column], new_columns: list[Column]
 ) -> Tensor:
-    """(out, inputs + len(old_columns)) -> (out, inputs + len(new_columns))."""
+    """Adapt the weights (out, inputs + len(old_columns)) to (out, inputs + len(new_columns))."""
     inputs = trained.shape[1] - len(old_columns)
     known = dict(zip(old_columns, trained[:, inputs:].unbind(1), strict=True))
 

@@ -1,4 +1,4 @@
-"""Training of a two-stage VAE: both stages in each step, the second on the codes of the first."""
+"""Train a two-stage VAE: each step trains both stages, the second stage on the codes of the first."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from prodgen.training.recipes.recipe import VaeRecipe
 
 
 class Vae:
-    """Trains the second stage on detached codes, so that it does not change the first stage."""
+    """Trains both stages. Detached codes keep the second stage's loss from changing the first stage."""
 
     batches, discriminator_only = 1, False
 
@@ -30,12 +30,12 @@ class Vae:
         }
 
     def kl_weight(self, progress: float) -> float:
-        """Return the weight of the KL divergence, which rises over the warm-up."""
+        """Return the weight of the KL divergence, which rises to ``beta`` during the warm-up."""
         recipe = self.recipe
         return recipe.beta * min(1.0, progress / recipe.warm_up if recipe.warm_up else 1.0)
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
-        """Train each stage once; report also the mean squared error and the KL divergence."""
+        """Train each stage once; return the losses, the mean squared error and the KL divergence."""
         [batch] = batches
         losses: Losses = {}
         codes: list[Tensor] = []
@@ -60,7 +60,7 @@ class Vae:
 
 
 def sample(posterior: Gaussian) -> Tensor:
-    """Draw a code from its posterior, differentiably."""
+    """Draw codes from ``posterior``. Gradients pass through to its mean and log variance."""
     mean, log_variance = posterior
     return mean + torch.exp(0.5 * log_variance) * draw_shard(torch.randn, *mean.shape, device=mean.device)
 
@@ -68,7 +68,7 @@ def sample(posterior: Gaussian) -> Tensor:
 def prior_step(
     generator: VAE, optimizer: torch.optim.Optimizer, codes: list[Tensor], parts: list[Batch], clip: float
 ) -> Tensor:
-    """Train the second stage on the codes of ``parts``; return its loss per number of a code."""
+    """Train the second stage on the codes of ``parts``; return its loss per dimension of a code."""
 
     def loss(code: Tensor, condition: Tensor) -> Tensor:
         posterior = generator.prior.encode(code, condition)

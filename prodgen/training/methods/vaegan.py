@@ -1,9 +1,9 @@
-"""Training of a VAE-GAN (Larsen et al. 2016): errors are measured in the discriminator's features.
+"""Train a VAE-GAN (Larsen et al. 2016): errors are measured in the discriminator's features.
 
-The discriminator sees reconstructions and samples of the second stage alike, because orders need samples.
-Unlike in the paper, its loss on reconstructions trains the encoder too. Codes then hold half the nats, and
-the second stage can match them (Fashion-MNIST: a Fréchet distance of 15 after 115,000 images; without it, 45
-after 96,000).
+The discriminator learns from reconstructions and from samples of the second stage, because orders need
+samples. Unlike in the paper, the adversarial loss of reconstructions trains the encoder too. Codes then hold
+half as many nats, and the second stage can learn their distribution (Fashion-MNIST: a Fréchet distance of 15
+after 115,000 images; without this loss, 45 after 96,000).
 """
 
 import torch
@@ -22,7 +22,7 @@ from prodgen.training.recipes.recipe import VaeGanRecipe
 
 
 class VaeGan(Vae):
-    """A two-stage VAE with a discriminator, which makes the decoder's images sharp."""
+    """Trains a two-stage VAE with a discriminator, which makes the decoder's images sharp."""
 
     recipe: VaeGanRecipe
 
@@ -37,7 +37,7 @@ class VaeGan(Vae):
             self.optimizers[name] = torch.optim.Adam(parameters, rate, recipe.betas)
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
-        """Train the discriminator, then encoder and decoder, then the second stage."""
+        """Train the discriminator, then the encoder and decoder, then the second stage."""
         parts, clip = batches[0].split(self.recipe.accumulate), self.recipe.clip
         numbers: Losses = {}
         codes: list[Tensor] = []
@@ -54,7 +54,7 @@ class VaeGan(Vae):
         return numbers
 
     def _discriminator_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of real and as many generated images: half reconstructions, half samples."""
+        """Return the loss on real images and as many generated ones: half reconstructions, half samples."""
         half = len(batch.real) // 2
         with autocast(self.recipe, batch):
             with torch.no_grad():
@@ -68,7 +68,7 @@ class VaeGan(Vae):
     def _autoencoder_loss(
         self, batch: Batch, kl_weight: float, codes: list[Tensor], numbers: Losses
     ) -> Tensor:
-        """Return the loss; add the batch's codes to ``codes``, and the loss's parts to ``numbers``."""
+        """Return the autoencoder's loss. Append codes to ``codes``; write the loss's parts to ``numbers``."""
         recipe, count = self.recipe, len(batch.real)
         both = torch.cat([batch.condition, batch.condition])
         with autocast(recipe, batch):
@@ -95,13 +95,13 @@ class VaeGan(Vae):
 
 
 def _relative_error(features: Tensor, expected: Tensor) -> Tensor:
-    """Return the mean squared error of features (B, C, h, w), as a share of each channel's variance."""
+    """Return the mean squared error of features (B, C, h, w), divided by each channel's variance."""
     error = (features - expected).square().mean((0, 2, 3))
     return (error / _variance(expected).clamp(min=1e-6)).mean()
 
 
 def _variance(features: Tensor) -> Tensor:
-    """features: (B, C, h, w) -> each channel's unbiased variance (C,) over the images of all processes."""
+    """Return each channel's unbiased variance (C,) in features (B, C, h, w) of all processes' images."""
     centre = world_mean(features.mean((0, 2, 3), keepdim=True))
     count = world_size() * features[:, 0].numel()
     return world_mean((features - centre).square().mean((0, 2, 3))) * count / (count - 1)

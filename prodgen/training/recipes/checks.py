@@ -6,13 +6,13 @@ from prodgen.training.recipes.policies import check_channels
 from prodgen.training.recipes.recipe import Recipe
 
 GENERATORS = {"vaegan": "vae"}
-"""The family whose generator a family uses, where it has none of its own."""
+"""Each family that uses the generator of another family, and the name of the other family."""
 
 
 def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processes: int = 1) -> None:
     """Check that a recipe can train on ``images`` images of size x size pixels with ``processes`` processes.
 
-    Raises ProdgenError that names the field to change.
+    Raises ProdgenError, which names the recipe's field to change, if it cannot.
     """
     if images < recipe.batch:
         raise ProdgenError(
@@ -41,7 +41,7 @@ def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processe
 
 
 def check_pretrained(config: ModelConfig, ref: str, recipe: Recipe, size: int, channels: int) -> None:
-    """Check that a training can start from the model ``ref``. Raises ProdgenError that names what to set."""
+    """Check that a training can start from model ``ref``. Raises ProdgenError that names what to set."""
     given_family, family = (GENERATORS.get(name, name) for name in (config.family, recipe.family))
     if given_family != family:
         raise ProdgenError(
@@ -60,7 +60,7 @@ def check_pretrained(config: ModelConfig, ref: str, recipe: Recipe, size: int, c
 
 
 def check_freeze(recipe: Recipe, *, has_discriminator: bool) -> None:
-    """Raise ProdgenError if a recipe freezes blocks, but there is no pretrained discriminator."""
+    """Raise ProdgenError if a recipe freezes discriminator blocks without a pretrained discriminator."""
     if getattr(recipe, "freeze", 0) and not has_discriminator:
         raise ProdgenError(
             "freeze is for a pretrained discriminator; start --from a model that has one",

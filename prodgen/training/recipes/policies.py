@@ -1,4 +1,4 @@
-"""Augmentations by name. A policy is a string of names, which `prodgen.training.methods.augment` applies."""
+"""Names of augmentations. A policy is a list of names with commas, for `prodgen.training.methods.augment`."""
 
 from prodgen.errors import ProdgenError
 
@@ -8,11 +8,11 @@ AUGMENTATIONS = (*GEOMETRY, *COLOUR)
 
 
 def check_channels(policy: str, channels: int) -> None:
-    """Raise ProdgenError if the policy cannot change images of so many channels."""
+    """Raise ProdgenError if an augmentation of ``policy`` cannot change images with ``channels`` channels."""
     if "saturation" in parse_policy(policy) and channels == 1:
         raise ProdgenError("saturation has nothing to change: the images have one channel, grey")
 
 
 def parse_policy(policy: str) -> list[str]:
-    """Return the names in a policy such as ``"flip,cutout"``."""
+    """Return the list of names in a policy such as ``"flip,cutout"``."""
     return [name.strip() for name in policy.split(",") if name.strip()]

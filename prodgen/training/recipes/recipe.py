@@ -101,7 +101,7 @@ class GanRecipe(Recipe):
 
     @property
     def has_penalty(self) -> bool:
-        """Whether the discriminator's loss contains gradients."""
+        """Whether the discriminator's loss has a gradient penalty."""
         return bool(self.r1 or self.r2 or self.gradient_penalty)
 
     @model_validator(mode="after")

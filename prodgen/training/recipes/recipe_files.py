@@ -1,4 +1,4 @@
-"""Read recipes: bundled ones by name, TOML and JSON files by path, with settings that override keys."""
+"""Read recipes: bundled recipes by name, TOML and JSON files by path. Settings can override keys."""
 
 import json
 import tomllib
@@ -16,7 +16,7 @@ FOLDER = resources.files("prodgen") / "recipes"
 
 
 def load_recipe(ref: str, settings: list[str]) -> Recipe:
-    """Return the recipe of a bundled name or a TOML file, with ``key=value`` settings laid over it.
+    """Return the recipe of a bundled name or a TOML file, with values replaced by ``key=value`` settings.
 
     Raises ProdgenError that names the wrong key.
     """
@@ -30,7 +30,7 @@ def load_recipe(ref: str, settings: list[str]) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Return the recipe of a JSON file, written by ``Recipe.model_dump_json``. Raises ProdgenError."""
+    """Read a JSON file that ``Recipe.model_dump_json`` wrote. Raises ProdgenError if it is not valid."""
     try:
         table = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -41,7 +41,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def make_recipe(table: dict[str, Any], where: str) -> Recipe:
-    """Return the recipe of a table; raises ProdgenError, which calls the table ``where``."""
+    """Return the recipe with the keys of ``table``. The message of a ProdgenError begins with ``where``."""
     family = table.get("family", "resnet")
     kind = RECIPES.get(family) if isinstance(family, str) else None
     if kind is None:
@@ -63,7 +63,7 @@ def recipe_names() -> list[str]:
 
 
 def bundled_table(name: str) -> dict[str, Any]:
-    """Return a bundled recipe as a table. Raises NotFound, which lists the bundled names."""
+    """Return a bundled recipe as a table of keys. Raises NotFound, which lists the bundled names."""
     if name not in recipe_names():
         raise NotFound(f"there is no recipe {name!r}; there are {', '.join(recipe_names())}", param="recipe")
     return tomllib.loads((FOLDER / f"{name}.toml").read_text())

@@ -1,4 +1,4 @@
-"""Failures of a training, detected early enough to return to a good checkpoint."""
+"""Detect the failure of a training early enough to return to a good checkpoint."""
 
 from torch import nn
 from torch.nn.utils import get_total_norm
@@ -9,21 +9,21 @@ from prodgen.training.methods.objectives import LOSSES
 from prodgen.training.state import TrainingState
 
 MIN_DIVERSITY = 0.2
-"""Least diversity of generated images of a class, as a share of the real images' diversity."""
+"""Least diversity of the generated images of a class, as a share of the diversity of real images."""
 MAX_FID_RATIO = 5.0
-"""Largest Fréchet distance, as a multiple of the best one."""
+"""Largest Fréchet distance that is not a collapse, as a multiple of the best Fréchet distance."""
 MIN_GRADIENT_NORM = 1e-6
-"""Gradients below this norm teach nothing; behind dead units they are exactly zero."""
+"""Gradients below this norm train nothing. Gradients behind dead units are exactly zero."""
 ROUNDING = 1e-3
 """Largest rounding error of a loss."""
 
 
 class Alarm(ProdgenError):
-    """A training was stopped, and its checkpoint is a good one again."""
+    """Raised when a failed training is stopped. Its checkpoint is then a good one again."""
 
 
 class Diverged(Alarm):
-    """A loss or weight was not finite, again and again after returns to the last checkpoint."""
+    """A loss or weight was not finite, even after repeated returns to the last checkpoint."""
 
     def __init__(self, step: int) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class Diverged(Alarm):
 
 
 class Collapsed(Alarm):
-    """The generator makes nearly the same image again and again, or ever worse ones."""
+    """The generator makes nearly the same image for all latents, or far worse images than before."""
 
     def __init__(self, step: int, scores: dict[str, float], best_step: int) -> None:
         listed = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
@@ -56,34 +56,35 @@ class Dead(Alarm):
 
 
 def is_diverse(scores: dict[str, float]) -> bool:
-    """Whether generated images of a class differ from each other; true if the scores have no diversity."""
+    """Return whether generated images of a class differ from each other; true without a diversity score."""
     return scores.get("diversity", 1.0) >= MIN_DIVERSITY
 
 
 def looks_collapsed(scores: dict[str, float], best_fid: float, *, was_diverse: bool) -> bool:
-    """Whether scores are far worse than the best, or the images' diversity is lost.
+    """Return whether the scores are far worse than the best, or the images' diversity is lost.
 
-    ``was_diverse``: a generator whose images never were diverse has not collapsed.
+    ``was_diverse``: whether images were diverse before; if they never were, the generator has not collapsed.
     """
     return (was_diverse and not is_diverse(scores)) or not scores["domain_fid"] < MAX_FID_RATIO * best_fid
 
 
 def is_dead(state: TrainingState, losses: dict[str, float]) -> bool:
-    """Whether the discriminator is at chance, and its last gradients are zero.
+    """Return whether the discriminator is at chance and its last gradients are zero.
 
-    A discriminator that wins has zero gradients too, but is not at chance.
+    A discriminator that separates real from generated images perfectly has zero gradients, but is not at
+    chance.
     """
     return is_at_chance(state, losses) and not any_rank(_learns(state.method.modules["discriminator"]))[0]
 
 
 def is_at_chance(state: TrainingState, losses: dict[str, float]) -> bool:
-    """Whether the discriminator's loss is that of one which gives every image the same logit."""
+    """Return whether the discriminator's loss is no better than with the same logit for every image."""
     loss = losses.get("discriminator")
     return loss is not None and loss >= LOSSES[state.recipe.loss].chance - ROUNDING
 
 
 def _learns(network: nn.Module) -> bool:
-    """Whether the last gradients reach any weight.
+    """Return whether the last gradients of the weights are above `MIN_GRADIENT_NORM`.
 
     Biases do not count: some losses move the last bias even if all layers before it are dead.
     """

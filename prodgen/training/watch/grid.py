@@ -1,4 +1,4 @@
-"""A grid of images from the same latents at every step, which shows the progress of a training."""
+"""Draw a grid of images from the same latents at every step, to show the progress of a training."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ROWS, COLUMNS, GAP = 10, 10, 2
 
 @torch.inference_mode()
 def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
-    """Write a PNG with a row for each value of the first choice, at most ten. Atomic.
+    """Write a PNG with a row of images for each value of the first choice attribute, at most ten. Atomic.
 
     The generator must be in evaluation mode.
     """

@@ -1,4 +1,4 @@
-"""The judge of a training: scores a generator, so that the training can keep its best step."""
+"""The judge of a training scores a generator by a classifier, so that the training keeps its best step."""
 
 import itertools
 from pathlib import Path
@@ -17,17 +17,17 @@ from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
 
 CLASSIFIER = "classifier.safetensors"
-"""The judge's file in the folder of a training."""
+"""File name of the judge's classifier in the folder of a training."""
 EVALUATION_IMAGES = 5000
-"""Generated images of an evaluation; twice as many real images are compared with them."""
+"""Number of generated images in an evaluation. They are compared with up to twice as many real images."""
 BATCH = 100
-"""Images on the device at a time."""
+"""Number of images that are classified on the device at a time."""
 
 
 class Judge:
-    """A classifier of the first attribute with at least two values, kept in ``folder``.
+    """Scores by a classifier of the first attribute with at least two values, which is kept in ``folder``.
 
-    For a catalogue without such an attribute, it classifies rotations. ``data_digest`` is the catalogue's.
+    If the catalogue has no such attribute, the judge classifies rotations. ``data_digest``: the catalogue's.
     """
 
     def __init__(self, catalogue: Catalogue, data_digest: str, folder: Path, device: str) -> None:
@@ -44,10 +44,11 @@ class Judge:
 
     @torch.inference_mode()
     def __call__(self, generator: ImageGenerator, latents: Tensor, conditions: Tensor) -> dict[str, float]:
-        """latents: (N, latent_dim); conditions: (N, D) -> Fréchet distance, agreement and diversity.
+        """Generate N images; return their Fréchet distance to real images, agreement and diversity.
 
-        ``agreement``: share of images that the classifier recognises as what was asked for. ``diversity``:
-        spread of the features of images of one class, as a share of the real images' spread.
+        latents: (N, latent_dim); conditions: (N, D). ``agreement``: share of images that the classifier
+        assigns to the requested value. ``diversity``: spread of features within a class, as a share of that
+        of real images.
         """
         batches = zip(latents.split(BATCH), conditions.split(BATCH), strict=True)
         classified = [classify(self.classifier, generator(z, c).float()) for z, c in batches]
@@ -67,7 +68,7 @@ class Judge:
 
 
 def signature(catalogue: Catalogue, data_digest: str, folder: Path) -> dict[str, str]:
-    """Return which judge and which data scores come from; scores with equal signatures can be compared."""
+    """Describe the judge and the data of a training. Scores with equal descriptions can be compared."""
     classifier = _load_or_train(catalogue, data_digest, folder, "cpu")
     real = min(2 * EVALUATION_IMAGES, len(catalogue))
     return {
@@ -77,14 +78,14 @@ def signature(catalogue: Catalogue, data_digest: str, folder: Path) -> dict[str,
 
 
 def _spread(features: Tensor, labels: Tensor) -> float | None:
-    """Return the mean deviation of features (N, D) within each label that occurs twice, or None."""
+    """Return the mean deviation of features (N, D) within a label, or None if no label occurs twice."""
     groups = [features[labels == label] for label in labels.unique() if label != UNKNOWN]
     spreads = [float(group.std(0).mean()) for group in groups if len(group) > 1]
     return sum(spreads) / len(spreads) if spreads else None
 
 
 def _load_or_train(catalogue: Catalogue, data_digest: str, folder: Path, device: str) -> DomainClassifier:
-    """Return the classifier in ``folder``. Train it if it is missing, or classifies another attribute."""
+    """Return the classifier in ``folder``. Train one if it is missing or has another number of classes."""
     path, attribute = folder / CLASSIFIER, next(iter(catalogue.classifiable), None)
     classes = len(catalogue.values[attribute]) if attribute else ROTATIONS
     saved = checkpoint.load(path) if path.exists() else None

@@ -8,14 +8,14 @@ from typing import Any
 
 
 class Metrics:
-    """Writes lines of ``step``, ``images``, ``time`` and numbers; for TensorBoard too if it is installed."""
+    """Writes step, images, time and other numbers to metrics.jsonl, and to TensorBoard if it is installed."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self._board_folder = folder / "metrics.jsonl", folder / "tensorboard"
         self._board: Any = None
 
     def write(self, step: int, images: int, numbers: dict[str, float]) -> None:
-        """Append the numbers of a step."""
+        """Append the numbers of a step to the log."""
         line = {"step": step, "images": images, "time": round(time.time(), 1), **numbers}
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -28,7 +28,7 @@ class Metrics:
                 self._board.add_scalar(name, value, step)
 
     def truncate(self, step: int) -> None:
-        """Delete the lines after ``step``, from which the training continues."""
+        """Delete the lines of the steps after ``step``, from which the training continues."""
         lines = [line for line in self.read() if line["step"] <= step]
         if self.path.exists():
             temporary = self.path.with_suffix(".part")
@@ -37,7 +37,7 @@ class Metrics:
         self.close()
 
     def read(self) -> list[dict[str, Any]]:
-        """Return all lines, without a last one that a crash has cut short."""
+        """Return all complete lines. A crash may have cut the last line short."""
         lines = self.path.read_text().split("\n")[:-1] if self.path.exists() else []
         return [json.loads(line) for line in lines]
 

@@ -1,4 +1,4 @@
-"""The progress and the result of a run's process, as JSON files that are complete at any moment."""
+"""Write the progress and the result of a run's process as JSON files that are complete at any moment."""
 
 import json
 import math
@@ -13,14 +13,14 @@ RATE = "images_per_second"
 
 
 class Progress:
-    """Writes progress.json to ``folder`` for each report of a training, and prints scores."""
+    """Writes progress.json to ``folder`` at each report of a training, and prints scores."""
 
     def __init__(self, state: "TrainingState", folder: Path) -> None:
         self.state, self.folder = state, folder
         self(state.step, {RATE: math.nan})
 
     def __call__(self, step: int, numbers: dict[str, float]) -> None:
-        """Report losses with a rate in progress.json; print scores, which have no rate."""
+        """Write losses and rate to progress.json. Numbers without a rate are scores, which are printed."""
         if RATE not in numbers:
             scores = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
             print(f"step {step}  {scores}", flush=True)
@@ -41,7 +41,7 @@ class Progress:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON file. Atomic."""
+    """Write ``value`` to a JSON file. Atomic."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".json.part")
     temporary.write_text(json.dumps(value, allow_nan=False) + "\n")
@@ -49,5 +49,5 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def _or_none(number: float) -> float | None:
-    """Return None for a number that is not finite: JSON has no such numbers."""
+    """Return the number, or None if it is not finite, because JSON has no such numbers."""
     return number if math.isfinite(number) else None

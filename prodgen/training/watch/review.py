@@ -1,4 +1,4 @@
-"""Scores and samples of the averaged generator, at intervals of a training."""
+"""Score the averaged generator and write samples of its images, at intervals of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from prodgen.training.watch.grid import write_grid
 from prodgen.training.watch.judge import EVALUATION_IMAGES, Judge
 
 BATCH_NORM_IMAGES = 1000
-"""Images that batch statistics are measured on before samples are drawn."""
+"""Number of images by which batch normalisation is measured before samples are written."""
 
 
 class Review:
-    """Evaluates and samples on rank 0, which sends scores and batch statistics to all processes."""
+    """Evaluates and samples a generator on rank 0, and sends scores and batch statistics to all processes."""
 
     def __init__(self, state: TrainingState, folder: Path) -> None:
         self.state, self.folder = state, folder
@@ -30,7 +30,7 @@ class Review:
         self._judge = Judge(state.catalogue, state.data_digest, self.folder, state.device)
 
     def evaluate(self) -> dict[str, float]:
-        """Return the judge's scores on every process."""
+        """Score the averaged generator; return the judge's scores on every process."""
 
         def judge() -> dict[str, float]:
             with self._random_stream(1):
@@ -43,7 +43,7 @@ class Review:
         return scores
 
     def write_samples(self) -> None:
-        """Write the step's grid of samples."""
+        """Write the grid of samples of the current step to the folder of each node."""
         state = self.state
         if rank() == 0:
             with self._random_stream(2):
@@ -55,7 +55,7 @@ class Review:
 
     @contextmanager
     def _random_stream(self, stream: int) -> Iterator[None]:
-        """Use the same random numbers in every such block, and leave torch's random state as it was."""
+        """Seed torch by ``stream``: equal blocks draw equal numbers. Restore the random state afterwards."""
         with torch.random.fork_rng(devices=[self.state.device] if self.state.on_cuda else []):
             torch.manual_seed(self.state.recipe.seed + stream)
             yield
