@@ -41,7 +41,7 @@ class Response:
     """The files of a submitted request. Iterate over it once: it yields the images' files, in order.
 
     A caller that stops iterating before the end cancels the request. The engine makes only a limited number
-    of images in advance; ``on_taken`` is called whenever the caller takes files, so that the engine continues.
+    of images in advance; ``on_taken`` is called whenever the caller takes files, so the engine can continue.
     """
 
     def __init__(self, request: Request, on_taken: Callable[[], None]) -> None:
