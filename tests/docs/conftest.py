@@ -15,6 +15,9 @@ from tests.toys import write_catalogue
 
 Run = Callable[[Path, Up | None], str]
 
+TIMEOUT = 600
+"""Seconds for one page, on a machine that is busy with other tests."""
+
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
@@ -65,7 +68,7 @@ def run_page(tmp_path: Path, home: Path, materials: Path) -> Run:
             env={**environment, "HOME": str(home), "PATH": programs},
             capture_output=True,
             text=True,
-            timeout=290,
+            timeout=TIMEOUT,
             check=False,
         )
         assert done.returncode == 0, f"{name_of(page)}: {done.stderr[-4000:]}"

@@ -62,6 +62,15 @@ def test_links_of_the_root_pages_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_the_tests_that_test_fast_leaves_out_exist() -> None:
+    shown = subprocess.run(["make", "-n", "test-fast"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    ignored = re.findall(r"--ignore=(\S+)", shown.stdout)
+
+    assert ignored
+    assert [path for path in ignored if not (ROOT / path).exists()] == []
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import PAGES, name_of, needs_service, queues_runs
-from tests.docs.conftest import Run
+from tests.docs.conftest import TIMEOUT, Run
 from tests.servers.up import Up
 
 QUEUED = [page for page in PAGES if needs_service(page) and queues_runs(page)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize("page", QUEUED, ids=name_of)
 def test_the_commands_of_a_page_work(page: Path, run_page: Run, service: Up) -> None:
     run_page(page, service)

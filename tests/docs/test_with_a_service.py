@@ -7,13 +7,13 @@ import httpx
 import pytest
 
 from tests.docs.blocks import PAGES, ROOT, name_of, needs_service, queues_runs, runs
-from tests.docs.conftest import Run
+from tests.docs.conftest import TIMEOUT, Run
 from tests.servers.up import Up
 
 SERVED = [page for page in PAGES if runs(page) and needs_service(page) and not queues_runs(page)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize("page", SERVED, ids=name_of)
 def test_the_commands_of_a_page_work(page: Path, run_page: Run, service: Up) -> None:
     run_page(page, service)
