@@ -1,4 +1,4 @@
-"""API keys: whose data a request may use, and how. The store holds only digests of the keys."""
+"""API keys: each belongs to a tenant and has scopes. The store holds only digests of their secrets."""
 
 import hashlib
 import logging
@@ -25,19 +25,19 @@ Scope = Literal["generate", "train", "promote", "admin"]
 SCOPES: tuple[Scope, ...] = ("generate", "train", "promote", "admin")
 
 KNOWN_WAIT, UNKNOWN_WAIT = 0.2, 5.0
-"""Seconds for which one read of the store may delay the lookups of known keys, and of all others."""
+"""The most seconds that `KeyRing.lookup` waits for the store: for a known key, and for any other key."""
 PAUSE = 1.0
-"""Seconds for which a failed read, and a key that does not exist, are remembered."""
+"""Seconds before a failed read of the store, or a search for a key that does not exist, is tried again."""
 MAX_UNKNOWN = 10_000
-"""Keys that do not exist that are remembered at most."""
+"""The most keys that are remembered as not existing."""
 
 _SECRET = re.compile(r"pg_[A-Za-z0-9_-]{43}")
 
 
 class ApiKey(BaseModel):
-    """The record of a key. ``id`` names it to people; ``digest`` is the sha256 of the secret.
+    """The record of an API key. ``id`` is shown to people; ``digest`` is the sha256 of the secret.
 
-    The secret has 256 random bits, so nothing slower than one sha256 is needed to keep it from being guessed.
+    The secret has 256 random bits, too many to guess, so a hash slower than sha256 is not needed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,7 +51,7 @@ class ApiKey(BaseModel):
     revoked: datetime | None = None
 
     def allows(self, scope: Scope) -> bool:
-        """Return whether the key may do what needs ``scope``; an admin key may do everything."""
+        """Return whether the key has ``scope``; a key with the scope ``admin`` has every scope."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -59,12 +59,12 @@ _OldFile = TypeAdapter(list[ApiKey])
 
 
 class KeyRing:
-    """The keys of a deployment: one object a key, and the file in which older deployments kept all of them.
+    """The API keys of a deployment: an object each in the store, or one file made by an older deployment.
 
-    A background thread reads all keys, one read at a time, when a lookup needs it: for a key not seen before,
-    and for a known key if the last read is ``seconds`` old. So a new key works at once, a revoked key works
-    for at most ``seconds`` more, and many guessed keys share a read. While the store does not answer, known
-    keys work as they did at the last read.
+    A lookup starts a read of all keys in a background thread if the key is unknown, or if the last read began
+    ``seconds`` ago or earlier. At most one read runs at a time. So a new key works at once, a revoked key
+    works for at most ``seconds`` more, and lookups of many guessed keys share a read. While the store does
+    not answer, known keys work as they did at the last read.
     """
 
     def __init__(
@@ -104,11 +104,11 @@ class KeyRing:
         return secret, key
 
     def list(self) -> list[ApiKey]:
-        """Read every key ever made from the store, oldest first."""
+        """Read all keys from the store, revoked ones too, and return them oldest first."""
         return sorted(self._load().values(), key=lambda key: key.created)
 
     def revoke(self, key_id: str) -> ApiKey:
-        """Make the key of this id invalid for ever; raises NotFound if there is none."""
+        """Revoke the key with this id for ever and return its record; raises NotFound if there is none."""
         for key in self.list():
             if key.id == key_id:
                 revoked = key.model_copy(update={"revoked": key.revoked or datetime.now(UTC)})
@@ -117,9 +117,9 @@ class KeyRing:
         raise NotFound(f"there is no key {key_id!r}", param="key")
 
     def lookup(self, secret: str) -> ApiKey | None:
-        """Return the key with this secret; None if there is none or it is revoked.
+        """Return the record of the key with this secret; None if no key has it or the key is revoked.
 
-        Raises Unavailable for a key not seen before while the store cannot be read.
+        Raises Unavailable if the key was not seen before and the store cannot be read.
         """
         if not _SECRET.fullmatch(secret):
             return None
@@ -142,7 +142,7 @@ class KeyRing:
             self._keys = {**self._keys, key.digest: key}
 
     def _wait_for_read(self, now: float, max_age: float, patience: float) -> None:
-        """Wait until the last read is younger than ``max_age`` at ``now``, or later; start one if necessary.
+        """Wait until the keys were read after ``now - max_age`` or at ``now``; start a read if necessary.
 
         Raises Unavailable if a read fails or takes longer than ``patience`` seconds.
         """
@@ -179,7 +179,7 @@ class KeyRing:
             self._changed.notify_all()
 
     def _load(self) -> dict[str, ApiKey]:
-        """Read every key, by digest; an object that has not changed since the last read is not read again."""
+        """Return every key by its digest. Only objects that changed since the last call are read."""
         try:
             found = {key.digest: key for key in _OldFile.validate_json(self._store.get(keys.SYSTEM_KEYS))}
         except NotFound:

@@ -1,4 +1,4 @@
-"""Child processes that do not outlive their parent, nor the lease that they work under."""
+"""Make a child process exit when its parent process dies, or when the lease that it works under ends."""
 
 import ctypes
 import os
@@ -19,10 +19,10 @@ def die_with_parent() -> None:
 
 
 def exit_with_lease(lease: Path) -> None:
-    """Exit this process when its lease ends: at the time in the file, in seconds of the monotonic clock.
+    """Exit this process when `time.monotonic` reaches the number in the file ``lease``, or the file is gone.
 
-    The owner of the process writes a later time for as long as the process may live. A background thread
-    reads the file every second, so a process that was suspended past its lease exits when it wakes up.
+    The owner of the process writes a larger number for as long as the process may live. A background thread
+    reads the file every second, so a process that was suspended past its lease exits when it resumes.
     """
 
     def watch() -> None:

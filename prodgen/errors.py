@@ -1,11 +1,11 @@
-"""The errors that people see, each one clear sentence."""
+"""The errors that people see. The message of each error is one clear sentence."""
 
 
 class ProdgenError(Exception):
     """The request cannot be carried out; ``str(error)`` is the sentence that the user reads.
 
-    ``code`` names the kind for programs, ``param`` the input at fault (``attributes.category``, ``row 7``).
-    ``details`` are the sentences of all faults where there are several, such as the faulty rows of an order.
+    ``code`` names the kind of error for programs; ``param`` is the faulty input (``attributes.category``,
+    ``row 7``). If there are several faults, such as faulty rows of an order, ``details`` has them all.
     """
 
     code = "invalid_request"
@@ -28,7 +28,7 @@ class Conflict(ProdgenError):
 
 
 class Interrupted(ProdgenError):
-    """The work was stopped from outside; a new try may complete it."""
+    """The work was stopped by something outside; it may succeed if it is tried again."""
 
     code = "interrupted"
 
@@ -40,6 +40,6 @@ class Unavailable(ProdgenError):
 
 
 class CannotWrite(ProdgenError):
-    """A file cannot be written: the disk is full or read-only, or the folder is gone or another user's."""
+    """A file cannot be written: the disk is full or read-only, or the folder is gone or not the user's."""
 
     code = "cannot_write"

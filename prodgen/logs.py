@@ -14,7 +14,7 @@ _HANDLER = "prodgen"
 
 
 def configure(process: str, level: int = logging.INFO) -> None:
-    """Write all log records of this process to stderr, as one line each that names ``process``.
+    """Write each log record of this process to stderr as one line, which contains the name ``process``.
 
     The lines are JSON in production, and when stderr is not a terminal. Records of structlog and of `logging`
     get the same fields: time, level, logger, message, process, the ids of `bind` and `bound`, the record's
@@ -42,7 +42,7 @@ def configure(process: str, level: int = logging.INFO) -> None:
 
 
 def formatter(process: str, terminal: TextIO | None = None) -> logging.Formatter:
-    """Return the formatter of `configure`: readable lines if ``terminal`` is one, else JSON."""
+    """Return the formatter for `configure`: readable lines if ``terminal`` is interactive, else JSON."""
     render: list[Processor]
     if terminal and terminal.isatty():
         # The default traceback of structlog prints local variables, which may hold keys.
@@ -65,17 +65,17 @@ def formatter(process: str, terminal: TextIO | None = None) -> logging.Formatter
 
 
 def bind(**ids: str | None) -> None:
-    """Add ids to every line that the current thread or asyncio task logs from now on, except for None.
+    """Add ids to all later log lines of the current thread or asyncio task; ignore ids that are None.
 
-    The project's names are ``request_id``, ``tenant``, ``job``, ``lease`` and ``run``. A new thread starts
-    without ids; run it in `contextvars.copy_context` to keep them.
+    The names in use are ``request_id``, ``tenant``, ``job``, ``lease`` and ``run``. A new thread starts
+    without ids; run the thread in `contextvars.copy_context` to keep them.
     """
     structlog.contextvars.bind_contextvars(**_given(ids))
 
 
 @contextmanager
 def bound(**ids: str | None) -> Iterator[None]:
-    """Add ids as `bind` does, until the end of the block."""
+    """Add ids to log lines as `bind` does, but only until the end of the block."""
     with structlog.contextvars.bound_contextvars(**_given(ids)):
         yield
 
@@ -85,7 +85,7 @@ def _given(ids: dict[str, str | None]) -> dict[str, str]:
 
 
 def _shared(process: str) -> list[Processor]:
-    """Return the processors that add the fields which records of structlog and of `logging` share."""
+    """Return the processors that add the same fields to the records of structlog and of `logging`."""
 
     def add_process(logger: Any, method: str, event: EventDict) -> EventDict:
         event["process"] = process

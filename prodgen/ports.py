@@ -1,4 +1,4 @@
-"""Finds and checks TCP ports of this machine."""
+"""Find and check TCP ports of this machine."""
 
 import socket
 
@@ -6,7 +6,7 @@ from prodgen.errors import ProdgenError
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A port of an address that nothing listens on; of every address for an empty one."""
+    """Return a port on which nothing listens at ``address``; an empty address means all addresses."""
     with socket.socket() as probe:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]
@@ -14,7 +14,7 @@ def free_port(address: str = "127.0.0.1") -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing listens on the loopback port."""
+    """Return whether nothing listens on ``port`` at 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -25,6 +25,6 @@ def is_free(port: int) -> bool:
 
 
 def check_port(port: int, option: str) -> None:
-    """Raises ProdgenError if the port is taken."""
+    """Raise ProdgenError, which names ``option``, if something listens on the port at 127.0.0.1."""
     if not is_free(port):
         raise ProdgenError(f"port {port} is taken; choose another with {option}", param=option)

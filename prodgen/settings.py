@@ -22,43 +22,43 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = "development"
     secret_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(SECRET_LENGTH)))
-    """Signs links. The default is another one in each process, so it serves only a gateway of one process."""
+    """Signs links. Each process makes a random default, which is enough for a gateway of one process only."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
     store_url: str = "file://./data/store"
-    """``file://PATH`` or ``s3://BUCKET``."""
+    """The object store: ``file://PATH`` or ``s3://BUCKET``."""
     s3_endpoint: str = "http://127.0.0.1:8333"
     s3_public_endpoint: str | None = None
-    """Where clients reach the S3 store; ``s3_endpoint`` if None."""
+    """The URL at which clients reach the S3 store; ``s3_endpoint`` if None."""
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")
 
     public_url: str = "http://127.0.0.1:8000"
-    """Where clients reach the gateway; signed links begin with it."""
+    """The URL at which clients reach the gateway; signed links begin with it."""
     lease_seconds: float = Field(default=30.0, gt=0)
-    """How long a worker may be silent before its cells go to another worker."""
+    """Seconds for which a worker may be silent before its work (cells of images) goes to another worker."""
     tick_seconds: float = Field(default=5.0, gt=0)
-    """How often maintenance looks for lost workers, lost doorbells and jobs to settle."""
+    """Seconds between two runs of maintenance, which finds lost workers, lost doorbells and ended jobs."""
     model_cache: Path = Path("~/.cache/prodgen/models")
-    """Where a worker keeps the model versions that it has fetched."""
+    """The folder in which a worker keeps the model versions that it has fetched."""
     training_folder: Path = Path("~/.cache/prodgen/training")
-    """Where a training worker keeps data sets and the files of its runs."""
+    """The folder in which a training worker keeps data sets and the files of its runs."""
     node_address: str | None = None
-    """Where other training nodes reach this node; the address from which it reaches Redis if None."""
+    """Where other training nodes reach this node; if None, the address from which this node reaches Redis."""
     model_memory_mb: int = Field(default=2048, ge=1)
-    """MiB of models that a worker keeps in memory; the least recently used models go first."""
+    """MiB of models that a worker keeps in memory; the least recently used models are dropped first."""
     cache_mb: int = Field(default=51_200, ge=1)
     """MiB of fetched models in ``model_cache``, and of fetched data sets and models in ``training_folder``;
     the least recently used ones are removed first."""
     stall_seconds: float = Field(default=120.0, gt=0)
-    """How long a batch or a lease may make no progress before the worker gives it up."""
+    """Seconds without progress after which a worker gives up a batch or a lease."""
     health_port: int | None = Field(default=None, ge=1, le=65535)
-    """Where a worker answers ``/healthz``, ``/readyz`` and ``/metrics``; nowhere if None."""
+    """The port on which a worker answers ``/healthz``, ``/readyz`` and ``/metrics``; no port if None."""
     health_host: str = "127.0.0.1"
-    """The address of ``health_port``; ``0.0.0.0`` in a container."""
+    """The address on which ``health_port`` is opened; ``0.0.0.0`` in a container."""
     ready_file: Path | None = None
-    """A file that a worker creates once it is warm, for the supervisor that waits for it."""
+    """A file that a worker creates when it is ready to work, for a supervisor that waits for the worker."""
     max_images_per_job: int = Field(default=10_000_000, ge=1)
     link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
 
@@ -85,7 +85,7 @@ def _is_loopback(url: str) -> bool:
 
 @lru_cache
 def settings() -> Settings:
-    """Return the settings of this process; raises ProdgenError naming the variable that is wrong."""
+    """Return the settings of this process; raises ProdgenError, which names the faulty variable."""
     try:
         return Settings()
     except ValidationError as error:

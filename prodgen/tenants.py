@@ -1,4 +1,4 @@
-"""Weights of tenants: while both wait, a tenant of weight 2 receives twice the images of one of weight 1."""
+"""Weights of tenants. While two tenants wait, the tenant of weight 2 gets twice the images of weight 1."""
 
 import time
 from weakref import WeakKeyDictionary
@@ -13,7 +13,7 @@ from prodgen.storage.keys import SYSTEM_TENANTS
 
 LEAST, MOST = 0.01, 100.0
 CACHE_SECONDS = 5.0
-"""How long a process may go on using weights that another process has changed."""
+"""Seconds for which a process may use old weights after another process has changed them."""
 
 
 class _Tenant(BaseModel):
@@ -27,7 +27,7 @@ _cache: WeakKeyDictionary[Store, tuple[float, dict[str, float]]] = WeakKeyDictio
 
 
 def tenant_weight(store: Store, tenant: str) -> float:
-    """Return the tenant's weight, 1.0 if none is set; at most `CACHE_SECONDS` old.
+    """Return the tenant's weight (1.0 if none is set), which was read at most `CACHE_SECONDS` ago.
 
     Raises Unavailable if the store does not answer or the file of weights is broken.
     """
@@ -39,7 +39,7 @@ def tenant_weight(store: Store, tenant: str) -> float:
 
 
 def tenant_weights(store: Store) -> dict[str, float]:
-    """Read the weights that are set, by tenant; raises Unavailable as `tenant_weight` does."""
+    """Read all weights that are set, by tenant; raises Unavailable as `tenant_weight` does."""
     try:
         found = _File.validate_json(store.get(SYSTEM_TENANTS))
     except NotFound:
@@ -50,10 +50,10 @@ def tenant_weights(store: Store) -> dict[str, float]:
 
 
 def set_weight(store: Store, tenant: str, weight: float) -> None:
-    """Set the weight that the tenant's next orders get.
+    """Set the tenant's weight for its next orders.
 
-    Raises ProdgenError unless the weight is from `LEAST` to `MOST`. All weights are in one file, so of two
-    processes that set weights in the same instant one may undo the other's change.
+    Raises ProdgenError unless the weight is from `LEAST` to `MOST`. All weights are in one file, so if two
+    processes set weights at the same moment, one may undo the change of the other.
     """
     check_name(tenant)
     if not LEAST <= weight <= MOST:

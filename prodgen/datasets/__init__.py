@@ -1,4 +1,4 @@
-"""Data sets in the store: what is pushed once can be trained on by any worker."""
+"""Data sets in the store. Any worker can train on a data set that was pushed once."""
 
 from prodgen.datasets.fetch import fetch_dataset
 from prodgen.datasets.summary import Summary

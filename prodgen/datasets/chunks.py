@@ -8,11 +8,11 @@ from prodgen.storage import keys
 from prodgen.storage.base import ObjectInfo, Store
 
 MAX_STATS = 100
-"""The most chunks for which one request each costs less than listing all uploads of the tenant."""
+"""Up to this many chunks, a request for each chunk costs less than listing all uploads of the tenant."""
 
 
 def find_chunks(store: Store, tenant: str, digests: Collection[str]) -> dict[str, ObjectInfo]:
-    """Return, by digest, the chunks that are in the store."""
+    """Return those of the chunks ``digests`` that the tenant has uploaded, by digest."""
     found = {}
     if len(digests) <= MAX_STATS:
         for digest in digests:

@@ -19,10 +19,10 @@ Progress = Callable[[int, int], None]
 
 
 def fetch_dataset(store: Store, dataset: Dataset, cache: Path, progress: Progress | None = None) -> Path:
-    """Return the folder of the data set's files under ``cache``; download it unless it is there and complete.
+    """Return the folder below ``cache`` with the data set's files; download them unless it is complete.
 
-    Every chunk is checked against its sha256; raises ProdgenError if one does not match or is missing. The
-    folder is named by the digest of its content, so all processes, tenants and data sets may share the cache.
+    Raises ProdgenError if a chunk is missing in the store or does not match its sha256. The folder is named
+    by the digest of its content, so all processes, tenants and data sets may share the cache.
     """
     target = cache / dataset.listing
     try:
@@ -71,7 +71,7 @@ def _get(store: Store, dataset: Dataset, digest: str, length: int | None, what: 
 
 
 def _is_complete(folder: Path, files: Sequence[ListedFile]) -> bool:
-    """Return whether every file has its size; a crash of the machine may have cut files short."""
+    """Return whether every file exists in its full size; a crash of the machine may have cut files short."""
     try:
         return all((folder / file.path).stat().st_size == file.bytes for file in files)
     except OSError:

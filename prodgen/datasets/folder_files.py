@@ -1,4 +1,4 @@
-"""Find the files of a folder that belong to its data set: those that training reads."""
+"""Find the files in a folder that belong to the data set: the files that training reads."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +17,10 @@ Content = Path | bytes
 
 
 def find_files(folder: Path) -> dict[str, Content]:
-    """Return the content of each file by its path within the folder.
+    """Return the content of each file of the data set, by the file's path within ``folder``.
 
-    IDX files without names get a ``names.txt``, because the names of their classes may depend on the name of
-    the folder. Raises ProdgenError for an invalid path, or a link that leads out of the folder.
+    A data set of IDX files without a ``names.txt`` gets one, because its class names may depend on the
+    folder's name. Raises ProdgenError for an invalid path, or a link that leads out of the folder.
     """
     found = kind(folder)
     files: dict[str, Content] = {}

@@ -1,4 +1,4 @@
-"""Summarise the data set in a folder, opened as training would open it."""
+"""Summarise the data set in a folder. The data set is opened in the same way as for training."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from prodgen.datasets.summary import AttributeCounts, Summary
 from prodgen.errors import ProdgenError
 
 OnProgress = Callable[[str, int, int | None], None]
-"""Called with (the step, how much of it is done, how much there is or None)."""
+"""Called with (the name of the step, the amount done, the total amount or None if it is unknown)."""
 
 
 def summarise(folder: Path, on_progress: OnProgress) -> Summary:
-    """Read every split of the folder and return its summary.
+    """Read every split of the data set in ``folder`` and return a summary of the data set.
 
-    The summary of photographs that need preparation before training has a ``flaw``, which says why. Raises
+    If photographs must be prepared before training, the ``flaw`` of their summary says why. Raises
     ProdgenError for other data that cannot be trained on.
     """
     try:
@@ -29,7 +29,7 @@ def summarise(folder: Path, on_progress: OnProgress) -> Summary:
 
 
 def _summarise_listing(folder: Path, flaw: str) -> Summary:
-    """Return the summary of photographs from their names and table, without reading the images."""
+    """Summarise photographs by their file names and their table of attributes, without reading the images."""
     pictures, values = list_pictures(folder)
     known = {name: Counter(p.known.get(name) for p in pictures if p.split == "train") for name in values}
     return Summary.model_validate(
@@ -65,7 +65,7 @@ def _read(folder: Path, on_progress: OnProgress) -> Summary:
 
 
 def count_values(catalogue: Catalogue) -> dict[str, AttributeCounts]:
-    """Count each value of each attribute that has a fixed set of values."""
+    """Count the images with each value of each attribute that has a fixed set of values."""
     return {
         name: AttributeCounts(
             values=dict(zip(values, catalogue.counts(name).tolist(), strict=True)),

@@ -1,4 +1,4 @@
-"""The list of a data set's files: JSONL with one file a line, each with the sha256 of its chunks."""
+"""Read and write the list of a data set's files: JSONL, each line a file with the sha256 of its chunks."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -11,17 +11,17 @@ from prodgen.spec.validation_errors import parse_json
 from prodgen.storage.base import check_key
 
 CHUNK = 32 << 20
-"""Bytes of each chunk; the last chunk of a file has the rest."""
+"""Bytes in each chunk of a file; the last chunk of the file has the remaining bytes."""
 MAX_FILES = 200_000
 MAX_BYTES = 256 << 30
-"""Bytes of all files of a data set together, which must fit on a worker's disk."""
+"""The most bytes that the files of a data set may have together; they must fit on a worker's disk."""
 MAX_PATH_BYTES = 512
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Chunk(NamedTuple):
-    """A range of a file: ``length`` bytes from ``offset``."""
+    """A part of a file: the ``length`` bytes that begin at ``offset``."""
 
     sha256: str
     offset: int
@@ -29,7 +29,7 @@ class Chunk(NamedTuple):
 
 
 class ListedFile(BaseModel):
-    """A file of a data set, by its path within the folder; an empty file has no chunks."""
+    """A file of a data set. ``path`` is relative to the data set's folder; an empty file has no chunks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,13 +51,13 @@ class ListedFile(BaseModel):
         return self
 
     def iter_chunks(self) -> Iterator[Chunk]:
-        """Yield the chunks in order."""
+        """Yield the chunks of the file in order."""
         for number, digest in enumerate(self.chunks):
             yield Chunk(digest, number * CHUNK, min(CHUNK, self.bytes - number * CHUNK))
 
 
 def check_path(path: str) -> None:
-    """Raise ProdgenError unless the path is valid on every machine and stays inside the folder."""
+    """Raise ProdgenError unless the path is valid on every machine and stays inside the data set's folder."""
     with suppress(ProdgenError):
         if len(check_key(path).encode()) <= MAX_PATH_BYTES:
             return
@@ -68,7 +68,7 @@ def check_path(path: str) -> None:
 
 
 def read_listing(data: bytes) -> list[ListedFile]:
-    """Parse a list of files, sorted by path; raises ProdgenError, which names the line at fault."""
+    """Parse a list of files and return the files sorted by path; raises ProdgenError for a broken list."""
     lines = data.splitlines()
     if not lines:
         raise ProdgenError("the list of files is empty")
@@ -91,6 +91,6 @@ def read_listing(data: bytes) -> list[ListedFile]:
 
 
 def write_listing(files: Iterable[ListedFile]) -> bytes:
-    """Return the list of the files, in order of path, so that equal files make equal bytes."""
+    """Return the list as JSONL, sorted by path, so that equal files always give equal bytes."""
     lines = (file.model_dump_json() + "\n" for file in sorted(files, key=lambda file: file.path))
     return "".join(lines).encode()

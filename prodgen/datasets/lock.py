@@ -1,4 +1,4 @@
-"""The lock under which data sets of a tenant are created and removed."""
+"""The lock that a process holds while it creates or removes data sets of a tenant."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,5 +13,5 @@ _TAKEN = "another data set of yours is just being made or removed; try again in 
 
 
 def dataset_lock(ledger: Ledger, tenant: str) -> AbstractContextManager[None]:
-    """Return the lock of a tenant's data sets; taking it raises Unavailable while it is held."""
+    """Return the lock of a tenant's data sets. Taking it raises Unavailable if another process keeps it."""
     return lock(ledger, f"datasets:{tenant}", _TAKEN)

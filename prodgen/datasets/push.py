@@ -1,4 +1,4 @@
-"""Push a folder to a gateway or a store; chunks that are there already are not sent again."""
+"""Push a folder as a data set to a gateway or a store. Chunks that are uploaded already are not sent."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -18,29 +18,29 @@ Item = TypeVar("Item")
 
 
 class Pushed(NamedTuple):
-    """The data set as the target describes it, and the number of bytes that were sent."""
+    """The result of a push: the data set as the target describes it, and the number of bytes sent."""
 
     dataset: dict[str, Any]
     sent: int
 
 
 class PushTarget(Protocol):
-    """Where data sets are pushed to: `prodgen.client.Client`, or `StoreTarget` for a store itself."""
+    """A destination of data sets: a gateway (`prodgen.client.Client`) or a store (`StoreTarget`)."""
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Return the digests that have not been uploaded yet."""
+        """Return those of the digests whose data have not been uploaded yet."""
 
     def send(self, data: bytes) -> str:
         """Upload the data and return its digest."""
 
     def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
-        """Create a version from the upload ``listing``, the list of its files; return its description."""
+        """Create a version and return its description; ``listing`` is the digest of the list of its files."""
 
 
 def push(target: PushTarget, folder: Path, name: str, summary: Summary, on_progress: OnProgress) -> Pushed:
-    """Create a version of the data set ``name`` from the folder's files.
+    """Upload the files in ``folder`` and create a version of the data set ``name`` from them.
 
-    A push that was interrupted may be repeated; it sends only the chunks that are missing.
+    An interrupted push may be repeated; only the missing chunks are sent then.
     """
     contents = find_files(folder)
     files = _read(contents, on_progress)
@@ -64,7 +64,7 @@ def push(target: PushTarget, folder: Path, name: str, summary: Summary, on_progr
 
 
 def _read(contents: dict[str, Content], on_progress: OnProgress) -> list[ListedFile]:
-    """Hash every chunk of every file."""
+    """Return every file with the sha256 of each of its chunks."""
     files = []
 
     def read(path: str) -> int:
@@ -79,7 +79,7 @@ def _read(contents: dict[str, Content], on_progress: OnProgress) -> list[ListedF
 
 
 def _chunks(content: Content) -> Iterator[tuple[str, int]]:
-    """Yield the sha256 and the length of each chunk."""
+    """Yield the sha256 and the length of each chunk of ``content``."""
     offset = 0
     while data := _bytes(content, offset):
         yield hashlib.sha256(data).hexdigest(), len(data)
@@ -87,7 +87,7 @@ def _chunks(content: Content) -> Iterator[tuple[str, int]]:
 
 
 def _bytes(content: Content, offset: int) -> bytes:
-    """Return the chunk at ``offset``."""
+    """Return the bytes of the chunk that begins at ``offset``."""
     if isinstance(content, bytes):
         return content[offset : offset + CHUNK]
     with content.open("rb") as file:
@@ -98,7 +98,7 @@ def _bytes(content: Content, offset: int) -> bytes:
 def _in_parallel(
     work: Callable[[Item], int], items: Iterable[Item], what: str, total: int, on_progress: OnProgress
 ) -> None:
-    """Call ``work``, which returns the bytes it has done, for all items on `UPLOADS` threads."""
+    """Call ``work`` for each item on `UPLOADS` threads; ``work`` returns the number of bytes it has done."""
     done = 0
     with ThreadPoolExecutor(UPLOADS) as pool:
         for length in pool.map(work, items):

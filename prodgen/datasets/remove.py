@@ -1,13 +1,13 @@
 """Remove versions of data sets, and the uploads that no other version of the tenant needs.
 
-1. Under the lock, the record of each version is replaced by a tombstone (``{version}-removed.json``), and the
-   version cannot be used any more.
-2. The chunks are deleted in batches, each under the lock, then the lists of files, then the tombstones. An
-   interrupted removal continues when it is requested again.
+1. A removal takes the tenant's lock and replaces the record of each version by a tombstone
+   (``{version}-removed.json``). After that, the version cannot be used.
+2. It deletes the chunks in batches, then the lists of files, then the tombstones. An interrupted removal
+   continues when it is requested again.
 
-Creating a version takes the same lock to check for its chunks and to write its record. A removal reads the
-records again under each lock. So a version is created only if its chunks exist and stay. Between two batches,
-other processes can take the lock.
+The removal takes the lock for each batch, and reads the records again each time. Creating a version takes the
+same lock to check for the version's chunks and to write its record. So a version is created only if its
+chunks exist and are not deleted. Between two batches, other processes can take the lock.
 """
 
 import time
@@ -25,16 +25,16 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 BATCH = 2000
-"""Chunks that are deleted under one lock."""
+"""The most chunks that are deleted each time the lock is taken."""
 PAUSE = 0.2
-"""Seconds between two locks; other processes try ten times a second to take the lock."""
+"""Seconds without the lock between two batches; other processes try ten times a second to take the lock."""
 RECENT = timedelta(hours=1)
-"""An upload that is this recent, and newer than the version, is kept: it may belong to an order."""
+"""Uploads younger than this, and newer than the removed version, are kept: an order may need them."""
 _TOMBSTONE = "-removed"
 
 
 class Removed(NamedTuple):
-    """The ids of the removed versions, and the bytes that were freed."""
+    """The result of a removal: the ids of the removed versions, and the number of bytes freed."""
 
     versions: list[str]
     bytes: int
@@ -43,10 +43,10 @@ class Removed(NamedTuple):
 def remove_dataset(
     store: Store, tenant: str, ref: str, lock: Lock, check: Callable[[Sequence[Dataset]], None]
 ) -> Removed:
-    """Remove ``name@version``, or all versions of ``name``, with the uploads that only they need.
+    """Remove ``name@version``, or all versions of ``name``, with the uploads that only these versions need.
 
-    ``lock`` returns the tenant's `dataset_lock`; ``check`` raises Conflict if a version must stay, and then
-    nothing is removed. Raises NotFound, which lists the data sets or versions that exist.
+    ``lock`` returns the tenant's `dataset_lock`. ``check`` raises Conflict if a version must stay; then
+    nothing is removed. Raises NotFound for an unknown ``ref``; its message lists what exists.
     """
     if ref.endswith("@"):
         raise ProdgenError(f"{ref!r} ends before the version; all of them are {ref[:-1]!r}", param="dataset")
@@ -60,7 +60,7 @@ def remove_dataset(
 def _replace_by_tombstones(
     store: Store, tenant: str, ref: str, check: Callable[[Sequence[Dataset]], None]
 ) -> list[Dataset]:
-    """Return the versions to remove, those of an interrupted removal too; ``created`` is the store's time."""
+    """Return every version of ``ref`` that now has a tombstone; ``created`` is the store's time."""
     missing: NotFound | None = None
     try:
         found = find_records(store, tenant, ref)
@@ -84,14 +84,14 @@ def _replace_by_tombstones(
 
 
 def _delete_uploads(store: Store, tenant: str, removed: list[Dataset], lock: Lock) -> int:
-    """Delete the uploads that only the removed versions need; return the bytes freed."""
+    """Delete the uploads that only the removed versions need; return the number of bytes freed."""
     unneeded: dict[str, datetime] = {}
     for dataset in sorted(removed, key=lambda dataset: dataset.created):
         unneeded[dataset.listing] = dataset.created
         with suppress(NotFound):  # the list is deleted last, so the chunks are deleted already
             unneeded |= dict.fromkeys(_content(store, dataset, may_be_broken=True), dataset.created)
     seen = set[str]()
-    _keep_needed(store, tenant, unneeded, seen)  # without the lock; under it, few records are left to read
+    _keep_needed(store, tenant, unneeded, seen)  # before the lock is taken, to hold it only briefly
     lists = {dataset.listing for dataset in removed}
     chunks = sorted(unneeded.keys() - lists)
     freed = 0
@@ -104,7 +104,7 @@ def _delete_uploads(store: Store, tenant: str, removed: list[Dataset], lock: Loc
 
 
 def _keep_needed(store: Store, tenant: str, unneeded: dict[str, datetime], seen: set[str]) -> None:
-    """Take what other versions need out of ``unneeded``; records in ``seen`` are not read again."""
+    """Remove from ``unneeded`` each digest that an existing version needs; skip the records in ``seen``."""
     for info in list_records(store, tenant):
         if info.key in seen:
             continue
@@ -116,9 +116,9 @@ def _keep_needed(store: Store, tenant: str, unneeded: dict[str, datetime], seen:
 
 
 def _content(store: Store, dataset: Dataset, *, may_be_broken: bool = False) -> set[str]:
-    """Return the digests of the list of files and the chunks; raises NotFound if there is no list.
+    """Return the digests of the version's list of files and chunks; raises NotFound if the list is missing.
 
-    For a broken list, returns the digest of the list alone if it ``may_be_broken``, else raises Conflict.
+    A broken list raises Conflict; with ``may_be_broken``, only the digest of the list is returned instead.
     """
     data = store.get(keys.upload(dataset.tenant, dataset.listing))
     try:
@@ -133,7 +133,7 @@ def _content(store: Store, dataset: Dataset, *, may_be_broken: bool = False) -> 
 
 
 def _delete(store: Store, tenant: str, batch: dict[str, datetime]) -> int:
-    """Delete the uploads that are no newer than the given times, or not recent; return their bytes."""
+    """Delete the uploads in ``batch``, except those that `RECENT` keeps; return the number of bytes freed."""
     recent = datetime.now(UTC) - RECENT
     found = find_chunks(store, tenant, batch)
     old = [i for digest, i in found.items() if i.modified <= batch[digest] or i.modified < recent]
@@ -142,7 +142,7 @@ def _delete(store: Store, tenant: str, batch: dict[str, datetime]) -> int:
 
 
 def _find_tombstones(store: Store, tenant: str, ref: str) -> list[Dataset]:
-    """Return the versions whose removal was interrupted."""
+    """Return the versions of ``ref`` whose removal was interrupted."""
     name, _, version = ref.partition("@")
     ending = f"/{version}{_TOMBSTONE}.json" if version else f"{_TOMBSTONE}.json"
     found = [info for info in store.list(keys.datasets(tenant, name)) if info.key.endswith(ending)]

@@ -15,13 +15,13 @@ from prodgen.storage.base import Store
 
 
 class StoreTarget:
-    """A `PushTarget` for one tenant. ``lock`` returns the tenant's `dataset_lock`."""
+    """A store as a `PushTarget` of one tenant. ``lock`` returns the tenant's `dataset_lock`."""
 
     def __init__(self, store: Store, tenant: str, lock: Lock = nullcontext) -> None:
         self.store, self.tenant, self.lock = store, tenant, lock
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Return the digests that have not been uploaded yet."""
+        """Return those of the digests whose data have not been uploaded yet."""
         asked = set(digests)
         return asked - find_chunks(self.store, self.tenant, asked).keys()
 
@@ -32,9 +32,9 @@ class StoreTarget:
         return digest
 
     def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
-        """Create a version from the upload ``listing``, the list of its files; return its description.
+        """Create a version and return its description; ``listing`` is the digest of the list of its files.
 
-        Raises Unavailable if an upload was removed meanwhile; the push may then be repeated.
+        Raises Unavailable if an upload of this push was removed meanwhile; the push may then be repeated.
         """
         known = Summary.model_validate(summary)
         try:

@@ -1,4 +1,4 @@
-"""The summary of a data set, known without opening its files."""
+"""The summary of a data set, which is stored so that the data set's files need not be opened."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,7 +9,7 @@ Side = Annotated[int, Field(ge=1)]
 
 
 class AttributeCounts(BaseModel):
-    """The number of training images with each value of an attribute, and with no known value."""
+    """For one attribute: the number of training images with each value, and without a known value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,11 +18,11 @@ class AttributeCounts(BaseModel):
 
 
 class Summary(BaseModel):
-    """The content of a data set: ``images`` by split, ``size`` as (width, height) in pixels.
+    """The content of a data set: the number of ``images`` by split, ``size`` as (width, height) in pixels.
 
-    A ``folder`` of pictures can be read at any size and number of channels; the summary has the defaults.
-    ``colours`` names the attributes that are CIELAB colours, which have no values to count. ``flaw`` is the
-    reason why photographs must be prepared before training.
+    Pictures of the kind ``folder`` can be read at any size and number of channels; the summary has the
+    defaults. ``colours`` names the attributes that are CIELAB colours, which have no values to count.
+    ``flaw`` is the reason why photographs must be prepared before training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""The data sets of a tenant: versions named by the digest of their files."""
+"""Create, find and list the data sets of a tenant. Each version is named by the digest of its files."""
 
 import hashlib
 import re
@@ -19,14 +19,14 @@ from prodgen.storage.base import ObjectInfo, Store
 
 VERSION = re.compile(r"[0-9a-f]{12}")
 MAX_SECONDS = 90.0
-"""The most seconds that creating a version may take, so that its lock does not expire before."""
+"""The most seconds that `create_dataset` may take, so that the caller's lock does not expire meanwhile."""
 
 
 class Dataset(BaseModel):
-    """The record of a version. ``listing`` is the sha256 of the list of its files, which is an upload too.
+    """The record of a data set's version. ``listing`` is the sha256 of the uploaded list of its files.
 
-    ``version`` is the beginning of that digest, so a version's files never change. ``created`` is the time of
-    the last push; ``files`` and ``bytes`` are totals.
+    ``version`` is the beginning of ``listing``, so the files of a version never change. ``created`` is the
+    time of the last push; ``files`` and ``bytes`` are totals.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,15 +42,15 @@ class Dataset(BaseModel):
 
     @property
     def id(self) -> str:
-        """Return ``name@version``, which always means these same files."""
+        """Return ``name@version``, which always means the same files."""
         return f"{self.name}@{self.version}"
 
 
 def create_dataset(store: Store, tenant: str, name: str, upload: str, summary: Summary) -> Dataset:
-    """Create a version from an uploaded list of files, and make ``name`` mean that version.
+    """Create a version from the list of files with the digest ``upload``, and make ``name`` mean the version.
 
     Raises ProdgenError for a broken list, NotFound if there is no such upload, and Conflict if a chunk is not
-    in the store. The summary is not checked, because training opens the data itself. The caller must hold the
+    in the store. The summary is not checked, because training does not rely on it. The caller must hold the
     tenant's `dataset_lock`, so that no chunk is removed meanwhile.
     """
     started = time.monotonic()
@@ -89,9 +89,9 @@ def create_dataset(store: Store, tenant: str, name: str, upload: str, summary: S
 
 
 def resolve_dataset(store: Store, tenant: str, ref: str) -> Dataset:
-    """Return the version that ``name@version`` means, or for ``name`` alone the version pushed last.
+    """Return the version that ``ref`` means: ``name@version``, or ``name`` for the version pushed last.
 
-    Raises NotFound, which lists the data sets or versions that exist.
+    Raises NotFound for an unknown name or version; its message lists those that exist.
     """
     found = find_records(store, tenant, ref)
     latest = max(info.modified for info in found)
@@ -109,7 +109,7 @@ def datasets(store: Store, tenant: str) -> list[Dataset]:
 
 
 def find_records(store: Store, tenant: str, ref: str) -> list[ObjectInfo]:
-    """Return the record of ``name@version``, or all records of ``name``; raises NotFound if there is none."""
+    """Find the record of ``name@version``, or all records of ``name``; raises NotFound if there is none."""
     name, _, version = ref.partition("@")
     check_name(name, "dataset")
     found = [info for info in list_records(store, tenant, name) if not version or _version(info) == version]
@@ -119,14 +119,14 @@ def find_records(store: Store, tenant: str, ref: str) -> list[ObjectInfo]:
 
 
 def list_records(store: Store, tenant: str, name: str | None = None) -> Iterator[ObjectInfo]:
-    """Yield the record of each version of one data set of the tenant, or of all its data sets."""
+    """Find the record of every version of the tenant's data set ``name``, or of all data sets (None)."""
     for info in store.list(keys.datasets(tenant, name)):
         if VERSION.fullmatch(_version(info)):
             yield info
 
 
 def load_records(store: Store, found: Iterable[ObjectInfo]) -> list[Dataset]:
-    """Read the records, without those that are removed meanwhile."""
+    """Read the records from the store; skip records that are removed meanwhile."""
     loaded = []
     for info in found:
         with suppress(NotFound):

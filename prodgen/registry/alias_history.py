@@ -1,8 +1,8 @@
 """Change the aliases of a model, and record each change in its history.
 
-The aliases (``aliases.json``) and the history (``history.jsonl``) of a model are read, changed and written
-back. The gateway holds a lock meanwhile. Commands that work on the store itself do not, so of two that change
-aliases of one model in the same instant, one may have to be repeated.
+A change reads the model's ``aliases.json`` and ``history.jsonl`` and writes them back. The gateway holds a
+lock meanwhile. A command that opens the store without the gateway holds no lock. If two such commands change
+aliases of one model at the same moment, one change may be lost and must be repeated.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from prodgen.storage.base import Store
 
 
 class AliasChange(BaseModel):
-    """An alias was changed from the version ``replaced`` (None: it is new) to ``version``.
+    """The change of an alias from the version ``replaced`` (None for a new alias) to ``version``.
 
-    ``by`` is the id of an API key, or None for a command that worked on the store itself. ``figures`` is None
-    if the versions were not compared; ``forced`` means that the alias was changed in spite of the figures.
+    ``by`` is the id of an API key, or None for a command that opened the store without the gateway.
+    ``figures`` is None if nothing was compared. ``forced`` means that force overruled a refusal.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,7 +42,7 @@ _Changes = TypeAdapter(list[AliasChange])
 
 
 def set_alias(store: Store, name: str, alias: str, version: str, tenant: str | None) -> None:
-    """Make ``name@alias`` mean ``version``; raises NotFound if there is no such version."""
+    """Make ``name@alias`` mean ``version`` and record the change; raises NotFound for an unknown version."""
     replaced = aliases(store, name, tenant).get(alias)
     if replaced != version:
         apply_change(store, name, tenant, AliasChange(alias=alias, version=version, replaced=replaced))
@@ -51,7 +51,7 @@ def set_alias(store: Store, name: str, alias: str, version: str, tenant: str | N
 def apply_change(store: Store, name: str, tenant: str | None, change: AliasChange) -> None:
     """Change the alias, then add the change to the history.
 
-    A crash in between leaves a change without a record, never a record of a change that was not made.
+    A crash between the two steps leaves a change without a record, never a record without a change.
     """
     check_name(change.alias)
     if VERSION.fullmatch(change.alias):
@@ -73,10 +73,10 @@ def history(store: Store, name: str, tenant: str | None) -> list[AliasChange]:
 
 
 def previous_version(changes: Sequence[AliasChange], alias: str, current: str) -> str | None:
-    """Return the version that ``alias`` meant before ``current``; None if it meant no other.
+    """Return the version that ``alias`` meant before ``current``; None if it never meant another version.
 
-    A roll back takes the version that it leaves out of the list of earlier versions. So two roll backs go
-    back by two versions, and none leads to a version that was rolled back.
+    A roll back deletes the abandoned version from the list of earlier versions. So two roll backs go back by
+    two versions, and no roll back returns to an abandoned version.
     """
     earlier: list[str] = []
     for change in changes:

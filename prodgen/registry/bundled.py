@@ -7,7 +7,7 @@ from prodgen.storage.base import Store
 
 
 def publish_bundled(store: Store) -> list[Version]:
-    """Publish every bundled model; a `production` alias that is set already is not moved."""
+    """Publish every bundled model and return the versions; an existing `production` alias is not changed."""
     published = []
     for folder in bundled_folders():
         new_aliases = () if PRODUCTION in aliases(store, folder.name, None) else (PRODUCTION,)

@@ -5,13 +5,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 Metrics = dict[str, Any]
-"""A version's metrics.json."""
+"""The content of a version's metrics.json."""
 
 
 class Figure(BaseModel):
-    """A version's Fréchet distance (lower is better), with the judge and the data that it was taken by.
+    """The Fréchet distance of a version (lower is better), and the judge and the data that measured it.
 
-    A figure without ``judge`` or ``data`` compares with no other figure.
+    A figure without ``judge`` or ``data`` cannot be compared with any other figure.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,7 +22,7 @@ class Figure(BaseModel):
 
 
 class Comparison(BaseModel):
-    """The figures of two versions; ``incomparable`` is the reason why they cannot be compared, if any."""
+    """The figures of two versions. If the figures cannot be compared, ``incomparable`` says why."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,20 +32,20 @@ class Comparison(BaseModel):
 
     @property
     def worse(self) -> bool:
-        """Return whether the figures can be compared and the candidate's is worse."""
+        """Return whether the candidate's figure is worse; False if the figures cannot be compared."""
         if self.incomparable or self.candidate is None or self.current is None:
             return False
         return self.candidate.fid > self.current.fid
 
 
 def compare(candidate: Metrics | None, current: Metrics | None) -> Comparison:
-    """Compare the metrics.json of a candidate (None: it has none) with that of the current version."""
+    """Compare the metrics of a candidate and of the current version; None means a version without metrics."""
     ours, theirs = fid_figure(candidate), fid_figure(current)
     return Comparison(candidate=ours, current=theirs, incomparable=_incomparable(ours, theirs))
 
 
 def fid_figure(metrics: Metrics | None) -> Figure | None:
-    """Return the FID that an evaluation measured, else that of the training run, else None."""
+    """Return the FID that an evaluation measured, or else the training run's FID, or else None."""
     for shape in (_Evaluated, _Trained):
         try:
             return shape.model_validate(metrics).figure()
@@ -87,13 +87,13 @@ class _Figures(BaseModel):
 
 
 class _Evaluated(BaseModel):
-    """The part of an evaluation's metrics.json that the figure needs."""
+    """The fields of an evaluation's metrics.json from which a `Figure` is made."""
 
     figures: _Figures
     data: dict[str, _Split] = {}
 
     def figure(self) -> Figure:
-        """Return the figure; its data include the numbers of images, on which the distance depends too."""
+        """Return the figure. Its ``data`` includes the numbers of images, which affect the distance."""
         fid = self.figures.fid
         split = self.data.get(fid.split)
         counts = f"{fid.generated_count} generated against {fid.real_count} real"
@@ -102,7 +102,7 @@ class _Evaluated(BaseModel):
 
 
 class _Trained(BaseModel):
-    """The part of a training run's metrics.json that the figure needs."""
+    """The fields of a training run's metrics.json from which a `Figure` is made."""
 
     domain_fid: FiniteFloat
     judge: str

@@ -12,10 +12,10 @@ from prodgen.storage.cache import mark_used, new_folder
 
 
 def fetch(store: Store, version: Version, cache: Path) -> Path:
-    """Return the folder of the version's config and weights under ``cache``; download it unless it is there.
+    """Return the folder below ``cache`` with the version's config and weights; download them if necessary.
 
-    The files are checked against the version's digest: a broken copy in the cache is downloaded again, a
-    broken original raises ProdgenError. Any number of processes may share the cache.
+    The files are checked against the version's digest. A broken copy in the cache is downloaded again; a
+    broken original in the store raises ProdgenError. Any number of processes may share the cache.
     """
     target = cache / f"{version.name}-{version.version}"
     mark_used(target)
@@ -36,7 +36,7 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
 
 
 def fetch_discriminator(store: Store, version: Version, folder: Path) -> None:
-    """Download the discriminator of the version's training into its folder, if it was published."""
+    """Download the discriminator that was trained with the version into ``folder``, if it was published."""
     path = folder / DISCRIMINATOR
     if not path.exists() and has_discriminator(store, version):
         partial = folder / f".partial-{secrets.token_hex(8)}"
@@ -49,7 +49,7 @@ def fetch_discriminator(store: Store, version: Version, folder: Path) -> None:
 
 
 def has_discriminator(store: Store, version: Version) -> bool:
-    """Return whether the discriminator of the version's training was published."""
+    """Return whether the discriminator that was trained with the version was published."""
     return exists(store, f"{version.prefix}/{DISCRIMINATOR}")
 
 

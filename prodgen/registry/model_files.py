@@ -11,7 +11,7 @@ WEIGHTS = "model.safetensors"
 METRICS = "metrics.json"
 LINEAGE = "lineage.json"
 EXTRAS = ("card.md", METRICS, LINEAGE, "samples.png", DISCRIMINATOR)
-"""Optional files: they describe a version, or help to train it further, and do not change its digest."""
+"""Optional files, which describe a version or help to train it further. The version's digest ignores them."""
 
 CONTENT_TYPES = {".json": "application/json", ".md": "text/markdown", ".png": "image/png"}
 

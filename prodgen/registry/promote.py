@@ -1,7 +1,6 @@
-"""Promote a version to an alias, and roll an alias back.
+"""Promote a version to an alias, and roll an alias back to its previous version.
 
-Both functions read the aliases before they write them; the caller must keep others from changing aliases of
-the same model meanwhile.
+The caller must ensure that no other process changes aliases of the same model during a call.
 """
 
 from prodgen.errors import Conflict, NotFound
@@ -14,10 +13,10 @@ from prodgen.storage.base import Store
 def promote(
     store: Store, candidate: Version, alias: str, *, by: str | None, force: bool = False
 ) -> AliasChange:
-    """Make ``alias`` mean the candidate, unless that version scores worse; return the change.
+    """Make ``alias`` mean the version ``candidate``; return the change.
 
-    Raises Conflict if it scores worse, or if the two cannot be compared, unless ``force`` is set. Changes and
-    records nothing if the alias means the candidate already.
+    Raises Conflict if the candidate scores worse than the alias's current version, or cannot be compared with
+    it, unless ``force`` is set. If the alias means the candidate already, nothing is changed or recorded.
     """
     name, version, tenant = candidate.name, candidate.version, candidate.owner
     current = aliases(store, name, tenant).get(alias)
@@ -47,8 +46,9 @@ def rollback(
 ) -> AliasChange:
     """Make ``alias`` mean its previous version; return the change.
 
-    With ``leaving``, the version to leave, a request that is sent twice goes back only once. Raises NotFound
-    if there is no such alias, Conflict if it means another version by now or has no previous version.
+    ``leaving`` is the version that the alias should mean before the call; with it, a request that is sent
+    twice rolls back only once. Raises NotFound if there is no such alias, and Conflict if the alias means
+    another version than ``leaving`` or has no previous version.
     """
     current = aliases(store, name, tenant).get(alias)
     if current is None:
@@ -68,7 +68,7 @@ def rollback(
 
 
 def _refusal(candidate: str, current: str, alias: str, figures: Comparison) -> str | None:
-    """Return the reason why the candidate should not be promoted, if there is one."""
+    """Return the reason why the candidate should not be promoted, or None."""
     anyway = "force the promotion to make it all the same"
     if figures.incomparable:
         why = f"{figures.incomparable}; {anyway}"

@@ -20,11 +20,11 @@ def publish(
     tenant: str | None,
     aliases: Sequence[str] = (PRODUCTION,),
 ) -> Version:
-    """Upload the model in the folder ``source`` for one tenant, or for all (None), and set aliases to it.
+    """Upload the model in ``source`` for one tenant, or for all tenants (None); make ``aliases`` mean it.
 
-    The version is the digest of config and weights, so publishing the same model again changes none of its
-    files. The config is uploaded last, and a version without a config is not listed. Raises ProdgenError if
-    a file is missing or broken.
+    The version is the digest of config and weights, so publishing the same model again changes no file. The
+    config is uploaded last, and a version without a config is not listed. Raises ProdgenError if a file in
+    ``source`` is missing or broken.
     """
     check_name(name)
     for required in (CONFIG, WEIGHTS):

@@ -1,4 +1,4 @@
-"""The models in the store: immutable versions, and the aliases that name them."""
+"""Find and read the models in the store: versions, which never change, and the aliases that name them."""
 
 import json
 import re
@@ -21,7 +21,7 @@ VERSION = re.compile(r"[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a model. ``prefix`` is its folder in the store, ``owner`` a tenant, or None if shared."""
+    """A version of a model. ``prefix`` is its folder in the store; ``owner`` is a tenant, or None if shared."""
 
     name: str
     version: str
@@ -33,15 +33,15 @@ class Version:
 
     @property
     def id(self) -> str:
-        """Return ``name@version``, which always means this same model."""
+        """Return ``name@version``, which always means the same model."""
         return f"{self.name}@{self.version}"
 
 
 def resolve(store: Store, ref: str, tenant: str | None) -> Version:
-    """Return the version that ``name``, ``name@alias`` or ``name@version`` means.
+    """Return the version that ``ref`` means: ``name``, ``name@alias`` or ``name@version``.
 
-    A bare name means ``name@production``. The tenant's own models hide shared models of the same name and
-    alias. Raises NotFound, which lists the models or versions that exist.
+    A bare name means ``name@production``. The tenant's own models are tried before shared models of the same
+    name. Raises NotFound for an unknown ``ref``; its message lists the models or versions that exist.
     """
     name, _, selector = ref.partition("@")
     selector = selector or PRODUCTION
@@ -71,7 +71,7 @@ def versions(store: Store, tenant: str | None) -> list[Version]:
 
 
 def aliases(store: Store, name: str, tenant: str | None) -> dict[str, str]:
-    """Return the version of each alias of the tenant's own model, or of the shared model for None."""
+    """Return the version of each alias of the tenant's own model, or of a shared model (``tenant`` None)."""
     try:
         data = store.get(_aliases_key(name, tenant))
     except NotFound:
@@ -81,7 +81,7 @@ def aliases(store: Store, name: str, tenant: str | None) -> dict[str, str]:
 
 
 def write_aliases(store: Store, name: str, tenant: str | None, pointers: dict[str, str]) -> None:
-    """Replace all aliases of the model; call it only from `prodgen.registry.alias_history`."""
+    """Replace all aliases of the model. Only `prodgen.registry.alias_history` may call this function."""
     store.put(_aliases_key(name, tenant), json.dumps(pointers, indent=1).encode(), "application/json")
 
 
@@ -125,7 +125,7 @@ def _version(store: Store, name: str, version: str, owner: str | None, pointers:
 
 
 def _complete(store: Store, owner: str | None) -> Iterator[tuple[str, str]]:
-    """Yield (name, version) of every complete version: one with a config, which is uploaded last."""
+    """Yield (name, version) of every version whose config exists; the config is uploaded last."""
     prefix = keys.models(owner)
     for info in store.list(prefix):
         parts = info.key.removeprefix(prefix).split("/")

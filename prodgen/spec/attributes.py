@@ -24,11 +24,11 @@ from prodgen.spec.random_streams import Float64, Stream, uniforms
 Float32 = NDArray[np.float32]
 
 RequestedValues = Mapping[str, str | list[str]]
-"""The attributes of a request as a person writes them: one value or several for each."""
+"""The attributes that a request asks for, as a person writes them: by name, one value or several."""
 
 
 class Choice(BaseModel):
-    """An attribute with a fixed set of values, and the frequency of each value in training."""
+    """An attribute with a fixed set of values, and the frequency of each value in the training images."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,7 +55,7 @@ class Choice(BaseModel):
         )
 
     def draw(self, uniforms: Float64) -> list[str]:
-        """Draw one value from the training distribution for each of ``uniforms`` in (0, 1)."""
+        """Draw one value from the training distribution for each random number, uniform in (0, 1)."""
         edges = np.cumsum(self.frequencies)
         return [self.values[place] for place in np.searchsorted(edges, uniforms * edges[-1])]
 
@@ -64,7 +64,7 @@ class Choice(BaseModel):
         return self.values
 
     def encode(self, values: Sequence[str]) -> Float32:
-        """Encode the values of B images one-hot: (B, number of values); raises ProdgenError if unknown."""
+        """Encode values of B images one-hot: (B, number of values). Raises ProdgenError for unknown ones."""
         places = {value: k for k, value in enumerate(self.values)}
         unknown = [value for value in values if value not in places]
         if unknown:
@@ -77,7 +77,7 @@ class Choice(BaseModel):
 class ContinuousColour(BaseModel):
     """An attribute whose value is any colour.
 
-    ``palette`` holds some colours of the training images; a missing colour is drawn from it.
+    ``palette`` holds colours of the training images. If a request names no colour, one of these is drawn.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -94,7 +94,7 @@ class ContinuousColour(BaseModel):
             raise ProdgenError(f"{self.name}: {error}", param=f"attributes.{self.name}") from None
 
     def draw(self, uniforms: Float64) -> list[str]:
-        """Draw one colour of the palette for each of ``uniforms`` in (0, 1)."""
+        """Draw one colour of the palette for each random number, uniform in (0, 1)."""
         return [self.palette[int(u * len(self.palette))] for u in uniforms]
 
     def columns(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class ContinuousColour(BaseModel):
 
 
 def _kind(given: Any) -> str:
-    """Return the kind of an attribute; configs without a kind are choices."""
+    """Return the kind of an attribute; an attribute without a kind in the config is a choice."""
     return str(given.get("kind", "choice") if isinstance(given, dict) else given.kind)
 
 
@@ -120,7 +120,7 @@ Attribute = Annotated[
 class AttributeSchema(BaseModel):
     """All attributes of a model, in the order of its conditioning vector.
 
-    ``together`` lists which values of its choices occurred together; if empty, each choice is drawn alone.
+    ``together`` lists the combinations of values that occurred in training; if empty, values are independent.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -139,7 +139,7 @@ class AttributeSchema(BaseModel):
 
     @model_serializer(mode="wrap")
     def _omit_empty_together(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out an empty ``together``, so that configs of models without it stay the same bytes."""
+        """Leave out an empty ``together``, so that a config without combinations keeps the same bytes."""
         fields: dict[str, Any] = plain(self)
         return fields if self.together else {name: fields[name] for name in fields if name != "together"}
 
@@ -174,11 +174,11 @@ class AttributeSchema(BaseModel):
     def resolve(
         self, wanted: Sequence[Mapping[str, str]], seeds: Sequence[int], draws: Sequence[int]
     ) -> list[dict[str, str]]:
-        """Return each request with its missing attributes drawn from the training distribution.
+        """Return all attributes of each image; missing values are drawn from the training distribution.
 
-        Choices are drawn from the combinations that contain the requested values, or each alone if there are
-        none. ``wanted[i]`` holds parsed values; the drawn values depend only on them, ``seeds[i]`` and
-        ``draws[i]``.
+        ``wanted[i]`` holds the parsed values that are requested. The drawn values depend only on
+        ``wanted[i]``, ``seeds[i]`` and ``draws[i]``. Choices are drawn from the combinations that contain the
+        requested values; if there are none, each choice is drawn independently.
         """
         if all(len(w) == len(self.attributes) for w in wanted):
             return [{a.name: w[a.name] for a in self.attributes} for w in wanted]

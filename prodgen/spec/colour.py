@@ -15,9 +15,9 @@ from pydantic import AfterValidator
 
 Floats = NDArray[np.float64]
 BATCH = 100
-"""Images whose mean colours are computed at a time."""
+"""How many images `mean_colours` processes at a time."""
 LAB_CENTRE, LAB_SCALE = (50.0, 0.0, 0.0), 25.0
-"""The CIELAB colour that a network sees as zero, and the CIELAB distance that it sees as one."""
+"""`encode_lab` subtracts the centre from a CIELAB colour and divides the result by the scale."""
 
 _TO_XYZ = np.array([
     [0.4124564, 0.3575761, 0.1804375],
@@ -54,7 +54,7 @@ def to_hex(lab: ArrayLike) -> str:
 
 
 Colour = Annotated[str, AfterValidator(parse_colour)]
-"""A field that accepts any CSS notation and stores #rrggbb."""
+"""The type of a pydantic field that accepts a colour in any CSS notation and stores #rrggbb."""
 
 
 def to_lab(rgb: ArrayLike) -> Floats:
@@ -81,7 +81,7 @@ def to_rgb(lab: ArrayLike) -> Floats:
 def encode_lab(lab: ArrayLike) -> NDArray[np.float32]:
     """Encode CIELAB (B, 3) for a network: (B, 4) of scaled L, a, b (mostly in [-2, 2]) and 1.
 
-    All four numbers are 0 for a colour with a NaN, which is unknown.
+    A colour with a NaN is unknown; its four numbers are 0.
     """
     scaled = (np.asarray(lab, np.float32).reshape(-1, 3) - LAB_CENTRE) / LAB_SCALE
     encoded = np.concatenate([scaled, np.ones((len(scaled), 1))], 1)
@@ -110,7 +110,7 @@ def delta_e_2000(lab1: ArrayLike, lab2: ArrayLike) -> Floats:
 
     0 is the same colour, about 1 the least difference that people see side by side, 100 black against white.
     From Sharma, Wu & Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and Application 30
-    (2005); the numbers in brackets are those of its equations.
+    (2005). The numbers in brackets in the code are the paper's equations.
     """
     light1, a1, b1 = np.moveaxis(np.asarray(lab1, np.float64), -1, 0)
     light2, a2, b2 = np.moveaxis(np.asarray(lab2, np.float64), -1, 0)
@@ -139,7 +139,7 @@ def _saturation(chroma: Floats) -> Floats:
 
 
 def _hues(hue1: Floats, hue2: Floats, grey: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Return the shorter angle from ``hue1`` to ``hue2`` (10) and the mean hue (14), in radians."""
+    """Return the shorter angle from ``hue1`` to ``hue2`` (10) and their mean hue (14), in radians."""
     angle = (hue2 - hue1 + np.pi) % (2 * np.pi) - np.pi
     # For exactly opposite hues, the paper takes the sign of hue2 - hue1.
     angle = np.where(np.isclose(np.abs(hue2 - hue1), np.pi, atol=1e-12), hue2 - hue1, angle)
@@ -150,7 +150,7 @@ def _hues(hue1: Floats, hue2: Floats, grey: NDArray[np.bool_]) -> tuple[Floats, 
 
 
 def _hue_weight(hue: Floats) -> Floats:
-    """Return T of the paper (15)."""
+    """Return the weight T of equation (15)."""
     weight: Floats = (
         1
         - 0.17 * np.cos(hue - np.radians(30))

@@ -1,4 +1,4 @@
-"""Values of attributes that occurred together in training, and draws from them."""
+"""Combinations of attribute values that occurred in training, and random draws from these combinations."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from prodgen.spec.random_streams import Float64
 
 Values = Mapping[str, Sequence[str]]
-"""The values of each choice, in the order of the schema."""
+"""The possible values of each choice, by the choice's name, in the order of the schema."""
 
 
 class Combination(BaseModel):
-    """Values of the choices that occurred together, and their share of all training images.
+    """A combination of values that occurred in training; ``frequency`` is its share of the training images.
 
-    ``places`` holds the position of each choice's value, or -1 where the value was not known.
+    For each choice, ``places`` holds the position of the value among the choice's values; -1 if unknown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,7 +25,7 @@ class Combination(BaseModel):
     frequency: float = Field(gt=0, allow_inf_nan=False)
 
     def values(self, choices: Values) -> dict[str, str]:
-        """Return the known values by the names of their choices."""
+        """Return the known values of the combination by the name of their choice."""
         pairs = zip(choices.items(), self.places, strict=True)
         return {name: values[place] for (name, values), place in pairs if place >= 0}
 
@@ -33,10 +33,10 @@ class Combination(BaseModel):
 def draw_combinations(
     combinations: Sequence[Combination], choices: Values, wanted: Sequence[Mapping[str, str]], u: Float64
 ) -> list[dict[str, str]]:
-    """Draw a combination for each request from those that contain the values it asks for.
+    """Draw a combination for each request, from the combinations that contain the requested values.
 
-    ``u`` holds one uniform number in (0, 1) for each request. Returns the known values of the combination, or
-    {} if no combination contains what the request asks for.
+    ``u`` holds one uniform number in (0, 1) for each request. Returns the known values of each drawn
+    combination, or {} for a request whose values no combination contains.
     """
     known = [(combination.values(choices), combination.frequency) for combination in combinations]
 

@@ -1,4 +1,4 @@
-"""The part of a request about the images after the generator: size, background, variations, file format."""
+"""What a request asks for after the generator: size, background, random variations and file format."""
 
 import re
 from typing import Literal
@@ -9,7 +9,7 @@ from prodgen.spec.colour import Colour
 
 
 class Augment(BaseModel):
-    """Random variations of each image. Each number is the greatest strength; 0 turns the variation off."""
+    """Random variations of each image. Each number is the strongest variation; 0 turns it off."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,7 +44,7 @@ class Output(BaseModel):
 
     format: Literal["png", "webp", "jpeg"] = "png"
     packaging: Literal["auto", "files", "tar"] = "auto"
-    """``files``: one object an image; ``tar``: one object a lease; ``auto``: files for small jobs."""
+    """``files``: an object for each image; ``tar``: one for each lease; ``auto``: files for small jobs."""
 
     def content_type(self) -> str:
         """Return the MIME type of an image."""
@@ -52,7 +52,7 @@ class Output(BaseModel):
 
 
 def file_name(index: int, format: str, sku: str | None = None, repeat: int = 0) -> str:
-    """Return the name that people see: ``000000012.png``, or ``000000012-SKU-0.png`` for a SKU's image."""
+    """Return an image's file name for people: ``000000012.png``, or ``000000012-SKU-0.png`` with a SKU."""
     extension = {"jpeg": "jpg"}.get(format, format)
     if sku is None:
         return f"{index:09d}.{extension}"

@@ -7,9 +7,9 @@ from prodgen.spec.attributes import AttributeSchema
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One image of an order: its index, its position in the random streams, and its attributes.
+    """The request for one image of an order.
 
-    ``draw`` is the position in the streams of ``seed``; ``repeat`` counts the images of the same SKU.
+    ``draw`` is the image's position in the random streams of ``seed``. ``repeat`` numbers an item's images.
     """
 
     index: int

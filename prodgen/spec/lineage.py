@@ -34,5 +34,5 @@ class Lineage(BaseModel):
 
 
 def parse_lineage(data: bytes, where: str) -> Lineage:
-    """Parse a lineage.json; raises ProdgenError, which calls the file ``where``."""
+    """Parse a lineage.json; if it is broken, raises ProdgenError, whose message names the file ``where``."""
     return parse_json(Lineage, data, f"{where} is no model's lineage.json")

@@ -1,4 +1,4 @@
-"""The lines of a manifest: all that is needed to make an image again and to check that it is the same."""
+"""Manifests. Each line has all that is needed to make an image again and to check that it is the same."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,11 +13,11 @@ from prodgen.spec.validation_errors import parse_json
 
 
 class ManifestLine(BaseModel):
-    """One image as it was made.
+    """The record of one image that was made.
 
     ``draw`` is the image's position in the random streams of its seed: the index, or the repeat if the seed
-    comes from the SKU. ``file`` is the name that people see. ``object``, with ``offset`` and ``length`` in
-    bytes for a member of a tar, is its place in the store (jobs only). ``sha256`` is of the stored bytes.
+    comes from the SKU. ``file`` is the file name for people. ``object`` is the key in the store (jobs only);
+    in a tar, the image has ``length`` bytes from ``offset``. ``sha256`` is the digest of the image file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,7 +49,7 @@ class ManifestLine(BaseModel):
 
 
 def write_lines(lines: Iterable[ManifestLine]) -> bytes:
-    """Return the lines as JSONL."""
+    """Return the manifest of these lines as JSONL."""
     return b"".join(line.to_json().encode() + b"\n" for line in lines)
 
 
@@ -62,8 +62,8 @@ def read_lines(data: bytes) -> Iterator[ManifestLine]:
 def check_same_images(folder: Path, wanted: Iterable[ManifestLine]) -> None:
     """Raise Conflict if the folder's manifest lists an image that is not in ``wanted`` (sorted by index).
 
-    A request may be written over its own images. The images of another request would be mixed with them, or
-    lost. The sha256 is not compared, because pixels may differ a little between machines.
+    A request may overwrite its own images; the images of another request would be mixed with them or lost.
+    The sha256 is not compared, because pixels may differ a little between machines.
     """
     path = folder / "manifest.jsonl"
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""The config.json of a model folder, readable without its networks."""
+"""Read the config.json of a model folder without building the model's networks."""
 
 import hashlib
 from pathlib import Path
@@ -11,9 +11,9 @@ from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.validation_errors import parse_json
 
 FILES = ("config.json", "model.safetensors")
-"""The files that determine a model's images, and so its version."""
+"""The files that determine a model's images. The model's version is computed from their bytes."""
 DISCRIMINATOR = "discriminator.safetensors"
-"""The discriminator of the training run; needed only to train the model further."""
+"""The file with the discriminator of the training run, which is needed only to train the model further."""
 
 
 class ModelConfig(BaseModel):
@@ -33,7 +33,7 @@ class ModelConfig(BaseModel):
 
 
 def parse_config(data: bytes, where: str) -> ModelConfig:
-    """Parse a config.json; raises ProdgenError, which calls the file ``where``."""
+    """Parse a config.json; if it is broken, raises ProdgenError, whose message names the file ``where``."""
     return parse_json(ModelConfig, data, f"{where} is no model's config.json")
 
 
@@ -52,9 +52,9 @@ def folder_version(folder: Path) -> str:
 
 
 def coarsest_side(size: int, widths: list[int]) -> int:
-    """Return the side of a network's coarsest feature map, which is doubled once for each further width.
+    """Return the side of the coarsest feature map of a network for images of side ``size``.
 
-    Raises ValueError if ``size`` is no such doubling.
+    The side doubles for each of ``widths`` after the first. Raises ValueError if it cannot reach ``size``.
     """
     side = size >> (len(widths) - 1)
     if not side or side << (len(widths) - 1) != size:

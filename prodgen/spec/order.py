@@ -1,4 +1,4 @@
-"""Orders: what a customer writes, and the image that each index stands for."""
+"""Orders as customers write them, and the request for the image at each index of an order."""
 
 import hashlib
 from bisect import bisect_right
@@ -17,13 +17,13 @@ from prodgen.spec.image import ImageRequest
 from prodgen.spec.random_streams import MAX_SEED
 
 CELL = 64
-"""Images in a cell, the ledger's unit of work."""
+"""The number of images in a cell, the unit of work that the ledger counts."""
 
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Item(BaseModel):
-    """One product of an order: a row of its CSV or JSONL."""
+    """One product of an order: a row of the order's CSV or JSONL file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,7 +60,7 @@ class JobSpec(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An item as the model makes it: ``count`` images of each combination of ``values``, ``total`` in all."""
+    """The images of one item: ``count`` images of each combination of ``values``, ``total`` images in all."""
 
     sku: str | None
     values: dict[str, list[str]]
@@ -69,7 +69,7 @@ class Row:
 
 
 class RowParser:
-    """Turns the items of an order into rows. Equal items share their values."""
+    """Turn the items of an order into rows. Items with equal attributes share one ``values``."""
 
     CACHED = 10_000
 
@@ -79,11 +79,11 @@ class RowParser:
         self._parsed: dict[tuple[object, ...], dict[str, list[str]]] = {}
 
     def single(self) -> Row:
-        """Return the row of an order without items."""
+        """Return the only row of an order that has no items."""
         return _row(None, self._common, self._spec.count)
 
     def row(self, number: int, item: Item) -> Row:
-        """Return the row of item ``number``. Raises ProdgenError if the model cannot make it."""
+        """Return the row of item ``number``. Raises ProdgenError if the model cannot make the item."""
         try:
             values = self._parse(item.attributes)
         except ProdgenError as error:
@@ -93,7 +93,7 @@ class RowParser:
         return _row(item.sku, values, self._spec.count if item.count is None else item.count)
 
     def _parse(self, wanted: RequestedValues) -> dict[str, list[str]]:
-        """Return the order's values with the item's own in their place."""
+        """Return an item's own values, and the order's values of the attributes that the item leaves out."""
         key = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in wanted.items())
         if key not in self._parsed:
             if len(self._parsed) >= self.CACHED:
@@ -103,12 +103,11 @@ class RowParser:
 
 
 class Expansion:
-    """The images of an order, by index: ``index -> (item, combination, repeat)``, repeats varying fastest.
+    """The image requests of an order by index: ordered by item, then by combination, then by repeat.
 
     Each request is computed when it is read, so an order of many combinations takes no more memory than its
-    description. Raises ProdgenError, which names the row, if the model cannot make an item.
-
-    ``items`` may be a part of the order's: ``first`` is the index of their first image.
+    description. Raises ProdgenError, which names the row, if the model cannot make an item. ``items`` may be
+    a part of the order's items; ``first`` is the index of the first image of that part.
     """
 
     def __init__(
@@ -163,7 +162,7 @@ def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, 
 
 
 def _sku_seed(seed: int, sku: str) -> int:
-    """Return the seed of a SKU, which is the same in every order and row."""
+    """Return the seed of a SKU, which depends on nothing but ``seed`` and ``sku``."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{sku}".encode()).digest()[:8], "big") & MAX_SEED
 
 

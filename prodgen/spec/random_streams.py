@@ -1,9 +1,9 @@
 """Random numbers that are pure functions of (seed, index), so that any image can be made again.
 
 Philox (Salmon et al. 2011) maps a counter to random bits under a key, so the numbers of image 900,000 cost no
-more than those of image 0 and do not depend on the batch, the worker or a restart. The rest uses only IEEE
-additions, multiplications, divisions and square roots, which round the same way on every machine; ``log`` and
-``cos`` do not.
+more than those of image 0 and do not depend on the batch, the worker or a restart. The further computation
+uses only additions, multiplications, divisions and square roots, which round the same way on every machine
+(IEEE 754); ``log`` and ``cos`` do not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ MAX_SEED = 2**53 - 1  # the greatest integer that every JSON reader keeps exactl
 
 
 class Stream(IntEnum):
-    """The purpose of random numbers; the numbers of different streams never overlap."""
+    """What random numbers are used for. Different streams never share numbers."""
 
     LATENT = 0
     ATTRIBUTES = 1
@@ -52,7 +52,7 @@ def normals(
 def _consecutive_ranges(
     seeds: Sequence[int], indices: Sequence[int], attempts: Sequence[int]
 ) -> Iterator[tuple[int, int]]:
-    """Yield the longest ranges (start, stop) of one seed, one attempt and consecutive indices."""
+    """Yield the longest ranges (start, stop) with the same seed, the same attempt and consecutive indices."""
     start = 0
     for i in range(1, len(indices) + 1):
         if (

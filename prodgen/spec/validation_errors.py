@@ -40,7 +40,7 @@ _SENTENCES = {
 
 
 def parse_json(kind: type[Model], data: bytes, failure: str) -> Model:
-    """Parse JSON as a model; raises ProdgenError, whose sentence begins with ``failure``."""
+    """Parse JSON as a pydantic model; raises ProdgenError, whose message begins with ``failure``."""
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:
@@ -48,15 +48,15 @@ def parse_json(kind: type[Model], data: bytes, failure: str) -> Model:
 
 
 def explain(error: ValidationError, whole: str = "the request") -> ProdgenError:
-    """Return the first error of ``error`` as one sentence, with the field at fault as ``param``.
+    """Return a ProdgenError with one sentence for the first fault in ``error``; its ``param`` is the field.
 
-    ``whole`` names what was validated, for errors of no single field.
+    If the fault belongs to no single field, the sentence names ``whole`` instead.
     """
     return explain_errors(error.errors(), whole)
 
 
 def explain_errors(errors: Sequence[Details], whole: str = "the request") -> ProdgenError:
-    """Return the first of ``errors``, a list as pydantic and FastAPI make it, as `explain` does."""
+    """Return a ProdgenError as `explain` does, for the first error of a list by pydantic or FastAPI."""
     first = errors[0]
     param = _field(first)
     if first["type"] == "value_error" and not first["loc"]:
@@ -68,7 +68,7 @@ def explain_errors(errors: Sequence[Details], whole: str = "the request") -> Pro
 
 
 def _field(error: Details) -> str | None:
-    """Return the path of the field: ``items.1.count`` for ("body", "items", 0, "count")."""
+    """Return the path of the faulty field: ``items.1.count`` for ("body", "items", 0, "count")."""
     if error["type"] == "json_invalid":
         return None
     parts = []

@@ -1,4 +1,4 @@
-"""The object store, from which everything else can be rebuilt."""
+"""The object store. All other state of a deployment can be rebuilt from it."""
 
 from prodgen.storage.base import ObjectInfo, Store
 from prodgen.storage.connect import connect

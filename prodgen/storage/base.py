@@ -13,7 +13,7 @@ _CHUNK = 16 << 20
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """An object without its content: ``size`` in bytes, ``modified`` with a time zone."""
+    """What a store knows of an object: ``size`` is in bytes, ``modified`` is a time with a time zone."""
 
     key: str
     size: int
@@ -21,17 +21,17 @@ class ObjectInfo:
 
 
 class Store(Protocol):
-    """Objects under slash-separated keys (see `check_key`; no key may be the folder of another).
+    """A store of objects by key. No key may be the folder of another key; see `check_key`.
 
-    Every method may be called from many threads. Reading an object that does not exist raises NotFound. A
-    store that does not answer, or refuses the credentials, raises Unavailable after its retries.
+    Every method may be called from many threads. Reading an object that does not exist raises NotFound. If
+    the store does not answer after retries, or refuses the credentials, every method raises Unavailable.
     """
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
-        """Store ``data`` durably, in one step, replacing the object if it exists."""
+        """Store ``data`` durably and in one step; replace the object if it exists."""
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        """Store a file of any size, as `put` does."""
+        """Store the content of the file ``path``, of any size, as `put` does."""
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """Return the object's bytes from ``offset`` to the end, or at most ``length`` of them."""
@@ -43,7 +43,7 @@ class Store(Protocol):
         """Yield the objects whose keys start with ``prefix`` and sort after ``after``, in key order."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; keys of no object are ignored."""
+        """Remove the objects with these keys; ignore keys without an object."""
 
     def link(self, key: str, seconds: int, file_name: str) -> str:
         """Return a URL from which anyone may download the object as ``file_name`` for ``seconds``.
@@ -75,7 +75,7 @@ def check_prefix(prefix: str) -> str:
 
 
 def download(store: Store, key: str, path: Path) -> None:
-    """Write an object of any size to the file ``path``; raises NotFound."""
+    """Write an object of any size to the file ``path``; raises NotFound if there is no such object."""
     size = store.stat(key).size
     with path.open("wb") as file:
         for offset in range(0, size, _CHUNK):
@@ -83,7 +83,7 @@ def download(store: Store, key: str, path: Path) -> None:
 
 
 def exists(store: Store, key: str) -> bool:
-    """Return whether the store has the object."""
+    """Return whether the store has an object with this key."""
     try:
         store.stat(key)
     except NotFound:
@@ -92,7 +92,7 @@ def exists(store: Store, key: str) -> bool:
 
 
 def list_folders(store: Store, prefix: str) -> Iterator[str]:
-    """Yield the names of the folders directly below ``prefix`` ("" or "…/"); one request a folder."""
+    """Yield the names of the folders directly below ``prefix`` ("" or "…/"), with one request for each."""
     after = ""
     while (info := next(iter(store.list(prefix, after)), None)) is not None:
         name, slash, _ = info.key.removeprefix(prefix).partition("/")

@@ -1,4 +1,4 @@
-"""A cache on disk: folders that can be fetched again, evicted in the order of their last use.
+"""A cache on disk, of folders that can be fetched again. The least recently used are evicted first.
 
 The modification time of a folder is the time of its last use. Any number of processes may share a cache.
 """
@@ -16,20 +16,20 @@ from pathlib import Path
 from prodgen.errors import ProdgenError
 
 RECENT = 3600.0
-"""Seconds after its last use in which a folder is not evicted: it may not have been opened yet."""
+"""Seconds after its last use in which a folder is not evicted: a process may be about to open it."""
 ABANDONED = 86_400.0
-"""Seconds after which a partial folder belongs to no live process any more."""
+"""Seconds after which an unchanged partial folder counts as left over from a process that died."""
 
 _PINS = "uses"
 _FETCHED = re.compile(r"(.+-)?[0-9a-f]{12}([0-9a-f]{52})?")
-"""Names of fetched folders end in a digest; nothing else in a cache is evicted."""
+"""The names of fetched folders, which end in a digest. Only folders with such names are evicted."""
 
 
 @contextmanager
 def new_folder(target: Path, is_complete: Callable[[], bool]) -> Iterator[Path]:
-    """Yield an empty folder to fill; if no error is raised, it then becomes ``target`` in one step.
+    """Yield an empty folder. At the end of the block, rename it to ``target``, unless an error was raised.
 
-    A target that another process has completed meanwhile is kept.
+    If another process has completed ``target`` meanwhile, that folder is kept.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
@@ -50,21 +50,21 @@ def new_folder(target: Path, is_complete: Callable[[], bool]) -> Iterator[Path]:
 def mark_used(folder: Path) -> None:
     """Set the folder's last use to now. Call it before checking that the folder is complete.
 
-    An eviction cannot then remove the folder between the check and its use.
+    After that, `evict` cannot remove the folder between the check and the use.
     """
     with suppress(OSError):  # the folder is missing, or belongs to another user
         os.utime(folder)
 
 
 def pin(user: Path, folder: Path) -> None:
-    """Keep a fetched folder for as long as the folder ``user`` exists, by a link in ``user``."""
+    """Put a link to ``folder`` into ``user``, so that `pinned` returns ``folder`` while ``user`` exists."""
     (user / _PINS).mkdir(exist_ok=True)
     with suppress(FileExistsError):
         (user / _PINS / folder.name).symlink_to(folder.resolve())
 
 
 def pinned(users: Path) -> list[Path]:
-    """Return the folders that any folder in ``users`` has pinned."""
+    """Return the fetched folders that were pinned for the folders in ``users``; `evict` should keep them."""
     links = list[Path]()
     for user in users.iterdir():
         with suppress(OSError):  # it has pinned nothing, or is being removed
@@ -73,10 +73,10 @@ def pinned(users: Path) -> list[Path]:
 
 
 def evict(budget: int, caches: Iterable[Path], keep: Iterable[Path] = ()) -> None:
-    """Remove fetched folders until those of all ``caches`` together have at most ``budget`` bytes.
+    """Remove fetched folders until all that remain in ``caches`` have at most ``budget`` bytes together.
 
-    The least recently used folders go first. Folders used within the last hour, and those in ``keep``, stay
-    even if they exceed the budget. Partial folders of dead processes are removed too.
+    The least recently used folders are removed first. Folders used within the last hour, and folders in
+    ``keep``, stay even if they exceed the budget. Partial folders of dead processes are removed too.
     """
     caches, kept = list(caches), {path.resolve() for path in keep}
     for partial in (p for cache in caches for p in cache.glob(".partial-*")):
@@ -104,7 +104,7 @@ def _last_use(folder: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    """Return the bytes of all files in the folder, without those that are removed meanwhile."""
+    """Return the number of bytes in the folder's files, without files that are removed meanwhile."""
     size = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -116,7 +116,7 @@ def _size(folder: Path) -> int:
 def _remove(folder: Path) -> bool:
     """Remove the folder unless it was used recently; return whether it is gone.
 
-    It is renamed first, so that no other process sees half of it.
+    The folder is renamed first, so that no other process sees it partly removed.
     """
     if _is_recent(folder):
         return False

@@ -9,7 +9,7 @@ from prodgen.storage.local import LocalStore
 
 
 def connect(settings: Settings) -> Store:
-    """Return the store that ``settings.store_url`` names. Connections do not survive a fork."""
+    """Return the store at ``settings.store_url``. After a fork, the new process must connect again."""
     scheme, separator, place = settings.store_url.partition("://")
     if separator and place and scheme == "file":
         return LocalStore(Path(place), settings.secret_key.get_secret_value(), settings.public_url)

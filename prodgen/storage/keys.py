@@ -1,12 +1,12 @@
 """The layout of the store: the key of every kind of object.
 
-Functions with a plural name return the prefix of all objects of that kind, the others a key.
+A function with a plural name returns the prefix of all keys of that kind. Other functions return one key.
 """
 
 from prodgen.spec.names import check_name
 
 SYSTEM_KEYS = "system/keys.json"
-"""API keys of older deployments, all in one file; new ones have an object each under `API_KEYS`."""
+"""The file with all API keys of an older deployment. Each new API key has an object under `API_KEYS`."""
 API_KEYS = "system/keys/"
 SYSTEM_TENANTS = "system/tenants.json"
 TENANTS = "tenants/"
@@ -14,7 +14,7 @@ SHARED = "shared/"
 
 
 def api_key(digest: str) -> str:
-    """Return the key of an API key's record, by the sha256 of its secret."""
+    """Return the store key of an API key's record; ``digest`` is the sha256 of the API key's secret."""
     return f"{API_KEYS}{check_name(digest)}.json"
 
 
@@ -28,7 +28,7 @@ def job(tenant: str, job_id: str, *parts: str) -> str:
 
 
 def cell_folder(tenant: str, job_id: str, first: int, token: str) -> str:
-    """Return the prefix (no trailing slash) of the images of one lease; ``first`` is its first cell."""
+    """Return the prefix (no trailing slash) of the images of a lease; its first cell is ``first``."""
     return job(tenant, job_id, "cells", f"{first:09d}.{token}")
 
 
@@ -42,23 +42,23 @@ def uploads(tenant: str) -> str:
 
 
 def upload(tenant: str, digest: str) -> str:
-    """Return the key of an uploaded file, by the sha256 of its content."""
+    """Return the key of an uploaded file; ``digest`` is the sha256 of its content."""
     return uploads(tenant) + check_name(digest)
 
 
 def datasets(tenant: str, name: str | None = None) -> str:
-    """Return the prefix of the versions of one data set of a tenant, or of all its data sets."""
+    """Return the prefix of all versions of a tenant's data set, or (``name`` None) of all its data sets."""
     prefix = f"{TENANTS}{check_name(tenant)}/datasets/"
     return f"{prefix}{check_name(name)}/" if name else prefix
 
 
 def dataset(tenant: str, name: str, version: str) -> str:
-    """Return the key of the record of a data set's version; the content of its files is uploads."""
+    """Return the key of the record of a data set's version. The content of its files is in uploads."""
     return f"{datasets(tenant, name)}{check_name(version)}.json"
 
 
 def models(tenant: str | None) -> str:
-    """Return the prefix of a tenant's models, or of the shared models for None."""
+    """Return the prefix of a tenant's models, or (None) of the shared models."""
     return f"{TENANTS}{check_name(tenant)}/models/" if tenant else f"{SHARED}models/"
 
 
@@ -72,10 +72,10 @@ def run(tenant: str, run_id: str, *parts: str) -> str:
 
 
 def judges(tenant: str, name: str) -> str:
-    """Return the prefix of all judges of a data set."""
+    """Return the prefix of all judges (classifiers for evaluation) of a tenant's data set."""
     return f"{TENANTS}{check_name(tenant)}/judges/{check_name(name)}/"
 
 
 def judge(tenant: str, name: str, what: str) -> str:
-    """Return the key of a judge of a data set; ``what`` names the version and how it is read."""
+    """Return the key of a judge; ``what`` names the data set's version, the image size and the channels."""
     return f"{judges(tenant, name)}{check_name(what)}.safetensors"

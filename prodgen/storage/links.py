@@ -13,14 +13,14 @@ from prodgen.storage.keys import SHARED, TENANTS
 
 
 class LinkRefused(ProdgenError):
-    """The link was not signed here, was altered, or has expired."""
+    """The link was not signed with this deployment's secret, was altered, or has expired."""
 
     code = "forbidden"
 
 
 @dataclass(frozen=True)
 class SignedRange:
-    """The bytes of an object that a link allows (``length`` None: to the end), and their file name."""
+    """The bytes of an object that a link gives (to the end if ``length`` is None), and their file name."""
 
     key: str
     file_name: str
@@ -29,7 +29,7 @@ class SignedRange:
 
 
 def check_linkable(key: str) -> str:
-    """Return ``key`` if it belongs to a tenant or is shared; raises ProdgenError otherwise."""
+    """Return ``key`` if its object belongs to a tenant or is shared; raises ProdgenError otherwise."""
     if not check_key(key).startswith((TENANTS, SHARED)):
         raise ProdgenError(f"no link may lead to {key!r}: it is not below {TENANTS} or {SHARED}")
     return key
@@ -44,7 +44,7 @@ def sign(
     offset: int | None = None,
     length: int | None = None,
 ) -> str:
-    """Return the gateway's URL of an object, or of a range of it (a member of a tar), for ``seconds``."""
+    """Return a gateway URL, valid for ``seconds``, of an object or of a range of its bytes."""
     parameters = {"expires": str(int(time.time()) + seconds), "name": file_name}
     if offset is not None:
         parameters["offset"] = str(offset)
@@ -55,7 +55,7 @@ def sign(
 
 
 def verify(secret: str, key: str, parameters: Mapping[str, str]) -> SignedRange:
-    """Return what the link to ``key`` with these query parameters allows; raises LinkRefused if not valid."""
+    """Check the link to ``key`` with these query parameters; return what it gives or raise LinkRefused."""
     signed = {
         name: parameters[name] for name in ("expires", "name", "offset", "length") if name in parameters
     }
@@ -72,7 +72,7 @@ def verify(secret: str, key: str, parameters: Mapping[str, str]) -> SignedRange:
 
 
 def content_disposition(file_name: str) -> str:
-    """Return the header that makes a browser save a download as ``file_name``, in any script (RFC 6266)."""
+    """Return the Content-Disposition with which browsers save a download as ``file_name`` (RFC 6266)."""
     plain = "".join(c if 32 <= ord(c) < 127 and c not in '"\\%;/' else "_" for c in file_name)
     header = f'attachment; filename="{plain}"'
     if plain == file_name:
@@ -81,9 +81,9 @@ def content_disposition(file_name: str) -> str:
 
 
 def _signature(secret: str, key: str, parameters: Mapping[str, str]) -> str:
-    """Sign the key and the parameters. All are quoted and named, so that no two links have the same text.
+    """Sign the key and the parameters of a link, quoted so that no two links have the same signed text.
 
-    The first line keeps signatures of links apart from others that the same secret may make.
+    The first line of the text distinguishes links from anything else that is signed with the same secret.
     """
     fields = urlencode({name: _bytes(text) for name, text in parameters.items()})
     text = f"prodgen link\n{quote(_bytes(key))}\n{fields}"

@@ -22,11 +22,11 @@ _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class LocalStore:
-    """Objects as plain files under ``root``, which many processes of one machine may share.
+    """A `Store` of plain files under ``root``, which many processes of one machine may share.
 
-    Each file is written elsewhere, flushed to the disk and renamed, so readers and crashes see the old object
-    or the new one, never a part. Links lead to the gateway and are signed with ``secret``. Content types are
-    not stored. A key that would be the folder of another key raises Conflict.
+    A file is written in another folder, flushed to the disk and then renamed. So readers find the old object
+    or the new one, never a part, even after a crash. Links lead to the gateway and are signed with
+    ``secret``. Content types are not stored. A key that would be the folder of another key raises Conflict.
     """
 
     def __init__(self, root: Path, secret: str, public_url: str) -> None:
@@ -89,7 +89,7 @@ class LocalStore:
 
     @contextmanager
     def _writing(self, key: str) -> Iterator[BinaryIO]:
-        """Open a file to write; if no error is raised, it then replaces the object ``key`` durably."""
+        """Open a file to write. After the block, it replaces the object, unless an error was raised."""
         path = self._path(key)
         partial = os.path.join(self._partial, uuid.uuid4().hex)
         with self._translate_errors(writing=key):
@@ -133,7 +133,7 @@ class LocalStore:
                 folder = os.path.dirname(folder)
 
     def _walk(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        """Yield the objects in ``folder`` ("" or "…/"). A subfolder sorts by its name and a slash."""
+        """Yield what `list` wants of ``folder`` ("" or "…/"). A subfolder sorts as its name and a slash."""
         try:
             with os.scandir(os.path.join(self._root, folder)) as entries:
                 found = sorted(
@@ -152,7 +152,7 @@ class LocalStore:
                     yield _info(key, entry.stat())
 
     def _remove_abandoned(self) -> None:
-        """Remove the partial files of writers that crashed long ago."""
+        """Remove partial files older than a day, whose writers have crashed."""
         for entry in os.scandir(self._partial):
             with suppress(FileNotFoundError):
                 if entry.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
@@ -160,7 +160,7 @@ class LocalStore:
 
     @contextmanager
     def _translate_errors(self, *, reading: str = "", writing: str = "") -> Iterator[None]:
-        """Raise prodgen's errors for the system's, while the given key is read or written."""
+        """Turn an OSError in the block into a ProdgenError; ``reading`` or ``writing`` is the key in use."""
         try:
             yield
         except OSError as error:

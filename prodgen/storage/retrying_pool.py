@@ -19,11 +19,11 @@ _TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 
 class RetryingPool(urllib3.PoolManager):
-    """Sends each request again, after growing pauses, until it has failed for ``retry_seconds``.
+    """Repeats a failed request, after growing pauses, for ``retry_seconds``.
 
-    Each try waits up to ``retry_seconds`` for a connection and for the next bytes, so a server that falls
-    silent during the last try costs twice that. Use it only for requests that may be carried out twice.
-    Answers are read whole, so that one cut short is asked for again too.
+    Each try waits up to ``retry_seconds`` for a connection and for the next bytes, so a request may take
+    twice ``retry_seconds``. Send only requests that may be carried out twice. Each answer is read whole, so
+    that an answer that was cut short is a failure too.
     """
 
     def __init__(self, retry_seconds: float) -> None:
@@ -44,6 +44,6 @@ class RetryingPool(urllib3.PoolManager):
     def urlopen(  # type: ignore[override]
         self, method: str, url: str, redirect: bool = False, **options: Any
     ) -> urllib3.BaseHTTPResponse:
-        """Return the first answer that is no transient failure, or else what the last try gave or raised."""
+        """Return the first answer that is no transient failure, or the last answer; raise the last error."""
         options["preload_content"] = True
         return self._retrying(super().urlopen, method, url, redirect=redirect, **options)

@@ -30,10 +30,10 @@ _EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 
 
 class S3Store:
-    """Objects in one bucket, which is created on the first request that needs it.
+    """A `Store` in one bucket, which is created by the first request that needs it.
 
-    Only requests that every S3 server knows are used: no conditional puts. A failed request is sent again for
-    ``retry_seconds``. Links lead to ``public_endpoint`` and are signed without a request.
+    Only requests that every S3 server knows are used: no conditional puts. A failed request is repeated for
+    ``retry_seconds``. Links lead to ``public_endpoint``; signing a link needs no request.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class S3Store:
                 raise
 
     def _request(self, request: Callable[[], Answer], key: str = "") -> Answer:
-        """Send ``request``; again if the bucket was missing, or an upload's last answer was lost."""
+        """Call ``request``; call it again if the bucket was missing, or the answer to an upload was lost."""
         try:
             try:
                 return request()

@@ -1,4 +1,4 @@
-"""Errors of an S3 store as one sentence without secrets."""
+"""Turn errors of an S3 store into errors of prodgen: one sentence, without secrets."""
 
 from xml.etree.ElementTree import ParseError
 
@@ -34,7 +34,7 @@ _CONNECTION_ERRORS: tuple[tuple[type[HTTPError], str], ...] = (
 
 
 def to_prodgen_error(error: Exception, endpoint: str, key: str = "") -> ProdgenError:
-    """Return the prodgen error for an error of minio or urllib3; the server's own message is not quoted."""
+    """Return a ProdgenError for an error of minio or urllib3, without the server's own message."""
     if isinstance(error, S3Error) and error.code == "NoSuchKey":
         return NotFound(f"there is no object {key}")
     if isinstance(error, HTTPError):
