@@ -21,7 +21,7 @@ VERSION = re.compile(r"[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a model. ``prefix`` is its folder in the store; ``owner`` is a tenant, or None if shared."""
+    """A version of a model. ``prefix`` is its folder in the store. ``owner`` is a tenant; None if shared."""
 
     name: str
     version: str
