@@ -1,4 +1,4 @@
-"""The ``prodgen`` command."""
+"""The entry point of the ``prodgen`` command, and its exit codes."""
 
 import os
 import sys
@@ -14,9 +14,9 @@ _FAILED, _REFUSED, _STOPPED, _BROKEN_PIPE = 1, 2, 130, 141
 
 
 def main() -> None:
-    """Run the command line; print an error as one sentence on stderr.
+    """Run the command that the process was started with, then exit. Print an error as one sentence on stderr.
 
-    The exit code is 1 if the disk fails, 2 if the command cannot be carried out.
+    After an error the exit code is 1 if the disk failed, or 2 if the command could not be carried out.
     """
     # Threads that spin while they wait slow a busy machine down. torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""The commands, in the order of the help."""
+"""The typer application: every command of ``prodgen``, in the order in which the help lists them."""
 
 import typer
 

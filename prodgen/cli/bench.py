@@ -1,4 +1,4 @@
-"""``prodgen bench``: the cost of queue, encoding and store beside the bare network."""
+"""``prodgen bench``: compare the speed of whole orders with the speed of the network alone."""
 
 import tempfile
 import time
@@ -76,7 +76,7 @@ def bench(
 
 
 def order(gateway: Client, model: "SavedModel", images: int) -> float:
-    """Return the images a second from the POST of an order to its last object in the store."""
+    """Order ``images`` images; return the images per second from the POST until all of them are stored."""
     start = time.perf_counter()
     job = gateway.submit({"model": model.id, "count": images, "output": {"packaging": "tar"}})
     for event in gateway.watch(job["id"]):

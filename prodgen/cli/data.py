@@ -1,4 +1,4 @@
-"""``prodgen data``: data sets to train on."""
+"""``prodgen data``: commands for the data sets that models are trained on."""
 
 from functools import partial
 from pathlib import Path

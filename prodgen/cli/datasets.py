@@ -1,4 +1,4 @@
-"""``prodgen data push``, ``list`` and ``remove``: the data sets of a service."""
+"""``prodgen data push``, ``list`` and ``remove``: commands for the data sets that a service stores."""
 
 import re
 import unicodedata
@@ -45,10 +45,10 @@ def push(
 def push_folder(
     gateway: Client, folder: Path, quiet: bool, name: str | None = None, *, trainable: bool = True
 ) -> Pushed:
-    """Read the folder as training would, then push it as a version of ``name`` or of the folder's name.
+    """Read the folder as training would, then push its files to the service as a new data set version.
 
-    Raises ProdgenError before anything is sent if the data could not be prepared or, where ``trainable``, not
-    be trained on.
+    ``name`` is the name of the data set (default: the folder's). Before anything is sent, raises ProdgenError
+    for data that can be neither trained on nor prepared and, if ``trainable``, for data to prepare first.
     """
     name = check_name(folder_name(folder) if name is None else name)
     with ProgressBars(quiet) as bars:
@@ -90,7 +90,10 @@ def remove(
 
 
 def folder_name(folder: Path) -> str:
-    """Return the folder's name as a data set's: without accents, and with "-" for forbidden characters."""
+    """Make a valid data set name from the folder's name: drop accents, put "-" for forbidden characters.
+
+    Raises ProdgenError if nothing is left of the name.
+    """
     plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
     words = re.findall(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", plain)
     name = "-".join(words).lstrip("_")[:128]

@@ -1,4 +1,4 @@
-"""``prodgen demo``: one order, from the start of the stack to images in a folder."""
+"""``prodgen demo``: start a stack, order images, download them to a folder and stop the stack."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def demo(
 
 @contextmanager
 def running(supervisor: Supervisor) -> Iterator[str]:
-    """Run the stack until the end of the block; yield its API key."""
+    """Run the stack in a thread until the end of the block; yield the API key once the stack is ready."""
     ready, failures = threading.Event(), []
 
     def run() -> None:

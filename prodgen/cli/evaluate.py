@@ -1,4 +1,4 @@
-"""``prodgen evaluate``: the quality of a model, measured against its data."""
+"""``prodgen evaluate``: measure the quality of a model against its data."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,7 +103,7 @@ def evaluate(
 
 @contextmanager
 def stages(console: Console) -> Iterator[Callable[[str], None]]:
-    """A line for each stage that is announced, with the time that it took."""
+    """Yield a function that begins a named stage; show a line for each stage with the time it took."""
     columns = (SpinnerColumn(finished_text="·"), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
 
@@ -120,7 +120,7 @@ def stages(console: Console) -> Iterator[Callable[[str], None]]:
 
 
 def summaries(figures: "dict[str, Figure]") -> list[Table]:
-    """A table for each network that has judged: its figures beside the same of real images."""
+    """Return a table per feature network: each figure of the generated images beside that of real images."""
     from prodgen.evaluation.card import number
 
     tables: dict[str, Table] = {}

@@ -1,4 +1,4 @@
-"""Folders that commands write to, and what happens when the disk fails."""
+"""Check and make the folders that commands write to, and report disk errors."""
 
 import errno
 import os
@@ -14,11 +14,11 @@ DISK_ERRORS = (
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT),
 )
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")
-"""Part of the message of safetensors, whose errors are no OSError."""
+"""Finds the error number in a message of safetensors, which does not raise OSError when the disk fails."""
 
 
 def check_folder(path: Path) -> None:
-    """Raise ProdgenError if the folder could not be made or written to; make nothing."""
+    """Raise ProdgenError if the folder cannot be made or written to. Makes no folder."""
     nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not nearest.is_dir():
         raise ProdgenError(f"cannot write to {path}: {nearest} is not a folder")
@@ -28,10 +28,10 @@ def check_folder(path: Path) -> None:
 
 @contextmanager
 def writing(folder: Path, *, make: bool = True) -> Iterator[None]:
-    """Make the folder, unless ``make`` is false, and let the block write to it.
+    """Make the folder unless ``make`` is false, and translate errors of the block that writes to the folder.
 
-    Raises CannotWrite with the path and the reason if the disk is full or read-only, or the folder is gone;
-    ProdgenError if a part of the path is a file.
+    Raises CannotWrite with the path and the reason if the disk is full or read-only, or if the folder was
+    removed. Raises ProdgenError if a part of the path is a file.
     """
     try:
         if make:
@@ -48,7 +48,7 @@ def writing(folder: Path, *, make: bool = True) -> Iterator[None]:
 
 
 def _errno(error: Exception) -> int | None:
-    """Return the operating system's error number, None for an error of another origin."""
+    """Return the operating system's number of the error, or None if the error has no such number."""
     if isinstance(error, OSError):
         return error.errno
     found = _RUST_ERROR.search(str(error))

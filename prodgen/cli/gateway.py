@@ -1,4 +1,4 @@
-"""What the commands share that call a gateway."""
+"""Functions for commands that call a gateway: connect, wait for a job, and download its images."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,10 @@ from prodgen.errors import ProdgenError
 
 
 def connect() -> Client:
-    """Return a client of the gateway that PRODGEN_URL and PRODGEN_API_KEY name."""
+    """Return a client of the gateway at PRODGEN_URL (default: port 8000 here), with the key PRODGEN_API_KEY.
+
+    Raises ProdgenError if the key is not set, or if the key or the URL is malformed.
+    """
     key = os.environ.get("PRODGEN_API_KEY")
     if not key:
         raise ProdgenError("PRODGEN_API_KEY is not set; `prodgen up` writes a key to ready.json")
@@ -25,7 +28,7 @@ def connect() -> Client:
 
 
 def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str, Any]:
-    """Show the job's progress until it has ended, and return the ended job."""
+    """Wait until the job has ended and return it. Show a progress bar unless ``quiet``."""
     with ProgressBars(quiet) as bars:
         bars.report("Making images", job["done"], job["total"])
         for event in gateway.watch(job["id"]):
@@ -34,7 +37,7 @@ def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str,
 
 
 def download_job(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool) -> int:
-    """Download the job's finished images and return how many they are."""
+    """Download the job's finished images and their manifest to the folder; return the number of images."""
     count = 0
     with ProgressBars(quiet) as bars:
         for count, _ in enumerate(gateway.download(job["id"], folder), 1):

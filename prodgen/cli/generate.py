@@ -1,4 +1,4 @@
-"""``prodgen generate``: images on this machine, without a service."""
+"""``prodgen generate``: make images on this machine, without a service."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ from prodgen.settings import settings
 from prodgen.spec.manifest import check_same_images
 
 SHEET = 100
-"""The most images that the contact sheet shows."""
+"""Largest number of images on the contact sheet."""
 
 
 def generate(

@@ -1,4 +1,4 @@
-"""``prodgen jobs``: the orders of a service and their images."""
+"""``prodgen jobs``: commands for the orders of a service and for their images."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -37,7 +37,7 @@ def list_jobs(
 
 
 def _row(gateway: Client, job: dict[str, Any]) -> dict[str, Any]:
-    """Add the name of the job's model and the SKU of its first image, where they are known."""
+    """Return a job's table row, with the model's name and the first image's SKU if the gateway knows them."""
     images, created = f"{job['done']}/{job['total']}", words(job["created"])[5:]
     row = {**job, "images": images, "created": created, "model": None, "SKU": None}
     with suppress(ProdgenError):

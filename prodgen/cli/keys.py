@@ -1,4 +1,4 @@
-"""``prodgen keys``: the API keys in the store of the settings (PRODGEN_*)."""
+"""``prodgen keys``: commands for the API keys in the store that the settings (PRODGEN_*) name."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``prodgen models``: the models of a service, their versions and aliases."""
+"""``prodgen models``: commands for the models of a service, their versions and aliases."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,7 +115,7 @@ def seed(json: Json = False) -> None:
 
 
 def _fid(figure: dict[str, Any] | None) -> str:
-    """Return the figure that decides a promotion; a figure by a run's own classifier decides nothing."""
+    """Return the FID as text, marked if a run's own classifier measured it: that FID decides no promotion."""
     if figure is None:
         return ""
     return f"{figure['fid']:.2f}" + ("" if figure["judge"] else " (its run's)")
@@ -129,7 +129,7 @@ def _print_move(move: dict[str, Any], json: bool) -> None:
 
 
 def _sentence(name: str, move: dict[str, Any]) -> str:
-    """Return the move of an alias in words."""
+    """Describe a change of an alias in one line for people."""
     figures = move["figures"] or {}
     fids = [f"{figures[who]['fid']:.2f}" for who in ("candidate", "current") if figures.get(who)]
     notes = [

@@ -24,7 +24,10 @@ Key = Annotated[str | None, typer.Option(help="With --queue: the same key never 
 
 
 def parse_attributes(texts: list[str] | None) -> dict[str, list[str]]:
-    """Return the values of each attribute, in order: ``["category=bag|sneaker"]`` names two values."""
+    """Parse ``--attr`` options: ``["category=bag|sneaker"]`` becomes ``{"category": ["bag", "sneaker"]}``.
+
+    Raises ProdgenError for a text that is not NAME=VALUE.
+    """
     wanted: dict[str, list[str]] = {}
     for text in texts or []:
         name, equals, values = text.partition("=")

@@ -1,4 +1,4 @@
-"""``prodgen data inspect``, ``clean`` and ``prepare``: photographs become data to train on."""
+"""``prodgen data inspect``, ``clean`` and ``prepare``: turn photographs into data to train on."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Data = Annotated[Path, typer.Argument(help="Folder of pictures.")]
 _NAMED = 10
-"""The most pictures that are named on the screen; the files name all."""
+"""Largest number of pictures that are listed on the screen; the files of a report list all of them."""
 
 
 def inspect(
@@ -70,7 +70,7 @@ def clean(
         _say_counts(data, found)
         say(f"to be left out: {len(dropped)}")
         _say_findings(dropped)
-    with writing(out.absolute().parent, make=False):  # OUT itself appears at the end
+    with writing(out.absolute().parent, make=False):  # the copy makes OUT when it is complete
         kept = copy(data, out, found, dropped)
     if json:
         pictures = [finding._asdict() for finding in dropped]

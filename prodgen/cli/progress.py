@@ -1,4 +1,4 @@
-"""Progress bars."""
+"""Progress bars on stderr for long commands."""
 
 from rich.progress import (
     BarColumn,
@@ -14,9 +14,10 @@ from prodgen.cli.output import console
 
 
 class ProgressBars(Progress):
-    """One bar for each kind of work, from its first report on; nothing where no person watches.
+    """A progress bar for each name of work that `report` is called with.
 
-    ``count`` shows how much is done.
+    Shows nothing if ``quiet``, or if stderr is no terminal. ``count`` is the column that shows how much is
+    done (default: "done/total").
     """
 
     def __init__(self, quiet: bool, count: ProgressColumn | None = None) -> None:
@@ -26,7 +27,7 @@ class ProgressBars(Progress):
         self._bars: dict[str, TaskID] = {}
 
     def report(self, work: str, done: int, total: int | None, note: str = "") -> None:
-        """Show how much of the work is done, of how much in all if that is known."""
+        """Show ``done`` of ``total`` (None: unknown) on the bar of ``work``, with ``note`` after its name."""
         if work not in self._bars:
             self._bars[work] = self.add_task(work)
         self.update(self._bars[work], completed=done, total=total, description=f"{work}  {note}".strip())

@@ -1,4 +1,4 @@
-"""``--queue``: training, preparation or evaluation on the service."""
+"""``--queue``: queue a training, preparation or evaluation on the service."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +20,10 @@ def queue_run(
     *,
     trainable: bool = True,
 ) -> None:
-    """Queue a run with ``send``, a method of `Client`; push ``data`` first if it is a folder.
+    """Queue a run on the service and print it. If ``data`` is a folder, push the folder first.
 
-    ``trainable``: refuse data that cannot be trained on before it is prepared.
+    ``send`` is the method of `Client` that queues the run. If ``trainable``, raises ProdgenError for a folder
+    of photographs that must be prepared before training.
     """
     with connect() as gateway:
         if model := spec.get("model") or spec.get("from"):

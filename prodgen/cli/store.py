@@ -1,4 +1,4 @@
-"""The store of the settings (PRODGEN_*), for commands that need no gateway."""
+"""Open the store that the settings (PRODGEN_*) name, for commands that need no gateway."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from prodgen.storage.local import is_store
 
 
 def open_store() -> tuple[Store, str]:
-    """Return the store and its URL; raise NotFound for a folder that holds no store.
+    """Return the store of the settings and its URL. Raises NotFound if the URL is a folder without a store.
 
-    Creates no store: the default lies in the current folder, whatever that is.
+    Creates no store: the default URL lies in the current folder, which may be any folder.
     """
     scheme, _, path = settings().store_url.partition("://")
     if scheme != "file" or not path:

@@ -1,4 +1,4 @@
-"""``prodgen submit``: an order to a gateway."""
+"""``prodgen submit``: send an order to a gateway."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,7 +72,10 @@ def submit(
 
 
 def _check_output(out: Path, key: str | None) -> None:
-    """Raise ProdgenError, before anything is ordered, if the images cannot or must not go to ``out``."""
+    """Check, before the order is sent, that its images may be written to ``out``.
+
+    Raises ProdgenError if the folder is not writable, and Conflict if it holds images and ``key`` is None.
+    """
     check_folder(out)
     manifest = out / "manifest.jsonl"
     if key is None and manifest.is_file() and manifest.stat().st_size:

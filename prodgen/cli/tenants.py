@@ -1,4 +1,4 @@
-"""``prodgen tenants``: the weights of tenants, in the store of the settings (PRODGEN_*)."""
+"""``prodgen tenants``: commands for the weights of tenants in the store that PRODGEN_STORE_URL names."""
 
 from typing import Annotated
 

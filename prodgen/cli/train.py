@@ -1,4 +1,4 @@
-"""``prodgen train``: a model from a recipe and data, on this machine or queued."""
+"""``prodgen train``: train a model from a recipe and data, on this machine or on the service."""
 
 import signal
 import threading
@@ -118,7 +118,7 @@ def _train_here(
 
 
 def _stop_event() -> threading.Event:
-    """Return an event that the first Ctrl-C or SIGTERM sets; the second has its usual effect."""
+    """Return an event that the first Ctrl-C or SIGTERM sets. The second ends the process at once."""
     stop = threading.Event()
 
     def handle(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""``prodgen training``: queued runs of training, preparation and evaluation."""
+"""``prodgen training``: commands for the runs of a service: training, preparation and evaluation."""
 
 import re
 from contextlib import nullcontext
@@ -88,7 +88,7 @@ def logs(run: Id) -> None:
 
 
 def _show_progress(gateway: Client, run: str, out: Path | None, quiet: bool) -> None:
-    """Show the run's progress until it has ended; download its pictures to ``out`` as they come."""
+    """Show the run's progress until the run has ended. Download each new picture to ``out``, if given."""
     fetched: set[str] = set()
     with ProgressBars(quiet) as bars:
         for event in gateway.watch_run(run):
@@ -122,7 +122,7 @@ def _print(run: dict[str, Any], json: bool) -> None:
         print_json(run)
         return
     metrics = dict(run["metrics"])
-    if figures := metrics.get("figures"):  # an evaluation's: each figure tells much about itself
+    if figures := metrics.get("figures"):  # of an evaluation: print only the value of each figure
         metrics = {name: figure["value"] for name, figure in figures.items()}
     hidden = ("object", "links", "recipe", "request", "wish")
     shown = {name: value for name, value in run.items() if name not in hidden}

@@ -1,4 +1,4 @@
-"""``prodgen up``: the whole system on this machine."""
+"""``prodgen up``: run the whole system on this machine."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``prodgen verify``: generate images again and compare."""
+"""``prodgen verify``: generate images again and compare them with their files."""
 
 from itertools import groupby
 from pathlib import Path
@@ -52,7 +52,7 @@ def verify(
 
 
 class _Files:
-    """The content of a folder's files by name; None for a missing file."""
+    """The files of a folder: ``files[name]`` is the content of a file, or None if the file is missing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Call a gateway from Python."""
+"""A Python client of the gateway's HTTP API."""
 
 from prodgen.client.client import Client
 from prodgen.client.transport import TERMINAL

@@ -1,4 +1,4 @@
-"""One method for each request that the gateway answers."""
+"""The client of the gateway's HTTP API: a method for each request."""
 
 import secrets
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,15 @@ Record = dict[str, Any]
 
 _LIST = 100
 _DIGESTS = 10_000
-"""Uploads that one request asks for."""
+"""Largest number of digests in one request of `Client.missing`."""
 
 
 class Client:
-    """A caller of the gateway at ``url``, with an API key.
+    """A client of the gateway at ``url``, with the API key ``key``. Use it in a ``with`` block.
 
-    Raises ProdgenError with the gateway's own message. Requests that queue something take an
-    ``idempotency_key``: the same key never queues twice. Without one, a random key makes repeating safe.
+    Every method raises ProdgenError with the gateway's error message. Methods that queue a job or a run take
+    an ``idempotency_key``: the gateway queues only one for each key. Without a key, the client sends a random
+    one with each call, so that it can repeat a failed request safely.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -39,11 +40,11 @@ class Client:
     # Jobs
 
     def submit(self, spec: Record, idempotency_key: str | None = None) -> Record:
-        """Order a job and return it."""
+        """Send an order and return the job that makes its images."""
         return self._queue("/v1/jobs", spec, idempotency_key)
 
     def job(self, job: str) -> Record:
-        """Return a job as it stands."""
+        """Return a job with its present state."""
         return self._json("GET", f"/v1/jobs/{job}")
 
     def jobs(self) -> Iterator[Record]:
@@ -51,40 +52,40 @@ class Client:
         return self._pages("/v1/jobs", _LIST)
 
     def watch(self, job: str) -> Iterator[Record]:
-        """Yield the job's events until it has ended; a broken connection is resumed."""
+        """Yield the job's events until the job has ended. Connects again if the connection breaks."""
         return self._transport.events(f"/v1/jobs/{job}/events")
 
     def cancel(self, job: str) -> Record:
-        """Stop a job and return it; finished images stay."""
+        """Stop a job for good and return it. Its finished images are kept."""
         return self._json("POST", f"/v1/jobs/{job}/cancel")
 
     def images(self, job: str, page: int = PAGE) -> Iterator[Record]:
-        """Yield the job's finished images by index, as manifest lines with a signed ``url``."""
+        """Yield each finished image by index (manifest line, signed ``url``); fetch ``page`` per request."""
         return self._pages(f"/v1/jobs/{job}/images", page)
 
     def download(self, job: str, folder: Path) -> Iterator[Record]:
-        """Write the job's finished images and their manifest into ``folder``, as `download` does."""
+        """Download the job's finished images and manifest to ``folder``; yield each downloaded image."""
         return download(self._transport, lambda: self.images(job), folder)
 
     # Uploads and data sets
 
     def upload(self, path: Path) -> str:
-        """Send a file and return its digest, for the ``upload`` of a job."""
+        """Upload a file and return its digest, which an order names as its ``upload``."""
         return self.send(path.read_bytes())
 
     def send(self, data: bytes) -> str:
-        """Send bytes and return their digest."""
+        """Upload bytes and return their digest."""
         return str(self._json("POST", "/v1/uploads", content=data)["id"])
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Return the digests of which the gateway has no upload."""
+        """Return those of the digests whose content has not been uploaded to the gateway."""
         left, found = iter(sorted(set(digests))), set[str]()
         while batch := list(islice(left, _DIGESTS)):
             found.update(self._json("POST", "/v1/uploads/missing", json={"ids": batch})["missing"])
         return found
 
     def create_dataset(self, name: str, listing: str, summary: Record) -> Record:
-        """Create a version of a data set from the uploaded files that the upload ``listing`` lists."""
+        """Create a data set version and return it. ``listing``: the digest of the uploaded list of files."""
         body = {"listing": listing, "summary": summary}
         return self._json("POST", f"/v1/datasets/{name}", json=body, timeout=120.0)
 
@@ -93,11 +94,11 @@ class Client:
         return self._pages("/v1/datasets", _LIST)
 
     def dataset(self, ref: str) -> Record:
-        """Return one data set, with a summary of its content."""
+        """Return a data set version (``ref``: NAME or NAME@VERSION) with a summary of its content."""
         return self._json("GET", f"/v1/datasets/{ref}")
 
     def delete_dataset(self, ref: str) -> Record:
-        """Delete a version, or all versions of a name; return those ``removed`` and the ``bytes`` freed."""
+        """Delete NAME@VERSION, or all versions of NAME; return the ids ``removed`` and ``bytes`` freed."""
         return self._json("DELETE", f"/v1/datasets/{quote(ref, safe='@')}", timeout=600.0)
 
     # Models
@@ -107,16 +108,19 @@ class Client:
         return self._pages("/v1/models", _LIST)
 
     def model(self, ref: str) -> Record:
-        """Return one model, with its attributes and its history."""
+        """Return one model version, with its attributes and the history of its aliases."""
         return self._json("GET", f"/v1/models/{ref}")
 
     def promote(self, name: str, version: str, alias: str, force: bool = False) -> Record:
-        """Point ``name@alias`` at a version, or at what another alias names; return the move."""
+        """Move the alias ``name@alias`` to ``version`` (a version or another alias); return the change.
+
+        ``force`` also allows a version that scores worse or cannot be compared.
+        """
         body = {"version": version, "force": force}
         return self._json("POST", f"/v1/models/{name}/aliases/{alias}", json=body)
 
     def rollback(self, name: str, alias: str) -> Record:
-        """Point ``name@alias`` at the version that it named before; return the move."""
+        """Move the alias ``name@alias`` back to its previous version; return the change."""
         body = {"version": self.model(f"{name}@{alias}")["version"]}
         return self._json("POST", f"/v1/models/{name}/aliases/{alias}/rollback", json=body)
 
@@ -135,7 +139,7 @@ class Client:
         return self._queue("/v1/evaluation-jobs", spec, idempotency_key)
 
     def run(self, run: str) -> Record:
-        """Return a run as it stands."""
+        """Return a run with its present state."""
         return self._json("GET", f"/v1/training-jobs/{run}")
 
     def runs(self) -> Iterator[Record]:
@@ -143,23 +147,23 @@ class Client:
         return self._pages("/v1/training-jobs", _LIST)
 
     def watch_run(self, run: str) -> Iterator[Record]:
-        """Yield the run's events until it has ended; a broken connection is resumed."""
+        """Yield the run's events until the run has ended. Connects again if the connection breaks."""
         return self._transport.events(f"/v1/training-jobs/{run}/events")
 
     def wish(self, run: str, wish: str) -> Record:
-        """Ask a run to ``cancel``, ``pause`` or ``resume``, and return it."""
+        """Cancel, pause or resume a run and return it. ``wish`` is ``cancel``, ``pause`` or ``resume``."""
         return self._json("POST", f"/v1/training-jobs/{run}/{wish}")
 
     def samples(self, run: str) -> list[Record]:
-        """Return the run's pictures so far: ``name``, ``step`` and a signed ``url``."""
+        """Return the files that the run has made so far, each with ``name``, ``step`` and signed ``url``."""
         return list(self._pages(f"/v1/training-jobs/{run}/samples", _LIST))
 
     def fetch_sample(self, sample: Record, path: Path) -> None:
-        """Download one of `samples` to a file."""
+        """Download the file of ``sample``, an item of `samples`, to ``path``."""
         path.write_bytes(self._transport.download(sample["url"], sample["name"]))
 
     def logs(self, run: str) -> str:
-        """Return what the run's processes printed."""
+        """Return the end of the log of each attempt of the run, oldest first."""
         return self._transport.request("GET", f"/v1/training-jobs/{run}/logs").text
 
     def _queue(self, path: str, spec: Record, idempotency_key: str | None) -> Record:

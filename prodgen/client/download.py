@@ -13,17 +13,18 @@ from prodgen.errors import ProdgenError
 from prodgen.spec.manifest import ManifestLine, check_same_images
 
 PAGE = 1000
-"""Images whose links are fetched in one request."""
+"""Number of images whose links one request fetches."""
 _THREADS = 8
 
 Images = Iterator[dict[str, Any]]
 
 
 def download(transport: Transport, images: Callable[[], Images], folder: Path) -> Images:
-    """Write images and their manifest.jsonl into ``folder``; yield each image once its file is there.
+    """Download images to ``folder`` and write their manifest.jsonl; yield each image when its file is there.
 
-    ``images`` lists them, afresh at each call. Raises ProdgenError if the bytes of an image differ from its
-    recorded digest, and Conflict if the folder holds the images of another request.
+    Each call of ``images`` lists all images from the first. A file that is already complete is not downloaded
+    again. Raises ProdgenError if the downloaded bytes of an image differ from its recorded digest, and
+    Conflict if the folder holds the images of another request.
     """
     check_same_images(folder, map(_line, images()))
     with (folder / "manifest.jsonl").open("w") as manifest, ThreadPoolExecutor(_THREADS) as pool:

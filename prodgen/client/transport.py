@@ -1,4 +1,4 @@
-"""Requests to a gateway: retries, errors, pages of lists, and streams of events."""
+"""Send requests to a gateway: retry them, translate errors, read lists by page, and stream events."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,19 +10,19 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_af
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 
 TERMINAL = ("succeeded", "partial", "failed", "cancelled")
-"""States in which a job or a run stays."""
+"""States of a job or run that has ended. They never change again."""
 
 _RETRIES = 16
-"""About a minute in all: a gateway restarts in less."""
+"""Repeats of a failed request: about a minute in all, in which a gateway can restart."""
 _PASSING = (502, 503, 504)
-"""Statuses that a proxy or a restarting gateway gives for a short time."""
+"""HTTP statuses of temporary failures: a proxy or a gateway that restarts answers with them."""
 
 
 class Transport:
-    """One gateway, called with one key. Raises ProdgenError with the gateway's own message.
+    """The HTTP connections to one gateway, with one API key. Raises ProdgenError with the gateway's message.
 
-    Repeats a request that failed for a passing reason, but only once the gateway has answered before: a wrong
-    address fails at once. Every request may be carried out twice without harm.
+    Repeats a request after a temporary failure, but only if the gateway has answered an earlier request: a
+    wrong address fails at once. Send only requests that the gateway may carry out twice without harm.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -41,7 +41,7 @@ class Transport:
         self._links.close()
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Return the successful response to a request. ``options`` are those of `httpx.Client.request`."""
+        """Send a request and return its successful response. ``options`` go to `httpx.Client.request`."""
         try:
             response = self._retrying(lambda: self._gateway.request(method, path, **options))
         except httpx.HTTPError as error:
@@ -57,7 +57,7 @@ class Transport:
         return body
 
     def pages(self, path: str, limit: int) -> Iterator[dict[str, Any]]:
-        """Yield the members of a list, fetched in pages of ``limit``."""
+        """Yield the items of the list at ``path``; fetch ``limit`` items per request."""
         cursor: str | None = None
         while True:
             page = self.json("GET", path, params={"limit": limit} | ({"after": cursor} if cursor else {}))
@@ -67,7 +67,7 @@ class Transport:
                 return
 
     def download(self, url: str, name: str) -> bytes:
-        """Return the content behind a signed link; ``name`` is the file's name in errors."""
+        """Download a file from its signed link and return its content. Errors call the file ``name``."""
         try:
             response = self._retrying(lambda: self._links.get(url))
         except httpx.HTTPError as error:
@@ -79,9 +79,9 @@ class Transport:
         return response.content
 
     def events(self, path: str) -> Iterator[dict[str, Any]]:
-        """Yield the data of server-sent events up to the first in a terminal state.
+        """Yield the data of each server-sent event at ``path``, up to the first event with a terminal state.
 
-        After a broken connection, continues behind the last event that arrived.
+        After a broken connection, connects again and continues with the first event that has not arrived.
         """
         last, stream = "0", self._stream(path, "0")
 
@@ -124,7 +124,10 @@ class Transport:
 
 
 def _retry(times: int) -> Retrying:
-    """Repeat a call after passing failures; the last attempt's result or exception is the caller's."""
+    """Return a caller of functions that repeats a call up to ``times`` times while it fails temporarily.
+
+    After the last attempt the caller returns that attempt's result, or raises its exception.
+    """
     return Retrying(
         retry=retry_if_exception_type((httpx.TransportError, Unavailable)) | retry_if_result(_is_passing),
         wait=wait_exponential(multiplier=0.2, max=5.0),

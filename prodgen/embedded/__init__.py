@@ -1,1 +1,1 @@
-"""The whole system on one machine: ``prodgen up``."""
+"""The embedded stack: all processes of the system on one machine, as ``prodgen up`` runs them."""

@@ -1,4 +1,4 @@
-"""The data folder of an embedded stack, and the secrets in it."""
+"""The data folder of an embedded stack, with its lock and its secrets."""
 
 import fcntl
 import json
@@ -13,7 +13,8 @@ from prodgen.errors import ProdgenError
 class DataFolder:
     """The folder of one stack: store/, broker/, logs/, secrets.json, and ready.json while the stack is ready.
 
-    Locks the folder until this process ends; raises ProdgenError while another stack runs on it.
+    Makes the folder and locks it until this process ends. Raises ProdgenError if the folder cannot be made,
+    or if another stack uses the folder.
     """
 
     def __init__(self, root: Path) -> None:
@@ -31,26 +32,26 @@ class DataFolder:
                 f"another `prodgen up` runs on the data folder {root}; choose another with --data-dir",
                 param="--data-dir",
             ) from None
-        self.ready_file.unlink(missing_ok=True)  # of a stack that was killed
+        self.ready_file.unlink(missing_ok=True)  # left by a stack that was killed
 
     @property
     def ready_file(self) -> Path:
-        """The file with the stack's addresses and API key; exists only while every service answers."""
+        """Path of ready.json: the stack's addresses and API key. Exists only while the stack is ready."""
         return self.root / "ready.json"
 
     def secret(self, name: str) -> str:
-        """Return a secret of this folder; the first call makes it at random."""
+        """Return the secret ``name``. The first call stores a random value in secrets.json."""
         if (value := self.find_secret(name)) is None:
             value = secrets.token_urlsafe(32)
             self.set_secret(name, value)
         return value
 
     def find_secret(self, name: str) -> str | None:
-        """Return a secret, None if it is not set."""
+        """Return the secret ``name``, or None if it is not set."""
         return self._secrets().get(name)
 
     def set_secret(self, name: str, value: str) -> None:
-        """Write a secret to secrets.json."""
+        """Store the secret ``name`` in secrets.json."""
         write_private(self._secrets_file, {**self._secrets(), name: value})
 
     @property
@@ -65,7 +66,7 @@ class DataFolder:
 
 
 def write_private(path: Path, value: Any) -> None:
-    """Write JSON that only its owner may read; a crash leaves the old file or the new one."""
+    """Write JSON to a file that only its owner may read. A crash leaves the old file or the new one."""
     partial = path.with_suffix(".part")
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(value, file, indent=2)

@@ -10,13 +10,15 @@ from pathlib import Path
 from prodgen.child_process import die_with_parent
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
-"""Seconds before a dead service starts again: doubled at each death, and reset once it has run so long."""
+"""Seconds before a dead service starts again. The pause doubles at each death, up to the longest. It begins
+with the shortest again after the service has run for longer than the longest pause."""
 
 
 class Service:
-    """A command that writes to a log; ``is_ready`` returns whether it answers.
+    """A process of the stack: it runs ``command`` and writes its output to ``log``.
 
-    ``stop_seconds`` is the time that the process may take to stop before it is killed.
+    ``is_ready`` returns whether the service is ready for work. ``stop_seconds`` is the time that the process
+    may take to stop before it is killed.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Service:
         return self.process.pid if self.process and self.process.poll() is None else None
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process and append its output to the log."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -56,7 +58,7 @@ class Service:
         self._started = time.monotonic()
 
     def restart_if_dead(self) -> bool:
-        """Start a dead process again once its pause is over; return whether this call did."""
+        """Start the process again if it is dead and its pause is over; return whether it was started."""
         now = time.monotonic()
         if self.pid is not None:
             if now - self._started > LONGEST_PAUSE:
@@ -72,7 +74,7 @@ class Service:
         return True
 
     def stop(self) -> None:
-        """Ask the process to stop, wait for `stop_seconds`, then kill it."""
+        """Ask the process to stop; kill it if it still runs after `stop_seconds`."""
         if self.process is None:
             return
         if self.process.poll() is None:
@@ -84,6 +86,6 @@ class Service:
             self.process.wait()
 
     def last_log_line(self) -> str:
-        """Return the last line of the log, for the error that says why the service did not start."""
+        """Return the last line of the log, which may say why the service did not start."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return lines[-1] if lines else "it wrote nothing"

