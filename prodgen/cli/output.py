@@ -1,4 +1,4 @@
-"""What commands print: sentences, tables and records for people."""
+"""Print the output of commands: sentences, tables and records for people, or JSON for programs."""
 
 import re
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 console = Console(stderr=True)
-"""Progress and remarks."""
+"""Prints progress and remarks on stderr."""
 results = Console()
-"""Results: what a pipe gets."""
+"""Prints results on stdout, for the screen or a pipe."""
 
 _EMPTY: tuple[Any, ...] = (None, "", {}, [])
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
@@ -34,7 +34,7 @@ def print_json(value: Any) -> None:
 
 
 def report(json: bool, value: Any, sentence: str) -> None:
-    """Print what a command did: JSON on stdout for programs, or a sentence on stderr."""
+    """Print what a command did: ``value`` as JSON on stdout if ``json``, else ``sentence`` on stderr."""
     if json:
         print_json(value)
     else:
@@ -42,7 +42,7 @@ def report(json: bool, value: Any, sentence: str) -> None:
 
 
 def print_record(record: dict[str, Any]) -> None:
-    """Print a line for each field that has a value."""
+    """Print the name and value of each field on a line; leave out fields without a value."""
     shown = {name: words(value) for name, value in record.items() if value not in _EMPTY}
     width = max(12, *map(len, shown))
     for name, text in shown.items():
@@ -50,9 +50,9 @@ def print_record(record: dict[str, Any]) -> None:
 
 
 def print_table(records: Iterable[dict[str, Any]], *fields: str, fold: tuple[str, ...] = ()) -> None:
-    """Print a row for each record and a column for each field; leave out a column that is empty.
+    """Print a row for each record and a column for each of ``fields``; leave out a column without values.
 
-    Where the table is too wide, only the columns in ``fold`` become narrower.
+    If the table is wider than the screen, only the columns named in ``fold`` become narrower.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     rows = [{field: words(record[field]) for field in fields} for record in records]
@@ -65,7 +65,7 @@ def print_table(records: Iterable[dict[str, Any]], *fields: str, fold: tuple[str
 
 
 def words(value: Any) -> str:
-    """Return a JSON value as people write it, without quotes, brackets, seconds and empty fields."""
+    """Return a JSON value as text for people: no quotes, outer brackets, empty fields or seconds of times."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {_inner(inner)}" for name, inner in value.items() if inner not in _EMPTY)
     if isinstance(value, list | tuple):
