@@ -20,19 +20,19 @@ from prodgen.spec.validation_errors import explain
 
 _CHUNK = 1024
 _WORTH_TUNING = 4096
-"""Images of an order that is worth the second that tuning takes."""
+"""Minimum number of images in an order for which the engine is tuned. Tuning takes a second."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """Images, each with the manifest line that makes it again."""
+    """Images, and for each image a manifest line from which the same image can be generated again."""
 
     images: list[Image.Image]
     manifest: list[ManifestLine]
 
 
 class Pipeline:
-    """A loaded model that generates images until it is closed. Leaves torch's global settings as they are.
+    """A loaded model that generates images until it is closed. Does not change torch's global settings.
 
     >>> Pipeline.from_pretrained("fashion-mnist")(category="sneaker", count=16, seed=7).images
     """
@@ -66,8 +66,8 @@ class Pipeline:
     ) -> Generated:
         """Generate ``count`` images for each combination of the attributes in ``options``.
 
-        ``finish`` and ``output`` in ``options`` are those of a job. Raises ProdgenError for an attribute or
-        value that the model does not have.
+        ``finish`` and ``output`` in ``options`` have the same form as in a job. Raises ProdgenError for an
+        attribute or value that the model does not have.
         """
         parts = {k: options.pop(k) for k in ("finish", "output") if k in options}
         spec = make_spec(
@@ -81,12 +81,12 @@ class Pipeline:
         return self._expansion(spec).total
 
     def planned_manifest(self, spec: JobSpec) -> Iterator[ManifestLine]:
-        """Give an order's manifest lines without making its images; each sha256 is that of an empty file."""
+        """Yield an order's manifest lines without generating images. Each sha256 is that of an empty file."""
         for request in self._requests(spec):
             yield from (manifest_line(request, image, b"") for image in request.images)
 
     def stream(self, spec: JobSpec) -> Iterator[tuple[ManifestLine, bytes]]:
-        """Generate an order's images one by one: manifest line and file of each."""
+        """Generate the images of an order one by one. Yields the manifest line and the file of each image."""
         if self.count(spec) >= _WORTH_TUNING and not self._tuned:
             self.engine.forward.tune(self.model)
             self._tuned = True
@@ -95,7 +95,7 @@ class Pipeline:
                 yield manifest_line(response.request, image, data), data
 
     def _submit_ahead(self, requests: Iterator[Request]) -> Iterator[Response]:
-        """Give each response with the next request already submitted, so that the device does not wait."""
+        """Yield the response to each request. Submits the next request first, to keep the device busy."""
         ahead: Response | None = None
         try:
             for request in chain(requests, [None]):

@@ -1,4 +1,4 @@
-"""Arithmetic that gives the same numbers on every run and every GPU, for as long as it is needed."""
+"""Makes torch compute the same numbers on every run and every GPU, within a block."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ import torch
 
 
 def _settings() -> list[tuple[Callable[[], Any], Callable[[Any], None], Any]]:
-    """Return (getter, setter, value for the block) of torch's process-wide flags.
+    """Return the getter, the setter and the reproducible value of each of torch's process-wide flags.
 
-    TF32 changes pixels by more than one level of 255. cuDNN's benchmark chooses algorithms by the load of the
-    moment, and its non-deterministic algorithms add up in any order.
+    TF32 changes pixels by more than one level of 255. cuDNN's benchmark chooses algorithms by the current
+    load of the GPU, and its non-deterministic algorithms add numbers in a varying order.
     """
     backends: Any = torch.backends
     cudnn, matmul, mkldnn = backends.cudnn, backends.cuda.matmul, backends.mkldnn

@@ -1,4 +1,4 @@
-"""How often a classifier is right about generated images, or after it has learned from them."""
+"""Measures how often a classifier predicts right labels: of generated images, or after training on them."""
 
 from dataclasses import dataclass
 
@@ -14,15 +14,16 @@ from prodgen.evaluation.judges import RESIZER, Judges, as_network, train_judge
 from prodgen.evaluation.splits import subset
 
 MAX_CAS_COUNT = 60_000
-"""Most generated images that a classifier is trained on, unless the caller sets a number."""
+"""Maximum number of generated images that train the classifier of the CAS, unless the caller sets a count."""
 NO_CLASSES = "no attribute of the data has two values to tell apart"
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of right predictions, in [0, 1]; None for a class without images, or without any label.
+    """The shares of right predictions, in [0, 1].
 
-    ``count``: the images whose label is known.
+    ``overall``: for all images whose label is known; None if there are none. ``by_class``: for the images of
+    each class; None for a class without images. ``count``: the number of images whose label is known.
     """
 
     overall: float | None
@@ -31,14 +32,14 @@ class Accuracy:
 
 
 def accuracy(classifier: FeatureNetwork, images: Catalogue, attribute: str) -> Accuracy:
-    """Return how often the classifier predicts the known values of ``attribute``."""
+    """Return the accuracy of ``classifier`` on the images whose value of ``attribute`` is known."""
     labels = torch.from_numpy(images.labels[attribute])
     predicted = classifier(images.images).probabilities.argmax(1).cpu()
     return accuracy_of(predicted, labels, images.values[attribute])
 
 
 def accuracy_of(predicted: Tensor, labels: Tensor, values: tuple[str, ...]) -> Accuracy:
-    """Return the accuracy of ``predicted``, (N,) like ``labels``: indices into ``values``, or UNKNOWN."""
+    """Compare ``predicted`` with ``labels``, both (N,) indices into ``values``. Ignores UNKNOWN labels."""
     known = labels != UNKNOWN
     right = predicted == labels
     by_class = {value: _share(right[labels == k]) for k, value in enumerate(values)}
@@ -48,7 +49,7 @@ def accuracy_of(predicted: Tensor, labels: Tensor, values: tuple[str, ...]) -> A
 def agreement_figure(
     context: Context, title: str, attribute: str, generated: Catalogue, real: Catalogue
 ) -> Figure:
-    """Return how often the judge sees the labels of generated images, beside those of ``real`` images."""
+    """Measure how often the judge predicts the labels of ``generated`` images, and of ``real`` images."""
     judge = context.judges(attribute)
     ours, theirs = accuracy(judge, generated, attribute), accuracy(judge, real, attribute)
     own = {"features": judge.name, "resizer": judge.resizer, **_by_class(attribute, ours, theirs)}
@@ -62,7 +63,7 @@ def _by_class(attribute: str, generated: Accuracy, real: Accuracy) -> dict[str, 
 
 
 def agreement(context: Context) -> Measurement:
-    """Measure how often the judges see the requested values in generated images."""
+    """Measure how often the judge of each attribute predicts the value with which an image was generated."""
     images = subset(context.generated, slice(context.count))
     figures = {}
     for attribute in context.splits.train.classifiable:
@@ -74,7 +75,7 @@ def agreement(context: Context) -> Measurement:
 
 
 def cas(context: Context) -> Measurement:
-    """Measure the classification accuracy score, and its gap to training on real images."""
+    """Measure the classification accuracy score (CAS), and its difference from the score of real images."""
     attribute = context.main_attribute
     if attribute is None:
         return Measurement(left_out=(f"the classification accuracy score (CAS): {NO_CLASSES}",))
@@ -102,9 +103,9 @@ def classification_accuracy_score(
 ) -> tuple[Accuracy, Accuracy]:
     """Return the classification accuracy score (Ravuri & Vinyals 2019) of generated and of real images.
 
-    The score is the accuracy, on the real test split, of a new classifier that is trained on those images
-    alone. The real images are as many training images whose value is known; if they are all there are, the
-    judge of the training split is that classifier.
+    The score of a set of images is the accuracy, on the real test split, of a new classifier that is trained
+    on that set alone. The real set has as many images as ``generated``, from the training images whose value
+    is known. If the set has all these images, the judge of the training split is used as its classifier.
     """
     score = _accuracy_after(generated, test, attribute, judges.device)
     known = np.flatnonzero(train.labels[attribute] != UNKNOWN)

@@ -1,4 +1,4 @@
-"""Transparency: whether generated products cover as much of the picture as real ones."""
+"""Measures whether generated products cover as much of the picture as real products."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from prodgen.evaluation.figure import Measurement
 
 
 def transparency(context: Context) -> Measurement:
-    """Compare the alpha coverage of generated and real images, for models of four channels."""
+    """Compare the alpha coverage of generated and real images, if the model's images have transparency."""
     if context.model.config.channels != 4:
         return Measurement()
     generated = coverage(context.generated.images[: context.count])
@@ -44,7 +44,7 @@ def coverage(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Return the Wasserstein-1 distance of the numbers ``a`` (N,) and ``b`` (M,).
 
-    It is the area between their distribution functions (Vallender 1974).
+    The distance is the area between the distribution functions of the two sets (Vallender 1974).
     """
     points = np.sort(np.concatenate([a, b]))
     below_a, below_b = (np.searchsorted(np.sort(x), points[:-1], "right") / len(x) for x in (a, b))

@@ -20,7 +20,7 @@ PICTURES = {
 
 
 def card(evaluation: Evaluation, earlier: str = "") -> str:
-    """Return the card in Markdown, with the text of an ``earlier`` card from "How it was trained" on."""
+    """Return the card in Markdown. Copies "How it was trained" and all that follows from ``earlier``."""
     context = evaluation.context
     train, test = context.splits.train, context.splits.test
     pictures = "\n\n".join(f"![{PICTURES[n]}]({n})" for n in PICTURES if n in evaluation.pictures)
@@ -54,7 +54,7 @@ DIR holds the training split `{digest(train)}` ({len(train):,} images) and the t
 
 
 def _sections(evaluation: Evaluation) -> str:
-    """Return the list of what is left out, and a table for each attribute."""
+    """Return the card's list of figures that are missing, and its table for each attribute."""
     parts = _class_tables(evaluation.figures)
     if evaluation.left_out:
         parts.insert(0, "Not measured:\n" + "\n".join(f"- {reason}." for reason in evaluation.left_out))
@@ -81,7 +81,7 @@ family `{config.family}`, {parameters:,} parameters, version `{model.digest}`.
 
 
 def command(evaluation: Evaluation) -> str:
-    """Return the command that measures the same figures."""
+    """Return the ``prodgen evaluate`` command that repeats the evaluation."""
     options = evaluation.options
     words = ["prodgen evaluate", evaluation.context.model.name, "--data DIR"]
     if options.count is not None:
@@ -94,7 +94,7 @@ def command(evaluation: Evaluation) -> str:
 
 
 def figures_table(figures: dict[str, Figure]) -> str:
-    """Return a table of all figures, with all that they depend on."""
+    """Return a Markdown table of all figures, with the features, images, counts and resizer of each."""
     lines = [
         "| measure | better | generated | real | features | real images | generated images | resizer |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -117,7 +117,7 @@ def figures_table(figures: dict[str, Figure]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number with four decimals; two from 10 on, and two significant digits below 0.001."""
+    """Format a number with two decimals from 10 on, two significant digits below 0.001, or four decimals."""
     if value is None:
         return "-"
     if 0 < abs(value) < 0.001:
@@ -126,7 +126,7 @@ def number(value: float | None) -> str:
 
 
 def _class_tables(figures: dict[str, Figure]) -> list[str]:
-    """Return a table for each attribute: its values, and the figures of each."""
+    """Return a Markdown table for each attribute. A table has a row of figures for each value."""
     tables = []
     attributes = dict.fromkeys(f.attribute for f in figures.values() if f.attribute)
     for attribute in attributes:

@@ -1,4 +1,4 @@
-"""The domain classifier: a small network that learns from the catalogue itself, so needs no pretraining."""
+"""The domain classifier: a small network that is trained on the catalogue itself, without pretraining."""
 
 from collections.abc import Callable
 
@@ -10,16 +10,16 @@ from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.errors import ProdgenError
 
 BATCH = 128
-"""Images of one training step."""
+"""Number of images in one training step."""
 ROTATIONS = 4
-"""Quarter turns that an image may be rotated by, none included."""
+"""Number of rotations by quarter turns: by 0, 90, 180 and 270 degrees."""
 
 Examples = tuple[Tensor, Tensor]
 """Images (B, H, W, C) in bytes and their classes (B,)."""
 
 
 class DomainClassifier(nn.Module):
-    """x: (B, C, H, W) in [-1, 1] -> logits (B, classes)."""
+    """A network that maps images (B, C, H, W) in [-1, 1] to logits (B, classes)."""
 
     def __init__(self, channels: int, classes: int, width: int = 32) -> None:
         super().__init__()
@@ -57,9 +57,9 @@ def train_classifier(
 ) -> DomainClassifier:
     """Train a classifier of ``attribute`` on the images whose value is known.
 
-    If ``attribute`` is None, the classifier predicts by how many quarters an image is rotated. This needs no
-    labels, and learns features of the images' content (Gidaris et al. 2018). Raises ProdgenError if no value
-    is known.
+    If ``attribute`` is None, the classifier predicts by how many quarter turns an image is rotated. This task
+    needs no labels, and teaches features of the images' content (Gidaris et al. 2018). Raises ProdgenError if
+    no image has a known value.
     """
     images = torch.from_numpy(catalogue.images)
     channels = images.shape[-1]
@@ -80,7 +80,7 @@ def train_classifier(
 
 
 def rotated(images: Tensor, quarters: Tensor) -> Tensor:
-    """Rotate each of ``images`` (B, H, H, C) to the left by its number of ``quarters`` (B,)."""
+    """Rotate each of ``images`` (B, H, H, C) left by its number of quarter turns in ``quarters`` (B,)."""
     result = images.clone()
     for number in range(1, ROTATIONS):
         chosen = quarters == number
@@ -97,9 +97,9 @@ def _train(
     seed: int,
     device: str,
 ) -> DomainClassifier:
-    """Train by Adam with a one-cycle learning rate; leaves the global random state as it is.
+    """Train a classifier by Adam with a one-cycle learning rate. Leaves the global random state unchanged.
 
-    ``rows``: the numbers of all examples, which ``examples`` looks up.
+    ``rows``: the numbers of all examples. ``examples`` returns the images and classes of such numbers.
     """
     with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
         torch.manual_seed(seed)

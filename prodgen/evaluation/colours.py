@@ -1,4 +1,4 @@
-"""Colour: whether products have the colour that was requested."""
+"""Measures whether generated products have the colour that was requested."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ SHOWN = (
 
 
 def colour_fidelity(context: Context) -> Measurement:
-    """Measure how far products are from the requested colour, for models of four channels with a colour."""
+    """Measure the distance of products from the requested colour, if the model has colours and alpha."""
     if context.model.config.channels != 4:
         return Measurement()
     figures = {}
@@ -54,7 +54,7 @@ def colour_fidelity(context: Context) -> Measurement:
 
 @torch.inference_mode()
 def _in_colours(context: Context) -> Image.Image:
-    """Return a picture with a row for each value of the first choice: one latent in twelve colours."""
+    """Return a picture. Each row shows one latent in twelve colours, for a value of `one_of_each`."""
     schema = context.model.config.attributes
     name = next(a.name for a in schema.attributes if isinstance(a, ContinuousColour))
     values = one_of_each(schema)
@@ -73,7 +73,7 @@ def _in_colours(context: Context) -> Image.Image:
 
 
 def _distances(catalogue: Catalogue, name: str) -> NDArray[np.float64]:
-    """Return the distance of each image that has both a product and a known colour."""
+    """Return the distance of each product from its colour label. Omits images without product or label."""
     found = delta_e_2000(mean_colours(catalogue.images), catalogue.colours[name])
     return found[~np.isnan(found)]
 

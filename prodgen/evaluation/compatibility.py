@@ -1,4 +1,4 @@
-"""Checks that a data set can evaluate a model, from their descriptions alone (no torch)."""
+"""Checks whether a data set can evaluate a model. Reads only the descriptions of both (no torch)."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -8,11 +8,11 @@ from prodgen.spec.attributes import AttributeSchema, Choice
 TEST_SPLIT = "test"
 """The split of the data that generated images are compared with."""
 MIN_IMAGES = 10
-"""Images that each set needs: ten parts for the Inception Score, and more than five neighbours."""
+"""Minimum images in a set: the Inception Score needs ten parts, a manifold more than five neighbours."""
 
 
 def no_test_split(data: str, splits: Iterable[str]) -> str:
-    """Return the error message for ``data`` that has only ``splits``."""
+    """Return the error message for a data set without a test split. ``splits``: those that ``data`` has."""
     return (
         f"an evaluation needs a {TEST_SPLIT} split, of images that the model was not trained on; {data} has "
         f"only {', '.join(splits)}"
@@ -20,7 +20,7 @@ def no_test_split(data: str, splits: Iterable[str]) -> str:
 
 
 def check_count(what: str, images: int) -> None:
-    """Raise ProdgenError for too few images; ``what``: the words before the number in the message."""
+    """Raise ProdgenError if the number ``images`` is too small. The message has ``what`` before it."""
     if images < MIN_IMAGES:
         raise ProdgenError(
             f"an evaluation needs at least {MIN_IMAGES} images; {what} {images}", param="count"
@@ -32,7 +32,8 @@ def check_attributes(
 ) -> None:
     """Raise ProdgenError unless the data has all attributes of the model, with the same values.
 
-    ``values``: those of each choice of the data. ``colours``: the names of its colour attributes.
+    ``values``: the data's attributes with listed values, and the values of each. ``colours``: the names of
+    the data's colour attributes.
     """
     for attribute in schema.attributes:
         theirs = values if isinstance(attribute, Choice) else colours

@@ -1,4 +1,4 @@
-"""What the measures of one evaluation share: the images and their features."""
+"""The images and the features that all measures of one evaluation share."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,15 +16,16 @@ from prodgen.evaluation.splits import Splits
 from prodgen.models import SavedModel
 
 PIXELS = "none (pixels)"
-"""The resizer of figures that are measured in pixels."""
+"""The ``resizer`` of a figure that is measured on pixels, without a feature network."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """``generated``: enough images for every measure. ``count``: how many are compared with the test split.
+    """The inputs of every measure.
 
-    ``cas_count``: how many train the classifier of the classification accuracy score. ``network``: gives the
-    features that sets of images are compared by.
+    ``generated``: enough images for every measure. ``count``: how many of these images are compared with the
+    test split. ``cas_count``: how many train the classifier of the classification accuracy score. ``network``
+    computes the features by which sets of images are compared.
     """
 
     model: SavedModel
@@ -39,12 +40,12 @@ class Context:
 
     @property
     def main_attribute(self) -> str | None:
-        """The attribute whose values are the classes; None if no attribute has two values."""
+        """The first attribute of which two values occur, or None. Its values are the classes."""
         return next(iter(self.splits.train.classifiable), None)
 
     @cached_property
     def stand_in_rows(self) -> NDArray[np.int64]:
-        """Rows of the training images that stand in for the images of a perfect model: ``count``, or all."""
+        """Rows of ``count`` random training images, or all. They stand in for a perfect model's images."""
         return np.random.default_rng(self.seed).permutation(len(self.splits.train))[: self.count]
 
     @cached_property
@@ -68,7 +69,7 @@ class Context:
         return self.train_features[self.stand_in_rows.tolist()]
 
     def figure(self, title: str, value: float | None, real: float | None, better: str, **own: Any) -> Figure:
-        """Return a figure with the context's network, counts and split, except for the fields in ``own``."""
+        """Return a figure. Fields that are not in ``own`` come from the network, counts and split here."""
         if own.get("stand_in_count") == own.get("generated_count", self.count):
             del own["stand_in_count"]
         common = {

@@ -1,4 +1,4 @@
-"""Evaluate a model: from its splits of real images to figures and pictures."""
+"""Evaluates a model with a training and a test split of real images. Returns figures and pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,22 +36,23 @@ MEASURES: dict[str, Callable[[Context], Measurement]] = {
     "Interpolating": interpolated,
     "Reconstructing": reconstructed,
 }
-"""All measures, by the stage in which they are taken."""
+"""All measures. The key is the name of the stage that users see while the measure runs."""
 PRETRAINED: dict[str, Callable[[Path | None, int, str], FeatureNetwork]] = {"inception": inception}
 """Feature networks that are not trained on the catalogue: (file of weights, channels, device) -> network."""
 DOMAIN = "domain"
-"""The features of the judge of the main attribute."""
+"""The name of the default features, which the judge of the main attribute computes."""
 MAX_COUNT = 10_000
-"""Most generated images that are compared with the test split, unless the caller sets a number."""
+"""Maximum number of generated images to compare with the test split, unless the caller sets a count."""
 Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """``cache``: the folder that keeps judges. ``resized``: whether the data was resized for the model.
+    """The options of an evaluation.
 
-    ``count``: generated images. By default as many as the training split has, at most 10,000 to compare and
-    60,000 for the classification accuracy score.
+    ``cache``: the folder that keeps judges. ``count``: how many images to generate. The default is the size
+    of the training split, but at most 10,000 images to compare and 60,000 for the classification accuracy
+    score. ``resized``: whether IDX and CIFAR images are resized to the model's size.
     """
 
     cache: Path
@@ -65,7 +66,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """An evaluation whose inputs are checked. ``network``: the feature network if it is pretrained."""
+    """An evaluation with checked inputs. ``network``: a pretrained feature network, or None for a judge."""
 
     model: SavedModel
     splits: Splits
@@ -75,7 +76,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The results of all measures. ``pictures``: by file name. ``left_out``: what is missing, and why."""
+    """The results of all measures. ``pictures``: by file name. ``left_out``: missing figures and reasons."""
 
     context: Context
     options: Options
@@ -85,9 +86,9 @@ class Evaluation:
 
 
 def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
-    """Check an evaluation before it starts.
+    """Check the inputs of an evaluation, and return the plan for `evaluate`.
 
-    Raises ProdgenError if there are too few images, or the feature network is unknown or missing.
+    Raises ProdgenError if there are too few images, or if the feature network is unknown or missing.
     """
     counts = {"the training split has": len(splits.train), f"the {TEST_SPLIT} split has": len(splits.test)}
     if options.count is not None:
@@ -106,13 +107,13 @@ def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
 
 
 def plan_from(model: SavedModel, data: Path, options: Options) -> Plan:
-    """Read the splits of a folder as the model needs them, and return `plan` of them."""
+    """Read both splits from the folder ``data``, and return the plan to evaluate ``model`` with them."""
     splits = Splits.matching(model.config, *read_splits(data, model.config, options.resized))
     return plan(model, splits, options)
 
 
 def evaluate(plan: Plan, stage: Stage = lambda name: None) -> Evaluation:
-    """Take all measures, in fp32; calls ``stage`` with the name of each part when it begins."""
+    """Run all measures of a plan in fp32. Calls ``stage`` with the name of each stage when it begins."""
     with reproducible():
         context = _prepare(plan, stage)
         evaluation = Evaluation(context, plan.options, {}, {}, [])

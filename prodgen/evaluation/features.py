@@ -1,4 +1,4 @@
-"""Feature networks: they turn images into the features that measures compare."""
+"""Feature networks, which turn images into the features that measures compare."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Features:
-    """``values``: (N, D) fp32. ``probabilities``: (N, K) of the network's classes; None if it has none."""
+    """Features ``values`` (N, D) in fp32, and class ``probabilities`` (N, K) if the network has classes."""
 
     values: Tensor
     probabilities: Tensor | None
@@ -25,11 +25,11 @@ class Features:
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """Computes `Features` in batches.
+    """Computes `Features` in batches of ``batch`` images.
 
-    ``name`` stands beside every figure, because figures of different networks do not compare. ``embed``:
-    bytes (B, H, W, C) -> features (B, D) and class probabilities (B, K) or None. ``resizer``: how images are
-    resized for the network. ``batch``: B.
+    Every figure shows the ``name``, because figures of different networks cannot be compared. ``embed`` maps
+    bytes (B, H, W, C) to features (B, D), and to class probabilities (B, K) or None. ``resizer`` says how
+    images are resized for the network.
     """
 
     name: str

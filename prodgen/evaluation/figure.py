@@ -1,4 +1,4 @@
-"""Figures, and what a measure returns."""
+"""The figures of an evaluation, and the result of one measure."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -9,12 +9,12 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of an evaluation, with all that it depends on.
+    """One number of an evaluation, with the network, images and counts that it depends on.
 
-    ``real``: the same measure of real images in place of the generated ones, about what a perfect model
-    would score. ``stand_in_count``: how many images ``real`` was measured with, if not ``generated_count``.
-    ``better``: which values are better. ``features``: the network that saw the images. ``by_class``:
-    (generated, real) of each value of ``attribute``; None for a value without images.
+    ``real``: the same measure of real images in place of the generated ones; a perfect model would score
+    about as much. ``stand_in_count``: the number of those real images, if it is not ``generated_count``.
+    ``better``: which values are better. ``features``: the name of the feature network. ``by_class``: the
+    (generated, real) pair of each value of ``attribute``; None for a value without images.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Figure:
     by_class: dict[str, tuple[float | None, float | None]] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields that are not None; a number that is not finite is null, as JSON has no other."""
+        """Return the fields that are not None, and ``value`` and ``real``. Infinity and NaN become None."""
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
@@ -42,7 +42,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The result of one measure. ``pictures``: by file name. ``left_out``: what is missing, and why."""
+    """The result of one measure. ``pictures``: by file name. ``left_out``: missing figures and reasons."""
 
     figures: dict[str, Figure] = field(default_factory=dict)
     pictures: dict[str, Image.Image] = field(default_factory=dict)

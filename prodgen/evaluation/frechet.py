@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Return the distance between Gaussians fitted to ``a`` (N, D) and ``b`` (M, D); N and M exceed D."""
+    """Return the distance of Gaussians fitted to ``a`` (N, D) and ``b`` (M, D). N and M must exceed D."""
     a, b = a.double(), b.double()
     if not (a.isfinite().all() and b.isfinite().all()):
         return math.inf  # the library that finds eigenvalues may crash on such numbers

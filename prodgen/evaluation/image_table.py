@@ -13,7 +13,7 @@ CELL, GAP, LINE, MARGIN = 72, 6, 14, 12
 
 @dataclass(frozen=True)
 class Row:
-    """``label`` stands to the left of the images, a caption below each."""
+    """A row of images. ``label`` is to the left of the row, and each of ``captions`` below its image."""
 
     label: str
     images: Sequence[Image.Image]
@@ -21,7 +21,7 @@ class Row:
 
 
 def image_table(title: str, headings: Sequence[str], rows: Sequence[Row], blocks: int = 1) -> Image.Image:
-    """Return the rows below their headings, in ``blocks`` side by side, with the title's lines above."""
+    """Return a picture of the rows in ``blocks`` side by side, below ``headings`` and a ``title``."""
     font, bold = ImageFont.load_default(11), ImageFont.load_default(13)
     labels = max(ceil(font.getlength(row.label)) for row in rows) + 2 * GAP
     height = CELL + GAP + (LINE if any(row.captions for row in rows) else 0)

@@ -1,4 +1,4 @@
-"""Inception-v3 with the published weights of the FID (Heusel et al. 2017), as torch-fidelity loads it."""
+"""Inception-v3 with the published weights of the FID (Heusel et al. 2017), loaded by torch-fidelity."""
 
 import hashlib
 import importlib.util
@@ -27,10 +27,11 @@ OUTPUTS = ["2048", "logits_unbiased"]
 
 
 def inception(weights: Path | None, channels: int, device: str) -> FeatureNetwork:
-    """Return the network, with 2,048 features and 1,008 class probabilities.
+    """Return Inception-v3 as a feature network, with 2,048 features and 1,008 class probabilities.
 
-    ``weights``: a file; the published weights are downloaded if it is None. ``channels``: those of the images
-    that the network will see. Raises NotFound or ProdgenError if torch-fidelity or the weights are missing.
+    ``weights``: a file with weights. If it is None, the published weights are downloaded. ``channels``: the
+    number of channels of the images that the network will receive. Raises NotFound or ProdgenError if
+    torch-fidelity or the weights are missing.
     """
     loader = _loader()
     state, name = _download(loader) if weights is None else _read(weights)
@@ -55,7 +56,7 @@ def inception(weights: Path | None, channels: int, device: str) -> FeatureNetwor
 
 
 def as_rgb(images: Tensor) -> Tensor:
-    """Return images (B, H, W, C), C = 1, 3 or 4 (premultiplied), as RGB on white (B, H, W, 3)."""
+    """Convert images (B, H, W, C) to RGB (B, H, W, 3). Repeats grey, and lays premultiplied RGBA on white."""
     if images.shape[3] == 1:
         return images.expand(-1, -1, -1, 3)
     if images.shape[3] == 3:
@@ -65,9 +66,9 @@ def as_rgb(images: Tensor) -> Tensor:
 
 
 def _loader() -> ModuleType:
-    """Import torch-fidelity's module of this network without the rest of the package.
+    """Import torch-fidelity's module of Inception-v3 without the rest of the package.
 
-    The rest needs torchvision, and a CPU build of torch cannot load the one that pip installs.
+    The rest imports torchvision, and pip's torchvision does not load with a CPU build of torch.
     """
     found = importlib.util.find_spec(PACKAGE)
     if found is None:

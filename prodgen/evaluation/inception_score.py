@@ -5,9 +5,10 @@ from torch import Tensor
 
 
 def inception_score(probabilities: Tensor, splits: int = 10, seed: int = 0) -> tuple[float, float]:
-    """Return mean and standard deviation, over ``splits`` of (N, K), of exp E KL(p(y|x) || p(y)).
+    """Return the mean and the standard deviation of the Inception Score over random parts of the images.
 
-    From 1 to K; high if every image clearly belongs to one class and all classes are equally frequent.
+    ``probabilities``: (N, K). ``splits``: the number of parts. The score is exp E KL(p(y|x) || p(y)), from 1
+    to K. It is high if every image clearly belongs to one class and all classes are equally frequent.
     """
     order = torch.randperm(len(probabilities), generator=torch.Generator().manual_seed(seed))
     scores = torch.stack([_score(part) for part in probabilities.double()[order].tensor_split(splits)])

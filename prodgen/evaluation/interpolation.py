@@ -1,4 +1,4 @@
-"""Interpolation between two latents: a model that has not just memorised changes the image smoothly."""
+"""Shows images between two latents. They change smoothly if the model has not just memorised images."""
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ STEPS = 9
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Return latents (S, D) on the arc from ``a`` to ``b`` (D,), at ``t`` (S,) in [0, 1] (White 2016).
 
-    Their length changes evenly. A straight line would pass near the origin, where normal latents do not lie.
+    The length of the latents changes evenly along the arc. A straight line would pass near the origin, where
+    normal latents do not lie.
     """
     direction_a, direction_b = a / a.norm(), b / b.norm()
     angle = torch.arccos((direction_a @ direction_b).clamp(-1, 1))
@@ -36,9 +37,10 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def interpolations(
     model: SavedModel, seed: int, device: str = "cpu"
 ) -> tuple[list[dict[str, str]], NDArray[np.uint8]]:
-    """Return the attributes of each row, and images (rows, 9, H, W, C).
+    """Return the attributes of each row of images, and the images (rows, 9, H, W, C).
 
-    A row for each of the first ten values of the model's first choice; ten rows if it has no choice.
+    In each row the latent moves from one random point to another. There is a row for each of the first ten
+    values of the model's first attribute with listed values, or ten rows if the model has no such attribute.
     """
     schema = model.config.attributes
     asked = one_of_each(schema)
@@ -54,7 +56,7 @@ def interpolations(
 
 
 def interpolated(context: Context) -> Measurement:
-    """Show images between latents; there is no figure."""
+    """Return a picture of images between pairs of latents. This measure has no figure."""
     attributes, images = interpolations(context.model, context.seed, context.device)
     title = (
         "From one latent to another with the same attributes\n"

@@ -1,6 +1,6 @@
 """Judges: the classifiers that evaluation uses, one for each attribute, trained on the training split.
 
-A catalogue without attributes has a judge that predicts by how much an image is rotated.
+A catalogue without attributes has a judge that predicts by how many quarter turns an image is rotated.
 """
 
 import hashlib
@@ -18,22 +18,22 @@ from prodgen.evaluation.classifier import BATCH, ROTATIONS, DomainClassifier, to
 from prodgen.evaluation.features import FeatureNetwork
 
 SEED = 1
-"""Not the 0 of a training run's judge: that one chose the checkpoint that is evaluated here."""
+"""Not 0, the seed of a training run's judge: that judge chose the checkpoint that is evaluated here."""
 EPOCHS, STEPS, MAX_EPOCHS = 3, 300, 40
 RESIZER = "none (the model's own size)"
 ROTATION = "which way up"
-"""Names the judge of rotations, beside attributes. Versions are compared by this name, so it must stay."""
+"""The rotation judge's name in place of an attribute. Do not change it: figures are compared by this name."""
 
 
 def epochs_for(examples: int) -> int:
-    """Return 3 epochs, or as many as make 300 steps for a small catalogue, at most 40."""
+    """Return the epochs for so many examples: 3, or for few examples enough to make 300 steps, at most 40."""
     return min(MAX_EPOCHS, max(EPOCHS, -(-STEPS * BATCH // max(1, examples))))
 
 
 def train_judge(
     catalogue: Catalogue, attribute: str | None, device: str, seed: int = SEED
 ) -> DomainClassifier:
-    """Train a classifier of ``attribute``, or of rotations if it is None.
+    """Train a classifier of ``attribute``, or of rotations if ``attribute`` is None.
 
     The same data and seed give the same classifier.
     """
@@ -42,7 +42,7 @@ def train_judge(
 
 
 def count_examples(catalogue: Catalogue, attribute: str | None) -> int:
-    """Return how many labelled images an epoch has."""
+    """Count the images whose ``attribute`` is known, or all rotations of images if ``attribute`` is None."""
     if attribute is None:
         return ROTATIONS * len(catalogue)
     return int((catalogue.labels[attribute] != UNKNOWN).sum())
@@ -57,9 +57,10 @@ class Judges:
         self._loaded: dict[str | None, FeatureNetwork] = {}
 
     def __call__(self, attribute: str | None) -> FeatureNetwork:
-        """Return the judge of ``attribute``: 128 features, and the probabilities of its values in order.
+        """Return the judge of ``attribute``, with 128 features and the probabilities of the values in order.
 
-        The judge of rotations (None) has no probabilities: a rotation says nothing about quality.
+        If ``attribute`` is None, this is the judge of rotations. It returns no probabilities, because a
+        rotation says nothing about quality.
         """
         if attribute not in self._loaded:
             path = self.cache / f"{self._key(attribute)}.safetensors"
@@ -90,7 +91,7 @@ def as_network(classifier: DomainClassifier, attribute: str | None, device: str 
 
 
 def judge_name(classifier: DomainClassifier, attribute: str | None) -> str:
-    """Return a name that depends on the weights, because other weights give other figures."""
+    """Return a name for the judge with a hash of its weights, because other weights give other figures."""
     tensors = (t.detach().cpu().contiguous().numpy().tobytes() for t in classifier.state_dict().values())
     weights = hashlib.sha256(b"".join(tensors)).hexdigest()[:6]
     size = classifier.head.in_features

@@ -4,16 +4,17 @@ import torch
 from torch import Tensor
 
 SUBSET = 1000
-"""Images of each set in a subset, if the sets have twice as many."""
+"""Maximum number of images that a subset has from each set, by default."""
 
 
 def kernel_distance(
     a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None, seed: int = 0
 ) -> tuple[float, float]:
-    """Return mean and standard deviation of the unbiased MMD² over random subsets of (N, D) and (M, D).
+    """Return the mean and the standard deviation of the unbiased MMD² of ``a`` (N, D) and ``b`` (M, D).
 
-    The kernel is (x·y / D + 1)³. The mean is zero for two samples of one distribution, at any count. A subset
-    has ``size`` images of each set: by default 1,000, but at most half of either set, so that subsets differ.
+    Both are taken over random ``subsets``. The kernel is (x·y / D + 1)³. The mean is expected to be zero for
+    two samples of one distribution, at any count. A subset has ``size`` images of each set: by default 1,000,
+    but at most half of either set, so that subsets differ.
     """
     size = size or min(SUBSET, len(a) // 2, len(b) // 2)
     generator = torch.Generator().manual_seed(seed)
@@ -26,7 +27,7 @@ def kernel_distance(
 
 
 def _mmd(x: Tensor, y: Tensor) -> Tensor:
-    """Return the unbiased estimate for ``x`` and ``y`` (n, D), which compares no image with itself."""
+    """Return the unbiased MMD² of ``x`` and ``y`` (n, D). No image is compared with itself."""
     n = len(x)
     within = sum((k.sum() - k.trace()) / (n * (n - 1)) for k in (_kernel(x, x), _kernel(y, y)))
     return within - 2 * _kernel(x, y).mean()

@@ -1,7 +1,7 @@
 """Measures of fidelity and variety that compare the manifolds of two sets of features.
 
-The manifold of a set is the union of balls around its images, each as large as the distance to the image's
-k-th nearest neighbour in the set.
+The manifold of a set is the union of balls around its images. The radius of a ball is the distance from the
+image to its k-th nearest neighbour in the set.
 """
 
 import torch
@@ -15,7 +15,8 @@ K = 5
 def precision_recall(generated: Tensor, real: Tensor, k: int = K) -> tuple[float, float]:
     """Return precision and recall (Kynkäänniemi et al. 2019) of features (N, D) and (M, D).
 
-    Precision: the share of generated images in the manifold of the real ones. Recall: the reverse.
+    Precision: the share of generated images in the manifold of the real ones. Recall: the share of real
+    images in the manifold of the generated ones.
     """
     return _share_inside(generated, real, k), _share_inside(real, generated, k)
 
@@ -23,9 +24,9 @@ def precision_recall(generated: Tensor, real: Tensor, k: int = K) -> tuple[float
 def density_coverage(generated: Tensor, real: Tensor, k: int = K) -> tuple[float, float]:
     """Return density and coverage (Naeem et al. 2020) of features (N, D) and (M, D).
 
-    Density: the mean number of real balls that hold a generated image, over k; about 1 for two samples of one
-    distribution, possibly more. Coverage: the share of real balls that hold a generated image. Outliers
-    change them less than precision and recall.
+    Density: the mean number of balls around real images that contain a generated image, divided by k. It is
+    about 1 for two samples of one distribution, and can be larger. Coverage: the share of balls around real
+    images that contain a generated image. Outliers change both less than precision and recall.
     """
     reach = radii(real, k)
     held, covered = 0, torch.zeros(len(real), dtype=torch.bool, device=real.device)

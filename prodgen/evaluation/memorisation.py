@@ -1,4 +1,4 @@
-"""Memorisation: whether the model repeats its training images."""
+"""Measures whether the model repeats its training images."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from prodgen.evaluation.splits import attributes_of
 NEIGHBOURS = 3
 SHOWN = 12
 ROUNDING = 1e-4
-"""Distance of two copies of an image in a network's features, as a share of the median distance."""
+"""Images this close count as copies. The distance is a share of the median distance of the test images."""
 
 
 @dataclass(frozen=True)
 class Memorisation:
     """Distances of generated images, and of real test images, to their nearest training images.
 
-    ``threshold``: the distance within which the nearest 1% of the test images lie, copies of training images
-    left out. ``share`` and ``test_share``: of generated and test images within it. ``median`` and
-    ``test_median``: of the distances to the nearest training image. ``distances`` and ``rows``: (N, 3), the
-    nearest training images of each generated one.
+    ``threshold``: 1% of the test images that are not copies of training images lie within this distance.
+    ``share`` and ``test_share``: the shares of generated and of test images within the threshold. ``median``
+    and ``test_median``: their median distances to the nearest training image. ``distances`` and ``rows``: (N,
+    3), of the three nearest training images of each generated image.
     """
 
     threshold: float
@@ -41,7 +41,7 @@ class Memorisation:
 
 
 def memorisation(generated: Tensor, test: Tensor, train: Tensor) -> Memorisation:
-    """Compare features (N, D) and (M, D) with those of the training images, (L, D)."""
+    """Compare features of generated (N, D) and of test images (M, D) with those of training images (L, D)."""
     distances, rows = nearest(generated, train, min(NEIGHBOURS, len(train)))
     ours, theirs = distances[:, 0], nearest(test, train, 1)[0][:, 0]
     originals = theirs[theirs > ROUNDING * theirs.median()]
@@ -97,7 +97,7 @@ def _picture(context: Context, found: Memorisation) -> Image.Image:
 
 
 def _closest(distances: NDArray[np.float64], labels: NDArray[np.int64]) -> list[int]:
-    """Return the rows to show, the nearest of each label first, so that one label does not fill them all."""
+    """Return up to twelve rows to show. The nearest image of each label comes first, so that labels mix."""
     order = np.argsort(distances, kind="stable").tolist()
     seen: Counter[int] = Counter()
     rank = {}

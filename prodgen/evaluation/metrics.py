@@ -20,13 +20,13 @@ TITLES = {
     "coverage": ("coverage", "higher"),
     "inception_score": ("Inception Score", "higher"),
 }
-"""The title of each value, and which values are better."""
+"""The title of each metric, and whether lower or higher values are better."""
 OF_EQUAL_SIZE = ("precision", "recall", "density", "coverage")
-"""Values for which both sets have the same number of images."""
+"""Metrics that compare two sets with the same number of images."""
 
 
 def compare(generated: Features, real: Features) -> dict[str, float]:
-    """Return all values that can be measured; ``NAME_std`` is the spread of ``NAME``."""
+    """Return all metrics that the features allow. ``NAME_std`` is the standard deviation of ``NAME``."""
     ours, theirs = generated.values, real.values
     found: dict[str, float] = {}
     if min(ours.shape[0], theirs.shape[0]) > ours.shape[1]:  # else the covariances do not have full rank
@@ -42,7 +42,7 @@ def compare(generated: Features, real: Features) -> dict[str, float]:
 
 
 def _of_equal_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Drop rows of the larger set at random: a larger set has smaller balls, and lies in more of them."""
+    """Drop random rows of the larger set, because the metrics of `OF_EQUAL_SIZE` depend on both sizes."""
     size = min(len(a), len(b))
     rows = [np.random.default_rng(0).permutation(len(x))[:size].tolist() for x in (a, b)]
     return a[rows[0]], b[rows[1]]

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 PIECE = 1 << 24
-"""Distances in memory at once (128 MB)."""
+"""Number of distances that are in memory at once (128 MB)."""
 
 
 def distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
-    """Give Euclidean distances of ``a`` (N, D) to ``b`` (M, D), a few rows of ``a`` at a time: (n, M) each.
+    """Yield the Euclidean distances of ``a`` (N, D) to ``b`` (M, D) in pieces (n, M) of a few rows of ``a``.
 
-    They come from products, in double precision: rounding could else hide which neighbour is nearest.
+    Computes in double precision, because rounding could hide which neighbour is nearest.
     """
     b = b.double()
     for rows in a.split(max(1, PIECE // len(b))):

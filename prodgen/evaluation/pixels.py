@@ -1,6 +1,6 @@
-"""Conversions between a network's range, bytes, and pictures for people.
+"""Converts images between a network's range [-1, 1], bytes, and pictures on white.
 
-Images of four channels are premultiplied RGBA, as networks take and give them: the colour is multiplied by
+Images of four channels are premultiplied RGBA, as networks read and write them: the colour is multiplied by
 the alpha.
 """
 
@@ -14,9 +14,9 @@ from prodgen.generation.encode import to_image
 
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:
-    """Return ``images`` (N, C, H, W) in [-1, 1] as bytes (N, H, W, C), rounded as the images of an order.
+    """Return ``images`` (N, C, H, W) in [-1, 1] as bytes (N, H, W, C).
 
-    No colour exceeds its alpha.
+    Rounds in the same way as for the images of an order. Limits the colour of a pixel to its alpha.
     """
     levels = images.float().add(1.0).div(2.0).mul(255.0).round().clamp(0, 255)
     if levels.shape[1] == 4:
@@ -26,7 +26,7 @@ def to_bytes(images: Tensor) -> NDArray[np.uint8]:
 
 
 def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Premultiply pixels (..., 4) of a file; pixels of another number of channels stay as they are."""
+    """Premultiply RGBA pixels (..., 4). Returns pixels with another number of channels unchanged."""
     if pixels.shape[-1] != 4:
         return pixels
     colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:]
@@ -34,7 +34,7 @@ def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay premultiplied pixels (..., 4) on white, (..., 3); other pixels stay as they are."""
+    """Lay premultiplied RGBA pixels (..., 4) on white: RGB (..., 3). Returns other pixels unchanged."""
     if pixels.shape[-1] != 4:
         return pixels
     colour, ground = pixels[..., :3].astype(np.uint16), 255 - pixels[..., 3:]

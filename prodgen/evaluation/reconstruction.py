@@ -1,4 +1,4 @@
-"""Reconstruction: how well an autoencoder restores real images."""
+"""Measures how well an autoencoder restores real images."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,10 @@ PAIRS, PAIR_ROWS = 4, 10
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """``squared``: mean squared error of pixels in [0, 1]. ``absolute``: mean error in levels of 255."""
+    """The ``originals`` and their reconstructions, ``images``, in the same order.
+
+    ``squared``: mean squared error of pixels in [0, 1]. ``absolute``: mean absolute error in levels of 255.
+    """
 
     originals: Catalogue
     images: Catalogue
@@ -96,7 +99,7 @@ def _picture(found: Reconstruction, attribute: str | None) -> Image.Image:
 
 
 def _shown(images: Catalogue, attribute: str | None) -> list[tuple[str, NDArray[np.int64]]]:
-    """Return the label of each row, and the images that it may show."""
+    """Return the label of each row of the picture, and the indices of the images that the row may show."""
     if attribute is None:
         places = np.arange(min(len(images), PAIRS * PAIR_ROWS))
         return [("", places[k : k + PAIRS]) for k in range(0, len(places), PAIRS)]

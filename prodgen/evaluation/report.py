@@ -13,7 +13,7 @@ from prodgen.evaluation.evaluate import Evaluation
 
 
 def metrics(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the content of metrics.json: the figures with all that they depend on, and what is left out."""
+    """Return the content of metrics.json: the figures, their data and settings, and what is missing."""
     context = evaluation.context
     splits = {"train": context.splits.train, "test": context.splits.test}
     return {
@@ -30,7 +30,7 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write(evaluation: Evaluation, out: Path, earlier: Path) -> None:
-    """Write all files to the folder ``out``; ``earlier``: the path of the model's present card, if any."""
+    """Write metrics.json, card.md and the pictures to ``out``. ``earlier``: the path of an earlier card."""
     (out / "metrics.json").write_text(json.dumps(metrics(evaluation), indent=2) + "\n", "utf-8")
     present = earlier.read_text("utf-8") if earlier.is_file() else ""
     (out / "card.md").write_text(card(evaluation, present), "utf-8")

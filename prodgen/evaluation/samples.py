@@ -1,4 +1,4 @@
-"""Generated images for an evaluation, made as an order's images are."""
+"""Generates images for an evaluation, in the same way as the images of an order."""
 
 from collections.abc import Sequence
 
@@ -20,13 +20,13 @@ from prodgen.spec.colour import to_lab
 from prodgen.spec.image import ImageRequest, resolve_attributes
 
 PER_VALUE = 8
-"""Images of each value on a sheet."""
+"""Number of images of each value on a sample sheet."""
 MAX_VALUES = 10
-"""Most values that pictures show, each in a row."""
+"""Maximum number of values that a picture shows. Each value has a row."""
 
 
 def one_of_each(schema: AttributeSchema) -> list[dict[str, str]]:
-    """Return requested attributes: each of the first ten values of the first choice, or ten times nothing."""
+    """Return a request for each value of the first `Choice` (at most ten), or ten empty requests."""
     choices = schema.choices[:1]
     return [{c.name: value} for c in choices for value in c.values[:MAX_VALUES]] or [{}] * MAX_VALUES
 
@@ -34,7 +34,7 @@ def one_of_each(schema: AttributeSchema) -> list[dict[str, str]]:
 def sample_sheet(
     model: SavedModel, attribute: str | None, values: Sequence[str], seed: int, device: str
 ) -> Image.Image:
-    """Return a sheet with eight unselected images of each value of ``attribute``, or 64 if it is None."""
+    """Return a sheet with eight unselected images per value, or with 64 if ``attribute`` is None."""
     asked = (
         [{attribute: value} for value in values for _ in range(PER_VALUE)]
         if attribute
@@ -46,7 +46,7 @@ def sample_sheet(
 
 
 def sampled(context: Context) -> Measurement:
-    """Show unselected images of every value of the main attribute; there is no figure."""
+    """Return a sheet of unselected images of each value of the main attribute. This measure has no figure."""
     attribute = context.main_attribute
     values = context.splits.train.values[attribute] if attribute else ()
     sheet = sample_sheet(context.model, attribute, values, context.seed, context.device)
@@ -56,18 +56,19 @@ def sampled(context: Context) -> Measurement:
 def generate_like(model: SavedModel, real: Catalogue, count: int, seed: int, device: str) -> Catalogue:
     """Generate ``count`` images, each with the known attributes of a random image of ``real``.
 
-    So combinations of attributes are as frequent as in ``real``. Unknown attributes are drawn by the model.
+    Combinations of attributes are therefore about as frequent as in ``real``. Unknown attributes are drawn at
+    random.
     """
     rows = np.random.default_rng(seed).integers(len(real), size=count)
     return generate_images(model, [attributes_of(real, row) for row in rows], seed, device)
 
 
 def generate_images(model: SavedModel, asked: Sequence[dict[str, str]], seed: int, device: str) -> Catalogue:
-    """Generate an image for each entry of ``asked``; labels and colours are the requested ones.
+    """Generate an image for each entry of ``asked``, the requested attributes of one image.
 
-    Attributes that an entry leaves out are drawn. Images of four channels are premultiplied. The engine is
-    not tuned: tuning depends on the load of the machine and may change a pixel by one level, enough to train
-    another classifier.
+    The catalogue has the requested labels and colours. Attributes that an entry omits are drawn at random.
+    Images of four channels are premultiplied. The engine is not tuned, because tuning depends on the load of
+    the machine and may change a pixel by one level, which is enough to train another classifier.
     """
     schema = model.config.attributes
     requests = resolve_attributes(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])

@@ -18,14 +18,14 @@ from prodgen.spec.model_config import ModelConfig
 
 @dataclass(frozen=True)
 class Splits:
-    """Both splits with the model's attributes only, and with their values in the model's order."""
+    """The training and test split, with only the model's attributes, and values in the model's order."""
 
     train: Catalogue
     test: Catalogue
 
     @classmethod
     def matching(cls, config: ModelConfig, train: Catalogue, test: Catalogue) -> Self:
-        """Return the splits for a model; raises ProdgenError if their images or values do not match it."""
+        """Return the splits for a model. Raises ProdgenError if images or values do not match the model."""
         for name, split in (("training", train), ("test", test)):
             if not len(split):
                 raise ProdgenError(f"the {name} split of the data has no images", param="data")
@@ -71,14 +71,14 @@ def with_schema(schema: AttributeSchema, catalogue: Catalogue) -> Catalogue:
 
 
 def subset(catalogue: Catalogue, rows: NDArray[np.int64] | slice) -> Catalogue:
-    """Return the images at ``rows``."""
+    """Return the images at ``rows``, with their labels and colours."""
     labels = {name: numbers[rows] for name, numbers in catalogue.labels.items()}
     colours = {name: lab[rows] for name, lab in catalogue.colours.items()}
     return Catalogue(catalogue.images[rows], labels, catalogue.values, colours)
 
 
 def attributes_of(catalogue: Catalogue, row: int) -> dict[str, str]:
-    """Return the known attributes of one image."""
+    """Return the known attributes of the image at ``row``."""
     numbers = {name: int(numbers[row]) for name, numbers in catalogue.labels.items()}
     known = {name: catalogue.values[name][number] for name, number in numbers.items() if number != UNKNOWN}
     colours = {name: lab[row] for name, lab in catalogue.colours.items()}

@@ -1,9 +1,9 @@
-"""The roster decides which nodes work on which run. It lives in Redis beside the ledger of jobs.
+"""The roster decides which nodes work on which run. It is stored in Redis beside the ledger of jobs.
 
-Each attempt at a run has a token, larger than that of the attempt before, and members: nodes that each renew
-their own deadline. When a member falls silent, the attempt is over and the run is queued again, for as many
-nodes as are alive then. Reports under an older token do not count. Each change is one Lua script
-(``scripts/run_*.lua``).
+Each attempt at a run has a token, larger than that of the previous attempt, and members: the nodes that work
+on the run. Each member renews its own deadline. When a member misses its deadline, the attempt ends and the
+run is queued again, for as many nodes as are alive then. Reports with an older token are ignored. Each change
+is one Lua script (``scripts/run_*.lua``).
 """
 
 import json
@@ -26,7 +26,7 @@ from prodgen.ledger.run_entries import (
 
 
 class Roster:
-    """The runs and the training nodes of one deployment. Threads may share it."""
+    """The runs and the training nodes of one deployment. Threads may share one object."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.lease_seconds = ledger, ledger.lease_seconds
@@ -38,10 +38,10 @@ class Roster:
     def add(
         self, entry: RunEntry, end: RunEnd | None = None, step: int = 0, restarts: int = 0, recovery: str = ""
     ) -> bool:
-        """Queue a run, or record that it stopped with ``end``. Returns False, and changes nothing, if known.
+        """Queue a run, or record that it stopped with ``end``.
 
-        ``step`` and ``restarts`` are those of the run's newest checkpoint. Without ``recovery`` (see
-        `Ledger.begin_recovery`) the ledger must be open.
+        Returns False, and changes nothing, for a known run. ``step`` and ``restarts``: of the newest
+        checkpoint. Without ``recovery`` (see `Ledger.begin_recovery`) the ledger must be open.
         """
         status: tuple[str, int, int, str, float]
         if end:
@@ -51,20 +51,20 @@ class Roster:
         return bool(self._scripts.call("run_add", recovery, *astuple(entry), *status))
 
     def command(self, run: str, command: Command) -> RunState | None:
-        """Pause, cancel or resume a run, and return its state now, or None if it is unknown.
+        """Pause, cancel or resume a run. Returns the state after the command, or None if the run is unknown.
 
-        A running run keeps its state until its nodes have heard the command and stopped.
+        A running run keeps its state until its nodes have received the command and stopped.
         """
         answer = self._scripts.call("run_command", run, command)
         return cast("RunState", answer[0]) if answer else None
 
     def status(self, run: str) -> RunStatus | None:
-        """Return where a run stands, or None if it is unknown."""
+        """Return the present state and progress of a run, or None if the run is unknown."""
         found = self._statuses([run])
         return found[0] if found else None
 
     def runs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[RunStatus]:
-        """Return a page of a tenant's runs, newest first. ``before`` is the last run of the page before."""
+        """Return a page of a tenant's runs, newest first. ``before``: the last run of the previous page."""
         return self._statuses(self._scripts.call("run_list", tenant, before or "", max(1, limit)))
 
     def _statuses(self, runs: list[str]) -> list[RunStatus]:
@@ -85,26 +85,26 @@ class Roster:
         return [Event(id, fields["type"], _event_data(fields)) for id, fields in entries]
 
     def unsettled(self) -> list[str]:
-        """Return the runs that have stopped and whose end is not known to be in the store."""
+        """Return the ids of the runs that have stopped and whose end may still be missing in the store."""
         return sorted(self._scripts.read("smembers", "runs", "stopped"))
 
     def close(self, run: str, state: RunState) -> None:
-        """Record that a run's end is in the store, with this state."""
+        """Record that the end of a run, with this ``state``, is in the store."""
         self._scripts.call("run_close", run, state)
 
     def backlog(self) -> int:
-        """Return how many runs wait for nodes: queued ones, and running ones with fewer than asked for."""
+        """Return how many runs wait for nodes: queued ones, and running ones with fewer than requested."""
         return int(self._scripts.call("run_backlog"))
 
     # Nodes
 
     def heartbeat(self, node: str, address: str, devices: int) -> Assignment | None:
-        """Record that a node is alive, and return its assignment. Call it several times per lease."""
+        """Record that a node is alive, and return its assignment. Call it several times per lease period."""
         answer = self._scripts.call("run_heartbeat", node, address, devices, self._microseconds)
         return _assignment(answer) if answer else None
 
     def leave(self, node: str) -> None:
-        """Remove a node from the roster. Its own processes stop the run it belongs to."""
+        """Remove a node from the roster. The processes of the node stop its run."""
         self._scripts.call("run_leave", node)
 
     def nodes(self) -> list[Node]:
@@ -112,10 +112,11 @@ class Roster:
         return [Node(n, a, int(d), run or None) for n, a, d, run in self._scripts.call("run_nodes")]
 
     def claim(self, node: str, port: int) -> tuple[Assignment, list[str]] | None:
-        """Reserve idle nodes for the oldest run that can have enough of them. ``node`` becomes its host.
+        """Reserve idle nodes for the oldest run for which enough are idle. ``node`` becomes its host.
 
-        Returns the assignment and all members, or None if no run can start on this node. The members meet at
-        ``port`` of the host. A node that already has an assignment receives that one, with no members.
+        Returns the assignment and the names of all members, or None if no run can start on this node. The
+        members connect to each other at ``port`` of the host. If the node already has an assignment, returns
+        it with no members.
         """
         answer = self._scripts.call("run_claim", node, port, self._microseconds)
         return (_assignment(answer[0]), answer[1] if len(answer) > 1 else []) if answer else None
@@ -123,24 +124,27 @@ class Roster:
     def renew(
         self, assignment: Assignment, node: str, step: int = 0, progress: dict[str, Any] | None = None
     ) -> RunLeaseState:
-        """Extend a member's deadline and return the state of its lease. The host reports the progress."""
+        """Extend a member's deadline and return the state of its lease. Only the host passes ``progress``."""
         report = json.dumps(progress) if progress else ""
         fields = (assignment.run, assignment.token, node, self._microseconds, step, report)
         return cast("RunLeaseState", self._scripts.call("run_renew", *fields))
 
     def confirm(self, assignment: Assignment, step: int) -> bool:
-        """Return whether the attempt counts. Its checkpoint of ``step`` becomes the newest right after."""
+        """Return whether the attempt is still the current one of its run.
+
+        If it is, records ``step``. The caller makes the checkpoint of ``step`` the newest right after.
+        """
         return bool(self._scripts.call("run_confirm", assignment.run, assignment.token, step))
 
     def report(
         self, assignment: Assignment, node: str, outcome: Outcome, step: int = 0, message: str = ""
     ) -> bool:
-        """Report how a member's work ended. Returns False if the attempt does not count any more."""
+        """Report how a member's work ended. Returns False if the attempt is no longer current."""
         fields = (assignment.run, assignment.token, node, outcome, step, message[:500])
         return bool(self._scripts.call("run_report", *fields))
 
     def expire(self) -> list[tuple[str, RunState]]:
-        """End the attempts whose members have fallen silent, and return their runs with the new states."""
+        """End each attempt in which a member missed its deadline. Returns the runs with their new states."""
         return [(run, state) for run, state in self._scripts.call("run_expire")]
 
 
@@ -190,7 +194,7 @@ def _are(number: int) -> str:
 
 
 def _event_data(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return an event's data: type, state, step, steps, restarts, and what the host reported."""
+    """Return an event's data: type, state, step, steps, restarts, and the host's progress."""
     numbers = {name: int(fields[name]) for name in ("step", "steps", "restarts")}
     progress = json.loads(fields["progress"]) if fields.get("progress") else {}
     return {"type": fields["type"], "state": fields["state"], **numbers, **progress}

@@ -9,26 +9,29 @@ from pydantic import BaseModel, ConfigDict
 RunState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 StoppedState = Literal["paused", "succeeded", "failed", "cancelled"]
 ENDED: tuple[RunState, ...] = ("succeeded", "failed", "cancelled")
-"""The states that never change."""
+"""The states in which a run has ended. They never change again."""
 
 RunLeaseState = Literal["held", "lost", "pause", "cancel", "regroup"]
-"""What a node hears when it renews its lease. All but ``held`` ask it to stop; ``lost`` ends it at once."""
+"""The answer to a node that renews its lease.
+
+``held``: continue. ``lost``: end the processes at once. All others: write a checkpoint and stop.
+"""
 Command = Literal["pause", "cancel", "resume"]
 STOP_COMMANDS: dict[StoppedState, Command] = {"paused": "pause", "cancelled": "cancel"}
-"""The command that leads to each state."""
+"""The command that brings a run to each of these states."""
 Outcome = Literal["succeeded", "failed", "paused", "cancelled", "crashed", "released", "detached"]
 """How a node's work on an assignment ended. The host reports the run's new state, or one of these:
 
-``crashed``: the attempt broke off, and counts as a restart. ``released``: the node gives the run back without
-blame. ``detached``: a member other than the host has stopped; the host reports the rest.
+``crashed``: the attempt failed unexpectedly, and counts as a restart. ``released``: the node gives the run
+back, which is no restart. ``detached``: a member that is not the host has stopped.
 """
 
 
 @dataclass(frozen=True)
 class RunEntry:
-    """A run of ``steps`` for ``nodes`` nodes, and at least ``least``. ``created`` is in Unix seconds.
+    """A run as the roster keeps it: ``steps`` steps on ``nodes`` nodes, and on at least ``least``.
 
-    Each node starts ``procs_per_node`` processes: one per GPU, or all on its CPU.
+    Each node starts ``procs_per_node`` processes: one per GPU, or all on its CPU. ``created``: Unix time.
     """
 
     id: str
@@ -43,7 +46,10 @@ class RunEntry:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A node's place in an attempt at a run by ``nodes`` nodes. ``address`` and ``port`` are the host's."""
+    """An attempt at a run, as each of its ``nodes`` members receives it.
+
+    ``token``: the attempt's token. ``host``: the node at ``address`` and ``port``, where the members meet.
+    """
 
     run: str
     title: str
@@ -57,7 +63,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Node:
-    """A training node that is alive. ``devices`` counts its GPUs. ``run`` is the one it works on."""
+    """A training node that is alive. ``devices``: its number of GPUs. ``run``: the run that it works on."""
 
     name: str
     address: str
@@ -67,10 +73,10 @@ class Node:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """Where a run stands.
+    """The present state of a run.
 
-    ``command``: what the run was asked to do and has not done yet. ``progress``: what its host reported last
-    (losses, samples a second, metrics). ``reason``: why a queued run does not start yet.
+    ``command``: what the run was asked to do and has not done yet. ``progress``: what the run's host reported
+    last (losses, samples a second, metrics). ``reason``: why a queued run does not start yet.
     """
 
     id: str
@@ -90,10 +96,10 @@ class RunStatus:
 
 
 class RunEnd(BaseModel):
-    """state.json: how a run ended, or that it is paused. Resuming a paused run deletes the file.
+    """The content of state.json: how a run ended, or that it is paused. Resuming a run deletes the file.
 
-    ``model`` or ``dataset`` is the version that the run made. ``metrics``: the scores of a training run's
-    best step, the counts of a preparation's pictures, or the figures of an evaluation.
+    ``model`` or ``dataset``: the version that the run made. ``metrics``: the scores of a training run's best
+    step, the counts of a preparation's pictures, or the figures of an evaluation.
     """
 
     model_config = ConfigDict(frozen=True)

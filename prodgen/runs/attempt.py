@@ -30,18 +30,18 @@ log = logging.getLogger("prodgen.training")
 T = TypeVar("T")
 
 POLL = 0.5
-"""Seconds between two looks at the processes, and between two calls of a service that does not answer."""
+"""Seconds between two checks of the processes, and between two calls of a service that does not answer."""
 
 
 class _LeaseLost(Exception):
-    """The lease on the run is lost, so nothing that this node does for it counts any more."""
+    """The node's lease on the run is lost, so the node must not report or publish anything more for it."""
 
 
 class Attempt:
     """One node's work on an assignment.
 
-    ``address`` is where other nodes reach this one. ``folder`` is where it keeps its downloads and its runs.
-    ``leaving()`` tells whether the worker was asked to stop.
+    ``address``: where other nodes reach this node. ``folder``: where this node keeps downloads and runs.
+    ``leaving()`` returns whether the worker was asked to stop.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Attempt:
         )
 
     def work(self) -> str:
-        """Work on the run until it ends or this node must stop. Returns a line about it for Flower."""
+        """Work on the run until it ends or this node must stop. Returns a line of text that Flower shows."""
         try:
             return self._work()
         except _LeaseLost:
@@ -118,7 +118,7 @@ class Attempt:
         return self._conclude(record, publisher, processes)
 
     def _conclude(self, record: RunRecord, publisher: Publisher, processes: Processes) -> str:
-        """Publish what the processes left, and report how they ended."""
+        """Publish the files that the processes wrote, and report the outcome to the roster."""
         result = processes.result()
         crashed = result is None and not processes.stopping  # a signal may come before it can be handled
         error = processes.last_error() if crashed else ""
@@ -144,7 +144,7 @@ class Attempt:
         return self._report("succeeded", step, summary=published.summary)
 
     def _report(self, outcome: Outcome, step: int = 0, message: str = "", summary: str = "") -> str:
-        """Report the outcome to the roster, settle the run if it has stopped, and return a line about it."""
+        """Report the outcome to the roster, and settle a run that has stopped. Returns a line for Flower."""
         report = (self.assignment, self.node, outcome, step, message)
         if not self._until_answered(lambda: self.roster.report(*report)):
             raise _LeaseLost
@@ -154,7 +154,7 @@ class Attempt:
         return f"run {self.assignment.run[:6]}: {', '.join(filter(None, parts))}"
 
     def _until_answered(self, act: Callable[[], T]) -> T:
-        """Call ``act`` until the services that it needs answer. Raises _LeaseLost once the lease is lost."""
+        """Repeat ``act`` until the services that it calls answer. Raises _LeaseLost if the lease is lost."""
 
         def checked() -> T:
             self._check_lease()
@@ -167,7 +167,7 @@ class Attempt:
             raise _LeaseLost
 
     def _confirm(self, step: int) -> None:
-        """Raise _LeaseLost unless this attempt still counts."""
+        """Raise _LeaseLost unless this attempt is still the current one of the run."""
         if not self._until_answered(lambda: self._counts(step)):
             raise _LeaseLost
 

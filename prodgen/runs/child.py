@@ -1,4 +1,4 @@
-"""The common part of the child processes that prepare and evaluate, which write no checkpoints."""
+"""The common part of the preparation and evaluation processes, which write no checkpoints."""
 
 import argparse
 import shutil
@@ -12,7 +12,7 @@ from prodgen.training.watch.progress import RESULT, write_json
 
 
 def add_sample(path: Path, out: Path, name: str) -> None:
-    """Copy a file to the samples of the run in ``out``. The sample appears there whole."""
+    """Copy a file to the samples of the run in ``out``. The copy gets its name when it is complete."""
     samples = out / "samples"
     samples.mkdir(exist_ok=True)
     partial = samples / (name + PARTIAL)
@@ -21,9 +21,10 @@ def add_sample(path: Path, out: Path, name: str) -> None:
 
 
 def execute(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int]) -> None:
-    """Call ``work(options)``, which returns the step it reached, and write result.json.
+    """Parse the options, call ``work(options)``, and write result.json with the step that ``work`` returns.
 
-    A ProdgenError is the result "refused". Any other error, or the end of the lease, leaves no result.
+    After a ProdgenError the outcome in result.json is "refused". After any other error, or when the lease
+    ends, there is no result.json.
     """
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data set")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder on this node")

@@ -1,4 +1,4 @@
-"""Settles runs that have stopped, and restores the roster from the store after Redis has lost it."""
+"""Writes the ends of stopped runs to the store, and rebuilds a lost roster from the store."""
 
 import logging
 from collections.abc import Callable
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def settle_runs(store: Store, roster: Roster) -> list[RunStatus]:
-    """Settle every run that has stopped, and return those that this call settled."""
+    """Write the end of every stopped run to the store, and return the runs that this call settled."""
     settled = []
     for run in roster.unsettled():
         try:
@@ -58,7 +58,7 @@ def settle(store: Store, roster: Roster, run: str) -> RunStatus | None:
 
 
 def _end_of(status: RunStatus) -> RunEnd:
-    """Return the state.json of a run that has stopped. ``finished`` is the time of its last change."""
+    """Return the state.json of a run that has stopped. ``finished``: the time of the run's last change."""
     return RunEnd.model_validate(
         {
             "state": status.state,
@@ -74,9 +74,10 @@ def _end_of(status: RunStatus) -> RunEnd:
 def restore_runs(
     store: Store, roster: Roster, recovery: str = "", heartbeat: Callable[[], None] = lambda: None
 ) -> None:
-    """Add every run of the store to the roster, as the store knows it. Runs that are known stay as they are.
+    """Add every run in the store to the roster. Does not change runs that the roster already has.
 
-    A running run is queued again, or ends as its stop request asks. ``heartbeat()`` is called for each run.
+    A run that was running is queued again, or stops with the state in its stop request. ``heartbeat()`` is
+    called once for each run.
     """
     for tenant in list_folders(store, keys.TENANTS):
         for run in list_folders(store, keys.runs(tenant)):

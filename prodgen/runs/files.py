@@ -1,8 +1,9 @@
 """Reads and writes the files of a run in the store.
 
-A checkpoint is a pointer, ``checkpoints/{token}.json``, to files named by their content, so a file that has
-not changed since the checkpoint before is not sent again. A later attempt has a larger token, and the newest
-checkpoint is that of the largest token. So an attempt that is over only moves a pointer that no one reads.
+A checkpoint is a pointer: ``checkpoints/{token}.json`` names the checkpoint's files by the hash of their
+content. So a file that has not changed since the previous checkpoint is not uploaded again. A later attempt
+has a larger token, and the pointer with the largest token is the newest checkpoint. So an attempt that is
+over can only replace a pointer that nobody reads.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ PREPARED, SUMMARY = "prepared", "summary.json"
 
 
 class Checkpoint(BaseModel):
-    """A run at ``step``. ``files``: the sha256 of each file. ``restarts``: how many attempts had crashed."""
+    """A checkpoint at ``step``. ``files``: the sha256 of each file. ``restarts``: crashed attempts so far."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,7 +40,7 @@ class Checkpoint(BaseModel):
 
 
 def step_and_restarts(known: RunEnd | Checkpoint | None) -> tuple[int, int]:
-    """Return the step of an end or a checkpoint, and how many attempts had crashed by then."""
+    """Return the step of an end or a checkpoint, and how many attempts had crashed; (0, 0) for None."""
     return (known.step, known.restarts) if known else (0, 0)
 
 
@@ -56,7 +57,7 @@ def find_record(store: Store, tenant: str, run: str) -> RunRecord | None:
 
 
 def load_end(store: Store, record: RunRecord) -> RunEnd | None:
-    """Return a run's state.json, or None if it has neither ended nor paused."""
+    """Return a run's state.json, or None if the run has neither ended nor paused."""
     with suppress(NotFound):
         return RunEnd.model_validate_json(store.get(_state(record)))
     return None
@@ -74,19 +75,19 @@ def delete_end(store: Store, record: RunRecord) -> None:
 
 
 def write_stop_request(store: Store, record: RunRecord, state: StoppedState) -> None:
-    """Record that a running run must stop as ``state``. The request survives a wipe of Redis."""
+    """Record that a running run must stop with this ``state``. The request survives the loss of Redis."""
     store.put(_stop_request(record), json.dumps({"state": state}).encode(), "application/json")
 
 
 def load_stop_request(store: Store, record: RunRecord) -> StoppedState | None:
-    """Return the state that a running run must stop as, or None."""
+    """Return the state in which a running run was asked to stop, or None if there is no request."""
     with suppress(NotFound):
         return cast("StoppedState", json.loads(store.get(_stop_request(record)))["state"])
     return None
 
 
 def newest_checkpoint(store: Store, tenant: str, run: str) -> Checkpoint | None:
-    """Return the checkpoint that the run would continue from, or None."""
+    """Return the checkpoint from which the run would continue, or None if there is no checkpoint."""
     pointers = [info.key for info in store.list(keys.run(tenant, run, "checkpoints/"))]
     with suppress(NotFound):  # a newer checkpoint has just replaced this one
         return Checkpoint.model_validate_json(store.get(pointers[-1])) if pointers else None
@@ -94,7 +95,10 @@ def newest_checkpoint(store: Store, tenant: str, run: str) -> Checkpoint | None:
 
 
 def fetch_checkpoint(store: Store, record: RunRecord, found: Checkpoint, folder: Path) -> None:
-    """Download a checkpoint's files into the run's folder, the state last. Keeps files that are intact."""
+    """Download the files of a checkpoint into ``folder``, `STATE` last. Keeps files that are intact.
+
+    Raises ProdgenError if a file is corrupt in the store.
+    """
     for name in sorted(found.files, key=lambda name: name == STATE):
         path, digest = folder / name, found.files[name]
         if path.is_file() and sha256(path) == digest:
@@ -114,7 +118,7 @@ def step_of(path: Path) -> int:
 
 
 def tail(path: Path, size: int) -> bytes:
-    """Return up to ``size`` bytes from the end of a file, or b"" if there is none."""
+    """Return up to ``size`` bytes from the end of a file, or b"" if there is no file."""
     with suppress(OSError), path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - size))
         return file.read()

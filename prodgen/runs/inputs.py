@@ -18,10 +18,7 @@ from prodgen.storage.cache import evict, pin, pinned
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run reads on this node: folders of its data and its source model, and where it continues.
-
-    ``judges`` is the folder in which evaluations keep the judges that they train.
-    """
+    """A run's inputs on this node: the folders of its data and source model, and its newest checkpoint."""
 
     data: Path
     source: Path | None
@@ -32,9 +29,9 @@ class Inputs:
 def fetch_inputs(
     store: Store, record: RunRecord, folder: Path, cache: Path, check: Callable[[], None]
 ) -> Inputs:
-    """Download a run's inputs: its checkpoint into the run's ``folder``, all else into ``cache``.
+    """Download a run's checkpoint into the run's ``folder``, and its data and models into ``cache``.
 
-    ``check()`` is called now and then, and may raise to stop the download.
+    ``check()`` is called during the downloads, and may raise an exception to stop them.
     """
     checkpoint = _fetch_newest_checkpoint(store, record, folder)
     if checkpoint is None and isinstance(record.spec, TrainingSpec):
@@ -52,10 +49,10 @@ def _fetch_newest_checkpoint(store: Store, record: RunRecord, folder: Path) -> C
     while newest := newest_checkpoint(store, record.tenant, record.id):
         try:
             fetch_checkpoint(store, record, newest, folder)
-        except NotFound:
+        except NotFound:  # a newer checkpoint may have replaced this one during the download
             if newest_checkpoint(store, record.tenant, record.id) == newest:
                 raise
-        else:  # else a newer checkpoint replaced this one during the download
+        else:
             return newest
     return None
 

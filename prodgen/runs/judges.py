@@ -1,4 +1,4 @@
-"""Keeps one judge per data set: the first run on the data trains it, later runs use it, so scores compare."""
+"""Keeps one judge per data set in the store. All training runs on the data use it, so scores compare."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +24,7 @@ def store_judge(store: Store, record: RunRecord, folder: Path) -> None:
 
 
 def _key(record: RunRecord) -> str:
-    """Return the judge's key. A judge belongs to a data set version, read at one size with these channels."""
+    """Return the store key of the judge of a data set version, read at one size and number of channels."""
     name, _, version = record.data.partition("@")
     read = (record.recipe.get(part) or "own" for part in ("size", "channels"))
     return keys.judge(record.tenant, name, f"{version}-{'-'.join(map(str, read))}")

@@ -25,9 +25,9 @@ RESTARTS = 3
 def launch(
     assignment: Assignment, record: RunRecord, inputs: Inputs, folder: Path, address: str, is_host: bool
 ) -> Processes:
-    """Start a run's processes on this node. ``folder`` is the run's folder, ``address`` the node's own.
+    """Start a run's processes on this node, whose address is ``address``. ``folder``: the run's folder.
 
-    The processes find the id of the request that queued the run in PRODGEN_REQUEST_ID.
+    The environment variable PRODGEN_REQUEST_ID gives the processes the id of the request that queued the run.
     """
     spec = record.spec
     options: dict[str, object] = {"data": inputs.data, "out": folder, "lease": folder / "lease"}
@@ -67,7 +67,7 @@ def _torchrun(assignment: Assignment, processes: int, address: str, is_host: boo
 
 
 def _torch_environment(processes: int, address: str) -> dict[str, str]:
-    """Return what this process's own environment leaves open for torch."""
+    """Return the variables for torch that are not set in the environment of this process."""
     defaults = {
         "OMP_WAIT_POLICY": "PASSIVE",  # the node may have other work
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),

@@ -1,8 +1,8 @@
 """A node's lease on a run.
 
-A thread of its own renews the lease, so a slow store does not cost it. When the lease cannot be renewed in
-time, the run's processes are killed before the roster may give the run to other nodes. If the thread is
-frozen or dead, the processes exit once the time in the lease file has passed
+A background thread renews the lease, so a slow store does not delay the renewal. When the lease cannot be
+renewed in time, the run's processes are killed before the roster may give the run to other nodes. If the
+thread is frozen or dead, the processes exit once the time in the lease file has passed
 (`prodgen.child_process.exit_with_lease`).
 """
 
@@ -21,14 +21,14 @@ from prodgen.ledger.run_entries import Assignment, RunLeaseState
 log = logging.getLogger("prodgen.training")
 
 SAFETY = 0.75
-"""The share of a lease after which it counts as lost unless it was renewed."""
+"""A lease counts as lost when this share of its time has passed without a renewal."""
 
 
 class RunLease:
-    """Renews a node's lease on a run until `stop`. ``state`` is the roster's last answer.
+    """Renews a node's lease on a run until `stop` is called. ``state``: the last answer of the roster.
 
     ``file`` holds the time until which the run's processes may live, in seconds of the machine's monotonic
-    clock. ``progress()`` returns what the host reports of the run. ``on_lost()`` must kill the processes.
+    clock. ``progress()`` returns the progress that the host reports. ``on_lost()`` must kill the processes.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class RunLease:
         self._stopped.set()
 
     def _extend(self, asked: float) -> float:
-        """Write and return the time until which a lease renewed at ``asked`` is safe."""
+        """Write to ``file``, and return, the time until which a lease renewed at ``asked`` is safe."""
         until = asked + SAFETY * self.roster.lease_seconds
         partial = self.file.with_suffix(".part")
         partial.write_text(str(until))

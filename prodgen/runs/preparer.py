@@ -72,7 +72,7 @@ class Progress:
         self.path, self._stage, self._began, self._written = path, "", 0.0, 0.0
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Note that ``done`` of the ``total`` pictures of a stage are done."""
+        """Record that ``done`` of the ``total`` pictures of a stage are done."""
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._began, self._written = stage, now, 0.0

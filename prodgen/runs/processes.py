@@ -1,4 +1,4 @@
-"""The processes that a node starts for a run: starts, watches, stops and kills them."""
+"""Starts, watches, stops and kills the processes of a run on one node."""
 
 import json
 import os
@@ -15,16 +15,16 @@ from prodgen.child_process import die_with_parent
 from prodgen.runs.files import tail
 
 _ERROR = re.compile(r"^(\[rank\d+\]: *)?\w*(Error|Exception)\b: ")
-"""The last line of a traceback. torch puts the rank before it."""
+"""Matches the last line of a traceback, which torch begins with the rank."""
 STOP_SECONDS = 120.0
 """Seconds in which a stopping process must end its step or evaluation and write its checkpoint."""
 
 
 class Processes:
-    """A command and all processes that it starts.
+    """A running command and all processes that it starts.
 
-    They write log.txt, progress.json and result.json to ``folder``. Their environment is that of this process
-    with ``environment`` added.
+    The processes write log.txt, progress.json and result.json to ``folder``. Their environment is that of
+    this process with ``environment`` added.
     """
 
     def __init__(self, command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
@@ -42,7 +42,7 @@ class Processes:
             )
 
     def ended(self) -> bool:
-        """Return whether the command has ended. Kills it if it has ignored `stop` for too long."""
+        """Return whether the command has ended. Kills the command if it has ignored `stop` for too long."""
         if self._process.poll() is not None:
             return True
         if self.stopping and time.monotonic() - self._stopped_at > STOP_SECONDS + 10:
@@ -55,7 +55,7 @@ class Processes:
         return bool(self._stopped_at)
 
     def stop(self) -> None:
-        """Send SIGTERM, once: the command writes its checkpoint, if it makes any, and ends."""
+        """Send SIGTERM, once. The command then writes a checkpoint, if it makes checkpoints, and ends."""
         if not self.stopping and self._process.poll() is None:
             self._stopped_at = time.monotonic()
             self._process.send_signal(signal.SIGTERM)
@@ -82,7 +82,7 @@ class Processes:
         return {}
 
     def last_error(self) -> str:
-        """Return the last error in the log, or its last line if there is no error."""
+        """Return the last error in the log, or the log's last line if there is no error."""
         text = tail(self.folder / "log.txt", 1 << 16).decode(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if _ERROR.search(line)]

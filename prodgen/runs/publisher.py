@@ -16,15 +16,15 @@ from prodgen.storage.base import Store
 KEPT = (STATE, "best.safetensors", JUDGE, "metrics.jsonl")
 """The files that make a checkpoint: all that the run needs to continue on another node."""
 LOG_BYTES = 1 << 20
-"""The store holds so many bytes from the end of an attempt's log."""
+"""The number of bytes that are uploaded from the end of an attempt's log."""
 
 
 class Publisher:
-    """Uploads what the processes of one attempt write to ``folder``.
+    """Uploads the files that the processes of one attempt write to ``folder``.
 
-    ``start`` is the checkpoint that the attempt continues from; its files are in ``folder``. ``counts(step)``
-    tells, right before a new checkpoint becomes the newest, whether the attempt still counts. ``restarts``:
-    how many attempts crashed before this one.
+    ``start``: the checkpoint from which the attempt continues; its files are in ``folder``. ``counts(step)``
+    is called right before a new checkpoint becomes the newest, and returns whether the attempt is still the
+    current one of the run. ``restarts``: how many attempts crashed before this one.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Publisher:
         self._samples = {Path(i.key).name for i in store.list(keys.run(record.tenant, record.id, "samples/"))}
 
     def publish(self) -> bool:
-        """Upload what is new. Returns False if the attempt does not count any more."""
+        """Upload new samples, log and checkpoint. Returns False if the attempt is no longer current."""
         self._publish_samples()
         self._publish_log()
         mark = self._mark()
@@ -71,7 +71,8 @@ class Publisher:
     def _set_aside(self, aside: Path) -> dict[str, str]:
         """Link the files of a checkpoint into ``aside``, and return the sha256 of each.
 
-        The processes replace most files, so a link keeps the old one. They append to .jsonl files: copied.
+        A link keeps the content of a file that the processes replace. The .jsonl files are copied, because
+        the processes append to them.
         """
         for name in KEPT:  # the state first: a newer file beside it is written again by the steps that follow
             with suppress(FileNotFoundError):
@@ -79,9 +80,9 @@ class Publisher:
         return {path.name: sha256(path) for path in aside.iterdir()}
 
     def _point(self, checkpoint: Checkpoint) -> None:
-        """Move the pointer, and delete what only the checkpoint before the last named.
+        """Make ``checkpoint`` the newest, and delete files that neither it nor the previous checkpoint has.
 
-        A reader may still be reading the last one.
+        Files of the previous checkpoint stay, because a reader may still be reading them.
         """
         tenant, run, files = self.record.tenant, self.record.id, set(checkpoint.files.values())
         own = keys.run(tenant, run, "checkpoints", f"{self.token}.json")
@@ -90,7 +91,7 @@ class Publisher:
         self._replaced, self._stored = self._stored, files
 
     def sweep(self) -> None:
-        """Delete all but the last checkpoint. Call it when the run has ended."""
+        """Delete all checkpoints but the newest. Call it when the run has ended."""
         tenant, run = self.record.tenant, self.record.id
         kept = {keys.run(tenant, run, "checkpoints", f"{self.token}.json")}
         kept |= {file_key(self.record, digest) for digest in self._stored}

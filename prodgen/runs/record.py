@@ -1,4 +1,4 @@
-"""What a run may be asked to do, and the record of it in the store (spec.json)."""
+"""The requests for a run, and the record of a run in the store (spec.json)."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -17,7 +17,8 @@ class TrainingSpec(BaseModel):
     ``data``: a data set of the tenant, NAME or NAME@VERSION. ``from``: a model version to start from.
     ``name``: the name of the new model, by default the recipe's.
 
-    All ``nodes`` are reserved together. With fewer idle nodes the run starts too, if they are ``min_nodes``.
+    ``nodes``: how many nodes the run is to use, all reserved together. If fewer are idle, the run starts with
+    at least ``min_nodes``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -39,7 +40,7 @@ class TrainingSpec(BaseModel):
 
     @property
     def least(self) -> int:
-        """The run waits until it can have so many nodes."""
+        """The number of nodes without which the run does not start."""
         return self.nodes if self.min_nodes is None else self.min_nodes
 
 
@@ -59,7 +60,7 @@ class PreparationSpec(_OneProcess):
     """A request to make a data set of cut-outs, which can be trained on, from photographs.
 
     ``name``: the name of the new data set, by default NAME-SIZE. ``size``: the side of a cut-out in pixels.
-    ``drop``: pictures with one of these flags are left out.
+    ``drop``: leave out pictures with one of these flags.
     """
 
     name: str | None = None
@@ -83,12 +84,12 @@ Spec = TrainingSpec | PreparationSpec | EvaluationSpec
 
 
 class RunRecord(BaseModel):
-    """spec.json: written before a run is acknowledged, never changed after.
+    """The content of spec.json, which is written before a run is acknowledged and never changes after.
 
-    ``name``: the name of the model or the data set that the run makes. ``recipe`` is whole, and ``data`` and
-    ``source`` (the model to start from, or to evaluate) are resolved to versions, which never change.
-    ``steps`` of a preparation is the number of its pictures; an evaluation has one. ``version`` is prodgen's.
-    ``request_id`` names the HTTP request that queued the run.
+    ``name``: the name of the model or the data set that the run makes. ``recipe``: the complete recipe.
+    ``data`` and ``source`` (the model to start from, or to evaluate): versions, which never change.
+    ``steps``: for a preparation the number of pictures, for an evaluation 1. ``version``: the version of
+    prodgen. ``request_id`` names the HTTP request that queued the run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -116,6 +117,6 @@ class RunRecord(BaseModel):
         return f"train {self.name} on {self.data}"
 
     def entry(self) -> RunEntry:
-        """Return what the roster needs to know of the run."""
+        """Return the entry of the run for the roster."""
         nodes = (self.spec.nodes, self.spec.least, self.spec.procs_per_node)
         return RunEntry(self.id, self.tenant, self.title, *nodes, self.steps, self.created.timestamp())

@@ -1,4 +1,4 @@
-"""Publishes what a run made when it succeeds: a model version, a data set version, or figures."""
+"""Publishes the result of a run that succeeded: a model version, a data set version, or figures."""
 
 import json
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def publish_result(store: Store, roster: Roster, record: RunRecord, folder: Path
 def _publish_model(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
     """Publish the model of the run's best step with its lineage.
 
-    The version becomes ``NAME@latest``, and ``NAME@production`` too if it is the first of its name. Later
+    The version becomes ``NAME@latest``, and ``NAME@production`` too if it is the model's first version. Later
     versions are promoted by hand.
     """
     store_judge(store, record, folder)

@@ -39,10 +39,11 @@ def submit_run(
     *,
     request_id: str | None = None,
 ) -> tuple[RunRecord, bool]:
-    """Queue a run. Returns its record, and whether it is new.
+    """Queue a run. Returns the run's record, and whether this call created the run.
 
-    Raises Conflict if the key belongs to another request. Raises ProdgenError, and writes nothing, if the
-    request contradicts itself, its data or its model. A run for which there are no nodes yet is accepted.
+    Raises Conflict if ``idempotency_key`` belongs to another request. Raises ProdgenError, and writes
+    nothing, if the request contradicts itself, its data or its model. A run for which there are no nodes yet
+    is accepted.
     """
     if ledger.epoch() is None:
         raise LedgerLost
@@ -74,7 +75,7 @@ def submit_run(
 
 
 def _resolve(store: Store, tenant: str, spec: Spec) -> dict[str, Any]:
-    """Check a request, and return the fields of the record that it leaves open: names become versions."""
+    """Check a request, and return the fields of the record that depend on its kind. Names become versions."""
     if isinstance(spec, TrainingSpec):
         return _training(store, tenant, spec)
     if isinstance(spec, PreparationSpec):

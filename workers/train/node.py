@@ -1,7 +1,7 @@
-"""A training worker as a node of the roster: its name, its address, its files and its heartbeat.
+"""A training worker is a node of the roster: it has a name, an address, files and a heartbeat.
 
-The heartbeat runs in the worker's main process. The worker's one child works on runs. A worker that restarts
-becomes a new node; the work of its old node ends with the old lease.
+The heartbeat runs in the worker's main process. Runs are processed in the worker's only child process. A
+worker that restarts becomes a new node; the work of its old node ends with the old lease.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ _NAME = "PRODGEN_NODE"
 
 
 class TrainingNode:
-    """The node as one process knows it. The worker's main process and its child share its name and files."""
+    """A training node. The worker's main process and its child each create one, with one name and folder."""
 
     def __init__(self, deployment: Deployment, name: str) -> None:
         settings = deployment.settings
@@ -43,14 +43,14 @@ class TrainingNode:
         self._leaving, self._working = self.folder / f"{name}.leaving", self.folder / f"{name}.working"
 
     def join(self) -> None:
-        """Send heartbeats from now on, and delete what dead nodes left. Call it in the main process."""
+        """Start to send heartbeats, and delete the files of dead nodes. Call it in the main process."""
         self._lock = (self.folder / f"{self.name}.lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # until this process ends
         threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True).start()
         self._tidy()
 
     def _tidy(self) -> None:
-        """Delete the runs and the flags of dead nodes: those whose lock is free."""
+        """Delete the runs and flag files of dead nodes. A node is dead if no process holds its lock file."""
         for lock in self.folder.glob("*~*.lock"):
             if not _is_locked(lock):
                 node = glob.escape(lock.stem)
@@ -60,7 +60,7 @@ class TrainingNode:
                     flag.unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Make the child stop with a checkpoint and release its run. The node receives no other run."""
+        """Make the child stop with a checkpoint and release its run. The node receives no further run."""
         self._leaving.touch()
         try:
             self.roster.leave(self.name)
@@ -86,7 +86,7 @@ class TrainingNode:
         return ""
 
     def _send_heartbeats(self) -> None:
-        """Send heartbeats until the node leaves. Ring the child again if it missed an assignment."""
+        """Send heartbeats until the node leaves. Repeat the message to a child that missed an assignment."""
         stopped, known = threading.Event(), ""
         while not self.is_leaving():
             try:

@@ -1,4 +1,4 @@
-"""The tasks of a training worker: prefork, one child (``celery -A workers.app worker -Q training -c 1``)."""
+"""The tasks of a training worker, which has one child (``celery -A workers.app worker -Q training -c 1``)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from workers.train.node import name_node, training_node
 
 @app.task(name="train.claim")
 def claim() -> str:
-    """Reserve nodes for the oldest run that can have enough of them, and ring each of them."""
+    """Reserve nodes for the oldest run for which enough are idle. Sends each node the task ``train.part``."""
     here = training_node()
     if here.is_leaving():
         return "this worker is stopping"
@@ -51,7 +51,7 @@ def work() -> str:
 
 @celeryd_after_setup.connect
 def open_direct_queue(sender: str, instance: Any, **_: Any) -> None:
-    """Name the node, and consume its own queue."""
+    """Name the node, and make the worker consume the node's own queue."""
     instance.app.amqp.queues.select_add(node_queue(name_node(sender)))
 
 
