@@ -1,11 +1,10 @@
 """The JSON that the API sends for jobs and images."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import Progress, State
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import CELL, JobSpec
@@ -36,9 +35,22 @@ class JobView(BaseModel):
     links: Links
 
     @classmethod
-    def of(cls, progress: Progress) -> "JobView":
-        """Return the view of a job's progress."""
-        return cls(**_fields(progress))
+    def of(cls, progress: Progress, **others: Any) -> Self:
+        """Return the view of a job's progress. ``others`` are the fields that the progress does not have."""
+        path = f"/v1/jobs/{progress.id}"
+        return cls(
+            id=progress.id,
+            state=progress.state,
+            priority=progress.queue,
+            total=progress.total,
+            done=progress.done,
+            failed=sum(min(CELL, progress.total - cell * CELL) for cell in progress.dead),
+            error=progress.error,
+            created=datetime.fromtimestamp(progress.created, UTC),
+            updated=datetime.fromtimestamp(progress.updated, UTC),
+            links=Links(self=path, events=f"{path}/events", images=f"{path}/images", cancel=f"{path}/cancel"),
+            **others,
+        )
 
 
 class JobDetails(JobView):
@@ -47,11 +59,6 @@ class JobDetails(JobView):
     model: str
     packaging: Literal["files", "tar"]
     request: JobSpec
-
-    @classmethod
-    def of_record(cls, progress: Progress, record: JobRecord) -> "JobDetails":
-        """Return the view of a job's progress and its record."""
-        return cls(**_fields(progress), model=record.model, packaging=record.packaging, request=record.spec)
 
 
 class JobList(BaseModel):
@@ -77,24 +84,3 @@ class ImageList(BaseModel):
     object: Literal["list"] = "list"
     data: list[ImageView]
     next: str | None
-
-
-def _fields(progress: Progress) -> dict[str, Any]:
-    path = f"/v1/jobs/{progress.id}"
-    return {
-        "id": progress.id,
-        "state": progress.state,
-        "priority": progress.queue,
-        "total": progress.total,
-        "done": progress.done,
-        "failed": sum(min(CELL, progress.total - cell * CELL) for cell in progress.dead),
-        "error": progress.error,
-        "created": datetime.fromtimestamp(progress.created, UTC),
-        "updated": datetime.fromtimestamp(progress.updated, UTC),
-        "links": {
-            "self": path,
-            "events": f"{path}/events",
-            "images": f"{path}/images",
-            "cancel": f"{path}/cancel",
-        },
-    }

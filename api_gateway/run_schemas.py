@@ -1,13 +1,13 @@
 """The JSON that the API sends for runs."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
 from api_gateway.deployment import Deployment
 from api_gateway.lookup import run_status
-from prodgen.ledger.run_entries import RunEnd, RunState, RunStatus
+from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.runs.files import load_end
 from prodgen.runs.record import RunRecord, Spec
 
@@ -25,12 +25,11 @@ class RunLinks(BaseModel):
 
 
 class RunView(BaseModel):
-    """A run as it stands. ``wish`` is what it was asked to do and has not done yet; ``reason`` says what a
-    queued run waits for.
+    """A run and its state. ``title`` says what it does, and ``reason`` why a queued run does not start yet.
 
-    ``title`` says what it does. ``metrics`` are those of the last evaluation, at the end those of the best
-    step, or what became of the pictures; ``progress`` is what it told last; ``nodes`` those that work on it
-    now.
+    ``wish`` is a command that the run was given and has not carried out yet. ``progress`` is the last report
+    of its host, and ``nodes`` are the nodes that work on it now. ``metrics`` are the scores of the last
+    evaluation, or those of the best step at the end; of a preparation, the counts of its pictures.
     """
 
     id: str
@@ -51,9 +50,22 @@ class RunView(BaseModel):
     links: RunLinks
 
     @classmethod
-    def of(cls, status: RunStatus) -> "RunView":
-        """Return the view of a status."""
-        return cls(**_status_fields(status))
+    def of(cls, status: RunStatus, **others: Any) -> Self:
+        """Return the view of a status. ``others`` are the fields that the status does not have."""
+        path, progress = f"/v1/training-jobs/{status.id}", dict(status.progress)
+        names = ("events", "samples", "logs", "cancel", "pause", "resume")
+        fields = {
+            "wish": status.command,
+            "metrics": progress.pop("metrics", {}),
+            "progress": progress,
+            "nodes": status.members,
+            "created": datetime.fromtimestamp(status.created, UTC),
+            "updated": datetime.fromtimestamp(status.updated, UTC),
+            "links": {"self": path} | {name: f"{path}/{name}" for name in names},
+        }
+        for name in ("id", "title", "state", "step", "steps", "restarts", "error", "reason"):
+            fields[name] = getattr(status, name)
+        return cls(**fields | others)
 
 
 class RunDetails(RunView):
@@ -67,16 +79,6 @@ class RunDetails(RunView):
     dataset: str | None
     request: Spec
 
-    @classmethod
-    def of_record(cls, status: RunStatus, record: RunRecord, end: RunEnd | None) -> "RunDetails":
-        """Return the view of a status, with the record and the end that the store holds."""
-        fields = _status_fields(status)
-        if end and end.state == status.state:
-            fields["metrics"] = end.metrics or fields["metrics"]
-        wanted = {name: getattr(record, name) for name in ("name", "data", "source", "recipe")}
-        model, dataset = (end.model, end.dataset) if end else (None, None)
-        return cls(**fields, **wanted, model=model, dataset=dataset, request=record.spec)
-
 
 class RunList(BaseModel):
     """A page of runs, newest first."""
@@ -88,27 +90,9 @@ class RunList(BaseModel):
 
 def details_of(deployment: Deployment, record: RunRecord) -> RunDetails:
     """Return the present view of a run, with its request."""
-    return RunDetails.of_record(run_status(deployment, record), record, load_end(deployment.store, record))
-
-
-def _status_fields(status: RunStatus) -> dict[str, Any]:
-    path = f"/v1/training-jobs/{status.id}"
-    progress = dict(status.progress)
-    return {
-        "id": status.id,
-        "title": status.title,
-        "state": status.state,
-        "wish": status.command,
-        "step": status.step,
-        "steps": status.steps,
-        "restarts": status.restarts,
-        "metrics": progress.pop("metrics", {}),
-        "progress": progress,
-        "nodes": status.members,
-        "error": status.error,
-        "reason": status.reason,
-        "created": datetime.fromtimestamp(status.created, UTC),
-        "updated": datetime.fromtimestamp(status.updated, UTC),
-        "links": {"self": path}
-        | {name: f"{path}/{name}" for name in ("events", "samples", "logs", "cancel", "pause", "resume")},
-    }
+    status, end = run_status(deployment, record), load_end(deployment.store, record)
+    fields = {name: getattr(record, name) for name in ("name", "data", "source", "recipe")}
+    fields |= {"model": end and end.model, "dataset": end and end.dataset, "request": record.spec}
+    if end and end.state == status.state and end.metrics:
+        fields["metrics"] = end.metrics
+    return RunDetails.of(status, **fields)

@@ -91,4 +91,5 @@ def cancel(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails
 
 
 def _details(deployment: Deployment, record: JobRecord) -> JobDetails:
-    return JobDetails.of_record(find_progress(deployment, record.tenant, record.id), record)
+    progress = find_progress(deployment, record.tenant, record.id)
+    return JobDetails.of(progress, model=record.model, packaging=record.packaging, request=record.spec)

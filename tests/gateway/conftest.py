@@ -1,4 +1,4 @@
-"""A gateway that runs for real, on a real ledger and a local store; each test is a tenant of its own."""
+"""A gateway on a real port, a real ledger and a local store. Each test has a tenant of its own."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.servers.valkey import ValkeyServer
 
 DATABASE = 8
-"""Of the shared server."""
+"""The database of the shared server."""
 
 _tenants = itertools.count(1)
 
@@ -48,20 +48,20 @@ def store(gateway: Gateway) -> LocalStore:
 
 @pytest.fixture
 def client(gateway: Gateway) -> Iterator[Client]:
-    """A tenant with a key to order with."""
+    """Return a client with a key that may order images."""
     with gateway.client(f"tenant-{next(_tenants)}") as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def anyone() -> Iterator[httpx.Client]:
-    """Somebody without a key."""
+    """Return a client without a key."""
     with httpx.Client() as client:
         yield client
 
 
 @pytest.fixture
 def stranger(gateway: Gateway) -> Iterator[Client]:
-    """Another tenant."""
+    """Return a client of another tenant."""
     with gateway.client(f"tenant-{next(_tenants)}") as client:
         yield client

@@ -1,4 +1,4 @@
-"""A gateway in a thread, its callers, and a worker that makes images without a model."""
+"""A gateway in a thread, its clients, and a worker that makes images without a model."""
 
 import hashlib
 import io
@@ -41,20 +41,20 @@ class Event:
 
 
 class Client(httpx.Client):
-    """A caller with a key; ``gateway`` is the other side where that is a process of its own."""
+    """A client with a key. ``gateway`` is the process of the gateway, if it has one of its own."""
 
     tenant: str
     gateway: subprocess.Popen[bytes]
 
     def order(self, **spec: Any) -> dict[str, Any]:
-        """The accepted job."""
+        """Order images, and return the job."""
         response = self.post("/v1/jobs", json={"model": "shoes", **spec})
         assert response.status_code == 202, response.text
         job: dict[str, Any] = response.json()
         return job
 
     def error(self, method: str, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
-        """The status and the error of a request that must fail."""
+        """Send a request that must fail, and return its status and its error."""
         response = self.request(method, url, **options)
         body = response.json()
         assert set(body) == {"error"}, body
@@ -63,7 +63,7 @@ class Client(httpx.Client):
         return response.status_code, body["error"]
 
     def events(self, job: str, **headers: str) -> Iterator[Event]:
-        """The job's events, until the stream ends."""
+        """Yield the job's events until the stream ends."""
         with self.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as response:
             assert response.headers["content-type"].startswith("text/event-stream")
             fields: dict[str, str] = {}
@@ -77,7 +77,7 @@ class Client(httpx.Client):
 
 
 class Gateway:
-    """The application on a port; ``bells`` holds the doorbells that it rang."""
+    """The application on a port. ``bells`` lists the doorbells that it rang."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -90,7 +90,7 @@ class Gateway:
 
     @contextmanager
     def running(self) -> Iterator["Gateway"]:
-        """Serve until the end of the block."""
+        """Serve requests until the end of the block."""
         port = int(self.settings.public_url.rpartition(":")[2])
         config = uvicorn.Config(self.app, port=port, log_config=None, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
@@ -105,7 +105,7 @@ class Gateway:
             AppStatus.should_exit = False
 
     def client(self, tenant: str, scopes: Sequence[Scope] = ("generate",)) -> Client:
-        """A caller of this tenant."""
+        """Return a client of this tenant."""
         secret, _ = self.keys.create(tenant, scopes)
         client = Client(
             base_url=self.settings.public_url, headers={"Authorization": f"Bearer {secret}"}, timeout=20
@@ -114,7 +114,10 @@ class Gateway:
         return client
 
     def work(self, tenant: str, job: str, cells: int = 10**6) -> JobRecord:
-        """Make so many cells of the job, one a lease, and end it if it is made; others' come between."""
+        """Make ``cells`` cells of the job, one in each lease, and settle the job once it is complete.
+
+        Leases of other jobs are carried out too if they come first.
+        """
         record = load_record(self.store, tenant, job)
         while cells and (lease := self.ledger.lease(record.spec.priority, "test", 64)):
             cells -= lease.job == job
@@ -161,5 +164,5 @@ class Gateway:
 
 
 def content(index: int) -> bytes:
-    """The bytes of an image."""
+    """Return the bytes of an image."""
     return f"image {index}".encode() * (index % 7 + 1)

@@ -1,4 +1,4 @@
-"""A tenant moves the aliases of its own models, one move at a time, and of nobody else's."""
+"""A tenant changes the aliases of its own models only, one change at a time."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -21,14 +21,14 @@ _tenants = itertools.count(1)
 
 @pytest.fixture
 def promoter(gateway: Gateway) -> Iterator[Client]:
-    """A tenant with a key to promote with, and to order with."""
+    """Return a client with a key that may promote versions and order images."""
     with gateway.client(f"promoter-{next(_tenants)}", ["promote", "generate"]) as client:
         yield client
 
 
 @pytest.fixture
 def published(promoter: Client, gateway: Gateway, tmp_path: Path) -> Published:
-    """Publishes hats of the promoter's with a FID -> the version."""
+    """Return a function that publishes a version of the promoter's hats with a FID, and returns it."""
     numbers = itertools.count()
 
     def publish_one(fid: float | None, *aliases: str, **taken: str) -> str:
@@ -41,7 +41,7 @@ def published(promoter: Client, gateway: Gateway, tmp_path: Path) -> Published:
 
 
 def promote(client: Client, version: str, alias: str = "production", **more: Any) -> dict[str, Any]:
-    """The move."""
+    """Promote a version of the hats, and return the change."""
     response = client.post(f"/v1/models/hats/aliases/{alias}", json={"version": version, **more})
     assert response.status_code == 200, response.text
     move: dict[str, Any] = response.json()
@@ -90,7 +90,7 @@ def test_a_worse_version_is_refused_and_can_be_forced(promoter: Client, publishe
     assert promoter.get("/v1/models/hats").json()["version"] == worse
 
 
-def test_moving_needs_the_scope(client: Client, gateway: Gateway) -> None:
+def test_a_promotion_needs_the_scope(client: Client, gateway: Gateway) -> None:
     with gateway.client(client.tenant, ["generate", "train"]) as trainer:
         for path, body in (("production", {"version": "staging"}), ("production/rollback", None)):
             status, error = trainer.error("POST", f"/v1/models/hats/aliases/{path}", json=body)
@@ -98,7 +98,7 @@ def test_moving_needs_the_scope(client: Client, gateway: Gateway) -> None:
             assert "scope promote" in error["message"]
 
 
-def test_shared_models_are_nobodys_to_move(promoter: Client) -> None:
+def test_aliases_of_shared_models_cannot_be_changed(promoter: Client) -> None:
     for path, body in (("spring", {"version": "production"}), ("production/rollback", None)):
         status, error = promoter.error("POST", f"/v1/models/shoes/aliases/{path}", json=body)
         assert (status, error["code"]) == (403, "forbidden")
@@ -116,7 +116,9 @@ def test_another_tenants_model_is_not_found(promoter: Client, published: Publish
     assert promoter.get("/v1/models/hats").json()["version"] == first
 
 
-def test_what_makes_no_sense_is_one_clear_sentence(promoter: Client, published: Published) -> None:
+def test_a_change_that_makes_no_sense_is_refused_in_one_sentence(
+    promoter: Client, published: Published
+) -> None:
     version = published(5.0)
     for path, body, status in (
         ("hats/aliases/production", {"version": "spring"}, 404),
@@ -134,7 +136,7 @@ def test_what_makes_no_sense_is_one_clear_sentence(promoter: Client, published: 
     assert (status, error["message"]) == (409, f"hats@production has been no other version than {version}")
 
 
-def test_no_move_is_lost_when_many_move_at_once(promoter: Client, published: Published) -> None:
+def test_no_change_is_lost_when_many_come_at_once(promoter: Client, published: Published) -> None:
     version = published(5.0)
     names = [f"alias-{n}" for n in range(6)]
     with ThreadPoolExecutor(6) as pool:

@@ -1,4 +1,4 @@
-"""A catalogue is brought once, whatever breaks on the way, and is nobody else's."""
+"""A catalogue is pushed once, even if the push breaks off, and belongs to one tenant."""
 
 import hashlib
 import json
@@ -44,14 +44,14 @@ SUMMARY = {
 
 @pytest.fixture
 def client(gateway: Gateway, client: Client) -> Iterator[Client]:
-    """A tenant with a key to train with."""
+    """Return a client with a key that may train."""
     with gateway.client(client.tenant, ["train"]) as trainer:
         yield trainer
 
 
 @pytest.fixture
 def environment(client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The commands speak to the gateway as this client, in this process and in others."""
+    """Let commands call the gateway as this client, and return the environment for child processes."""
     named = {
         "PRODGEN_URL": gateway.settings.public_url,
         "PRODGEN_API_KEY": client.headers["Authorization"].removeprefix("Bearer "),
@@ -62,31 +62,31 @@ def environment(client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatc
 
 
 def run(*arguments: object) -> str:
-    """What ``prodgen data`` prints; raises what it raises."""
+    """Run ``prodgen data``, and return its output. Raises the exceptions of the command."""
     done = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
     assert done.exit_code == 0
     return done.output
 
 
 def pushed(folder: Path, *options: object) -> dict[str, Any]:
-    """What ``prodgen data push --json`` says."""
+    """Run ``prodgen data push --json``, and return the parsed output."""
     said: dict[str, Any] = json.loads(run("push", folder, "--json", *options))
     return said
 
 
 def uploads(store: LocalStore, client: Client) -> dict[str, int]:
-    """The bytes of each of the client's uploads."""
+    """Return the size of each of the client's uploads, by key."""
     return {info.key: info.size for info in store.list(keys.uploads(client.tenant))}
 
 
 def upload(client: Client, *files: dict[str, Any]) -> str:
-    """A list of files, uploaded."""
+    """Upload a list of files, and return its digest."""
     data = b"".join(json.dumps(file).encode() + b"\n" for file in files)
     return str(client.post("/v1/uploads", content=data).json()["id"])
 
 
 def chunk(client: Client, data: bytes) -> str:
-    """Some bytes, uploaded."""
+    """Upload bytes, and return their digest."""
     return str(client.post("/v1/uploads", content=data).json()["id"])
 
 
@@ -123,7 +123,7 @@ def test_pushed_again_nothing_is_sent(
     assert run("push", folder).strip().endswith("0 bytes sent, all of it was there")
 
 
-def test_of_a_changed_folder_only_the_change_is_sent(environment: dict[str, str], tmp_path: Path) -> None:
+def test_only_the_changes_of_a_folder_are_sent(environment: dict[str, str], tmp_path: Path) -> None:
     folder = pictures(tmp_path / "shop")
     first = pushed(folder)
     picture = folder / "train" / "bag" / "0.png"
@@ -298,7 +298,7 @@ def test_a_name_is_nothing_but_a_name(client: Client, store: LocalStore, name: s
     assert list(store.list(keys.datasets(client.tenant))) == []
 
 
-def test_what_is_asked_for_is_bounded(client: Client) -> None:
+def test_one_request_asks_for_a_bounded_number_of_uploads(client: Client) -> None:
     for ids in ([], ["x"], ["0" * 64] * 10_001):
         assert client.error("POST", "/v1/uploads/missing", json={"ids": ids})[0] == 400
     assert client.error("POST", "/v1/datasets/shop", content=b" " * (1 << 20) + b"{}")[0] == 413
@@ -375,14 +375,14 @@ def test_what_a_run_reads_stays_until_the_run_has_ended(
     assert json.loads(run("remove", "toys", "--json"))["removed"] == [read["id"]]
 
 
-def test_a_ledger_that_may_have_forgotten_runs_is_not_believed(
+def test_nothing_is_removed_while_the_roster_may_have_forgotten_runs(
     environment: dict[str, str], gateway: Gateway, client: Client, tmp_path: Path
 ) -> None:
     pushed(prepared(tmp_path / "shop"))
     gateway.ledger.client.set("prodgen:server", "another process")
     status, error = client.error("DELETE", "/v1/datasets/shop")
     assert (status, "being rebuilt" in error["message"]) == (503, True)
-    wait_until(lambda: not gateway.ledger.server_restarted(), "nobody looked what was forgotten")
+    wait_until(lambda: not gateway.ledger.server_restarted(), "the gateway did not restore the roster")
     assert client.request("DELETE", "/v1/datasets/shop").status_code == 200
 
 
@@ -396,24 +396,24 @@ def test_one_at_a_time_makes_or_removes(
     assert "another data set of yours is just being made or removed" in error["message"]
 
 
-def test_whoever_pushes_while_others_remove_gets_all_or_is_told_to_push_again(
+def test_a_push_during_a_removal_is_complete_or_refused(
     environment: dict[str, str], gateway: Gateway, client: Client, store: LocalStore, tmp_path: Path
 ) -> None:
     folder = pictures(tmp_path / "shop", 30)
-    summary, end, told = summarise(folder, lambda *_: None), time.monotonic() + 6, list[str]()
+    summary, end, outcomes = summarise(folder, lambda *_: None), time.monotonic() + 6, list[str]()
 
     def at(act: Callable[[Service], object]) -> threading.Thread:
         def work() -> None:
             key = environment["PRODGEN_API_KEY"]
             with Service(gateway.settings.public_url, key) as service:
-                service.missing(["0" * 64])  # from now on it is waited for
+                service.missing(["0" * 64])  # the client retries once the gateway has answered
                 while time.monotonic() < end:
                     try:
                         act(service)
                     except ProdgenError as error:
-                        told.append(str(error))
+                        outcomes.append(str(error))
                     else:
-                        told.append("done")
+                        outcomes.append("done")
 
         thread = threading.Thread(target=work)
         thread.start()
@@ -424,7 +424,7 @@ def test_whoever_pushes_while_others_remove_gets_all_or_is_told_to_push_again(
     removing = [at(lambda s, n=name: s.delete_dataset(n)) for name in names]
     for thread in [*pushing, *removing]:
         thread.join()
-    sentences = {sentence for sentence in told if "there is no data set" not in sentence}
+    sentences = {sentence for sentence in outcomes if "there is no data set" not in sentence}
     assert "done" in sentences
     assert all("or push again" in sentence for sentence in sentences - {"done"}), sentences
     for dataset in datasets(store, client.tenant):

@@ -1,4 +1,4 @@
-"""Who watches a job misses nothing, resumes where the line broke, and costs the others nothing."""
+"""A stream of events is complete, can be resumed, and takes nothing from other requests."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ def test_a_watcher_sees_a_job_from_its_order_to_its_end(client: Client, gateway:
     assert all(event.id and event.type == event.data["type"] for event in seen)
 
 
-def test_a_broken_stream_goes_on_after_the_last_event(client: Client, gateway: Gateway) -> None:
+def test_a_broken_stream_is_resumed_after_the_last_event(client: Client, gateway: Gateway) -> None:
     job = client.order(count=130)["id"]
     gateway.work(client.tenant, job)
     whole = list(client.events(job))
@@ -40,15 +40,15 @@ def test_a_broken_stream_goes_on_after_the_last_event(client: Client, gateway: G
         assert response.read().decode().count("data:") == 1
 
 
-def test_who_resumes_after_the_end_is_told_that_it_ended(client: Client, gateway: Gateway) -> None:
+def test_a_stream_resumed_after_the_end_gives_the_end(client: Client, gateway: Gateway) -> None:
     job = client.order(count=3)["id"]
     gateway.work(client.tenant, job)
     last = list(client.events(job))[-1]
-    (told,) = client.events(job, **{"Last-Event-ID": last.id or ""})
-    assert (told.id, told.data) == (None, last.data)
+    (event,) = client.events(job, **{"Last-Event-ID": last.id or ""})
+    assert (event.id, event.data) == (None, last.data)
 
 
-def test_a_job_whose_events_are_gone_still_tells_how_it_stands(client: Client, gateway: Gateway) -> None:
+def test_a_job_whose_events_are_lost_still_has_a_state(client: Client, gateway: Gateway) -> None:
     job = client.order(count=3)["id"]
     gateway.ledger.client.delete(f"{gateway.ledger.prefix}job:{job}:events")
     events = client.events(job)
@@ -67,14 +67,14 @@ def test_an_event_id_that_is_none_is_refused(client: Client, wrong: str) -> None
         assert (status, error["param"]) == (400, "Last-Event-ID")
 
 
-def test_silence_is_broken_before_anyone_hangs_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comments_keep_a_quiet_stream_open(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_streams, "KEEP_ALIVE", 0.01)
     job = client.order(count=3)["id"]
     with client.stream("GET", f"/v1/jobs/{job}/events") as response:
         assert any(line == ": still here" for line in response.iter_lines())
 
 
-def test_many_listeners_leave_room_for_everyone_else(client: Client, gateway: Gateway) -> None:
+def test_many_listeners_leave_threads_for_other_requests(client: Client, gateway: Gateway) -> None:
     job = client.order(count=3)["id"]
     listeners = 60  # more than the server has threads
     listening, ended = threading.Semaphore(0), threading.Semaphore(0)
@@ -126,7 +126,7 @@ def test_a_stream_ends_when_its_key_is_revoked(
     assert client.get(f"/v1/jobs/{job}/events").status_code == 401
 
 
-def test_an_end_between_two_looks_hides_no_event(
+def test_an_end_between_two_reads_hides_no_event(
     client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = client.order(count=130)["id"]

@@ -190,7 +190,7 @@ def test_a_body_that_trickles_is_given_up(client: Client, monkeypatch: pytest.Mo
     assert (status, error["message"]) == (408, "the body took more than 1 seconds; send the request again")
 
 
-def test_uploads_that_stall_lock_out_nobody_else(
+def test_uploads_that_stall_lock_out_no_other_tenant(
     client: Client, stranger: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload_slots, "WAIT_SECONDS", 0.5)

@@ -1,4 +1,4 @@
-"""Whoever holds a link gets that image's bytes, and nothing else."""
+"""A link opens the bytes of one image, without a key, and nothing else."""
 
 import hashlib
 from urllib.parse import parse_qs, urlsplit
@@ -43,7 +43,7 @@ def test_a_row_is_a_manifest_line(client: Client, gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("limit", [7, 64, 1000])
-def test_pages_put_together_are_the_job(client: Client, gateway: Gateway, limit: int) -> None:
+def test_the_pages_together_list_every_image(client: Client, gateway: Gateway, limit: int) -> None:
     job = client.order(count=150, output={"packaging": "tar"})["id"]
     gateway.work(client.tenant, job)
     seen, after = [], "-1"
@@ -54,7 +54,7 @@ def test_pages_put_together_are_the_job(client: Client, gateway: Gateway, limit:
     assert seen == list(range(150))
 
 
-def test_what_is_made_can_be_seen_while_the_rest_is_not(client: Client, gateway: Gateway) -> None:
+def test_finished_images_are_listed_while_the_job_runs(client: Client, gateway: Gateway) -> None:
     job = client.order(count=150)["id"]
     assert client.get(f"/v1/jobs/{job}/images").json()["data"] == []
     gateway.work(client.tenant, job, cells=1)
@@ -90,7 +90,7 @@ def test_an_altered_link_opens_nothing(client: Client, anyone: httpx.Client, gat
         assert response.json()["error"]["code"] == "forbidden"
 
 
-def test_a_link_ends(client: Client, anyone: httpx.Client, gateway: Gateway) -> None:
+def test_a_link_expires(client: Client, anyone: httpx.Client, gateway: Gateway) -> None:
     secret, public = gateway.settings.secret_key.get_secret_value(), gateway.settings.public_url
     response = anyone.get(sign(secret, public, "tenants/acme/a.png", -1, "a.png"))
     assert (response.status_code, response.json()["error"]["message"]) == (
@@ -116,7 +116,7 @@ def test_a_link_ends(client: Client, anyone: httpx.Client, gateway: Gateway) -> 
         ("bytes=-0", 416, 0, 0),
     ],
 )
-def test_a_broken_download_goes_on_where_it_was(
+def test_a_broken_download_can_be_resumed(
     gateway: Gateway, anyone: httpx.Client, header: str, status: int, start: int, stop: int
 ) -> None:
     data = bytes(range(250)) * 12_000
@@ -133,7 +133,7 @@ def test_a_broken_download_goes_on_where_it_was(
         assert response.headers["content-range"] == f"bytes {start}-{stop - 1}/3000000"
 
 
-def test_a_user_s_page_is_not_shown_as_ours(gateway: Gateway, anyone: httpx.Client) -> None:
+def test_a_page_that_a_user_made_is_only_downloaded(gateway: Gateway, anyone: httpx.Client) -> None:
     gateway.store.put("shared/page.html", b"<script>alert(1)</script>", "text/html")
     response = anyone.get(gateway.store.link("shared/page.html", 60, "page.html"))
     assert response.headers["content-type"] == "application/octet-stream"
@@ -141,7 +141,7 @@ def test_a_user_s_page_is_not_shown_as_ours(gateway: Gateway, anyone: httpx.Clie
 
 
 @pytest.mark.parametrize("packaging", ["files", "tar"])
-def test_a_link_can_be_asked_what_it_leads_to(
+def test_head_answers_like_get_without_the_bytes(
     client: Client, anyone: httpx.Client, gateway: Gateway, packaging: str
 ) -> None:
     job = client.order(count=2, output={"packaging": packaging})["id"]

@@ -1,4 +1,4 @@
-"""A caller sees the models that it may order from, and what they can be asked for."""
+"""A caller sees the models that it may use, and the attributes that each one accepts."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.sample_models import write_model
 
 @pytest.fixture
 def own(client: Client, gateway: Gateway, tmp_path: Path) -> str:
-    """A model of the client's own, and an old version of it."""
+    """Publish two versions of a model of the client's own, and return the newer version."""
     publish(gateway.store, write_model(tmp_path / "old", b"old"), "hats", client.tenant)
     return publish(gateway.store, write_model(tmp_path / "new", b"new"), "hats", client.tenant).version
 
@@ -24,7 +24,7 @@ def test_models_are_listed_as_openai_clients_expect(client: Client) -> None:
     assert isinstance(shoes["created"], int)
 
 
-def test_a_model_says_what_it_can_be_asked_for(client: Client) -> None:
+def test_a_model_lists_its_attributes(client: Client) -> None:
     model = client.get("/v1/models/shoes").json()
     (category,) = model["attributes"]
     assert category["name"] == "category"
@@ -46,7 +46,7 @@ def test_every_listed_model_can_be_ordered(client: Client, own: str) -> None:
         assert client.order(model=model)["model"].startswith(model)
 
 
-def test_a_tenants_model_is_nobody_elses(client: Client, stranger: Client, own: str) -> None:
+def test_another_tenant_sees_no_model_of_mine(client: Client, stranger: Client, own: str) -> None:
     assert client.get("/v1/models/hats").json()["version"] == own
     status, error = stranger.error("GET", "/v1/models/hats")
     assert (status, error["message"]) == (404, "there is no model 'hats'; there are shoes")
@@ -55,7 +55,7 @@ def test_a_tenants_model_is_nobody_elses(client: Client, stranger: Client, own: 
 
 
 @pytest.mark.parametrize("ref", ["hats", "shoes@beta", "..%2Fshoes", "%2e%2e", "shoes@"])
-def test_an_unknown_model_is_one_clear_sentence(client: Client, ref: str) -> None:
+def test_an_unknown_model_is_refused_in_one_sentence(client: Client, ref: str) -> None:
     response = client.get(f"/v1/models/{ref}")
     assert response.status_code in (200, 400, 404)
     if ref != "shoes@":

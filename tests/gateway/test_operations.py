@@ -1,4 +1,4 @@
-"""Those who run the gateway can start it, watch it and find a request again."""
+"""Operators can start the gateway, watch it, and find a request in its log."""
 
 import io
 import json
@@ -41,7 +41,7 @@ def test_the_gateway_is_healthy_and_ready(anyone: httpx.Client, gateway: Gateway
         assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_metrics_tell_requests_orders_and_backlog(client: Client) -> None:
+def test_metrics_count_requests_orders_and_backlog(client: Client) -> None:
     client.order(count=7)
     client.order(count=3, priority="interactive")
     client.get("/nowhere/at/all")
@@ -60,7 +60,7 @@ def test_metrics_tell_requests_orders_and_backlog(client: Client) -> None:
     assert "prodgen_ledger_up 1.0" in text
 
 
-def test_every_answer_carries_its_number(client: Client) -> None:
+def test_every_answer_carries_a_request_id(client: Client) -> None:
     for url in ("/healthz", "/v1/jobs", "/nowhere"):
         assert re.fullmatch("[0-9a-f]{32}", client.get(url).headers["x-request-id"])
     assert client.get("/healthz", headers={"X-Request-ID": "shop-1"}).headers["x-request-id"] == "shop-1"
@@ -129,7 +129,7 @@ def test_every_answer_carries_the_security_headers(client: Client, url: str) -> 
 
 
 class Addresses(HTMLParser):
-    """Everything that a page makes a browser fetch."""
+    """Collects the addresses that a page makes a browser fetch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ def test_the_documentation_needs_no_other_host(anyone: httpx.Client, gateway: Ga
     assert anyone.get(f"{public}/").headers["location"] == "/docs"
 
 
-def test_the_schema_tells_the_truth(anyone: httpx.Client, gateway: Gateway) -> None:
+def test_the_schema_describes_every_route(anyone: httpx.Client, gateway: Gateway) -> None:
     schema = anyone.get(f"{gateway.settings.public_url}/openapi.json").json()
     assert {
         "/v1/jobs",
@@ -169,9 +169,9 @@ def test_the_schema_tells_the_truth(anyone: httpx.Client, gateway: Gateway) -> N
     assert send["security"]
     assert "ErrorBody" in json.dumps(send["responses"]["4XX"])
     assert "422" not in send["responses"]
-    told = [method["summary"] for path in schema["paths"].values() for method in path.values()]
-    assert len(told) == len(set(told)), "two routes have the same summary"
-    assert not {"Send", "Index", "Show"} & set(told), "a summary is a function's name"
+    summaries = [method["summary"] for path in schema["paths"].values() for method in path.values()]
+    assert len(summaries) == len(set(summaries)), "two routes have the same summary"
+    assert not {"Send", "Index", "Show"} & set(summaries), "a summary is a function's name"
     assert not {"object", "offset", "length"} & set(
         schema["components"]["schemas"]["ImageView"]["properties"]
     )

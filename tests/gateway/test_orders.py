@@ -1,4 +1,4 @@
-"""An order that was answered with 202 is safe, counted, and the caller's alone."""
+"""An order that was answered with 202 is stored and counted, and only its tenant sees it."""
 
 import re
 
@@ -25,7 +25,7 @@ def test_an_order_is_accepted_and_shown(client: Client, gateway: Gateway) -> Non
     assert shown.json() == job
 
 
-def test_the_doorbell_rings_for_each_cell_up_to_a_few(client: Client, gateway: Gateway) -> None:
+def test_doorbells_ring_for_each_cell_up_to_a_limit(client: Client, gateway: Gateway) -> None:
     gateway.bells.clear()
     client.order(count=65)
     client.order(count=3, priority="interactive")
@@ -34,7 +34,7 @@ def test_the_doorbell_rings_for_each_cell_up_to_a_few(client: Client, gateway: G
     assert sorted(gateway.bells) == [("bulk", 2), ("bulk", 16), ("interactive", 1)]
 
 
-def test_a_doorbell_that_does_not_sound_loses_no_order(
+def test_a_doorbell_that_fails_loses_no_order(
     client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -119,7 +119,7 @@ def test_without_a_key_two_orders_are_two_jobs(client: Client) -> None:
         ({"model": "shoes", "upload": "0" * 64}, "upload", "there is no upload 0000"),
     ],
 )
-def test_what_cannot_be_made_is_refused_with_one_sentence(
+def test_an_order_that_cannot_be_made_is_refused_in_one_sentence(
     client: Client, store: LocalStore, order: dict[str, object], param: str, message: str
 ) -> None:
     status, error = client.error("POST", "/v1/jobs", json=order)
@@ -187,7 +187,7 @@ def test_a_cancel_is_in_the_store_when_it_is_answered(client: Client, store: Loc
     assert client.post(f"/v1/jobs/{job}/cancel").json()["state"] == "cancelled"
 
 
-def test_a_cancel_comes_too_late_for_a_job_that_is_made(client: Client, gateway: Gateway) -> None:
+def test_a_complete_job_cannot_be_cancelled(client: Client, gateway: Gateway) -> None:
     job = client.order(count=3)["id"]
     gateway.work(client.tenant, job)
     answer = client.post(f"/v1/jobs/{job}/cancel").json()

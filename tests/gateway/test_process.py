@@ -1,4 +1,4 @@
-"""The gateway as it is started for real: a process of its own, from the environment alone."""
+"""The gateway as an operator starts it: in its own process, with settings from the environment."""
 
 import json
 import os
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from tests.servers.valkey import ValkeyServer
 
 DATABASE = 7
-"""Of the shared server; doorbells really ring here."""
+"""The database of the shared server. Doorbells are really sent here."""
 
 
 @pytest.fixture
 def client(tmp_path: Path, valkey_server: "ValkeyServer") -> Iterator[Client]:
-    """A caller of a gateway in another process, whose process is ``client.gateway``."""
+    """Return a client of a gateway in another process, ``client.gateway``."""
     valkey_server.client(DATABASE).flushdb()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -70,7 +70,7 @@ def _is_ready(client: Client) -> bool:
         return False
 
 
-def test_an_order_rings_the_workers_and_a_watcher_does_not_hold_up_the_end(
+def test_an_order_rings_the_workers_and_a_listener_does_not_delay_the_shutdown(
     client: Client, valkey_server: "ValkeyServer"
 ) -> None:
     job = client.order(count=100)["id"]
@@ -95,7 +95,7 @@ def test_every_line_of_the_log_is_json(client: Client, tmp_path: Path) -> None:
     assert "secret" not in text
 
 
-def test_a_frozen_ledger_costs_a_request_seconds_and_no_more(
+def test_a_frozen_ledger_delays_a_request_by_a_few_seconds(
     client: Client, valkey_server: "ValkeyServer"
 ) -> None:
     job = client.order(count=1)["id"]

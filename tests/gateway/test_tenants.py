@@ -1,4 +1,4 @@
-"""Nobody without the right key sees, stops or fetches anything."""
+"""Only the right key sees, stops or fetches anything."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_another_tenants_upload_is_not_found(client: Client, stranger: Client) -
     assert (status, error["param"]) == (404, "upload")
 
 
-def test_another_tenants_key_does_not_meet_mine(client: Client, stranger: Client) -> None:
+def test_idempotency_keys_of_two_tenants_do_not_clash(client: Client, stranger: Client) -> None:
     headers = {"Idempotency-Key": "1"}
     mine = client.post("/v1/jobs", json={"model": "shoes", "count": 3}, headers=headers)
     theirs = stranger.post("/v1/jobs", json={"model": "shoes", "count": 4}, headers=headers)
@@ -41,7 +41,9 @@ def test_another_tenants_key_does_not_meet_mine(client: Client, stranger: Client
     [None, "", "Bearer", "Bearer x", "Bearer pg_" + "A" * 43, "Basic cGc6cGc=", "Bearer pg_é"],
 )
 @pytest.mark.parametrize("url", ["/v1/jobs", "/v1/models", "/v1/models/shoes", f"/v1/jobs/{'0' * 24}/events"])
-def test_without_a_key_nothing_opens(client: Client, url: str, authorization: str | None) -> None:
+def test_without_a_valid_key_every_route_answers_401(
+    client: Client, url: str, authorization: str | None
+) -> None:
     del client.headers["Authorization"]
     headers = {} if authorization is None else {b"Authorization": authorization.encode()}
     status, error = client.error("GET", url, headers=headers)
@@ -49,14 +51,14 @@ def test_without_a_key_nothing_opens(client: Client, url: str, authorization: st
     assert client.get(url, headers=headers).headers["www-authenticate"] == "Bearer"
 
 
-def test_a_revoked_key_opens_nothing(client: Client, gateway: Gateway) -> None:
+def test_a_revoked_key_is_refused(client: Client, gateway: Gateway) -> None:
     assert client.get("/v1/jobs").status_code == 200
     key = next(key for key in gateway.keys.list() if key.tenant == client.tenant)
     gateway.keys.revoke(key.id)
     assert client.get("/v1/jobs").status_code == 401
 
 
-def test_a_key_opens_what_its_scopes_say(gateway: Gateway) -> None:
+def test_a_key_allows_what_its_scopes_name(gateway: Gateway) -> None:
     with gateway.client("trainers", ["train"]) as trainer:
         assert trainer.get("/v1/models").status_code == 200
         assert trainer.post("/v1/uploads", content=b"x").status_code == 201

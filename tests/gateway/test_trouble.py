@@ -1,4 +1,4 @@
-"""What is down is said in one sentence with 503, nothing is half done, and it works again by itself."""
+"""While a service is down the gateway answers 503 in one sentence, leaves nothing half done, and recovers."""
 
 import uuid
 from pathlib import Path
@@ -47,7 +47,7 @@ def client(store: LocalStore, ledger: Ledger) -> TestClient:
 
 
 def refused(response: Any) -> str:
-    """The sentence of a 503."""
+    """Check that a response is a 503, and return its sentence."""
     assert response.status_code == 503, response.text
     assert int(response.headers["retry-after"]) >= 1
     error = response.json()["error"]
@@ -70,8 +70,7 @@ def test_redis_down_is_a_503_and_nothing_is_half_done(
         assert "Redis" in refused(client.post("/v1/jobs", json={"model": "shoes"}))
         for url in ("/v1/jobs", job, f"{job}/events"):
             assert "Redis" in refused(client.get(url))
-        said = refused(client.get("/readyz"))
-        assert valkey_server.password not in said
+        assert valkey_server.password not in refused(client.get("/readyz"))
         assert client.get("/healthz").status_code == 200
         assert client.get("/v1/models").status_code == 200
         assert "prodgen_ledger_up 0.0" in client.get("/metrics").text
@@ -171,7 +170,7 @@ def test_a_wiped_ledger_is_rebuilt_and_every_job_is_where_it_was(client: TestCli
     assert len(client.get("/v1/jobs").json()["data"]) == 3
 
 
-def test_a_failure_of_ours_is_said_without_its_insides(
+def test_an_internal_error_shows_nothing_of_its_cause(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:

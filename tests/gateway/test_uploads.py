@@ -1,4 +1,4 @@
-"""A file of SKUs arrives whole, is read at the order, and is refused by row."""
+"""A file of SKUs is stored whole, read when it is ordered, and refused by row and column."""
 
 import hashlib
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def test_the_same_file_twice_is_one_upload(client: Client, store: LocalStore) ->
     assert len(list(store.list(f"tenants/{client.tenant}/uploads/"))) == 1
 
 
-def test_a_file_is_kept_whatever_the_pieces_it_comes_in(client: Client, store: LocalStore) -> None:
+def test_a_file_in_many_small_pieces_is_stored_whole(client: Client, store: LocalStore) -> None:
     def pieces() -> Iterator[bytes]:
         for byte in ORDER:
             yield bytes([byte])
@@ -70,7 +70,7 @@ def test_a_malformed_file_is_refused_by_row_and_column(
     assert list(store.list(f"tenants/{client.tenant}/jobs/")) == []
 
 
-def test_what_is_no_file_is_refused(
+def test_a_body_that_is_no_file_is_refused(
     client: Client, store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, error = client.error("POST", "/v1/uploads")
