@@ -13,11 +13,11 @@ from prodgen.errors import NotFound, ProdgenError
 TABLES = ("attributes.csv", "attributes.jsonl")
 
 Row = tuple[str, dict[str, str]]
-"""The row's position (``row 7``) and its cells by column; an empty cell is an empty string."""
+"""The row's position for error messages (``row 7``) and its cells by column name; "" for an empty cell."""
 
 
 def find_table(folder: Path) -> Path | None:
-    """Return the path of the folder's table, or None; raises ProdgenError if it has two tables."""
+    """Return the path of the folder's attributes table, or None; raises ProdgenError for two tables."""
     there = [folder / name for name in TABLES if (folder / name).is_file()]
     if len(there) > 1:
         raise ProdgenError(f"{printable(folder)} has both {' and '.join(TABLES)}; keep one")
@@ -25,11 +25,11 @@ def find_table(folder: Path) -> Path | None:
 
 
 def list_table(table: Path) -> Listing:
-    """List the pictures that a table names; pictures that it does not name are left out.
+    """List the pictures that an attributes table names; other pictures of the folder are left out.
 
     The column ``file`` is the path within the table's folder. The column ``split`` is one of SPLITS; by
     default it is the split that the path begins with, or ``train``. Every other column with at least one
-    value is an attribute. Raises ProdgenError that names the row at fault.
+    value is an attribute. Raises ProdgenError that names the invalid row.
     """
     pictures, seen = [], dict[str, str]()
     for where, cells in _rows(table):

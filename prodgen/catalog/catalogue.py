@@ -16,12 +16,12 @@ from prodgen.spec.combinations import Combination
 UNKNOWN = -1
 """Label of an image whose attribute is unknown."""
 MAX_COLOURS, MAX_COMBINATIONS = 256, 1000
-"""Most colours, and most combinations of values, of the training images that a schema keeps to draw from."""
+"""A schema stores at most this many colours, and combinations of values, of the training images."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Images with the labels and colours of each.
+    """The images of one split of a data set, with the labels and colours of each image.
 
     ``images`` is (N, H, W, C) bytes. ``labels[name]`` is (N,) indices into ``values[name]``, or UNKNOWN; the
     values are the same for all splits of a data set. ``colours[name]`` is (N, 3) CIELAB values of a colour
@@ -43,21 +43,21 @@ class Catalogue:
 
     @property
     def classifiable(self) -> tuple[str, ...]:
-        """Return the attributes of which at least two values occur, so that a classifier can learn them."""
+        """Return the names of the attributes with at least two values, which a classifier can learn."""
         return tuple(name for name in self.values if np.count_nonzero(self.counts(name)) > 1)
 
     def schema(self) -> AttributeSchema:
         """Return the attributes that a model trained on this catalogue accepts.
 
-        Frequencies are shares of the images whose value is known. Raises ProdgenError for an attribute that
-        is unknown for all images.
+        The frequency of a value is its share of the images whose value is known. Raises ProdgenError for an
+        attribute that is unknown for all images.
         """
         choices = [self._choice(name) for name in self.values]
         colours = [self._continuous(name) for name in self.colours]
         return AttributeSchema(attributes=(*choices, *colours), together=self._together())
 
     def _together(self) -> tuple[Combination, ...]:
-        """Return the frequency of each combination of values, from a sample if there are too many."""
+        """Return combinations of values with frequencies; if there are many, estimated from a sample."""
         if len(self.values) < 2:
             return ()
         labels = np.stack([self.labels[name] for name in self.values], 1)
@@ -85,7 +85,7 @@ class Catalogue:
         return ContinuousColour(name=name, palette=tuple(to_hex(lab) for lab in known[np.sort(rows)]))
 
     def conditions(self) -> NDArray[np.float32]:
-        """Return condition vectors, (N, D): a block for each attribute of the schema, all 0 where unknown."""
+        """Return condition vectors (N, D): a block per attribute of the schema, all 0 for unknown values."""
         blocks = [np.zeros((len(self), 0), np.float32)]
         for name, values in self.values.items():
             # The last row, which UNKNOWN = -1 selects, is all 0.
@@ -97,7 +97,7 @@ class Catalogue:
 def encode_labels(
     values: dict[str, tuple[str, ...]], known: Sequence[Mapping[str, str | None]]
 ) -> dict[str, NDArray[np.int64]]:
-    """Return the labels (N,) of each attribute, given the known attributes of N images."""
+    """Return each attribute's labels (N,): indices into its values, or UNKNOWN, for N images."""
     labels = {}
     for name, listed in values.items():
         number = {value: k for k, value in enumerate(listed)}
@@ -106,7 +106,7 @@ def encode_labels(
 
 
 def digest(catalogue: Catalogue) -> str:
-    """Return 12 hexadecimal digits that identify the images, labels and colours on every machine."""
+    """Return 12 hexadecimal digits of a hash of images, labels and colours, the same on every machine."""
     header = {"shape": catalogue.images.shape, "values": list(catalogue.values.items())}
     if catalogue.colours:
         header["colours"] = list(catalogue.colours)

@@ -15,7 +15,7 @@ from prodgen.errors import NotFound, ProdgenError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MAX_BYTES = 64 << 20
-"""Largest size of a file that is read; the official files have 31 million bytes."""
+"""Largest size, in bytes, of a file that `load_cifar` reads; the official files have 31 million bytes."""
 
 _BATCHES = {"train": tuple(f"data_batch_{k}" for k in range(1, 6)), "test": ("test_batch",)}
 _RECORD = 1 + PIXELS
@@ -25,7 +25,7 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 class Variant(NamedTuple):
-    """A published form of the data set: its file names and the functions that read them."""
+    """A published version of CIFAR-10: the names of its files and the functions that read the files."""
 
     archive: str
     folder: str
@@ -35,11 +35,11 @@ class Variant(NamedTuple):
     read_names: Callable[[bytes, str], list[str]]
 
     def batches(self, split: str) -> list[str]:
-        """Return the names of the files with the images of a split."""
+        """Return the names of the files that hold the images of a split."""
         return [name + self.suffix for name in _BATCHES[split]]
 
     def has(self, place: Path, split: str) -> bool:
-        """Return whether a folder has some images of a split."""
+        """Return whether the folder ``place`` has at least one file with images of a split."""
         return any((place / name).is_file() for name in self.batches(split))
 
 
@@ -85,7 +85,7 @@ def load_cifar(folder: Path, split: str = "train") -> Catalogue:
 
 
 def cifar_splits(folder: Path) -> list[str]:
-    """Return the splits in the folder; both for an archive, none if the folder does not hold CIFAR-10."""
+    """Return the splits that a folder holds: both if it has an archive, none if it has no CIFAR-10."""
     try:
         variant, place = _locate(folder)
     except NotFound:
@@ -94,7 +94,7 @@ def cifar_splits(folder: Path) -> list[str]:
 
 
 def cifar_files(folder: Path) -> list[Path]:
-    """Return the paths of the files that `load_cifar` reads for all splits."""
+    """Return the paths of all files, or of the one archive, from which `load_cifar` reads the splits."""
     variant, place = _locate(folder)
     if place.is_file():
         return [place]
@@ -103,7 +103,7 @@ def cifar_files(folder: Path) -> list[Path]:
 
 
 def _locate(folder: Path) -> tuple[Variant, Path]:
-    """Return the variant that the folder holds, and the folder or archive with its files."""
+    """Return the version of CIFAR-10 in a folder and the place of its files: a folder or an archive."""
     for variant in VARIANTS:
         for place in (folder, folder / variant.folder):
             if any(variant.has(place, split) for split in _BATCHES):
@@ -115,7 +115,7 @@ def _locate(folder: Path) -> tuple[Variant, Path]:
 
 
 def _contents(place: Path, names: set[str]) -> dict[str, bytes]:
-    """Return the content of each file of ``names`` that the folder or archive ``place`` has."""
+    """Return the contents, by name, of those files of ``names`` that the folder or archive ``place`` has."""
     try:
         return dict(_read_files(place, names))
     except (tarfile.TarError, EOFError, zlib.error) as error:

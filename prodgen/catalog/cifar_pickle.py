@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from prodgen.errors import ProdgenError
 
 PIXELS = 3072
-"""Bytes of an image: 32 x 32 of red, then of green, then of blue."""
+"""Number of bytes of an image: 32 x 32 red values, then as many green and blue values."""
 
 
 class _StandIn:
-    """Stand-in for a type, made with (format, ...), or for an array.
+    """Inert object that replaces a numpy type or array of a pickle, and stores its contents.
 
-    The state of an array is (format, shape, type, whether in Fortran order, bytes).
+    The arguments of a type are (format, ...). An array's state is (version, shape, type, is Fortran, bytes).
     """
 
     def __init__(self, *arguments: object) -> None:
@@ -40,7 +40,7 @@ _STAND_INS: dict[tuple[str, str], Any] = {
 
 
 class _Forbidden(Exception):
-    """A pickle names something that no file of CIFAR-10 names."""
+    """Raised for a pickle that names a function or class that no file of CIFAR-10 names."""
 
 
 class _Reader(pickle._Unpickler):  # in Python, as 8 bytes can make the C version take 32 GB
@@ -51,7 +51,7 @@ class _Reader(pickle._Unpickler):  # in Python, as 8 bytes can make the C versio
 
 
 def read_batch(raw: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the pixels (N, 3072) and labels (N,) of a batch file such as ``data_batch_1``."""
+    """Return the pixels (N, 3072) and labels (N,) from the bytes of a file such as ``data_batch_1``."""
     batch = _read(raw, where)
     pixels, labels = _pixels(batch.get(b"data")), batch.get(b"labels")
     if pixels is None or not isinstance(labels, list) or len(labels) != len(pixels):

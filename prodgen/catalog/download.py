@@ -14,14 +14,14 @@ Report = Callable[[str, int, int | None], None]
 """Progress callback: (file name, bytes done, bytes in total or None if unknown)."""
 
 TRIES = 3
-"""Failures without progress that each mirror is allowed for a file."""
+"""Number of tries of each mirror for a file. A try resumes the download as long as the file grows."""
 MAX_BYTES = 1 << 30
-"""Largest size of a file."""
+"""Largest size, in bytes, of a file to download."""
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
 class PublicDataSet(NamedTuple):
-    """A data set: ``mirrors`` are URL prefixes of its files, tried in order; ``files`` maps names to MD5."""
+    """A data set: ``mirrors`` are URL prefixes, tried in order; ``files`` maps file names to MD5 sums."""
 
     mirrors: tuple[str, ...]
     files: dict[str, str]
@@ -66,8 +66,8 @@ DATA_SETS = {
 def download(name: str, folder: Path, report: Report | None = None) -> list[Path]:
     """Download a public data set into ``folder`` and return the paths of its files.
 
-    Skips files that are complete. Keeps an interrupted download as ``{file}.partial`` and resumes it. Raises
-    Unavailable if no mirror delivers a file, and ProdgenError if a delivered file has another MD5.
+    Skips complete files and resumes interrupted ones (``{file}.partial``). Raises NotFound for an unknown
+    name, Unavailable if all mirrors fail, ProdgenError for a wrong MD5, CannotWrite if writing fails.
     """
     if name not in DATA_SETS:
         raise NotFound(f"there is no public data set {name!r}; there are {', '.join(DATA_SETS)}")
@@ -111,7 +111,7 @@ def _fetch(http: httpx.Client, urls: list[str], target: Path, md5: str, report: 
 
 
 def _download_all(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
-    """Complete ``partial``, resuming after each interruption until a try brings no progress."""
+    """Download ``url`` to the file ``partial``; resume after each failure unless the file has not grown."""
     while True:
         before = _size(partial)
         try:
@@ -122,7 +122,7 @@ def _download_all(http: httpx.Client, url: str, partial: Path, report: Report | 
 
 
 def _resume(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
-    """Append the missing rest to ``partial``; raises httpx.HTTPError if the connection fails."""
+    """Append the missing bytes of ``url`` to the file ``partial``; raises httpx.HTTPError on failure."""
     done = _size(partial)
     # Decoded in transit, a .gz would have another checksum, and byte ranges would not match.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})

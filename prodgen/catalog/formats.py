@@ -21,13 +21,13 @@ from prodgen.catalog.prepared_catalogue import is_prepared, load_prepared, prepa
 from prodgen.errors import NotFound, ProdgenError
 
 MIN_SIZE, MAX_SIZE = 8, 1024
-"""Limits of an image's side in pixels."""
+"""Smallest and largest side, in pixels, of the images of `open_catalogue`."""
 SIZE, CHANNELS = 64, 3
-"""Side and channels at which pictures are read by default."""
+"""Default side, in pixels, and number of channels of the images made from a folder of pictures."""
 MIN_PICTURES = 2
-"""Least number of pictures of a split, and of each value in the training split."""
+"""Least number of pictures in a split, and of pictures with each attribute value in the training split."""
 MAX_VALUE_LENGTH = 200
-"""Most characters of a value, which is the limit of an order too."""
+"""Largest number of characters of an attribute value; orders have the same limit."""
 
 
 def open_catalogue(
@@ -40,9 +40,9 @@ def open_catalogue(
 ) -> Catalogue:
     """Open one split of the data set in the folder ``path`` as (N, size, size, channels) bytes.
 
-    By default, data sets keep their own size and channels, and folders of pictures are read at 64 pixels in 3
-    channels. A prepared catalogue is premultiplied RGBA, memory-mapped. ``progress`` is called for each
-    picture of a folder. Raises NotFound for a missing split, ProdgenError for an invalid size or data set.
+    By default, a data set keeps its own size and channels, but a folder of pictures is read as 64 x 64 pixels
+    in 3 channels. A prepared catalogue has premultiplied RGBA. ``progress`` is called for each picture of a
+    folder. Raises NotFound for a missing split, and ProdgenError for an invalid size, channels or data set.
     """
     if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
         raise ProdgenError(f"size {size} is not from {MIN_SIZE} to {MAX_SIZE}", param="size")
@@ -81,7 +81,7 @@ def kind(path: Path) -> str:
 
 
 def splits(path: Path) -> list[str]:
-    """Return the splits that the folder has, of ``train``, ``validation`` and ``test``."""
+    """Return which of ``train``, ``validation`` and ``test`` the data set in the folder ``path`` has."""
     return _SPLITS[kind(path)](path)
 
 
@@ -93,10 +93,10 @@ def load_folder(
     channels: int = CHANNELS,
     progress: Progress | None = None,
 ) -> Catalogue:
-    """Load one split of a folder of pictures, (N, size, size, channels), with its attributes.
+    """Load one split of a folder of pictures as (N, size, size, channels) bytes with attributes.
 
     The layout is ``{category}/``, ``{train,validation,test}/{category}/``, a table of attributes, or loose
-    pictures without attributes. Raises ProdgenError for unreadable pictures and too few of them.
+    pictures without attributes. Raises ProdgenError if pictures are unreadable or too few.
     """
     listing = list_pictures(folder)
     chosen = [picture for picture in listing.pictures if picture.split == split]
@@ -112,7 +112,7 @@ def load_folder(
 
 
 def list_pictures(folder: Path) -> Listing:
-    """List a folder's pictures by its table or its subfolders; raises ProdgenError for invalid values."""
+    """List a folder's pictures by its attributes table or subfolders; raises ProdgenError for bad values."""
     table = find_table(folder)
     listing = list_table(table) if table else list_folders(folder)
     for name, values in listing.values.items():
@@ -121,7 +121,7 @@ def list_pictures(folder: Path) -> Listing:
 
 
 def _picture_splits(folder: Path) -> list[str]:
-    """Return the splits that have pictures, in the order of SPLITS."""
+    """Return the splits for which a folder has pictures, in the order of SPLITS."""
     there = {picture.split for picture in list_pictures(folder).pictures}
     return [split for split in SPLITS if split in there]
 

@@ -20,7 +20,7 @@ CLASSES = {
     "mnist": tuple("0123456789"),
 }  # fmt: skip
 NAMES = "names.txt"
-"""A file beside the IDX files with the name of a class in each line, from label 0 on."""
+"""Name of a file beside the IDX files; each line of the file names a class, from label 0 on."""
 
 PREFIXES = {"train": "train", "test": "t10k"}
 """Prefix of the file names of each split."""
@@ -32,11 +32,11 @@ _OFFICIAL = {
     "a25bea736e30d166cdddb491f175f624": "mnist",
     "27ae3e4e09519cfbb04c329615203637": "mnist",
 }
-"""MD5 of the official label files after gunzip, so that any compression of them is recognised."""
+"""Data sets by the MD5 of their official label files; the MD5 is that of the uncompressed file."""
 
 
 def load_idx(folder: Path, classes: str | Sequence[str] = "fashion-mnist", split: str = "train") -> Catalogue:
-    """Load the images and categories of one split (``train`` or ``test``) of a folder with the four files.
+    """Load the images and categories of one split (``train`` or ``test``) of a folder of four IDX files.
 
     ``classes`` names the labels 0, 1, ...: a key of CLASSES, or the names themselves.
     """
@@ -58,11 +58,11 @@ def load_idx(folder: Path, classes: str | Sequence[str] = "fashion-mnist", split
 
 
 def idx_classes(folder: Path) -> str | tuple[str, ...]:
-    """Return what the labels of a folder mean: a key of CLASSES, or the names of the classes.
+    """Return the classes that a folder's labels stand for: a key of CLASSES, or the classes' names.
 
-    MNIST, Fashion-MNIST and other data sets share their file names. The first rule that applies decides: the
+    MNIST, Fashion-MNIST and other data sets use the same file names. The first rule that applies decides: the
     MD5 of an official label file; the names in ``names.txt``; Fashion-MNIST if the folder's own name contains
-    "fashion"; MNIST.
+    "fashion"; otherwise MNIST. Raises ProdgenError for an invalid ``names.txt``.
     """
     train, test = (find_idx(folder, f"{prefix}-labels-idx1-ubyte") for prefix in PREFIXES.values())
     if labels := train or test:
@@ -80,17 +80,17 @@ def idx_classes(folder: Path) -> str | tuple[str, ...]:
 
 
 def idx_splits(folder: Path) -> list[str]:
-    """Return the splits whose images are in the folder; none if it is not an IDX data set."""
+    """Return the splits whose images are in the folder; an empty list for a folder of other data."""
     return [s for s, prefix in PREFIXES.items() if find_idx(folder, f"{prefix}-images-idx3-ubyte")]
 
 
 def find_idx(folder: Path, name: str) -> Path | None:
-    """Return the path of ``name`` or ``name``.gz in the folder, or None."""
+    """Return the path of the file ``name`` or ``name``.gz in the folder, or None if neither exists."""
     return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
-    """Return the array of an IDX file of unsigned bytes, gzipped or not; raises ProdgenError if invalid."""
+    """Return the array in an IDX file of unsigned bytes, gzipped or not; raises ProdgenError if invalid."""
     raw = _read_content(path)
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != _UNSIGNED_BYTE:
         raise ProdgenError(f"{path} is not an IDX file of bytes: it begins with {raw[:4].hex(' ')}")

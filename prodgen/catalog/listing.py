@@ -1,4 +1,4 @@
-"""List the pictures of a folder, each with its split and attributes, by the folder's layout."""
+"""List the pictures of a folder. The names of its subfolders give each picture's split and category."""
 
 import os
 import unicodedata
@@ -12,13 +12,13 @@ from prodgen.errors import NotFound, ProdgenError
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {split: split for split in SPLITS} | {"val": "validation", "valid": "validation"}
-"""Folder names and table cells that name a split, in lower case."""
+"""The split that a folder name or table cell means, by its text in lower case."""
 LONG_NAMES = {"training": "train", "testing": "test"}
-"""More folder names of splits, unless folders of other names lie beside them: training may be a sport."""
+"""Folder names that mean a split only if all folders beside them do, too: training may be a sport."""
 
 
 class Picture(NamedTuple):
-    """A picture: ``file`` is its path within the folder, ``known`` has its known attributes."""
+    """A picture: its path within the data set's folder, its split, and its known attributes by name."""
 
     file: str
     split: str
@@ -26,7 +26,7 @@ class Picture(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The pictures of a folder; ``values`` has each attribute's values in all splits, sorted."""
+    """The pictures of a folder; ``values`` has the sorted values of each attribute, from all splits."""
 
     pictures: list[Picture]
     values: dict[str, tuple[str, ...]]
@@ -36,7 +36,7 @@ def list_folders(folder: Path) -> Listing:
     """List the pictures of a folder laid out as ``{split}/{category}/``, ``{category}/``, or without folders.
 
     Pictures outside category folders have no category; pictures outside split folders belong to ``train``.
-    Raises ProdgenError for a folder that mixes these layouts, or holds no picture.
+    Raises ProdgenError for a folder that mixes these layouts or has no picture.
     """
     below = _folders(folder)
     names = SPLIT_NAMES | LONG_NAMES
@@ -88,7 +88,7 @@ def _loose(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield every visible file at any depth, in order; follows links, but enters each folder once."""
+    """Yield all visible files below a folder, sorted by path; follows links, but enters each folder once."""
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
         if os.path.realpath(root) in seen:

@@ -30,19 +30,19 @@ _NAMED = 3  # names that an error message lists
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _THREADS = min(8, os.cpu_count() or 1)
 _TRANSPARENT, _TRANSPARENT_SHARE = 128, 0.02
-"""The alpha channel separates the product if at least this share of the pixels has a lower alpha."""
+"""An alpha channel marks the product if alpha is below _TRANSPARENT in at least this share of the pixels."""
 
 
 class Photograph(NamedTuple):
     """A decoded photograph."""
 
     rgb: NDArray[np.uint8]  # (H, W, 3)
-    alpha: NDArray[np.uint8] | None  # (H, W), if the file's alpha channel separates the product
+    alpha: NDArray[np.uint8] | None  # (H, W), if the file's alpha channel marks the product
     size: tuple[int, int]  # the file's own width and height, before shrinking and turning upright
 
 
 def decode_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
-    """Return the SHA-256 of a file and its photograph, or a description of why it cannot be read."""
+    """Return the SHA-256 of a file and its photograph, or a text that says why the file cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest(), decode(path, side)
     except Exception as error:  # Pillow raises nearly any type for a broken file
@@ -50,10 +50,10 @@ def decode_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
 
 
 def decode(path: Path, side: int) -> Photograph:
-    """Decode a photograph upright, its longer side at most ``side`` pixels; of an animation, the first frame.
+    """Decode a photograph or an animation's first frame, upright; the longer side is at most ``side`` pixels.
 
-    An alpha channel that does not separate the product is composited on white. Raises ValueError for too many
-    pixels, and any error of Pillow for a file that it cannot read.
+    If the alpha channel does not mark the product, the picture is composited on white. Raises ValueError for
+    too many pixels, and any error of Pillow for a file that Pillow cannot read.
     """
     loaded, size = _load_upright(path, side)
     upright = _to_eight_bits(loaded)
@@ -70,7 +70,7 @@ def decode(path: Path, side: int) -> Photograph:
 def read_pictures(
     folder: Path, files: Sequence[str], size: int, channels: int, progress: Progress | None = None
 ) -> NDArray[np.uint8]:
-    """Read ``files``, paths within ``folder``, in their order as (N, size, size, channels) bytes.
+    """Read N pictures, ``files`` within ``folder``, as (N, size, size, channels) bytes in this order.
 
     Raises ProdgenError with the number of unreadable files and the names of the first few.
     """
@@ -101,7 +101,7 @@ def read_pictures(
 def centre_crop(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
     """Return the centre square of a picture, resized by Lanczos to (size, size, channels) bytes.
 
-    Transparent pixels become white, unless ``channels`` is 4: then colours are premultiplied by alpha. Raises
+    Transparent pixels become white. If ``channels`` is 4, colours are premultiplied by alpha instead. Raises
     ValueError for a picture that cannot be converted to 8 bits.
     """
     plain = _to_eight_bits(image)
@@ -120,7 +120,7 @@ def centre_crop(image: Image.Image, size: int, channels: int) -> NDArray[np.uint
 def centre_crop_all(
     images: NDArray[np.uint8], size: int | None = None, channels: int | None = None
 ) -> NDArray[np.uint8]:
-    """Centre-crop (N, H, W, C) bytes to (N, size, size, channels); None keeps the present value."""
+    """Centre-crop (N, H, W, C) bytes to (N, size, size, channels); None means the present H or C."""
     height, width, depth = images.shape[1:]
     size, channels = size or height, channels or depth
     if (height, width, depth) == (size, size, channels):
@@ -132,7 +132,7 @@ def centre_crop_all(
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Convert a picture to L, RGB or RGBA; raises ValueError if it has neither 8 nor 16 bits."""
+    """Convert a picture to mode L, RGB or RGBA; raises ValueError for values of neither 8 nor 16 bits."""
     if image.mode == "F" or image.mode.startswith("I"):
         # Pillow's own conversion clips every value above 255, which leaves a white page.
         values = np.asarray(image)
@@ -145,10 +145,10 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _load_upright(path: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Load a picture upright, not much finer than ``side`` pixels; of an animation, the first frame.
+    """Load a picture or an animation's first frame, upright; return it and the file's (width, height).
 
-    Returns the file's own (width, height), too. Raises ValueError for too many pixels, and any error of
-    Pillow for a file that it cannot read.
+    A JPEG is decoded no finer than ``side`` pixels need. Raises ValueError for too many pixels, and any error
+    of Pillow for a file that Pillow cannot read.
     """
     with Image.open(path, formats=_FORMATS) as image:
         size = image.size
@@ -170,7 +170,7 @@ def fault_of(error: Exception) -> str:
 
 
 def first_names(names: Sequence[str]) -> str:
-    """Join the first few names, made printable, with commas, and an ellipsis if there are more."""
+    """Join the first few names, made printable, with commas; append an ellipsis if there are more names."""
     return ", ".join(map(printable, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
 
 

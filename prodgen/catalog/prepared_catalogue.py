@@ -29,17 +29,17 @@ def is_prepared(folder: Path) -> bool:
 
 
 def prepared_splits(folder: Path) -> list[str]:
-    """Return the splits that have pictures, in the order of ``catalogue.json``."""
+    """Return the splits of a prepared catalogue that have pictures, in the order of ``catalogue.json``."""
     return [split for split, count in _read_description(folder)["splits"].items() if count]
 
 
 def load_prepared(
     folder: Path, split: str = "train", *, size: int | None = None, channels: int | None = None
 ) -> Catalogue:
-    """Load a split with its attributes and ``colour``, the mean CIELAB colour of each product.
+    """Load a split with its attributes and the attribute ``colour``, each product's mean CIELAB colour.
 
-    The images, (N, S, S, 4), are memory-mapped. Another size or number of channels makes a converted copy in
-    memory, with products on white if ``channels`` is less than 4.
+    The images, (N, S, S, 4), are memory-mapped. For another size or number of channels, they are converted in
+    memory; if ``channels`` is less than 4, products are on white. Raises ProdgenError for invalid files.
     """
     description = _read_description(folder)
     path, side = folder / f"{split}.npy", description["size"]
@@ -65,13 +65,13 @@ def load_prepared(
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a line for each row."""
+    """Write each row to the file ``path`` as a line of JSON."""
     # ASCII escapes keep file names that are not UTF-8: Python reads them back unchanged.
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="ascii")
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file; raises ProdgenError if it cannot be read."""
+    """Return the rows of a JSON Lines file; raises ProdgenError if the file cannot be read."""
     try:
         return [json.loads(line) for line in path.read_bytes().splitlines()]
     except (ValueError, OSError) as error:

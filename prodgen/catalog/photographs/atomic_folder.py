@@ -1,4 +1,4 @@
-"""Write a folder that appears complete or not at all."""
+"""Write a folder that gets its final name only when all its files are written."""
 
 import fcntl
 import os
@@ -15,9 +15,9 @@ from prodgen.errors import Conflict, ProdgenError
 def atomic_folder(out: Path, source: Path) -> Iterator[Path]:
     """Yield an empty folder to write to; rename it to ``out`` at the end, or remove it after an error.
 
-    The folder is beside ``out`` and locked; leftovers of a killed process are removed first. Raises Conflict
-    if ``out`` is not empty, if another process is writing it, or if it is within ``source``, whose pictures
-    are being read.
+    The empty folder is beside ``out`` and locked; files that a killed process left in it are removed first.
+    Raises Conflict if ``out`` is not empty, if another process is writing ``out``, or if ``out`` is within
+    ``source``, the folder that the caller reads.
     """
     if out.resolve().is_relative_to(source.resolve()):
         raise Conflict(f"{printable(out)} lies within {printable(source)}; name a folder beside it")

@@ -1,4 +1,4 @@
-"""Write a prepared catalogue, which `prodgen.catalog.prepared_catalogue` reads, with two contact sheets."""
+"""Write a prepared catalogue, which `prodgen.catalog.prepared_catalogue` reads, and two contact sheets."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ from prodgen.catalog.prepared_catalogue import CHANNELS, DESCRIPTION, FORMAT, wr
 
 SET_ASIDE = "set-aside.jsonl"
 _RESERVED = ("file", "sha256", "colour", "colours", "quality", "coverage")
-"""Keys of every row, which an attribute cannot have as its name."""
+"""Keys of every row of ``{split}.jsonl``; an attribute of the same name gets the suffix ``_label``."""
 
 
 class Outcome(NamedTuple):
-    """The outcome for a picture: why it is set aside, None if it is kept; and its cut-out if there is one."""
+    """The result for a picture: ``reason`` says why the picture is set aside, or is None if it is kept."""
 
     sha256: str
     reason: str | None
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 def write_catalogue(
     folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write all files of a catalogue, given ``images`` (N, S, S, 4), the pixels of each picture's cut-out.
+    """Write all files of a catalogue to ``folder``; ``images`` (N, S, S, 4) are the cut-outs of N pictures.
 
     Returns the content of ``catalogue.json`` and the rows of ``set-aside.jsonl``.
     """
@@ -96,7 +96,7 @@ def _row(picture: Picture, outcome: Outcome, names: dict[str, str]) -> dict[str,
 def _draw_sheets(
     folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
 ) -> None:
-    """Draw the cut-outs that are kept over their colours and labels, the others beside their photographs."""
+    """Draw one sheet of kept cut-outs with labels, and one of the other cut-outs with their photographs."""
     pictures, labels = [], []
     for k in sample([k for k, outcome in enumerate(outcomes) if not outcome.reason]):
         cut_out = outcomes[k].description

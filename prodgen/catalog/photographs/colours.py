@@ -1,4 +1,4 @@
-"""Measure the colours of a cut-out in CIELAB: which dominate, and whether they make a pattern."""
+"""Measure a cut-out in CIELAB: its dominant colours, and whether the product is plain or patterned."""
 
 import cv2
 import numpy as np
@@ -14,26 +14,26 @@ _MIN_SHARE = 0.06  # least share of the product that a dominant colour has
 _SIZE = 64  # largest side, in pixels, at which the variation is measured
 _SHADE = 0.5  # weight of the changes that light and shadow make, too
 _INSIDE = 0.06
-"""Least distance from the product's edge, where the background shines through, as a share of the side."""
+"""Pixels closer to the product's edge than this share of the side do not count: background shines through."""
 _AROUND = 0.15  # deviation of the neighbourhood with whose mean a pixel is compared, as a share of the side
 _QUANTILE = 0.95
 _MAX_PLAIN, _MIN_PATTERNED = 8.0, 14.0
-"""Largest variation of a plain product, and least of a patterned one. Of 177 cut-outs, a person agreed with
-79% of "plain" and 92% of "patterned"; most of the others were faintly patterned."""
+"""Largest variation of a plain product, least of a patterned product. Of 177 cut-outs, a person agreed with
+79% of "plain" and 92% of "patterned"; most products with another verdict were faintly patterned."""
 
 Floats = NDArray[np.float64]
 
 
 def product_lab(rgba: NDArray[np.uint8]) -> Floats:
-    """Return the product's own CIELAB colours (..., 3) of premultiplied bytes (..., 4)."""
+    """Divide premultiplied RGBA bytes (..., 4) by alpha, and return their CIELAB colours (..., 3)."""
     return to_lab(np.minimum(rgba[..., :3] / np.maximum(rgba[..., 3:], 1).astype(np.float64), 1))
 
 
 def dominant_colours(rgba: NDArray[np.uint8]) -> list[tuple[Floats, float]]:
-    """Return the CIELAB colours (3,) of premultiplied bytes (S, S, 4) with their shares, largest first.
+    """Return the main CIELAB colours (3,) of premultiplied bytes (S, S, 4) and their shares, largest first.
 
-    Only pixels of the product alone count, if there are any. Shares add up to 1, without the colours that are
-    too small.
+    If there are nearly opaque pixels, only these count. Colours with a small share are left out, and the
+    shares of the other colours add up to 1.
     """
     some = rgba[rgba[..., 3] > 0]
     lab, solid = product_lab(some), some[:, 3] >= _SOLID
@@ -51,7 +51,7 @@ def dominant_colours(rgba: NDArray[np.uint8]) -> list[tuple[Floats, float]]:
 
 
 def _merged(found: list[tuple[Floats, float]]) -> list[tuple[Floats, float]]:
-    """Merge the nearest two colours until no two are alike, and sort them by share."""
+    """Merge the two most similar colours until all colours differ clearly, and sort the colours by share."""
     while len(found) > 1:
         points = np.array([lab for lab, _ in found])
         lightness = points[:, 0].mean() + (points[:, 0] - points[:, 0].mean()) * _LIGHTNESS
@@ -66,17 +66,17 @@ def _merged(found: list[tuple[Floats, float]]) -> list[tuple[Floats, float]]:
 
 
 def pattern_of(variation: float) -> str | None:
-    """Return ``plain``, ``patterned``, or None if the colour variation does not decide."""
+    """Return ``plain`` or ``patterned`` for a colour variation, or None for a value between the limits."""
     if variation > _MIN_PATTERNED:
         return "patterned"
     return "plain" if variation < _MAX_PLAIN else None
 
 
 def colour_variation(rgba: NDArray[np.uint8]) -> float:
-    """Return the CIELAB distance from its neighbourhood that 95% of the pixels of (S, S, 4) bytes stay below.
+    """Return the 95% quantile of the CIELAB distances between pixels and the mean of their neighbourhood.
 
-    The bytes are premultiplied. Light and shadow move a colour along its line from black, so changes along
-    that line weigh less than changes across it.
+    ``rgba`` is premultiplied bytes (S, S, 4). Light and shadow move a colour along the line from black to the
+    colour, so changes along this line weigh less than changes across the line.
     """
     small = cv2.resize(rgba, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA) if len(rgba) > _SIZE else rgba
     width = 2 * round(_INSIDE * len(small)) + 1

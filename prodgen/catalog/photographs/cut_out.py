@@ -23,12 +23,12 @@ THUMBNAIL = 96
 """Side, in pixels, of the thumbnails that the segmenter takes."""
 _FIRST_SIDE = 112  # longer side, in pixels, at which the first cut is made
 _MIN_SIDE, _OVERSAMPLING = 192, 2.5
-"""The matte is made at this longer side in pixels, or at this multiple of the canvas if that is larger."""
+"""Longer side of a picture for matting: these pixels, or this multiple of the canvas if that is larger."""
 _FILLED = 0.88  # share of the canvas's side that the product's longer side fills
 
 
 class Description(NamedTuple):
-    """What a cut-out shows; colours are in CIELAB, and ``coverage`` is the product's share of the canvas."""
+    """Measurements of a cut-out: its colours in CIELAB; ``coverage`` is the product's share of the canvas."""
 
     features: Features
     coverage: float
@@ -38,10 +38,10 @@ class Description(NamedTuple):
 
 
 def cut_alone(path: Path) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8], bool] | str:
-    """Cut a picture without knowledge of other pictures, or return a description of why it cannot be read.
+    """Find the product without a segmenter, or return a text that says why the picture cannot be read.
 
-    Returns the SHA-256 of the file, its thumbnail (THUMBNAIL, THUMBNAIL, 3), its mask (THUMBNAIL, THUMBNAIL)
-    of bytes, 255 for product, and whether the cut is plausible.
+    Returns the SHA-256 of the file, the picture's thumbnail (THUMBNAIL, THUMBNAIL, 3), the product's mask
+    (THUMBNAIL, THUMBNAIL) of bytes, 255 for product, and whether the mask is plausible.
     """
     decoded = decode_or_fault(path, _FIRST_SIDE)
     if isinstance(decoded, str):
@@ -55,10 +55,10 @@ def cut_alone(path: Path) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8], bo
 def cut_out(
     size: int, path: Path, probability: NDArray[np.uint8] | None, first_mask: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], Description] | None:
-    """Cut the product out of a readable picture; return None if there is no product at all.
+    """Cut the product out of a readable picture; return its pixels and description, or None without product.
 
-    ``probability`` is the segmenter's thumbnail of bytes, or None without a segmenter; ``first_mask`` is the
-    mask of `cut_alone`. The returned pixels are (size, size, 4) bytes, premultiplied.
+    ``probability`` (THUMBNAIL, THUMBNAIL) is from the segmenter, or None without a segmenter; ``first_mask``
+    is the mask from `cut_alone`. The returned pixels are (size, size, 4) premultiplied bytes.
     """
     rgb, alpha, _ = decode(path, max(_MIN_SIDE, round(_OVERSAMPLING * size)))
     if alpha is not None:
@@ -93,10 +93,10 @@ def _cut(
 
 
 def centre_on_canvas(rgb: Pixels, matte: Plane, size: int) -> NDArray[np.uint8]:
-    """Scale (H, W, 3) bytes and their matte so that the product fills a canvas, centred.
+    """Scale the product in (H, W, 3) bytes and its matte (H, W) to fill a square canvas, centred.
 
-    Returns (size, size, 4) bytes, premultiplied; each pixel is the mean of the area that it covers. The matte
-    must be at least 0.5 somewhere.
+    Returns (size, size, 4) premultiplied bytes. When the product shrinks, each pixel is the mean of the
+    pixels that it replaces. The matte must be at least 0.5 at one pixel or more.
     """
     rows, columns = (np.flatnonzero((matte >= 0.5).any(axis)) for axis in (1, 0))
     height, width = rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]
@@ -114,7 +114,7 @@ def centre_on_canvas(rgb: Pixels, matte: Plane, size: int) -> NDArray[np.uint8]:
 
 
 def to_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Fit (H, W) or (H, W, 3) bytes in the middle of (THUMBNAIL, THUMBNAIL) or (..., 3), on black."""
+    """Resize a picture, (H, W) or (H, W, 3) bytes, and centre it on a black square of side THUMBNAIL."""
     top, left, height, width = _box(pixels.shape)
     thumbnail = np.zeros((THUMBNAIL, THUMBNAIL, *pixels.shape[2:]), np.uint8)
     small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
@@ -123,14 +123,14 @@ def to_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def from_thumbnail(thumbnail: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Enlarge the picture within (THUMBNAIL, THUMBNAIL) bytes to its own shape (H, W)."""
+    """Remove the margins that `to_thumbnail` added, and resize the picture to ``shape`` (H, W)."""
     top, left, height, width = _box(shape)
     picture = thumbnail[top : top + height, left : left + width]
     return cv2.resize(picture, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
 
 
 def _box(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Return the top, left, height and width of a picture of shape (H, W) within its thumbnail."""
+    """Return where `to_thumbnail` places a picture of shape (H, W): top, left, height and width."""
     longer = max(shape[:2])
     height, width = (max(1, round(side * THUMBNAIL / longer)) for side in shape[:2])
     return (THUMBNAIL - height) // 2, (THUMBNAIL - width) // 2, height, width

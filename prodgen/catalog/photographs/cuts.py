@@ -1,4 +1,4 @@
-"""Cut the product out of its background: one of a single colour, or by GrabCut (Rother et al. 2004)."""
+"""Separate a product from a plain background by colour, or from any by GrabCut (Rother et al. 2004)."""
 
 import cv2
 import numpy as np
@@ -7,25 +7,25 @@ from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fill_
 
 _STRIP = 0.02  # width of the border that must be of one colour, as a share of the longer side
 _MAX_DEVIATION, _UNIFORM_SHARE = 2.5, 0.98
-"""At least this share of the border is within this CIELAB distance of the border's median."""
+"""Largest CIELAB distance from the border's median, for at least this share of a plain border."""
 _DIFFERENT = 5.0  # CIELAB distance from the border's median at which a pixel is product
 _MIN_COVERAGE, _MAX_COVERAGE = 0.02, 0.9
 _BORDER = 0.03
-"""Width of the strip along the border that is certainly background, as a share of the longer side."""
+"""Width of the border strip that `first_cut` takes for certain background, as a share of the longer side."""
 _MARGIN_X, _MARGIN_Y = 0.15, 0.12
-"""Margins, as shares of the sides, that are probably background; the middle is probably product."""
+"""Margins, as shares of the width and height, that `first_cut` takes for probable background."""
 _FIRST_ITERATIONS, _GUIDED_ITERATIONS = 5, 2
-_CERTAIN = 0.97  # probability, of product or of background, that a guided cut does not change
+_CERTAIN = 0.97  # a guided cut does not change pixels above this probability of product or background
 _PROBABLE, _DEEP = 0.9, 0.04
-"""A lower probability that it does not change this far from the edge, as a share of the longer side."""
+"""A guided cut also keeps pixels above this probability at this distance (share of side) from the edge."""
 _THIN = 0.03
-"""Width, as a share of the longer side, below which a part is a hanger or a cord unless it is probable."""
+"""A guided cut removes parts thinner than this share of the longer side (hangers, cords) if improbable."""
 
 
 def cut_from_plain(rgb: Pixels) -> Mask | None:
-    """Cut the product out of (H, W, 3) bytes, or return None if the background is not of one colour.
+    """Return the product's mask in (H, W, 3) bytes; None if the background is not plain or the cut failed.
 
-    Only what is connected with the border is background, so a white shirt on white keeps its inside.
+    Only pixels connected with the border are background, so a white shirt on white is cut out whole.
     """
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     strip = max(1, round(_STRIP * max(rgb.shape)))
@@ -44,7 +44,7 @@ def cut_from_plain(rgb: Pixels) -> Mask | None:
 
 
 def first_cut(rgb: Pixels) -> Mask:
-    """Cut the product out of (H, W, 3) bytes, assuming only that it is in the middle, not at the border.
+    """Return the mask of the product in (H, W, 3) bytes, assuming that the product is in the middle.
 
     Parts thinner than 3 pixels are removed.
     """
@@ -59,9 +59,9 @@ def first_cut(rgb: Pixels) -> Mask:
 
 
 def guided_cut(rgb: Pixels, probability: Plane) -> Mask:
-    """Cut the product out of (H, W, 3) bytes, given the probability of product at each pixel.
+    """Return the mask of the product in (H, W, 3) bytes, given the probability of product at each pixel.
 
-    The edge follows the photograph, and the probability decides everywhere else.
+    Near the edge, the photograph's colours decide; everywhere else, the probability decides.
     """
     product = (probability > 0.5).astype(np.uint8)
     trimap = np.where(product, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
@@ -76,7 +76,7 @@ def guided_cut(rgb: Pixels, probability: Plane) -> Mask:
 
 
 def _grabcut(rgb: Pixels, trimap: Pixels, iterations: int) -> Mask:
-    """Run GrabCut from ``trimap``, (H, W) of OpenCV's four classes, unless one of the two sides is empty."""
+    """Refine ``trimap``, (H, W) of OpenCV's four classes, by GrabCut, unless all or nothing is product."""
     product = (trimap & 1).astype(bool)
     if product.all() or not product.any():
         return product

@@ -1,4 +1,4 @@
-"""Inspect a folder of photographs for faults, and copy it without those that have some."""
+"""Inspect a folder of photographs for faults, and copy the folder without the faulty photographs."""
 
 import shutil
 from collections import Counter
@@ -36,7 +36,7 @@ class Finding(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """A folder's pictures and a finding for each, in the same order."""
+    """A folder's pictures and a finding for each picture, in the same order."""
 
     listing: Listing
     findings: list[Finding]
@@ -48,7 +48,7 @@ class Inspection(NamedTuple):
 
 
 def inspect(folder: Path, report: Report) -> Inspection:
-    """Measure every picture of a folder and compare it with the others.
+    """Measure every picture of a folder, compare the pictures with each other, and return their flags.
 
     Raises ProdgenError for a folder without pictures or with an unclear layout.
     """
@@ -72,12 +72,12 @@ def inspect(folder: Path, report: Report) -> Inspection:
 
 
 def write_inspection(out: Path, folder: Path, inspection: Inspection) -> None:
-    """Write ``report.jsonl`` with every picture and ``flagged.png`` with the flagged pictures to ``out``."""
+    """Write ``report.jsonl`` (all pictures) and ``flagged.png`` (flagged pictures) to the folder ``out``."""
     _write_findings(out / "report.jsonl", out / "flagged.png", folder, inspection.findings)
 
 
 def _write_findings(rows: Path, sheet: Path, folder: Path, findings: Sequence[Finding]) -> None:
-    """Write a line for each finding to ``rows``, and draw those with flags, if any, on ``sheet``."""
+    """Write a line for each finding to the file ``rows``, and draw flagged pictures to the file ``sheet``."""
     write_jsonl(rows, [finding._asdict() for finding in findings])
     chosen = sample([finding for finding in findings if finding.flags])
     images = [load_photograph(folder / finding.file) for finding in chosen]
@@ -85,16 +85,16 @@ def _write_findings(rows: Path, sheet: Path, folder: Path, findings: Sequence[Fi
 
 
 def to_drop(inspection: Inspection, flags: Collection[str]) -> list[Finding]:
-    """Return the findings with one of the flags; raises ProdgenError for an unknown flag."""
+    """Return the findings that have at least one of ``flags``; raises ProdgenError for an unknown flag."""
     check_flags(flags)
     return [finding for finding in inspection.findings if any(flag in finding.flags for flag in flags)]
 
 
 def clean(folder: Path, out: Path, inspection: Inspection, dropped: Sequence[Finding]) -> int:
-    """Copy the pictures that are not dropped to ``out`` and return their number.
+    """Copy all pictures except the dropped ones from ``folder`` to ``out``; return the number of copies.
 
-    ``out`` has the layout of ``folder``, and an ``attributes.jsonl`` with the split and attributes of each
-    picture, so that the sheet of dropped pictures is not read as a picture. Raises ProdgenError if no picture
+    ``out`` has the layout of ``folder``. It also has a table ``attributes.jsonl`` of the copied pictures, so
+    that the contact sheet of dropped pictures is not read as a picture. Raises ProdgenError if no picture
     would be left.
     """
     gone = {finding.file for finding in dropped}
@@ -113,7 +113,7 @@ def clean(folder: Path, out: Path, inspection: Inspection, dropped: Sequence[Fin
 
 
 def _own_flags(measured: Measurements | str) -> dict[str, str]:
-    """Return the flags that depend on the picture alone."""
+    """Return a picture's flags with reasons, given its measurements or why the picture is unreadable."""
     if isinstance(measured, str):
         return {"unreadable": f"it cannot be read: {measured}"}
     flags = {}
@@ -128,7 +128,7 @@ def _own_flags(measured: Measurements | str) -> dict[str, str]:
 
 
 def _flag_near_duplicates(findings: Sequence[Finding], measurements: Sequence[Measurements]) -> None:
-    """Flag the later of two pictures of a split, and of two splits the one in train, to keep test images."""
+    """Flag one of each two near-duplicates: the picture in train if their splits differ, else the later."""
     for first, second in near_duplicates(measurements):
         same_file = measurements[first].sha256 == measurements[second].sha256
         relation = "the same file as" if same_file else "nearly the same as"

@@ -8,7 +8,7 @@ Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 """(H, W), True where the product is."""
 Plane = NDArray[np.float32]
-"""(H, W) from 0 to 1."""
+"""(H, W) values from 0 to 1, such as a matte or a probability."""
 
 SQUARE = np.ones((3, 3), np.uint8)
 _PIECE = 0.15  # least size of a further piece, such as the second shoe, as a share of the largest piece
@@ -19,12 +19,12 @@ _CLIP = 0.06  # a matte below this value becomes 0, and one above 1 minus this v
 
 
 def opened(mask: Mask, kernel: Pixels) -> Mask:
-    """Remove the parts of a mask into which ``kernel`` does not fit."""
+    """Return the morphological opening of a mask: without the parts that are thinner than ``kernel``."""
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel).astype(bool)
 
 
 def main_pieces(mask: Mask) -> Mask:
-    """Keep the largest connected piece of a mask, and those that are not much smaller."""
+    """Return a mask's largest connected piece, and its other pieces with at least _PIECE of that area."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     if count < 2:
         return mask
@@ -34,7 +34,7 @@ def main_pieces(mask: Mask) -> Mask:
 
 
 def fill_holes(mask: Mask, area: int) -> Mask:
-    """Fill holes of fewer than ``area`` pixels: buttons and highlights, but not the gap between two legs."""
+    """Fill a mask's holes of fewer than ``area`` pixels, as of buttons, but not the gap between two legs."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] < area
     small[0] = False  # the product
@@ -42,7 +42,7 @@ def fill_holes(mask: Mask, area: int) -> Mask:
 
 
 def iou(one: Mask, other: Mask) -> NDArray[np.float64]:
-    """Return the intersection over union of masks (..., H, W) as (...); 0 where both are empty."""
+    """Return the intersection over union (...) of masks (..., H, W); 0 where both masks are empty."""
     intersection, union = ((one & other).sum((-2, -1)), (one | other).sum((-2, -1)))
     return intersection / np.maximum(union, 1)
 
@@ -53,7 +53,7 @@ def border_contact(mask: Mask) -> float:
 
 
 def solidity(mask: Mask) -> float:
-    """Return the product's area as a share of its convex hull; all pieces have one hull."""
+    """Return the product's area divided by the area of the convex hull around all its pieces."""
     points = np.argwhere(mask)[:, ::-1].astype(np.int32)
     if len(points) < 3:
         return 0.0
@@ -61,9 +61,9 @@ def solidity(mask: Mask) -> float:
 
 
 def soft_matte(rgb: Pixels, mask: Mask) -> Plane:
-    """Return a matte whose edge follows the photograph within a narrow strip around the mask's edge.
+    """Return a matte of a mask; near the mask's edge, the matte follows the edges in the photograph.
 
-    It is a guided filter (He, Sun & Tang 2010) of the mask, guided by the photograph's luminance.
+    A guided filter (He, Sun & Tang 2010) softens the mask, guided by the photograph's luminance.
     """
     guide = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     radius = max(1, round(_RIM * max(mask.shape)))
@@ -86,7 +86,7 @@ def soft_matte(rgb: Pixels, mask: Mask) -> Plane:
 
 
 def decontaminate(rgb: Pixels, matte: Plane) -> Pixels:
-    """Replace the colours of pixels at the product's edge by the mean colour of the product near them."""
+    """Return a copy of ``rgb``; pixels at the product's edge get the mean colour of the nearby product."""
     inside = cv2.erode((matte > 1 - _CLIP).astype(np.float32), SQUARE)
     width = 2 * max(2, round(2 * _RIM * max(matte.shape))) + 1
     weight = cv2.GaussianBlur(inside, (width, width), 0)[..., None]

@@ -1,4 +1,4 @@
-"""Measure photographs, and compare their measurements: near-duplicates, and pictures unlike all others."""
+"""Measure photographs, and find near-duplicates and outliers by the measurements."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +15,8 @@ _SIDE = 256  # longer side, in pixels, at which a picture is measured
 _HASH = 8
 _MAX_BITS = 12  # most bits, of 64, in which the hashes of near-duplicates differ
 _MIN_CORRELATION, _MAX_CHROMA = 0.99, 5.0
-"""Least correlation of luminance and largest distance of mean chroma: many shirts lie on the same bed, and a
-shirt comes in several colours."""
+"""Least correlation of luminance, and largest distance of mean chroma, of near-duplicates. The limits are
+strict, because different shirts may lie on the same bed, and one shirt may have several colours."""
 _MAX_COMPONENTS, _PICTURES_PER_COMPONENT, _NEIGHBOURS = 32, 8, 5
 _MIN_PICTURES = 30  # least number of pictures of a category that is scored
 _BATCH = 1024
@@ -57,7 +57,7 @@ def measure(path: Path) -> Measurements | str:
 
 
 def _blur(grey: NDArray[np.float32]) -> float:
-    """Return how little detail another blur removes, from 0 to 1 (Crete et al. 2007)."""
+    """Return the share of detail that another blur keeps, from 0 (sharp) to 1 (Crete et al. 2007)."""
     remaining = []
     for axis, kernel in ((1, (9, 1)), (0, (1, 9))):
         before = np.abs(np.diff(grey, axis=axis))
@@ -68,7 +68,7 @@ def _blur(grey: NDArray[np.float32]) -> float:
 
 
 def _features(lab: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return colour statistics and edge orientations of a grid of 4 x 4 cells, (4 * 4 * (6 + 8),)."""
+    """Return a vector (4 * 4 * (6 + 8),): colour statistics and edge orientations in 4 x 4 cells."""
     lab = cv2.resize(lab, (64, 64), interpolation=cv2.INTER_AREA)
     across, down = cv2.Sobel(lab[..., 0], cv2.CV_32F, 1, 0), cv2.Sobel(lab[..., 0], cv2.CV_32F, 0, 1)
     strength, angle = np.hypot(across, down), np.arctan2(down, across) % np.pi
@@ -82,7 +82,7 @@ def _features(lab: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def near_duplicates(pictures: Sequence[Measurements]) -> list[tuple[int, int]]:
-    """Return pairs (earlier, later) of positions of near-duplicates: other size, compression or light."""
+    """Return index pairs (earlier, later) of pictures that differ only in size, compression or light."""
     hashes = np.array([picture.hash for picture in pictures], np.uint64)
     chroma = np.array([picture.chroma for picture in pictures])
     luminance = [picture.luminance.ravel() for picture in pictures]
@@ -100,10 +100,10 @@ def near_duplicates(pictures: Sequence[Measurements]) -> list[tuple[int, int]]:
 
 
 def outlier_scores(features: NDArray[np.float32], categories: Sequence[str | None]) -> NDArray[np.float64]:
-    """Return scores (N,) of features (N, D): the distance to the fifth nearest picture of the same category.
+    """Return how unusual each of N pictures with features (N, D) is in its category, as scores (N,).
 
-    A score is in deviations above the usual distance, both estimated from medians over all categories. It is
-    0 in a category of fewer than 30 pictures.
+    A score is the distance to the fifth nearest picture of the category, in robust deviations above the
+    median distance of all categories. Scores are 0 in a category of fewer than 30 pictures.
     """
     distances = np.zeros(len(features))
     if len(features) < _MIN_PICTURES:
@@ -123,7 +123,7 @@ def outlier_scores(features: NDArray[np.float32], categories: Sequence[str | Non
 
 
 def _whitened(features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Project the features on their first principal components, each scaled to deviation 1."""
+    """Return the first principal components of the features, each scaled to standard deviation 1."""
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
     values, vectors = np.linalg.eigh(scaled.T @ scaled / len(scaled))
     used = min(_MAX_COMPONENTS, len(features) // _PICTURES_PER_COMPONENT, int((values > 1e-6).sum()))

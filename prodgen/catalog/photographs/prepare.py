@@ -1,4 +1,4 @@
-"""Prepare a folder of photographs: make a catalogue of cut-outs."""
+"""Prepare a folder of photographs for training: make a catalogue of cut-outs."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -20,17 +20,17 @@ from prodgen.catalog.prepared_catalogue import CHANNELS
 from prodgen.errors import ProdgenError
 
 MIN_EXAMPLES, MAX_EXAMPLES = 200, 5000
-"""Plausible cuts that a segmenter needs, and the most that it is trained on: more improve it little."""
+"""Least and largest number of plausible cuts to train a segmenter on; more cuts would help little."""
 
 
 def prepare(
     source: Path, out: Path, size: int, report: Report
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Cut every picture of ``source`` out and write the good cut-outs, ``size`` pixels wide, to ``out``.
+    """Cut out the products in the pictures of ``source``, and write the good cut-outs to ``out``.
 
-    ``out`` appears when all of it is written. Returns the content of ``catalogue.json`` and the rows of
-    ``set-aside.jsonl``, which has the other pictures with the reason for each. Raises ProdgenError for a
-    folder without pictures, or if none of them can be cut out.
+    Cut-outs are ``size`` pixels wide. Creates ``out`` once all files are written. Returns the content of
+    ``catalogue.json`` and the rows of ``set-aside.jsonl``: the other pictures, with reasons. Raises
+    ProdgenError for a folder without pictures, or if no picture can be cut out.
     """
     listing = list_pictures(source)
     paths = [source / picture.file for picture in listing.pictures]
@@ -47,7 +47,7 @@ def _cut_out_all(
 ) -> Iterator[Outcome]:
     """Yield the outcome of each picture in order, and write the pixels of its cut-out to ``images``.
 
-    The first pass cuts each picture alone. A segmenter that learns from the plausible cuts guides the second.
+    The first pass cuts each picture alone. A segmenter trained on the plausible cuts guides the second pass.
     """
     thumbnails = _memmap(folder, "thumbnails", (len(paths), THUMBNAIL, THUMBNAIL, 3))
     masks = _memmap(folder, "masks", thumbnails.shape[:3])
@@ -77,10 +77,10 @@ def _cut_out_all(
 def _product_probabilities(
     thumbnails: NDArray[np.uint8], masks: NDArray[np.uint8], plausible: list[int], folder: str, report: Report
 ) -> NDArray[np.uint8] | list[None]:
-    """Train a segmenter on the plausible cuts and return its probabilities for all N pictures.
+    """Train a segmenter on the plausible cuts; return the probability of product at each pixel.
 
-    They are (N, THUMBNAIL, THUMBNAIL) bytes, 255 for certain product; N times None with too few plausible
-    cuts.
+    Returns (N, THUMBNAIL, THUMBNAIL) bytes, 255 for certain product, for all N pictures. Returns a list of N
+    times None if there are fewer than MIN_EXAMPLES plausible cuts.
     """
     if len(plausible) < MIN_EXAMPLES:
         return [None] * len(masks)

@@ -1,4 +1,4 @@
-"""Process many pictures in parallel, in processes of their own."""
+"""Process many pictures in parallel, in worker processes."""
 
 import multiprocessing
 import os
@@ -18,16 +18,16 @@ Report = Callable[[str, int, int], None]
 """Progress callback: (stage, pictures done, pictures in total)."""
 
 MAX_INLINE = 32
-"""Up to this many pictures are processed here, faster than other processes would start."""
+"""Up to this many pictures are processed in the calling process, because workers would start slowly."""
 _CHUNK = 8
 
 
 def map_in_processes(
     work: Callable[..., Result], stage: str, report: Report, *columns: Sequence[Any]
 ) -> Iterator[Result]:
-    """Yield the results of ``work`` in order, called as by `map`; report each as progress of ``stage``.
+    """Call ``work`` in worker processes with the arguments that `map` would pass; yield the results in order.
 
-    Raises Interrupted if a process dies, for instance for lack of memory.
+    Each result advances the progress of ``stage``. Raises Interrupted if a worker is killed.
     """
     for done, result in enumerate(_results(work, columns), 1):
         report(stage, done, len(columns[0]))

@@ -1,4 +1,4 @@
-"""Estimate the quality of a cut, and explain what is wrong with a bad one."""
+"""Estimate the quality of a cut, and explain what is wrong with a bad cut."""
 
 from typing import NamedTuple
 
@@ -8,39 +8,39 @@ import numpy as np
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, border_contact, iou, solidity
 
 MIN_QUALITY, MIN_QUALITY_ALONE = 0.72, 0.5
-"""Least quality of a cut that is kept, with and without a segmenter; without one, good cuts score lower."""
+"""Least quality of a kept cut with a segmenter, and without a segmenter, where good cuts score lower."""
 _SIMILAR = 10.0  # CIELAB distance below which product and background are hard to tell apart
 _NEAR = 0.02
-"""Distance from the edge within which colours are compared across it, as a share of the longer side."""
+"""Width of the compared strips inside and outside the edge, as a share of the picture's longer side."""
 
 
 class Features(NamedTuple):
-    """The features of a cut that tell its quality; both overlaps are None without a segmenter."""
+    """The features from which a cut's quality is estimated; both overlaps are None without a segmenter."""
 
     coverage: float  # the product's share of the picture
     contact: float  # the product's share of the picture's border
     solidity: float  # the product's share of its convex hull
-    separation: float | None  # CIELAB distance across the edge; None for a cut that does not depend on it
+    separation: float | None  # CIELAB distance across the edge; None for a reliable cut
     segmenter_iou: float | None  # overlap with the segmenter's mask
     alone_iou: float | None  # overlap with a cut from this picture alone
 
 
 class Assessment(NamedTuple):
-    """Why a cut is set aside, or None if it is kept, and its quality from 0 to 1."""
+    """The reason why a cut is set aside, or None for a kept cut; and the cut's quality from 0 to 1."""
 
     reason: str | None
     quality: float
 
 
 def features_of_reliable_cut(mask: Mask) -> Features:
-    """Return the features of a cut by the file's alpha channel or from a background of one colour."""
+    """Return the features of a cut made from an alpha channel or from a background of one colour."""
     return Features(float(mask.mean()), border_contact(mask), solidity(mask), None, None, None)
 
 
 def features_of_cut(
     rgb: Pixels, mask: Mask, segmenter: Mask | None = None, alone: Mask | None = None
 ) -> Features:
-    """Return a cut's features, given the segmenter's mask and the mask of a cut from this picture alone."""
+    """Return the features of a cut ``mask``, which is compared with two other masks if they are given."""
     overlaps = [None if other is None else float(iou(mask, other)) for other in (segmenter, alone)]
     return Features(*features_of_reliable_cut(mask)[:3], _separation(rgb, mask), *overlaps)
 
@@ -51,7 +51,7 @@ def is_plausible(mask: Mask) -> bool:
 
 
 def assess(features: Features) -> Assessment:
-    """Estimate a cut's quality, the chance that a person calls it good, and decide whether it is kept."""
+    """Estimate a cut's quality, the chance that a person calls the cut good; decide whether to keep it."""
     if features.coverage < 0.02:
         return Assessment("hardly anything was found", 0.0)
     if features.coverage > 0.9:
@@ -70,7 +70,7 @@ def assess(features: Features) -> Assessment:
 
 
 def _separation(rgb: Pixels, mask: Mask) -> float:
-    """Return the CIELAB distance between both sides of the edge that 3/4 of the edge reaches."""
+    """Return the CIELAB distance between inside and outside that at least 3/4 of the edge pixels reach."""
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     width = 2 * max(2, round(_NEAR * max(mask.shape))) + 1
     inside, outside = mask.astype(np.float32), 1 - mask.astype(np.float32)
@@ -86,7 +86,7 @@ def _separation(rgb: Pixels, mask: Mask) -> float:
 
 
 def _quality(features: Features) -> float:
-    """Logistic regressions on 240 cut-outs of photographs of clothing, of which a person called 196 good."""
+    """Return the chance that a cut is good, by logistic regressions on 240 cut-outs of clothing, 196 good."""
     if features.separation is None:
         return 1.0
     apart = float(np.log(max(features.separation, 1)))

@@ -2,7 +2,7 @@
 
 Cuts from one photograph alone fail where product and background look alike. Failures differ between
 pictures, and good cuts have much in common, so a short training learns what products look like, not the
-failures. In its second half, the training leaves out the cuts that the segmenter disagrees with.
+failures. The second half of the training leaves out cuts that the segmenter disagrees with.
 """
 
 import itertools
@@ -30,7 +30,7 @@ def train(
 ) -> "UNet":
     """Train a segmenter on thumbnails (N, THUMBNAIL, THUMBNAIL, 3) and their masks (N, THUMBNAIL, THUMBNAIL).
 
-    Both are bytes; a mask is 255 for product.
+    Thumbnails and masks are bytes; a mask is 255 for product.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -59,7 +59,7 @@ def train(
 
 
 def _agreeing(network: "UNet", thumbnails: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the rows whose masks overlap the network's by _MIN_IOU; at least the better half of all rows."""
+    """Return the indices of masks that the network predicts with an IoU of _MIN_IOU, or the better half."""
     predicted = np.empty_like(masks)
     predict(network, thumbnails, predicted)
     agreement = iou(predicted > 127, masks > 127)
@@ -85,7 +85,7 @@ def predict(
 
 
 class UNet(nn.Module):
-    """A small U-Net (Ronneberger et al. 2015) whose input has each pixel's position as two more channels."""
+    """A small U-Net (Ronneberger et al. 2015); it adds each pixel's position to the input as two channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Se
 
 
 def _loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Return cross-entropy plus the Dice loss, by which a small product weighs as much as a large one."""
+    """Return cross-entropy plus the Dice loss, which gives small and large products the same weight."""
     p = logits.sigmoid()
     dice = 1 - (2 * (p * target).sum((1, 2)) + 1) / ((p + target).sum((1, 2)) + 1)
     return F.binary_cross_entropy_with_logits(logits, target) + dice.mean()
@@ -124,8 +124,8 @@ def _loss(logits: Tensor, target: Tensor) -> Tensor:
 def _augmented(x: Tensor, target: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Augment pictures (B, 3, H, W) and masks (B, 1, H, W) in [-1, 1]; the returned masks are in [0, 1].
 
-    Both are mirrored, rotated by up to 15 degrees, moved and scaled. Product and background get different
-    light, and some products the pixels of another picture, so that shape counts more than colour.
+    Pictures and masks are mirrored, rotated by up to 15 degrees, moved and scaled. So that shape counts more
+    than colour, product and background get different light, and some products get another picture's pixels.
     """
     mirror, angle = rng.choice([-1, 1], len(x)), rng.uniform(-0.26, 0.26, len(x))
     zoom, shift = np.exp(rng.uniform(-0.25, 0.25, len(x))), rng.uniform(-0.12, 0.12, (len(x), 2))

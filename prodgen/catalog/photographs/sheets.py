@@ -20,7 +20,7 @@ _SQUARE, _STRIP = 8, 8  # pixels of a square of the checkerboard, and of the str
 
 
 def sample(items: Sequence[Item]) -> list[Item]:
-    """Return at most MAX_PICTURES of ``items`` in their order, with the same random choice on every call."""
+    """Return at most MAX_PICTURES random items in their order; equal calls return the same items."""
     if len(items) <= MAX_PICTURES:
         return list(items)
     rows = np.random.default_rng(0).choice(len(items), MAX_PICTURES, replace=False)
@@ -28,9 +28,9 @@ def sample(items: Sequence[Item]) -> list[Item]:
 
 
 def on_checkerboard(rgba: NDArray[np.uint8], colours: Sequence[dict[str, Any]] = ()) -> Image.Image:
-    """Composite premultiplied bytes (S, S, 4) on white and mid-grey squares.
+    """Draw premultiplied RGBA bytes (S, S, 4) on a checkerboard of white and mid-grey squares.
 
-    ``colours``, each with its ``lab`` and ``share``, are drawn in a strip at the bottom.
+    A strip at the bottom shows ``colours``, dictionaries with the keys ``lab`` and ``share``.
     """
     light = np.add.outer(np.arange(_CELL) // _SQUARE, np.arange(_CELL) // _SQUARE) % 2
     background = np.where(light, 255, 160)[..., None]
@@ -60,7 +60,7 @@ def load_photograph(path: Path) -> Image.Image:
 
 
 def draw_sheet(path: Path, images: Sequence[Image.Image], labels: Sequence[str]) -> None:
-    """Write the pictures in rows, each over its label; no file is written without pictures."""
+    """Write a sheet of pictures with labels below to the file ``path``, unless there are no pictures."""
     if images:
         columns = min(COLUMNS, len(images))
         contact_sheet(images, [printable(label) for label in labels], _CELL, columns).save(path)
