@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,7 +39,9 @@ def list_jobs(
 
 def _row(gateway: Client, job: dict[str, Any]) -> dict[str, Any]:
     """Return a job's table row, with the model's name and the first image's SKU if the gateway knows them."""
-    images, created = f"{job['done']}/{job['total']}", words(job["created"])[5:]
+    day, time = words(job["created"]).split()
+    created = time if day == f"{datetime.now(UTC):%F}" else day[5:]
+    images = f"{job['done']}/{job['total']}"
     row = {**job, "images": images, "created": created, "model": None, "SKU": None}
     with suppress(ProdgenError):
         row["model"] = gateway.job(job["id"])["model"].partition("@")[0]
@@ -105,6 +108,8 @@ def _print(job: dict[str, Any], json: bool) -> None:
         return
     defaults = {"seed_from": "job", "truncation": 1.0}
     order = {k: v for k, v in job["request"].items() if k not in job and v != defaults.get(k)}
+    augment = order["finish"].get("augment") or {}
+    order["finish"] |= {"augment": {k: v for k, v in augment.items() if v}}
     hidden = ("object", "links", "request", "done", "total", "failed")
     images = f"{job['done']} of {job['total']} made" + (f", {job['failed']} failed" if job["failed"] else "")
     shown = {name: value for name, value in job.items() if name not in hidden}

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 console = Console(stderr=True)
 """Prints progress and remarks on stderr."""
@@ -60,7 +61,7 @@ def print_table(records: Iterable[dict[str, Any]], *fields: str, fold: tuple[str
     for field in shown:
         table.add_column(field.replace("_", " "), no_wrap=field not in fold, overflow="fold")
     for row in rows:
-        table.add_row(*(row[field] for field in shown))
+        table.add_row(*(Text(row[field]) for field in shown))
     results.print(table)
 
 

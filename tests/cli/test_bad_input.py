@@ -94,8 +94,8 @@ def test_a_port_that_is_taken_is_named(refused: Refused, tmp_path: Path) -> None
         taken.listen()
         port = taken.getsockname()[1]
         for option in ("--port", "--flower-port"):
-            said = refused("up", option, port, "--data-dir", tmp_path / "data")
-            assert said == f"port {port} is taken; choose another with {option}"
+            sentence = refused("up", option, port, "--data-dir", tmp_path / "data")
+            assert sentence == f"port {port} is taken; choose another with {option}"
     assert not (tmp_path / "data").exists()
 
 

@@ -103,8 +103,8 @@ def test_a_read_only_folder_is_named(
         ("evaluate", model, "--data", toy[3], "--count", 30, "--out"),
     ):
         for out in (read_only, read_only / "out"):
-            said = refused(*words, out, code=1)
-            assert said.startswith(f"cannot write to {read_only}"), (words, said)
+            sentence = refused(*words, out, code=1)
+            assert sentence.startswith(f"cannot write to {read_only}"), (words, sentence)
 
 
 def test_an_order_that_could_not_be_downloaded_is_not_sent(
@@ -200,6 +200,6 @@ def test_a_folder_that_vanishes_is_named(run: Run, tmp_path: Path, monkeypatch: 
         patch.setattr(Path, "write_bytes", vanish)
         done = run(*GENERATE, out)
     assert done.code == 1
-    said = f"prodgen: cannot write to {out / '000000000.png'}: No such file or directory"
-    assert done.err.splitlines()[-1] == said
+    sentence = f"prodgen: cannot write to {out / '000000000.png'}: No such file or directory"
+    assert done.err.splitlines()[-1] == sentence
     assert run(*GENERATE, out).code == 0

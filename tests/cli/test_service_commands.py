@@ -67,7 +67,7 @@ def test_a_job_is_shown_with_what_was_ordered(run: Run, job: str) -> None:
     assert (record["state"], record["images"]) == ("succeeded", "70 of 70 made")
     assert record["model"].startswith("shoes@")
     assert (record["count"], record["seed"], record["attributes"]) == ("1", "0", "category (bag)")
-    assert "size 96" in record["finish"]
+    assert record["finish"] == "size 96"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", record["created"])
     assert not {"links", "request", "object", "error", "upload"} & set(record)
 

@@ -19,10 +19,10 @@ LONG = "trap 'exit 0' TERM; echo ready; while true; do sleep 0.05; done"
 
 
 class Toy:
-    """A supervisor of shell commands instead of a stack; ``heard`` is what its user reads."""
+    """A supervisor of shell commands instead of a stack; ``messages`` is what its user reads."""
 
     def __init__(self, root: Path, **commands: str) -> None:
-        self.folder, self.heard = DataFolder(root), list[str]()
+        self.folder, self.messages = DataFolder(root), list[str]()
         services = [self._service(name, command) for name, command in commands.items()]
         self.stack: Any = SimpleNamespace(
             folder=self.folder,
@@ -32,8 +32,10 @@ class Toy:
             gateway="http://127.0.0.1:1",
             flower="http://127.0.0.1:2",
         )
-        self.supervisor = Supervisor(self.stack, self.heard.append)
-        self.thread = threading.Thread(target=self.supervisor.run, args=(lambda: self.heard.append("ready"),))
+        self.supervisor = Supervisor(self.stack, self.messages.append)
+        self.thread = threading.Thread(
+            target=self.supervisor.run, args=(lambda: self.messages.append("ready"),)
+        )
 
     def _service(self, name: str, command: str) -> Service:
         log = self.folder.root / "logs" / f"{name}.log"
@@ -43,7 +45,7 @@ class Toy:
 
     def run(self) -> None:
         """Run in this thread, for errors."""
-        self.supervisor.run(lambda: self.heard.append("ready"))
+        self.supervisor.run(lambda: self.messages.append("ready"))
 
     @property
     def pids(self) -> dict[str, int | None]:
@@ -82,7 +84,7 @@ def test_a_service_that_does_not_start_is_named_with_its_last_words(toy: Callabl
     log = stack.folder.root / "logs" / "gateway.log"
     assert str(caught.value) == f"gateway did not start: the port is taken (see {log})"
     assert [service.pid for service in stack.stack.services] == [None] * 3, "something still runs"
-    assert stack.heard == []
+    assert stack.messages == []
 
 
 def test_a_service_that_never_gets_ready_is_not_waited_for_for_ever(
@@ -96,12 +98,12 @@ def test_a_service_that_never_gets_ready_is_not_waited_for_for_ever(
 def test_a_dead_service_comes_back_and_ready_json_names_its_new_process(toy: Callable[..., Toy]) -> None:
     stack = toy(broker=LONG, worker=LONG)
     stack.thread.start()
-    wait_until(lambda: stack.heard == ["ready"], "it is not ready")
+    wait_until(lambda: stack.messages == ["ready"], "it is not ready")
     assert stack.folder.ready_file.stat().st_mode & 0o777 == 0o600
     before = stack.pids
 
     stack.stack.dependents[0].process.kill()
-    wait_until(lambda: stack.heard == ["ready", "started again: worker"], "the worker does not come back")
+    wait_until(lambda: stack.messages == ["ready", "started again: worker"], "the worker does not come back")
     wait_until(lambda: stack.pids["worker"] not in (None, before["worker"]), "ready.json is old")
 
     assert stack.pids["broker"] == before["broker"]
@@ -120,4 +122,4 @@ def test_a_stop_while_starting_ends_quietly(toy: Callable[..., Toy]) -> None:
     stack.thread.join(10)
 
     assert not stack.thread.is_alive()
-    assert stack.heard == []
+    assert stack.messages == []

@@ -1,4 +1,4 @@
-"""One stack for all of them."""
+"""One stack for all integration tests."""
 
 from collections.abc import Iterator
 

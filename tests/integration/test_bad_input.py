@@ -20,7 +20,7 @@ ORDERS = {
 
 
 def refused(up: Up, *arguments: object, **environment: str) -> str:
-    """The one sentence of a command that must fail."""
+    """Return the one sentence of a command that must fail."""
     done = up.cli(*arguments, **environment)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert done.stderr.startswith("prodgen: "), done.stderr
@@ -59,7 +59,7 @@ def test_an_order_that_cannot_be_made_is_refused(up: Up, arguments: str, sentenc
 
 
 @pytest.mark.parametrize("name", ORDERS)
-def test_a_malformed_order_file_is_told_its_row_and_column(up: Up, tmp_path: Path, name: str) -> None:
+def test_the_fault_of_an_order_file_is_named_with_row_and_column(up: Up, tmp_path: Path, name: str) -> None:
     text, sentence = ORDERS[name]
     path = tmp_path / "order.csv"
     path.write_text(text)
@@ -72,7 +72,7 @@ def test_a_wrong_key_opens_nothing(up: Up) -> None:
     assert "PRODGEN_API_KEY is not set" in refused(up, "jobs", "list", PRODGEN_API_KEY="")
 
 
-def test_an_unknown_job_is_said_to_be_unknown(up: Up) -> None:
+def test_an_unknown_job_is_named(up: Up) -> None:
     assert refused(up, "jobs", "show", "0" * 24) == f"there is no job '{'0' * 24}'\n"
 
 

@@ -1,4 +1,4 @@
-"""What the commands print is JSON for programs, and nobody sees what is another's."""
+"""Commands print JSON for programs and words for people, and show a tenant nothing of another tenant's."""
 
 import json
 import signal
@@ -12,35 +12,28 @@ from prodgen.bundled import bundled_folders
 from tests.servers.up import PRODGEN, Up, clean_environment, run_prodgen, wait_for_progress
 
 
-def said(up: Up, *arguments: object, **environment: str) -> Any:
-    """What a command prints with --json."""
-    done = up.cli(*arguments, "--json", **environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def job(up: Up) -> str:
-    """A job of four images that has ended."""
-    ended: dict[str, Any] = said(up, "submit", "--count", 4, "--wait")
+    """An ended job of four images."""
+    ended: dict[str, Any] = up.json("submit", "--count", 4, "--wait")
     assert ended["state"] == "succeeded"
     return str(ended["id"])
 
 
 def test_a_job_can_be_listed_shown_watched_and_fetched(up: Up, job: str, tmp_path: Path) -> None:
-    assert job in [listed["id"] for listed in said(up, "jobs", "list")]
-    assert said(up, "jobs", "show", job)["total"] == 4
-    assert said(up, "jobs", "watch", job)["state"] == "succeeded"
-    assert said(up, "jobs", "download", job, "--out", tmp_path / "out")["images"] == 4
+    assert job in [listed["id"] for listed in up.json("jobs", "list")]
+    assert up.json("jobs", "show", job)["total"] == 4
+    assert up.json("jobs", "watch", job)["state"] == "succeeded"
+    assert up.json("jobs", "download", job, "--out", tmp_path / "out")["images"] == 4
     assert len([*(tmp_path / "out").glob("*.png")]) == 4
 
 
 def test_a_cancelled_job_makes_no_more(up: Up) -> None:
-    running = said(up, "submit", "--count", 50_000)["id"]
+    running = up.json("submit", "--count", 50_000)["id"]
     with up.client() as client:
         wait_for_progress(client, running, 1)
 
-    cancelled = said(up, "jobs", "cancel", running)
+    cancelled = up.json("jobs", "cancel", running)
 
     assert cancelled["state"] == "cancelled"
     watched = up.cli("jobs", "watch", running, "--json")
@@ -48,28 +41,28 @@ def test_a_cancelled_job_makes_no_more(up: Up) -> None:
     assert json.loads(watched.stdout)["done"] == cancelled["done"] < 50_000
 
 
-def test_whoever_stops_waiting_is_told_how_to_go_on(up: Up, tmp_path: Path) -> None:
-    words = [str(PRODGEN), "submit", "--count", "50000", "--out", str(tmp_path / "out")]
+def test_ctrl_c_while_waiting_says_how_to_continue(up: Up, tmp_path: Path) -> None:
+    command = [str(PRODGEN), "submit", "--count", "50000", "--out", str(tmp_path / "out")]
     with up.client() as client:
-        waiting = subprocess.Popen(words, env=up.environment, stderr=subprocess.PIPE, text=True)
+        waiting = subprocess.Popen(command, env=up.environment, stderr=subprocess.PIPE, text=True)
         assert waiting.stderr is not None
-        _, job, *said = waiting.stderr.readline().split()
-        assert said == ["is", "accepted:", "50000", "images"]
+        _, job, *words = waiting.stderr.readline().split()
+        assert words == ["is", "accepted:", "50000", "images"]
         wait_for_progress(client, job, 1)
 
         waiting.send_signal(signal.SIGINT)
-        _, told = waiting.communicate(timeout=30)
+        _, remarks = waiting.communicate(timeout=30)
 
         state = client.cancel(job)["state"]
     assert waiting.returncode == 130
     ends = f"prodgen jobs watch {job}, then prodgen jobs download {job} --out {tmp_path / 'out'}"
-    assert f"job {job} is not stopped: {ends}\n" in told
-    assert "Traceback" not in told
-    assert state == "cancelled", "it went on"
+    assert f"job {job} is not stopped: {ends}\n" in remarks
+    assert "Traceback" not in remarks
+    assert state == "cancelled", "the job ended before"
 
 
 def test_an_image_that_is_gone_is_named_in_a_sentence(up: Up, tmp_path: Path) -> None:
-    job = said(up, "submit", "--count", 2, "--wait")["id"]
+    job = up.json("submit", "--count", 2, "--wait")["id"]
     up.store.delete([info.key for info in up.store.list(f"tenants/default/jobs/{job}/cells/")][1:])
 
     done = up.cli("jobs", "download", job, "--out", tmp_path / "out", "--json")
@@ -79,14 +72,14 @@ def test_an_image_that_is_gone_is_named_in_a_sentence(up: Up, tmp_path: Path) ->
 
 
 def test_models_say_what_they_can_be_asked_for(up: Up) -> None:
-    listed = said(up, "models", "list")
+    listed = up.json("models", "list")
     assert sorted(model["name"] for model in listed) == sorted(folder.name for folder in bundled_folders())
 
-    shown = said(up, "models", "show", "fashion-mnist")
+    shown = up.json("models", "show", "fashion-mnist")
 
     assert shown["attributes"][0]["name"] == "category"
     assert "sneaker" in shown["attributes"][0]["values"]
-    assert f"fashion-mnist@{shown['version']}" in said(up, "models", "seed")
+    assert f"fashion-mnist@{shown['version']}" in up.json("models", "seed")
 
 
 def test_tables_are_for_people(up: Up, job: str) -> None:
@@ -97,26 +90,26 @@ def test_tables_are_for_people(up: Up, job: str) -> None:
 
 
 def test_a_revoked_key_opens_nothing(up: Up) -> None:
-    key = said(up, "keys", "create", "--tenant", "default", "--label", "for a while")
-    assert said(up, "jobs", "list", PRODGEN_API_KEY=key["key"])
+    key = up.json("keys", "create", "--tenant", "default", "--label", "for a while")
+    assert up.json("jobs", "list", PRODGEN_API_KEY=key["key"])
 
-    assert said(up, "keys", "revoke", key["id"])["id"] == key["id"]
+    assert up.json("keys", "revoke", key["id"])["id"] == key["id"]
 
-    revoked = {listed["id"]: listed["revoked"] for listed in said(up, "keys", "list")}
+    revoked = {listed["id"]: listed["revoked"] for listed in up.json("keys", "list")}
     assert revoked[key["id"]]
     up.wait_refused(key["key"])
 
 
 def test_tenants_cannot_see_each_other(up: Up, job: str, tmp_path: Path) -> None:
-    key = said(up, "keys", "create", "--tenant", "stranger")["key"]
+    key = up.json("keys", "create", "--tenant", "stranger")["key"]
 
-    assert said(up, "jobs", "list", PRODGEN_API_KEY=key) == []
+    assert up.json("jobs", "list", PRODGEN_API_KEY=key) == []
     for command in ("show", "watch", "cancel", "download"):
         options = ("--out", tmp_path / "out") if command == "download" else ()
         done = up.cli("jobs", command, job, *options, PRODGEN_API_KEY=key)
         assert (done.returncode, done.stderr) == (2, f"prodgen: there is no job {job!r}\n")
     assert not (tmp_path / "out").exists()
-    assert said(up, "submit", "--count", 1, "--wait", PRODGEN_API_KEY=key)["state"] == "succeeded"
+    assert up.json("submit", "--count", 1, "--wait", PRODGEN_API_KEY=key)["state"] == "succeeded"
 
 
 def test_commands_on_the_store_say_which(up: Up) -> None:
@@ -131,10 +124,10 @@ def test_commands_on_the_store_say_which(up: Up) -> None:
 @pytest.mark.parametrize(
     "command", ["keys list", "keys create --tenant default", "keys revoke x", "models seed", "jobs recover"]
 )
-def test_no_command_begins_a_store_where_its_user_happens_to_stand(tmp_path: Path, command: str) -> None:
+def test_no_command_creates_a_store_in_the_current_folder(tmp_path: Path, command: str) -> None:
     environment, words = clean_environment(), command.split()
     elsewhere = run_prodgen(*words, environment=environment, folder=tmp_path)
-    environment["PRODGEN_STORE_URL"] = f"file://{tmp_path}"  # the --data-dir, perhaps, but not its store
+    environment["PRODGEN_STORE_URL"] = f"file://{tmp_path}"  # a --data-dir instead of its store
     beside = run_prodgen(*words, environment=environment)
 
     for done, folder in ((elsewhere, tmp_path / "data" / "store"), (beside, tmp_path)):
@@ -145,4 +138,4 @@ def test_no_command_begins_a_store_where_its_user_happens_to_stand(tmp_path: Pat
 
 
 def test_a_whole_ledger_needs_no_recovery(up: Up) -> None:
-    assert said(up, "jobs", "recover", PRODGEN_REDIS_URL=up.redis_url) == {"rebuilt": False}
+    assert up.json("jobs", "recover", PRODGEN_REDIS_URL=up.redis_url) == {"rebuilt": False}

@@ -1,4 +1,4 @@
-"""Data comes and goes by command, and a node makes room for it on its disk."""
+"""Commands push and remove data, and a node makes room for data on its disk."""
 
 import os
 import time
@@ -8,22 +8,22 @@ import pytest
 
 from prodgen.settings import Settings
 from prodgen.storage import keys
-from tests.integration.test_training import RECIPE, asked
+from tests.integration.test_training import RECIPE
 from tests.servers.process import wait_until
 from tests.servers.up import Up
 from tests.toys import write_catalogue
 
 
 def test_what_is_pushed_can_be_removed(up: Up, tmp_path: Path) -> None:
-    tenant = asked(up, "keys", "list")[0]["tenant"]
+    tenant = up.json("keys", "list")[0]["tenant"]
 
     def uploads() -> int:
         return sum(info.size for info in up.store.list(keys.uploads(tenant)))
 
     before, folder = uploads(), write_catalogue(tmp_path / "coming", count=30)
-    first = asked(up, "data", "push", folder)
+    first = up.json("data", "push", folder)
     (folder / "names.txt").write_text("".join(f"kind {k}\n" for k in range(10)))
-    second = asked(up, "data", "push", folder)
+    second = up.json("data", "push", folder)
     there = uploads()
 
     done = up.cli("data", "remove", second["id"])
@@ -37,10 +37,10 @@ def test_what_is_pushed_can_be_removed(up: Up, tmp_path: Path) -> None:
 
     left = uploads()
     assert before < left < there
-    removed = asked(up, "data", "remove", "coming")
+    removed = up.json("data", "remove", "coming")
     assert removed == {"object": "removal", "removed": [first["id"]], "bytes": left - before}
     assert uploads() == before
-    assert "coming" not in [dataset["name"] for dataset in asked(up, "data", "list")]
+    assert "coming" not in [dataset["name"] for dataset in up.json("data", "list")]
 
 
 @pytest.mark.timeout(300)
@@ -50,16 +50,16 @@ def test_a_run_keeps_its_data_on_both_sides_and_makes_room_for_it(up: Up, tmp_pa
     for path, hours in ((unused, 100), (used, 0.5)):
         path.mkdir(parents=True)
         with (path / "images").open("wb") as file:
-            file.truncate(Settings.model_fields["cache_mb"].default << 20)  # takes no room itself
+            file.truncate(Settings.model_fields["cache_mb"].default << 20)  # a sparse file
         os.utime(path, (time.time() - hours * 3600,) * 2)
     toys = write_catalogue(tmp_path / "kept", count=210, size=16)
     (tmp_path / "toy.toml").write_text(RECIPE)
     endless = ("--set", "steps=100000", "--set", "evaluate_every=50000", "--set", "sample_every=50000")
-    run = asked(up, "train", tmp_path / "toy.toml", "--queue", "--data", toys, *endless)["id"]
+    run = up.json("train", tmp_path / "toy.toml", "--queue", "--data", toys, *endless)["id"]
     try:
-        wait_until(lambda: asked(up, "training", "show", run)["step"] > 0, "it does not begin", 100)
+        wait_until(lambda: up.json("training", "show", run)["step"] > 0, "the run does not start", 100)
         assert not unused.exists()
-        assert used.exists(), "somebody may be about to open it"
+        assert used.exists(), "another process may be about to open it"
         [data] = [link.resolve() for link in folder.glob("runs/*/uses/*")]
         assert data.parent == folder.resolve() / "data"
 
@@ -69,6 +69,6 @@ def test_a_run_keeps_its_data_on_both_sides_and_makes_room_for_it(up: Up, tmp_pa
     finally:
         (used / "images").unlink(missing_ok=True)
         up.cli("training", "cancel", run)
-    wait_until(lambda: asked(up, "training", "show", run)["state"] == "cancelled", "it goes on", 60)
-    assert data.exists(), "its data stays for the next run"
-    assert asked(up, "data", "remove", "kept")["bytes"] > 210 * 256
+    wait_until(lambda: up.json("training", "show", run)["state"] == "cancelled", "the run continues", 60)
+    assert data.exists(), "the data stays for the next run"
+    assert up.json("data", "remove", "kept")["bytes"] > 210 * 256

@@ -1,4 +1,4 @@
-"""A model's life after training: published, promoted while orders run, and taken back by one command."""
+"""A trained model is published, promoted while orders run, and rolled back."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ TENANT = "hatter"
 
 
 def publish(up: Up, folder: Path) -> str:
-    """The version, which is what hats@staging means from then on."""
+    """Publish a folder as hats@staging and return its version."""
     where = ("--name", "hats", "--tenant", TENANT, "--alias", "staging")
     done = up.cli("models", "publish", folder, *where, "--json")
     assert done.returncode == 0, done.stderr
@@ -22,7 +22,7 @@ def publish(up: Up, folder: Path) -> str:
     return ref.removeprefix("hats@")
 
 
-def test_a_promotion_is_for_the_orders_that_come(up: Up, tmp_path: Path) -> None:
+def test_a_promotion_affects_new_orders_only(up: Up, tmp_path: Path) -> None:
     key, _ = KeyRing(up.store).create(TENANT, ["generate", "promote"])
     old = publish(up, scored(toy_folder(tmp_path / "old", seed=1), 5.0))
     pids = up.pids
@@ -37,7 +37,7 @@ def test_a_promotion_is_for_the_orders_that_come(up: Up, tmp_path: Path) -> None
         assert promoted.stdout.startswith(
             f"hats@production is {new}, before {old} (FID 4.00 against 5.00, by "
         )
-        assert client.job(bulk["id"])["state"] == "running", "the old job is too small to be caught at work"
+        assert client.job(bulk["id"])["state"] == "running", "the old job ended too early"
         wait_until(lambda: f"hats@{new} is warm" in up.log("worker-1"), "the new version is not loaded")
         quick = client.submit({**order, "count": 16, "priority": "interactive"})
         for job, version in ((quick, new), (bulk, old)):
@@ -49,8 +49,8 @@ def test_a_promotion_is_for_the_orders_that_come(up: Up, tmp_path: Path) -> None
 
         assert up.cli("models", "rollback", "hats", PRODGEN_API_KEY=key).returncode == 0
         assert client.model("hats")["version"] == old
-        told = up.cli("models", "show", "hats", PRODGEN_API_KEY=key).stdout
-        assert f"hats@production is {old}, before {new} (rolled back, by " in told
+        shown = up.cli("models", "show", "hats", PRODGEN_API_KEY=key).stdout
+        assert f"hats@production is {old}, before {new} (rolled back, by " in shown
 
 
 def test_production_is_not_published_to(up: Up, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Orders from the command line: images in a folder are what was asked for."""
+"""Order from the command line: the images in the folder are those of the order."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from tests.servers.up import Up, wait_for_progress
 
 
 def order(up: Up, *arguments: object) -> dict[str, Any]:
-    """The job, ended well."""
+    """Order, wait, and return the succeeded job."""
     done = up.cli("submit", *arguments, "--wait", "--json")
     assert done.returncode == 0, done.stderr
     job: dict[str, Any] = json.loads(done.stdout)
@@ -30,7 +30,7 @@ def pixels(path: Path) -> "np.ndarray[Any, np.dtype[np.int16]]":
 
 
 def same(a: Path, b: Path) -> bool:
-    """Under the contract: within one level of 255."""
+    """Return whether the images are the same under the contract: within one level of 255."""
     return pixels(a).shape == pixels(b).shape and int(np.abs(pixels(a) - pixels(b)).max()) <= 1
 
 
@@ -40,7 +40,7 @@ def write_csv(path: Path, *rows: tuple[object, ...]) -> Path:
     return path
 
 
-def test_a_buyer_gets_each_combination_as_often_as_asked(up: Up, tmp_path: Path) -> None:
+def test_each_combination_is_made_as_often_as_ordered(up: Up, tmp_path: Path) -> None:
     out = tmp_path / "out"
     order(up, "--count", 3, "--attr", "category=sneaker|bag", "--seed", 5, "--out", out)
 
@@ -137,7 +137,7 @@ def test_two_requests_do_not_share_a_folder(up: Up, tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == set(before)
 
 
-def test_whoever_waits_is_served_before_a_big_job(up: Up) -> None:
+def test_an_interactive_order_is_served_before_a_big_job(up: Up) -> None:
     with up.client() as client:
         big = client.submit({"model": "fashion-mnist", "count": 100_000})["id"]
         wait_for_progress(client, big, 1)

@@ -1,4 +1,4 @@
-"""Photographs go through the service by command: uploaded, prepared, trained on."""
+"""Prepare photographs on a service by command, and train on the cut-outs."""
 
 import json
 from pathlib import Path
@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, save
-from tests.integration.test_training import RECIPE, asked
+from tests.integration.test_training import RECIPE
 from tests.servers.process import wait_until
 from tests.servers.up import Up
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Sixty shirts of two kinds; three pictures beside them are no good."""
+    """Sixty photographs of shirts of two kinds, and three useless pictures."""
     folder = tmp_path / "shirts"
     for k in range(60):
         colour, ground = (RED, BLUE, GREEN)[k % 3], (WOOD, SHEET)[k // 3 % 2]
@@ -31,14 +31,14 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(300)
 def test_from_photographs_to_a_model_of_cut_outs(up: Up, photos: Path, tmp_path: Path) -> None:
-    run = asked(up, "data", "prepare", photos, "--queue", "--size", 16)
+    run = up.json("data", "prepare", photos, "--queue", "--size", 16)
     assert (run["state"], run["steps"], run["name"]) == ("queued", 63, "shirts-16")
     assert run["title"] == f"prepare {run['data']} as shirts-16"
     watched = up.cli("training", "watch", run["id"], "--out", tmp_path / "pictures")
     assert watched.returncode == 0, watched.stderr
     assert {"preview.png", "left-out.png"} <= {path.name for path in (tmp_path / "pictures").iterdir()}
 
-    ended = asked(up, "training", "show", run["id"])
+    ended = up.json("training", "show", run["id"])
     metrics: dict[str, Any] = ended["metrics"]
     assert (metrics["left_out"]["unreadable"], metrics["left_out"]["blank"]) == (1, 1)
     kept = sum(metrics["images"].values())
@@ -48,15 +48,15 @@ def test_from_photographs_to_a_model_of_cut_outs(up: Up, photos: Path, tmp_path:
         for name in ("left-out.jsonl", "set-aside.jsonl")
         for row in map(json.loads, (tmp_path / "pictures" / name).read_text().splitlines())
     }
-    assert {"plain/broken.jpg", "plain/again.jpg", "striped/dark.png"} <= named  # nothing is dropped silently
+    assert {"plain/broken.jpg", "plain/again.jpg", "striped/dark.png"} <= named  # each is named
     assert len(named) == 63 - kept
 
-    [made] = [d for d in asked(up, "data", "list") if d["id"] == ended["dataset"]]
+    [made] = [d for d in up.json("data", "list") if d["id"] == ended["dataset"]]
     assert made["summary"]["kind"] == "prepared"
     assert made["summary"]["size"] == [16, 16]
     assert made["summary"]["colours"] == ["colour"]
     (tmp_path / "toy.toml").write_text(RECIPE)
-    trained = asked(up, "train", tmp_path / "toy.toml", "--queue", "--data", "shirts-16", "--name", "shirts")
+    trained = up.json("train", tmp_path / "toy.toml", "--queue", "--data", "shirts-16", "--name", "shirts")
     assert up.cli("training", "watch", trained["id"]).returncode == 0
     ordered = up.cli(
         "submit", "--model", "shirts", "--attr", "category=plain", "--attr", "colour=crimson",
@@ -69,21 +69,21 @@ def test_from_photographs_to_a_model_of_cut_outs(up: Up, photos: Path, tmp_path:
 
 @pytest.mark.timeout(300)
 def test_a_preparation_outlives_its_process_and_its_pause(up: Up, photos: Path) -> None:
-    run = asked(up, "data", "prepare", photos, "--queue", "--size", 24)["id"]
+    run = up.json("data", "prepare", photos, "--queue", "--size", 24)["id"]
 
-    def standing() -> Any:
-        return asked(up, "training", "show", run)
+    def shown() -> Any:
+        return up.json("training", "show", run)
 
-    wait_until(lambda: bool(standing()["step"]), "it does not begin", 60)
+    wait_until(lambda: bool(shown()["step"]), "the run does not start", 60)
     [process] = up.running("prodgen.runs.preparer")
     process.kill()
-    wait_until(lambda: standing()["restarts"] == 1, "it is not taken up", 60)
-    asked(up, "training", "pause", run)
-    wait_until(lambda: standing()["state"] == "paused", "it does not pause", 60)
+    wait_until(lambda: shown()["restarts"] == 1, "the run does not continue", 60)
+    up.json("training", "pause", run)
+    wait_until(lambda: shown()["state"] == "paused", "the run does not pause", 60)
     assert not up.running("prodgen.runs.preparer")
-    asked(up, "training", "resume", run)
+    up.json("training", "resume", run)
     assert up.cli("training", "watch", run).returncode == 0
-    ended = standing()
+    ended = shown()
     assert ended["dataset"].startswith("shirts-24@")
     assert ended["step"] == 63
 
@@ -107,6 +107,6 @@ def test_what_cannot_be_prepared_is_refused(up: Up, photos: Path, tmp_path: Path
     assert "can be prepared, but not trained on: 1 of the 63 pictures" in pushed.stderr
     (tmp_path / "toy.toml").write_text(RECIPE)
     train = ("train", tmp_path / "toy.toml", "--queue", "--data")
-    assert "is of no use before it is prepared" in refused(*train, "raw")
+    assert "cannot be used before it is prepared" in refused(*train, "raw")
     assert "1 of the 63 pictures" in refused(*train, photos)
     assert json.loads(up.cli("data", "list", "--json").stdout)[0]["summary"]["flaw"]

@@ -1,4 +1,4 @@
-"""``prodgen up`` keeps its services running, shows them, and leaves others alone."""
+"""``prodgen up`` keeps its services running, shows them, and leaves other processes alone."""
 
 from pathlib import Path
 

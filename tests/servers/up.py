@@ -1,4 +1,4 @@
-"""``prodgen up`` as a person runs it: a process of its own, killed and started again on the same data."""
+"""Run ``prodgen up`` as its users do; kill it, and start it again on the same data."""
 
 import json
 import os
@@ -26,11 +26,11 @@ STOP_SECONDS = 40.0
 PATIENCE = 60.0
 
 SETTINGS = {"PRODGEN_LEASE_SECONDS": "3", "PRODGEN_TICK_SECONDS": "0.5", "OMP_NUM_THREADS": "1"}
-"""Short, so that what a lost worker held is soon another's; sums are made in one order everywhere."""
+"""Short leases, so that lost work is soon repeated; one thread, so that sums have one order."""
 
 
 class Up:
-    """One stack on one data folder. Its processes carry a mark, by which those left over are found."""
+    """A stack on a data folder. A mark in the environment identifies its processes."""
 
     def __init__(self, data_dir: Path, workers: int = 2, training_workers: int = 0) -> None:
         self.data_dir, self.port = data_dir, free_port()
@@ -49,7 +49,7 @@ class Up:
         wait_until(lambda: not self.processes(), "processes outlive kill -9")
 
     def start(self) -> None:
-        """Return when ready.json says that all of it answers."""
+        """Start the stack; return when ready.json exists."""
         environment = {**clean_environment(), **SETTINGS, "PRODGEN_TEST_MARK": self._mark}
         command = [PRODGEN, "up", "--port", str(self.port), "--data-dir", self.data_dir]
         training = ("--training-workers", str(self.training_workers))
@@ -70,25 +70,25 @@ class Up:
         wait_until(ready, "prodgen up is not ready", START_SECONDS)
 
     def stop(self) -> int:
-        """SIGTERM -> the exit code."""
+        """Send SIGTERM and return the exit code."""
         assert self._process
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(STOP_SECONDS)
 
     def kill_supervisor(self) -> None:
-        """``kill -9`` of `prodgen up` itself, and of nothing else."""
+        """Kill `prodgen up` itself with SIGKILL, but none of its services."""
         assert self._process
         self._process.kill()
         self._process.wait()
 
     def kill(self, name: str) -> int:
-        """``kill -9`` of one service -> the pid that it had."""
+        """Kill a service with SIGKILL and return the process id that it had."""
         pid = self.pids[name]
         os.kill(pid, signal.SIGKILL)
         return pid
 
     def wait_replaced(self, name: str, pid: int) -> None:
-        """Return when ready.json names another, living process for the service."""
+        """Return when ready.json names a new process of the service."""
         wait_until(lambda: self.pids[name] not in (None, pid), f"{name} is not started again", PATIENCE)
 
     @property
@@ -97,22 +97,22 @@ class Up:
 
     @property
     def ready(self) -> dict[str, Any]:
-        """ready.json."""
+        """The content of ready.json."""
         content: dict[str, Any] = json.loads(self.ready_file.read_text())
         return content
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process of each service."""
+        """The process id of each service."""
         found: dict[str, int] = self.ready["pids"]
         return found
 
     def processes(self) -> list[psutil.Process]:
-        """All that lives of it, whoever is its parent by now."""
+        """Return the stack's living processes, orphans too."""
         return [process for process in psutil.process_iter() if _has(process, self._mark)]
 
     def running(self, module: str) -> list[psutil.Process]:
-        """Those that run a module of Python's, whatever their arguments name; some may end meanwhile."""
+        """Return the processes that run a Python module."""
         found = []
         for process in self.processes():
             with suppress(psutil.Error):
@@ -123,7 +123,7 @@ class Up:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For commands that speak to it, by HTTP or by its store."""
+        """The environment of commands that use the gateway or the store."""
         return {
             **clean_environment(),
             "PRODGEN_URL": self.url,
@@ -132,37 +132,37 @@ class Up:
         }
 
     def client(self) -> Client:
-        """A client with the stack's own key."""
+        """Return a client with the stack's key."""
         return Client(self.url, self.ready["api_key"])
 
     @property
     def redis_url(self) -> str:
-        """Its broker, with the password."""
+        """The URL of the broker, with the password."""
         text = (self.data_dir / "broker" / "valkey.conf").read_text()
         config = dict(line.split(" ", 1) for line in text.splitlines())
         return f"redis://:{config['requirepass']}@127.0.0.1:{config['port']}/0"
 
     def ledger(self) -> Ledger:
-        """Its ledger, seen from outside."""
+        """Return the ledger."""
         return Ledger(redis.Redis.from_url(self.redis_url))
 
     def leases(self, pid: int | str = "*") -> set[str]:
-        """The tokens of the leases that a worker's process holds; by default any worker's."""
+        """Return the tokens of the leases that a worker's process holds; by default those of all workers."""
         client = self.ledger().client
         names = client.keys(f"prodgen:worker:*-{pid}-*")
         return {token.decode() for name in names for token in client.smembers(name)}
 
     def log(self, name: str) -> str:
-        """What a service wrote."""
+        """Return the log of a service."""
         return (self.data_dir / "logs" / f"{name}.log").read_text()
 
     @property
     def store(self) -> LocalStore:
-        """Its object store, seen from outside."""
+        """The object store."""
         return LocalStore(self.data_dir / "store", "a-secret-for-no-link", self.url)
 
     def wait_refused(self, key: str) -> None:
-        """Return when the gateway has heard that a key was revoked."""
+        """Return when the gateway refuses a revoked key."""
         headers = {"Authorization": f"Bearer {key}"}
 
         def refused() -> bool:
@@ -171,14 +171,20 @@ class Up:
         wait_until(refused, "a revoked key is still good")
 
     def cli(self, *arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """A command of ours, as its users run it."""
+        """Run a ``prodgen`` command against the stack."""
         return run_prodgen(*arguments, environment={**self.environment, **environment})
+
+    def json(self, *arguments: object, **environment: str) -> Any:
+        """Run a ``prodgen`` command with --json and return what it prints."""
+        done = self.cli(*arguments, "--json", **environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
 
 def run_prodgen(
     *arguments: object, environment: dict[str, str], folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """``prodgen …`` to its end, run in ``folder``."""
+    """Run ``prodgen …`` in ``folder`` to its end."""
     command = [str(PRODGEN), *map(str, arguments)]
     return subprocess.run(
         command,
@@ -192,15 +198,15 @@ def run_prodgen(
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's, without settings of prodgen."""
+    """Return this process's environment without settings of prodgen."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PRODGEN_")}
 
 
 def wait_for_progress(client: Client, job: str, images: int) -> None:
-    """Return as soon as so many of the job's images count; it must not have ended by then."""
+    """Return as soon as the job has so many images; it must not have ended by then."""
     for event in client.watch(job):
         if event["done"] >= images:
-            assert event["state"] == "running", "the job is too small to be caught at work"
+            assert event["state"] == "running", "the job ended too early"
             return
     raise AssertionError("the job ended early")
 
