@@ -44,7 +44,7 @@ def report(json: bool, value: Any, sentence: str) -> None:
 
 def print_record(record: dict[str, Any]) -> None:
     """Print the name and value of each field on a line; leave out fields without a value."""
-    shown = {name: words(value) for name, value in record.items() if value not in _EMPTY}
+    shown = {name: text for name, value in record.items() if (text := words(value))}
     width = max(12, *map(len, shown))
     for name, text in shown.items():
         say(f"{name:{width}} {text}")

@@ -27,7 +27,16 @@ def test_a_value_is_written_as_people_write_it(value: Any, expected: str) -> Non
 
 
 def test_a_record_has_a_line_for_each_field_with_a_value(capsys: pytest.CaptureFixture[str]) -> None:
-    print_record({"id": "a" * 200, "error": None, "seed": 0, "note": "[red]x[/red]", "a long field name": 1})
+    print_record(
+        {
+            "id": "a" * 200,
+            "error": None,
+            "seed": 0,
+            "finish": {"size": None},
+            "note": "[red]x[/red]",
+            "a long field name": 1,
+        }
+    )
     assert capsys.readouterr().out.splitlines() == [
         "id                " + "a" * 200,
         "seed              0",
