@@ -38,7 +38,7 @@ def test_a_promotion_affects_new_orders_only(up: Up, tmp_path: Path) -> None:
             f"hats@production is {new}, before {old} (FID 4.00 against 5.00, by "
         )
         assert client.job(bulk["id"])["state"] == "running", "the old job ended too early"
-        wait_until(lambda: f"hats@{new} is warm" in up.log("worker-1"), "the new version is not loaded")
+        wait_until(lambda: f"hats@{new} is loaded" in up.log("worker-1"), "the new version is not loaded")
         quick = client.submit({**order, "count": 16, "priority": "interactive"})
         for job, version in ((quick, new), (bulk, old)):
             *_, last = client.watch(job["id"])
