@@ -19,13 +19,13 @@ def test_a_worker_that_wakes_late_changes_nothing(up: Up, tmp_path: Path) -> Non
             lost = up.leases(pid)
             assert_whole(client, up.store, job, tmp_path / "images")
             published = manifest(up.store, job)
-            seen = up.log("worker-1").count("given up")
+            seen = up.log("worker-1").count("dropped, the lease was lost")
         finally:
             os.kill(pid, signal.SIGCONT)
 
         assert lost, "the worker slept with empty hands"
         gave_up = seen + len(lost)
-        wait_until(lambda: up.log("worker-1").count("given up") >= gave_up, "the worker goes on", PATIENCE)
+        wait_until(lambda: up.log("worker-1").count("dropped, the lease was lost") >= gave_up, "the worker goes on", PATIENCE)
         assert manifest(up.store, job) == published
         assert_once(up.store, job, client.job(job)["total"])
         assert client.job(job)["done"] == client.job(job)["total"]
