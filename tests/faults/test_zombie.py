@@ -25,7 +25,11 @@ def test_a_worker_that_wakes_late_changes_nothing(up: Up, tmp_path: Path) -> Non
 
         assert lost, "the worker slept with empty hands"
         gave_up = seen + len(lost)
-        wait_until(lambda: up.log("worker-1").count("dropped, the lease was lost") >= gave_up, "the worker goes on", PATIENCE)
+        wait_until(
+            lambda: up.log("worker-1").count("dropped, the lease was lost") >= gave_up,
+            "the worker goes on",
+            PATIENCE,
+        )
         assert manifest(up.store, job) == published
         assert_once(up.store, job, client.job(job)["total"])
         assert client.job(job)["done"] == client.job(job)["total"]
