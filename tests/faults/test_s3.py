@@ -7,7 +7,7 @@ import pytest
 
 from prodgen.cli.datasets import push_folder
 from prodgen.runs.files import newest_checkpoint
-from tests.faults.test_training import PATIENCE, RECIPE, wait_for_progress
+from tests.faults.test_training import PATIENCE, RECIPE, wait_for_steps
 from tests.faults.whole import IMAGES, ORDER, assert_once, assert_whole, verified
 from tests.servers.deployment import Deployment
 from tests.servers.process import wait_until
@@ -53,13 +53,13 @@ def test_a_store_that_goes_away_costs_a_run_no_step(deployment: Deployment, tmp_
     with deployment.client() as client:
         push_folder(client, write_catalogue(tmp_path / "toys", count=200, size=16), quiet=True)
         run = client.train({"recipe": RECIPE, "data": "toys"})["id"]
-        wait_for_progress(client, run)
+        wait_for_steps(client, run)
         with deployment.s3.down():
             told = deployment.step(run)
             wait_until(lambda: deployment.step(run) > told, "the run waits for the store", PATIENCE)
 
         wait_until(lambda: client.run(run)["step"] > told, "the run stands still", PATIENCE)
-        wait_for_progress(client, run)
+        wait_for_steps(client, run)
         assert client.run(run)["restarts"] == 0
         client.wish(run, "pause")  # its last checkpoint reaches the store
         wait_until(lambda: client.run(run)["state"] == "paused", "it is not paused", PATIENCE)

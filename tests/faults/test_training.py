@@ -56,7 +56,7 @@ def ranks(stack: Up) -> list[psutil.Process]:
     return stack.running("prodgen.training.process")
 
 
-def wait_for_progress(client: Client, run: str, checkpoints: int = 1) -> int:
+def wait_for_steps(client: Client, run: str, checkpoints: int = 1) -> int:
     """Wait until the run has written so many more checkpoints, and return its step."""
     begun = client.run(run)["step"]
 
@@ -103,7 +103,7 @@ def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
     recipe = {**RECIPE, "steps": 1000, "evaluate_every": 1000}
     with stack.client() as client:
         queued = client.train({"recipe": recipe, "data": data, "name": "killed"})["id"]
-        wait_for_progress(client, queued)
+        wait_for_steps(client, queued)
         kill_torchrun(stack)
         list(client.watch_run(queued))
         ended = client.run(queued)
@@ -123,7 +123,7 @@ def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
 @pytest.mark.parametrize("fault", [kill_rank, kill_torchrun, kill_child, kill_worker, wipe, kill_broker])
 def test_a_run_outlives(stack: Up, run: str, fault: Callable[[Up], None]) -> None:
     with stack.client() as client:
-        reached = wait_for_progress(client, run, checkpoints=2)
+        reached = wait_for_steps(client, run, checkpoints=2)
         before = {p.pid for p in ranks(stack)}
 
         fault(stack)
@@ -138,7 +138,7 @@ def test_a_run_outlives(stack: Up, run: str, fault: Callable[[Up], None]) -> Non
 @pytest.mark.timeout(240)
 def test_a_node_that_freezes_past_its_lease_ends_itself_and_changes_nothing(stack: Up, run: str) -> None:
     with stack.client() as client:
-        wait_for_progress(client, run)
+        wait_for_steps(client, run)
         [agent] = stack.running("torch.distributed.run")
         launcher = psutil.Process(agent.ppid())
         [rank] = ranks(stack)
@@ -147,11 +147,11 @@ def test_a_node_that_freezes_past_its_lease_ends_itself_and_changes_nothing(stac
         try:
             wait_until(lambda: not rank.is_running() or rank.status() == psutil.STATUS_ZOMBIE, "it lives", 30)
             wait_until(lambda: len(client.run(run)["nodes"]) == 1, "no attempt continues the run", PATIENCE)
-            reached = wait_for_progress(client, run)
+            reached = wait_for_steps(client, run)
         finally:
             launcher.resume()
 
-        wait_for_progress(client, run)
+        wait_for_steps(client, run)
         assert client.run(run)["step"] > reached
         assert len(ranks(stack)) == 1
 
@@ -159,7 +159,7 @@ def test_a_node_that_freezes_past_its_lease_ends_itself_and_changes_nothing(stac
 @pytest.mark.timeout(240)
 def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(stack: Up, run: str) -> None:
     with stack.client() as client:
-        wait_for_progress(client, run)
+        wait_for_steps(client, run)
         assert client.wish(run, "pause")["wish"] == "pause"
         wait_until(lambda: client.run(run)["state"] == "paused", "it is not paused", PATIENCE)
         step = client.run(run)["step"]
@@ -170,16 +170,16 @@ def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(
         assert (client.run(run)["state"], client.run(run)["step"]) == ("paused", step)
 
         assert client.wish(run, "resume")["state"] == "queued"
-        wait_for_progress(client, run)
+        wait_for_steps(client, run)
         assert client.run(run)["step"] > step
 
 
 @pytest.mark.timeout(240)
 def test_a_wish_that_nobody_has_heard_yet_outlives_a_wipe(stack: Up, run: str) -> None:
     with stack.client() as client:
-        wait_for_progress(client, run)
+        wait_for_steps(client, run)
         kill_torchrun(stack)
-        wait_for_progress(client, run, checkpoints=2)
+        wait_for_steps(client, run, checkpoints=2)
         before = client.run(run)["restarts"]
         assert before
         [agent] = stack.running("torch.distributed.run")
@@ -196,5 +196,5 @@ def test_a_wish_that_nobody_has_heard_yet_outlives_a_wipe(stack: Up, run: str) -
         wait_until(lambda: not ranks(stack), "it still trains", PATIENCE)
         assert client.run(run)["restarts"] == before
         assert client.wish(run, "resume")["state"] == "queued"
-        wait_for_progress(client, run)
+        wait_for_steps(client, run)
         assert client.run(run)["restarts"] == before
