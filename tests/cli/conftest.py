@@ -73,7 +73,7 @@ def refused(run: Run) -> Callable[..., str]:
     return refused
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # other modules restart the server, and a gateway then restores its ledger
 def gateway(valkey_server: "ValkeyServer", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway with one model, shoes, that is measured but never loaded."""
     valkey_server.client(DATABASE).flushdb()
