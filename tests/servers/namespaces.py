@@ -6,8 +6,6 @@ import subprocess
 from contextlib import suppress
 from typing import Self
 
-NETWORK = "10.213.77"
-
 
 def can_make_namespaces() -> bool:
     """Whether this machine lets us."""
@@ -24,7 +22,8 @@ class Network:
     """``machines`` of the addresses .11, .12, …, and this one at .1."""
 
     def __init__(self, machines: int) -> None:
-        self.address = f"{NETWORK}.1"
+        self._subnet = free_subnet()
+        self.address = f"{self._subnet}.1"
         self.names = [f"pg{os.getpid()}n{k}" for k in range(machines)]
         self._bridge = f"pg{os.getpid()}"
 
@@ -37,7 +36,7 @@ class Network:
             cable = self._cable(number)
             ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name)
             ip("link", "set", cable, "master", self._bridge, "up")
-            ip("-n", name, "address", "add", f"{NETWORK}.{11 + number}/24", "dev", "eth0")
+            ip("-n", name, "address", "add", f"{self._subnet}.{11 + number}/24", "dev", "eth0")
             ip("-n", name, "link", "set", "eth0", "up")
             ip("-n", name, "link", "set", "lo", "up")
         return self
@@ -65,6 +64,16 @@ class Network:
         return f"{self._bridge}c{number}"
 
 
-def ip(*words: str) -> None:
-    """One ``ip`` command; raises CalledProcessError."""
-    subprocess.run(["ip", *words], check=True, capture_output=True)
+def free_subnet() -> str:
+    """Return the first three numbers of a network that this machine has no address in.
+
+    A test that was killed leaves its bridge behind. A second bridge with the same network would
+    never be reached, because the machine would send everything to the first.
+    """
+    taken = ip("-4", "-o", "address")
+    return next(subnet for k in range(256) if f" {(subnet := f'10.213.{k}')}." not in taken)
+
+
+def ip(*words: str) -> str:
+    """Run an ``ip`` command and return what it prints; raises CalledProcessError."""
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
