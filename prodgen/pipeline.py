@@ -13,9 +13,8 @@ from prodgen.generation.encode import decode, to_image
 from prodgen.generation.engine import Engine, Request, Response
 from prodgen.generation.manifest import manifest_line
 from prodgen.models import SavedModel, load_model
-from prodgen.spec.image import resolve_attributes
 from prodgen.spec.manifest import ManifestLine
-from prodgen.spec.order import Expansion, JobSpec
+from prodgen.spec.order import Expansion, JobSpec, resolve_attributes
 from prodgen.spec.validation_errors import explain
 
 _CHUNK = 1024

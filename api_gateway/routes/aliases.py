@@ -10,10 +10,11 @@ from api_gateway.auth import Promoter
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.errors import Forbidden
 from api_gateway.json_body import Router
-from prodgen import registry
 from prodgen.access import ApiKey
 from prodgen.ledger.locks import lock
-from prodgen.registry import AliasChange, Version
+from prodgen.registry import aliases
+from prodgen.registry.aliases import AliasChange
+from prodgen.registry.versions import Version, resolve
 
 router = Router(prefix="/v1/models", tags=["models"])
 
@@ -55,7 +56,7 @@ def promote(
     """
     with _changing(deployment, caller, name):
         candidate = _own(deployment, caller, f"{name}@{wanted.version}")
-        change = registry.promote(deployment.store, candidate, alias, by=caller.id, force=wanted.force)
+        change = aliases.promote(deployment.store, candidate, alias, by=caller.id, force=wanted.force)
     return AliasChangeView(name=name, **change.model_dump())
 
 
@@ -68,9 +69,7 @@ def rollback(
     with _changing(deployment, caller, name):
         _own(deployment, caller, f"{name}@{alias}")
         leaving = left.version if left else None
-        change = registry.rollback(
-            deployment.store, name, alias, caller.tenant, by=caller.id, leaving=leaving
-        )
+        change = aliases.rollback(deployment.store, name, alias, caller.tenant, by=caller.id, leaving=leaving)
     return AliasChangeView(name=name, **change.model_dump())
 
 
@@ -84,7 +83,7 @@ def _changing(deployment: Deployment, caller: ApiKey, name: str) -> Iterator[Non
 
 def _own(deployment: Deployment, caller: ApiKey, ref: str) -> Version:
     """Return the version ``ref``. Raises Forbidden if it is shared instead of the caller's."""
-    version = registry.resolve(deployment.store, ref, caller.tenant)
+    version = resolve(deployment.store, ref, caller.tenant)
     if version.owner != caller.tenant:
         raise Forbidden(
             f"{ref} is shared by all tenants; aliases of shared models cannot be changed over HTTP"

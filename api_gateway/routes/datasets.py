@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_gateway.auth import Trainer
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.json_body import Router
-from prodgen.datasets import Dataset, Summary, create_dataset, datasets, resolve_dataset
 from prodgen.datasets.listing import Sha256
-from prodgen.datasets.lock import dataset_lock
 from prodgen.datasets.remove import remove_dataset
+from prodgen.datasets.summary import Summary
+from prodgen.datasets.versions import Dataset, create_dataset, dataset_lock, datasets, resolve_dataset
 from prodgen.errors import Conflict
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import ENDED

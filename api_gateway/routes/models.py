@@ -9,19 +9,11 @@ from api_gateway.auth import Anyone
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.json_body import Router
 from prodgen.errors import NotFound
-from prodgen.registry import (
-    AliasChange,
-    Figure,
-    Version,
-    fid_figure,
-    history,
-    load_lineage,
-    load_metrics,
-    resolve,
-    versions,
-)
+from prodgen.registry.aliases import AliasChange, history
+from prodgen.registry.compare import Figure, fid_figure
+from prodgen.registry.versions import Version, load_lineage, load_metrics, resolve, versions
 from prodgen.spec.attributes import Attribute
-from prodgen.spec.lineage import Lineage
+from prodgen.spec.model_config import Lineage
 
 router = Router(prefix="/v1/models", tags=["models"])
 

@@ -15,8 +15,7 @@ from api_gateway.auth import Uploader
 from api_gateway.deployment import DeploymentDep
 from api_gateway.errors import TooLarge, UnsupportedMedia
 from api_gateway.json_body import Router
-from prodgen.datasets.chunks import find_chunks
-from prodgen.datasets.listing import Sha256
+from prodgen.datasets.listing import Sha256, find_chunks
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.order_file import MAX_BYTES
 from prodgen.storage import keys

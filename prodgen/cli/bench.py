@@ -87,7 +87,7 @@ def order(gateway: Client, model: "SavedModel", images: int) -> float:
 
 def _engine(engine: "Engine", model: "SavedModel", images: int) -> float:
     from prodgen.generation.engine import Request
-    from prodgen.spec.image import ImageRequest, resolve_attributes
+    from prodgen.spec.order import ImageRequest, resolve_attributes
 
     start = time.perf_counter()
     wanted = resolve_attributes(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(images)])
@@ -99,7 +99,7 @@ def _engine(engine: "Engine", model: "SavedModel", images: int) -> float:
 def _encoding(engine: "Engine", model: "SavedModel", images: int) -> float:
     from prodgen.generation.encode import decode, encode
     from prodgen.generation.engine import ENCODERS, Request
-    from prodgen.spec.image import ImageRequest, resolve_attributes
+    from prodgen.spec.order import ImageRequest, resolve_attributes
 
     wanted = resolve_attributes(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(64)])
     pixels = [decode(data) for data in engine.submit(Request(model, wanted))]

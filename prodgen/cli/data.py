@@ -16,7 +16,7 @@ from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, report, say, words
 from prodgen.cli.progress import ProgressBars
-from prodgen.datasets.folder_summary import count_values
+from prodgen.datasets.summary import count_values
 
 app = typer.Typer(help="Download, inspect, prepare, push and list data to train on.", no_args_is_help=True)
 app.command()(photographs.inspect)

@@ -14,9 +14,9 @@ from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_table, remark, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
-from prodgen.datasets.folder_summary import summarise
 from prodgen.datasets.push import Pushed
 from prodgen.datasets.push import push as send
+from prodgen.datasets.summary import summarise
 from prodgen.errors import ProdgenError
 from prodgen.spec.names import check_name
 

@@ -64,8 +64,8 @@ def publish(
 ) -> None:
     """Publish a folder to a tenant in the store of the settings."""
     from prodgen.cli.store import open_store
-    from prodgen.registry import PRODUCTION, versions
-    from prodgen.registry import publish as publish_one
+    from prodgen.registry.publish import publish as publish_one
+    from prodgen.registry.versions import PRODUCTION, versions
 
     if alias == PRODUCTION:
         raise ProdgenError(
@@ -107,7 +107,7 @@ def rollback(name: Name, alias: Alias = "production", json: Json = False) -> Non
 def seed(json: Json = False) -> None:
     """Publish the bundled models in the store of the settings."""
     from prodgen.cli.store import open_store
-    from prodgen.registry import publish_bundled
+    from prodgen.registry.publish import publish_bundled
 
     store, where = open_store()
     published = [version.id for version in publish_bundled(store)]

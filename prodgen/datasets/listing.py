@@ -1,14 +1,15 @@
-"""Read and write the list of a data set's files: JSONL, each line a file with the sha256 of its chunks."""
+"""The list of a data set's files (JSONL, a file a line with the sha256 of its chunks), and its chunks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.validation_errors import parse_json
-from prodgen.storage.base import check_key
+from prodgen.storage import keys
+from prodgen.storage.base import ObjectInfo, Store, check_key
 
 CHUNK = 32 << 20
 """Bytes in each chunk of a file; the last chunk of the file has the remaining bytes."""
@@ -16,6 +17,8 @@ MAX_FILES = 200_000
 MAX_BYTES = 256 << 30
 """The most bytes that the files of a data set may have together; they must fit on a worker's disk."""
 MAX_PATH_BYTES = 512
+MAX_STATS = 100
+"""Up to this many chunks, a request for each chunk costs less than listing all uploads of the tenant."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -94,3 +97,22 @@ def write_listing(files: Iterable[ListedFile]) -> bytes:
     """Return the list as JSONL, sorted by path, so that equal files always give equal bytes."""
     lines = (file.model_dump_json() + "\n" for file in sorted(files, key=lambda file: file.path))
     return "".join(lines).encode()
+
+
+def find_chunks(store: Store, tenant: str, digests: Collection[str]) -> dict[str, ObjectInfo]:
+    """Return those of the chunks ``digests`` that the tenant has uploaded, by digest."""
+    found = {}
+    if len(digests) <= MAX_STATS:
+        for digest in digests:
+            with suppress(NotFound):
+                found[digest] = store.stat(keys.upload(tenant, digest))
+        return found
+    wanted = set(digests)
+    first, last, prefix = min(wanted), max(wanted), keys.uploads(tenant)
+    for info in store.list(prefix, after=prefix + first[:-1]):  # a shorter key sorts before the first digest
+        digest = info.key.removeprefix(prefix)
+        if digest in wanted:
+            found[digest] = info
+        if digest >= last:
+            break
+    return found

@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from prodgen.datasets.folder_files import Content, find_files
-from prodgen.datasets.folder_summary import OnProgress
-from prodgen.datasets.listing import CHUNK, Chunk, ListedFile, write_listing
-from prodgen.datasets.summary import Summary
-from prodgen.errors import ProdgenError
+from prodgen.datasets.listing import CHUNK, Chunk, ListedFile, find_chunks, write_listing
+from prodgen.datasets.summary import OnProgress, Summary
+from prodgen.datasets.versions import Lock, create_dataset
+from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.storage import keys
+from prodgen.storage.base import Store
 
 UPLOADS = 8
 
@@ -35,6 +38,32 @@ class PushTarget(Protocol):
 
     def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
         """Create a version and return its description; ``listing`` is the digest of the list of its files."""
+
+
+class StoreTarget:
+    """A store as a `PushTarget` of one tenant. ``lock`` returns the tenant's `dataset_lock`."""
+
+    def __init__(self, store: Store, tenant: str, lock: Lock = nullcontext) -> None:
+        self.store, self.tenant, self.lock = store, tenant, lock
+
+    def missing(self, digests: Iterable[str]) -> set[str]:
+        asked = set(digests)
+        return asked - find_chunks(self.store, self.tenant, asked).keys()
+
+    def send(self, data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        self.store.put(keys.upload(self.tenant, digest), data, "application/octet-stream")
+        return digest
+
+    def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
+        """Raise Unavailable if an upload of this push was removed meanwhile; the push may be repeated."""
+        known = Summary.model_validate(summary)
+        try:
+            with self.lock():
+                made = create_dataset(self.store, self.tenant, name, listing, known)
+        except (Conflict, NotFound) as error:
+            raise Unavailable(str(error)) from error
+        return {**made.model_dump(mode="json"), "id": made.id}
 
 
 def push(target: PushTarget, folder: Path, name: str, summary: Summary, on_progress: OnProgress) -> Pushed:

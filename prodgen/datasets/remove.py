@@ -16,10 +16,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from prodgen.datasets.chunks import find_chunks
-from prodgen.datasets.listing import read_listing
-from prodgen.datasets.lock import Lock
-from prodgen.datasets.versions import Dataset, find_records, list_records, load_records
+from prodgen.datasets.listing import find_chunks, read_listing
+from prodgen.datasets.versions import Dataset, Lock, find_records, list_records, load_records
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store

@@ -3,16 +3,17 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from prodgen.datasets.chunks import find_chunks
-from prodgen.datasets.listing import ListedFile, read_listing, write_listing
+from prodgen.datasets.listing import ListedFile, find_chunks, read_listing, write_listing
 from prodgen.datasets.summary import Summary
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.locks import lock
 from prodgen.spec.names import check_name
 from prodgen.storage import keys
 from prodgen.storage.base import ObjectInfo, Store
@@ -20,6 +21,9 @@ from prodgen.storage.base import ObjectInfo, Store
 VERSION = re.compile(r"[0-9a-f]{12}")
 MAX_SECONDS = 90.0
 """The most seconds that `create_dataset` may take, so that the caller's lock does not expire meanwhile."""
+
+Lock = Callable[[], AbstractContextManager[None]]
+"""A function that returns the `dataset_lock` of a tenant."""
 
 
 class Dataset(BaseModel):
@@ -44,6 +48,12 @@ class Dataset(BaseModel):
     def id(self) -> str:
         """Return ``name@version``, which always means the same files."""
         return f"{self.name}@{self.version}"
+
+
+def dataset_lock(ledger: Ledger, tenant: str) -> AbstractContextManager[None]:
+    """Return the lock of a tenant's data sets. Taking it raises Unavailable if another process keeps it."""
+    taken = "another data set of yours is just being made or removed; try again in a moment"
+    return lock(ledger, f"datasets:{tenant}", taken)
 
 
 def create_dataset(store: Store, tenant: str, name: str, upload: str, summary: Summary) -> Dataset:

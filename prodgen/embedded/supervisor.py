@@ -11,7 +11,7 @@ from prodgen.embedded.service import Service
 from prodgen.embedded.stack import Stack
 from prodgen.errors import Unavailable
 from prodgen.recovery import ensure
-from prodgen.registry import publish_bundled
+from prodgen.registry.publish import publish_bundled
 from prodgen.settings import Settings
 from prodgen.storage import connect
 

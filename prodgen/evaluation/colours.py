@@ -18,7 +18,7 @@ from prodgen.generation.latents import latents
 from prodgen.models.condition import encode
 from prodgen.spec.attributes import ContinuousColour
 from prodgen.spec.colour import delta_e_2000, mean_colours
-from prodgen.spec.image import ImageRequest, resolve_attributes
+from prodgen.spec.order import ImageRequest, resolve_attributes
 
 NEAR = 8.0
 """CIEDE2000 distance up to which people call two colours the same."""

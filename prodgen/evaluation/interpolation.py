@@ -13,7 +13,7 @@ from prodgen.evaluation.samples import one_of_each
 from prodgen.generation.latents import latents
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode
-from prodgen.spec.image import ImageRequest, resolve_attributes
+from prodgen.spec.order import ImageRequest, resolve_attributes
 
 STEPS = 9
 

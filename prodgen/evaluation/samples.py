@@ -17,7 +17,7 @@ from prodgen.generation.sheet import contact_sheet
 from prodgen.models import SavedModel
 from prodgen.spec.attributes import AttributeSchema, ContinuousColour
 from prodgen.spec.colour import to_lab
-from prodgen.spec.image import ImageRequest, resolve_attributes
+from prodgen.spec.order import ImageRequest, resolve_attributes
 
 PER_VALUE = 8
 """Number of images of each value on a sample sheet."""

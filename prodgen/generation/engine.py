@@ -18,7 +18,7 @@ from prodgen.generation.forward import Forward
 from prodgen.generation.request import Cancelled, Request, Response
 from prodgen.models import SavedModel
 from prodgen.models.memory import is_out_of_memory
-from prodgen.spec.image import ImageRequest
+from prodgen.spec.order import ImageRequest
 
 __all__ = ["ENCODERS", "Cancelled", "Engine", "Request", "Response"]
 

@@ -17,7 +17,7 @@ from prodgen.models.condition import encode as encode_condition
 from prodgen.models.memory import is_out_of_memory, too_large
 from prodgen.reproducible import reproducible
 from prodgen.spec.finish import Finish
-from prodgen.spec.image import ImageRequest
+from prodgen.spec.order import ImageRequest
 
 _FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 _BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (64, 128, 256, 512, 1024)}

@@ -5,8 +5,8 @@ from typing import Any
 
 from prodgen.generation.request import Request
 from prodgen.spec.finish import file_name
-from prodgen.spec.image import ImageRequest
 from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.order import ImageRequest
 
 
 def manifest_line(request: Request, image: ImageRequest, data: bytes, **where: Any) -> ManifestLine:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from prodgen.models import SavedModel
 from prodgen.spec.finish import Finish
-from prodgen.spec.image import ImageRequest
+from prodgen.spec.order import ImageRequest
 
 NO_FINISH = Finish()
 

@@ -13,8 +13,8 @@ from prodgen.errors import ProdgenError
 from prodgen.generation.encode import decode
 from prodgen.generation.engine import Engine, Request
 from prodgen.models import SavedModel
-from prodgen.spec.image import ImageRequest
 from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.order import ImageRequest
 
 LOSSY_TOLERANCE = 24
 """Levels of 255 by which files of a lossy format may differ: in WebP, one level became up to 20."""

@@ -16,10 +16,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.jobs.order_file import read_order
 from prodgen.jobs.record import JobRecord
-from prodgen.registry import load_config
+from prodgen.registry.versions import load_config
 from prodgen.spec.attributes import AttributeSchema
-from prodgen.spec.image import ImageRequest
-from prodgen.spec.order import Expansion, Item, JobSpec, RowParser
+from prodgen.spec.order import Expansion, ImageRequest, Item, JobSpec, RowParser
 from prodgen.storage import keys
 from prodgen.storage.base import Store, download
 

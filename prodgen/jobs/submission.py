@@ -10,7 +10,7 @@ from prodgen.jobs.record import JobRecord, find_record, load_state, request_dige
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.registry import Version, resolve
+from prodgen.registry.versions import Version, resolve
 from prodgen.settings import Settings
 from prodgen.spec.names import stable_id
 from prodgen.spec.order import JobSpec, RowParser

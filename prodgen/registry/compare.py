@@ -1,8 +1,9 @@
 """Compare two versions by the one figure that decides a promotion: the Fréchet distance (FID)."""
 
+from contextlib import suppress
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 Metrics = dict[str, Any]
 """The content of a version's metrics.json."""
@@ -16,7 +17,7 @@ class Figure(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    fid: float
+    fid: FiniteFloat
     judge: str | None = None
     data: str | None = None
 
@@ -46,11 +47,9 @@ def compare(candidate: Metrics | None, current: Metrics | None) -> Comparison:
 
 def fid_figure(metrics: Metrics | None) -> Figure | None:
     """Return the FID that an evaluation measured, or else the training run's FID, or else None."""
-    for shape in (_Evaluated, _Trained):
-        try:
-            return shape.model_validate(metrics).figure()
-        except ValidationError:
-            continue
+    for read in (_evaluated, _trained):
+        with suppress(KeyError, TypeError, AttributeError, ValueError):  # the fields are missing or broken
+            return read(metrics or {})
     return None
 
 
@@ -69,44 +68,14 @@ def _incomparable(candidate: Figure | None, current: Figure | None) -> str | Non
     return None
 
 
-class _Split(BaseModel):
-    digest: str
+def _evaluated(metrics: Metrics) -> Figure:
+    """Read an evaluation's metrics. The numbers of images are part of ``data``: they affect the distance."""
+    fid = metrics["figures"]["fid"]
+    counts = f"{fid['generated_count']} generated against {fid['real_count']} real"
+    split = metrics.get("data", {}).get(fid["split"])
+    data = f"{fid['split']} split {split['digest']} ({counts})" if split else None
+    return Figure(fid=fid["value"], judge=f"{fid['features']}, resizer {fid['resizer']}", data=data)
 
 
-class _Fid(BaseModel):
-    value: FiniteFloat
-    features: str
-    resizer: str
-    split: str
-    real_count: int
-    generated_count: int
-
-
-class _Figures(BaseModel):
-    fid: _Fid
-
-
-class _Evaluated(BaseModel):
-    """The fields of an evaluation's metrics.json from which a `Figure` is made."""
-
-    figures: _Figures
-    data: dict[str, _Split] = {}
-
-    def figure(self) -> Figure:
-        """Return the figure. Its ``data`` includes the numbers of images, which affect the distance."""
-        fid = self.figures.fid
-        split = self.data.get(fid.split)
-        counts = f"{fid.generated_count} generated against {fid.real_count} real"
-        data = f"{fid.split} split {split.digest} ({counts})" if split else None
-        return Figure(fid=fid.value, judge=f"{fid.features}, resizer {fid.resizer}", data=data)
-
-
-class _Trained(BaseModel):
-    """The fields of a training run's metrics.json from which a `Figure` is made."""
-
-    domain_fid: FiniteFloat
-    judge: str
-    data: str
-
-    def figure(self) -> Figure:
-        return Figure(fid=self.domain_fid, judge=f"{self.judge} of the run", data=self.data)
+def _trained(metrics: Metrics) -> Figure:
+    return Figure(fid=metrics["domain_fid"], judge=f"{metrics['judge']} of the run", data=metrics["data"])

@@ -4,9 +4,8 @@ import secrets
 from pathlib import Path
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.registry.model_files import CONFIG, WEIGHTS, check_weights
 from prodgen.registry.versions import Version
-from prodgen.spec.model_config import DISCRIMINATOR, folder_version
+from prodgen.spec.model_config import CONFIG, DISCRIMINATOR, WEIGHTS, check_weights, folder_version
 from prodgen.storage.base import Store, download, exists
 from prodgen.storage.cache import mark_used, new_folder
 

@@ -1,16 +1,29 @@
-"""Publish a model folder as a version."""
+"""Publish model folders as versions."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from prodgen.bundled import bundled_folders
 from prodgen.errors import ProdgenError
-from prodgen.registry.alias_history import set_alias
-from prodgen.registry.model_files import CONFIG, CONTENT_TYPES, EXTRAS, LINEAGE, WEIGHTS, check_weights
-from prodgen.registry.versions import PRODUCTION, Version, folder, resolve
-from prodgen.spec.lineage import parse_lineage
-from prodgen.spec.model_config import DISCRIMINATOR, folder_version, read_config
+from prodgen.registry.aliases import set_alias
+from prodgen.registry.versions import PRODUCTION, Version, aliases, folder, resolve
+from prodgen.spec.model_config import (
+    CONFIG,
+    DISCRIMINATOR,
+    LINEAGE,
+    METRICS,
+    WEIGHTS,
+    check_weights,
+    folder_version,
+    parse_lineage,
+    read_config,
+)
 from prodgen.spec.names import check_name
 from prodgen.storage.base import Store, exists
+
+EXTRAS = ("card.md", METRICS, LINEAGE, "samples.png", DISCRIMINATOR)
+"""Optional files, which describe a version or help to train it further. The version's digest ignores them."""
+CONTENT_TYPES = {".json": "application/json", ".md": "text/markdown", ".png": "image/png"}
 
 
 def publish(
@@ -47,3 +60,12 @@ def publish(
     for alias in aliases:
         set_alias(store, name, alias, version, tenant)
     return resolve(store, f"{name}@{version}", tenant)
+
+
+def publish_bundled(store: Store) -> list[Version]:
+    """Publish every bundled model and return the versions; an existing `production` alias is not changed."""
+    published = []
+    for source in bundled_folders():
+        aliases_to_set = () if PRODUCTION in aliases(store, source.name, None) else (PRODUCTION,)
+        published.append(publish(store, source, source.name, None, aliases_to_set))
+    return published

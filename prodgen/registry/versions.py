@@ -8,9 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from prodgen.errors import NotFound
-from prodgen.registry.model_files import CONFIG, LINEAGE, METRICS
-from prodgen.spec.lineage import Lineage, parse_lineage
-from prodgen.spec.model_config import ModelConfig, parse_config
+from prodgen.spec.model_config import (
+    CONFIG,
+    LINEAGE,
+    METRICS,
+    Lineage,
+    ModelConfig,
+    parse_config,
+    parse_lineage,
+)
 from prodgen.spec.names import check_name
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -81,7 +87,7 @@ def aliases(store: Store, name: str, tenant: str | None) -> dict[str, str]:
 
 
 def write_aliases(store: Store, name: str, tenant: str | None, pointers: dict[str, str]) -> None:
-    """Replace all aliases of the model. Only `prodgen.registry.alias_history` may call this function."""
+    """Replace all aliases of the model. Only `prodgen.registry.aliases` may call this function."""
     store.put(_aliases_key(name, tenant), json.dumps(pointers, indent=1).encode(), "application/json")
 
 

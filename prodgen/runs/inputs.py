@@ -5,9 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.datasets.fetch import fetch_dataset
+from prodgen.datasets.versions import resolve_dataset
 from prodgen.errors import NotFound
-from prodgen.registry import fetch, fetch_discriminator, resolve
+from prodgen.registry.fetch import fetch, fetch_discriminator
+from prodgen.registry.versions import resolve
 from prodgen.runs.files import CARD, Checkpoint, fetch_checkpoint, newest_checkpoint
 from prodgen.runs.judges import fetch_judge
 from prodgen.runs.record import RunRecord, TrainingSpec

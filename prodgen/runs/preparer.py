@@ -15,7 +15,7 @@ from typing import Any
 from prodgen.catalog.photographs.catalogue_writer import SET_ASIDE
 from prodgen.catalog.photographs.inspection import DROPPED, DROPPED_SHEET, clean, inspect, to_drop
 from prodgen.catalog.photographs.prepare import prepare
-from prodgen.datasets.folder_summary import summarise
+from prodgen.datasets.summary import summarise
 from prodgen.runs.child import add_sample, execute
 from prodgen.runs.files import PREPARED, SUMMARY
 from prodgen.training.watch.progress import PROGRESS, RATE, write_json

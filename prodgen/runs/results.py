@@ -6,19 +6,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prodgen.datasets.lock import dataset_lock
-from prodgen.datasets.push import push
-from prodgen.datasets.store_target import StoreTarget
+from prodgen.datasets.push import StoreTarget, push
 from prodgen.datasets.summary import Summary
+from prodgen.datasets.versions import dataset_lock
 from prodgen.errors import NotFound
 from prodgen.ledger.locks import lock
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import RunEnd
-from prodgen.registry import PRODUCTION, publish, resolve, set_alias
+from prodgen.registry.aliases import set_alias
+from prodgen.registry.publish import publish
+from prodgen.registry.versions import PRODUCTION, resolve
 from prodgen.runs.files import PREPARED, SUMMARY
 from prodgen.runs.judges import store_judge
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
-from prodgen.spec.lineage import Data, Lineage
+from prodgen.spec.model_config import Data, Lineage
 from prodgen.storage.base import Store
 
 LATEST = "latest"

@@ -6,8 +6,7 @@ from typing import Any
 
 import prodgen
 from prodgen.catalog.photographs.flags import check_flags, check_kind
-from prodgen.datasets import Dataset, resolve_dataset
-from prodgen.datasets.lock import dataset_lock
+from prodgen.datasets.versions import Dataset, dataset_lock, resolve_dataset
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.evaluation.compatibility import (
     TEST_SPLIT,
@@ -20,7 +19,8 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.registry import has_discriminator, resolve
+from prodgen.registry.fetch import has_discriminator
+from prodgen.registry.versions import resolve
 from prodgen.runs.files import find_record, load_end
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
 from prodgen.spec.names import check_name, stable_id

@@ -1,17 +1,21 @@
-"""Read the config.json of a model folder without building the model's networks."""
+"""The files of a model folder: read them without building the model's networks."""
 
 import hashlib
+import json
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from prodgen.errors import NotFound
+from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.validation_errors import parse_json
 
-FILES = ("config.json", "model.safetensors")
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+FILES = (CONFIG, WEIGHTS)
 """The files that determine a model's images. The model's version is computed from their bytes."""
+METRICS, LINEAGE = "metrics.json", "lineage.json"
 DISCRIMINATOR = "discriminator.safetensors"
 """The file with the discriminator of the training run, which is needed only to train the model further."""
 
@@ -32,17 +36,63 @@ class ModelConfig(BaseModel):
     tolerance: int
 
 
+class Data(BaseModel):
+    """A data set: the name that people gave it, and the digest of its content."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    digest: str
+
+
+class Lineage(BaseModel):
+    """The run that made a version, with its recipe, code and data.
+
+    ``prodgen`` is the version of the code; ``begun_from`` is the model or run whose weights it started from.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    run: str = Field(description="The run's id.")
+    recipe: dict[str, Any] = Field(description="The whole recipe, with the settings that were changed.")
+    data: Data
+    prodgen: str
+    begun_from: str | None = None
+    created: datetime
+
+
 def parse_config(data: bytes, where: str) -> ModelConfig:
     """Parse a config.json; if it is broken, raises ProdgenError, whose message names the file ``where``."""
     return parse_json(ModelConfig, data, f"{where} is no model's config.json")
 
 
+def parse_lineage(data: bytes, where: str) -> Lineage:
+    """Parse a lineage.json; if it is broken, raises ProdgenError, whose message names the file ``where``."""
+    return parse_json(Lineage, data, f"{where} is no model's lineage.json")
+
+
 def read_config(folder: Path) -> ModelConfig:
     """Read the config.json of a model folder; raises NotFound if there is none."""
-    path = folder / "config.json"
+    path = folder / CONFIG
     if not path.is_file():
-        raise NotFound(f"{folder} is no model: it has no config.json")
+        raise NotFound(f"{folder} is no model: it has no {CONFIG}")
     return parse_config(path.read_bytes(), str(path))
+
+
+def check_weights(path: Path) -> None:
+    """Raise ProdgenError unless the file has the header of a safetensors file, which no pickle has."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if 2 <= length <= size - 8 else b""
+    try:
+        is_safetensors = isinstance(json.loads(header), dict)
+    except ValueError:
+        is_safetensors = False
+    if not is_safetensors:
+        raise ProdgenError(
+            f"{path.name} is not a safetensors file; prodgen loads no other kind of checkpoint"
+        )
 
 
 def folder_version(folder: Path) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import prod
 from typing import Annotated, Literal
@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, RequestedValues
 from prodgen.spec.finish import Finish, Output
-from prodgen.spec.image import ImageRequest
 from prodgen.spec.random_streams import MAX_SEED
 
 CELL = 64
@@ -56,6 +55,22 @@ class JobSpec(BaseModel):
     finish: Finish = Finish()
     output: Output = Output()
     priority: Literal["interactive", "bulk"] = "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """The request for one image of an order.
+
+    ``draw`` is the image's position in the random streams of ``seed``. ``repeat`` numbers an item's images.
+    """
+
+    index: int
+    seed: int
+    draw: int
+    attributes: dict[str, str]
+    sku: str | None = None
+    repeat: int = 0
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +184,9 @@ def _sku_seed(seed: int, sku: str) -> int:
 def count_cells(total: int) -> int:
     """Return the number of cells of an order of ``total`` images."""
     return -(-total // CELL)
+
+
+def resolve_attributes(schema: AttributeSchema, images: list[ImageRequest]) -> list[ImageRequest]:
+    """Return the requests with every missing attribute drawn from the training distribution."""
+    drawn = schema.resolve([i.attributes for i in images], [i.seed for i in images], [i.draw for i in images])
+    return [replace(image, attributes=attributes) for image, attributes in zip(images, drawn, strict=True)]

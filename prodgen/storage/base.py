@@ -68,12 +68,6 @@ def check_key(key: str) -> str:
     raise ProdgenError(f"{key!r} is not a valid key")
 
 
-def check_prefix(prefix: str) -> str:
-    """Return ``prefix`` if it is empty or the beginning of a valid key; raises ProdgenError otherwise."""
-    check_key(prefix + "x")
-    return prefix
-
-
 def download(store: Store, key: str, path: Path) -> None:
     """Write an object of any size to the file ``path``; raises NotFound if there is no such object."""
     size = store.stat(key).size

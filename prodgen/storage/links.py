@@ -45,11 +45,8 @@ def sign(
     length: int | None = None,
 ) -> str:
     """Return a gateway URL, valid for ``seconds``, of an object or of a range of its bytes."""
-    parameters = {"expires": str(int(time.time()) + seconds), "name": file_name}
-    if offset is not None:
-        parameters["offset"] = str(offset)
-    if length is not None:
-        parameters["length"] = str(length)
+    given = {"expires": int(time.time()) + seconds, "name": file_name, "offset": offset, "length": length}
+    parameters = {name: str(value) for name, value in given.items() if value is not None}
     parameters["signature"] = _signature(secret, key, parameters)
     return f"{public_url.rstrip('/')}/v1/objects/{quote(check_linkable(key))}?{urlencode(parameters)}"
 

@@ -12,7 +12,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from prodgen.errors import Conflict, NotFound, Unavailable
-from prodgen.storage.base import ObjectInfo, check_key, check_prefix
+from prodgen.storage.base import ObjectInfo, check_key
 from prodgen.storage.links import sign
 
 _PARTIAL = ".unfinished"
@@ -61,7 +61,7 @@ class LocalStore:
             return _info(key, status)
 
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
-        check_prefix(prefix)
+        check_key(prefix + "x")  # a prefix is the beginning of a key
         with self._translate_errors():
             yield from self._walk(prefix[: prefix.rfind("/") + 1], prefix, after)
 

@@ -18,10 +18,9 @@ from minio.helpers import check_bucket_name
 from urllib3.exceptions import HTTPError
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.storage.base import ObjectInfo, check_key, check_prefix
+from prodgen.storage.base import ObjectInfo, check_key
 from prodgen.storage.links import check_linkable, content_disposition
-from prodgen.storage.retrying_pool import RetryingPool
-from prodgen.storage.s3_errors import FAILURES, to_prodgen_error
+from prodgen.storage.s3_requests import FAILURES, RetryingPool, to_prodgen_error
 
 Answer = TypeVar("Answer")
 
@@ -103,7 +102,7 @@ class S3Store:
         return _info(self._request(lambda: self._client.stat_object(self._bucket, key), key))
 
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
-        check_prefix(prefix)
+        check_key(prefix + "x")  # a prefix is the beginning of a key
         found = self._client.list_objects(self._bucket, prefix, recursive=True, start_after=after or None)
         while item := self._request(lambda: next(found, None)):
             yield _info(item)

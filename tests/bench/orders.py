@@ -13,7 +13,8 @@ from pathlib import Path
 from prodgen.bundled import bundled_folders
 from prodgen.jobs.items import JobImages, uploaded_items, write_items
 from prodgen.jobs.record import JobRecord
-from prodgen.registry import load_config, publish
+from prodgen.registry.publish import publish
+from prodgen.registry.versions import load_config
 from prodgen.spec.order import JobSpec
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore

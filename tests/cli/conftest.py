@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from prodgen.cli import main
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from prodgen.settings import Settings, settings
 from tests.gateway.running import Gateway
 from tests.sample_models import scored, write_model

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from prodgen.datasets import Dataset, resolve_dataset
-from prodgen.datasets.folder_summary import summarise
-from prodgen.datasets.push import push
-from prodgen.datasets.store_target import StoreTarget
+from prodgen.datasets.push import StoreTarget, push
+from prodgen.datasets.summary import summarise
+from prodgen.datasets.versions import Dataset, resolve_dataset
 from prodgen.storage.base import Store
 from prodgen.storage.local import LocalStore
 from prodgen.storage.s3 import S3Store

@@ -11,8 +11,9 @@ import pytest
 
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
-from prodgen.datasets import fetch_dataset
-from prodgen.registry import fetch, publish
+from prodgen.datasets.fetch import fetch_dataset
+from prodgen.registry.fetch import fetch
+from prodgen.registry.publish import publish
 from prodgen.storage.cache import evict, mark_used, pin, pinned
 from prodgen.storage.local import LocalStore
 from tests.datasets.conftest import Push
@@ -141,7 +142,8 @@ import random, sys, time
 from pathlib import Path
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
-from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.datasets.fetch import fetch_dataset
+from prodgen.datasets.versions import resolve_dataset
 from prodgen.storage import cache as module
 from prodgen.storage.cache import evict
 from prodgen.storage.local import LocalStore

@@ -8,8 +8,9 @@ import pytest
 
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue, splits
-from prodgen.datasets import Dataset, create_dataset, fetch_dataset
+from prodgen.datasets.fetch import fetch_dataset
 from prodgen.datasets.listing import ListedFile, read_listing, write_listing
+from prodgen.datasets.versions import Dataset, create_dataset
 from prodgen.errors import ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -121,7 +122,8 @@ def test_a_list_that_was_tampered_with_writes_nothing(
 FETCH = """
 import sys
 from pathlib import Path
-from prodgen.datasets import fetch_dataset, resolve_dataset
+from prodgen.datasets.fetch import fetch_dataset
+from prodgen.datasets.versions import resolve_dataset
 from prodgen.storage.local import LocalStore
 store = LocalStore(Path(sys.argv[1]), "secret", "http://gateway.test")
 sys.stdin.readline()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.datasets.folder_files import find_files
-from prodgen.datasets.folder_summary import summarise
+from prodgen.datasets.summary import summarise
 from prodgen.errors import ProdgenError
 from tests.datasets.conftest import quiet
 from tests.datasets.folders import FILES, KINDS, archive, cifar, fashion, pictures, table

@@ -11,11 +11,12 @@ import pytest
 
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
-from prodgen.datasets import Dataset, create_dataset, datasets, fetch_dataset, remove, resolve_dataset
-from prodgen.datasets.folder_summary import summarise
-from prodgen.datasets.push import push
+from prodgen.datasets import remove
+from prodgen.datasets.fetch import fetch_dataset
+from prodgen.datasets.push import StoreTarget, push
 from prodgen.datasets.remove import Removed, remove_dataset
-from prodgen.datasets.store_target import StoreTarget
+from prodgen.datasets.summary import summarise
+from prodgen.datasets.versions import Dataset, create_dataset, datasets, resolve_dataset
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.storage import keys
 from prodgen.storage.base import Store

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from prodgen.datasets import create_dataset, datasets, resolve_dataset
-from prodgen.datasets.chunks import find_chunks
+from prodgen.datasets.listing import find_chunks
+from prodgen.datasets.versions import create_dataset, datasets, resolve_dataset
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from prodgen.settings import Settings
 from prodgen.storage.local import LocalStore
 from tests.gateway.running import Client, Gateway

@@ -11,7 +11,7 @@ import pytest
 from prodgen.client import Client as OurClient
 from prodgen.errors import ProdgenError
 from prodgen.ledger.locks import lock
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from tests.gateway.running import Client, Gateway
 from tests.sample_models import scored, write_model
 

@@ -19,10 +19,10 @@ from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
 from prodgen.cli.data import app
 from prodgen.client import Client as Service
-from prodgen.datasets import datasets, fetch_dataset, resolve_dataset
-from prodgen.datasets.folder_summary import summarise
-from prodgen.datasets.lock import dataset_lock
+from prodgen.datasets.fetch import fetch_dataset
 from prodgen.datasets.push import push
+from prodgen.datasets.summary import summarise
+from prodgen.datasets.versions import dataset_lock, datasets, resolve_dataset
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.ledger.roster import Roster
 from prodgen.storage import keys

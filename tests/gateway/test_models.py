@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from tests.gateway.running import Client, Gateway
 from tests.sample_models import write_model
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from prodgen.registry import resolve
+from prodgen.registry.versions import resolve
 from prodgen.storage.local import LocalStore
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until

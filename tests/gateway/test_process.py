@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from prodgen.access import KeyRing
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from prodgen.storage.local import LocalStore
 from tests.gateway.running import Client
 from tests.sample_models import write_model

@@ -10,7 +10,7 @@ import pytest
 from prodgen.cli.datasets import push_folder
 from prodgen.client import Client as Service
 from prodgen.ledger.roster import Roster
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from prodgen.runs.files import Checkpoint, load_record, load_stop_request
 from prodgen.storage import keys
 from tests.datasets.folders import pictures, table

@@ -15,7 +15,7 @@ from api_gateway.app import create_app
 from prodgen.access import KeyRing
 from prodgen.errors import Unavailable
 from prodgen.ledger.ledger import Ledger
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from prodgen.settings import Settings
 from prodgen.storage.local import LocalStore
 from tests.gateway.conftest import DATABASE

@@ -10,7 +10,7 @@ from prodgen.generation.engine import Request
 from prodgen.generation.forward import Forward
 from prodgen.models import SavedModel
 from prodgen.spec.finish import Finish
-from prodgen.spec.image import ImageRequest, resolve_attributes
+from prodgen.spec.order import ImageRequest, resolve_attributes
 
 
 def images(model: SavedModel, indices: Sequence[int], seed: int = 7, **attributes: str) -> list[ImageRequest]:

@@ -13,7 +13,7 @@ from prodgen.generation import request as request_module
 from prodgen.generation.engine import Cancelled, Engine, Request, Response
 from prodgen.generation.forward import Forward
 from prodgen.spec.finish import Augment, Finish
-from prodgen.spec.image import ImageRequest
+from prodgen.spec.order import ImageRequest
 from tests.generation.asking import images, opened, pixels, request, worst
 from tests.toys import toy_model
 

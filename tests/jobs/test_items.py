@@ -9,7 +9,7 @@ from prodgen.errors import ProdgenError
 from prodgen.jobs import items as items_module
 from prodgen.jobs.items import JobImages, write_items
 from prodgen.jobs.record import JobRecord
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.order import Expansion, Item, JobSpec
 from prodgen.storage import keys

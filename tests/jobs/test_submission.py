@@ -20,7 +20,8 @@ from prodgen.ledger.entries import JobState
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.registry import publish, resolve
+from prodgen.registry.publish import publish
+from prodgen.registry.versions import resolve
 from prodgen.settings import Settings
 from prodgen.spec.order import JobSpec
 from prodgen.storage import keys

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from prodgen.bundled import bundled_folders
-from prodgen.registry import compare, fid_figure
+from prodgen.registry.compare import compare, fid_figure
 from tests.sample_models import evaluation
 
 TRAINED = {"step": 5, "domain_fid": 3.2, "judge": "domain classifier abcdef", "data": "train split 0123"}

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import ProdgenError
-from prodgen.registry import fetch, fetch_discriminator, has_discriminator, publish
+from prodgen.registry.fetch import fetch, fetch_discriminator, has_discriminator
+from prodgen.registry.publish import publish
 from prodgen.storage.local import LocalStore
 
 Model = Callable[..., Path]

@@ -6,17 +6,9 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
-from prodgen.registry import (
-    AliasChange,
-    Version,
-    aliases,
-    history,
-    promote,
-    publish,
-    resolve,
-    rollback,
-    set_alias,
-)
+from prodgen.registry.aliases import AliasChange, history, promote, rollback, set_alias
+from prodgen.registry.publish import publish
+from prodgen.registry.versions import Version, aliases, resolve
 from prodgen.storage.local import LocalStore
 from tests.sample_models import scored
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.registry import aliases, load_lineage, load_metrics, publish, resolve, set_alias, versions
+from prodgen.registry.aliases import set_alias
+from prodgen.registry.publish import publish
+from prodgen.registry.versions import aliases, load_lineage, load_metrics, resolve, versions
 from prodgen.storage.local import LocalStore
 
 Model = Callable[..., Path]

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from prodgen.errors import Unavailable
-from prodgen.registry import resolve
+from prodgen.registry.versions import resolve
 from prodgen.runs import attempt as attempt_module
 from prodgen.runs.attempt import Attempt
 from prodgen.runs.files import load_end, newest_checkpoint

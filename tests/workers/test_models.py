@@ -10,7 +10,9 @@ import pytest
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
 from prodgen.models.memory import size_in_bytes
-from prodgen.registry import Version, publish, rollback, set_alias
+from prodgen.registry.aliases import rollback, set_alias
+from prodgen.registry.publish import publish
+from prodgen.registry.versions import Version
 from prodgen.storage.local import LocalStore
 from tests.toys import toy_folder
 from workers.generate import promotions

@@ -16,7 +16,7 @@ from prodgen.jobs.record import JobRecord
 from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import Queue
 from prodgen.ledger.ledger import Ledger
-from prodgen.registry import publish
+from prodgen.registry.publish import publish
 from prodgen.settings import Settings
 from prodgen.spec.order import JobSpec
 from prodgen.storage.local import LocalStore

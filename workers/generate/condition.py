@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine, Request
 from prodgen.models import SavedModel
-from prodgen.spec.image import ImageRequest, resolve_attributes
+from prodgen.spec.order import ImageRequest, resolve_attributes
 
 log = logging.getLogger("prodgen.worker")
 

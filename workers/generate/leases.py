@@ -18,8 +18,8 @@ from prodgen.jobs.report import discard, report
 from prodgen.ledger.entries import TERMINAL, Lease
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.logs import bound
-from prodgen.spec.image import resolve_attributes
 from prodgen.spec.manifest import write_lines
+from prodgen.spec.order import resolve_attributes
 from prodgen.storage import keys
 from workers.generate.device import Device, log
 from workers.generate.packaging import as_files, as_tar

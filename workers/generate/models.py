@@ -11,7 +11,8 @@ from pathlib import Path
 from prodgen.generation.engine import Engine
 from prodgen.models import SavedModel, load_model
 from prodgen.models.memory import size_in_bytes
-from prodgen.registry import Version, fetch, resolve
+from prodgen.registry.fetch import fetch
+from prodgen.registry.versions import Version, resolve
 from prodgen.settings import settings
 from prodgen.storage import Store
 from prodgen.storage.cache import evict

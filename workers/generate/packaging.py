@@ -9,8 +9,8 @@ from functools import cache
 from prodgen.generation.engine import Request
 from prodgen.generation.manifest import manifest_line
 from prodgen.spec.finish import file_name
-from prodgen.spec.image import ImageRequest
 from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.order import ImageRequest
 
 UPLOADS = 8
 """Objects that are sent to the store at once."""

@@ -2,7 +2,7 @@
 
 from prodgen.bundled import bundled_folders
 from prodgen.errors import Unavailable
-from prodgen.registry import PRODUCTION, aliases
+from prodgen.registry.versions import PRODUCTION, aliases
 from workers.generate.device import Device, log
 
 FOLLOWED = 16

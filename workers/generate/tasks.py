@@ -7,7 +7,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from prodgen.errors import Unavailable
 from prodgen.ledger.entries import Queue
-from prodgen.registry import versions
+from prodgen.registry.versions import versions
 from workers import health
 from workers.app import app
 from workers.doorbells import ring, ring_settle

@@ -1,8 +1,19 @@
-"""Turn errors of an S3 store into errors of prodgen: one sentence, without secrets."""
+"""Requests to an S3 server: connections that send a failed request again, and errors in one sentence."""
 
+import os
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
+import certifi
+import urllib3
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_before_delay,
+    wait_random_exponential,
+)
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -14,6 +25,8 @@ from urllib3.exceptions import (
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 
+CONNECTIONS = 64
+_TRANSIENT = {408, 429, 500, 502, 503, 504}
 FAILURES = (MinioException, HTTPError, ParseError, UnicodeDecodeError)
 _CREDENTIAL_ERRORS = {
     "AccessDenied",
@@ -31,6 +44,37 @@ _CONNECTION_ERRORS: tuple[tuple[type[HTTPError], str], ...] = (
     (ReadTimeoutError, "no answer in time"),
     (SSLError, "its certificate is not trusted"),
 )
+
+
+class RetryingPool(urllib3.PoolManager):
+    """Repeats a failed request, after growing pauses, for ``retry_seconds``.
+
+    Each try waits up to ``retry_seconds`` for a connection and for the next bytes, so a request may take
+    twice ``retry_seconds``. Send only requests that may be carried out twice. Each answer is read whole, so
+    that an answer that was cut short is a failure too.
+    """
+
+    def __init__(self, retry_seconds: float) -> None:
+        super().__init__(
+            maxsize=CONNECTIONS,
+            retries=False,
+            timeout=urllib3.Timeout(connect=retry_seconds, read=retry_seconds),
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        )
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(HTTPError) | retry_if_result(lambda got: got.status in _TRANSIENT),
+            wait=wait_random_exponential(multiplier=0.1, min=0.05, max=2),
+            stop=stop_before_delay(retry_seconds),
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        )
+
+    def urlopen(  # type: ignore[override]
+        self, method: str, url: str, redirect: bool = False, **options: Any
+    ) -> urllib3.BaseHTTPResponse:
+        """Return the first answer that is no transient failure, or the last answer; raise the last error."""
+        options["preload_content"] = True
+        return self._retrying(super().urlopen, method, url, redirect=redirect, **options)
 
 
 def to_prodgen_error(error: Exception, endpoint: str, key: str = "") -> ProdgenError:
