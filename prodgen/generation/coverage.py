@@ -7,12 +7,16 @@ its colour differs from the ground. Products are premultiplied: colour is multip
 import torch
 from kornia.morphology import closing, dilation, erosion
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import max_pool2d, pad
 
 _GROUND, _PRODUCT = 0.04, 0.12
 """A difference from the ground up to `_GROUND` is background; a difference above `_PRODUCT` is product."""
 _LEAST_EDGE = 0.25
 """The least difference from the ground that a fully covered pixel at an edge is assumed to have."""
+_FAINT = 0.03
+"""Coverage up to this value is background."""
+_HAZE, _EDGE, _REACH = 0.25, 0.5, 1 / 32
+"""A pixel without a coverage of `_HAZE` within `_REACH` (share of the side) is background."""
 
 
 def opaque(x: Tensor) -> Tensor:
@@ -42,6 +46,20 @@ def cut_out(x: Tensor, ground: Tensor) -> Tensor:
     edge = clear / dilation(clear, around).clamp(min=_LEAST_EDGE)
     alpha = torch.maximum(inside, edge)
     return _clamped(x - (1.0 - alpha) * ground, alpha)
+
+
+def clear_ground(layers: Tensor) -> Tensor:
+    """Make the ground around the product in ``layers`` (B, C + 1, H, W) fully transparent.
+
+    Generators leave a faint haze on the ground, which marketplaces refuse as not pure white. A pixel is haze
+    if its own coverage is faint, or if no pixel near it has the coverage of an edge. The weight of a pixel
+    rises linearly from haze to product, so a difference of one level in ``layers`` stays small.
+    """
+    alpha = layers[:, -1:]
+    reach = max(1, round(_REACH * layers.shape[-1]))
+    near = max_pool2d(alpha, 2 * reach + 1, 1, reach)
+    weight = ((near - _HAZE) / (_EDGE - _HAZE)).clamp(0, 1) * ((alpha - _FAINT) / _FAINT).clamp(0, 1)
+    return layers * weight
 
 
 def clamp_to_coverage(layers: Tensor) -> Tensor:

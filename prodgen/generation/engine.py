@@ -168,7 +168,7 @@ class Engine:
             if response.cancelled:
                 return
             chunk = slice(start, start + size)
-            pixels = self.forward.finish(request.model, x[chunk], request.finish, images[chunk])
+            pixels = self.forward.finish(request.model, x[chunk], request.opaque_finish, images[chunk])
             self._backlog.acquire()
             files = self._encoders.submit(_encode_all, pixels, request.format)
             files.add_done_callback(lambda _: self._backlog.release())

@@ -11,7 +11,7 @@ import torch
 from kornia.geometry.transform import get_perspective_transform, resize, warp_perspective
 from torch import Tensor
 
-from prodgen.generation.coverage import clamp_to_coverage, cut_out, opaque
+from prodgen.generation.coverage import clamp_to_coverage, clear_ground, cut_out, opaque
 from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.random_streams import Stream, uniforms
 
@@ -26,12 +26,15 @@ def apply_finish(
 
     C' equals C, but is 3 for a coloured background behind a grey product, and for any background behind a
     product with transparency (C = 4). ``ground``: the colour around the product in training. The product is
-    cut out of the ground only if the finish asks for another background, or lights or moves the product.
+    cut out of the ground only if the finish asks for another background, or lights or moves the product. A
+    background that the finish asks for has exactly its colour around the product.
     """
     x = (x.float() + 1.0) / 2.0
     augment, size = finish.augment, finish.size or x.shape[-1]
     plain = augment == Augment()
     layers = opaque(x) if plain and not finish.background else cut_out(x, _colour(ground, x))
+    if finish.background:
+        layers = clear_ground(layers)
     u = torch.empty(0)
     if not plain:
         numbers = uniforms(seeds, draws, _DRAWS, Stream.AUGMENTATION, [0] * len(draws))

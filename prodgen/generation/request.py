@@ -32,6 +32,13 @@ class Request:
         """Number of pixels of one image."""
         return (self.finish.size or self.model.config.size) ** 2
 
+    @property
+    def opaque_finish(self) -> Finish:
+        """The finish. If the model has transparency and the format has none, the background is white."""
+        if self.format != "jpeg" or self.finish.background or self.model.config.channels < 4:
+            return self.finish
+        return self.finish.model_copy(update={"background": "#ffffff"})
+
 
 class Cancelled(Exception):
     """Raised by a response whose request was cancelled before all of its images were made."""

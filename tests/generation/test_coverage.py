@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from prodgen.catalog.idx import load_idx
-from prodgen.generation.coverage import cut_out, opaque
+from prodgen.generation.coverage import clear_ground, cut_out, opaque
 from prodgen.generation.finish import apply_finish
 from prodgen.spec.finish import Finish
 from tests.toys import FASHION_MNIST
@@ -128,3 +128,23 @@ def _near(mask: np.ndarray, reach: int) -> np.ndarray:
     """Where ``mask`` (N, H, W, 1) holds within ``reach`` pixels."""
     tensor = torch.from_numpy(mask[..., 0].astype(np.float32))[:, None]
     return torch.nn.functional.max_pool2d(tensor, 2 * reach + 1, 1, reach)[:, 0, ..., None].numpy() > 0
+
+
+def test_a_haze_on_the_ground_disappears_and_the_product_stays():
+    alpha = coverage()
+    alpha[..., 10:38, 43] = 0.8  # a strap one pixel wide
+    haze = alpha.clone()
+    haze[..., :4, :] = 0.1
+    haze[..., 44:, :] = 0.2
+    cleared = clear_ground(torch.cat([haze * 0.5, haze], 1))
+    assert cleared[..., :4, :].max() == cleared[..., 44:, :].max() == 0.0
+    solid = alpha > 0.06
+    assert torch.equal(cleared[:, 1:][solid], alpha[solid])
+    assert torch.equal(cleared[:, :1][solid], alpha[solid] * 0.5)
+
+
+def test_clearing_the_ground_keeps_a_small_difference_small():
+    layers = opaque(torch.rand(8, 4, 28, 28, generator=torch.Generator().manual_seed(0)))
+    step = 1e-4 * torch.randn(layers.shape, generator=torch.Generator().manual_seed(1))
+    change = (clear_ground(layers) - clear_ground((layers + step).clamp(0, 1))).abs().max()
+    assert change < 40 * step.abs().max()

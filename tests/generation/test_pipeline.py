@@ -2,10 +2,11 @@
 
 import json
 import threading
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import pytest
+from PIL import ImageColor
 
 from prodgen import Pipeline
 from prodgen.errors import NotFound, ProdgenError
@@ -109,3 +110,23 @@ def test_a_manifest_line_is_json_that_anyone_can_read(pipeline):
         "model": pipeline.model.id, "truncation": 1.0, "finish": {}, "format": "png", "precision": "fp32",
         "file": "000000000.png", "sha256": line.sha256,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "ground", "formats"),
+    [
+        ("clothing", "white", ["png", "jpeg"]),
+        ("clothing", "#1b2a41", ["png"]),
+        ("clothing", None, ["jpeg"]),  # a JPEG has no transparency, so it is laid on white
+        ("fashion-mnist", "white", ["png", "jpeg"]),
+    ],
+)
+def test_the_ground_has_exactly_the_colour_that_was_asked_for(model, ground, formats):
+    with Pipeline.from_pretrained(model, device="cpu") as pipeline:
+        finish = {"size": 256, "background": ground}
+        made = [pipeline(count=16, seed=9, finish=finish, output={"format": each}).images for each in formats]
+    wanted = ImageColor.getrgb(ground or "white")
+    for image in chain(*made):
+        shown = np.asarray(image.convert("RGB"))
+        corners = [shown[:16, :16], shown[:16, -16:], shown[-16:, :16], shown[-16:, -16:]]
+        assert sum((corner == wanted).all() for corner in corners) >= 3  # a product may reach into one
