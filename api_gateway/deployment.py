@@ -87,6 +87,6 @@ DeploymentDep = Annotated[Deployment, Depends(_deployment)]
 
 def ring_workers(queue: DoorbellQueue, times: int) -> None:
     """Ring the doorbells of the Celery workers."""
-    from workers.doorbells import ring  # at the first order, because Celery takes long to load
+    from workers.app import ring  # at the first order, because Celery takes long to load
 
     ring(queue, times)

@@ -1,19 +1,24 @@
 """The Celery application: its queues, its settings, and the tasks that each role of worker loads.
 
 A task is a doorbell: "there may be work". It carries no data, may be lost or delivered twice, and is
-acknowledged on receipt. The ledger decides what is to be done and records what has been done.
+acknowledged on receipt. The ledger decides what is to be done and records what has been done. A doorbell that
+cannot be sent is no failure: maintenance rings again.
 """
 
 import logging
 import os
-from typing import Any
+from typing import Any, Literal
 
 from celery import Celery
 from celery.signals import celeryd_init, setup_logging, worker_ready
+from kombu.exceptions import KombuError
 
 from prodgen import logs
+from prodgen.ledger.entries import Queue
 from prodgen.settings import settings
 from workers import health
+
+log = logging.getLogger("prodgen.worker")
 
 TASKS = {
     "interactive": "workers.generate.tasks",
@@ -50,6 +55,34 @@ app.conf.update(
     },
     beat_max_loop_interval=settings().tick_seconds,
 )
+
+
+def ring(queue: Queue | Literal["training"], times: int = 1) -> None:
+    """Tell up to ``times`` workers of a queue that there may be work."""
+    for _ in range(times):
+        _send("train.claim" if queue == "training" else f"generate.{queue}")
+
+
+def ring_settle() -> None:
+    """Ask maintenance to settle the jobs whose images are all made, without waiting for its next tick."""
+    _send("maintain.settle")
+
+
+def ring_node(node: str, title: str) -> None:
+    """Tell a training node that a run is assigned to it. Flower shows ``title`` as the task's name."""
+    _send("train.part", queue=node_queue(node), shadow=title)
+
+
+def node_queue(node: str) -> str:
+    """Return the name of a node's own queue. A worker that restarts keeps its queue."""
+    return f"training.{node.partition('~')[0]}"
+
+
+def _send(task: str, **options: str) -> None:
+    try:
+        app.send_task(task, retry=False, expires=60, **options)
+    except (KombuError, OSError) as error:
+        log.warning("doorbell %s was not sent: %s", task, error)
 
 
 def _starting() -> str:

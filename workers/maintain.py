@@ -10,9 +10,8 @@ from prodgen.jobs.ending import settle_jobs
 from prodgen.ledger.entries import Queue
 from prodgen.recovery import ensure
 from prodgen.runs.ending import settle_runs
-from workers.app import app
+from workers.app import app, log, ring
 from workers.deployment import Deployment, deployment
-from workers.doorbells import log, ring
 
 DOORBELLS = 4
 """Doorbells rung when a queue has work and none is left. Each worker that finds work rings the next one."""

@@ -1,4 +1,7 @@
-"""The types of the ledger of jobs: what callers pass to it, and what it returns."""
+"""The types of the ledger of jobs: what callers pass to it, and what it returns.
+
+The order of the fields of `JobEntry` and `Lease` is that of the arguments and answers of the scripts.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -10,12 +10,12 @@ method that decides something raises `LedgerLost`.
 
 import secrets
 from collections.abc import Iterable
-from typing import cast
+from dataclasses import astuple
+from typing import Any, cast
 
 import redis
 from redis.exceptions import RedisError
 
-from prodgen.ledger import replies
 from prodgen.ledger.entries import (
     MAX_LEASE_CELLS,
     Backlog,
@@ -30,7 +30,7 @@ from prodgen.ledger.entries import (
 )
 from prodgen.ledger.scripts import Scripts, text, translated
 from prodgen.spec.names import check_name
-from prodgen.spec.order import CELL
+from prodgen.spec.order import CELL, count_cells
 
 RECOVERY_SECONDS = 30
 """A recovery that has not renewed its right for so long counts as dead."""
@@ -53,7 +53,7 @@ class Ledger:
 
     def submit(self, entry: JobEntry) -> bool:
         """Enter a job, whose images are owed from now on. Returns False if the job is known already."""
-        return bool(self.scripts.call("submit", *replies.identity(entry)))
+        return self.restore(entry, (), (), None)
 
     def cancel(self, job: str) -> State | None:
         """Cancel a job and return its state, or None if unknown. A finishing or ended job stays as it is."""
@@ -61,20 +61,23 @@ class Ledger:
 
     def progress(self, job: str) -> Progress | None:
         """Return a job's state and counts, or None if it is unknown."""
-        views = self.scripts.call("view", job)
-        return replies.progress(*views[0]) if views else None
+        views = self.scripts.call("view", "job", job)
+        return _progress(*views[0]) if views else None
 
     def jobs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[Progress]:
         """Return a page of a tenant's jobs, newest first, of those older than the job ``before``."""
-        found = self.scripts.call("list", tenant, before or "", max(1, limit))
-        return [replies.progress(*view) for view in self.scripts.call("view", *found)]
+        found = self.scripts.call("list", f"jobs:{tenant}", before or "", max(1, limit))
+        return [_progress(*view) for view in self.scripts.call("view", "job", *found)]
 
     def events(self, job: str, after: str = "0") -> list[Event]:
         """Return a job's events after the event ``after`` ("0" for all), oldest first.
 
         The ledger keeps about the last thousand events of a job.
         """
-        return [replies.event(id, fields) for id, fields in self.scripts.entries(f"job:{job}:events", after)]
+        return [
+            Event(id, fields["type"], {**fields, "done": int(fields["done"]), "total": int(fields["total"])})
+            for id, fields in self.scripts.entries(f"job:{job}:events", after)
+        ]
 
     def backlog(self, queue: Queue) -> Backlog:
         """Return how many images a queue owes, and how old its oldest waiting job is."""
@@ -92,7 +95,7 @@ class Ledger:
         """
         wanted = max(1, min(images // CELL, MAX_LEASE_CELLS))
         answer = self.scripts.call("lease", queue, worker, wanted, self._microseconds, secrets.token_hex(8))
-        return replies.lease(answer) if answer else None
+        return _lease(answer) if answer else None
 
     def renew(self, tokens: Iterable[str]) -> dict[str, Held]:
         """Extend the deadlines of leases. Returns for each: held, lost, or cancelled with its job."""
@@ -118,7 +121,7 @@ class Ledger:
         """End and return the leases whose deadlines have passed. Their workers count as dead."""
         expired: list[Lease] = []
         while batch := self.scripts.call("expire", 100):
-            expired += map(replies.lease, batch)
+            expired += map(_lease, batch)
         return expired
 
     # Ends
@@ -179,13 +182,13 @@ class Ledger:
         Returns False, and changes nothing, for a known job. Without ``recovery`` the ledger must be open.
         """
         made, aside = set(done), set(state.dead if state else dead)
-        bitmaps = [replies.bitmap(cells, entry.total) for cells in (made, made | aside)]
+        bitmaps = [_bitmap(cells, entry.total) for cells in (made, made | aside)]
         name = state.state if state else "running" if made or aside else "queued"
-        images = state.done if state else replies.images(made, entry.total)
+        images = state.done if state else _images(made, entry.total)
         # '' is now: a running job is owed anew from now on. To all other jobs nothing has happened.
         updated = state.finished.timestamp() if state else entry.created if name == "queued" else ""
-        standing = (name, images, replies.images(aside, entry.total), (state and state.error) or "", updated)
-        arguments = (*replies.identity(entry), *bitmaps, *standing, *sorted(aside))
+        standing = (name, images, _images(aside, entry.total), (state and state.error) or "", updated)
+        arguments = (*astuple(entry), *bitmaps, *standing, *sorted(aside))
         return bool(self.scripts.call("restore", recovery, *arguments))
 
     def open(self, recovery: str) -> str:
@@ -210,3 +213,38 @@ class Ledger:
             return str(text(self.client.info("server")).get("run_id", ""))
         except RedisError as error:
             raise translated(error) from error
+
+
+def _lease(fields: list[Any]) -> Lease:
+    token, job, tenant, first, cells, alone = fields
+    return Lease(token, job, tenant, first, cells, bool(alone))
+
+
+def _progress(id: str, flat: list[str], dead: list[str]) -> Progress:
+    """Convert a job's hash (``flat``: name, value, name, value …) and its dead cells."""
+    record: dict[str, Any] = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Progress(
+        id=id,
+        tenant=record["tenant"],
+        queue=record["queue"],
+        state=record["state"],
+        total=int(record["total"]),
+        done=int(record["done"]),
+        dead=sorted(map(int, dead)),
+        error=record.get("error"),
+        created=float(record["created"]),
+        updated=float(record["updated"]),
+    )
+
+
+def _images(cells: set[int], total: int) -> int:
+    """Return the number of images in some cells of a job of ``total`` images."""
+    return sum(min(CELL, total - cell * CELL) for cell in cells)
+
+
+def _bitmap(cells: set[int], total: int) -> bytes:
+    """Return one bit a cell, in the bit order of Redis: cell 0 is the highest bit of the first byte."""
+    bits = bytearray(-(-count_cells(total) // 8))
+    for cell in cells:
+        bits[cell // 8] |= 0x80 >> cell % 8
+    return bytes(bits)

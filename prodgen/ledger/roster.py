@@ -43,11 +43,9 @@ class Roster:
         Returns False, and changes nothing, for a known run. ``step`` and ``restarts``: of the newest
         checkpoint. Without ``recovery`` (see `Ledger.begin_recovery`) the ledger must be open.
         """
-        status: tuple[str, int, int, str, float]
+        status: tuple[str | float, ...] = ("queued", step, restarts, "", entry.created)
         if end:
             status = (end.state, end.step, end.restarts, end.error or "", end.finished.timestamp())
-        else:
-            status = ("queued", step, restarts, "", entry.created)
         return bool(self._scripts.call("run_add", recovery, *astuple(entry), *status))
 
     def command(self, run: str, command: Command) -> RunState | None:
@@ -65,10 +63,10 @@ class Roster:
 
     def runs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[RunStatus]:
         """Return a page of a tenant's runs, newest first. ``before``: the last run of the previous page."""
-        return self._statuses(self._scripts.call("run_list", tenant, before or "", max(1, limit)))
+        return self._statuses(self._scripts.call("list", f"runs:of:{tenant}", before or "", max(1, limit)))
 
     def _statuses(self, runs: list[str]) -> list[RunStatus]:
-        views = self._scripts.call("run_view", *runs)
+        views = self._scripts.call("view", "run", *runs)
         records = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat, _ in views]
         nodes = self.nodes() if any(record["state"] == "queued" for record in records) else []
         return [

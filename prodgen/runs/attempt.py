@@ -135,13 +135,12 @@ class Attempt:
         if result["outcome"] != "finished":
             return self._report("failed", step, result["message"])
         self._confirm(step)
-        published = self._until_answered(
-            lambda: publish_result(self.store, self.roster, record, self.folder, step)
-        )
+        result_of = (self.store, self.roster, record, self.folder, step)
+        end, summary = self._until_answered(lambda: publish_result(*result_of))
         self._confirm(step)
-        self._until_answered(lambda: write_end(self.store, record, published.end))
+        self._until_answered(lambda: write_end(self.store, record, end))
         self._until_answered(publisher.sweep)
-        return self._report("succeeded", step, summary=published.summary)
+        return self._report("succeeded", step, summary=summary)
 
     def _report(self, outcome: Outcome, step: int = 0, message: str = "", summary: str = "") -> str:
         """Report the outcome to the roster, and settle a run that has stopped. Returns a line for Flower."""

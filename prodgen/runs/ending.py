@@ -49,26 +49,20 @@ def settle(store: Store, roster: Roster, run: str) -> RunStatus | None:
     if known and known.state in ENDED:  # an end in the store never changes, so the roster takes it over
         roster.close(run, known.state)
         return roster.status(run)
-    write_end(store, record, _end_of(status))
+    end = {
+        "state": status.state,
+        "step": status.step,
+        "restarts": status.restarts,
+        "metrics": status.progress.get("metrics", {}),
+        "error": status.error,
+        "finished": datetime.fromtimestamp(status.updated, UTC),
+    }
+    write_end(store, record, RunEnd.model_validate(end))
     roster.close(run, status.state)
     now = roster.status(run)
     if now and now.state in ("queued", "running"):  # it was resumed in between
         delete_end(store, record)
     return now
-
-
-def _end_of(status: RunStatus) -> RunEnd:
-    """Return the state.json of a run that has stopped. ``finished``: the time of the run's last change."""
-    return RunEnd.model_validate(
-        {
-            "state": status.state,
-            "step": status.step,
-            "restarts": status.restarts,
-            "metrics": status.progress.get("metrics", {}),
-            "error": status.error,
-            "finished": datetime.fromtimestamp(status.updated, UTC),
-        }
-    )
 
 
 def restore_runs(

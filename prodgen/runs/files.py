@@ -18,10 +18,11 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.ledger.run_entries import RunEnd, StoppedState
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
-from prodgen.storage.base import Store, download
+from prodgen.storage.base import Store, download, exists
 
 STATE = "checkpoint.safetensors"
 CARD = "card.md"
+JUDGE = "classifier.safetensors"
 PARTIAL = ".part"
 """The suffix of a sample that is still being written."""
 PREPARED, SUMMARY = "prepared", "summary.json"
@@ -134,6 +135,25 @@ def sha256(path: Path) -> str:
 def file_key(record: RunRecord, digest: str) -> str:
     """Return the key of a checkpoint's file, from the sha256 of its content."""
     return keys.run(record.tenant, record.id, "files", digest)
+
+
+def fetch_judge(store: Store, record: RunRecord, folder: Path) -> None:
+    """Download the judge of the run's data into ``folder``, if the store has one."""
+    with suppress(NotFound):
+        (folder / JUDGE).write_bytes(store.get(_judge(record)))
+
+
+def store_judge(store: Store, record: RunRecord, folder: Path) -> None:
+    """Upload the judge in ``folder``, unless the store has one. All runs on the data use it."""
+    if not exists(store, _judge(record)):
+        store.put_file(_judge(record), folder / JUDGE)
+
+
+def _judge(record: RunRecord) -> str:
+    """Return the store key of the judge of a data set version, read at one size and number of channels."""
+    name, _, version = record.data.partition("@")
+    read = (record.recipe.get(part) or "own" for part in ("size", "channels"))
+    return keys.judge(record.tenant, name, f"{version}-{'-'.join(map(str, read))}")
 
 
 def _state(record: RunRecord) -> str:

@@ -10,8 +10,7 @@ from prodgen.datasets.versions import resolve_dataset
 from prodgen.errors import NotFound
 from prodgen.registry.fetch import fetch, fetch_discriminator
 from prodgen.registry.versions import resolve
-from prodgen.runs.files import CARD, Checkpoint, fetch_checkpoint, newest_checkpoint
-from prodgen.runs.judges import fetch_judge
+from prodgen.runs.files import CARD, Checkpoint, fetch_checkpoint, fetch_judge, newest_checkpoint
 from prodgen.runs.record import RunRecord, TrainingSpec
 from prodgen.settings import settings
 from prodgen.storage.base import Store

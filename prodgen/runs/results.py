@@ -1,7 +1,6 @@
 """Publishes the result of a run that succeeded: a model version, a data set version, or figures."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,7 @@ from prodgen.ledger.run_entries import RunEnd
 from prodgen.registry.aliases import set_alias
 from prodgen.registry.publish import publish
 from prodgen.registry.versions import PRODUCTION, resolve
-from prodgen.runs.files import PREPARED, SUMMARY
-from prodgen.runs.judges import store_judge
+from prodgen.runs.files import PREPARED, SUMMARY, store_judge
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord
 from prodgen.spec.model_config import Data, Lineage
 from prodgen.storage.base import Store
@@ -25,12 +23,8 @@ from prodgen.storage.base import Store
 LATEST = "latest"
 
 
-@dataclass(frozen=True)
-class Published:
-    """The run's state.json, and a summary of its result for people."""
-
-    end: RunEnd
-    summary: str
+Published = tuple[RunEnd, str]
+"""The run's state.json, and a summary of its result for people."""
 
 
 def publish_result(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
@@ -39,7 +33,7 @@ def publish_result(store: Store, roster: Roster, record: RunRecord, folder: Path
         return _publish_dataset(store, roster, record, folder, step)
     if isinstance(record.spec, EvaluationSpec):
         metrics = json.loads((folder / "samples" / "metrics.json").read_text())
-        return Published(_end(roster, record, step, metrics), f"{len(metrics['figures'])} figures")
+        return _end(roster, record, step, metrics), f"{len(metrics['figures'])} figures"
     return _publish_model(store, roster, record, folder, step)
 
 
@@ -68,7 +62,7 @@ def _publish_model(store: Store, roster: Roster, record: RunRecord, folder: Path
         for alias in _aliases(store, record):
             set_alias(store, record.name, alias, version.version, record.tenant)
     end = _end(roster, record, step, metrics, model=version.id)
-    return Published(end, f"{version.id}, FID {metrics['domain_fid']:.1f} by its data's judge")
+    return end, f"{version.id}, FID {metrics['domain_fid']:.1f} by its data's judge"
 
 
 def _publish_dataset(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
@@ -79,7 +73,7 @@ def _publish_dataset(store: Store, roster: Roster, record: RunRecord, folder: Pa
     version = push(receiver, folder / PREPARED, record.name, summary, lambda *_: None).dataset["id"]
     cut = sum(metrics["images"].values())
     end = _end(roster, record, step, metrics, dataset=version)
-    return Published(end, f"{version}: {cut} of {step} pictures cut out")
+    return end, f"{version}: {cut} of {step} pictures cut out"
 
 
 def _end(roster: Roster, record: RunRecord, step: int, metrics: dict[str, Any], **made: str) -> RunEnd:

@@ -29,8 +29,7 @@ from prodgen.cli.datasets import push_folder
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json
 from prodgen.client import TERMINAL, Client
-from prodgen.runs.files import load_record, newest_checkpoint
-from prodgen.runs.judges import store_judge
+from prodgen.runs.files import load_record, newest_checkpoint, store_judge
 from prodgen.storage import keys
 from prodgen.training.recipes.recipe import Recipe
 from prodgen.training.recipes.recipe_files import load_recipe

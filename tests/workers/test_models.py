@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -15,9 +15,8 @@ from prodgen.registry.publish import publish
 from prodgen.registry.versions import Version
 from prodgen.storage.local import LocalStore
 from tests.toys import toy_folder
-from workers.generate import promotions
-from workers.generate.device import Device
-from workers.generate.models import ModelCache
+from workers.generate import models
+from workers.generate.models import ModelCache, Name
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +42,16 @@ def toys(store: LocalStore, tmp_path: Path) -> list[Version]:
 
 
 class Worker:
-    """What `load_promoted` needs of a device; ``busy`` are the models that leases hold."""
+    """The models of a device; ``busy`` are those that leases hold."""
 
     def __init__(self, store: LocalStore, engine: Engine, folder: Path, budget: int = 1 << 30) -> None:
-        self.store, self.busy = store, set[str]()
+        self.busy = set[str]()
         self.models = ModelCache(store, engine, folder / "cache", budget, lambda: self.busy)
-        self.model = self.models.load
+        self.model, self.look = self.models.load, self.models.load_promoted
 
     def refs(self) -> list[str]:
         """What is in memory, oldest first."""
         return [loaded.version.id for loaded in self.models.recent(9)][::-1]
-
-    def look(self, known: dict[promotions.Name, str]) -> None:
-        promotions.load_promoted(cast("Device", self), known)
 
 
 def test_memory_is_what_decides(
@@ -82,9 +78,9 @@ def test_memory_is_what_decides(
 def test_what_is_promoted_is_soon_warm(
     store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promotions, "bundled_folders", lambda: [SimpleNamespace(name="shared-toy")])
+    monkeypatch.setattr(models, "bundled_folders", lambda: [SimpleNamespace(name="shared-toy")])
     first, second, _ = toys
-    worker, known = Worker(store, engine, tmp_path), dict[promotions.Name, str]()
+    worker, known = Worker(store, engine, tmp_path), dict[Name, str]()
     worker.look(known)
     assert worker.refs() == [], "nobody has ordered of it here"
 
@@ -109,9 +105,9 @@ def test_what_is_promoted_is_soon_warm(
 def test_a_broken_version_in_production_is_tried_once(
     store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promotions, "bundled_folders", list)
+    monkeypatch.setattr(models, "bundled_folders", list)
     first, second, third = toys
-    worker, known = Worker(store, engine, tmp_path), dict[promotions.Name, str]()
+    worker, known = Worker(store, engine, tmp_path), dict[Name, str]()
     worker.model(first.id, "acme")
     store.put(f"{second.prefix}/model.safetensors", b"bits rot")
     set_alias(store, "toy", "production", second.version, "acme")
@@ -123,7 +119,7 @@ def test_a_broken_version_in_production_is_tried_once(
 
     set_alias(store, "toy", "production", third.version, "acme")
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "model", away)
+        patch.setattr(worker.models, "load", away)
         with pytest.raises(Unavailable):
             worker.look(known)
     worker.look(known)

@@ -187,7 +187,7 @@ def test_a_hung_device_gives_its_leases_back_and_the_process_ends(
 ) -> None:
     record = order(64)
     worker = Worker(store, ledger, tmp_path / "worker", stall_seconds=0.5)
-    worker.model(record.model, "acme")
+    worker.models.load(record.model, "acme")
     hung, forward = threading.Event(), worker.engine.forward
 
     def hang(model: Any, images: Any, truncation: Any) -> torch.Tensor:

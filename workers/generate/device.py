@@ -33,18 +33,24 @@ LEASE_SECONDS = 0.75
 class Held:
     """A lease that this worker makes. ``moved`` is the monotonic time of its last progress.
 
-    ``batches`` is how many batches the engine had made by then.
+    ``batches`` is how many batches the engine had made by then. ``response`` is cancelled when the lease is
+    lost or its job is cancelled.
     """
 
     response: Response | None = None
     batches: int = 0
     moved: float = field(default_factory=time.monotonic)
 
+    def advance(self) -> None:
+        """Note that the lease has made progress."""
+        self.moved = time.monotonic()
+
 
 class Device:
     """The device of one process and its leases. The threads of the process share it.
 
-    ``end(seconds)`` ends the process when it is no longer fit to work.
+    ``end(seconds)`` ends the process when it is no longer fit to work. While ``draining`` is set the device
+    leases nothing more; the work in flight continues.
     """
 
     def __init__(self, deployment: Deployment, end: Callable[[float], None] = end_process) -> None:
@@ -54,10 +60,11 @@ class Device:
         self.draining = threading.Event()
         self._slots = threading.Semaphore(BULK_SLOTS)
         self._held: dict[str, Held] = {}
-        self.condition = Condition(self.engine, self.settings.stall_seconds, self._ending(end))
+        self._end_process = end
+        self.condition = Condition(self.engine, self.settings.stall_seconds, self._end)
         folder, budget = self.settings.model_cache.expanduser(), self.settings.model_memory_mb << 20
         self.models = ModelCache(self.store, self.engine, folder, budget, self._models_in_use)
-        self._job = lru_cache(64)(self._read_job)
+        self.job = lru_cache(64)(self._read_job)
         threading.Thread(target=self._renew, name="renew", daemon=True).start()
 
     @contextmanager
@@ -70,22 +77,10 @@ class Device:
             if taken:
                 self._slots.release()
 
-    def has_bulk_slot(self) -> bool:
-        """Return whether a slot for bulk work is free."""
-        with self.bulk_slot() as free:
-            return free
-
-    def job(self, tenant: str, job: str) -> tuple[JobRecord, JobImages]:
-        """Return a job and its images. Raises ProdgenError if its files in the store are incomplete."""
-        return self._job(tenant, job)
-
     def _read_job(self, tenant: str, job: str) -> tuple[JobRecord, JobImages]:
+        """Return a job and its images. Raises ProdgenError if its files in the store are incomplete."""
         record = load_record(self.store, tenant, job)
         return record, JobImages(self.store, record)
-
-    def model(self, ref: str, tenant: str | None) -> SavedModel:
-        """Return a model version, loaded and tuned."""
-        return self.models.load(ref, tenant)
 
     def loaded_model(self, lease: Lease) -> SavedModel | None:
         """Return the model of a lease if it is in memory."""
@@ -109,21 +104,13 @@ class Device:
         return max(1, int(slowest * LEASE_SECONDS))
 
     @contextmanager
-    def holding(self, token: str) -> Iterator[None]:
+    def holding(self, token: str) -> Iterator[Held]:
         """Renew a lease until the end of the block, while it makes progress."""
-        self._held[token] = Held()
+        held = self._held[token] = Held()
         try:
-            yield
+            yield held
         finally:
             self._held.pop(token, None)
-
-    def attach(self, token: str, response: Response) -> None:
-        """Cancel the response when the lease is lost or its job is cancelled."""
-        self._held[token].response = response
-
-    def moved(self, token: str) -> None:
-        """Note that a lease has made progress."""
-        self._held[token].moved = time.monotonic()
 
     def _renew(self) -> None:
         while True:
@@ -163,20 +150,12 @@ class Device:
             log.info("lease %s is %s", token, why)
             held.response.cancel()
 
-    def _ending(self, end: Callable[[float], None]) -> Callable[[float], None]:
-        """Wrap ``end``: stop leasing first, and return the held leases if the process ends at once."""
-
-        def ending(seconds: float) -> None:
-            self.drain()
-            if not seconds:
-                self.release()
-            end(seconds)
-
-        return ending
-
-    def drain(self) -> None:
-        """Lease nothing more. Work in flight goes on until it ends or `release` is called."""
+    def _end(self, seconds: float) -> None:
+        """Stop leasing, return the held leases if the process ends at once, and end it."""
         self.draining.set()
+        if not seconds:
+            self.release()
+        self._end_process(seconds)
 
     def release(self) -> None:
         """Return every lease that is still held to the ledger."""

@@ -5,7 +5,6 @@ The order is the protocol between the ledger and the store (``docs/explanation/l
 
 import time
 from contextlib import suppress
-from functools import partial
 
 from prometheus_client import Counter
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
@@ -21,7 +20,7 @@ from prodgen.logs import bound
 from prodgen.spec.manifest import write_lines
 from prodgen.spec.order import resolve_attributes
 from prodgen.storage import keys
-from workers.generate.device import Device, log
+from workers.generate.device import Device, Held, log
 from workers.generate.packaging import as_files, as_tar
 
 PRIORITY = {"bulk": 0, "interactive": 1}
@@ -48,8 +47,8 @@ def _make_and_report(device: Device, lease: Lease) -> str:
     start = time.perf_counter()
     title = f"job {lease.job[:6]} cells {lease.first}-{lease.first + lease.cells - 1}"
     try:
-        with device.holding(lease.token):
-            images = _make(device, lease)
+        with device.holding(lease.token) as held:
+            images = _make(device, lease, held)
     except Cancelled:
         discard(device.store, device.job(lease.tenant, lease.job)[0], lease)
         images = None
@@ -71,12 +70,11 @@ def _make_and_report(device: Device, lease: Lease) -> str:
     return summary
 
 
-def _make(device: Device, lease: Lease) -> int | None:
+def _make(device: Device, lease: Lease, held: Held) -> int | None:
     """Return the number of images that count, or None if another lease's images count."""
     record, expansion = device.job(lease.tenant, lease.job)
-    model = device.model(record.model, lease.tenant)
-    moved = partial(device.moved, lease.token)
-    moved()
+    model = device.models.load(record.model, lease.tenant)
+    held.advance()
     wanted = [expansion[k] for k in record.indices(lease.first, lease.cells)]
     spec = record.spec
     request = Request(
@@ -87,17 +85,16 @@ def _make(device: Device, lease: Lease) -> int | None:
         spec.output.format,
         PRIORITY[spec.priority],
     )
-    response = device.engine.submit(request)
-    device.attach(lease.token, response)
+    held.response = device.engine.submit(request)
     files = []
-    for file in response:
+    for file in held.response:
         files.append(file)
-        moved()
+        held.advance()
     folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
 
     def put(key: str, data: bytes, content_type: str) -> None:
         device.store.put(key, data, content_type)
-        moved()
+        held.advance()
 
     package = as_tar if record.packaging == "tar" else as_files
     lines = write_lines(package(put, folder, request, files))

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from prodgen.bundled import bundled_folders
+from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
 from prodgen.models import SavedModel, load_model
 from prodgen.models.memory import size_in_bytes
 from prodgen.registry.fetch import fetch
-from prodgen.registry.versions import Version, resolve
+from prodgen.registry.versions import PRODUCTION, Version, aliases, resolve
 from prodgen.settings import settings
 from prodgen.storage import Store
 from prodgen.storage.cache import evict
@@ -21,6 +23,11 @@ log = logging.getLogger("prodgen.worker")
 
 RECENT = 4
 """How many of the models that were used last are counted as in use."""
+FOLLOWED = 16
+"""Models whose promotions are followed: the bundled ones, and so many of those used last."""
+
+Name = tuple[str, str | None]
+"""A model's name and its owner (None: shared)."""
 
 
 @dataclass(frozen=True)
@@ -85,3 +92,23 @@ class ModelCache:
             if excess > 0 and ref not in busy:
                 excess -= self._loaded.pop(ref).size
                 log.info("%s is unloaded", ref)
+
+    def load_promoted(self, known: dict[Name, str]) -> None:
+        """Load the production versions of the models that this worker uses, before they are ordered.
+
+        ``known`` holds the production version of each model. A version is loaded once, when it becomes
+        production: not again if it is unloaded for want of room, or broken.
+        """
+        names: list[Name] = [(used.version.name, used.version.owner) for used in self.recent(FOLLOWED)]
+        names += [(folder.name, None) for folder in bundled_folders()]
+        for name, owner in dict.fromkeys(names):
+            version = aliases(self._store, name, owner).get(PRODUCTION)
+            if version is None or known.get((name, owner)) == version:
+                continue
+            try:
+                self.load(f"{name}@{version}", owner)
+            except Unavailable:
+                raise
+            except Exception:  # a broken model fails its own orders, not the worker
+                log.exception("%s@%s is in production, but could not be loaded", name, version)
+            known[name, owner] = version

@@ -9,12 +9,10 @@ from prodgen.errors import Unavailable
 from prodgen.ledger.entries import Queue
 from prodgen.registry.versions import versions
 from workers import health
-from workers.app import app
-from workers.doorbells import ring, ring_settle
-from workers.generate.device import device, log
+from workers.app import app, ring, ring_settle
+from workers.generate.device import Device, device, log
 from workers.generate.leases import make
-from workers.generate.models import RECENT
-from workers.generate.promotions import follow_promotions
+from workers.generate.models import RECENT, Name
 
 
 @app.task(name="generate.bulk")
@@ -39,8 +37,9 @@ def _answer(queue: Queue) -> str:
         lease = here.ledger.lease(queue, here.name, here.capacity())
         if lease is None:
             return "nothing to do"
-        if queue == "bulk" and here.has_bulk_slot() and not lease.alone:
-            ring(queue)
+        with here.bulk_slot() as free:
+            if queue == "bulk" and free and not lease.alone:
+                ring(queue)
         summary = make(here, lease)
         progress = here.ledger.progress(lease.job)
     except Unavailable as error:
@@ -61,16 +60,28 @@ def warm_up(**_: Any) -> None:
     try:
         ready = [version for version in versions(here.store, None) if "production" in version.aliases]
         for version in ready[:RECENT]:
-            here.model(version.id, None)
+            here.models.load(version.id, None)
     except Exception:  # a broken model fails its own orders, not the worker
         log.exception("the models in production were not loaded")
-    threading.Thread(target=follow_promotions, args=(here,), name="promotions", daemon=True).start()
+    threading.Thread(target=_follow_promotions, args=(here,), name="promotions", daemon=True).start()
+
+
+def _follow_promotions(device: Device) -> None:
+    """Load versions that become production, about every ten seconds, until the worker drains."""
+    known: dict[Name, str] = {}
+    while not device.draining.wait(2 * device.settings.tick_seconds):
+        try:
+            device.models.load_promoted(known)
+        except Unavailable as error:
+            log.warning("aliases were not read: %s", error)
+        except Exception:  # this thread must survive a broken model
+            log.exception("aliases were not read")
 
 
 @worker_shutting_down.connect
 def drain(**_: Any) -> None:
     """Lease nothing more while Celery waits for the tasks in flight."""
-    device().drain()
+    device().draining.set()
 
 
 @worker_shutdown.connect

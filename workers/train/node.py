@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 from prodgen.errors import Unavailable
 from prodgen.ledger.run_entries import Assignment
 from prodgen.settings import Settings
+from workers.app import node_queue, ring_node
 from workers.deployment import Deployment, deployment
-from workers.doorbells import node_queue, ring_node
 
 log = logging.getLogger("prodgen.training")
 

@@ -7,8 +7,7 @@ from celery.signals import celeryd_after_setup, worker_ready, worker_shutting_do
 from prodgen.errors import Unavailable
 from prodgen.ports import free_port
 from prodgen.runs.attempt import Attempt
-from workers.app import app
-from workers.doorbells import node_queue, ring, ring_node
+from workers.app import app, node_queue, ring, ring_node
 from workers.train.node import name_node, training_node
 
 

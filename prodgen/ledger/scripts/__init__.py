@@ -24,21 +24,15 @@ REBUILDING = {"recovery_begin", "recovery_renew", "recovery_clear", "recovery_op
 
 _SHARED = ("common", "lines", "leases", "runs")
 _REFUSE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('LOST') end\n"
-_TROUBLES: list[tuple[type[RedisError], str]] = [
-    (AuthenticationError, "refuses the credentials"),
-    (AuthorizationError, "refuses the credentials"),
-    (NoPermissionError, "refuses the credentials"),
+_TROUBLES: list[tuple[type[RedisError] | tuple[type[RedisError], ...], str]] = [
+    ((AuthenticationError, AuthorizationError, NoPermissionError), "refuses the credentials"),
     (BusyLoadingError, "is still loading its data"),
     (ReadOnlyError, "is a read-only replica"),
     (OutOfMemoryError, "is full"),
     (TimeoutError, "did not answer in time"),
     (redis.ConnectionError, "does not answer"),
 ]
-_REFUSALS = {"NOAUTH": "refuses the credentials", "WRONGPASS": "refuses the credentials"} | {
-    "LOADING": "is still loading its data",
-    "MISCONF": "cannot write to its disk",
-    "BUSY": "is busy with a long script",
-}
+_REFUSALS = {"MISCONF": "cannot write to its disk", "BUSY": "is busy with a long script"}
 
 
 class LedgerLost(Unavailable):

@@ -18,15 +18,10 @@ local function read(hash)
   return record
 end
 
--- Returns a page of a sorted set's names, highest first, after the name `before` ('' for the first page).
-local function page(set, before, limit)
-  local start = 0
-  if before ~= '' then
-    local rank = redis.call('ZREVRANK', set, before)
-    if not rank then return {} end
-    start = rank + 1
-  end
-  return redis.call('ZREVRANGE', set, start, start + limit - 1)
+-- Whether a job or run may be entered: by the recovery that runs or, with recovery '', while the ledger is open.
+local function may_restore(recovery)
+  if recovery == '' then return redis.call('EXISTS', KEYS[1]) == 1 end
+  return redis.call('GET', key('recovering')) == recovery
 end
 
 -- Returns a job's record, or nil. Ids and tenants that look like numbers stay strings.

@@ -1,13 +1,8 @@
 -- restore(recovery, job, tenant, queue, total, weight, created, lease_cells, made, taken, state, done, dead, error,
 -- updated, cell...): enters a job as the store knows it; updated '' is now. Returns 0 if the job is known.
--- Only the running recovery may call it, or, with recovery '', any process while the ledger is open.
 local _, recovery, id, tenant, queue, total, weight, created, lease_cells, made, taken, state, done, dead, message, updated =
   unpack(ARGV, 1, 16)
-if recovery ~= '' then
-  if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
-elseif redis.call('EXISTS', KEYS[1]) == 0 then
-  return redis.error_reply('LOST')
-end
+if not may_restore(recovery) then return redis.error_reply('LOST') end
 if redis.call('EXISTS', key('job', id)) == 1 then return 0 end
 
 redis.call('HSET', key('job', id), 'tenant', tenant, 'queue', queue, 'total', total, 'weight', weight,

@@ -1,13 +1,8 @@
 -- run_add(recovery, run, tenant, title, nodes, least, procs, steps, created, state, step, restarts, error, updated):
--- add a run. Returns 0 if it is known. `updated` '' is now. With `recovery`, only while that recovery runs;
--- without, only while the ledger is open.
+-- add a run. Returns 0 if it is known.
 local _, recovery, id, tenant, title, nodes, least, procs, steps, created, state, step, restarts, message, updated =
   unpack(ARGV)
-if recovery ~= '' then
-  if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
-elseif redis.call('EXISTS', KEYS[1]) == 0 then
-  return redis.error_reply('LOST')
-end
+if not may_restore(recovery) then return redis.error_reply('LOST') end
 if redis.call('EXISTS', key('run', id)) == 1 then
   redis.call('HSETNX', key('run', id), 'title', title)  -- an earlier version added it without a title
   return 0
@@ -21,5 +16,5 @@ local run = find_run(id)
 if state == 'queued' then queue_run(run) end
 announce_run(run, 'state')
 if state ~= 'queued' then redis.call('EXPIRE', key('run', id, 'events'), 86400) end
-if updated ~= '' then redis.call('HSET', key('run', id), 'updated', updated) end
+redis.call('HSET', key('run', id), 'updated', updated)
 return 1
