@@ -1,11 +1,8 @@
 """The ledger decides which worker makes which images. It lives in Redis (>= 7) or Valkey.
 
-Each job's images are cut into cells. Two bits a cell say whether a lease has taken it and whether it is made.
-Workers lease ranges of cells and report them; each cell is counted once. Each change is one Lua script
-(``scripts/*.lua``), so it happens whole or not at all. All times are the server's own.
-
-The ledger can be rebuilt from the store (`prodgen.recovery`). After a wipe, and until it is rebuilt, every
-method that decides something raises `LedgerLost`.
+Two bits a cell say whether a lease has taken it and whether it is made. Each change is one Lua script
+(``scripts/*.lua``), and all times are the server's own. After a wipe, and until `prodgen.recovery` has
+rebuilt the ledger from the store, every method that decides something raises `LedgerLost`.
 """
 
 import secrets

@@ -1,9 +1,8 @@
 """The roster decides which nodes work on which run. It is stored in Redis beside the ledger of jobs.
 
-Each attempt at a run has a token, larger than that of the previous attempt, and members: the nodes that work
-on the run. Each member renews its own deadline. When a member misses its deadline, the attempt ends and the
-run is queued again, for as many nodes as are alive then. Reports with an older token are ignored. Each change
-is one Lua script (``scripts/run_*.lua``).
+Each attempt at a run has a token, larger than that of the previous attempt, and members, each of which renews
+its own deadline. When a member misses its deadline, the attempt ends and the run is queued again. Reports
+with an older token are ignored. Each change is one Lua script (``scripts/run_*.lua``).
 """
 
 import json

@@ -1,9 +1,7 @@
 """Reads and writes the files of a run in the store.
 
 A checkpoint is a pointer: ``checkpoints/{token}.json`` names the checkpoint's files by the hash of their
-content. So a file that has not changed since the previous checkpoint is not uploaded again. A later attempt
-has a larger token, and the pointer with the largest token is the newest checkpoint. So an attempt that is
-over can only replace a pointer that nobody reads.
+content. A later attempt has a larger token, and the pointer with the largest token is the newest checkpoint.
 """
 
 import hashlib

@@ -3,27 +3,38 @@
 The order is the protocol between the ledger and the store (``docs/explanation/ledger-and-store.md``).
 """
 
+import io
+import tarfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 
 from prometheus_client import Counter
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Cancelled, Request
+from prodgen.generation.manifest import manifest_line
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.report import discard, report
 from prodgen.ledger.entries import TERMINAL, Lease
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.logs import bound
-from prodgen.spec.manifest import write_lines
-from prodgen.spec.order import resolve_attributes
+from prodgen.spec.finish import file_name
+from prodgen.spec.manifest import ManifestLine, write_lines
+from prodgen.spec.order import ImageRequest, resolve_attributes
 from prodgen.storage import keys
 from workers.generate.device import Device, Held, log
-from workers.generate.packaging import as_files, as_tar
 
 PRIORITY = {"bulk": 0, "interactive": 1}
+UPLOADS = 8
+"""Objects that are sent to the store at once."""
+
+Put = Callable[[str, bytes, str], None]
+"""Stores an object: key, content, content type."""
 
 images_made = Counter(
     "prodgen_worker_images_total", "Images that this worker made and that count.", ["model"]
@@ -96,12 +107,43 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         device.store.put(key, data, content_type)
         held.advance()
 
-    package = as_tar if record.packaging == "tar" else as_files
+    package = _as_tar if record.packaging == "tar" else _as_files
     lines = write_lines(package(put, folder, request, files))
     if not _report(device, record, lease, lines):
         return None
     images_made.labels(record.model).inc(len(wanted))
     return len(wanted)
+
+
+def _as_files(put: Put, folder: str, request: Request, files: list[bytes]) -> list[ManifestLine]:
+    """Store one object an image."""
+    content_type = f"image/{request.format}"
+
+    def store(image: ImageRequest, data: bytes) -> ManifestLine:
+        key = f"{folder}/{file_name(image.index, request.format)}"
+        put(key, data, content_type)
+        return manifest_line(request, image, data, object=key)
+
+    return list(_uploaders().map(store, request.images, files))
+
+
+def _as_tar(put: Put, folder: str, request: Request, files: list[bytes]) -> list[ManifestLine]:
+    """Store one tar a lease. The manifest has the offset and length of each image in it."""
+    buffer, lines, key = io.BytesIO(), [], f"{folder}.tar"
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for image, data in zip(request.images, files, strict=True):
+            member = tarfile.TarInfo(file_name(image.index, request.format))
+            member.size = len(data)
+            offset = buffer.tell() + tarfile.BLOCKSIZE
+            archive.addfile(member, io.BytesIO(data))
+            lines.append(manifest_line(request, image, data, object=key, offset=offset, length=len(data)))
+    put(key, buffer.getvalue(), "application/x-tar")
+    return lines
+
+
+@cache
+def _uploaders() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(UPLOADS, "upload")
 
 
 def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) -> bool:

@@ -4,8 +4,7 @@ for _, token in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', now(),
   local lease, job = take_back(token)
   if job then blame(job, lease, lease.alone == 1, 'the worker was lost while it made these images') end
   if lease then
-    local tenant = redis.call('HGET', key('job', lease.id), 'tenant') or ''
-    expired[#expired + 1] = {token, lease.id, tenant, lease.first, lease.cells, lease.alone}
+    expired[#expired + 1] = view_lease(token, lease.id, lease.first, lease.cells, lease.alone)
   else
     redis.call('ZREM', key('leases'), token)
   end

@@ -3,8 +3,8 @@
 -- because its answer was lost, returns the same lease.
 local _, queue, worker, want, microseconds, request = unpack(ARGV)
 local given = redis.call('GET', key('given', request))
-local again = given and redis.call('HGETALL', key('lease', given))
-if again and #again > 0 then return view_lease(given, again) end
+local again = given and redis.call('HMGET', key('lease', given), 'job', 'first', 'cells', 'alone')
+if again and again[1] then return view_lease(given, unpack(again)) end
 
 local held = redis.call('SMEMBERS', key('worker', worker))
 if #held == 1 and redis.call('HGET', key('lease', held[1]), 'alone') == '1' then return false end
@@ -22,7 +22,7 @@ local taken, suspects = key('job', job.id, 'taken'), key('job', job.id, 'suspect
 local first, cells = nil, 1
 local suspect = #held == 0 and first_in(suspects)
 if suspect then
-  first, cells = suspect_cells(suspect)
+  first, cells = string.match(suspect, '(%d+):(%d+)')
   redis.call('ZREM', suspects, suspect)
 else
   local count = math.ceil(job.total / CELL)
@@ -56,4 +56,4 @@ if job.state == 'queued' then
   job.state = 'running'
   announce(job, 'state')
 end
-return {token, job.id, job.tenant, first, cells, suspect and 1 or 0}
+return view_lease(token, job.id, first, cells, suspect and 1 or 0)

@@ -14,23 +14,15 @@ local function take_back(token)
   return lease, job
 end
 
--- Returns a lease as scripts answer it, from its token and its hash.
-local function view_lease(token, flat)
-  local lease = {}
-  for i = 1, #flat, 2 do lease[flat[i]] = flat[i + 1] end
-  local tenant = redis.call('HGET', key('job', lease.job), 'tenant') or ''
-  return {token, lease.job, tenant, tonumber(lease.first), tonumber(lease.cells), tonumber(lease.alone)}
+-- Returns a lease as scripts answer it.
+local function view_lease(token, job, first, cells, alone)
+  local tenant = redis.call('HGET', key('job', job), 'tenant') or ''
+  return {token, job, tenant, tonumber(first), tonumber(cells), tonumber(alone)}
 end
 
 -- Makes consecutive cells suspect: they are leased together next, and alone on their worker.
 local function suspect(job, first, cells)
   redis.call('ZADD', key('job', job.id, 'suspects'), first, first .. ':' .. cells)
-end
-
--- Returns the first cell and the number of cells of a suspect.
-local function suspect_cells(member)
-  local first, cells = string.match(member, '^(%d+):?(%d*)$')
-  return tonumber(first), tonumber(cells) or 1
 end
 
 -- Handles a lease whose worker died or failed. With several cells it is unknown which one is to blame, so each half
