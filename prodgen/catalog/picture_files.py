@@ -1,6 +1,7 @@
 """Read picture files, and crop them to the one size and number of channels that a network takes."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from prodgen.catalog.colour_profiles import to_srgb
 from prodgen.errors import ProdgenError
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Progress callback: (pictures done, pictures in total)."""
@@ -44,18 +48,19 @@ class Photograph(NamedTuple):
 def decode_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
     """Return the SHA-256 of a file and its photograph, or a text that says why the file cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest(), decode(path, side)
+        return hashlib.sha256(path.read_bytes()).hexdigest(), decode(path, side, warn=True)
     except Exception as error:  # Pillow raises nearly any type for a broken file
         return fault_of(error)
 
 
-def decode(path: Path, side: int) -> Photograph:
+def decode(path: Path, side: int, *, warn: bool = False) -> Photograph:
     """Decode a photograph or an animation's first frame, upright; the longer side is at most ``side`` pixels.
 
-    If the alpha channel does not mark the product, the picture is composited on white. Raises ValueError for
-    too many pixels, and any error of Pillow for a file that Pillow cannot read.
+    Composites the picture on white if its alpha channel does not mark the product. With ``warn``, a broken
+    colour profile is logged. Raises ValueError for too many pixels, and any error of Pillow for a file that
+    Pillow cannot read.
     """
-    loaded, size = _load_upright(path, side)
+    loaded, size = _load_upright(path, side, warn=warn)
     upright = _to_eight_bits(loaded)
     upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
     alpha = None
@@ -78,7 +83,7 @@ def read_pictures(
 
     def read(row: int) -> str | None:
         try:
-            images[row] = centre_crop(_load_upright(folder / files[row], size)[0], size, channels)
+            images[row] = centre_crop(_load_upright(folder / files[row], size, warn=True)[0], size, channels)
         except Exception as error:  # Pillow raises nearly any type for a broken file
             return f"{files[row]} ({fault_of(error)})"
         return None
@@ -144,8 +149,8 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-def _load_upright(path: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Load a picture or an animation's first frame, upright; return it and the file's (width, height).
+def _load_upright(path: Path, side: int, *, warn: bool) -> tuple[Image.Image, tuple[int, int]]:
+    """Load a picture or an animation's first frame, upright, in sRGB; return it and its (width, height).
 
     A JPEG is decoded no finer than ``side`` pixels need. Raises ValueError for too many pixels, and any error
     of Pillow for a file that Pillow cannot read.
@@ -155,7 +160,13 @@ def _load_upright(path: Path, side: int) -> tuple[Image.Image, tuple[int, int]]:
         if size[0] * size[1] > MAX_PIXELS:
             raise ValueError(f"{size[0]}x{size[1]} pixels are too many")
         image.draft(None, (2 * side, 2 * side))  # decodes a JPEG no finer than needed
-        return ImageOps.exif_transpose(image), size
+        upright = ImageOps.exif_transpose(image)
+    try:
+        return to_srgb(upright), size
+    except ValueError as error:
+        if warn:
+            log.warning("%s has a broken colour profile, which is ignored: %s", printable(path), error)
+        return upright, size
 
 
 def fault_of(error: Exception) -> str:

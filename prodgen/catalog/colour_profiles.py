@@ -1,0 +1,43 @@
+"""Convert pictures with an embedded colour profile (ICC) to sRGB, which everything else assumes."""
+
+import io
+
+from PIL import Image, ImageCms
+
+_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+"""Pillow's mode of the pixels that a profile describes, by the profile's colour space."""
+_FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """Return a picture in sRGB, as RGB or RGBA; return it unchanged without a profile, or with one of sRGB.
+
+    Pictures of 16 bits stay unchanged, because Pillow converts only 8 bits. Raises ValueError for a profile
+    that is broken or belongs to another kind of picture.
+    """
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode.startswith(("I", "F")):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        mode = _MODES[source.profile.xcolor_space.strip()]
+        if (mode == "CMYK") != (image.mode == "CMYK") or (mode == "L" and image.mode not in ("1", "L", "LA")):
+            raise ValueError(f"the profile is for {mode} and the picture is {image.mode}")
+        alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+        converted = ImageCms.profileToProfile(
+            image.convert(mode),
+            source,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=_FLAGS,
+        )
+    except (ImageCms.PyCMSError, KeyError, OSError, TypeError) as error:
+        raise ValueError(str(error)) from None
+    if converted is None:
+        raise ValueError("the profile converts nothing")
+    if alpha:
+        converted.putalpha(alpha)
+    return converted
