@@ -1,1 +1,1 @@
-"""The HTTP API of prodgen. It takes orders and runs, shows their progress, and imports no torch."""
+"""The HTTP API of prodgen: order images, queue runs, and follow both. Imports no torch."""

@@ -1,4 +1,4 @@
-"""The application. Start it with ``uvicorn --factory api_gateway.app:create_app --no-access-log``."""
+"""The gateway's application. Start: ``uvicorn --factory api_gateway.app:create_app --no-access-log``."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -13,19 +13,7 @@ from api_gateway import errors
 from api_gateway.deployment import Deployment, RingDoorbells, ring_workers
 from api_gateway.metrics import Metrics
 from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_ids, is_request_id
-from api_gateway.routes import (
-    aliases,
-    datasets,
-    events,
-    health,
-    images,
-    jobs,
-    models,
-    objects,
-    run_submission,
-    runs,
-    uploads,
-)
+from api_gateway.routes import datasets, health, jobs, models, objects, runs, uploads
 from prodgen import logs
 from prodgen import settings as process
 from prodgen.access import KeyRing
@@ -34,7 +22,7 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (jobs, events, images, uploads, datasets, models, aliases, run_submission, runs, objects, health)
+ROUTES = (jobs, uploads, datasets, models, runs, objects, health)
 
 DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.
@@ -54,7 +42,7 @@ def create_app(
 ) -> FastAPI:
     """Return the gateway of a deployment.
 
-    Without ``settings`` it uses those of the process, and takes charge of the logs of the process too.
+    Without ``settings`` the gateway uses the settings of the process, and also configures its logs.
     """
     if settings is None:
         settings = process.settings()
@@ -74,6 +62,7 @@ def create_app(
     )
     app.state.deployment = Deployment(settings, store, ledger, KeyRing(store), ring)
     app.state.metrics = Metrics(ledger)
+    app.state.readiness = health.Readiness(store, ledger)
     errors.install(app)
     for module in ROUTES:
         app.include_router(module.router)
@@ -86,7 +75,7 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # The first request need not wait for the rebuilding of a ledger that is new or was wiped.
+    # A ledger that is new or was wiped is rebuilt before the first request needs it.
     app.state.deployment.rebuild()
     yield
 
@@ -96,5 +85,5 @@ def _configure_logs() -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    # The lines of uvicorn hold the queries, and so the signatures of links. `AccessLog` leaves them out.
+    # Uvicorn's own lines contain queries, which hold the signatures of links. `AccessLog` omits queries.
     logging.getLogger("uvicorn.access").disabled = True

@@ -1,14 +1,13 @@
-"""Authentication of requests by API keys, and authorization by their scopes."""
+"""Authenticate requests by API key, and authorize them by the scopes of the key."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from anyio.to_thread import run_sync
-from fastapi import Depends
+from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api_gateway.deployment import DeploymentDep
-from api_gateway.errors import Forbidden, Unauthorized
 from prodgen import logs
 from prodgen.access import ApiKey, Scope
 from prodgen.errors import Unavailable
@@ -19,9 +18,9 @@ _bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys cr
 async def secret(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> str:
-    """Return the secret of the request's API key, unchecked. Raises Unauthorized if it has none."""
+    """Return the secret of the request's API key, unchecked. Raises HTTPException 401 if there is none."""
     if credentials is None:
-        raise Unauthorized("this needs an API key, sent as 'Authorization: Bearer pg_…'")
+        raise HTTPException(401, "this needs an API key, sent as 'Authorization: Bearer pg_…'")
     return credentials.credentials
 
 
@@ -29,24 +28,24 @@ Secret = Annotated[str, Depends(secret)]
 
 
 async def caller(deployment: DeploymentDep, secret: Secret) -> ApiKey:
-    """Return the API key of the request, and bind its tenant to the logs. Raises Unauthorized."""
+    """Return the API key of the request, and bind its tenant to the logs. Raises HTTPException 401."""
     try:
         key = await run_sync(deployment.keys.lookup, secret)
     except Unavailable as error:
-        deployment.note_failure(error)  # the error itself may name a path, and the caller may be a stranger
+        deployment.note_failure(error)  # its message may contain a path, which an unknown caller must not see
         raise Unavailable("the API keys cannot be read now; try again shortly") from error
     if key is None:
-        raise Unauthorized("this API key is not valid, or was revoked")
+        raise HTTPException(401, "this API key is not valid, or was revoked")
     logs.bind(tenant=key.tenant)
     return key
 
 
 def allowed(*scopes: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:
-    """Return a dependency that gives the API key, and raises Forbidden unless it has one of ``scopes``."""
+    """Return a dependency: the API key of the request. It raises 403 unless the key has one of ``scopes``."""
 
     async def check(key: Annotated[ApiKey, Depends(caller)]) -> ApiKey:
         if not any(key.allows(scope) for scope in scopes):
-            raise Forbidden(f"this needs an API key with the scope {' or '.join(scopes)}")
+            raise HTTPException(403, f"this needs an API key with the scope {' or '.join(scopes)}")
         return key
 
     return check
@@ -57,7 +56,7 @@ Anyone = Annotated[ApiKey, Depends(caller)]
 Generator = Annotated[ApiKey, Depends(allowed("generate"))]
 """A key that may order images, and see orders and images."""
 Trainer = Annotated[ApiKey, Depends(allowed("train"))]
-"""A key that may bring data, and train and evaluate models on it."""
+"""A key that may upload data, and train and evaluate models with the data."""
 Uploader = Annotated[ApiKey, Depends(allowed("generate", "train"))]
 """A key that may upload files."""
 Promoter = Annotated[ApiKey, Depends(allowed("promote"))]

@@ -1,16 +1,15 @@
-"""What the routes share: the store, the ledger and the keys of the deployment, one of each in a process."""
+"""The services that all routes share: the store, the ledger and the API keys of the deployment."""
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, Semaphore
 from fastapi import Depends, Request
 
-from api_gateway.readiness import Readiness
-from api_gateway.upload_slots import UploadSlots
 from prodgen.access import KeyRing
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.ledger.entries import Queue
@@ -24,10 +23,12 @@ log = logging.getLogger("prodgen.gateway")
 
 DoorbellQueue = Queue | Literal["training"]
 RingDoorbells = Callable[[DoorbellQueue, int], None]
-"""Rings the doorbell of a queue a number of times."""
+"""Rings the doorbell of a queue ``times`` times. Arguments: the queue, and ``times``."""
 
 EVENT_THREADS = 8
-"""Threads that read events for all streams, so that streams leave the other threads to other requests."""
+"""The most threads that read events, for all streams together. The other threads serve other requests."""
+UPLOADS_PER_TENANT = 4
+"""Uploads at a time of one tenant. They fill half of the 512 MiB that Compose gives to temporary files."""
 
 
 @dataclass
@@ -40,15 +41,14 @@ class Deployment:
     keys: KeyRing
     ring_doorbells: RingDoorbells
     event_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(EVENT_THREADS))
-    upload_slots: UploadSlots = field(default_factory=UploadSlots)
-    readiness: Readiness = field(init=False)
+    upload_slots: defaultdict[str, Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: Semaphore(UPLOADS_PER_TENANT))
+    )
+    """The slots of each tenant for uploads. Only code in the event loop may use them."""
     _rebuilding: threading.Lock = field(default_factory=threading.Lock)
 
-    def __post_init__(self) -> None:
-        self.readiness = Readiness(self.store, self.ledger)
-
     def ring(self, queue: DoorbellQueue, times: int) -> None:
-        """Ring the doorbells of the workers. A failure is only logged, because maintenance rings again."""
+        """Ring the doorbells of the workers. Only logs a failure, because maintenance rings again."""
         try:
             self.ring_doorbells(queue, times)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The answer to every failure: ``{"error": {"code", "message", "param"}}``."""
+"""The body of every failed request: ``{"error": {"code", "message", "param"}}``."""
 
 import logging
 from http import HTTPStatus
@@ -33,31 +33,18 @@ STATUS = {
     "internal_error": 500,
     "unavailable": 503,
 }
+MEANING = {
+    "unauthorized": "The request has no API key, or the key is unknown or revoked.",
+    "forbidden": "The API key or the link does not allow this request.",
+    "method_not_allowed": "The route does not accept this method.",
+    "timeout": "The body of the request arrived too slowly.",
+    "too_large": "The body is larger than the route accepts.",
+    "unsupported_media_type": "The route does not accept a body of this kind.",
+    "range_not_satisfiable": "The wanted range begins after the end of the object.",
+    "internal_error": "The gateway has failed. Its log explains why, under the id of the request.",
+}
+"""The meaning of codes. The docstrings of the subclasses of ProdgenError explain the other codes."""
 _CODE = {status: code for code, status in STATUS.items()}
-
-
-class Unauthorized(ProdgenError):
-    """The request has no API key, or the key is unknown or revoked."""
-
-    code = "unauthorized"
-
-
-class Forbidden(ProdgenError):
-    """The API key does not allow this request."""
-
-    code = "forbidden"
-
-
-class TooLarge(ProdgenError):
-    """The body is larger than the route accepts."""
-
-    code = "too_large"
-
-
-class UnsupportedMedia(ProdgenError):
-    """The route does not accept a body of this kind."""
-
-    code = "unsupported_media_type"
 
 
 class ErrorDetail(BaseModel):
@@ -88,7 +75,7 @@ def answer(
 
 
 def install(app: FastAPI) -> None:
-    """Let ``app`` answer every failure with `answer`."""
+    """Make ``app`` answer every exception with `answer`."""
 
     @app.exception_handler(ProdgenError)
     async def refuse(request: Request, error: ProdgenError) -> JSONResponse:
@@ -130,5 +117,5 @@ def install(app: FastAPI) -> None:
 
 
 def _encodable(text: str) -> str:
-    """Return ``text`` with lone surrogates, which no answer can hold, written as ``\\ud800``."""
+    """Return ``text`` with each lone surrogate, which UTF-8 cannot encode, written as ``\\ud800``."""
     return text.encode(errors="backslashreplace").decode()

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Collection
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from anyio.to_thread import run_sync
@@ -16,21 +16,23 @@ from prodgen.errors import ProdgenError, Unavailable
 from prodgen.ledger.entries import Event
 
 QUICK, SLOW = 0.1, 1.0
-"""Seconds between two reads: after an event, and at most."""
+"""Seconds between two reads of the ledger: after an event, and at most."""
 KEEP_ALIVE = 15.0
 """Seconds between two comments, which keep proxies from closing a quiet connection."""
 GRACE_SECONDS = 4.0
-"""How long a stream may take to end when the gateway shuts down; servers wait for five seconds."""
+"""Seconds that a stream may take to end when the gateway shuts down. Uvicorn waits for five seconds."""
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Events until the job or run has ended."}
+}
+"""The description of a stream in the API's schema."""
 
 _EVENT_ID = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?", re.ASCII)
 _MAX_PART = 2**64 - 1
 
-ReadEvents = Callable[[str, bool], list[Event]]
-"""(id of the last event sent, whether nothing was sent yet) -> the events after it."""
-
 
 class EventStream:
-    """The stream that a request asks for. It begins after the event that the request names."""
+    """The response to a request for events. It begins after the event whose id the request sends."""
 
     def __init__(
         self,
@@ -51,11 +53,29 @@ class EventStream:
                 param="Last-Event-ID",
             )
 
-    def respond(self, read: ReadEvents, ended: Collection[str]) -> EventSourceResponse:
-        """Return the response. It ends after an event whose state is in ``ended``, when the API key is
-        revoked, and when the gateway shuts down."""
+    def respond(
+        self,
+        events: Callable[[str], list[Event]],
+        present: Callable[[], dict[str, Any]],
+        ended: Collection[str],
+    ) -> EventSourceResponse:
+        """Return the response.
+
+        ``events`` is called with the id of an event, and returns the events after that event. ``present``
+        returns the present state, which is sent if there is no event to send. The response ends after an
+        event whose state is in ``ended``, when the API key is revoked, or when the gateway shuts down.
+        """
+
+        def read(last: str, first: bool) -> list[Event]:
+            if found := events(last):
+                return found
+            now = present()
+            if not first and now["state"] not in ended:
+                return []
+            return events(last) or [Event("", "state", {"type": "state", **now})]  # an event may be new
+
         return EventSourceResponse(
-            self._events(read, ended),
+            self._send(read, ended),
             headers={"Cache-Control": "no-cache"},
             ping=KEEP_ALIVE,
             ping_message_factory=lambda: ServerSentEvent(comment="still here", sep="\n"),
@@ -65,8 +85,10 @@ class EventStream:
             shutdown_grace_period=GRACE_SECONDS,
         )
 
-    async def _events(self, read: ReadEvents, ended: Collection[str]) -> AsyncIterator[ServerSentEvent]:
-        """Read again and again in few threads. A blocking read would take one thread for each stream."""
+    async def _send(
+        self, read: Callable[[str, bool], list[Event]], ended: Collection[str]
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Yield new events. Reads at intervals: a blocking read would occupy a thread for each stream."""
 
         def read_if_allowed() -> list[Event] | None:
             return read(last, first) if self._deployment.keys.lookup(self._secret) else None

@@ -1,10 +1,11 @@
-"""Find the jobs and runs of a tenant: in Redis or, where Redis has forgotten them, in the store.
+"""Find the jobs and runs of a tenant: in Redis or, if Redis has lost them, in the store.
 
 An id that does not exist and an id of another tenant raise the same NotFound.
 """
 
 from api_gateway.deployment import Deployment
-from api_gateway.parameters import ID
+from api_gateway.requests import ID
+from api_gateway.schemas import RunDetails
 from prodgen.errors import NotFound
 from prodgen.jobs import record as job_records
 from prodgen.jobs.record import JobRecord
@@ -43,7 +44,7 @@ def find_run_record(deployment: Deployment, tenant: str, run: str) -> RunRecord:
 
 
 def run_status(deployment: Deployment, record: RunRecord) -> RunStatus:
-    """Return the status of a run."""
+    """Return the present state of a run."""
     if status := Roster(deployment.ledger).status(record.id):
         return status
     end = run_files.load_end(deployment.store, record)
@@ -64,6 +65,16 @@ def run_status(deployment: Deployment, record: RunRecord) -> RunStatus:
         created=created,
         updated=end.finished.timestamp() if end else created,
     )
+
+
+def run_details(deployment: Deployment, record: RunRecord) -> RunDetails:
+    """Return the present state of a run, with its request and its result."""
+    status, end = run_status(deployment, record), run_files.load_end(deployment.store, record)
+    fields = {name: getattr(record, name) for name in ("name", "data", "source", "recipe")}
+    fields |= {"model": end and end.model, "dataset": end and end.dataset, "request": record.spec}
+    if end and end.state == status.state and end.metrics:
+        fields["metrics"] = end.metrics
+    return RunDetails.of(status, **fields)
 
 
 def _no_job(job: str) -> NotFound:

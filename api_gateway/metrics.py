@@ -1,6 +1,7 @@
 """The metrics for Prometheus: requests, orders, and the work that the queues hold."""
 
 from collections.abc import Iterable
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -12,7 +13,7 @@ from prodgen.ledger.entries import Queue
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.roster import Roster
 
-QUEUES: tuple[Queue, ...] = ("interactive", "bulk")
+QUEUES: tuple[Queue, ...] = get_args(Queue)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -20,23 +21,17 @@ class Metrics:
     """The metrics of one application, all in ``registry``."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self.requests = Counter(
-            "prodgen_http_requests",
-            "Requests answered.",
-            ["method", "route", "status"],
-            registry=self.registry,
+            "prodgen_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )
         self.seconds = Histogram(
-            "prodgen_http_seconds",
-            "Time to the end of the answer.",
-            ["method", "route"],
-            registry=self.registry,
+            "prodgen_http_seconds", "Time to the end of the answer.", ["method", "route"], registry=registry
         )
         self.images = Counter(
-            "prodgen_submitted_images", "Images of accepted orders.", ["queue"], registry=self.registry
+            "prodgen_submitted_images", "Images of accepted orders.", ["queue"], registry=registry
         )
-        self.registry.register(_Queues(ledger))
+        registry.register(_Queues(ledger))
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request. Unknown methods share one label, so that labels stay few."""
@@ -46,7 +41,7 @@ class Metrics:
 
 
 class _Queues(Collector):
-    """Reads the ledger at each scrape. Without an answer, only ``prodgen_ledger_up`` 0 is left."""
+    """Reads the ledger at each scrape. If the ledger is silent, returns only ``prodgen_ledger_up`` 0."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._roster = ledger, Roster(ledger)

@@ -1,4 +1,4 @@
-"""What happens around every request: ids, the access log, security headers, and the limits of bodies."""
+"""Middleware of every request: the access log, security headers, and limits for bodies."""
 
 import logging
 import re
@@ -12,21 +12,21 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_gateway.metrics import Metrics
-from api_gateway.parameters import ID
+from api_gateway.requests import ID
 from prodgen import logs
 
 access = logging.getLogger("prodgen.access")
 
 MAX_JSON = 1 << 20
-"""Bytes of a JSON body. A larger order comes as an upload."""
+"""The most bytes of a JSON body. A larger order is sent as an upload."""
 IDLE_SECONDS = 20.0
-"""How long the sender of a body may pause."""
+"""The most seconds between two parts of a body."""
 JSON_SECONDS, UPLOAD_SECONDS = 60.0, 900.0
-"""How long a JSON body and an upload may take."""
+"""The most seconds that a whole JSON body and a whole upload may take."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PAGE_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-"""For the documentation, whose scripts and styles the gateway serves itself."""
+"""The policy of the documentation's pages. The gateway itself serves their scripts and styles."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -36,12 +36,12 @@ _HEADERS = {
 
 
 def is_request_id(text: str) -> bool:
-    """Return whether the gateway adopts the ``X-Request-ID`` of a caller."""
+    """Return whether the gateway uses the ``X-Request-ID`` of a caller as the id of the request."""
     return bool(_REQUEST_ID.fullmatch(text))
 
 
 async def bind_ids(request: Request) -> None:
-    """Bind the job or the run that the path names to the logs of the request."""
+    """Add the job or the run that the path names to all log lines of the request."""
     parameters = request.path_params
     logs.bind(**{n: parameters[n] for n in ("job", "run") if ID.fullmatch(parameters.get(n, ""))})
 
@@ -49,8 +49,8 @@ async def bind_ids(request: Request) -> None:
 class AccessLog:
     """Log and count each request.
 
-    The line holds the path without the query, which may hold the signature of a link. A route that makes a
-    job or a run puts its id into ``request.state.job`` or ``request.state.run``.
+    The log line has no query, because a query may contain the signature of a link. A route that queues a job
+    or a run puts its id into ``request.state.job`` or ``request.state.run``, for the log line.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -90,9 +90,9 @@ class AccessLog:
 
 
 class SecurityHeaders:
-    """Add the headers that keep browsers from running, framing or guessing what the gateway sends.
+    """Add headers that forbid browsers to run or frame the content of answers, or to guess its type.
 
-    Headers that a route has set itself stay.
+    Does not replace headers that a route has set.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -114,7 +114,7 @@ class SecurityHeaders:
 class BodyLimits:
     """Refuse bodies that are too large with 413, and bodies that arrive too slowly with 408.
 
-    The routes at the paths ``larger`` check the size themselves.
+    The routes at the paths ``larger`` accept larger and slower bodies, and check the size themselves.
     """
 
     def __init__(self, app: ASGIApp, larger: tuple[str, ...]) -> None:

@@ -119,11 +119,11 @@ def settings() -> str:
 
 def errors() -> str:
     """List the codes of errors over HTTP."""
-    from api_gateway.errors import STATUS
+    from api_gateway.errors import MEANING, STATUS
     from prodgen.errors import ProdgenError
 
     about = {one.code: (inspect.getdoc(one) or "").partition("\n\n")[0] for one in _subclasses(ProdgenError)}
-    rows = [(f"`{code}`", str(status), about.get(code, "")) for code, status in STATUS.items()]
+    rows = [(f"`{code}`", str(status), MEANING.get(code) or about[code]) for code, status in STATUS.items()]
     return table(("code", "status", "meaning"), rows)
 
 

@@ -1,14 +1,16 @@
-"""The data sets of a tenant: create, list, show and remove them."""
+"""Data sets: create, list, show and remove the data sets of a tenant."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
 from api_gateway.auth import Trainer
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.json_body import Router
+from api_gateway.requests import StrictRoute
+from api_gateway.schemas import Page
 from prodgen.datasets.listing import Sha256
 from prodgen.datasets.remove import remove_dataset
 from prodgen.datasets.summary import Summary
@@ -19,23 +21,21 @@ from prodgen.ledger.run_entries import ENDED
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.files import find_record
 
-router = Router(prefix="/v1/datasets", tags=["data sets"])
+router = APIRouter(prefix="/v1/datasets", tags=["data sets"], route_class=StrictRoute)
 
 RUNS = 100
-"""Runs that one request to the roster returns."""
+"""The most runs that one request to the roster returns."""
 
 
-class NewDataset(BaseModel):
+class NewDataset(BaseModel, extra="forbid"):
     """A request to create a version of a data set."""
-
-    model_config = ConfigDict(extra="forbid")
 
     listing: Sha256 = Field(description="The upload that lists the files.")
     summary: Summary = Field(description="What the caller found in the files.")
 
 
 class DatasetView(BaseModel):
-    """A version of a data set. ``created`` is the Unix time of its last push; ``files`` counts its files."""
+    """A version of a data set. ``created`` is the Unix time of the last push; ``files`` is a number."""
 
     id: str
     object: Literal["dataset"] = "dataset"
@@ -47,16 +47,8 @@ class DatasetView(BaseModel):
     summary: Summary
 
 
-class DatasetList(BaseModel):
-    """Every version of every data set."""
-
-    object: Literal["list"] = "list"
-    data: list[DatasetView]
-    next: None = None
-
-
 class RemovalView(BaseModel):
-    """The removed versions. ``bytes`` counts the deleted content, which no other data set had."""
+    """The removed versions. ``bytes`` is the size of the deleted content, which no other data set shared."""
 
     object: Literal["removal"] = "removal"
     removed: list[str]
@@ -67,18 +59,18 @@ class RemovalView(BaseModel):
 def create(name: str, new: NewDataset, caller: Trainer, deployment: DeploymentDep) -> DatasetView:
     """Create a version from files that are uploaded already, each cut into chunks of 32 MiB.
 
-    The list of the files is an upload too. Each of its lines is a file:
-    `{"path": "bag/1.jpg", "bytes": 123, "chunks": [sha256, …]}`. `/v1/uploads/missing` tells which chunks to
-    upload.
+    Upload the list of the files too. Each line of the list describes a file:
+    `{"path": "bag/1.jpg", "bytes": 123, "chunks": [sha256, …]}`. `/v1/uploads/missing` returns the chunks
+    that are not uploaded yet.
     """
     with dataset_lock(deployment.ledger, caller.tenant):
         return _view(create_dataset(deployment.store, caller.tenant, name, new.listing, new.summary))
 
 
 @router.get("", summary="List data sets")
-def index(caller: Trainer, deployment: DeploymentDep) -> DatasetList:
+def index(caller: Trainer, deployment: DeploymentDep) -> Page[DatasetView]:
     """List every version of your data sets, the last pushed version first."""
-    return DatasetList(data=[_view(dataset) for dataset in datasets(deployment.store, caller.tenant)])
+    return Page(data=[_view(dataset) for dataset in datasets(deployment.store, caller.tenant)])
 
 
 @router.get("/{ref}", summary="Show a data set")
@@ -91,8 +83,8 @@ def show(ref: str, caller: Trainer, deployment: DeploymentDep) -> DatasetView:
 def remove(ref: str, caller: Trainer, deployment: DeploymentDep) -> RemovalView:
     """Remove `name@version`, or all versions of `name`, for good. Content that other data sets share stays.
 
-    Answers 409 while a run that has not ended reads one of the versions. If a removal breaks off, send the
-    request again to complete it.
+    Answers 409 while a run that has not ended reads one of the versions. If the connection breaks during a
+    removal, send the request again to complete the removal.
     """
     lock = partial(dataset_lock, deployment.ledger, caller.tenant)
     check = partial(_check_unread, deployment, caller.tenant)
@@ -118,12 +110,5 @@ def _check_unread(deployment: Deployment, tenant: str, versions: Sequence[Datase
 
 
 def _view(dataset: Dataset) -> DatasetView:
-    return DatasetView(
-        id=dataset.id,
-        created=int(dataset.created.timestamp()),
-        name=dataset.name,
-        version=dataset.version,
-        files=dataset.files,
-        bytes=dataset.bytes,
-        summary=dataset.summary,
-    )
+    fields = {**dict(dataset), "id": dataset.id, "created": int(dataset.created.timestamp())}
+    return DatasetView(**fields)

@@ -1,27 +1,32 @@
-"""Jobs: order images, and list, show and cancel the orders."""
+"""Jobs: order images; list, show, follow and cancel the orders; list the images of a job."""
 
 from typing import Annotated
 
 from asgi_correlation_id import correlation_id
-from fastapi import BackgroundTasks, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Request, Response
+from sse_starlette import EventSourceResponse
 
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.job_schemas import JobDetails, JobList, JobView
-from api_gateway.json_body import Router
+from api_gateway.event_streams import RESPONSES, EventStream
 from api_gateway.lookup import find_job_record, find_progress
-from api_gateway.parameters import Cursor, IdempotencyKey
-from prodgen.errors import Unavailable
+from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
+from api_gateway.schemas import ImageView, JobDetails, JobView, Page
+from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs import delivery
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.submission import submit
-from prodgen.ledger.entries import TERMINAL
+from prodgen.ledger.entries import TERMINAL, Event
+from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
+from prodgen.storage.links import sign
 
-router = Router(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
 DOORBELLS = 16
-"""The most doorbells of a new job. A worker that hears one and has room for more rings the next."""
+"""The most doorbells that a new job rings. A worker that takes work and has room for more rings again."""
+MAX_INDEX = 2**63 - 1
 
 
 @router.post("", status_code=202, summary="Order images")
@@ -34,17 +39,10 @@ def create(
     later: BackgroundTasks,
     idempotency_key: IdempotencyKey,
 ) -> JobDetails:
-    """Order images. The answer means that the order is safely stored. Its `total` is the number of images
-    that will be made."""
-    record, created = submit(
-        deployment.store,
-        deployment.ledger,
-        deployment.settings,
-        caller.tenant,
-        spec,
-        idempotency_key,
-        request_id=correlation_id.get(),
-    )
+    """Order images. When the answer arrives, the order is safely stored. `total` is the number of images that
+    the job will make."""
+    services = (deployment.store, deployment.ledger, deployment.settings)
+    record, created = submit(*services, caller.tenant, spec, idempotency_key, request_id=correlation_id.get())
     request.state.job = record.id
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     queue = record.spec.priority
@@ -62,18 +60,55 @@ def index(
     deployment: DeploymentDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Cursor = None,
-) -> JobList:
+) -> Page[JobView]:
     """List your jobs, newest first."""
     found = deployment.ledger.jobs(caller.tenant, after, limit + 1)
-    return JobList(
-        data=list(map(JobView.of, found[:limit])), next=found[limit - 1].id if found[limit:] else None
-    )
+    following = found[limit - 1].id if found[limit:] else None
+    return Page(data=list(map(JobView.of, found[:limit])), next=following)
 
 
 @router.get("/{job}", summary="Show a job")
 def show(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
     """Show one job and its order."""
     return _details(deployment, find_job_record(deployment, caller.tenant, job))
+
+
+@router.get("/{job}/events", summary="Follow a job", response_class=EventSourceResponse, responses=RESPONSES)
+def follow(
+    job: str, caller: Generator, deployment: DeploymentDep, stream: Annotated[EventStream, Depends()]
+) -> EventSourceResponse:
+    """Send every change of a job's state and counts, from the oldest that is kept, until the job has ended.
+
+    `event` is `state` or `progress`; `data` is `{"type", "state", "done", "total"}`. An event without an id
+    gives the present state, when there is no earlier event to send.
+    """
+    find_progress(deployment, caller.tenant, job)
+
+    def events(last: str) -> list[Event]:
+        return deployment.ledger.events(job, last)
+
+    def present() -> dict[str, object]:
+        now = vars(find_progress(deployment, caller.tenant, job))
+        return {name: now[name] for name in ("state", "done", "total")}
+
+    return stream.respond(events, present, TERMINAL)
+
+
+@router.get("/{job}/images", summary="List a job's images")
+def images(
+    job: str,
+    caller: Generator,
+    deployment: DeploymentDep,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=-1, le=MAX_INDEX, description="The `next` of the page before.")] = -1,
+) -> Page[ImageView]:
+    """List the finished images by index. Their links need no key and expire; a new list has new links."""
+    record = find_job_record(deployment, caller.tenant, job)
+    lines, following = delivery.page(deployment.store, record, after, limit)
+    return Page(
+        data=[ImageView(**dict(line), url=_link(deployment, line)) for line in lines],
+        next=None if following is None else str(following),
+    )
 
 
 @router.post("/{job}/cancel", summary="Cancel a job")
@@ -93,3 +128,15 @@ def cancel(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails
 def _details(deployment: Deployment, record: JobRecord) -> JobDetails:
     progress = find_progress(deployment, record.tenant, record.id)
     return JobDetails.of(progress, model=record.model, packaging=record.packaging, request=record.spec)
+
+
+def _link(deployment: Deployment, line: ManifestLine) -> str:
+    """Return a link to the store for an image that is an object, or to the gateway for an image in a tar."""
+    settings = deployment.settings
+    if line.object is None:
+        raise ProdgenError(f"image {line.index} names no object")
+    if line.offset is None or line.length is None:
+        return deployment.store.link(line.object, settings.link_seconds, line.file)
+    secret = settings.secret_key.get_secret_value()
+    place = (line.object, settings.link_seconds, line.file, line.offset, line.length)
+    return sign(secret, settings.public_url, *place)

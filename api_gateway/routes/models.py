@@ -1,21 +1,26 @@
-"""The model versions that a tenant may use."""
+"""Models: list and show versions, promote versions, and roll aliases back."""
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, Field
 
-from api_gateway.auth import Anyone
+from api_gateway.auth import Anyone, Promoter
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.json_body import Router
+from api_gateway.requests import StrictRoute
+from api_gateway.schemas import Page
+from prodgen.access import ApiKey
 from prodgen.errors import NotFound
-from prodgen.registry.aliases import AliasChange, history
+from prodgen.ledger.locks import lock
+from prodgen.registry import aliases
+from prodgen.registry.aliases import AliasChange
 from prodgen.registry.compare import Figure, fid_figure
 from prodgen.registry.versions import Version, load_lineage, load_metrics, resolve, versions
 from prodgen.spec.attributes import Attribute
 from prodgen.spec.model_config import Lineage
 
-router = Router(prefix="/v1/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
 
 class ModelView(BaseModel):
@@ -50,16 +55,30 @@ class ModelDetails(ModelView):
     history: list[AliasChange]
 
 
-class ModelList(BaseModel):
-    """Every version that the caller may use."""
+class Promotion(BaseModel, extra="forbid"):
+    """The version that the alias will mean: a version, or another alias of the version, such as `staging`."""
 
-    object: Literal["list"] = "list"
-    data: list[ModelView]
-    next: None = None
+    version: str
+    force: bool = Field(
+        default=False, description="Promote the version even if it scores worse, or cannot be compared."
+    )
+
+
+class Rollback(BaseModel, extra="forbid"):
+    """The version that the alias means now. A rollback that names it has no further effect if sent twice."""
+
+    version: str
+
+
+class AliasChangeView(AliasChange):
+    """A change of an alias. ``replaced`` equals ``version`` if the alias already meant ``version``."""
+
+    object: Literal["alias"] = "alias"
+    name: str
 
 
 @router.get("", summary="List models")
-def index(caller: Anyone, deployment: DeploymentDep) -> ModelList:
+def index(caller: Anyone, deployment: DeploymentDep) -> Page[ModelView]:
     """List every version that you may use. The version that a bare name means has the bare name as `id`."""
     taken: set[str] = set()
     views = []
@@ -69,7 +88,7 @@ def index(caller: Anyone, deployment: DeploymentDep) -> ModelList:
             taken.add(version.name)
         metrics = load_metrics(deployment.store, version.prefix)
         views.append(ModelView(**_fields(version, version.name if bare else version.id, metrics)))
-    return ModelList(data=views)
+    return Page(data=views)
 
 
 @router.get("/{ref}", summary="Show a model")
@@ -82,8 +101,52 @@ def show(ref: str, caller: Anyone, deployment: DeploymentDep) -> ModelDetails:
         metrics=metrics,
         lineage=load_lineage(deployment.store, version.prefix),
         card=_card(deployment, version),
-        history=history(deployment.store, version.name, version.owner)[::-1],
+        history=aliases.history(deployment.store, version.name, version.owner)[::-1],
     )
+
+
+@router.post("/{name}/aliases/{alias}", summary="Promote a version")
+def promote(
+    name: str, alias: str, wanted: Promotion, caller: Promoter, deployment: DeploymentDep
+) -> AliasChangeView:
+    """Make `name@alias` mean another version for new orders. Jobs keep the version that they began with.
+
+    Answers 409 if the version has a greater Fréchet distance than the present one, or if the two distances
+    were not measured by the same judge on the same data.
+    """
+    with _changing(deployment, caller, name):
+        candidate = _own(deployment, caller, f"{name}@{wanted.version}")
+        change = aliases.promote(deployment.store, candidate, alias, by=caller.id, force=wanted.force)
+    return AliasChangeView(name=name, **change.model_dump())
+
+
+@router.post("/{name}/aliases/{alias}/rollback", summary="Roll an alias back")
+def rollback(
+    name: str, alias: str, caller: Promoter, deployment: DeploymentDep, left: Rollback | None = None
+) -> AliasChangeView:
+    """Make `name@alias` mean its previous version. A second rollback goes back further; no rollback leads to
+    a version that was rolled back."""
+    with _changing(deployment, caller, name):
+        _own(deployment, caller, f"{name}@{alias}")
+        leaving = left.version if left else None
+        change = aliases.rollback(deployment.store, name, alias, caller.tenant, by=caller.id, leaving=leaving)
+    return AliasChangeView(name=name, **change.model_dump())
+
+
+def _changing(deployment: Deployment, caller: ApiKey, name: str) -> AbstractContextManager[None]:
+    """Lock the aliases of a model within the block. Raises Unavailable if another request keeps the lock."""
+    refusal = f"another request is changing an alias of {name}; try again in a moment"
+    return lock(deployment.ledger, f"aliases:{caller.tenant}:{name}", refusal)
+
+
+def _own(deployment: Deployment, caller: ApiKey, ref: str) -> Version:
+    """Return the version ``ref``. Raises HTTPException 403 if all tenants share the version."""
+    version = resolve(deployment.store, ref, caller.tenant)
+    if version.owner != caller.tenant:
+        raise HTTPException(
+            403, f"{ref} is shared by all tenants; aliases of shared models cannot be changed over HTTP"
+        )
+    return version
 
 
 def _card(deployment: Deployment, version: Version) -> str | None:
@@ -93,19 +156,11 @@ def _card(deployment: Deployment, version: Version) -> str | None:
 
 
 def _fields(version: Version, id: str, metrics: dict[str, Any] | None) -> dict[str, Any]:
-    config = version.config
-    return {
-        "id": id,
-        "created": int(version.created.timestamp()),
-        "owned_by": version.owner or "shared",
-        "name": version.name,
-        "version": version.version,
-        "aliases": version.aliases,
-        "family": config.family,
-        "size": config.size,
-        "channels": config.channels,
-        "attributes": config.attributes.attributes,
-        "precision": config.precision,
-        "tolerance": config.tolerance,
-        "figure": fid_figure(metrics),
+    """Return the fields of a `ModelView`."""
+    config, created = version.config, int(version.created.timestamp())
+    fields: dict[str, Any] = {"id": id, "created": created, "owned_by": version.owner or "shared"}
+    fields |= {name: getattr(version, name) for name in ("name", "version", "aliases")}
+    fields |= {
+        name: getattr(config, name) for name in ("family", "size", "channels", "precision", "tolerance")
     }
+    return fields | {"attributes": config.attributes.attributes, "figure": fid_figure(metrics)}

@@ -1,17 +1,17 @@
-"""Downloads by signed link: the objects of a local store, and the members of tars in any store."""
+"""Downloads by signed link: the objects of a local store, and the images within tars of any store."""
 
 import re
 from collections.abc import Iterator
 
-from fastapi import Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api_gateway.deployment import DeploymentDep
 from api_gateway.errors import answer
-from api_gateway.json_body import Router
+from api_gateway.requests import StrictRoute
 from prodgen.storage.links import content_disposition, verify
 
-router = Router(prefix="/v1/objects", tags=["images"])
+router = APIRouter(prefix="/v1/objects", tags=["images"], route_class=StrictRoute)
 
 _CHUNK = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
@@ -28,7 +28,7 @@ _HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
 }
-"""Make browsers treat content that users made as a download and nothing else."""
+"""The headers of each answer. They make browsers save the content of users, and never run it."""
 
 
 @router.head("/{key:path}", include_in_schema=False)

@@ -1,70 +1,109 @@
-"""Runs: list, show, follow, pause, resume and cancel them."""
+"""Runs: queue trainings, preparations and evaluations; list, show, follow, pause, resume and cancel runs."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated
 
-from fastapi import BackgroundTasks, Depends, Query, Response
-from pydantic import BaseModel
+from asgi_correlation_id import correlation_id
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from api_gateway.auth import Trainer
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.event_streams import EventStream
-from api_gateway.json_body import Router
-from api_gateway.lookup import find_run_record, run_status
-from api_gateway.parameters import Cursor
-from api_gateway.run_schemas import RunDetails, RunList, RunView, details_of
+from api_gateway.event_streams import RESPONSES, EventStream
+from api_gateway.lookup import find_run_record, run_details, run_status
+from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
+from api_gateway.schemas import Page, RunDetails, RunView, SampleView
 from prodgen.ledger.entries import Event
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import ENDED, Command
 from prodgen.runs.ending import settle
 from prodgen.runs.files import delete_end, load_end, load_stop_request, write_stop_request
-from prodgen.runs.record import RunRecord
+from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
+from prodgen.runs.submission import submit_run
 from prodgen.storage import keys
 
-router = Router(prefix="/v1/training-jobs", tags=["training"])
+router = APIRouter(prefix="/v1", tags=["training"], route_class=StrictRoute)
 
 
-class SampleView(BaseModel):
-    """A picture, or another file, that a run has made. ``step`` is that of a training run."""
+async def _queue_run(
+    caller: Trainer,
+    deployment: DeploymentDep,
+    request: Request,
+    response: Response,
+    later: BackgroundTasks,
+    key: IdempotencyKey,
+) -> Callable[[Spec], RunDetails]:
+    """Return a function that queues a run for the request and sets the headers of the answer."""
 
-    name: str
-    step: int | None
-    url: str
+    def queue(spec: Spec) -> RunDetails:
+        store, ledger, request_id = deployment.store, deployment.ledger, correlation_id.get()
+        record, created = submit_run(store, ledger, caller.tenant, spec, key, request_id=request_id)
+        request.state.run = record.id
+        response.headers["Location"] = f"/v1/training-jobs/{record.id}"
+        if not created:
+            response.headers["Idempotent-Replayed"] = "true"
+        later.add_task(deployment.ring, "training", 1)
+        return run_details(deployment, record)
+
+    return queue
 
 
-class SampleList(BaseModel):
-    """The samples of a run so far, by step."""
-
-    object: Literal["list"] = "list"
-    data: list[SampleView]
-    next: None = None
+QueueRun = Annotated[Callable[[Spec], RunDetails], Depends(_queue_run)]
 
 
-@router.get("", summary="List your runs")
+@router.post("/training-jobs", status_code=202, summary="Queue a training run")
+def train(spec: TrainingSpec, queue: QueueRun) -> RunDetails:
+    """Queue a training run. A run whose recipe, data or source model cannot work is refused, with the
+    reason."""
+    return queue(spec)
+
+
+@router.post("/preparation-jobs", status_code=202, summary="Queue the preparation of photographs")
+def prepare(spec: PreparationSpec, queue: QueueRun) -> RunDetails:
+    """Queue a run that prepares the photographs of a data set for training. The run leaves out bad
+    photographs, cuts the product out of each other photograph, and names the product's colours. The result
+    is a new data set.
+
+    The routes of training runs also show, follow, pause and cancel this run. The samples `left-out.jsonl` and
+    `set-aside.jsonl` name every picture that the run does not use, and the reason.
+    """
+    return queue(spec)
+
+
+@router.post("/evaluation-jobs", status_code=202, summary="Queue the evaluation of a model")
+def evaluate(spec: EvaluationSpec, queue: QueueRun) -> RunDetails:
+    """Queue a run that measures one of your models, or a shared model, on a data set with a test split.
+
+    The routes of training runs also show, follow, pause and cancel this run. The scores are the run's
+    `metrics`; the card and the pictures are the run's samples.
+    """
+    return queue(spec)
+
+
+@router.get("/training-jobs", summary="List your runs")
 def index(
     caller: Trainer,
     deployment: DeploymentDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Cursor = None,
-) -> RunList:
+) -> Page[RunView]:
     """List your trainings, preparations and evaluations, newest first."""
     found = Roster(deployment.ledger).runs(caller.tenant, after, limit + 1)
-    return RunList(
-        data=list(map(RunView.of, found[:limit])), next=found[limit - 1].id if found[limit:] else None
-    )
+    following = found[limit - 1].id if found[limit:] else None
+    return Page(data=list(map(RunView.of, found[:limit])), next=following)
 
 
-@router.get("/{run}", summary="Show a run")
+@router.get("/training-jobs/{run}", summary="Show a run")
 def show(run: str, caller: Trainer, deployment: DeploymentDep) -> RunDetails:
     """Show one run: its progress, its scores and its request."""
-    return details_of(deployment, find_run_record(deployment, caller.tenant, run))
+    return run_details(deployment, find_run_record(deployment, caller.tenant, run))
 
 
 @router.get(
-    "/{run}/events",
+    "/training-jobs/{run}/events",
     summary="Follow a run",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Events until the run has ended."}},
+    responses=RESPONSES,
 )
 def follow(
     run: str, caller: Trainer, deployment: DeploymentDep, stream: Annotated[EventStream, Depends()]
@@ -76,20 +115,18 @@ def follow(
     """
     record, roster = find_run_record(deployment, caller.tenant, run), Roster(deployment.ledger)
 
-    def read(last: str, first: bool) -> list[Event]:
-        if events := roster.events(run, last):
-            return events
-        now = run_status(deployment, record)
-        if not first and now.state not in ENDED:
-            return []
-        data = {"type": "state", "state": now.state, "step": now.step, "steps": now.steps}
-        return roster.events(run, last) or [Event("", "state", {**data, "restarts": now.restarts})]
+    def events(last: str) -> list[Event]:
+        return roster.events(run, last)
 
-    return stream.respond(read, ENDED)
+    def present() -> dict[str, object]:
+        now = vars(run_status(deployment, record))
+        return {name: now[name] for name in ("state", "step", "steps", "restarts")}
+
+    return stream.respond(events, present, ENDED)
 
 
-@router.get("/{run}/samples", summary="List a run's samples")
-def samples(run: str, caller: Trainer, deployment: DeploymentDep) -> SampleList:
+@router.get("/training-jobs/{run}/samples", summary="List a run's samples")
+def samples(run: str, caller: Trainer, deployment: DeploymentDep) -> Page[SampleView]:
     """List what a run has made, with links.
 
     Training: a grid of images at each step, always from the same latents. Preparation: the cut-outs
@@ -103,10 +140,10 @@ def samples(run: str, caller: Trainer, deployment: DeploymentDep) -> SampleList:
         url = deployment.store.link(info.key, deployment.settings.link_seconds, f"{run[:6]}-{name}")
         stem = name.removesuffix(".png")
         views.append(SampleView(name=name, step=int(stem) if stem.isdigit() else None, url=url))
-    return SampleList(data=views)
+    return Page(data=views)
 
 
-@router.get("/{run}/logs", summary="Read a run's logs", response_class=Response)
+@router.get("/training-jobs/{run}/logs", summary="Read a run's logs", response_class=Response)
 def logs(run: str, caller: Trainer, deployment: DeploymentDep) -> Response:
     """Return the end of the log of each attempt as plain text, the oldest attempt first."""
     record = find_run_record(deployment, caller.tenant, run)
@@ -114,19 +151,19 @@ def logs(run: str, caller: Trainer, deployment: DeploymentDep) -> Response:
     return Response(b"\n".join(map(deployment.store.get, found)), media_type="text/plain; charset=utf-8")
 
 
-@router.post("/{run}/cancel", summary="Cancel a run")
+@router.post("/training-jobs/{run}/cancel", summary="Cancel a run")
 def cancel(run: str, caller: Trainer, deployment: DeploymentDep) -> RunDetails:
     """Stop a run for good, after its present step. A run that has ended does not change."""
     return _command(deployment, find_run_record(deployment, caller.tenant, run), "cancel")
 
 
-@router.post("/{run}/pause", summary="Pause a run")
+@router.post("/training-jobs/{run}/pause", summary="Pause a run")
 def pause(run: str, caller: Trainer, deployment: DeploymentDep) -> RunDetails:
     """Stop a run after its present step, with a checkpoint, until it is resumed."""
     return _command(deployment, find_run_record(deployment, caller.tenant, run), "pause")
 
 
-@router.post("/{run}/resume", summary="Resume a run")
+@router.post("/training-jobs/{run}/resume", summary="Resume a run")
 def resume(run: str, caller: Trainer, deployment: DeploymentDep, later: BackgroundTasks) -> RunDetails:
     """Queue a paused run again. It continues with the same numbers as an uninterrupted run."""
     later.add_task(deployment.ring, "training", 1)
@@ -148,4 +185,4 @@ def _command(deployment: Deployment, record: RunRecord, command: Command) -> Run
         roster.add(record.entry(), end)
         roster.command(record.id, command)
     settle(store, roster, record.id)
-    return details_of(deployment, record)
+    return run_details(deployment, record)

@@ -1,40 +1,43 @@
-"""Uploaded files, each stored under the sha256 of its content."""
+"""Uploads: files of a tenant, each stored under the sha256 of its content."""
 
 import errno
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Literal
 
+import anyio
 from anyio.to_thread import run_sync
-from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from api_gateway.auth import Uploader
-from api_gateway.deployment import DeploymentDep
-from api_gateway.errors import TooLarge, UnsupportedMedia
-from api_gateway.json_body import Router
+from api_gateway.deployment import UPLOADS_PER_TENANT, Deployment, DeploymentDep
+from api_gateway.requests import StrictRoute
 from prodgen.datasets.listing import Sha256, find_chunks
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.order_file import MAX_BYTES
 from prodgen.storage import keys
 
-router = Router(prefix="/v1/uploads", tags=["uploads"])
+router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=StrictRoute)
+
+WAIT_SECONDS = 10.0
+"""Seconds that an upload waits while its tenant has `UPLOADS_PER_TENANT` others in progress."""
 
 
 class UploadView(BaseModel):
-    """An uploaded file. ``id`` is the value for an order's ``upload``."""
+    """An uploaded file. ``id`` is the sha256 of the content; an order names the file by ``id``."""
 
     id: str
     object: Literal["upload"] = "upload"
     bytes: int
 
 
-class Wanted(BaseModel):
-    """The sha256 of each file that the caller could upload."""
-
-    model_config = ConfigDict(extra="forbid")
+class Wanted(BaseModel, extra="forbid"):
+    """The sha256 of each file that the caller wants to upload."""
 
     ids: list[Sha256] = Field(min_length=1, max_length=10_000)
 
@@ -58,8 +61,8 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
     JSONL of SKUs for an order, or a part of a data set."""
     kind = request.headers.get("content-type", "application/octet-stream").split(";")[0].strip().lower()
     if kind.startswith("multipart/"):
-        raise UnsupportedMedia("send the file itself as the body (curl --data-binary @FILE), not a form")
-    async with deployment.upload_slots.take(caller.tenant):
+        raise HTTPException(415, "send the file itself as the body (curl --data-binary @FILE), not a form")
+    async with _slot(deployment, caller.tenant):
         with NamedTemporaryFile(prefix="prodgen-upload-") as file:
             digest, size = await _receive(request, file)
             key = keys.upload(caller.tenant, digest)
@@ -69,9 +72,27 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
 
 @router.post("/missing", summary="Find out which files to upload")
 def missing(wanted: Wanted, caller: Uploader, deployment: DeploymentDep) -> MissingView:
-    """Return those of the given sha256 of which you have no upload. Sorted ids are checked fastest."""
+    """Return which of the given sha256 you have not uploaded yet. Sorted ids are checked fastest."""
     there = find_chunks(deployment.store, caller.tenant, wanted.ids)
     return MissingView(missing=[digest for digest in wanted.ids if digest not in there])
+
+
+@asynccontextmanager
+async def _slot(deployment: Deployment, tenant: str) -> AsyncIterator[None]:
+    """Hold one of the tenant's slots within the block. Raises Unavailable if none is free in time."""
+    slots = deployment.upload_slots[tenant]
+    try:
+        with anyio.fail_after(WAIT_SECONDS):
+            await slots.acquire()
+    except TimeoutError:
+        raise Unavailable(
+            f"{UPLOADS_PER_TENANT} uploads of yours are in progress, and one tenant may have no more; "
+            "send this file again when one has ended"
+        ) from None
+    try:
+        yield
+    finally:
+        slots.release()
 
 
 async def _receive(request: Request, file: IO[bytes]) -> tuple[str, int]:
@@ -81,7 +102,7 @@ async def _receive(request: Request, file: IO[bytes]) -> tuple[str, int]:
         async for chunk in request.stream():
             size += len(chunk)
             if size > MAX_BYTES:
-                raise TooLarge(f"the file is larger than {MAX_BYTES >> 20} MiB; split it")
+                raise HTTPException(413, f"the file is larger than {MAX_BYTES >> 20} MiB; split it")
             sha.update(chunk)
             file.write(chunk)
         file.flush()

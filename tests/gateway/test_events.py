@@ -10,7 +10,7 @@ from sse_starlette.sse import AppStatus
 
 from api_gateway import event_streams
 from api_gateway.deployment import EVENT_THREADS, Deployment
-from api_gateway.routes import events as route
+from api_gateway.routes import jobs as route
 from prodgen.access import KeyRing
 from prodgen.ledger.entries import Progress
 from tests.gateway.running import Client, Gateway

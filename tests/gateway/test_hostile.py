@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api_gateway import middleware, upload_slots
-from api_gateway.json_body import MAX_DEPTH
-from api_gateway.upload_slots import UPLOADS_PER_TENANT
+from api_gateway import middleware
+from api_gateway.deployment import UPLOADS_PER_TENANT
+from api_gateway.requests import MAX_DEPTH
+from api_gateway.routes import uploads
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
 
@@ -193,7 +194,7 @@ def test_a_body_that_trickles_is_given_up(client: Client, monkeypatch: pytest.Mo
 def test_uploads_that_stall_lock_out_no_other_tenant(
     client: Client, stranger: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload_slots, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(uploads, "WAIT_SECONDS", 0.5)
     monkeypatch.setattr(middleware, "IDLE_SECONDS", 4.0)
     with ExitStack() as stack:
         senders = [stack.enter_context(stalled(client)) for _ in range(UPLOADS_PER_TENANT + 4)]

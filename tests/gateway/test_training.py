@@ -163,8 +163,8 @@ def test_another_tenant_sees_no_run(client: Client, data: str, gateway: Gateway,
         assert other.get(RUNS).json()["data"] == []
         for path in ("", "/events", "/samples", "/logs"):
             assert other.get(f"{RUNS}/{run}{path}").status_code == 404, path
-        for wish in ("cancel", "pause", "resume"):
-            assert other.post(f"{RUNS}/{run}/{wish}").status_code == 404, wish
+        for command in ("cancel", "pause", "resume"):
+            assert other.post(f"{RUNS}/{run}/{command}").status_code == 404, command
     assert client.get(f"{RUNS}/{run}").json()["state"] == "queued"
 
 
@@ -230,8 +230,8 @@ def test_a_cancelled_run_stays_cancelled(client: Client, gateway: Gateway, data:
     roster, record = Roster(gateway.ledger), load_record(gateway.store, client.tenant, run)
     while (assignment := roster.claim("n1", 1)[0]).run != run:  # runs of other tests are older
         roster.report(assignment, "n1", "cancelled")
-    for wish in ("cancel", "pause", "resume"):
-        assert client.post(f"{RUNS}/{run}/{wish}").json()["wish"] == "cancel"
+    for command in ("cancel", "pause", "resume"):
+        assert client.post(f"{RUNS}/{run}/{command}").json()["wish"] == "cancel"
         assert load_stop_request(gateway.store, record) == "cancelled"
 
 

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api_gateway import readiness
 from api_gateway.app import create_app
+from api_gateway.routes import health
 from prodgen.access import KeyRing
 from prodgen.errors import Unavailable
 from prodgen.ledger.ledger import Ledger
@@ -89,7 +89,7 @@ def test_store_down_is_a_503_and_nothing_is_half_done(
         raise Unavailable("the object store does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(readiness, "STORE_SECONDS", 0)
+        patch.setattr(health, "STORE_SECONDS", 0)
         for method in ("put", "put_file", "get", "stat", "check"):
             patch.setattr(LocalStore, method, down)
         assert refused(client.post("/v1/jobs", json={"model": "shoes"})) == "the object store does not answer"
@@ -134,7 +134,7 @@ def test_a_stranger_learns_no_path_and_no_address(
     def broken(*_: object) -> None:
         raise Unavailable(f"the object store in {root} failed: Read-only file system")
 
-    monkeypatch.setattr(readiness, "STORE_SECONDS", 0)
+    monkeypatch.setattr(health, "STORE_SECONDS", 0)
     for method in ("put", "get", "list"):
         monkeypatch.setattr(LocalStore, method, broken)
     assert refused(client.get("/readyz")) == "the object store does not accept writes"
@@ -152,7 +152,7 @@ def test_the_store_is_written_at_most_every_few_seconds(
     for _ in range(5):
         assert client.get("/readyz").status_code == 200
     assert written == []
-    monkeypatch.setattr(readiness, "STORE_SECONDS", 0)
+    monkeypatch.setattr(health, "STORE_SECONDS", 0)
     assert client.get("/readyz").status_code == 200
     assert written == ["system/gateway-ready"]
 

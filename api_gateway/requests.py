@@ -1,20 +1,25 @@
-"""Read JSON bodies strictly, so that each value that a route receives can be stored and sent back."""
+"""Read requests: strict JSON bodies, and the headers and query parameters that several routes accept."""
 
 import json
+import re
+import uuid
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import Header, HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
+from pydantic import AfterValidator
 
+ID = re.compile(r"[0-9a-f]{24}")
+"""The id of a job or a run."""
 MAX_DEPTH = 32
-"""Objects and lists within each other."""
+"""The most objects and lists that may be nested within each other."""
 MAX_DIGITS = 100
-"""Digits of a whole number. Products and sums of such numbers stay short enough for Python to print."""
+"""The most digits of a whole number. Python can still print products and sums of such numbers."""
 
 
 def load_json(data: bytes) -> Any:
-    """Return the value of a JSON text. Raises HTTPException with status 400 for a text that is not sound."""
+    """Return the value of a JSON text. Raises HTTPException 400 for a broken text or a refused value."""
     try:
         value = json.loads(data.decode(), parse_int=_whole_number, parse_constant=_refuse_constant)
         if b"\\u" in data:
@@ -55,12 +60,12 @@ def _refuse_constant(name: str) -> NoReturn:
 
 class _Request(Request):
     async def json(self) -> Any:
-        if not hasattr(self, "_json"):
-            self._json = load_json(await self.body())
-        return self._json
+        return load_json(await self.body())
 
 
-class _Route(APIRoute):
+class StrictRoute(APIRoute):
+    """A route that reads JSON bodies with `load_json`."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
@@ -70,8 +75,22 @@ class _Route(APIRoute):
         return handle_strictly
 
 
-class Router(APIRouter):
-    """A router whose routes read JSON bodies with `load_json`."""
+def _check_cursor(cursor: str) -> str:
+    if not ID.fullmatch(cursor):
+        raise ValueError("this is not a cursor; send the `next` of the page before")
+    return cursor
 
-    def __init__(self, prefix: str = "", tags: list[str] | None = None) -> None:
-        super().__init__(prefix=prefix, tags=[*tags] if tags else None, route_class=_Route)
+
+Cursor = Annotated[
+    Annotated[str, AfterValidator(_check_cursor)] | None, Query(description="The `next` of the page before.")
+]
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        default_factory=lambda: uuid.uuid4().hex,
+        min_length=1,
+        max_length=200,
+        description="The same key with the same body gives the same job or run. If missing, a random key.",
+    ),
+]

@@ -1,0 +1,128 @@
+"""The JSON that the API sends for jobs, images and runs."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from pydantic import BaseModel, Field
+
+from prodgen.ledger.entries import Progress, State
+from prodgen.ledger.run_entries import RunState, RunStatus
+from prodgen.runs.record import Spec
+from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.order import CELL, JobSpec
+
+View = TypeVar("View", bound=BaseModel)
+
+
+class Page(BaseModel, Generic[View]):
+    """A page of a list. ``next`` is the value of ``after`` for the next page; null on the last page."""
+
+    object: Literal["list"] = "list"
+    data: list[View]
+    next: str | None = None
+
+
+class JobView(BaseModel):
+    """A job and its state. ``total``, ``done`` and ``failed`` count images."""
+
+    id: str
+    object: Literal["job"] = "job"
+    state: State
+    priority: Literal["interactive", "bulk"]
+    total: int
+    done: int
+    failed: int
+    error: str | None
+    created: datetime
+    updated: datetime
+    links: dict[str, str] = Field(description="Paths: `self`, `events`, `images`, `cancel`.")
+
+    @classmethod
+    def of(cls, progress: Progress, **others: Any) -> Self:
+        """Return the view of a job's progress. ``others``: the values of the fields that subclasses add."""
+        failed = sum(min(CELL, progress.total - cell * CELL) for cell in progress.dead)
+        links = _links(f"/v1/jobs/{progress.id}", ("events", "images", "cancel"))
+        return cls(**vars(progress) | {"priority": progress.queue, "failed": failed, "links": links} | others)
+
+
+class JobDetails(JobView):
+    """A job with its order. ``model`` is the version that makes all of its images."""
+
+    model: str
+    packaging: Literal["files", "tar"]
+    request: JobSpec
+
+
+class ImageView(ManifestLine):
+    """An image: a link to it, and all that is needed to make it again."""
+
+    url: str
+    object: str | None = Field(default=None, exclude=True)
+    offset: int | None = Field(default=None, exclude=True)
+    length: int | None = Field(default=None, exclude=True)
+
+
+class RunView(BaseModel):
+    """A run and its state. ``title`` says what it does; ``reason`` says why a queued run does not start yet.
+
+    ``wish`` is the last command that the run has not carried out yet. ``progress`` is the last report of the
+    run's host; ``nodes`` are the nodes that work on the run now. ``metrics`` are the scores of the last
+    evaluation, or at the end those of the best step; for a preparation, the counts of its pictures.
+    """
+
+    id: str
+    object: Literal["training-job"] = "training-job"
+    title: str
+    state: RunState
+    wish: Literal["", "pause", "cancel", "regroup"]
+    step: int
+    steps: int
+    restarts: int
+    metrics: dict[str, Any]
+    progress: dict[str, Any]
+    nodes: tuple[str, ...]
+    error: str | None
+    reason: str | None = None
+    created: datetime
+    updated: datetime
+    links: dict[str, str] = Field(
+        description="Paths: `self`, `events`, `samples`, `logs`, `cancel`, `pause`, `resume`."
+    )
+
+    @classmethod
+    def of(cls, status: RunStatus, **others: Any) -> Self:
+        """Return the view of a run's status. ``others``: the values of the fields that subclasses add."""
+        progress, names = dict(status.progress), ("events", "samples", "logs", "cancel", "pause", "resume")
+        changed = {
+            "wish": status.command,
+            "metrics": progress.pop("metrics", {}),
+            "progress": progress,
+            "nodes": status.members,
+            "links": _links(f"/v1/training-jobs/{status.id}", names),
+        }
+        return cls(**vars(status) | changed | others)
+
+
+class RunDetails(RunView):
+    """A run with its request. ``model`` or ``dataset`` is the version that the run has made."""
+
+    name: str
+    data: str
+    source: str | None
+    recipe: dict[str, Any]
+    model: str | None
+    dataset: str | None
+    request: Spec
+
+
+class SampleView(BaseModel):
+    """A picture, or another file, that a run has made. ``step`` is that of a training run."""
+
+    name: str
+    step: int | None
+    url: str
+
+
+def _links(path: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return the path of the resource itself, and those of its other resources by name."""
+    return {"self": path} | {name: f"{path}/{name}" for name in names}
