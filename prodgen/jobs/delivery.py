@@ -1,4 +1,4 @@
-"""Lists a job's images in order, from its published manifests."""
+"""List the images of a job by index, from the published manifests."""
 
 from collections.abc import Iterator
 from itertools import islice

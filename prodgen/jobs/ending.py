@@ -1,6 +1,6 @@
-"""Settles jobs: writes a job's end into the store, sweeps leftovers, and closes the job in the ledger.
+"""Settle jobs: write the end of a job into the store, sweep leftovers, and close the job in the ledger.
 
-Each step can be repeated, by two processes at once or after a crash between any two steps.
+Two processes may settle a job at once, and a crash may happen between any two steps.
 """
 
 import logging
@@ -50,7 +50,7 @@ def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | No
 def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
     """Complete the published manifests, then write state.json.
 
-    Every write that decides follows a check of the ledger's epoch (docs: the ledger and the store).
+    Checks the ledger's epoch before each write that decides (``docs/explanation/ledger-and-store.md``).
     """
     epoch, progress = ledger.epoch(), ledger.progress(record.id)
     if progress is None or progress.state not in ("finishing", "cancelled"):
@@ -88,7 +88,7 @@ def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str
 
 
 def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int]) -> JobState:
-    """Return the job's end. Every process writes the same end, because ``finished`` is the ledger's time."""
+    """Return the end of the job. Every process computes the same: ``finished`` is a time of the ledger."""
     done = sum(len(record.indices(cell, 1)) for cell in made)
     finished = datetime.fromtimestamp(progress.updated, UTC)
     if progress.state == "cancelled":

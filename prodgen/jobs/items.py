@@ -1,7 +1,7 @@
-"""The items of a job in the store, written and read in blocks so that a million of them need little memory.
+"""The items of a job in the store. They are written and read in blocks, so many items need little memory.
 
-``items.jsonl`` has a line for each item. ``items.index.json`` tells where each block of lines begins, and
-which image is the first of the block. A job that an older prodgen accepted has no index and is read whole.
+``items.jsonl`` has a line for each item. ``items.index.json`` gives the beginning and the first image of each
+block of lines. A job of an older version of prodgen has no index, and its items are read whole.
 """
 
 from bisect import bisect_right
@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.jobs.order_file import read_order
@@ -23,21 +23,18 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store, download
 
 BLOCK = 1000
-"""How many items a block has."""
+"""The number of items in a block."""
 MAX_FAULTS = 100
 """The most faulty rows that one error lists."""
 
 _Items = TypeAdapter(list[Item])
 
 
-class Index(BaseModel):
-    """items.index.json: where each block of items.jsonl begins.
+class Index(BaseModel, frozen=True):
+    """items.index.json. ``total``: the images of all items. ``size``: the bytes of items.jsonl.
 
-    ``total`` counts the images of all items, ``size`` the bytes of items.jsonl. ``blocks`` has the index of
-    the first image and the offset in bytes of each block.
+    ``blocks``: of each block, the index of its first image and its offset in items.jsonl in bytes.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     total: int
     size: int
@@ -90,7 +87,7 @@ def write_items(
 
 
 def _all_of(faults: list[ProdgenError]) -> ProdgenError:
-    """Return one error: its message is the first fault and the number of the others, its details are all."""
+    """Return one error. The message has the first fault and the number of further faults."""
     first, *others = faults
     if not others:
         return first
@@ -101,7 +98,7 @@ def _all_of(faults: list[ProdgenError]) -> ProdgenError:
 
 
 class JobImages:
-    """The images of a job by index. Reads blocks of items from the store as needed, and keeps a few."""
+    """The image requests of a job by index. Reads blocks of items when needed, and keeps a few in memory."""
 
     KEPT = 4
 

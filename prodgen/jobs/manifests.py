@@ -23,7 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Heartbeat = Callable[[], None]
-"""Called between the steps of long work. Reports that the work is alive, and raises to stop it."""
+"""A function that long work calls between its steps. It reports progress, or raises to stop the work."""
 
 THREADS = 8
 """How many requests to the store run at once."""
@@ -31,10 +31,7 @@ THREADS = 8
 
 @dataclass(frozen=True, order=True)
 class Manifest:
-    """A manifest of the cells [first, end), stored as ``key``.
-
-    The images lie under ``folder``, which is ``{first:09d}.{token}``.
-    """
+    """A manifest of the cells [first, end), stored as ``key``; ``folder`` is ``{first:09d}.{token}``."""
 
     first: int
     end: int
@@ -90,7 +87,7 @@ def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> li
 
 
 def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> bool:
-    """Copy the reported manifest ``reported_key`` to where readers look. False if there is none."""
+    """Publish a copy of the reported manifest ``reported_key``. Returns False if there is none."""
     try:
         lines = store.get(reported_key)
     except NotFound:
@@ -100,7 +97,7 @@ def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> b
 
 
 def cells_of(manifests: Iterable[Manifest]) -> set[int]:
-    """Return all cells of the manifests."""
+    """Return the cells of all ``manifests`` together."""
     return {cell for manifest in manifests for cell in manifest.cells}
 
 
@@ -114,7 +111,7 @@ def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 
 def folder_of(key: str) -> str:
-    """Return the ``{first:09d}.{token}`` of an object under cells/: a tar, a manifest or an image."""
+    """Return the ``{first:09d}.{token}`` in the key of a tar, a manifest or an image under cells/."""
     name = key.partition("/cells/")[2].partition("/")[0]
     return name.removesuffix(".tar").removesuffix(".jsonl")
 

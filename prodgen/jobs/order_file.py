@@ -1,10 +1,11 @@
-"""Reads an order file, a CSV or JSONL with a row for each SKU, as a stream of items."""
+"""Read an order file, a CSV or JSONL with a row for each SKU, as a stream of items."""
 
 import codecs
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import Any, BinaryIO, TextIO
 
@@ -22,6 +23,8 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """The first bytes of .xlsx, .ods and .xls files."""
 
 _Fields = dict[str, Any]
+_Row = tuple[int, Callable[[], _Fields]]
+"""The number of a row, and a function that returns its fields. It raises ProdgenError for a faulty row."""
 
 
 def read_order(
@@ -29,25 +32,25 @@ def read_order(
 ) -> Iterator[Item | ProdgenError]:
     """Yield an item for each row, or for a faulty row an error that names the row and the column.
 
-    A row has ``sku``, ``count`` if wanted, and a column (or field) for each attribute. ``a|b`` in a cell asks
-    for both values. A header may write the model's ``attributes`` in capitals or small letters. Rows are
-    numbered as a spreadsheet numbers them. Whether the model can make an item is not checked here.
+    A row has a column (or field) ``sku``, an optional ``count``, and one for each attribute. ``a|b`` in a
+    cell asks for both values. A header may write the names of the model's ``attributes`` in capitals or small
+    letters. Rows are numbered as a spreadsheet numbers them. Does not check that the model can make an item.
 
     Raises ProdgenError if the file as a whole cannot be read.
     """
     number = 0
-    for count, (number, fields) in enumerate(_rows(file, attributes)):
+    for count, (number, parse) in enumerate(_rows(file, attributes)):
         if count == max_rows:
             raise ProdgenError(f"the order has more than {max_rows:,} rows; split it", param=f"row {number}")
         try:
-            yield _item(number, fields) if isinstance(fields, dict) else fields
+            yield _item(number, parse())
         except ProdgenError as error:
             yield error
     if not number:
         raise ProdgenError("the order names no SKU: it has no rows")
 
 
-def _rows(file: BinaryIO, attributes: Iterable[str]) -> Iterator[tuple[int, _Fields | ProdgenError]]:
+def _rows(file: BinaryIO, attributes: Iterable[str]) -> Iterator[_Row]:
     if file.seek(0, io.SEEK_END) > MAX_BYTES:
         raise ProdgenError(f"the order is larger than {MAX_BYTES >> 20} MiB; split it")
     file.seek(0)
@@ -82,10 +85,8 @@ def _skip_blank(text: TextIO) -> list[str]:
     return lines or [""]
 
 
-def _csv_rows(
-    text: TextIO, lines: list[str], attributes: list[str]
-) -> Iterator[tuple[int, _Fields | ProdgenError]]:
-    """Yield each row's number and its filled cells by column."""
+def _csv_rows(text: TextIO, lines: list[str], attributes: list[str]) -> Iterator[_Row]:
+    """Yield the rows of a CSV. The fields of a row are its filled cells by column."""
     first = lines[-1]
     if first[:4] == "sep=" and first[4:5] in _DELIMITERS:  # Excel's hint, which Excel does not count as a row
         delimiter, lines = first[4], lines[:-1]
@@ -102,29 +103,22 @@ def _csv_rows(
             return
         except csv.Error as error:
             raise _fault(number, None, f"the quotes do not match ({error})") from None
-        if not any(cells):
-            continue
-        if not all(map(_is_text, cells)):
-            fault = _fault(number, None, "the order is not UTF-8 text; save it as “CSV UTF-8”")
-            if columns is None:
-                raise fault
-            yield number, fault
-        elif columns is None:
+        if columns is None and any(cells):
             columns = _columns(number, cells, attributes)
-        else:
-            try:
-                fields: _Fields | ProdgenError = _cells(number, columns, cells)
-            except ProdgenError as error:
-                fields = error
-            yield number, fields
+        elif columns is not None and any(cells):
+            yield number, partial(_cells, number, columns, cells)
 
 
-def _is_text(cell: str) -> bool:
-    """Return whether the bytes of a cell were valid UTF-8."""
-    return cell.isascii() or not any("\udc80" <= character <= "\udcff" for character in cell)
+def _check_text(number: int, cells: list[str]) -> None:
+    """Raise ProdgenError unless the bytes of each cell were valid UTF-8."""
+    text = "".join(cells)
+    if not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text):
+        raise _fault(number, None, "the order is not UTF-8 text; save it as “CSV UTF-8”")
 
 
 def _columns(number: int, cells: list[str], attributes: list[str]) -> list[str]:
+    """Return the name of each column, from the cells of the header."""
+    _check_text(number, cells)
     known = {name.casefold(): name for name in (*attributes, "sku", "count")}
     columns = [cell if cell in attributes else known.get(cell.casefold(), cell) for cell in cells]
     if "sku" not in columns:
@@ -135,11 +129,12 @@ def _columns(number: int, cells: list[str], attributes: list[str]) -> list[str]:
     return columns
 
 
-def _cells(number: int, columns: list[str], cells: list[str]) -> dict[str, Any]:
+def _cells(number: int, columns: list[str], cells: list[str]) -> _Fields:
+    _check_text(number, cells)
     if len(cells) < len(columns):
         missing = columns[len(cells)] or str(len(cells) + 1)
         raise _fault(number, missing, f"the row ends before it, after {len(cells)} of {len(columns)} fields")
-    filled: dict[str, Any] = {}
+    filled: _Fields = {}
     for place, cell in enumerate(cells):
         if not cell:
             continue
@@ -150,18 +145,15 @@ def _cells(number: int, columns: list[str], cells: list[str]) -> dict[str, Any]:
     return filled
 
 
-def _json_rows(text: TextIO, lines: list[str]) -> Iterator[tuple[int, _Fields | ProdgenError]]:
-    """Yield each line's number and its fields that are not null, those of ``attributes`` included."""
+def _json_rows(text: TextIO, lines: list[str]) -> Iterator[_Row]:
+    """Yield the rows of a JSONL, one a line."""
     for number, line in enumerate(chain(lines, text), 1):
         if line.strip():
-            try:
-                fields: _Fields | ProdgenError = _json_fields(number, line)
-            except ProdgenError as error:
-                fields = error
-            yield number, fields
+            yield number, partial(_json_fields, number, line)
 
 
 def _json_fields(number: int, line: str) -> _Fields:
+    """Return the fields of a line that are not null, those inside ``attributes`` included."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -174,19 +166,15 @@ def _json_fields(number: int, line: str) -> _Fields:
     return {name: value for name, value in {**fields, **nested}.items() if value is not None}
 
 
-def _item(number: int, fields: dict[str, Any]) -> Item:
+def _item(number: int, fields: _Fields) -> Item:
     sku = _text(number, "sku", fields.pop("sku", ""))
     if not sku:
         raise _fault(number, "sku", "the row has no SKU")
     count = fields.pop("count", None)
     attributes = {name: _values(number, name, value) for name, value in fields.items()}
     try:
-        return Item(
-            sku=sku,
-            count=None if count is None else _count(number, count),
-            attributes=attributes,
-            row=number,
-        )
+        count = None if count is None else _count(number, count)
+        return Item(sku=sku, count=count, attributes=attributes, row=number)
     except ValidationError as error:
         problem = explain(error)
         name = (problem.param or "").removeprefix("attributes.")

@@ -1,11 +1,11 @@
-"""The files of a job in the store: job.json, what was ordered, and state.json, how it ended."""
+"""The files of a job in the store: job.json is the accepted order, and state.json the end of the job."""
 
 import hashlib
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from prodgen.errors import NotFound
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState
@@ -14,18 +14,16 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 LEASE_PIXELS = 1 << 24
-"""The most finished pixels of one lease, about a second of a CPU's work: large images make short leases."""
+"""The most pixels that one lease finishes: about a second of work for a CPU, so that leases stay short."""
 
 
-class JobRecord(BaseModel):
-    """job.json: written before the order is acknowledged, and never changed.
+class JobRecord(BaseModel, frozen=True):
+    """job.json. It is written before the order is acknowledged, and never changes.
 
-    ``model`` is the resolved ``name@version`` and ``model_prefix`` that version's folder in the store, so a
-    job never mixes versions. ``items`` tells whether the job has an items.jsonl. ``request_id`` is the id of
-    the HTTP request that placed the order; log lines about the job carry it.
+    ``model`` is the resolved ``name@version``, and ``model_prefix`` the folder of that version in the store,
+    so a job never mixes versions. ``items``: whether the job has an items.jsonl. ``request_id``: the id of
+    the HTTP request that placed the order, for log lines.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     tenant: str
@@ -49,7 +47,7 @@ class JobRecord(BaseModel):
         return range(first * CELL, min((first + count) * CELL, self.total))
 
     def entry(self, weight: float = 1.0) -> JobEntry:
-        """Return the job as the ledger knows it. ``weight`` is the tenant's."""
+        """Return what the ledger must know of the job. ``weight`` is the tenant's."""
         pixels = (self.spec.finish.size or 1) ** 2  # a model's own size is small, and already in its rate
         lease_cells = min(MAX_LEASE_CELLS, max(1, LEASE_PIXELS // (CELL * pixels)))
         created = self.created.timestamp()
@@ -57,12 +55,12 @@ class JobRecord(BaseModel):
 
 
 def request_digest(body: JobSpec) -> str:
-    """Return a digest that differs for two different requests under one idempotency key."""
+    """Return a digest of an order, to compare two orders with the same idempotency key."""
     return hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
 
 def load_record(store: Store, tenant: str, job: str) -> JobRecord:
-    """Read job.json: what was ordered. Raises NotFound."""
+    """Read job.json. Raises NotFound."""
     return JobRecord.model_validate_json(store.get(keys.job(tenant, job, "job.json")))
 
 
@@ -74,7 +72,7 @@ def find_record(store: Store, tenant: str, job: str) -> JobRecord | None:
 
 
 def load_state(store: Store, record: JobRecord) -> JobState | None:
-    """Read state.json: how the job ended. Returns None while the job has not ended."""
+    """Read state.json, the end of the job. Returns None while the job has not ended."""
     with suppress(NotFound):
         return JobState.model_validate_json(store.get(keys.job(record.tenant, record.id, "state.json")))
     return None

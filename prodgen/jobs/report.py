@@ -1,7 +1,6 @@
-"""What a worker does with a lease's images once they are in the store: report them, or discard them.
+"""Report or discard the images of a lease. A worker calls this after it has stored the images.
 
-The order of the steps is the protocol between the ledger and the store
-(``docs/explanation/ledger-and-store.md``).
+The order of the steps is a protocol: see ``docs/explanation/ledger-and-store.md``.
 """
 
 from prodgen.jobs.manifests import published_at
@@ -14,10 +13,10 @@ from prodgen.storage.base import Store
 
 
 def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
-    """Report a lease whose images are all in the store. Returns whether the images count.
+    """Report a lease whose images are all in the store. Returns whether the ledger counts the images.
 
-    May be called again after `prodgen.errors.Unavailable`. After False the caller must delete nothing: a
-    recovery may have published these images.
+    The caller may try again after Unavailable. If this returns False, the caller must delete nothing, because
+    a recovery may have published the images.
     """
     store.put(f"{_folder(lease)}.jsonl", manifest, "application/jsonl")
     try:
@@ -43,7 +42,7 @@ def discard(store: Store, record: JobRecord, lease: Lease) -> None:
 
 
 def _discard_if_ended(store: Store, record: JobRecord, lease: Lease) -> None:
-    """Discard the lease if its job is settled: no later sweep would delete the images."""
+    """Discard the images if the job is settled, because no later sweep would delete them."""
     if load_state(store, record):
         discard(store, record, lease)
 

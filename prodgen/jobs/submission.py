@@ -1,4 +1,4 @@
-"""Turns an order into a job. The CLI, HTTP and Python all place orders through `submit`."""
+"""Place an order: check it, write its job into the store, and enter the job into the ledger."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,27 +36,43 @@ def submit(
 ) -> tuple[JobRecord, bool]:
     """Place an order. Returns its job, and whether the job is new.
 
-    The same key with the same order returns the first job, and enters it if the first call died half way. The
-    same key with another order raises Conflict. Nothing is written unless the whole order can be made.
+    A call with the key and the order of an earlier call returns the earlier job, and completes the work of an
+    earlier call that died half way. A call with the key of another order raises Conflict. Nothing is written
+    unless the model can make the whole order.
     """
     if ledger.epoch() is None:
         raise LedgerLost
     job = stable_id(tenant, idempotency_key)
-    if record := find_record(store, tenant, job):
-        return _resubmit(store, ledger, record, spec), False
+    if earlier := find_record(store, tenant, job):
+        return _resubmit(store, ledger, earlier, spec), False
     version = resolve(store, spec.model, tenant)
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
         path = Path(folder) / "items.jsonl"
         index = _write_items(store, tenant, spec, version, path)
         total = index.total if index else RowParser(spec, version.config.attributes).single().total
         _check_total(settings, spec, total)
+        packaging = spec.output.packaging
+        if packaging == "auto":
+            packaging = "files" if total <= FILES_IMAGES else "tar"
+        record = JobRecord(
+            id=job,
+            tenant=tenant,
+            created=datetime.now(UTC),
+            spec=spec.model_copy(update={"items": None}),
+            model=version.id,
+            model_prefix=version.prefix,
+            total=total,
+            packaging=packaging,
+            items=index is not None,
+            request_digest=request_digest(spec),
+            request_id=request_id,
+        )
         with lock(ledger, job):
-            if record := find_record(store, tenant, job):
-                return _resubmit(store, ledger, record, spec), False
-            record = _new_record(tenant, job, spec, version, total, request_id, has_items=index is not None)
+            if earlier := find_record(store, tenant, job):
+                return _resubmit(store, ledger, earlier, spec), False
             _write(store, record, index, path)
             ledger.submit(record.entry(tenant_weight(store, tenant)))
-            return record, True
+    return record, True
 
 
 def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, path: Path) -> Index | None:
@@ -92,34 +108,6 @@ def _check_total(settings: Settings, spec: JobSpec, total: int) -> None:
             " order it with priority 'bulk'",
             param="priority",
         )
-
-
-def _new_record(
-    tenant: str,
-    job: str,
-    spec: JobSpec,
-    version: Version,
-    total: int,
-    request_id: str | None,
-    *,
-    has_items: bool,
-) -> JobRecord:
-    packaging = spec.output.packaging
-    if packaging == "auto":
-        packaging = "files" if total <= FILES_IMAGES else "tar"
-    return JobRecord(
-        id=job,
-        tenant=tenant,
-        created=datetime.now(UTC),
-        spec=spec.model_copy(update={"items": None}),
-        model=version.id,
-        model_prefix=version.prefix,
-        total=total,
-        packaging=packaging,
-        items=has_items,
-        request_digest=request_digest(spec),
-        request_id=request_id,
-    )
 
 
 def _write(store: Store, record: JobRecord, index: Index | None, items: Path) -> None:
