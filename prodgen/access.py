@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.spec.names import check_name
@@ -22,7 +22,7 @@ from prodgen.storage.base import ObjectInfo, Store
 log = logging.getLogger("prodgen.keys")
 
 Scope = Literal["generate", "train", "promote", "admin"]
-SCOPES: tuple[Scope, ...] = ("generate", "train", "promote", "admin")
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 KNOWN_WAIT, UNKNOWN_WAIT = 0.2, 5.0
 """The most seconds that `KeyRing.lookup` waits for the store: for a known key, and for any other key."""
@@ -34,13 +34,11 @@ MAX_UNKNOWN = 10_000
 _SECRET = re.compile(r"pg_[A-Za-z0-9_-]{43}")
 
 
-class ApiKey(BaseModel):
+class ApiKey(BaseModel, frozen=True):
     """The record of an API key. ``id`` is shown to people; ``digest`` is the sha256 of the secret.
 
     The secret has 256 random bits, too many to guess, so a hash slower than sha256 is not needed.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     digest: str
@@ -59,12 +57,12 @@ _OldFile = TypeAdapter(list[ApiKey])
 
 
 class KeyRing:
-    """The API keys of a deployment: an object each in the store, or one file made by an older deployment.
+    """The API keys of a deployment. Each key is an object in the store; an older deployment has one file.
 
     A lookup starts a read of all keys in a background thread if the key is unknown, or if the last read began
-    ``seconds`` ago or earlier. At most one read runs at a time. So a new key works at once, a revoked key
-    works for at most ``seconds`` more, and lookups of many guessed keys share a read. While the store does
-    not answer, known keys work as they did at the last read.
+    at least ``seconds`` ago. At most one read runs at a time. So a new key works at once, a revoked key works
+    for at most ``seconds`` more, and lookups of many guessed keys share a read. While the store does not
+    answer, known keys work as they did at the last read.
     """
 
     def __init__(
@@ -83,13 +81,10 @@ class KeyRing:
 
     def create(self, tenant: str, scopes: Sequence[Scope], label: str = "") -> tuple[str, ApiKey]:
         """Create a key; return its secret, which is not stored, and its record."""
-        if not scopes:
-            raise ProdgenError(f"a key needs a scope: {', '.join(SCOPES)}", param="scopes")
-        for scope in scopes:
-            if scope not in SCOPES:
-                raise ProdgenError(
-                    f"there is no scope {scope!r}; there are {', '.join(SCOPES)}", param="scopes"
-                )
+        unknown = [scope for scope in scopes if scope not in SCOPES]
+        if unknown or not scopes:
+            problem = f"there is no scope {unknown[0]!r}; there are" if unknown else "a key needs a scope:"
+            raise ProdgenError(f"{problem} {', '.join(SCOPES)}", param="scopes")
         secret = f"pg_{secrets.token_urlsafe(32)}"
         digest = _digest(secret)
         key = ApiKey(

@@ -1,4 +1,4 @@
-"""Connects a process to the ledger that its settings name."""
+"""Connect a process to the ledger that the settings name."""
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -11,8 +11,8 @@ from prodgen.settings import Settings
 def connect_ledger(settings: Settings, *, somebody_waits: bool = False) -> Ledger:
     """Return the ledger in the Redis of the settings. Sends nothing to Redis yet.
 
-    With ``somebody_waits`` (a person waits for the answer), a call to a silent Redis fails after 4 seconds.
-    Without, a call is tried four times, for 10 seconds each: a worker would lose images by giving up early.
+    If ``somebody_waits`` (a person waits for the answer), a call to a silent Redis fails after 4 seconds.
+    Otherwise a call is tried four times, for 10 seconds each: a worker that gave up would lose images.
     """
     passing = (redis.ConnectionError,) if somebody_waits else (redis.ConnectionError, redis.TimeoutError)
     client = redis.Redis.from_url(

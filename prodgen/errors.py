@@ -1,4 +1,4 @@
-"""The errors that people see. The message of each error is one clear sentence."""
+"""The errors that users see. The message of each error is one clear sentence."""
 
 
 class ProdgenError(Exception):

@@ -2,8 +2,6 @@
 
 import socket
 
-from prodgen.errors import ProdgenError
-
 
 def free_port(address: str = "127.0.0.1") -> int:
     """Return a port on which nothing listens at ``address``; an empty address means all addresses."""
@@ -22,9 +20,3 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def check_port(port: int, option: str) -> None:
-    """Raise ProdgenError, which names ``option``, if something listens on the port at 127.0.0.1."""
-    if not is_free(port):
-        raise ProdgenError(f"port {port} is taken; choose another with {option}", param=option)

@@ -21,18 +21,24 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PRODGEN_", extra="ignore", allow_inf_nan=False)
 
     environment: Literal["development", "production"] = "development"
+    """In production, ``secret_key`` must be set."""
     secret_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(SECRET_LENGTH)))
-    """Signs links. Each process makes a random default, which is enough for a gateway of one process only."""
+    """The secret that signs links. The random default suits only a gateway of a single process."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """The Redis of the ledger and of Celery."""
 
     store_url: str = "file://./data/store"
     """The object store: ``file://PATH`` or ``s3://BUCKET``."""
     s3_endpoint: str = "http://127.0.0.1:8333"
+    """The URL at which the processes reach the S3 store."""
     s3_public_endpoint: str | None = None
     """The URL at which clients reach the S3 store; ``s3_endpoint`` if None."""
     s3_region: str = "us-east-1"
+    """The region of the bucket; servers of your own mostly accept any."""
     s3_access_key: SecretStr = SecretStr("")
+    """The name of the credentials for the S3 store."""
     s3_secret_key: SecretStr = SecretStr("")
+    """The secret of the credentials for the S3 store."""
 
     public_url: str = "http://127.0.0.1:8000"
     """The URL at which clients reach the gateway; signed links begin with it."""
@@ -41,7 +47,7 @@ class Settings(BaseSettings):
     tick_seconds: float = Field(default=5.0, gt=0)
     """Seconds between two runs of maintenance, which finds lost workers, lost doorbells and ended jobs."""
     model_cache: Path = Path("~/.cache/prodgen/models")
-    """The folder in which a worker keeps the model versions that it has fetched."""
+    """The folder in which a worker keeps the model versions that it has downloaded."""
     training_folder: Path = Path("~/.cache/prodgen/training")
     """The folder in which a training worker keeps data sets and the files of its runs."""
     node_address: str | None = None
@@ -60,7 +66,9 @@ class Settings(BaseSettings):
     ready_file: Path | None = None
     """A file that a worker creates when it is ready to work, for a supervisor that waits for the worker."""
     max_images_per_job: int = Field(default=10_000_000, ge=1)
+    """The most images of one order; the gateway refuses a larger order."""
     link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
+    """Seconds for which a signed link to an image or another file works."""
 
     @model_validator(mode="after")
     def _check_secret_key(self) -> Self:

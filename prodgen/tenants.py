@@ -3,7 +3,7 @@
 import time
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.spec.names import check_name
@@ -16,9 +16,7 @@ CACHE_SECONDS = 5.0
 """Seconds for which a process may use old weights after another process has changed them."""
 
 
-class _Tenant(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class _Tenant(BaseModel, extra="forbid", strict=True):
     weight: float = Field(default=1.0, ge=LEAST, le=MOST, allow_inf_nan=False)
 
 

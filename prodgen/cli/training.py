@@ -65,19 +65,19 @@ def watch(
 @app.command()
 def cancel(run: Id, json: Json = False) -> None:
     """Stop a run for good."""
-    _wish(run, "cancel", json)
+    _command(run, "cancel", json)
 
 
 @app.command()
 def pause(run: Id, json: Json = False) -> None:
     """Stop a run after its current step, with a checkpoint."""
-    _wish(run, "pause", json)
+    _command(run, "pause", json)
 
 
 @app.command()
 def resume(run: Id, json: Json = False) -> None:
     """Continue a paused run."""
-    _wish(run, "resume", json)
+    _command(run, "resume", json)
 
 
 @app.command()
@@ -112,9 +112,9 @@ def _numbers(event: dict[str, Any]) -> str:
     return "  ".join([*shown, *([f"{rate:.0f} images/s"] if rate else [])])
 
 
-def _wish(run: str, wish: str, json: bool) -> None:
+def _command(run: str, command: str, json: bool) -> None:
     with connect() as gateway:
-        _print(gateway.wish(run, wish), json)
+        _print(gateway.command(run, command), json)
 
 
 def _print(run: dict[str, Any], json: bool) -> None:
@@ -130,6 +130,6 @@ def _print(run: dict[str, Any], json: bool) -> None:
 
 
 def _state(run: dict[str, Any]) -> str:
-    wishes = {"pause": "running, to be paused", "cancel": "running, to be cancelled"}
-    state = wishes.get(run["wish"], run["state"]) if run["state"] == "running" else run["state"]
+    commands = {"pause": "running, to be paused", "cancel": "running, to be cancelled"}
+    state = commands.get(run["wish"], run["state"]) if run["state"] == "running" else run["state"]
     return f"{state}, restarted {run['restarts']}x" if run["restarts"] else str(state)

@@ -26,13 +26,13 @@ def up(
     from prodgen.embedded.data_folder import DataFolder
     from prodgen.embedded.stack import Stack
     from prodgen.embedded.supervisor import Supervisor
-    from prodgen.ports import check_port
+    from prodgen.ports import is_free
 
     if flower_port == port:
         raise ProdgenError(f"--port and --flower-port are both {port}; choose two", param="--flower-port")
-    check_port(port, "--port")
-    if flower_port:
-        check_port(flower_port, "--flower-port")
+    for wanted, option in ((port, "--port"), (flower_port, "--flower-port")):
+        if wanted and not is_free(wanted):
+            raise ProdgenError(f"port {wanted} is taken; choose another with {option}", param=option)
     folder = DataFolder(data_dir)
     stack = Stack(folder, port, flower_port, workers, training_workers)
     supervisor = Supervisor(stack, console.print)

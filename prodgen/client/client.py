@@ -15,15 +15,15 @@ Record = dict[str, Any]
 
 _LIST = 100
 _DIGESTS = 10_000
-"""Largest number of digests in one request of `Client.missing`."""
+"""The most digests in one request of `Client.missing`."""
 
 
 class Client:
     """A client of the gateway at ``url``, with the API key ``key``. Use it in a ``with`` block.
 
     Every method raises ProdgenError with the gateway's error message. Methods that queue a job or a run take
-    an ``idempotency_key``: the gateway queues only one for each key. Without a key, the client sends a random
-    one with each call, so that it can repeat a failed request safely.
+    an ``idempotency_key``: the gateway queues one job or run per key. By default each call has a random key,
+    so that the client can safely send a failed request again.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -60,7 +60,10 @@ class Client:
         return self._json("POST", f"/v1/jobs/{job}/cancel")
 
     def images(self, job: str, page: int = PAGE) -> Iterator[Record]:
-        """Yield each finished image by index (manifest line, signed ``url``); fetch ``page`` per request."""
+        """Yield the manifest line of each finished image by index, with a signed ``url``.
+
+        One request fetches ``page`` images.
+        """
         return self._pages(f"/v1/jobs/{job}/images", page)
 
     def download(self, job: str, folder: Path) -> Iterator[Record]:
@@ -78,14 +81,14 @@ class Client:
         return str(self._json("POST", "/v1/uploads", content=data)["id"])
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Return those of the digests whose content has not been uploaded to the gateway."""
+        """Return the digests whose content has not been uploaded to the gateway."""
         left, found = iter(sorted(set(digests))), set[str]()
         while batch := list(islice(left, _DIGESTS)):
             found.update(self._json("POST", "/v1/uploads/missing", json={"ids": batch})["missing"])
         return found
 
     def create_dataset(self, name: str, listing: str, summary: Record) -> Record:
-        """Create a data set version and return it. ``listing``: the digest of the uploaded list of files."""
+        """Create a version of a data set and return it. ``listing``: the digest of the uploaded list."""
         body = {"listing": listing, "summary": summary}
         return self._json("POST", f"/v1/datasets/{name}", json=body, timeout=120.0)
 
@@ -150,9 +153,9 @@ class Client:
         """Yield the run's events until the run has ended. Connects again if the connection breaks."""
         return self._transport.events(f"/v1/training-jobs/{run}/events")
 
-    def wish(self, run: str, wish: str) -> Record:
-        """Cancel, pause or resume a run and return it. ``wish`` is ``cancel``, ``pause`` or ``resume``."""
-        return self._json("POST", f"/v1/training-jobs/{run}/{wish}")
+    def command(self, run: str, command: str) -> Record:
+        """Send a run the command ``cancel``, ``pause`` or ``resume``, and return the run."""
+        return self._json("POST", f"/v1/training-jobs/{run}/{command}")
 
     def samples(self, run: str) -> list[Record]:
         """Return the files that the run has made so far, each with ``name``, ``step`` and signed ``url``."""

@@ -1,5 +1,6 @@
 """Send requests to a gateway: retry them, translate errors, read lists by page, and stream events."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,9 @@ TERMINAL = ("succeeded", "partial", "failed", "cancelled")
 """States of a job or run that has ended. They never change again."""
 
 _RETRIES = 16
-"""Repeats of a failed request: about a minute in all, in which a gateway can restart."""
+"""The most times that a failed request is sent again: about a minute, in which a gateway can restart."""
+_PAUSE, _MAX_PAUSE = 0.2, 5.0
+"""Seconds between two attempts: the first pause, which doubles each time, and the longest."""
 _PASSING = (502, 503, 504)
 """HTTP statuses of temporary failures: a proxy or a gateway that restarts answers with them."""
 
@@ -21,8 +24,8 @@ _PASSING = (502, 503, 504)
 class Transport:
     """The HTTP connections to one gateway, with one API key. Raises ProdgenError with the gateway's message.
 
-    Repeats a request after a temporary failure, but only if the gateway has answered an earlier request: a
-    wrong address fails at once. Send only requests that the gateway may carry out twice without harm.
+    Sends a request again after a temporary failure, but only if the gateway has answered an earlier request,
+    so that a wrong address fails at once. Use it only for requests that may be carried out twice.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -83,27 +86,21 @@ class Transport:
 
         After a broken connection, connects again and continues with the first event that has not arrived.
         """
-        last, stream = "0", self._stream(path, "0")
-
-        def read() -> ServerSentEvent | None:
-            nonlocal stream
-            event = next(stream, None)
-            if event is None:  # the gateway closed the stream, or it broke in the attempt before
-                stream = self._stream(path, last)
-                event = next(stream, None)
-            return event
-
+        last, failures = "0", 0
         while True:
             try:
-                event = _retry(_RETRIES)(read)
+                for event in self._stream(path, last):
+                    last, failures, data = event.id or last, 0, event.json()
+                    yield data
+                    if data["state"] in TERMINAL:
+                        return
+                failure: object = "it closes every stream of events"
             except (httpx.TransportError, Unavailable) as error:
-                raise self._silent(error) from None
-            if event is None:
-                raise self._silent("it closes every stream of events")
-            last, data = event.id or last, event.json()
-            yield data
-            if data["state"] in TERMINAL:
-                return
+                failure = error
+            failures += 1
+            if failures > _RETRIES:
+                raise self._silent(failure)
+            time.sleep(min(_MAX_PAUSE, _PAUSE * 2.0**failures))
 
     def _stream(self, path: str, after: str) -> Iterator[ServerSentEvent]:
         headers = {"Last-Event-ID": after}
@@ -117,27 +114,18 @@ class Transport:
                     yield event
 
     def _retrying(self, send: Callable[[], httpx.Response]) -> httpx.Response:
-        return _retry(_RETRIES if self._has_answered else 0)(send)
+        """Call ``send`` again while it fails temporarily. Returns or raises the outcome of the last call."""
+        retry: Retrying = Retrying(
+            retry=retry_if_exception_type(httpx.TransportError)
+            | retry_if_result(lambda response: response.status_code in _PASSING),
+            wait=wait_exponential(multiplier=_PAUSE, max=_MAX_PAUSE),
+            stop=stop_after_attempt(1 + _RETRIES if self._has_answered else 1),
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        )
+        return retry(send)
 
     def _silent(self, error: object) -> Unavailable:
         return Unavailable(f"the gateway at {self.url} does not answer: {error}")
-
-
-def _retry(times: int) -> Retrying:
-    """Return a caller of functions that repeats a call up to ``times`` times while it fails temporarily.
-
-    After the last attempt the caller returns that attempt's result, or raises its exception.
-    """
-    return Retrying(
-        retry=retry_if_exception_type((httpx.TransportError, Unavailable)) | retry_if_result(_is_passing),
-        wait=wait_exponential(multiplier=0.2, max=5.0),
-        stop=stop_after_attempt(1 + times),
-        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
-    )
-
-
-def _is_passing(result: httpx.Response | ServerSentEvent | None) -> bool:
-    return result is None or getattr(result, "status_code", None) in _PASSING
 
 
 def _refusal(response: httpx.Response) -> ProdgenError:

@@ -86,7 +86,7 @@ def queued(stack: Up, client: Client, ref: str, recipe: dict[str, Any], folder: 
     run = client.train({"recipe": recipe, "data": ref})["id"]
     store_judge(stack.store, load_record(stack.store, "default", run), folder)
     when(client, run, "looks often enough", lambda now: now["step"] >= LOOKS * LOG_EVERY)
-    client.wish(run, "cancel")
+    client.command(run, "cancel")
     when(client, run, "is cancelled", lambda now: now["state"] == "cancelled")
     found = newest_checkpoint(stack.store, "default", run)
     assert found
@@ -121,7 +121,7 @@ def killed(stack: Up, client: Client, ref: str, recipe: dict[str, Any]) -> dict[
     to_next = time.monotonic() - begun
     if told["step"] <= last:
         raise RuntimeError(f"step {told['step']} is not beyond the checkpoint of step {last}")
-    client.wish(run, "cancel")
+    client.command(run, "cancel")
     return {"order to first step": to_first, "kill to first new step": to_next}
 
 

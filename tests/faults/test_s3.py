@@ -61,12 +61,12 @@ def test_a_store_that_goes_away_costs_a_run_no_step(deployment: Deployment, tmp_
         wait_until(lambda: client.run(run)["step"] > told, "the run stands still", PATIENCE)
         wait_for_steps(client, run)
         assert client.run(run)["restarts"] == 0
-        client.wish(run, "pause")  # its last checkpoint reaches the store
+        client.command(run, "pause")  # its last checkpoint reaches the store
         wait_until(lambda: client.run(run)["state"] == "paused", "it is not paused", PATIENCE)
         newest = newest_checkpoint(deployment.store, "default", run)
         assert newest
         assert newest.step == client.run(run)["step"] > told
-        client.wish(run, "cancel")
+        client.command(run, "cancel")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def run(stack: Up, data: str) -> Iterator[str]:
     with stack.client() as client:
         run: str = client.train({"recipe": RECIPE, "data": data})["id"]
         yield run
-        client.wish(run, "cancel")
+        client.command(run, "cancel")
         wait_until(lambda: client.run(run)["state"] == "cancelled", "it is not cancelled", PATIENCE)
 
 
@@ -160,7 +160,7 @@ def test_a_node_that_freezes_past_its_lease_ends_itself_and_changes_nothing(stac
 def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(stack: Up, run: str) -> None:
     with stack.client() as client:
         wait_for_steps(client, run)
-        assert client.wish(run, "pause")["wish"] == "pause"
+        assert client.command(run, "pause")["wish"] == "pause"
         wait_until(lambda: client.run(run)["state"] == "paused", "it is not paused", PATIENCE)
         step = client.run(run)["step"]
         assert not ranks(stack)
@@ -169,13 +169,13 @@ def test_a_paused_run_waits_even_through_a_wipe_and_goes_on_from_its_checkpoint(
         wait_until(lambda: stack.ledger().epoch() is not None, "the ledger is not rebuilt", PATIENCE)
         assert (client.run(run)["state"], client.run(run)["step"]) == ("paused", step)
 
-        assert client.wish(run, "resume")["state"] == "queued"
+        assert client.command(run, "resume")["state"] == "queued"
         wait_for_steps(client, run)
         assert client.run(run)["step"] > step
 
 
 @pytest.mark.timeout(240)
-def test_a_wish_that_nobody_has_heard_yet_outlives_a_wipe(stack: Up, run: str) -> None:
+def test_a_command_that_no_node_has_received_yet_outlives_a_wipe(stack: Up, run: str) -> None:
     with stack.client() as client:
         wait_for_steps(client, run)
         kill_torchrun(stack)
@@ -187,14 +187,14 @@ def test_a_wish_that_nobody_has_heard_yet_outlives_a_wipe(stack: Up, run: str) -
 
         launcher.suspend()
         try:
-            assert client.wish(run, "pause")["wish"] == "pause"
+            assert client.command(run, "pause")["wish"] == "pause"
             wipe(stack)
         finally:
             launcher.resume()
 
-        wait_until(lambda: client.run(run)["state"] == "paused", "the wish is lost", PATIENCE)
+        wait_until(lambda: client.run(run)["state"] == "paused", "the command is lost", PATIENCE)
         wait_until(lambda: not ranks(stack), "it still trains", PATIENCE)
         assert client.run(run)["restarts"] == before
-        assert client.wish(run, "resume")["state"] == "queued"
+        assert client.command(run, "resume")["state"] == "queued"
         wait_for_steps(client, run)
         assert client.run(run)["restarts"] == before
