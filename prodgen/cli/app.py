@@ -3,16 +3,15 @@
 import typer
 
 from prodgen.cli import (
+    access,
     bench,
     data,
     demo,
     evaluate,
     generate,
     jobs,
-    keys,
     models,
     submit,
-    tenants,
     train,
     training,
     up,
@@ -39,7 +38,7 @@ app.add_typer(jobs.app, name="jobs", rich_help_panel=_SERVICE)
 app.add_typer(training.app, name="training", rich_help_panel=_SERVICE)
 app.add_typer(models.app, name="models", rich_help_panel=_SERVICE)
 app.command("up", rich_help_panel=_ADMIN)(up.up)
-app.add_typer(keys.app, name="keys", rich_help_panel=_ADMIN)
-app.add_typer(tenants.app, name="tenants", rich_help_panel=_ADMIN)
+app.add_typer(access.keys, name="keys", rich_help_panel=_ADMIN)
+app.add_typer(access.tenants, name="tenants", rich_help_panel=_ADMIN)
 app.command("demo", rich_help_panel=_ADMIN)(demo.demo)
 app.command("bench", rich_help_panel=_ADMIN)(bench.bench)

@@ -1,20 +1,22 @@
-"""``prodgen data``: commands for the data sets that models are trained on."""
+"""``prodgen data``: commands for the data sets that models are trained on, here and on a service."""
 
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.filesize import decimal
 from rich.progress import DownloadColumn
 
 from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.catalog.download import DATA_SETS
 from prodgen.catalog.download import download as fetch
 from prodgen.catalog.formats import kind, open_catalogue, splits
-from prodgen.cli import datasets, photographs
+from prodgen.cli import photographs
 from prodgen.cli.folders import check_folder, writing
+from prodgen.cli.gateway import connect, push_folder
 from prodgen.cli.options import Json
-from prodgen.cli.output import print_json, report, say, words
+from prodgen.cli.output import print_json, print_table, remark, report, say, words
 from prodgen.cli.progress import ProgressBars
 from prodgen.datasets.summary import count_values
 
@@ -22,9 +24,6 @@ app = typer.Typer(help="Download, inspect, prepare, push and list data to train 
 app.command()(photographs.inspect)
 app.command()(photographs.clean)
 app.command()(photographs.prepare)
-app.command()(datasets.push)
-app.command("list")(datasets.list_datasets)
-app.command()(datasets.remove)
 
 
 @app.command()
@@ -74,3 +73,61 @@ def _describe(catalogue: Catalogue) -> dict[str, Any]:
         "digest": digest(catalogue),
         "attributes": {name: counts.model_dump() for name, counts in count_values(catalogue).items()},
     }
+
+
+@app.command()
+def push(
+    data: Annotated[Path, typer.Argument(help="Folder of data, as `prodgen data show` reads it.")],
+    name: Annotated[str | None, typer.Option(help="Name of the data set (default: the folder's).")] = None,
+    json: Json = False,
+) -> None:
+    """Push a folder to the service; present files are not sent again.
+
+    Needs PRODGEN_URL, and a PRODGEN_API_KEY with the scope train.
+    """
+    with connect() as gateway:
+        dataset, sent = push_folder(gateway, data, json, name, trainable=False)
+    if json:
+        print_json({**dataset, "sent": sent})
+        return
+    counts, size = _images(dataset["summary"]["images"]), dataset["bytes"]
+    rest = "" if sent >= size else ", the rest was there" if sent else ", all of it was there"
+    if flaw := dataset["summary"].get("flaw"):
+        remark(f"it can be prepared, but not trained on: {flaw}")
+    remark(f"{dataset['id']}: {counts} images, {decimal(size)}, {decimal(sent)} sent{rest}")
+
+
+@app.command("list")
+def list_datasets(json: Json = False) -> None:
+    """List the data sets of the service, newest first."""
+    with connect() as gateway:
+        found = list(gateway.datasets())
+    if json:
+        print_json(found)
+    else:
+        print_table(map(_row, found), "id", "kind", "images", "attributes", "size", fold=("attributes",))
+
+
+def _row(dataset: dict[str, Any]) -> dict[str, Any]:
+    summary = dataset["summary"]
+    attributes, images = [*summary["attributes"], *summary["colours"]], _images(summary["images"])
+    size, kind = decimal(dataset["bytes"]), summary["kind"]
+    return {"id": dataset["id"], "kind": kind, "images": images, "attributes": attributes, "size": size}
+
+
+@app.command()
+def remove(
+    ref: Annotated[str, typer.Argument(metavar="REF", help="NAME@VERSION, or NAME for all its versions.")],
+    json: Json = False,
+) -> None:
+    """Remove a data set from the service for good.
+
+    Files that other data sets share stay. Refused while a run that has not ended reads the data set.
+    """
+    with connect() as gateway:
+        gone = gateway.delete_dataset(ref)
+    report(json, gone, f"removed {', '.join(gone['removed'])}: {decimal(gone['bytes'])} freed")
+
+
+def _images(counts: dict[str, int]) -> str:
+    return " + ".join(f"{count:,}" for count in counts.values())

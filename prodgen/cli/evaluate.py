@@ -19,7 +19,7 @@ from prodgen.settings import settings
 from prodgen.spec.random_streams import MAX_SEED
 
 if TYPE_CHECKING:
-    from prodgen.evaluation.figure import Figure
+    from prodgen.evaluation.context import Figure
 
 
 def evaluate(
@@ -63,7 +63,7 @@ def evaluate(
                 "--out, --features, --inception-weights and --seed are for evaluating here; "
                 "prodgen training watch RUN --out brings what a queued evaluation found"
             )
-        from prodgen.cli.queue_run import queue_run
+        from prodgen.cli.gateway import queue_run
 
         queue_run(Client.evaluate, {"model": model, "count": count, "resize": resize}, data, key, json)
         return
@@ -121,7 +121,7 @@ def stages(console: Console) -> Iterator[Callable[[str], None]]:
 
 def summaries(figures: "dict[str, Figure]") -> list[Table]:
     """Return a table per feature network: each figure of the generated images beside that of real images."""
-    from prodgen.evaluation.card import number
+    from prodgen.evaluation.report import number
 
     tables: dict[str, Table] = {}
     for figure in figures.values():

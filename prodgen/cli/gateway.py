@@ -1,13 +1,23 @@
-"""Functions for commands that call a gateway: connect, wait for a job, and download its images."""
+"""Functions for commands that call a gateway."""
 
 import os
+import re
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rich.progress import DownloadColumn
+
+from prodgen.cli.output import report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
-from prodgen.errors import ProdgenError
+from prodgen.datasets.push import Pushed
+from prodgen.datasets.push import push as send_files
+from prodgen.datasets.summary import summarise
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.spec.names import check_name
 
 
 def connect() -> Client:
@@ -43,3 +53,68 @@ def download_job(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool
         for count, _ in enumerate(gateway.download(job["id"], folder), 1):
             bars.report("Downloading  ", count, job["done"])
     return count
+
+
+def push_folder(
+    gateway: Client, folder: Path, quiet: bool, name: str | None = None, *, trainable: bool = True
+) -> Pushed:
+    """Read the folder as training would, then push its files to the service as a new data set version.
+
+    ``name`` is the name of the data set (default: the folder's). Before anything is sent, raises ProdgenError
+    for data that can be neither trained on nor prepared and, if ``trainable``, for data to prepare first.
+    """
+    name = check_name(folder_name(folder) if name is None else name)
+    with ProgressBars(quiet) as bars:
+        summary = summarise(folder, bars.report)
+    if trainable and summary.flaw:
+        raise ProdgenError(summary.flaw, param="data")
+    with ProgressBars(quiet, DownloadColumn()) as bars:
+        return send_files(gateway, folder, name, summary, bars.report)
+
+
+def queue_run(
+    send: Callable[[Client, dict[str, Any], str | None], dict[str, Any]],
+    spec: dict[str, Any],
+    data: str,
+    key: str | None,
+    json: bool,
+    *,
+    trainable: bool = True,
+) -> None:
+    """Queue a run on the service and print it. If ``data`` is a folder, push the folder first.
+
+    ``send`` is the method of `Client` that queues the run. If ``trainable``, raises ProdgenError for a folder
+    of photographs that must be prepared before training.
+    """
+    with connect() as gateway:
+        if model := spec.get("model") or spec.get("from"):
+            gateway.model(model)  # a wrong name is refused before anything is pushed
+        if (folder := Path(data)).exists():
+            ref = push_folder(gateway, folder, json, trainable=trainable).dataset["id"]
+        else:
+            ref = _find(gateway, data)
+        run = send(gateway, {**spec, "data": ref}, key)
+    waits = f" ({run['reason']})" if run.get("reason") else ""
+    report(json, run, f"run {run['id']} is queued: {run['title']}{waits}; prodgen training watch {run['id']}")
+
+
+def _find(gateway: Client, ref: str) -> str:
+    try:
+        return str(gateway.dataset(ref)["id"])
+    except Unavailable:
+        raise
+    except ProdgenError as error:
+        raise NotFound(f"{ref} is no folder here, nor a data set there: {error}") from None
+
+
+def folder_name(folder: Path) -> str:
+    """Make a valid data set name from the folder's name: drop accents, put "-" for forbidden characters.
+
+    Raises ProdgenError if nothing is left of the name.
+    """
+    plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
+    words = re.findall(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", plain)
+    name = "-".join(words).lstrip("_")[:128]
+    if not name:
+        raise ProdgenError(f"{folder} has no name that a data set can have; choose one with --name")
+    return name

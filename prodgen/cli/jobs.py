@@ -91,7 +91,7 @@ def download(
 @app.command()
 def recover(json: Json = False) -> None:
     """Rebuild a lost ledger from the store of the settings (PRODGEN_*)."""
-    from prodgen.cli.store import open_store
+    from prodgen.cli.access import open_store
     from prodgen.connections import connect_ledger
     from prodgen.recovery import ensure
     from prodgen.settings import settings

@@ -63,7 +63,7 @@ def publish(
     json: Json = False,
 ) -> None:
     """Publish a folder to a tenant in the store of the settings."""
-    from prodgen.cli.store import open_store
+    from prodgen.cli.access import open_store
     from prodgen.registry.publish import publish as publish_one
     from prodgen.registry.versions import PRODUCTION, versions
 
@@ -106,7 +106,7 @@ def rollback(name: Name, alias: Alias = "production", json: Json = False) -> Non
 @app.command()
 def seed(json: Json = False) -> None:
     """Publish the bundled models in the store of the settings."""
-    from prodgen.cli.store import open_store
+    from prodgen.cli.access import open_store
     from prodgen.registry.publish import publish_bundled
 
     store, where = open_store()

@@ -104,7 +104,7 @@ def prepare(
     if queue:
         if out:
             raise ProdgenError("--out is for preparing here; the service keeps what it makes as a data set")
-        from prodgen.cli.queue_run import queue_run
+        from prodgen.cli.gateway import queue_run
 
         if name:
             check_name(name)

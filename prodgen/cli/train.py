@@ -47,7 +47,7 @@ def train(
     if queue:
         if out:
             raise ProdgenError("--out is for training here; prodgen training watch RUN --out shows samples")
-        from prodgen.cli.queue_run import queue_run
+        from prodgen.cli.gateway import queue_run
         from prodgen.training.recipes.recipe_files import load_recipe
 
         chosen = load_recipe(recipe, set or []).model_dump(mode="json")

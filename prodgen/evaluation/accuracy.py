@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
-from prodgen.evaluation.context import Context
+from prodgen.evaluation.context import Context, Figure, Measurement
 from prodgen.evaluation.features import FeatureNetwork
-from prodgen.evaluation.figure import Figure, Measurement
 from prodgen.evaluation.judges import RESIZER, Judges, as_network, train_judge
 from prodgen.evaluation.splits import subset
 

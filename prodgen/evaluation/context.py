@@ -1,19 +1,63 @@
-"""The images and the features that all measures of one evaluation share."""
+"""The images and features that all measures of an evaluation share, and the figures that they return."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.compatibility import TEST_SPLIT
 from prodgen.evaluation.features import FeatureNetwork, Features
-from prodgen.evaluation.figure import Figure
 from prodgen.evaluation.judges import Judges
 from prodgen.evaluation.splits import Splits
 from prodgen.models import SavedModel
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of an evaluation, with the network, images and counts that it depends on.
+
+    ``real``: the same measure of real images in place of the generated ones; a perfect model would score
+    about as much. ``stand_in_count``: the number of those real images, if it is not ``generated_count``.
+    ``better``: which values are better. ``features``: the name of the feature network. ``by_class``: the
+    (generated, real) pair of each value of ``attribute``; None for a value without images.
+    """
+
+    title: str
+    value: float | None
+    real: float | None
+    better: str
+    features: str
+    split: str
+    real_count: int
+    generated_count: int
+    resizer: str
+    stand_in_count: int | None = None
+    std: float | None = None
+    attribute: str | None = None
+    by_class: dict[str, tuple[float | None, float | None]] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that are not None, and ``value`` and ``real``. Infinity and NaN become None."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+            if value is not None or name in ("value", "real")
+        }
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The result of one measure. ``pictures``: by file name. ``left_out``: missing figures and reasons."""
+
+    figures: dict[str, Figure] = field(default_factory=dict)
+    pictures: dict[str, Image.Image] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
 
 PIXELS = "none (pixels)"
 """The ``resizer`` of a figure that is measured on pixels, without a feature network."""

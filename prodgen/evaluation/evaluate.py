@@ -8,19 +8,16 @@ from PIL import Image
 
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.accuracy import MAX_CAS_COUNT, agreement, cas
-from prodgen.evaluation.alpha import transparency
-from prodgen.evaluation.colours import colour_fidelity
 from prodgen.evaluation.compatibility import TEST_SPLIT, check_count
-from prodgen.evaluation.context import Context
+from prodgen.evaluation.context import Context, Figure, Measurement
 from prodgen.evaluation.features import FeatureNetwork
-from prodgen.evaluation.figure import Figure, Measurement
 from prodgen.evaluation.inception import inception
-from prodgen.evaluation.interpolation import interpolated
 from prodgen.evaluation.judges import Judges, count_examples
 from prodgen.evaluation.memorisation import memorised
 from prodgen.evaluation.metrics import comparison
+from prodgen.evaluation.products import colour_fidelity, transparency
 from prodgen.evaluation.reconstruction import reconstructed
-from prodgen.evaluation.samples import generate_like, sampled
+from prodgen.evaluation.samples import generate_like, interpolated, sampled
 from prodgen.evaluation.splits import Splits, read_splits
 from prodgen.models import SavedModel
 from prodgen.reproducible import reproducible

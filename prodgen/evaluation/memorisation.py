@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from prodgen.evaluation.context import Context
-from prodgen.evaluation.figure import Measurement
-from prodgen.evaluation.image_table import Row, image_table
+from prodgen.evaluation.context import Context, Measurement
 from prodgen.evaluation.neighbours import nearest
-from prodgen.evaluation.pixels import picture
+from prodgen.evaluation.pictures import Row, image_table, picture
 from prodgen.evaluation.splits import attributes_of
 
 NEIGHBOURS = 3

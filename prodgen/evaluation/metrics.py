@@ -1,15 +1,76 @@
 """Metrics that compare the features of generated images with those of real ones."""
 
+import math
+
 import numpy as np
+import torch
 from torch import Tensor
 
-from prodgen.evaluation.context import Context
+from prodgen.evaluation.context import Context, Measurement
 from prodgen.evaluation.features import Features
-from prodgen.evaluation.figure import Measurement
-from prodgen.evaluation.frechet import frechet_distance
-from prodgen.evaluation.inception_score import inception_score
-from prodgen.evaluation.kid import kernel_distance
-from prodgen.evaluation.manifold import density_coverage, precision_recall
+from prodgen.evaluation.neighbours import density_coverage, precision_recall
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """Return the distance of Gaussians fitted to ``a`` (N, D) and ``b`` (M, D). N and M must exceed D."""
+    a, b = a.double(), b.double()
+    if not (a.isfinite().all() and b.isfinite().all()):
+        return math.inf  # the library that finds eigenvalues may crash on such numbers
+    difference = (a.mean(0) - b.mean(0)).square().sum()
+    covariance_a, covariance_b = torch.cov(a.T), torch.cov(b.T)
+    # The trace of a matrix's square root is the sum of its eigenvalues' roots, here real up to rounding.
+    overlap = torch.linalg.eigvals(covariance_a @ covariance_b).real.clamp(min=0).sqrt().sum()
+    return float(difference + covariance_a.trace() + covariance_b.trace() - 2 * overlap)
+
+
+SUBSET = 1000
+"""Maximum number of images that a subset has from each set, by default."""
+
+
+def kernel_distance(
+    a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None, seed: int = 0
+) -> tuple[float, float]:
+    """Return the mean and the standard deviation of the unbiased MMD² of ``a`` (N, D) and ``b`` (M, D).
+
+    Both are taken over random ``subsets``. The kernel is (x·y / D + 1)³. The mean is expected to be zero for
+    two samples of one distribution, at any count. A subset has ``size`` images of each set: by default 1,000,
+    but at most half of either set, so that subsets differ.
+    """
+    size = size or min(SUBSET, len(a) // 2, len(b) // 2)
+    generator = torch.Generator().manual_seed(seed)
+    values = []
+    for _ in range(subsets):
+        rows_a, rows_b = (torch.randperm(len(x), generator=generator)[:size].to(x.device) for x in (a, b))
+        values.append(_mmd(a[rows_a].double(), b[rows_b].double()))
+    distances = torch.stack(values)
+    return float(distances.mean()), float(distances.std(correction=0))
+
+
+def _mmd(x: Tensor, y: Tensor) -> Tensor:
+    """Return the unbiased MMD² of ``x`` and ``y`` (n, D). No image is compared with itself."""
+    n = len(x)
+    within = sum((k.sum() - k.trace()) / (n * (n - 1)) for k in (_kernel(x, x), _kernel(y, y)))
+    return within - 2 * _kernel(x, y).mean()
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def inception_score(probabilities: Tensor, splits: int = 10, seed: int = 0) -> tuple[float, float]:
+    """Return the mean and the standard deviation of the Inception Score over random parts of the images.
+
+    ``probabilities``: (N, K). ``splits``: the number of parts. The score is exp E KL(p(y|x) || p(y)), from 1
+    to K. It is high if every image clearly belongs to one class and all classes are equally frequent.
+    """
+    order = torch.randperm(len(probabilities), generator=torch.Generator().manual_seed(seed))
+    scores = torch.stack([_score(part) for part in probabilities.double()[order].tensor_split(splits)])
+    return float(scores.mean()), float(scores.std(correction=0))
+
+
+def _score(p: Tensor) -> Tensor:
+    return (torch.xlogy(p, p) - torch.xlogy(p, p.mean(0))).sum(1).mean().exp()
+
 
 TITLES = {
     "fid": ("Fréchet distance (FID)", "lower"),

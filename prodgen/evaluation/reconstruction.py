@@ -10,10 +10,8 @@ from PIL import Image
 from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.evaluation.accuracy import agreement_figure
 from prodgen.evaluation.classifier import to_tensor
-from prodgen.evaluation.context import PIXELS, Context
-from prodgen.evaluation.figure import Measurement
-from prodgen.evaluation.image_table import Row, image_table
-from prodgen.evaluation.pixels import picture, to_bytes
+from prodgen.evaluation.context import PIXELS, Context, Measurement
+from prodgen.evaluation.pictures import Row, image_table, picture, to_bytes
 from prodgen.evaluation.splits import attributes_of, subset
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode

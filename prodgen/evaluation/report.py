@@ -1,4 +1,4 @@
-"""Write an evaluation to files: metrics.json, card.md and the pictures."""
+"""The files of an evaluation: metrics.json, the model card card.md and the pictures."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,142 @@ import torch
 
 from prodgen import __version__
 from prodgen.catalog.catalogue import digest
-from prodgen.evaluation.card import card, command
+from prodgen.evaluation.context import Figure
 from prodgen.evaluation.evaluate import Evaluation
+from prodgen.evaluation.neighbours import K
+from prodgen.models import SavedModel
+from prodgen.spec.attributes import Choice
+
+TRAINING = "\n## How it was trained"
+
+PICTURES = {
+    "samples.png": "Unselected samples; eight of each value if there are values",
+    "colours.png": "One latent in each row, in twelve colours",
+    "neighbours.png": "The generated images that are nearest to a training image",
+    "interpolation.png": "Interpolation between two latents in each row",
+    "reconstructions.png": "Real test images and their reconstructions",
+}
+
+
+def card(evaluation: Evaluation, earlier: str = "") -> str:
+    """Return the card in Markdown. Copies "How it was trained" and all that follows from ``earlier``."""
+    context = evaluation.context
+    train, test = context.splits.train, context.splits.test
+    pictures = "\n\n".join(f"![{PICTURES[n]}]({n})" for n in PICTURES if n in evaluation.pictures)
+    _, heading, training = earlier.partition(TRAINING)
+    return f"""{opening(context.model)}
+## Evaluation
+*Real* is the same measure of real images in place of the generated ones: training images where sets of
+images are compared or train a classifier, test images where a classifier sees them. A perfect model would
+score about as much.
+
+{figures_table(evaluation.figures)}
+
+A figure holds for the features, split, counts and resizer beside it. A domain classifier has learned from the
+training images and is more certain of them than of new ones, so its figures compare only models of the same
+catalogue. Figures of Inception-v3 with the FID weights compare with published figures of the same split and
+counts. Precision, recall, density and coverage use the distance to the {K}th nearest neighbour. Real images
+of another size than the model's were resized when the data was read (Lanczos).
+
+{_sections(evaluation)}
+## Pictures
+{pictures}
+
+## How to repeat the evaluation
+```sh
+{command(evaluation)}
+```
+
+DIR holds the training split `{digest(train)}` ({len(train):,} images) and the test split `{digest(test)}`
+({len(test):,} images). Measured by prodgen {__version__}.
+{heading}{training}"""
+
+
+def _sections(evaluation: Evaluation) -> str:
+    """Return the card's list of figures that are missing, and its table for each attribute."""
+    parts = _class_tables(evaluation.figures)
+    if evaluation.left_out:
+        parts.insert(0, "Not measured:\n" + "\n".join(f"- {reason}." for reason in evaluation.left_out))
+    return "".join(f"{part}\n\n" for part in parts)
+
+
+def opening(model: SavedModel) -> str:
+    """Return the first part of a card: what the model is, and its attributes."""
+    config = model.config
+    parameters = sum(p.numel() for p in model.generator.parameters())
+    attributes = "\n".join(
+        f"- `{a.name}`: {', '.join(a.values) if isinstance(a, Choice) else 'any colour'}"
+        for a in config.attributes.attributes
+    )
+    attributes = attributes or "None: the model generates images like those that it was trained on."
+    return f"""# {model.name}
+
+A generator of {config.size}x{config.size} images with {config.channels} channel{"s"[: config.channels > 1]}:
+family `{config.family}`, {parameters:,} parameters, version `{model.digest}`.
+
+## Attributes
+{attributes}
+"""
+
+
+def command(evaluation: Evaluation) -> str:
+    """Return the ``prodgen evaluate`` command that repeats the evaluation."""
+    options = evaluation.options
+    words = ["prodgen evaluate", evaluation.context.model.name, "--data DIR"]
+    if options.count is not None:
+        words.append(f"--count {options.count}")
+    if options.inception_weights is not None:
+        words.append(f"--inception-weights {options.inception_weights.name}")
+    if options.resized:
+        words.append("--resize")
+    return " ".join([*words, f"--features {options.features} --seed {options.seed}"])
+
+
+def figures_table(figures: dict[str, Figure]) -> str:
+    """Return a Markdown table of all figures, with the features, images, counts and resizer of each."""
+    lines = [
+        "| measure | better | generated | real | features | real images | generated images | resizer |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for figure in figures.values():
+        spread = "" if figure.std is None else f" ± {number(figure.std)}"
+        fewer = "" if figure.stand_in_count is None else f" (of {figure.stand_in_count:,} images)"
+        cells = (
+            figure.title,
+            figure.better,
+            number(figure.value) + spread,
+            number(figure.real) + fewer,
+            figure.features,
+            f"{figure.real_count:,} ({figure.split})",
+            f"{figure.generated_count:,}",
+            figure.resizer,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def number(value: float | None) -> str:
+    """Format a number with two decimals from 10 on, two significant digits below 0.001, or four decimals."""
+    if value is None:
+        return "-"
+    if 0 < abs(value) < 0.001:
+        return f"{value:.2g}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
+
+
+def _class_tables(figures: dict[str, Figure]) -> list[str]:
+    """Return a Markdown table for each attribute. A table has a row of figures for each value."""
+    tables = []
+    attributes = dict.fromkeys(f.attribute for f in figures.values() if f.attribute)
+    for attribute in attributes:
+        columns = [f for f in figures.values() if f.attribute == attribute and f.by_class]
+        heads = [f"{f.title} | real images" for f in columns]
+        lines = [f"| {attribute} | {' | '.join(heads)} |", "| --- |" + " --- | --- |" * len(columns)]
+        for value in columns[0].by_class or {}:
+            cells = [number(share) for f in columns for share in (f.by_class or {})[value]]
+            lines.append(f"| {value} | {' | '.join(cells)} |")
+        tables.append("\n".join(lines))
+    return tables
 
 
 def metrics(evaluation: Evaluation) -> dict[str, Any]:

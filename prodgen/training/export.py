@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from prodgen import __version__
 from prodgen.errors import ProdgenError
-from prodgen.evaluation.card import opening
+from prodgen.evaluation.report import opening
 from prodgen.evaluation.samples import sample_sheet
 from prodgen.models import SavedModel, load_model, save_model
 from prodgen.spec.model_config import DISCRIMINATOR

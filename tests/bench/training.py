@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prodgen.catalog.formats import open_catalogue
-from prodgen.cli.datasets import push_folder
+from prodgen.cli.gateway import push_folder
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json
 from prodgen.client import TERMINAL, Client

@@ -124,5 +124,5 @@ def test_ctrl_c_is_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("prodgen.cli.keys.open_store", stopped)
+    monkeypatch.setattr("prodgen.cli.access.open_store", stopped)
     assert run("keys", "list") == (130, "", "")

@@ -2,9 +2,8 @@
 
 import pytest
 
-from prodgen.evaluation.card import card, number
 from prodgen.evaluation.evaluate import Options, evaluate, plan
-from prodgen.evaluation.report import metrics, write
+from prodgen.evaluation.report import card, metrics, number, write
 from prodgen.evaluation.splits import Splits
 from tests.evaluation.toy_data import bars, toy
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.evaluation.card import card
 from prodgen.evaluation.classifier import DomainClassifier, rotated, to_tensor, train_classifier
 from prodgen.evaluation.evaluate import Options, evaluate, plan
 from prodgen.evaluation.judges import Judges, train_judge
+from prodgen.evaluation.report import card
 from prodgen.evaluation.splits import Splits
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.training import checkpoint

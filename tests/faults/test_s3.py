@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prodgen.cli.datasets import push_folder
+from prodgen.cli.gateway import push_folder
 from prodgen.runs.files import newest_checkpoint
 from tests.faults.test_training import PATIENCE, RECIPE, wait_for_steps
 from tests.faults.whole import IMAGES, ORDER, assert_once, assert_whole, verified

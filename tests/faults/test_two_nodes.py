@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from prodgen.cli.datasets import push_folder
+from prodgen.cli.gateway import push_folder
 from prodgen.client import Client
 from prodgen.embedded.service import Service
 from prodgen.settings import Settings

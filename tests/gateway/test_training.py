@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prodgen.cli.datasets import push_folder
+from prodgen.cli.gateway import push_folder
 from prodgen.client import Client as Service
 from prodgen.ledger.roster import Roster
 from prodgen.registry.publish import publish

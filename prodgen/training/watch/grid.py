@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from prodgen.evaluation.pixels import on_white, to_bytes
+from prodgen.evaluation.pictures import on_white, to_bytes
 from prodgen.generation.encode import to_image
 from prodgen.generation.latents import latents
 from prodgen.models.base import ImageGenerator

@@ -11,8 +11,8 @@ from prodgen.catalog.catalogue import UNKNOWN, Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.accuracy import accuracy_of
 from prodgen.evaluation.classifier import ROTATIONS, DomainClassifier, classify, to_tensor
-from prodgen.evaluation.frechet import frechet_distance
 from prodgen.evaluation.judges import judge_name, train_judge
+from prodgen.evaluation.metrics import frechet_distance
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
 

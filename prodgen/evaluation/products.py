@@ -1,4 +1,4 @@
-"""Measures whether generated products have the colour that was requested."""
+"""Measures of transparent products: how much of the picture they cover, and whether their colour is right."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.evaluation.context import PIXELS, Context
-from prodgen.evaluation.figure import Measurement
-from prodgen.evaluation.image_table import Row, image_table
-from prodgen.evaluation.pixels import picture, to_bytes
+from prodgen.evaluation.context import PIXELS, Context, Measurement
+from prodgen.evaluation.pictures import Row, image_table, picture, to_bytes
 from prodgen.evaluation.samples import one_of_each
 from prodgen.evaluation.splits import subset
 from prodgen.generation.latents import latents
@@ -19,6 +17,51 @@ from prodgen.models.condition import encode
 from prodgen.spec.attributes import ContinuousColour
 from prodgen.spec.colour import delta_e_2000, mean_colours
 from prodgen.spec.order import ImageRequest, resolve_attributes
+
+
+def transparency(context: Context) -> Measurement:
+    """Compare the alpha coverage of generated and real images, if the model's images have transparency."""
+    if context.model.config.channels != 4:
+        return Measurement()
+    generated = coverage(context.generated.images[: context.count])
+    test = coverage(context.splits.test.images)
+    stand_in = coverage(context.splits.train.images)[context.stand_in_rows]
+    own = {"features": "the alpha channel", "resizer": PIXELS}
+    figures = {
+        "alpha_coverage": context.figure(
+            "alpha coverage: mean share of the picture that is product",
+            float(generated.mean()),
+            float(test.mean()),
+            "near real",
+            **own,
+        ),
+        "alpha_coverage_distance": context.figure(
+            "alpha coverage: Wasserstein-1 distance from the test split",
+            wasserstein(generated, test),
+            wasserstein(stand_in, test),
+            "lower",
+            stand_in_count=len(stand_in),
+            **own,
+        ),
+    }
+    return Measurement(figures)
+
+
+def coverage(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the mean alpha of each image, (N,) in [0, 1], for ``images`` (N, H, W, 4)."""
+    shares: NDArray[np.float64] = images[..., 3].mean((1, 2), dtype=np.float64) / 255.0
+    return shares
+
+
+def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the Wasserstein-1 distance of the numbers ``a`` (N,) and ``b`` (M,).
+
+    The distance is the area between the distribution functions of the two sets (Vallender 1974).
+    """
+    points = np.sort(np.concatenate([a, b]))
+    below_a, below_b = (np.searchsorted(np.sort(x), points[:-1], "right") / len(x) for x in (a, b))
+    return float((np.abs(below_a - below_b) * np.diff(points)).sum())
+
 
 NEAR = 8.0
 """CIEDE2000 distance up to which people call two colours the same."""
