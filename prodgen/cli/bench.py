@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -20,7 +19,7 @@ from prodgen.embedded.supervisor import Supervisor
 from prodgen.ports import free_port
 
 if TYPE_CHECKING:
-    from prodgen.generation.engine import Engine
+    from prodgen.generation.engine import Engine, Request
     from prodgen.models import SavedModel
 
 ROUNDS = 3
@@ -42,24 +41,22 @@ def bench(
         # Measured in turn, round by round: a machine that slows down slows all measurements.
         with tempfile.TemporaryDirectory(prefix="prodgen-bench-") as folder:
             stack = Stack(DataFolder(Path(folder)), free_port(), None, workers=1, training_workers=0)
-            with (
-                running(Supervisor(stack, console.print)) as key,
-                Client(stack.gateway, key) as gateway,
-            ):
+            with running(Supervisor(stack, console.print)) as key, Client(stack.gateway, key) as gateway:
                 order(gateway, saved, 512)
-                measures: dict[str, Callable[[], float]] = {
-                    "bare": lambda: engine.forward.rate(saved, batch, images / 1000),
-                    "engine": lambda: _engine(engine, saved, images),
-                    "end_to_end": lambda: order(gateway, saved, images),
-                    "encoding": lambda: _encoding(engine, saved, images),
-                }
-                rounds = [{name: measure() for name, measure in measures.items()} for _ in range(ROUNDS)]
+                rounds = [
+                    {
+                        "bare": engine.forward.rate(saved, batch, images / 1000),
+                        "engine": _engine(engine, saved, images),
+                        "end_to_end": order(gateway, saved, images),
+                        "encoding": _encoding(engine, saved, images),
+                    }
+                    for _ in range(ROUNDS)
+                ]
     rates = {name: median(r[name] for r in rounds) for name in rounds[0]}
     ratios = {name: median(r[name] / r["bare"] for r in rounds) for name in rates}
     if json:
-        print_json(
-            {"model": saved.id, "device": engine.device, "batch": batch, "rates": rates, "ratios": ratios}
-        )
+        measured_on = {"model": saved.id, "device": engine.device, "batch": batch}
+        print_json({**measured_on, "rates": rates, "ratios": ratios})
         return
     results.print(f"{saved.id}, {engine.device}, batch {batch}", markup=False)
     measured = {
@@ -86,23 +83,25 @@ def order(gateway: Client, model: "SavedModel", images: int) -> float:
 
 
 def _engine(engine: "Engine", model: "SavedModel", images: int) -> float:
-    from prodgen.generation.engine import Request
-    from prodgen.spec.order import ImageRequest, resolve_attributes
-
     start = time.perf_counter()
-    wanted = resolve_attributes(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(images)])
-    for _ in engine.submit(Request(model, wanted)):
+    for _ in engine.submit(_request(model, images)):
         pass
     return images / (time.perf_counter() - start)
 
 
-def _encoding(engine: "Engine", model: "SavedModel", images: int) -> float:
-    from prodgen.generation.encode import decode, encode
-    from prodgen.generation.engine import ENCODERS, Request
+def _request(model: "SavedModel", images: int) -> "Request":
+    from prodgen.generation.engine import Request
     from prodgen.spec.order import ImageRequest, resolve_attributes
 
-    wanted = resolve_attributes(model.config.attributes, [ImageRequest(k, 0, k, {}) for k in range(64)])
-    pixels = [decode(data) for data in engine.submit(Request(model, wanted))]
+    wanted = [ImageRequest(k, 0, k, {}) for k in range(images)]
+    return Request(model, resolve_attributes(model.config.attributes, wanted))
+
+
+def _encoding(engine: "Engine", model: "SavedModel", images: int) -> float:
+    from prodgen.generation.encode import decode, encode
+    from prodgen.generation.engine import ENCODERS
+
+    pixels = [decode(data) for data in engine.submit(_request(model, 64))]
     start = time.perf_counter()
     with ThreadPoolExecutor(ENCODERS) as pool:
         runs = images // len(pixels)

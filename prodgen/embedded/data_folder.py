@@ -41,10 +41,9 @@ class DataFolder:
 
     def secret(self, name: str) -> str:
         """Return the secret ``name``. The first call stores a random value in secrets.json."""
-        if (value := self.find_secret(name)) is None:
-            value = secrets.token_urlsafe(32)
-            self.set_secret(name, value)
-        return value
+        if self.find_secret(name) is None:
+            self.set_secret(name, secrets.token_urlsafe(32))
+        return self._secrets()[name]
 
     def find_secret(self, name: str) -> str | None:
         """Return the secret ``name``, or None if it is not set."""
@@ -52,17 +51,11 @@ class DataFolder:
 
     def set_secret(self, name: str, value: str) -> None:
         """Store the secret ``name`` in secrets.json."""
-        write_private(self._secrets_file, {**self._secrets(), name: value})
-
-    @property
-    def _secrets_file(self) -> Path:
-        return self.root / "secrets.json"
+        write_private(self.root / "secrets.json", {**self._secrets(), name: value})
 
     def _secrets(self) -> dict[str, str]:
-        known: dict[str, str] = {}
-        if self._secrets_file.exists():
-            known = json.loads(self._secrets_file.read_text())
-        return known
+        file = self.root / "secrets.json"
+        return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
 def write_private(path: Path, value: Any) -> None:

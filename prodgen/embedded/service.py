@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prodgen.child_process import die_with_parent
@@ -14,28 +15,22 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 with the shortest again after the service has run for longer than the longest pause."""
 
 
+@dataclass
 class Service:
-    """A process of the stack: it runs ``command`` and writes its output to ``log``.
+    """A process of the stack: it runs ``command`` and writes its output to ``log``."""
 
-    ``is_ready`` returns whether the service is ready for work. ``stop_seconds`` is the time that the process
-    may take to stop before it is killed.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        log: Path,
-        is_ready: Callable[[], bool],
-        stop_seconds: float = 10.0,
-    ) -> None:
-        self.name, self.command, self.environment, self.log = name, command, environment, log
-        self.is_ready, self.stop_seconds = is_ready, stop_seconds
-        self.process: subprocess.Popen[bytes] | None = None
-        self._deaths = 0
-        self._restart_at: float | None = None
-        self._started = 0.0
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    is_ready: Callable[[], bool]
+    """Returns whether the service is ready for work."""
+    stop_seconds: float = 10.0
+    """Time that the process may take to stop before it is killed."""
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _deaths: int = field(default=0, init=False)
+    _restart_at: float | None = field(default=None, init=False)
+    _started: float = field(default=0.0, init=False)
 
     @property
     def pid(self) -> int | None:

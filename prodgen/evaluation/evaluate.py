@@ -33,11 +33,7 @@ MEASURES: dict[str, Callable[[Context], Measurement]] = {
     "Interpolating": interpolated,
     "Reconstructing": reconstructed,
 }
-"""All measures. The key is the name of the stage that users see while the measure runs."""
-PRETRAINED: dict[str, Callable[[Path | None, int, str], FeatureNetwork]] = {"inception": inception}
-"""Feature networks that are not trained on the catalogue: (file of weights, channels, device) -> network."""
-DOMAIN = "domain"
-"""The name of the default features, which the judge of the main attribute computes."""
+"""All measures, by the name of the stage that users see while the measure runs."""
 MAX_COUNT = 10_000
 """Maximum number of generated images to compare with the test split, unless the caller sets a count."""
 Stage = Callable[[str], None]
@@ -45,20 +41,17 @@ Stage = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """The options of an evaluation.
-
-    ``cache``: the folder that keeps judges. ``count``: how many images to generate. The default is the size
-    of the training split, but at most 10,000 images to compare and 60,000 for the classification accuracy
-    score. ``resized``: whether IDX and CIFAR images are resized to the model's size.
-    """
+    """The options of an evaluation. ``cache``: the folder that keeps judges."""
 
     cache: Path
     count: int | None = None
-    features: str = DOMAIN
+    """Number of images to generate. By default as many as the training split has, up to the maximum."""
+    features: str = "domain"
     inception_weights: Path | None = None
     seed: int = 0
     device: str = "cpu"
     resized: bool = False
+    """Whether IDX and CIFAR images are resized to the model's size."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +86,11 @@ def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
     for what, images in counts.items():
         check_count(what, images)
     name, weights = options.features, options.inception_weights
-    if name not in (DOMAIN, *PRETRAINED):
-        known = ", ".join([DOMAIN, *PRETRAINED])
-        raise ProdgenError(f"there are no features {name!r}; known are {known}", param="features")
+    if name not in ("domain", "inception"):
+        raise ProdgenError(f"there are no features {name!r}; known are domain, inception", param="features")
     if weights is not None and name != "inception":
         raise ProdgenError("--inception-weights is for --features inception", param="inception_weights")
-    pretrained = PRETRAINED.get(name)
-    network = pretrained(weights, model.config.channels, options.device) if pretrained else None
+    network = inception(weights, model.config.channels, options.device) if name == "inception" else None
     return Plan(model, splits, options, network)
 
 

@@ -26,8 +26,7 @@ def to_bytes(images: Tensor) -> NDArray[np.uint8]:
     levels = images.float().add(1.0).div(2.0).mul(255.0).round().clamp(0, 255)
     if levels.shape[1] == 4:
         levels = torch.minimum(levels, levels[:, 3:])
-    array: NDArray[np.uint8] = levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return array
+    return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

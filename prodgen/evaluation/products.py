@@ -1,7 +1,5 @@
 """Measures of transparent products: how much of the picture they cover, and whether their colour is right."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,30 +25,17 @@ def transparency(context: Context) -> Measurement:
     test = coverage(context.splits.test.images)
     stand_in = coverage(context.splits.train.images)[context.stand_in_rows]
     own = {"features": "the alpha channel", "resizer": PIXELS}
-    figures = {
-        "alpha_coverage": context.figure(
-            "alpha coverage: mean share of the picture that is product",
-            float(generated.mean()),
-            float(test.mean()),
-            "near real",
-            **own,
-        ),
-        "alpha_coverage_distance": context.figure(
-            "alpha coverage: Wasserstein-1 distance from the test split",
-            wasserstein(generated, test),
-            wasserstein(stand_in, test),
-            "lower",
-            stand_in_count=len(stand_in),
-            **own,
-        ),
-    }
-    return Measurement(figures)
+    title = "alpha coverage: mean share of the picture that is product"
+    mean = context.figure(title, float(generated.mean()), float(test.mean()), "near real", **own)
+    title, own["stand_in_count"] = "alpha coverage: Wasserstein-1 distance from the test split", len(stand_in)
+    values = wasserstein(generated, test), wasserstein(stand_in, test)
+    distance = context.figure(title, *values, "lower", **own)
+    return Measurement({"alpha_coverage": mean, "alpha_coverage_distance": distance})
 
 
 def coverage(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the mean alpha of each image, (N,) in [0, 1], for ``images`` (N, H, W, 4)."""
-    shares: NDArray[np.float64] = images[..., 3].mean((1, 2), dtype=np.float64) / 255.0
-    return shares
+    return images[..., 3].mean((1, 2), dtype=np.float64) / 255.0
 
 
 def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -79,19 +64,14 @@ def colour_fidelity(context: Context) -> Measurement:
     for name in context.splits.test.colours:
         generated = _distances(subset(context.generated, slice(context.count)), name)
         real = _distances(context.splits.test, name)
-        own = {
-            "features": "mean colour of the product",
-            "resizer": PIXELS,
-            "real_count": len(real),
-            "generated_count": len(generated),
-        }
-        measures: tuple[tuple[str, str, Callable[[NDArray[np.float64]], np.floating], str], ...] = (
-            ("distance", f"mean distance from the requested {name} (CIEDE2000)", np.mean, "lower"),
-            ("near", f"share within {NEAR:g} of the requested {name} (CIEDE2000)", _near, "higher"),
-        )
-        for key, title, measure, better in measures:
-            values = (float(measure(d)) if len(d) else None for d in (generated, real))
-            figures[f"{name}_{key}"] = context.figure(title, *values, better, **own)
+        counts = {"real_count": len(real), "generated_count": len(generated)}
+        own = {"features": "mean colour of the product", "resizer": PIXELS, **counts}
+        means = [_mean(distances) for distances in (generated, real)]
+        title = f"mean distance from the requested {name} (CIEDE2000)"
+        figures[f"{name}_distance"] = context.figure(title, *means, "lower", **own)
+        shares = [_mean(distances <= NEAR) for distances in (generated, real)]
+        title = f"share within {NEAR:g} of the requested {name} (CIEDE2000)"
+        figures[f"{name}_near"] = context.figure(title, *shares, "higher", **own)
     return Measurement(figures, {"colours.png": _in_colours(context)} if figures else {})
 
 
@@ -107,9 +87,8 @@ def _in_colours(context: Context) -> Image.Image:
         parsed = [schema.parse({**value, name: colour}) for colour in SHOWN]
         requests = [ImageRequest(k, context.seed, k, {n: v for n, [v] in p.items()}) for p in parsed]
         condition = encode(schema, [r.attributes for r in resolve_attributes(schema, requests)])
-        images = context.model.generator(
-            z[k].expand(len(SHOWN), -1).to(context.device), condition.to(context.device)
-        )
+        latent = z[k].expand(len(SHOWN), -1).to(context.device)
+        images = context.model.generator(latent, condition.to(context.device))
         rows.append(Row("".join(value.values()), [picture(pixels) for pixels in to_bytes(images)]))
     title = f"The same products in twelve colours\nIn each row only the requested {name} differs."
     return image_table(title, SHOWN, rows)
@@ -121,5 +100,5 @@ def _distances(catalogue: Catalogue, name: str) -> NDArray[np.float64]:
     return found[~np.isnan(found)]
 
 
-def _near(distances: NDArray[np.float64]) -> np.floating:
-    return np.mean(distances <= NEAR)
+def _mean(numbers: NDArray[np.generic]) -> float | None:
+    return float(numbers.mean()) if len(numbers) else None

@@ -1,6 +1,6 @@
 """Measures how well an autoencoder restores real images."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,17 +20,15 @@ BATCH = 100
 PAIRS, PAIR_ROWS = 4, 10
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """The ``originals`` and their reconstructions, ``images``, in the same order.
-
-    ``squared``: mean squared error of pixels in [0, 1]. ``absolute``: mean absolute error in levels of 255.
-    """
+class Reconstruction(NamedTuple):
+    """The ``originals`` and their reconstructions, ``images``, in the same order."""
 
     originals: Catalogue
     images: Catalogue
     squared: float
+    """Mean squared error of pixels in [0, 1]."""
     absolute: float
+    """Mean absolute error in levels of 255."""
 
 
 @torch.inference_mode()
@@ -69,13 +67,13 @@ def reconstructed(context: Context) -> Measurement:
         return Measurement()
     count = len(found.images)
     pixels = {"features": "pixels", "resizer": PIXELS, "real_count": count, "generated_count": count}
+    titles = {
+        "mse": ("reconstruction: mean squared error of pixels in [0, 1]", found.squared),
+        "mae": ("reconstruction: mean absolute error in levels of 255", found.absolute),
+    }
     figures = {
-        "reconstruction_mse": context.figure(
-            "reconstruction: mean squared error of pixels in [0, 1]", found.squared, 0.0, "lower", **pixels
-        ),
-        "reconstruction_mae": context.figure(
-            "reconstruction: mean absolute error in levels of 255", found.absolute, 0.0, "lower", **pixels
-        ),
+        f"reconstruction_{name}": context.figure(title, error, 0.0, "lower", **pixels)
+        for name, (title, error) in titles.items()
     }
     if attribute := context.main_attribute:
         title = f"reconstruction: agreement with the original's {attribute}"

@@ -31,6 +31,9 @@ def card(evaluation: Evaluation, earlier: str = "") -> str:
     train, test = context.splits.train, context.splits.test
     pictures = "\n\n".join(f"![{PICTURES[n]}]({n})" for n in PICTURES if n in evaluation.pictures)
     _, heading, training = earlier.partition(TRAINING)
+    missing = [f"- {reason}." for reason in evaluation.left_out]
+    parts = ["\n".join(["Not measured:", *missing])] if missing else []
+    sections = "".join(f"{part}\n\n" for part in parts + _class_tables(evaluation.figures))
     return f"""{opening(context.model)}
 ## Evaluation
 *Real* is the same measure of real images in place of the generated ones: training images where sets of
@@ -45,7 +48,7 @@ catalogue. Figures of Inception-v3 with the FID weights compare with published f
 counts. Precision, recall, density and coverage use the distance to the {K}th nearest neighbour. Real images
 of another size than the model's were resized when the data was read (Lanczos).
 
-{_sections(evaluation)}
+{sections}
 ## Pictures
 {pictures}
 
@@ -57,14 +60,6 @@ of another size than the model's were resized when the data was read (Lanczos).
 DIR holds the training split `{digest(train)}` ({len(train):,} images) and the test split `{digest(test)}`
 ({len(test):,} images). Measured by prodgen {__version__}.
 {heading}{training}"""
-
-
-def _sections(evaluation: Evaluation) -> str:
-    """Return the card's list of figures that are missing, and its table for each attribute."""
-    parts = _class_tables(evaluation.figures)
-    if evaluation.left_out:
-        parts.insert(0, "Not measured:\n" + "\n".join(f"- {reason}." for reason in evaluation.left_out))
-    return "".join(f"{part}\n\n" for part in parts)
 
 
 def opening(model: SavedModel) -> str:
