@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from prodgen.catalog.listing import SPLIT_NAMES, SPLITS, Listing, Picture
 from prodgen.catalog.picture_files import first_names, printable
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.spec.spelling import normalise
 
 TABLES = ("attributes.csv", "attributes.jsonl")
 
@@ -87,7 +88,7 @@ def _rows(table: Path) -> Iterator[Row]:
 def _csv_rows(table: Path) -> Iterator[Row]:
     with table.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
-        header = [name.strip() for name in next(reader, [])]
+        header = [normalise(name) for name in next(reader, [])]
         if "file" not in header or not all(header) or len(set(header)) < len(header):
             raise ProdgenError(
                 f"{table.name} begins with the columns {', '.join(header) or '(none)'}; it should have one "
@@ -121,8 +122,8 @@ def _jsonl_rows(table: Path) -> Iterator[Row]:
             texts = {
                 n: "" if c is None else c if isinstance(c, str) else json.dumps(c) for n, c in row.items()
             }
-            yield f"row {number}", {n.strip(): _text(n, cell) for n, cell in texts.items()}
+            yield f"row {number}", {normalise(n): _text(normalise(n), cell) for n, cell in texts.items()}
 
 
 def _text(name: str, cell: str) -> str:
-    return cell if name == "file" else unicodedata.normalize("NFC", cell.strip())
+    return cell if name == "file" else normalise(cell)

@@ -1,7 +1,7 @@
 """Open a data set as a catalogue, after recognising its format by its folder's content."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prodgen.catalog.attributes_table import find_table, list_table
@@ -19,6 +19,8 @@ from prodgen.catalog.picture_files import (
 )
 from prodgen.catalog.prepared_catalogue import is_prepared, load_prepared, prepared_splits
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.spec.order import RESERVED
+from prodgen.spec.spelling import fold
 
 MIN_SIZE, MAX_SIZE = 8, 1024
 """Smallest and largest side, in pixels, of the images of `open_catalogue`."""
@@ -54,7 +56,9 @@ def open_catalogue(
     if found == "folder":
         return load_folder(path, split, size=size or SIZE, channels=channels or CHANNELS, progress=progress)
     if found == "prepared":
-        return load_prepared(path, split, size=size, channels=channels)
+        prepared = load_prepared(path, split, size=size, channels=channels)
+        check_names(prepared.values)
+        return prepared
     catalogue = load_idx(path, idx_classes(path), split) if found == "idx" else load_cifar(path, split)
     height, width = catalogue.images.shape[1:3]
     if size is None and height != width:
@@ -115,6 +119,7 @@ def list_pictures(folder: Path) -> Listing:
     """List a folder's pictures by its attributes table or subfolders; raises ProdgenError for bad values."""
     table = find_table(folder)
     listing = list_table(table) if table else list_folders(folder)
+    check_names(listing.values)
     for name, values in listing.values.items():
         _check_values(folder, name, values)
     return listing
@@ -126,16 +131,30 @@ def _picture_splits(folder: Path) -> list[str]:
     return [split for split in SPLITS if split in there]
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Raise ProdgenError for an attribute with a name of RESERVED, or two that orders cannot tell apart."""
+    folded: dict[str, str] = {}
+    for name in names:
+        if fold(name) in RESERVED:
+            raise ProdgenError(
+                f"an attribute cannot be called {name!r}, because orders have a field or column of that "
+                f"name; rename it, for instance to product_{name}"
+            )
+        other = folded.setdefault(fold(name), name)
+        if other != name:
+            raise ProdgenError(f"there are attributes {other!r} and {name!r}; write both alike")
+
+
 def _check_values(folder: Path, name: str, values: Sequence[str]) -> None:
     folded: dict[str, str] = {}
     for value in values:
-        if not value.isprintable() or len(value) > MAX_VALUE_LENGTH:
+        if not value or not value.isprintable() or len(value) > MAX_VALUE_LENGTH:
             raise ProdgenError(
                 f"{printable(folder)} has a {name} {printable(value)[:MAX_VALUE_LENGTH]!r}; it should be at "
                 f"most {MAX_VALUE_LENGTH} characters that can be printed"
             )
         # Orders ignore case, so one of the two values could never be ordered.
-        other = folded.setdefault(value.lower(), value)
+        other = folded.setdefault(fold(value), value)
         if other != value:
             raise ProdgenError(f"{printable(folder)} has {name} {other!r} and {value!r}; write both alike")
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.spec.spelling import normalise
 
 CLASSES = {
     "fashion-mnist": (
@@ -73,7 +74,7 @@ def idx_classes(folder: Path) -> str | tuple[str, ...]:
     if not path.is_file():
         return "fashion-mnist" if "fashion" in folder.resolve().name.lower() else "mnist"
     lines = _read_content(path).decode("utf-8-sig", errors="replace").splitlines()
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = tuple(normalise(line) for line in lines if line.strip())
     if not names or len(set(names)) < len(names):
         raise ProdgenError(f"{path} should have one class name a line, each once, from label 0 on")
     return names

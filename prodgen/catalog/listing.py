@@ -1,7 +1,6 @@
 """List the pictures of a folder. The names of its subfolders give each picture's split and category."""
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 
 from prodgen.catalog.picture_files import EXTENSIONS, first_names, printable
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.spec.spelling import normalise
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {split: split for split in SPLITS} | {"val": "validation", "valid": "validation"}
@@ -75,8 +75,7 @@ def _list_part(folder: Path, split: str, part: Path) -> Iterator[Picture]:
 
 
 def _category(path: Path) -> str:
-    # Composed, as people type it: some file systems decompose the accents of a name.
-    return unicodedata.normalize("NFC", path.name)
+    return normalise(path.name)
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from prodgen.errors import ProdgenError
+from prodgen.spec.spelling import split_pair
 
 Attr = Annotated[
     list[str] | None,
@@ -30,8 +31,8 @@ def parse_attributes(texts: list[str] | None) -> dict[str, list[str]]:
     """
     wanted: dict[str, list[str]] = {}
     for text in texts or []:
-        name, equals, values = text.partition("=")
-        if not (name and equals and values):
+        pair = split_pair(text)
+        if pair is None:
             raise ProdgenError(f"--attr {text!r} is not name=value, for instance --attr category=sneaker")
-        wanted.setdefault(name.strip(), []).extend(value.strip() for value in values.split("|"))
+        wanted.setdefault(pair[0], []).extend(pair[1])
     return wanted

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.order import Item
+from prodgen.spec.spelling import fold, normalise, split_values
 from prodgen.spec.validation_errors import explain
 
 MAX_ROWS = 1_000_000
@@ -119,8 +120,8 @@ def _check_text(number: int, cells: list[str]) -> None:
 def _columns(number: int, cells: list[str], attributes: list[str]) -> list[str]:
     """Return the name of each column, from the cells of the header."""
     _check_text(number, cells)
-    known = {name.casefold(): name for name in (*attributes, "sku", "count")}
-    columns = [cell if cell in attributes else known.get(cell.casefold(), cell) for cell in cells]
+    known = {fold(name): name for name in (*attributes, "sku", "count")}
+    columns = [cell if cell in attributes else known.get(fold(cell), normalise(cell)) for cell in cells]
     if "sku" not in columns:
         raise _fault(number, None, f"the header has no column sku; it has {', '.join(filter(None, columns))}")
     for name in filter(None, columns):
@@ -141,8 +142,9 @@ def _cells(number: int, columns: list[str], cells: list[str]) -> _Fields:
         if place >= len(columns) or not columns[place]:
             raise _fault(number, str(place + 1), f"{_short(cell)} stands under no column of the header")
         name = columns[place]
-        filled[name] = cell.split("|") if "|" in cell and name not in ("sku", "count") else cell
-    return filled
+        values = [cell] if name in ("sku", "count") else split_values(cell)
+        filled[name] = values if len(values) > 1 else values[0]
+    return _fields(filled, {})
 
 
 def _json_rows(text: TextIO, lines: list[str]) -> Iterator[_Row]:
@@ -153,7 +155,7 @@ def _json_rows(text: TextIO, lines: list[str]) -> Iterator[_Row]:
 
 
 def _json_fields(number: int, line: str) -> _Fields:
-    """Return the fields of a line that are not null, those inside ``attributes`` included."""
+    """Return the fields of a line."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -163,17 +165,26 @@ def _json_fields(number: int, line: str) -> _Fields:
     nested = fields.pop("attributes", None) or {}
     if not isinstance(nested, dict):
         raise _fault(number, "attributes", "this is no JSON object")
-    return {name: value for name, value in {**fields, **nested}.items() if value is not None}
+    return _fields(fields, nested)
+
+
+def _fields(row: _Fields, attributes: _Fields) -> _Fields:
+    """Return the SKU, the count and the attributes (those in ``attributes`` included) that are not null.
+
+    An attribute of a model may be called ``sku`` or ``count``: it is found only in ``attributes``.
+    """
+    named = {name: row.pop(name, None) for name in ("sku", "count")}
+    known = {name: value for name, value in {**row, **attributes}.items() if value is not None}
+    return {**named, "attributes": known}
 
 
 def _item(number: int, fields: _Fields) -> Item:
-    sku = _text(number, "sku", fields.pop("sku", ""))
+    sku = _text(number, "sku", "" if fields["sku"] is None else fields["sku"])
     if not sku:
         raise _fault(number, "sku", "the row has no SKU")
-    count = fields.pop("count", None)
-    attributes = {name: _values(number, name, value) for name, value in fields.items()}
+    attributes = {name: _values(number, name, value) for name, value in fields["attributes"].items()}
     try:
-        count = None if count is None else _count(number, count)
+        count = None if fields["count"] is None else _count(number, fields["count"])
         return Item(sku=sku, count=count, attributes=attributes, row=number)
     except ValidationError as error:
         problem = explain(error)

@@ -20,6 +20,7 @@ from prodgen.errors import ProdgenError
 from prodgen.spec.colour import Colour, encode_lab, parse_colour, to_lab
 from prodgen.spec.combinations import Combination, draw_combinations
 from prodgen.spec.random_streams import Float64, Stream, uniforms
+from prodgen.spec.spelling import did_you_mean, fold
 
 Float32 = NDArray[np.float32]
 
@@ -45,12 +46,15 @@ class Choice(BaseModel):
 
     def parse(self, text: object) -> str:
         """Return the value that ``text`` names; raises ProdgenError, which lists the values."""
-        folded = str(text).strip().lower()
+        if text in self.values:
+            return str(text)
+        folded = fold(str(text))
         for value in self.values:
-            if value.lower() == folded:
+            if fold(value) == folded:
                 return value
         raise ProdgenError(
-            f"{self.name} cannot be {str(text)!r}; this model makes {', '.join(self.values)}",
+            f"{self.name} cannot be {str(text)!r}; this model makes {', '.join(self.values)}"
+            f"{did_you_mean(str(text), self.values)}",
             param=f"attributes.{self.name}",
         )
 
@@ -153,14 +157,22 @@ class AttributeSchema(BaseModel):
 
         Raises ProdgenError for an attribute or a value that the model does not have.
         """
-        known = {a.name: a for a in self.attributes}
+        exact = {a.name: a for a in self.attributes}
+        folded = {fold(a.name): a for a in self.attributes}
         parsed = {}
-        for name, values in wanted.items():
-            if name not in known:
-                offers = ", ".join(known) or "none"
+        for written, values in wanted.items():
+            attribute = exact.get(written) or folded.get(fold(written))
+            if attribute is None:
+                offers = ", ".join(exact) or "none"
                 raise ProdgenError(
-                    f"this model has no attribute {name!r}; its attributes are: {offers}",
-                    param=f"attributes.{name}",
+                    f"this model has no attribute {written!r}; its attributes are: {offers}"
+                    f"{did_you_mean(written, exact)}",
+                    param=f"attributes.{written}",
+                )
+            name = attribute.name
+            if name in parsed:
+                raise ProdgenError(
+                    f"{name} is there twice; give its values once", param=f"attributes.{written}"
                 )
             listed = values if isinstance(values, list) else [values]
             if not listed:
@@ -168,7 +180,7 @@ class AttributeSchema(BaseModel):
                     f"{name} lists no value; give one, or leave {name} out to have it drawn",
                     param=f"attributes.{name}",
                 )
-            parsed[name] = [known[name].parse(v) for v in listed]
+            parsed[name] = [attribute.parse(v) for v in listed]
         return parsed
 
     def resolve(

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import ImageColor
 from pydantic import AfterValidator
 
+from prodgen.spec.spelling import did_you_mean
+
 Floats = NDArray[np.float64]
 BATCH = 100
 """How many images `mean_colours` processes at a time."""
@@ -35,12 +37,13 @@ def parse_colour(text: str) -> str:
 
     Raises ValueError if ``text`` is no colour, or a transparent one.
     """
-    joined = text.replace(" ", "").replace("-", "")
+    joined = "".join(text.split()).replace("-", "")
     levels: tuple[int, ...] = ()
     with suppress(ValueError):
         levels = ImageColor.getrgb(joined if joined.isalpha() else text.strip())
     if not levels or max(levels) > 255:
-        raise ValueError(f"{text!r} is no colour; write a CSS name or #rrggbb")
+        hint = did_you_mean(text, ImageColor.colormap)
+        raise ValueError(f"{text!r} is no colour; write a CSS name or #rrggbb{hint}")
     if levels[3:] not in ((), (255,)):
         raise ValueError(f"{text!r} is transparent; write an opaque colour")
     red, green, blue = levels[:3]

@@ -57,6 +57,10 @@ class JobSpec(BaseModel):
     priority: Literal["interactive", "bulk"] = "bulk"
 
 
+RESERVED = frozenset({*JobSpec.model_fields, *Item.model_fields, "file", "split"})
+"""Names that no attribute of a new model may have: fields and columns of orders and of tables of pictures."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
     """The request for one image of an order.

@@ -150,8 +150,14 @@ def test_a_table_over_split_folders_keeps_the_splits_apart(tmp_path):
         ("file,colour\n1.png,re\x07d\n2.png,re\x07d", "characters that can be printed"),
         (f"file,colour\n1.png,{'x' * 201}\n2.png,red", "at most 200 characters"),
         (
-            "file,sku\n1.png,A1\n2.png,A2",
-            "2 of the values .* have fewer than 2 pictures to train on: sku 'A1' has 1, sku 'A2' has 1; add",
+            "file,Sku\n1.png,A\n2.png,A",
+            "cannot be called 'Sku', because orders have a field or column of that",
+        ),
+        ("file,count\n1.png,A\n2.png,A", "rename it, for instance to product_count"),
+        ("file,hue,HUE\n1.png,a,a\n2.png,a,a", "there are attributes 'hue' and 'HUE'; write both alike"),
+        (
+            "file,style\n1.png,A1\n2.png,A2",
+            "2 of the values .* have fewer than 2 pictures to train on: style 'A1' has 1, style 'A2' has 1",
         ),
     ],
 )
@@ -380,3 +386,20 @@ def test_the_order_is_the_same_every_time(tmp_path):
         paint(tmp_path / f"{k:02}.png", (8 * k, 0, 0))
     images = load_folder(tmp_path, size=8).images
     assert images[:, 0, 0, 0].tolist() == [8 * k for k in range(30)]
+
+
+def test_blanks_around_and_inside_names_and_values_do_not_count(tmp_path):
+    for folder in (" dress", "dress ", "evening  gown", "evening\u00a0gown"):
+        shop(tmp_path / "folders", f"{folder}/1.png")
+    assert load_folder(tmp_path / "folders").values == {"category": ("dress", "evening gown")}
+    shop(tmp_path / "table", "1.png", "2.png")
+    (tmp_path / "table" / "attributes.csv").write_text(
+        "file, fabric  blend \n1.png, wool  silk\n2.png,wool silk \n"
+    )
+    assert load_folder(tmp_path / "table").values == {"fabric blend": ("wool silk",)}
+
+
+def test_a_folder_whose_name_is_blank_is_no_category(tmp_path):
+    shop(tmp_path, " /1.png", " /2.png")
+    with pytest.raises(ProdgenError, match="has a category ''; it should be at"):
+        load_folder(tmp_path)

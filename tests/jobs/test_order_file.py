@@ -134,6 +134,19 @@ def test_a_header_may_be_written_in_capitals() -> None:
         read(b"sku,Category,category\nA,bag,bag\n", ["category"])
 
 
+def test_a_bar_that_belongs_to_a_value_is_escaped() -> None:
+    [item] = read(b"sku,size\nA|1,S\\|M|L\n")
+    assert (item.sku, item.attributes) == ("A|1", {"size": ["S|M", "L"]})
+
+
+def test_a_model_with_an_attribute_that_is_called_sku_can_be_ordered() -> None:
+    line = {"sku": "A-1", "count": 2, "attributes": {"sku": "S1", "count": "3"}}
+    [item] = read(json.dumps(line).encode(), ["sku", "count"])
+    assert (item.sku, item.count, item.attributes) == ("A-1", 2, {"sku": "S1", "count": "3"})
+    [item] = read(b"sku,count\nA-1,2\n", ["sku", "count"])
+    assert (item.sku, item.count, item.attributes) == ("A-1", 2, {})
+
+
 def test_what_the_model_cannot_make_is_refused_by_row() -> None:
     spec = JobSpec(model="m")
     with pytest.raises(ProdgenError, match=r"row 3 \(B\): category cannot be 'boot'") as caught:

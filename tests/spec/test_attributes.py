@@ -145,6 +145,32 @@ def test_what_the_model_cannot_do_is_refused_with_what_it_can(wanted, param, wor
     assert refused.value.param == param
 
 
+def test_a_model_that_was_trained_on_odd_spellings_can_be_ordered():
+    odd = AttributeSchema(
+        attributes=(
+            Choice(
+                name=" Sku", values=(" dress", "evening  gown", "cafe\u0301"), frequencies=(1.0, 1.0, 1.0)
+            ),
+        )
+    )
+    asked = {"sku": ["dress", "Evening Gown", "caf\u00e9", " dress"]}
+    assert odd.parse(asked) == {" Sku": [" dress", "evening  gown", "cafe\u0301", " dress"]}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"kategory": "bag"}, "did you mean category?"),
+        ({"category": "tshirt"}, "did you mean T-Shirt?"),
+        ({"pattern": "plain", "Pattern": "striped"}, "pattern is there twice"),
+    ],
+)
+def test_what_was_probably_meant_is_suggested(wanted, words):
+    with pytest.raises(ProdgenError) as refused:
+        SCHEMA.parse(wanted)
+    assert words in str(refused.value)
+
+
 def test_a_model_with_no_attributes_says_so():
     with pytest.raises(ProdgenError, match="its attributes are: none"):
         PLAIN.parse({"category": "bag"})

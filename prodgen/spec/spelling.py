@@ -1,0 +1,63 @@
+"""One spelling for the names and values of attributes in files, commands and requests."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import lru_cache
+
+_CHARACTER = re.compile(r"\\([|=\\])|(.)", re.DOTALL)
+_PAIR = re.compile(r"((?:\\.|[^\\=])+)=(.+)", re.DOTALL)
+_SIMILAR = 0.8  # least likeness, from 0 to 1, of a name that an error message suggests
+_SYNONYMS = (
+    {"colour", "color", "colours", "colors"},
+    {"count", "qty", "quantity", "number"},
+    {"category", "type", "kind", "product type"},
+)
+"""Names of the same thing in the exports of shops, which are too different for `difflib`."""
+
+
+def normalise(text: str) -> str:
+    """Compose accents (NFC), remove blanks at both ends, and replace each run of blanks by one space."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+@lru_cache(10_000)
+def fold(text: str) -> str:
+    """Return the form in which two names or values are compared: normalised, and without case."""
+    return normalise(text).casefold()
+
+
+def split_values(text: str) -> list[str]:
+    """Split ``a|b`` into normalised values. ``\\|``, ``\\=`` and ``\\\\`` stand for the second character."""
+    return [normalise(part) for part in _split(text, "|")]
+
+
+def split_pair(text: str) -> tuple[str, list[str]] | None:
+    """Split ``name=a|b`` into the name and the values, with the escapes of `split_values`, or return None."""
+    match = _PAIR.fullmatch(text)
+    return (normalise(_split(match[1], "=")[0]), split_values(match[2])) if match else None
+
+
+def did_you_mean(text: str, names: Iterable[str]) -> str:
+    """Return "; did you mean NAME?" for the most similar of ``names``, or "" if none is similar."""
+    by_form = {_letters(name): name for name in names}
+    same = next((group for group in _SYNONYMS if fold(text) in group), set())
+    likely = [*same, *fold(text).split(), *get_close_matches(_letters(text), by_form, 1, _SIMILAR)]
+    found = next((by_form[form] for form in likely if form in by_form), None)
+    return f"; did you mean {found}?" if found else ""
+
+
+def _letters(text: str) -> str:
+    """Return the folded letters and digits of ``text``, without what stands between them."""
+    return re.sub(r"[\W_]", "", fold(text))
+
+
+def _split(text: str, separator: str) -> list[str]:
+    parts = [""]
+    for escaped, plain in _CHARACTER.findall(text):
+        if plain == separator:
+            parts.append("")
+        else:
+            parts[-1] += escaped or plain
+    return parts
