@@ -18,10 +18,13 @@ Row = tuple[str, dict[str, str]]
 
 
 def find_table(folder: Path) -> Path | None:
-    """Return the path of the folder's attributes table, or None; raises ProdgenError for two tables."""
-    there = [folder / name for name in TABLES if (folder / name).is_file()]
+    """Return the path of the folder's attributes table, or None; raises ProdgenError for two tables.
+
+    Capital and small letters of the table's name are the same.
+    """
+    there = sorted(path for path in folder.iterdir() if path.name.lower() in TABLES and path.is_file())
     if len(there) > 1:
-        raise ProdgenError(f"{printable(folder)} has both {' and '.join(TABLES)}; keep one")
+        raise ProdgenError(f"{printable(folder)} has both {there[0].name} and {there[1].name}; keep one")
     return there[0] if there else None
 
 
@@ -76,7 +79,7 @@ def _picture(table: Path, where: str, cells: dict[str, str]) -> Picture:
 
 
 def _rows(table: Path) -> Iterator[Row]:
-    read = _csv_rows if table.suffix == ".csv" else _jsonl_rows
+    read = _csv_rows if table.suffix.lower() == ".csv" else _jsonl_rows
     try:
         yield from read(table)
     except UnicodeDecodeError:

@@ -69,7 +69,7 @@ def _list_part(folder: Path, split: str, part: Path) -> Iterator[Picture]:
     for name in loose:
         yield Picture(str((part / name).relative_to(folder)), split, {})
     for path in categories:
-        for file in _files(path):
+        for file in visible_files(path):
             if _is_picture(file):
                 yield Picture(str(file.relative_to(folder)), split, {"category": _category(path)})
 
@@ -86,7 +86,7 @@ def _loose(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if _is_picture(path))
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def visible_files(folder: Path) -> Iterator[Path]:
     """Yield all visible files below a folder, sorted by path; follows links, but enters each folder once."""
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
@@ -111,7 +111,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _found(folder: Path) -> str:
-    kinds = Counter(path.suffix.lower() or "nameless kind" for path in _files(folder))
+    kinds = Counter(path.suffix.lower() or "nameless kind" for path in visible_files(folder))
     if not kinds:
         return "it is empty"
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))

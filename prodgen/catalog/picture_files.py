@@ -21,8 +21,8 @@ Progress = Callable[[int, int], None]
 """Progress callback: (pictures done, pictures in total)."""
 
 EXTENSIONS = frozenset({
-    ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif",
-    ".heic", ".heif",  # unreadable here, but skipping a phone's photographs in silence would be worse
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm",
+    ".avif", ".heic", ".heif",  # unreadable here; a phone's photographs are reported, not skipped
 })  # fmt: skip
 """File name extensions of pictures, in lower case."""
 MAX_PIXELS = 100_000_000

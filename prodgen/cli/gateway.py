@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from rich.progress import DownloadColumn
 
-from prodgen.cli.output import report
+from prodgen.cli.output import remark_left_out, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.datasets.push import Pushed
@@ -66,6 +66,7 @@ def push_folder(
     name = check_name(folder_name(folder) if name is None else name)
     with ProgressBars(quiet) as bars:
         summary = summarise(folder, bars.report)
+    remark_left_out(folder)
     if trainable and summary.flaw:
         raise ProdgenError(summary.flaw, param="data")
     with ProgressBars(quiet, DownloadColumn()) as bars:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from json import dumps
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -22,6 +23,15 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
 def remark(sentence: str) -> None:
     """Print a sentence on stderr."""
     console.print(sentence, soft_wrap=True, markup=False)
+
+
+def remark_left_out(data: Path) -> None:
+    """Print what the reading of a folder of pictures has left out: a line for each reason."""
+    from prodgen.catalog.left_out import left_out
+    from prodgen.catalog.picture_files import first_names
+
+    for reason, names in left_out(data).items():
+        remark(f"left out: {reason}: {len(names)} ({first_names(names)})")
 
 
 def say(line: str) -> None:

@@ -9,7 +9,7 @@ import typer
 from prodgen.catalog.photographs.flags import DEFAULT_DROP, MAX_SIZE, MIN_SIZE, check_flags, check_kind
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Json, Key
-from prodgen.cli.output import print_json, remark, say
+from prodgen.cli.output import print_json, remark, remark_left_out, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
@@ -127,6 +127,7 @@ def _prepare_here(data: Path, out: Path, size: int, json: bool) -> None:
     check_folder(out)
     with writing(out.absolute().parent, make=False), ProgressBars(json) as bars:
         summary, aside = make(data, out, size, bars.report)
+    remark_left_out(data)
     if json:
         print_json({"out": str(out)} | summary | {"set_aside": aside})
         return
@@ -151,7 +152,9 @@ def _inspect(data: Path, quiet: bool) -> "Inspection":
 
     _check_pictures(data)
     with ProgressBars(quiet) as bars:
-        return inspect_pictures(data, bars.report)
+        found = inspect_pictures(data, bars.report)
+    remark_left_out(data)
+    return found
 
 
 def _check_pictures(data: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -72,3 +73,39 @@ def test_a_public_set_is_fetched(tmp_path, monkeypatch):
         assert output == {"name": "toy", "out": str(tmp_path / "data"), "files": ["one.gz"]}
         assert "toy is whole in" in run("download", "toy", "--out", tmp_path / "again")[1]
     assert (tmp_path / "data" / "one.gz").read_bytes() == b"one"
+
+
+def test_what_is_left_out_is_said_once_and_by_reason(tmp_path):
+    for name in ("bag/1.png", "bag/2.png", "shoe/1.jpe", "shoe/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (60, 60), (200, 0, 0)).save(tmp_path / name, "PNG")
+    for name in ("bag/photo", "shoe/photo.jpg?v=1"):
+        shutil.copy(tmp_path / "bag/1.png", tmp_path / name)
+    (tmp_path / "shoe" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "metadata.csv").write_text("file_name,colour\nbag/1.png,red\n")
+    (tmp_path / ".DS_Store").write_text("")
+    for command in (["show", tmp_path], ["inspect", tmp_path], ["show", tmp_path, "--json"]):
+        remarks = run(*command)[1]
+        for line in (
+            "left out: files without the extension of a picture, such as .jpg: 2 (bag/photo, shoe/",
+            "left out: links that lead nowhere: 1 (shoe/gone.png)",
+            "left out: tables that are not called attributes.csv or attributes.jsonl: 1 (metadata.csv)",
+        ):
+            assert remarks.count(line) == 1
+        assert remarks.count("left out") == 3
+
+
+def test_pictures_and_folders_that_a_table_leaves_out_are_said(tmp_path):
+    for name in ("train/bag/1.png", "train/bag/2.png", "train/hat/3.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+    (tmp_path / "Attributes.CSV").write_text("file,colour\ntrain/bag/1.png,red\ntrain/bag/2.png,red\n")
+    output, remarks = run("show", tmp_path)
+    assert "red 2" in output
+    assert "left out: pictures that Attributes.CSV does not list: 1 (train/hat/3.png)" in remarks
+    assert "without a column category in Attributes.CSV: 1 (bag)" in remarks
+
+
+def test_nothing_is_said_when_nothing_is_left_out(shop, tmp_path):
+    assert "left out" not in run("show", shop)[1]
+    assert "left out" not in run("show", write_catalogue(tmp_path / "idx", count=20))[1]
