@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,6 @@ from prodgen.client import Client
 from prodgen.embedded.data_folder import DataFolder
 from prodgen.embedded.stack import Stack
 from prodgen.embedded.supervisor import Supervisor
-from prodgen.errors import Unavailable
 from prodgen.ports import free_port, is_free
 
 CATEGORIES = ["sneaker", "bag", "dress", "coat"]
@@ -55,28 +55,20 @@ def demo(
 @contextmanager
 def running(supervisor: Supervisor) -> Iterator[str]:
     """Run the stack in a thread until the end of the block; yield the API key once the stack is ready."""
-    ready, failures = threading.Event(), []
-
-    def run() -> None:
+    ready = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        stack = pool.submit(supervisor.run, ready.set)
+        stack.add_done_callback(lambda _: ready.set())
         try:
-            supervisor.run(ready.set)
-        except Unavailable as error:
-            failures.append(error)
+            with console.status("Starting broker, gateway, workers, beat and Flower"):
+                ready.wait()
+            if stack.done():
+                stack.result()  # raises the reason
+            yield supervisor.folder.secret("api_key")
         finally:
-            ready.set()
-
-    thread = threading.Thread(target=run, name="stack")
-    thread.start()
-    try:
-        with console.status("Starting broker, gateway, workers, beat and Flower"):
-            ready.wait()
-        if failures:
-            raise failures[0]
-        yield supervisor.folder.secret("api_key")
-    finally:
-        with console.status("Stopping"):
-            supervisor.stop.set()
-            thread.join()
+            with console.status("Stopping"):
+                supervisor.stop.set()
+                wait([stack])
 
 
 def _draw_sheet(out: Path) -> None:

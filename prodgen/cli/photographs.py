@@ -42,8 +42,7 @@ def inspect(
         pictures = [finding._asdict() for finding in flagged]
         print_json(_summary(data, found) | {"flagged": len(flagged), "pictures": pictures})
         return
-    _say_counts(data, found)
-    _say_findings(flagged)
+    _say(data, found, flagged)
     if out:
         remark(f"all of it is in {out}")
 
@@ -67,9 +66,7 @@ def clean(
     found = _inspect(data, json)
     dropped = to_drop(found, _flags(drop))
     if not json:
-        _say_counts(data, found)
-        say(f"to be left out: {len(dropped)}")
-        _say_findings(dropped)
+        _say(data, found, dropped, f"to be left out: {len(dropped)}")
     with writing(out.absolute().parent, make=False):  # the copy makes OUT when it is complete
         kept = copy(data, out, found, dropped)
     if json:
@@ -167,16 +164,14 @@ def _summary(data: Path, found: "Inspection") -> dict[str, Any]:
     return {"data": str(data), "images": len(found.findings), "flags": found.counts()}
 
 
-def _say_counts(data: Path, found: "Inspection") -> None:
+def _say(data: Path, found: "Inspection", findings: "list[Finding]", title: str = "") -> None:
+    """Print the number of pictures with each fault, the ``title`` and the first of the ``findings``."""
     from prodgen.catalog.picture_files import printable
 
     for name, value in (("data", printable(data)), ("images", len(found.findings)), *found.counts().items()):
         say(f"{name:12} {value}")
-
-
-def _say_findings(findings: "list[Finding]") -> None:
-    from prodgen.catalog.picture_files import printable
-
+    if title:
+        say(title)
     for finding in findings[:_NAMED]:
         say(printable(f"  {finding.file}: {'; '.join(finding.flags.values())}"))
     if len(findings) > _NAMED:

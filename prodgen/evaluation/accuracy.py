@@ -19,11 +19,7 @@ NO_CLASSES = "no attribute of the data has two values to tell apart"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The shares of right predictions, in [0, 1].
-
-    ``overall``: for all images whose label is known; None if there are none. ``by_class``: for the images of
-    each class; None for a class without images. ``count``: the number of images whose label is known.
-    """
+    """Shares of right predictions, in [0, 1]; None for no images. ``count``: images with a known label."""
 
     overall: float | None
     by_class: dict[str, float | None]
@@ -79,15 +75,10 @@ def cas(context: Context) -> Measurement:
     if attribute is None:
         return Measurement(left_out=(f"the classification accuracy score (CAS): {NO_CLASSES}",))
     images, splits = subset(context.generated, slice(context.cas_count)), context.splits
-    generated, real = classification_accuracy_score(
-        images, splits.train, splits.test, attribute, context.judges
-    )
-    own = {
-        "features": f"fresh domain classifier ({attribute})",
-        "resizer": RESIZER,
-        "real_count": generated.count,
-        "generated_count": context.cas_count,
-    }
+    sets = images, splits.train, splits.test
+    generated, real = classification_accuracy_score(*sets, attribute, context.judges)
+    counts = {"real_count": generated.count, "generated_count": context.cas_count}
+    own = {"features": f"fresh domain classifier ({attribute})", "resizer": RESIZER, **counts}
     title, classes = "classification accuracy score (CAS)", _by_class(attribute, generated, real)
     figures = {"cas": context.figure(title, generated.overall, real.overall, "higher", **own, **classes)}
     if generated.overall is not None and real.overall is not None:

@@ -57,9 +57,8 @@ def train_classifier(
 ) -> DomainClassifier:
     """Train a classifier of ``attribute`` on the images whose value is known.
 
-    If ``attribute`` is None, the classifier predicts by how many quarter turns an image is rotated. This task
-    needs no labels, and teaches features of the images' content (Gidaris et al. 2018). Raises ProdgenError if
-    no image has a known value.
+    If ``attribute`` is None, the classifier predicts by how many quarter turns an image is rotated (Gidaris
+    et al. 2018). Raises ProdgenError if no image has a known value.
     """
     images = torch.from_numpy(catalogue.images)
     channels = images.shape[-1]

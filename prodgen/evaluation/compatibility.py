@@ -22,19 +22,14 @@ def no_test_split(data: str, splits: Iterable[str]) -> str:
 def check_count(what: str, images: int) -> None:
     """Raise ProdgenError if the number ``images`` is too small. The message has ``what`` before it."""
     if images < MIN_IMAGES:
-        raise ProdgenError(
-            f"an evaluation needs at least {MIN_IMAGES} images; {what} {images}", param="count"
-        )
+        wanted = f"an evaluation needs at least {MIN_IMAGES} images"
+        raise ProdgenError(f"{wanted}; {what} {images}", param="count")
 
 
 def check_attributes(
     schema: AttributeSchema, values: Mapping[str, Collection[str]], colours: Collection[str]
 ) -> None:
-    """Raise ProdgenError unless the data has all attributes of the model, with the same values.
-
-    ``values``: the data's attributes with listed values, and the values of each. ``colours``: the names of
-    the data's colour attributes.
-    """
+    """Raise ProdgenError unless the data has all attributes of the model, with the same values."""
     for attribute in schema.attributes:
         theirs = values if isinstance(attribute, Choice) else colours
         if attribute.name not in theirs:

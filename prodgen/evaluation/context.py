@@ -67,9 +67,8 @@ PIXELS = "none (pixels)"
 class Context:
     """The inputs of every measure.
 
-    ``generated``: enough images for every measure. ``count``: how many of these images are compared with the
-    test split. ``cas_count``: how many train the classifier of the classification accuracy score. ``network``
-    computes the features by which sets of images are compared.
+    ``count``: how many of the ``generated`` images are compared with the test split. ``cas_count``: how many
+    train the classifier of the classification accuracy score. ``network``: computes the compared features.
     """
 
     model: SavedModel

@@ -27,9 +27,8 @@ class Features:
 class FeatureNetwork:
     """Computes `Features` in batches of ``batch`` images.
 
-    Every figure shows the ``name``, because figures of different networks cannot be compared. ``embed`` maps
-    bytes (B, H, W, C) to features (B, D), and to class probabilities (B, K) or None. ``resizer`` says how
-    images are resized for the network.
+    ``embed`` maps bytes (B, H, W, C) to features (B, D), and to class probabilities (B, K) or None.
+    ``resizer`` says how images are resized for the network.
     """
 
     name: str

@@ -33,10 +33,7 @@ def epochs_for(examples: int) -> int:
 def train_judge(
     catalogue: Catalogue, attribute: str | None, device: str, seed: int = SEED
 ) -> DomainClassifier:
-    """Train a classifier of ``attribute``, or of rotations if ``attribute`` is None.
-
-    The same data and seed give the same classifier.
-    """
+    """Train a classifier of ``attribute``, or of rotations if it is None. Reproducible by data and seed."""
     epochs = epochs_for(count_examples(catalogue, attribute))
     return train_classifier(catalogue, attribute, epochs=epochs, seed=seed, device=device)
 
@@ -57,27 +54,23 @@ class Judges:
         self._loaded: dict[str | None, FeatureNetwork] = {}
 
     def __call__(self, attribute: str | None) -> FeatureNetwork:
-        """Return the judge of ``attribute``, with 128 features and the probabilities of the values in order.
+        """Return the judge of ``attribute``, with 128 features and the probabilities of its values.
 
-        If ``attribute`` is None, this is the judge of rotations. It returns no probabilities, because a
-        rotation says nothing about quality.
+        The judge of rotations (None) returns no probabilities: a rotation says nothing about quality.
         """
         if attribute not in self._loaded:
-            path = self.cache / f"{self._key(attribute)}.safetensors"
-            classifier = _load(path, self.train.images.shape[-1], len(self._values(attribute)), self.device)
+            values = (
+                [str(k) for k in range(ROTATIONS)] if attribute is None else [*self.train.values[attribute]]
+            )
+            epochs = epochs_for(count_examples(self.train, attribute))
+            recipe = json.dumps([self._digest, attribute, values, epochs, SEED])
+            path = self.cache / f"{hashlib.sha256(recipe.encode()).hexdigest()[:24]}.safetensors"
+            classifier = _load(path, self.train.images.shape[-1], len(values), self.device)
             if classifier is None:
                 classifier = train_judge(self.train, attribute, self.device)
                 _save(path, classifier)
             self._loaded[attribute] = as_network(classifier, attribute, self.device)
         return self._loaded[attribute]
-
-    def _values(self, attribute: str | None) -> tuple[str, ...]:
-        return tuple(map(str, range(ROTATIONS))) if attribute is None else self.train.values[attribute]
-
-    def _key(self, attribute: str | None) -> str:
-        epochs = epochs_for(count_examples(self.train, attribute))
-        recipe = [self._digest, attribute, self._values(attribute), epochs, SEED]
-        return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]
 
 
 def as_network(classifier: DomainClassifier, attribute: str | None, device: str = "cpu") -> FeatureNetwork:

@@ -1,7 +1,8 @@
 """Measures whether the model repeats its training images."""
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,8 @@ class Memorisation:
     """Distances of generated images, and of real test images, to their nearest training images.
 
     ``threshold``: 1% of the test images that are not copies of training images lie within this distance.
-    ``share`` and ``test_share``: the shares of generated and of test images within the threshold. ``median``
-    and ``test_median``: their median distances to the nearest training image. ``distances`` and ``rows``: (N,
-    3), of the three nearest training images of each generated image.
+    ``share`` and ``test_share``: of generated and of test images within the threshold. ``distances`` and
+    ``rows``: (N, 3), of the three nearest training images of each generated image.
     """
 
     threshold: float
@@ -97,9 +97,6 @@ def _picture(context: Context, found: Memorisation) -> Image.Image:
 def _closest(distances: NDArray[np.float64], labels: NDArray[np.int64]) -> list[int]:
     """Return up to twelve rows to show. The nearest image of each label comes first, so that labels mix."""
     order = np.argsort(distances, kind="stable").tolist()
-    seen: Counter[int] = Counter()
-    rank = {}
-    for k in order:
-        rank[k] = seen[int(labels[k])]
-        seen[int(labels[k])] += 1
+    ranks: defaultdict[int, count[int]] = defaultdict(count)
+    rank = {k: next(ranks[int(labels[k])]) for k in order}
     return sorted(order, key=rank.__getitem__)[:SHOWN]

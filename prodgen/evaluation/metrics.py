@@ -32,9 +32,8 @@ def kernel_distance(
 ) -> tuple[float, float]:
     """Return the mean and the standard deviation of the unbiased MMD² of ``a`` (N, D) and ``b`` (M, D).
 
-    Both are taken over random ``subsets``. The kernel is (x·y / D + 1)³. The mean is expected to be zero for
-    two samples of one distribution, at any count. A subset has ``size`` images of each set: by default 1,000,
-    but at most half of either set, so that subsets differ.
+    Both are taken over random ``subsets``. The kernel is (x·y / D + 1)³. A subset has ``size`` images of each
+    set: by default 1,000, but at most half of either set, so that subsets differ.
     """
     size = size or min(SUBSET, len(a) // 2, len(b) // 2)
     generator = torch.Generator().manual_seed(seed)

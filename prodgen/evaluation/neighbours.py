@@ -51,9 +51,8 @@ def precision_recall(generated: Tensor, real: Tensor, k: int = K) -> tuple[float
 def density_coverage(generated: Tensor, real: Tensor, k: int = K) -> tuple[float, float]:
     """Return density and coverage (Naeem et al. 2020) of features (N, D) and (M, D).
 
-    Density: the mean number of balls around real images that contain a generated image, divided by k. It is
-    about 1 for two samples of one distribution, and can be larger. Coverage: the share of balls around real
-    images that contain a generated image. Outliers change both less than precision and recall.
+    Density: the mean number of balls around real images that contain a generated image, divided by k.
+    Coverage: the share of balls around real images that contain a generated image.
     """
     reach = radii(real, k)
     held, covered = 0, torch.zeros(len(real), dtype=torch.bool, device=real.device)

@@ -57,11 +57,7 @@ def sampled(context: Context) -> Measurement:
 
 
 def generate_like(model: SavedModel, real: Catalogue, count: int, seed: int, device: str) -> Catalogue:
-    """Generate ``count`` images, each with the known attributes of a random image of ``real``.
-
-    Combinations of attributes are therefore about as frequent as in ``real``. Unknown attributes are drawn at
-    random.
-    """
+    """Generate ``count`` images, each with the known attributes of a random image of ``real``."""
     rows = np.random.default_rng(seed).integers(len(real), size=count)
     return generate_images(model, [attributes_of(real, row) for row in rows], seed, device)
 
@@ -69,9 +65,8 @@ def generate_like(model: SavedModel, real: Catalogue, count: int, seed: int, dev
 def generate_images(model: SavedModel, asked: Sequence[dict[str, str]], seed: int, device: str) -> Catalogue:
     """Generate an image for each entry of ``asked``, the requested attributes of one image.
 
-    The catalogue has the requested labels and colours. Attributes that an entry omits are drawn at random.
-    Images of four channels are premultiplied. The engine is not tuned, because tuning depends on the load of
-    the machine and may change a pixel by one level, which is enough to train another classifier.
+    Attributes that an entry omits are drawn at random. Images of four channels are premultiplied. The engine
+    is not tuned: tuning may change a pixel by one level, which is enough to train another classifier.
     """
     schema = model.config.attributes
     requests = resolve_attributes(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
@@ -102,8 +97,7 @@ STEPS = 9
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Return latents (S, D) on the arc from ``a`` to ``b`` (D,), at ``t`` (S,) in [0, 1] (White 2016).
 
-    The length of the latents changes evenly along the arc. A straight line would pass near the origin, where
-    normal latents do not lie.
+    A straight line would pass near the origin, where normal latents do not lie.
     """
     direction_a, direction_b = a / a.norm(), b / b.norm()
     angle = torch.arccos((direction_a @ direction_b).clamp(-1, 1))
@@ -120,8 +114,7 @@ def interpolations(
 ) -> tuple[list[dict[str, str]], NDArray[np.uint8]]:
     """Return the attributes of each row of images, and the images (rows, 9, H, W, C).
 
-    In each row the latent moves from one random point to another. There is a row for each of the first ten
-    values of the model's first attribute with listed values, or ten rows if the model has no such attribute.
+    In each row, one for each request of `one_of_each`, the latent moves from one random point to another.
     """
     schema = model.config.attributes
     asked = one_of_each(schema)
