@@ -1,4 +1,4 @@
-"""The models that come with the package, each in a folder."""
+"""The models and photographs that come with the package."""
 
 from importlib import resources
 from pathlib import Path
@@ -8,3 +8,8 @@ def bundled_folders() -> list[Path]:
     """Return the models' folders, sorted by name."""
     root = Path(str(resources.files(__name__)))
     return sorted(path.parent for path in root.glob("*/config.json"))
+
+
+def bundled_photographs() -> list[Path]:
+    """Return the photographs that come with the package, sorted by name."""
+    return sorted((Path(str(resources.files(__name__))) / "photographs").glob("*.jpg"))

@@ -7,6 +7,7 @@ from prodgen.cli import (
     bench,
     data,
     demo,
+    edit,
     evaluate,
     generate,
     jobs,
@@ -29,6 +30,9 @@ app = typer.Typer(
 _HERE, _SERVICE, _ADMIN = "On this machine", "On a service (PRODGEN_URL, PRODGEN_API_KEY)", "Run a service"
 
 app.command("generate", rich_help_panel=_HERE)(generate.generate)
+app.command("edit", rich_help_panel=_HERE)(edit.edit)
+app.command("check", rich_help_panel=_HERE)(edit.check)
+app.command("provenance", rich_help_panel=_HERE)(edit.provenance)
 app.command("verify", rich_help_panel=_HERE)(verify.verify)
 app.add_typer(data.app, name="data", rich_help_panel=_HERE)
 app.command("train", rich_help_panel=_HERE)(train.train)

@@ -1,4 +1,4 @@
-"""``prodgen demo``: start a stack, order images, download them to a folder and stop the stack."""
+"""``prodgen demo``: order images from a stack that starts and stops, and recolour three photographs."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ ORDER: dict[str, Any] = {
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for data, images and contact sheet.")] = Path("demo"),
 ) -> None:
-    """Start a service, order 64 images, download them and stop it."""
+    """Start a service, order 64 images, and recolour three photographs."""
     images = out / "images"
     shutil.rmtree(images, ignore_errors=True)
     with writing(images):
@@ -45,8 +45,10 @@ def demo(
                 job = wait_for_job(gateway, gateway.submit(ORDER), quiet=False)
                 download_job(gateway, job, images, quiet=False)
         _draw_sheet(out)
+        _draw_photographs(out / "photographs.jpg")
     remark(f"{job['done']} images and their manifest  {images}")
     remark(f"contact sheet                {out / 'sheet.png'}")
+    remark(f"photographs, cut out and recoloured  {out / 'photographs.jpg'}")
     remark("All is stopped; `prodgen up` starts a service that stays.")
     if job["state"] != "succeeded":
         raise typer.Exit(1)
@@ -77,3 +79,12 @@ def _draw_sheet(out: Path) -> None:
     lines = [json.loads(text) for text in (out / "images" / "manifest.jsonl").read_text().splitlines()]
     pictures = [Image.open(out / "images" / line["file"]) for line in lines]
     contact_sheet(pictures, [line["attributes"]["category"] for line in lines], 84).save(out / "sheet.png")
+
+
+def _draw_photographs(path: Path) -> None:
+    from prodgen.bundled import bundled_photographs
+    from prodgen.photographs.cutters import load_cutter
+    from prodgen.photographs.showcase import showcase
+
+    with console.status("Making pictures of three photographs"):
+        showcase(bundled_photographs(), load_cutter()).save(path, quality=90)

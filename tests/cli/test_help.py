@@ -38,7 +38,19 @@ def test_help_begins_with_one_sentence_and_describes_every_option(path: tuple[st
     assert re.fullmatch(r"[A-Z][^.\n]*(\.[a-z]+[^.\n]*)*\.", summary), "not one sentence on one line"
     assert len(summary) <= 69, "it does not fit on a line of the list"
     assert summary.split()[0].strip(",") in {
-        *("Bring", "Cancel", "Continue", "Copy", "Create", "Cut", "Download", "Generate", "List", "Measure"),
+        *(
+            "Bring",
+            "Cancel",
+            "Continue",
+            "Copy",
+            "Create",
+            "Cut",
+            "Download",
+            "Generate",
+            "List",
+            "Make",
+            "Measure",
+        ),
         *("Move", "Order", "Print", "Publish", "Push", "Rebuild", "Remove", "Report", "Revoke", "Run", "Set"),
         *("Show", "Start", "Stop", "Train", "Read", "Wait"),
     }, "not a verb"

@@ -1,0 +1,150 @@
+"""``prodgen edit``, ``check`` and ``provenance``: catalogue pictures from photographs, on this machine."""
+
+from collections.abc import Iterator
+from json import loads
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import track
+
+from prodgen.cli.folders import check_folder, writing
+from prodgen.cli.options import Attr, Json, parse_attributes
+from prodgen.cli.output import console, print_json, print_record, remark, report, say
+from prodgen.cli.progress import ProgressBars
+from prodgen.errors import ProdgenError
+
+if TYPE_CHECKING:
+    from prodgen.photographs.edit import Edit
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif")
+Preset = Annotated[str | None, typer.Option(help="Marketplace: amazon, ebay, google, instagram or shopify.")]
+
+
+def edit(
+    photos: Annotated[list[Path], typer.Argument(help="Photographs, or folders of photographs.")],
+    out: Annotated[Path, typer.Option(help="New folder for the pictures, manifest.jsonl and sheet.png.")],
+    attr: Attr = None,
+    scene: Annotated[
+        list[str] | None,
+        typer.Option(help="white, studio, floor, a CSS colour or a picture; as often as you like."),
+    ] = None,
+    preset: Preset = None,
+    size: Annotated[int, typer.Option(help="Side of the pictures in pixels, without a preset.")] = 1024,
+    format: Annotated[str, typer.Option(help="File format, without a preset: jpeg, png or webp.")] = "jpeg",
+    cutter: Annotated[
+        str | None, typer.Option(help="grabcut, u2netp or another network of rembg (default: the best here).")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder with the network's file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also deliver what is not trusted.")] = False,
+    json: Json = False,
+) -> None:
+    """Make catalogue pictures out of photographs.
+
+    Each product is cut out, brought to each colour that is asked for, and placed in each scene. --attr
+    "colour=crimson|navy" makes each photograph in both colours. A photograph whose cut-out is not trusted
+    goes to OUT/review with the reason, unless you add --force.
+    """
+    from prodgen.photographs.batch import Batch
+    from prodgen.photographs.cutters import load_cutter
+
+    asked = _edit(attr, scene, preset, size, format)
+    asked.check()
+    files = list(_pictures(photos))
+    check_folder(out)
+    if out.exists() and any(out.iterdir()):
+        raise ProdgenError(f"{out} already holds files; choose another folder", param="out")
+    batch = Batch(out, load_cutter(cutter, weights), asked, force=force)
+    with writing(out), ProgressBars(json) as bars:
+        batch.run(files, lambda done: bars.report("Photographs", done, len(files)))
+    summary = {"out": str(out), "photographs": len(files), "pictures": batch.made, "review": batch.review}
+    done = len(files) - len(batch.review)
+    report(json, summary, f"{batch.made} pictures of {done} photographs: {out}/sheet.png")
+    if batch.review and not json:
+        for row in batch.review:
+            say(f"  {row['photo']}: {row['reason']}")
+        remark(f"{len(batch.review)} photographs are set aside: {out}/review")
+
+
+def _edit(
+    attr: list[str] | None, scene: list[str] | None, preset: str | None, size: int, format: str
+) -> "Edit":
+    from prodgen.photographs.edit import Edit
+    from prodgen.photographs.presets import load_preset
+
+    attributes = parse_attributes(attr)
+    unknown = sorted(attributes.keys() - {"colour"})
+    if unknown:
+        raise ProdgenError(
+            f"a photograph has no {unknown[0]} to change; write --attr colour=...", param="attr"
+        )
+    colours, scenes = tuple(attributes.get("colour", [])) or (None,), tuple(scene or ["white"])
+    if preset:
+        return Edit.of_preset(load_preset(preset), colours, scenes)
+    return Edit(colours, scenes, size, size, format=format)
+
+
+def _pictures(paths: list[Path]) -> Iterator[Path]:
+    """Yield the pictures that are named, and those in folders, sorted by name.
+
+    Of a folder with a manifest.jsonl, these are the pictures that the manifest lists, without its sheets.
+    """
+    for path in paths:
+        if path.is_dir():
+            manifest = path / "manifest.jsonl"
+            if manifest.is_file():
+                found = [path / loads(line)["file"] for line in manifest.read_text().splitlines()]
+            else:
+                found = sorted(file for file in path.rglob("*") if file.suffix.lower() in _PICTURES)
+            if not found:
+                raise ProdgenError(f"the folder {path} has no pictures", param="photos")
+            yield from found
+        elif path.is_file():
+            yield path
+        else:
+            raise ProdgenError(f"there is no picture {path}", param="photos")
+
+
+def check(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    preset: Annotated[str, typer.Option(help="Marketplace: amazon, ebay, google, instagram or shopify.")],
+    json: Json = False,
+) -> None:
+    """Measure pictures against a marketplace's rules.
+
+    The exit code is 1 if a picture breaks a rule.
+    """
+    from prodgen.photographs.check import check_picture
+    from prodgen.photographs.presets import load_preset
+
+    rules = load_preset(preset)
+    shown = track(list(_pictures(pictures)), "Checking", console=console, disable=json)
+    found = {str(path): check_picture(path, rules) for path in shown}
+    broken = {path: findings for path, findings in found.items() if findings}
+    if json:
+        print_json({path: [finding._asdict() for finding in findings] for path, findings in found.items()})
+    else:
+        for path, findings in broken.items():
+            say(f"{path}: " + "; ".join(f"{one.rule} {one.measured}, not {one.wanted}" for one in findings))
+        remark(f"{len(found) - len(broken)} of {len(found)} pictures keep {preset}'s rules of {rules.date}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def provenance(
+    file: Annotated[Path, typer.Argument(help="A picture file.")],
+    json: Json = False,
+) -> None:
+    """Read how a picture was made from the marks in its file."""
+    from prodgen.photographs.provenance import read_provenance
+
+    if not file.is_file():
+        raise ProdgenError(f"there is no picture {file}", param="file")
+    found = read_provenance(file)
+    if found == (None, None):
+        raise ProdgenError(f"{file} has no marks that say how it was made")
+    record = {"digital_source_type": found.digital_source_type} | (found.recipe or {})
+    if json:
+        print_json(record)
+    else:
+        print_record(record)

@@ -1,0 +1,169 @@
+"""Make catalogue pictures of a photographed product: one for each colour in each scene."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from PIL import Image
+
+import prodgen
+from prodgen.catalog.picture_files import Photograph
+from prodgen.errors import ProdgenError
+from prodgen.photographs.cutout import CutOut
+from prodgen.photographs.presets import Preset
+from prodgen.photographs.provenance import make_xmp, save_marked
+from prodgen.photographs.recolour import main_region, recolour
+from prodgen.photographs.scenes import compose, ground, has_shadow, place
+from prodgen.spec.colour import parse_colour, to_lab
+
+SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
+"""Least and largest width and height of a picture, in pixels."""
+FORMATS = ("jpeg", "png", "webp")
+_QUALITIES = (95, 90, 85, 80, 70, 60)
+_LEAST_REGION = 0.35
+"""A product whose main colour covers less than this share of it is a pattern, which no recolouring fits."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is asked for: the product in each of the colours, or in its own, in each of the scenes."""
+
+    colours: tuple[str | None, ...] = (None,)
+    scenes: tuple[str, ...] = ("white",)
+    width: int = 1024
+    height: int = 1024
+    fill: float = 0.85
+    format: str = "jpeg"
+    most_bytes: int | None = None
+    preset: str | None = None
+
+    @classmethod
+    def of_preset(cls, preset: Preset, colours: tuple[str | None, ...], scenes: tuple[str, ...]) -> "Edit":
+        """Return the edit that a preset asks for; raises ProdgenError for a scene that it does not allow."""
+        if preset.ground:
+            other = [scene for scene in scenes if scene != "white" and _hex(scene) != preset.ground]
+            if other:
+                raise ProdgenError(
+                    f"{preset.name} wants the ground {preset.ground}, not {other[0]}; leave the scene out",
+                    param="scene",
+                )
+        return cls(
+            colours,
+            scenes,
+            preset.width,
+            preset.height,
+            preset.fill,
+            preset.format,
+            preset.most_bytes,
+            preset.name,
+        )
+
+    @property
+    def extension(self) -> str:
+        """The extension of the pictures' files."""
+        return "jpg" if self.format == "jpeg" else self.format
+
+    def check(self) -> None:
+        """Raise ProdgenError for a size, a format, a colour or a scene that cannot be made."""
+        if not SMALLEST_SIDE <= min(self.width, self.height) <= max(self.width, self.height) <= LARGEST_SIDE:
+            side = self.width if self.width == self.height else f"{self.width} x {self.height}"
+            raise ProdgenError(f"size {side} is not from {SMALLEST_SIDE} to {LARGEST_SIDE}", param="size")
+        if self.format not in FORMATS:
+            raise ProdgenError(f"format {self.format!r} is not jpeg, png or webp", param="format")
+        for colour in filter(None, self.colours):
+            try:
+                parse_colour(colour)
+            except ValueError as error:
+                raise ProdgenError(str(error), param="attributes.colour") from None
+        for scene in self.scenes:
+            ground(scene, 8, 8)
+
+
+class Picture(NamedTuple):
+    """A catalogue picture: its place among the edit's colours and scenes, its file, and how it was made."""
+
+    colour: str | None
+    scene: str
+    data: bytes
+    recipe: dict[str, Any]
+
+
+def _hex(scene: str) -> str | None:
+    try:
+        return parse_colour(scene)
+    except ValueError:
+        return None
+
+
+def doubts_about_colour(cut: CutOut) -> str | None:
+    """Return why a product cannot be recoloured well, or None if it can."""
+    share = main_region(cut.rgb, cut.matte).share
+    return None if share >= _LEAST_REGION else f"no colour covers more than {share:.0%} of the product"
+
+
+def make_pictures(
+    photograph: Photograph, sha256: str, cut: CutOut, cutter: str, edit: Edit
+) -> Iterator[Picture]:
+    """Yield a picture for each colour in each scene, colours first.
+
+    ``sha256`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
+    """
+    matte = torch.from_numpy(cut.matte)
+    layers = place(_in_colours(cut, edit.colours), matte, edit.height, edit.width, edit.fill)
+    scale = _upscaling(cut, edit)
+    for scene in edit.scenes:
+        behind = ground(scene, edit.height, edit.width)
+        shadow = has_shadow(scene)
+        for k, colour in enumerate(edit.colours):
+            recipe = {
+                "prodgen": prodgen.__version__,
+                "photo": sha256,
+                "photo_size": list(photograph.size),
+                "cutter": cutter,
+                "attributes": {"colour": colour} if colour else {},
+                "scene": scene,
+                "size": [edit.width, edit.height],
+                "fill": edit.fill,
+                "preset": edit.preset,
+                "upscaled": round(scale, 2) if scale > 1 else None,
+            }
+            recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
+            pixels = compose(layers[k : k + 1], behind, shadow)[0].numpy()
+            yield Picture(colour, scene, _encode(Image.fromarray(pixels), edit, recipe), recipe)
+
+
+def _in_colours(cut: CutOut, colours: tuple[str | None, ...]) -> torch.Tensor:
+    """Return the product in each colour, (B, 3, H, W) in [0, 1]; None keeps the product's own colour."""
+    rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1).float() / 255
+    asked = [colour for colour in colours if colour]
+    if not asked:
+        return rgb.expand(len(colours), -1, -1, -1)
+    levels = [[int(parse_colour(colour)[k : k + 2], 16) / 255 for k in (1, 3, 5)] for colour in asked]
+    region = torch.from_numpy(main_region(cut.rgb, cut.matte).weight)
+    made = iter(recolour(rgb, region, torch.from_numpy(to_lab(levels)).float()))
+    return torch.stack([next(made) if colour else rgb for colour in colours])
+
+
+def _upscaling(cut: CutOut, edit: Edit) -> float:
+    """Return by how much the product is enlarged; above 1 the picture has less detail than pixels."""
+    rows, columns = ((cut.matte >= 0.5).any(axis).sum() for axis in (1, 0))
+    return edit.fill * min(edit.height / int(rows), edit.width / int(columns))
+
+
+def _encode(image: Image.Image, edit: Edit, recipe: dict[str, Any]) -> bytes:
+    """Encode the picture with its marks, at the best quality that keeps to the preset's bytes."""
+    xmp = make_xmp("edited", recipe)
+    data = b""
+    for quality in _QUALITIES:
+        data = save_marked(image, edit.format, xmp, quality)
+        if not edit.most_bytes or len(data) <= edit.most_bytes:
+            return data
+    raise ProdgenError(f"the picture has {len(data):,} bytes, more than {edit.preset}'s {edit.most_bytes:,}")
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,141 @@
+"""Bring a product's main colour to another colour, and keep its light, folds, texture, trims and prints.
+
+The change is made in CIELAB. Light and shadow scale a colour towards black, so the lightness of a pixel moves
+with the product's mean, and its chroma is scaled by its lightness.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
+from numpy.typing import NDArray
+from torch import Tensor
+
+from prodgen.catalog.photographs.colours import dominant_colours
+from prodgen.catalog.photographs.masks import Pixels, Plane
+
+_SMALL = 160  # longer side, in pixels, at which the colours of the product are found
+_NEAR, _FAR = 14.0, 26.0
+"""A pixel up to the first distance from a region's colour belongs to the region, unless another colour of the
+product is nearer; a pixel from the second distance on does not belong to it. Distances are in CIELAB."""
+_LIGHT_WEIGHT = 0.2  # weight of more or less light in these distances
+_SHADE, _LEAST_CHROMA = 8.0, 8.0
+"""Distance up to which a colour is a shade of a main colour with at least this chroma."""
+_SOFT_EDGE = 1.0  # blur of a region's edge, in pixels
+_KEPT_CHROMA = 0.5  # share of the differences in chroma within a region that is kept
+_DARKEST, _BRIGHTEST = 3.0, 98.0
+"""Lightness that no recoloured pixel goes beyond."""
+_LEAST_CONTRAST, _MOST_UNEVEN = 0.3, 1.8
+"""Least share of the photograph's contrast that is kept, for which white and black are not reached entirely;
+and the largest ratio of the contrast in the shadows to that in the highlights, or the other way round."""
+_MAX_CHROMA = 1.4  # highlights get at most this multiple of the chroma asked for
+_CORRECTIONS, _SAMPLED = 8, 4096
+"""The mean colour reaches the colour asked for by these corrections, made on this many pixels."""
+_LUMINANCE = (0.2126, 0.7152, 0.0722)
+
+
+class Region(NamedTuple):
+    """A part of a product with a colour of its own."""
+
+    lab: NDArray[np.float64]  # mean colour, CIELAB (3,)
+    share: float  # of the product
+    weight: Plane  # (H, W), how much each pixel belongs to the region
+
+
+def main_region(rgb: Pixels, matte: Plane) -> Region:
+    """Find the largest region of one colour in a product, (H, W, 3) bytes with its matte (H, W)."""
+    scale = min(1.0, _SMALL / max(matte.shape))
+    size = max(1, round(matte.shape[1] * scale)), max(1, round(matte.shape[0] * scale))
+    layers = np.dstack([rgb * matte[..., None], matte * 255]).astype(np.float32)
+    small = cv2.resize(layers, size, interpolation=cv2.INTER_AREA).round().astype(np.uint8)
+    colours = dominant_colours(small)
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    main = colours[0][0]
+    own = _distance(lab, main)
+    alone = np.clip((_FAR - own) / (_FAR - _NEAR), 0, 1)
+    others = [_distance(lab, colour) for colour, _ in colours[1:] if not _is_shade(colour, main)]
+    nearer = np.clip(0.5 + (np.min(others, 0) - own) / _NEAR, 0, 1) if others else 1.0
+    soft = cv2.GaussianBlur((alone * nearer).astype(np.float32), (0, 0), _SOFT_EDGE)
+    # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
+    weight = np.clip((soft - 0.15) / 0.6, 0, 1) * matte
+    mean = (lab * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1e-6)
+    return Region(mean.astype(np.float64), colours[0][1], weight)
+
+
+def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far colours (..., 3) are from ``colour``, of which more or less light counts little.
+
+    Light moves a colour along the line through black and the colour.
+    """
+    from_black = lab + np.array([16.0, 0, 0])
+    line = colour + np.array([16.0, 0, 0])
+    length = float(np.linalg.norm(line))
+    along = from_black @ (line / length)
+    across = np.sqrt(np.maximum((from_black**2).sum(-1) - along**2, 0))
+    return np.hypot(across, _LIGHT_WEIGHT * (along - length))
+
+
+def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
+    """Return whether a colour is ``main`` in the shadow.
+
+    No colour is a shade of a grey one: a black print on a grey shirt is not the shirt in the shadow.
+    """
+    return float(np.linalg.norm(main[1:])) > _LEAST_CHROMA and float(_distance(colour, main)) < _SHADE
+
+
+def recolour(rgb: Tensor, region: Tensor, target: Tensor) -> Tensor:
+    """Return (B, 3, H, W) in [0, 1]: ``rgb`` (3, H, W) with its region brought to B colours, CIELAB (B, 3).
+
+    ``region``: (H, W), how much each pixel belongs to the region. The mean colour of the result over the
+    region is the target, as far as a screen can show the target with the product's light and shadow.
+    """
+    lab = rgb_to_lab(rgb[None])[0]
+    pixels, weights = _sample(lab, region)
+    mean = (pixels * weights).sum((1, 2)) / weights.sum()
+    shading = pixels[0] - mean[0]
+    span = torch.stack([shading.quantile(0.02), shading.quantile(0.98)])
+    darkest, brightest = _DARKEST - _LEAST_CONTRAST * span[0], _BRIGHTEST - _LEAST_CONTRAST * span[1]
+    asked = target.clone()
+    for _ in range(_CORRECTIONS):
+        shifted = rgb_to_lab(_shift(pixels, mean, span, asked))
+        asked += target - (shifted * weights).sum((2, 3)) / weights.sum()
+        asked[:, 0] = asked[:, 0].clamp(min=darkest).clamp(max=brightest)
+    return rgb + (_shift(lab, mean, span, asked) - rgb) * region
+
+
+def _sample(lab: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """Return up to _SAMPLED pixels of a region, evenly spaced, as (3, 1, N), and their weights (1, N)."""
+    inside = (region > 0.5).flatten().nonzero()[:, 0]
+    if not len(inside):
+        inside = region.flatten().argmax()[None]
+    inside = inside[:: -(-len(inside) // _SAMPLED)]
+    return lab.flatten(1)[:, None, inside], region.flatten()[None, inside].clamp(min=1e-6)
+
+
+def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
+    """Move pixels (3, H, W) with this mean to the colours ``asked`` (B, 3); return sRGB (B, 3, H, W).
+
+    ``span``: the shading, relative to the mean, of the deepest shadows and the brightest highlights.
+    """
+    light, shading = asked[:, :1, None], lab[0] - mean[0]
+    # Less contrast where shadows or highlights would leave the range of a screen.
+    below = ((light - _DARKEST) / (-span[0]).clamp(min=1e-3)).clamp(max=1)
+    above = ((_BRIGHTEST - light) / span[1].clamp(min=1e-3)).clamp(max=1)
+    below, above = torch.minimum(below, _MOST_UNEVEN * above), torch.minimum(above, _MOST_UNEVEN * below)
+    lightness = light + shading * torch.where(shading < 0, below, above)
+    lightness = lightness.clamp(_DARKEST, 100 - (100 - _BRIGHTEST) / 4)
+    scale = ((lightness + 16) / (light + 16)).clamp(max=_MAX_CHROMA)
+    chroma = asked[:, 1:, None, None] * scale[:, None] + _KEPT_CHROMA * (lab[1:] - mean[1:, None, None])
+    return _into_gamut(lab_to_rgb(torch.cat([lightness[:, None], chroma], 1), clip=False))
+
+
+def _into_gamut(rgb: Tensor) -> Tensor:
+    """Mix sRGB colours (B, 3, H, W) outside [0, 1] with grey of the same luminance until they are inside."""
+    linear = rgb_to_linear_rgb(rgb)
+    grey = (linear * linear.new_tensor(_LUMINANCE)[:, None, None]).sum(1, True).clamp(1e-4, 1 - 1e-4)
+    change = linear - grey
+    room = torch.where(change > 0, (1 - grey) / change.clamp(min=1e-6), grey / (-change).clamp(min=1e-6))
+    mixed = grey + change * room.amin(1, True).clamp(max=1)
+    return linear_rgb_to_rgb(mixed).clamp(0, 1)

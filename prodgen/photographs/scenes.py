@@ -1,0 +1,147 @@
+"""Place a cut-out on a ground: scale it to fill the frame, cast its shadow, and lay it over the ground."""
+
+import math
+from pathlib import Path
+
+import torch
+from kornia.filters import gaussian_blur2d
+from kornia.geometry.transform import resize
+from torch import Tensor
+
+from prodgen.catalog.picture_files import decode
+from prodgen.errors import ProdgenError
+from prodgen.spec.colour import parse_colour
+
+BUILT_IN = ("white", "studio", "floor")
+_WALL, _FLOOR, _HORIZON = ("#eeeeec", "#d9d5cf", 0.72)
+_VIGNETTE = 0.10  # loss of light in the corners of the studio
+_SHADOW_SIDE = 256  # longer side, in pixels, at which shadows are blurred; they have no finer detail
+_CONTACT, _CAST = (0.006, 0.38), (0.035, 0.30)
+"""Blur, as a share of the frame's longer side, and strength of the narrow and of the wide shadow."""
+_OFFSETS = {"contact": (0.002, 0.005), "cast": (0.008, 0.022)}
+"""How far right and down the light from the upper left moves each shadow, as shares of the longer side."""
+
+
+def ground(scene: str, height: int, width: int) -> Tensor:
+    """Return the ground of a scene, (3, height, width) in [0, 1].
+
+    ``scene`` is white, studio (a lit backdrop), floor (a wall and a floor), a CSS colour, or the path of a
+    picture, which is cropped to the frame. Raises ProdgenError for other texts, and for a picture that is
+    smaller than the frame or cannot be read.
+    """
+    if scene == "studio":
+        return _studio(height, width)
+    if scene == "floor":
+        return _floor(height, width)
+    try:
+        return _plain(parse_colour(scene), height, width)
+    except ValueError:
+        path = Path(scene)
+    if not path.is_file():
+        raise ProdgenError(
+            f"no scene is {scene!r}; write {', '.join(BUILT_IN)}, a CSS colour or the path of a picture",
+            param="scene",
+        )
+    return _picture(path, height, width)
+
+
+def has_shadow(scene: str) -> bool:
+    """Return whether products cast a shadow in a scene; on white, marketplaces want none."""
+    return scene != "white"
+
+
+def _plain(colour: str, height: int, width: int) -> Tensor:
+    levels = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    return torch.tensor(levels).view(3, 1, 1).expand(3, height, width).clone()
+
+
+def _studio(height: int, width: int) -> Tensor:
+    """Return a light grey backdrop that is brightest a little above the middle."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    falloff = (x**2 + (y + 0.15) ** 2) / 2.3
+    return _plain(_WALL, height, width) * (1 - _VIGNETTE * falloff)
+
+
+def _floor(height: int, width: int) -> Tensor:
+    """Return a wall that meets a floor in a soft line."""
+    y = torch.linspace(0, 1, height).view(1, -1, 1)
+    share = torch.sigmoid((y - _HORIZON) * 60)
+    wall, floor = _plain(_WALL, height, width), _plain(_FLOOR, height, width)
+    nearer = 1 + 0.05 * ((y - _HORIZON) / (1 - _HORIZON)).clamp(min=0)
+    return ((1 - share) * wall * (0.96 + 0.05 * y) + share * floor * nearer).clamp(0, 1)
+
+
+def _picture(path: Path, height: int, width: int) -> Tensor:
+    """Return the middle of a picture, scaled until it covers the frame."""
+    rgb = decode(path, 8192).rgb
+    if rgb.shape[0] < height or rgb.shape[1] < width:
+        raise ProdgenError(
+            f"the background {path} has {rgb.shape[1]} x {rgb.shape[0]} pixels, less than the picture's "
+            f"{width} x {height}",
+            param="scene",
+        )
+    scale = max(height / rgb.shape[0], width / rgb.shape[1])
+    x = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
+    size = max(height, round(rgb.shape[0] * scale)), max(width, round(rgb.shape[1] * scale))
+    x = resize(x[None], size, interpolation="bilinear", antialias=True)[0]
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return x[:, top : top + height, left : left + width].clamp(0, 1)
+
+
+def place(rgb: Tensor, matte: Tensor, height: int, width: int, fill: float) -> Tensor:
+    """Scale products to ``fill`` of the frame and centre them; return premultiplied (B, 4, height, width).
+
+    ``rgb`` (B, 3, H, W) and ``matte`` (H, W) are in [0, 1]. The product fills that share of the width or of
+    the height, whichever it reaches first.
+    """
+    rows, columns = ((matte >= 0.5).any(dim).nonzero()[:, 0] for dim in (1, 0))
+    margin = max(2, round(0.01 * max(matte.shape)))
+    top, left = max(0, int(rows[0]) - margin), max(0, int(columns[0]) - margin)
+    bottom, right = int(rows[-1]) + 1 + margin, int(columns[-1]) + 1 + margin
+    scale = fill * min(
+        height / (int(rows[-1]) + 1 - int(rows[0])), width / (int(columns[-1]) + 1 - int(columns[0]))
+    )
+    alpha = matte[None, None, top:bottom, left:right].expand(len(rgb), 1, -1, -1)
+    layers = torch.cat([rgb[..., top:bottom, left:right] * alpha, alpha], 1)
+    size = max(1, math.ceil(layers.shape[2] * scale)), max(1, math.ceil(layers.shape[3] * scale))
+    layers = resize(layers, size, interpolation="bicubic", antialias=True)
+    frame = layers.new_zeros(len(layers), 4, height, width)
+    middle_y = ((int(rows[0]) + int(rows[-1]) + 1) / 2 - top) * size[0] / (alpha.shape[2])
+    middle_x = ((int(columns[0]) + int(columns[-1]) + 1) / 2 - left) * size[1] / (alpha.shape[3])
+    _paste(frame, layers, round(height / 2 - middle_y), round(width / 2 - middle_x))
+    covered = frame[:, 3:].clamp(0, 1)
+    return torch.cat([torch.minimum(frame[:, :3].clamp(min=0), covered), covered], 1)
+
+
+def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
+    """Copy ``layers`` into ``frame`` at this place, as far as they are inside."""
+    height, width = frame.shape[2:]
+    rows = slice(max(0, top), min(height, top + layers.shape[2]))
+    columns = slice(max(0, left), min(width, left + layers.shape[3]))
+    frame[..., rows, columns] = layers[
+        ..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+    ]
+
+
+def compose(layers: Tensor, behind: Tensor, shadow: bool) -> Tensor:
+    """Lay premultiplied ``layers`` (B, 4, H, W) over a ground (3, H, W); return bytes (B, H, W, 3)."""
+    if shadow:
+        behind = behind * (1 - _shadow(layers[:1, 3:]))
+    pictures = layers[:, :3] + (1 - layers[:, 3:]) * behind
+    return pictures.mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def _shadow(alpha: Tensor) -> Tensor:
+    """Return how much light a product with coverage (1, 1, H, W) takes from the ground, (1, 1, H, W)."""
+    height, width = alpha.shape[2:]
+    scale = min(1.0, _SHADOW_SIDE / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    small = resize(alpha, size, interpolation="area", antialias=False) if scale < 1 else alpha
+    dark = torch.zeros_like(small)
+    for (blur, strength), (right, down) in zip((_CONTACT, _CAST), _OFFSETS.values(), strict=True):
+        sigma = max(0.6, blur * max(size))
+        kernel = 2 * math.ceil(3 * sigma) + 1
+        moved = torch.roll(small, (round(down * max(size)), round(right * max(size))), (2, 3))
+        soft = gaussian_blur2d(moved, (kernel, kernel), (sigma, sigma), border_type="constant")
+        dark = 1 - (1 - dark) * (1 - strength * soft)
+    return resize(dark, (height, width), interpolation="bilinear").clamp(0, 1)

@@ -1,0 +1,108 @@
+"""Catalogue pictures from the command line: what is made, what is set aside, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prodgen.bundled import bundled_photographs
+from tests.cli.conftest import Run
+
+POLO = next(path for path in bundled_photographs() if path.stem == "polo")
+EDIT = ("edit", "--cutter", "grabcut", "--size", 200)
+
+
+def test_a_photograph_becomes_a_picture_for_each_colour_and_scene(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    scenes = ("--scene", "white", "--scene", "studio")
+    done = run(*EDIT, POLO, "--attr", "colour=crimson|#2f6db5", *scenes, "--out", out, "--json")
+
+    assert done.code == 0, done.err
+    assert json.loads(done.out) | {"pictures": 4, "review": []} == json.loads(done.out)
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [line["file"] for line in lines] == [
+        f"polo-{colour}-{scene}.jpg" for scene in ("white", "studio") for colour in ("crimson", "2f6db5")
+    ]
+    assert all((out / line["file"]).is_file() for line in lines)
+    assert (out / "sheet.png").is_file()
+
+
+def test_pictures_of_a_preset_pass_its_check_and_say_how_they_were_made(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run("edit", "--cutter", "grabcut", POLO, "--preset", "ebay", "--out", out).code == 0
+    checked = run("check", out, "--preset", "ebay")
+    assert checked.code == 0, checked.out
+    assert "1 of 1 pictures keep ebay's rules" in checked.err
+
+    told = run("provenance", out / "polo-white.jpg", "--json")
+    record = json.loads(told.out)
+    assert record["digital_source_type"] == "algorithmicallyEnhanced"
+    assert (record["preset"], record["cutter"]) == ("ebay", "grabcut")
+
+
+def test_a_photograph_that_cannot_be_cut_is_set_aside_and_the_others_are_made(
+    run: Run, tmp_path: Path
+) -> None:
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    (photographs / "polo.jpg").write_bytes(POLO.read_bytes())
+    (photographs / "broken.jpg").write_bytes(POLO.read_bytes()[:900])
+    noise = np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)
+    Image.fromarray(noise).save(photographs / "noise.png")
+    out = tmp_path / "out"
+    done = run(*EDIT, photographs, "--out", out, "--json")
+
+    assert done.code == 0, done.err
+    summary = json.loads(done.out)
+    assert summary["pictures"] == 1
+    reasons = {Path(row["photo"]).name: row["reason"] for row in summary["review"]}
+    assert reasons.keys() == {"broken.jpg", "noise.png"}
+    assert reasons["broken.jpg"].startswith("cannot be read")
+    assert (out / "review" / "noise.jpg").is_file()
+    assert len((out / "review" / "review.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("edit", "nothere.jpg", "--out", "out"), "there is no picture nothere.jpg"),
+        (
+            ("edit", POLO, "--attr", "material=denim", "--out", "out"),
+            "a photograph has no material to change",
+        ),
+        (("edit", POLO, "--attr", "colour=blurple", "--out", "out"), "'blurple' is no colour"),
+        (("edit", POLO, "--scene", "beach", "--out", "out"), "no scene is 'beach'"),
+        (("edit", POLO, "--preset", "amazn", "--out", "out"), "no preset is named 'amazn'"),
+        (("edit", POLO, "--size", "9", "--out", "out"), "size 9 is not from 64 to 4096"),
+        (("edit", POLO, "--format", "gif", "--out", "out"), "format 'gif' is not jpeg, png or webp"),
+        (("check", POLO, "--preset", "myshop"), "no preset is named 'myshop'"),
+        (("provenance", POLO), "has no marks that say how it was made"),
+    ],
+    ids=lambda value: None,
+)
+def test_a_mistake_gets_one_sentence(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert done.code == 2
+    assert sentence in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_other_files_is_not_mixed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    done = run(*EDIT, POLO, "--out", tmp_path)
+    assert done.code == 2
+    assert "already holds files" in done.err
+
+
+def test_a_picture_that_breaks_the_rules_ends_with_1(run: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (300, 300), "#eeeeee").save(tmp_path / "grey.png")
+    done = run("check", tmp_path, "--preset", "amazon")
+    assert done.code == 1
+    assert "size 300 x 300 pixels, not a side of 1000 or more" in done.out
+    assert "0 of 1 pictures" in done.err

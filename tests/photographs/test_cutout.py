@@ -1,0 +1,138 @@
+"""Cut-outs of photographs: what is found, what is doubted, and what each cutter needs."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prodgen.bundled import bundled_photographs
+from prodgen.catalog.photographs.masks import iou
+from prodgen.catalog.picture_files import Photograph, decode
+from prodgen.errors import ProdgenError
+from prodgen.photographs.cutout import cut_out
+from prodgen.photographs.cutters import GrabCut, NetworkCutter, load_cutter
+
+RNG = np.random.default_rng(3)
+
+
+def photograph(product: tuple[slice, slice], colour: tuple[int, int, int], size: int = 200) -> Photograph:
+    """A product of one colour, with light from the left, on a rough ground of another colour."""
+    rgb = RNG.normal(0, 6, (size, size, 3)) + np.array((176, 160, 132))
+    light = np.linspace(1.1, 0.8, size)[None, :, None]
+    rgb[product] = (np.array(colour) * light + RNG.normal(0, 3, (size, size, 3)))[product]
+    return Photograph(rgb.clip(0, 255).astype(np.uint8), None, (size, size))
+
+
+MIDDLE = slice(50, 150), slice(60, 140)
+
+
+def test_the_product_is_found_at_the_resolution_of_the_photograph() -> None:
+    cut = cut_out(photograph(MIDDLE, (30, 60, 140)), GrabCut())
+    wanted = np.zeros((200, 200), bool)
+    wanted[MIDDLE] = True
+    assert iou(cut.matte > 0.5, wanted) > 0.97
+    assert cut.doubts == ()
+    assert cut.rgb.shape == (200, 200, 3)
+
+
+@pytest.mark.parametrize("path", bundled_photographs(), ids=lambda path: path.stem)
+def test_real_photographs_are_cut_without_doubt(path: Path) -> None:
+    cut = cut_out(decode(path, 4096), GrabCut())
+    assert cut.doubts == ()
+    assert 0.2 < cut.matte.mean() < 0.7
+
+
+def test_colours_at_the_edge_are_the_products_own() -> None:
+    cut = cut_out(photograph(MIDDLE, (30, 60, 140)), GrabCut())
+    edge = (cut.matte > 0.1) & (cut.matte < 0.9)
+    assert edge.any()
+    # The ground is bright and warm; where it shines through, red exceeds blue.
+    assert (cut.rgb[edge][:, 2].astype(int) > cut.rgb[edge][:, 0]).mean() > 0.95
+
+
+def test_an_alpha_channel_that_marks_the_product_is_used_as_it_is() -> None:
+    alpha = np.zeros((40, 40), np.uint8)
+    alpha[10:30, 10:30] = 255
+    rgb = np.full((40, 40, 3), 90, np.uint8)
+    cut = cut_out(Photograph(rgb, alpha, (40, 40)), GrabCut())
+    assert (cut.matte == alpha / 255).all()
+    assert (cut.rgb == rgb).all()
+    assert cut.agreement is None
+
+
+@pytest.mark.parametrize(
+    ("product", "reason"),
+    [
+        ((slice(0, 200), slice(40, 200)), "edge cuts the product off"),
+        ((slice(96, 104), slice(96, 104)), "covers only"),
+    ],
+)
+def test_a_doubtful_cut_says_why(product: tuple[slice, slice], reason: str) -> None:
+    class Certain:
+        name = "certain"
+
+        def cut(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            mask = np.zeros(rgb.shape[:2], bool)
+            mask[product] = True
+            return mask, mask.astype(np.float32)
+
+    cut = cut_out(photograph(product, (30, 60, 140)), Certain())
+    assert any(reason in doubt for doubt in cut.doubts), cut.doubts
+
+
+def test_a_photograph_without_a_product_is_doubted() -> None:
+    class Nothing:
+        name = "nothing"
+
+        def cut(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            empty = np.zeros(rgb.shape[:2], np.float32)
+            return empty > 1, empty
+
+    assert cut_out(photograph(MIDDLE, (30, 60, 140)), Nothing()).doubts == ("no product was found",)
+
+
+def test_without_weights_the_cutter_is_grabcut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    assert load_cutter().name == "grabcut"
+
+
+def test_a_file_that_is_not_the_published_network_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("rembg")
+    (tmp_path / "u2netp.onnx").write_bytes(b"something else")
+    with pytest.raises(ProdgenError, match="not the published file"):
+        load_cutter("u2netp", tmp_path)
+
+
+def test_an_unknown_cutter_is_refused() -> None:
+    with pytest.raises(ProdgenError, match=r"no cutter is named 'scissors'|needs rembg"):
+        load_cutter("scissors")
+
+
+def test_the_network_guides_the_edge() -> None:
+    """A session of rembg returns a picture of probabilities; GrabCut moves its edge to the photograph's."""
+    from PIL import Image
+
+    class Session:
+        def predict(self, image: Image.Image) -> list[Image.Image]:
+            blurred = np.zeros((200, 200), np.uint8)
+            blurred[40:160, 50:150] = 140  # ten pixels too large on each side, and undecided
+            blurred[60:140, 70:130] = 255
+            return [Image.fromarray(blurred)]
+
+    mask, _ = NetworkCutter("toy", Session()).cut(photograph(MIDDLE, (30, 60, 140)).rgb)
+    wanted = np.zeros((200, 200), bool)
+    wanted[MIDDLE] = True
+    assert iou(mask, wanted) > 0.95
+
+
+@pytest.mark.skipif(
+    "U2NET_HOME" not in os.environ, reason="U2NET_HOME does not name a folder with u2netp.onnx"
+)
+@pytest.mark.parametrize("path", bundled_photographs(), ids=lambda path: path.stem)
+def test_the_real_network_agrees_with_the_cut_by_colour(path: Path) -> None:
+    cutter = load_cutter("u2netp")
+    cut = cut_out(decode(path, 4096), cutter)
+    assert (cutter.name, cut.doubts) == ("u2netp", ())
+    assert cut.agreement is not None
+    assert cut.agreement > 0.95

@@ -1,0 +1,140 @@
+"""Catalogue pictures: size, place, ground, shadow, marks and presets."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from prodgen.bundled import bundled_photographs
+from prodgen.catalog.picture_files import decode
+from prodgen.errors import ProdgenError
+from prodgen.photographs.check import check_picture
+from prodgen.photographs.cutout import cut_out
+from prodgen.photographs.cutters import GrabCut
+from prodgen.photographs.edit import Edit, Picture, digest, make_pictures
+from prodgen.photographs.presets import load_preset, preset_names
+from prodgen.photographs.provenance import make_xmp, read_provenance, save_marked
+from prodgen.photographs.scenes import ground
+
+POLO = next(path for path in bundled_photographs() if path.stem == "polo")
+
+
+def pictures(edit: Edit, path: Path = POLO) -> list[Picture]:
+    photograph = decode(path, 4096)
+    return list(make_pictures(photograph, digest(path), cut_out(photograph, GrabCut()), "grabcut", edit))
+
+
+def pixels(picture: Picture) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB"))
+
+
+def test_each_colour_is_made_in_each_scene() -> None:
+    edit = Edit(("crimson", None), ("white", "studio"), 300, 400, format="png")
+    made = pictures(edit)
+    assert [(picture.colour, picture.scene) for picture in made] == [
+        ("crimson", "white"),
+        (None, "white"),
+        ("crimson", "studio"),
+        (None, "studio"),
+    ]
+    assert all(pixels(picture).shape == (400, 300, 3) for picture in made)
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_a_white_ground_is_exactly_white(format: str) -> None:
+    (picture,) = pictures(Edit(width=500, height=500, format=format))
+    shown = pixels(picture)
+    border = np.concatenate(
+        [shown[:20].reshape(-1, 3), shown[-20:].reshape(-1, 3), shown[:, :20].reshape(-1, 3)]
+    )
+    assert (border == 255).all()
+
+
+def test_the_product_fills_the_frame_and_is_centred() -> None:
+    (picture,) = pictures(Edit(width=400, height=400, fill=0.9, format="png"))
+    product = (pixels(picture) < 250).any(-1)
+    rows, columns = (np.flatnonzero(product.any(axis)) for axis in (1, 0))
+    longer = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    assert longer == pytest.approx(360, abs=6)
+    assert rows[0] + rows[-1] == pytest.approx(399, abs=8)
+    assert columns[0] + columns[-1] == pytest.approx(399, abs=8)
+
+
+def test_the_shadow_is_on_the_ground_and_not_on_the_product() -> None:
+    plain, lit = pictures(Edit(scenes=("white", "#fefefe"), width=400, height=400, format="png"))
+    without, with_shadow = pixels(plain).astype(int), pixels(lit).astype(int)
+    product = (without < 180).any(-1)
+    inside = cv2.erode(product.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
+    assert np.abs(without - with_shadow)[inside].max() <= 1
+    under = slice(np.flatnonzero(product.any(1))[-1] + 4, None)
+    assert with_shadow[under].min() < 245
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_the_marks_are_in_every_format(format: str, tmp_path: Path) -> None:
+    (picture,) = pictures(Edit(("crimson",), width=200, height=200, format=format))
+    path = tmp_path / f"picture.{format}"
+    path.write_bytes(picture.data)
+    found = read_provenance(path)
+    assert found.digital_source_type == "algorithmicallyEnhanced"
+    assert found.recipe == picture.recipe
+    assert picture.recipe["photo"] == digest(POLO)
+    assert picture.recipe["attributes"] == {"colour": "crimson"}
+
+
+def test_marks_of_others_are_read_and_hostile_marks_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    marks = make_xmp("generated", {"model": "clothing@1"})
+    path.write_bytes(save_marked(Image.new("RGB", (8, 8)), "png", marks, 90))
+    assert read_provenance(path).digital_source_type == "trainedAlgorithmicMedia"
+    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>'
+    path.write_bytes(save_marked(Image.new("RGB", (8, 8)), "png", bomb, 90))
+    assert read_provenance(path) == (None, None)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_what_a_preset_makes_keeps_its_rules(name: str, tmp_path: Path) -> None:
+    preset = load_preset(name)
+    (picture,) = pictures(Edit.of_preset(preset, (None,), ("white",)))
+    path = tmp_path / f"polo.{preset.format}"
+    path.write_bytes(picture.data)
+    broken = {finding.rule for finding in check_picture(path, preset)}
+    # The bundled photographs have 400 pixels, which the preset enlarges: that is said, and nothing else.
+    assert broken <= {"sharpness"}
+    assert picture.recipe["upscaled"] > 1
+
+
+def test_a_picture_that_breaks_the_rules_is_told_so(tmp_path: Path) -> None:
+    image = Image.new("RGB", (600, 600), "#fdfdfd")
+    image.paste((20, 40, 120), (30, 30, 180, 180))
+    path = tmp_path / "a.bmp"
+    image.save(path)
+    found = {finding.rule: finding for finding in check_picture(path, load_preset("amazon"))}
+    assert found.keys() >= {"format", "size", "ground", "fill", "centring"}
+    assert found["ground"].measured == "0.00% of it is #ffffff"
+
+
+def test_a_generated_picture_is_no_photograph(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(
+        save_marked(Image.new("RGB", (1200, 1200), "white"), "png", make_xmp("generated", {}), 90)
+    )
+    assert "origin" in {finding.rule for finding in check_picture(path, load_preset("amazon"))}
+
+
+def test_bad_requests_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ProdgenError, match="'reddish' is no colour"):
+        Edit(("reddish",)).check()
+    with pytest.raises(ProdgenError, match="no scene is 'beach'"):
+        Edit(scenes=("beach",)).check()
+    with pytest.raises(ProdgenError, match="amazon wants the ground #ffffff"):
+        Edit.of_preset(load_preset("amazon"), (None,), ("studio",))
+    with pytest.raises(ProdgenError, match="no preset is named 'amazn'; there are amazon"):
+        load_preset("amazn")
+    small = tmp_path / "small.png"
+    Image.new("RGB", (50, 50)).save(small)
+    with pytest.raises(ProdgenError, match="has 50 x 50 pixels, less than"):
+        ground(str(small), 100, 100)

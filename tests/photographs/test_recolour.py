@@ -1,0 +1,102 @@
+"""Recoloured products: the colour asked for is reached, and light, texture and trims stay."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from prodgen.bundled import bundled_photographs
+from prodgen.catalog.picture_files import decode
+from prodgen.photographs.cutout import CutOut, cut_out
+from prodgen.photographs.cutters import GrabCut
+from prodgen.photographs.edit import doubts_about_colour
+from prodgen.photographs.recolour import main_region, recolour
+from prodgen.spec.colour import delta_e_2000, parse_colour, to_lab
+
+COLOURS = ("crimson", "navy", "forestgreen", "#d9a514", "pink", "grey", "white", "black")
+
+
+def labs(colours: tuple[str, ...]) -> np.ndarray:
+    return to_lab([[int(parse_colour(text)[k : k + 2], 16) / 255 for k in (1, 3, 5)] for text in colours])
+
+
+def recoloured(cut: CutOut, colours: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The product in these colours, (B, H, W, 3) in [0, 1], and the weight (H, W) of its main region."""
+    weight = main_region(cut.rgb, cut.matte).weight
+    rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1).float() / 255
+    made = recolour(rgb, torch.from_numpy(weight), torch.from_numpy(labs(colours)).float())
+    return made.permute(0, 2, 3, 1).numpy(), weight
+
+
+@pytest.fixture(scope="module", params=bundled_photographs(), ids=lambda path: path.stem)
+def cut(request: pytest.FixtureRequest) -> CutOut:
+    path: Path = request.param
+    return cut_out(decode(path, 4096), GrabCut())
+
+
+def test_the_mean_colour_is_the_one_asked_for(cut: CutOut) -> None:
+    made, weight = recoloured(cut, COLOURS)
+    means = (to_lab(made) * weight[..., None]).sum((1, 2)) / weight.sum()
+    differences = delta_e_2000(means, labs(COLOURS))
+    assert np.median(differences) <= 3
+    assert differences.max() <= 10  # white and black, whose seams must stay visible
+
+
+def test_light_and_texture_stay(cut: CutOut) -> None:
+    """Local contrast of lightness is that of the photograph, up to one factor for each colour."""
+    made, weight = recoloured(cut, COLOURS)
+    inside = (weight > 0.99).astype(np.float64)
+
+    def local_contrast(rgb: np.ndarray) -> np.ndarray:
+        """Lightness minus its mean in the neighbourhood, of which only the region counts."""
+        lightness = to_lab(rgb)[..., 0]
+        mean = cv2.GaussianBlur(lightness * inside, (0, 0), 4) / np.maximum(
+            cv2.GaussianBlur(inside, (0, 0), 4), 1e-6
+        )
+        return (lightness - mean)[inside > 0]
+
+    before = local_contrast(cut.rgb / 255)
+    kept = [float(np.corrcoef(before, local_contrast(picture))[0, 1]) for picture in made]
+    assert np.median(kept) >= 0.99
+    assert min(kept) >= 0.9, dict(zip(COLOURS, kept, strict=True))
+    assert min(local_contrast(picture).std() for picture in made) > 0.25 * before.std()
+
+
+def test_what_is_not_of_the_main_colour_stays() -> None:
+    """The letters on the cap and the patch on the polo keep their colours."""
+    for path in bundled_photographs():
+        cut = cut_out(decode(path, 4096), GrabCut())
+        made, weight = recoloured(cut, ("crimson", "navy"))
+        untouched = weight < 0.005
+        assert untouched.mean() > 0.05
+        assert np.abs(made - cut.rgb / 255)[:, untouched].max() <= 1.5 / 255, path.stem
+
+
+def two_colours() -> CutOut:
+    rgb = np.full((120, 120, 3), (40, 70, 160), np.uint8)
+    rgb[40:80, 30:90] = (240, 220, 60)
+    return CutOut(rgb, np.ones((120, 120), np.float32), 1.0, ())
+
+
+def test_a_label_keeps_its_colour() -> None:
+    cut = two_colours()
+    made, weight = recoloured(cut, ("crimson",))
+    assert weight[60, 60] < 0.01
+    assert weight[10, 10] > 0.99
+    assert np.abs(made[0, 60, 60] * 255 - (240, 220, 60)).max() <= 1
+
+
+def test_a_pattern_without_a_main_colour_is_doubted() -> None:
+    rgb = np.zeros((120, 120, 3), np.uint8)
+    for k, colour in enumerate([(200, 30, 30), (30, 160, 60), (40, 60, 180), (240, 220, 60)]):
+        rgb[:, k * 30 : k * 30 + 30] = colour
+    cut = CutOut(rgb, np.ones((120, 120), np.float32), 1.0, ())
+    assert "no colour covers more than" in (doubts_about_colour(cut) or "")
+    assert doubts_about_colour(two_colours()) is None
+
+
+def test_the_same_photograph_gives_the_same_pixels(cut: CutOut) -> None:
+    one, other = (recoloured(cut, ("crimson",))[0] for _ in range(2))
+    assert (one == other).all()
