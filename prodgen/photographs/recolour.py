@@ -21,8 +21,9 @@ _NEAR, _FAR = 14.0, 26.0
 """A pixel up to the first distance from a region's colour belongs to the region, unless another colour of the
 product is nearer; a pixel from the second distance on does not belong to it. Distances are in CIELAB."""
 _LIGHT_WEIGHT = 0.2  # weight of more or less light in these distances
-_SHADE, _LEAST_CHROMA = 8.0, 8.0
-"""Distance up to which a colour is a shade of a main colour with at least this chroma."""
+_SAME_PURITY, _SAME_SHARE = 0.14, 0.45
+"""Two colours are shades of one if their purities (chroma divided by lightness plus 16) differ by less than
+the first number, and by less than the second number's share of the main colour's purity."""
 _SOFT_EDGE = 1.0  # blur of a region's edge, in pixels
 _KEPT_CHROMA = 0.5  # share of the differences in chroma within a region that is kept
 _DARKEST, _BRIGHTEST = 3.0, 98.0
@@ -78,11 +79,12 @@ def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray
 
 
 def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
-    """Return whether a colour is ``main`` in the shadow.
+    """Return whether a colour is ``main`` in the shadow or in full light: of nearly the same purity.
 
-    No colour is a shade of a grey one: a black print on a grey shirt is not the shirt in the shadow.
+    Grey has no purity, so no colour is a shade of it: a black print on a grey shirt is not its shadow.
     """
-    return float(np.linalg.norm(main[1:])) > _LEAST_CHROMA and float(_distance(colour, main)) < _SHADE
+    purity, other = (lab[1:] / (lab[0] + 16) for lab in (main, colour))
+    return bool(np.linalg.norm(other - purity) < min(_SAME_PURITY, np.linalg.norm(purity) * _SAME_SHARE))
 
 
 def recolour(rgb: Tensor, region: Tensor, target: Tensor) -> Tensor:

@@ -100,3 +100,15 @@ def test_a_pattern_without_a_main_colour_is_doubted() -> None:
 def test_the_same_photograph_gives_the_same_pixels(cut: CutOut) -> None:
     one, other = (recoloured(cut, ("crimson",))[0] for _ in range(2))
     assert (one == other).all()
+
+
+def test_deep_shadow_is_recoloured_with_the_product() -> None:
+    """Sunlit yellow trousers have folds of dark yellow, which is a main colour of its own by area."""
+    rgb = np.full((120, 120, 3), (235, 220, 40), np.uint8)
+    rgb[:, ::12] = rgb[:, 1::12] = rgb[:, 2::12] = rgb[:, 3::12] = (120, 112, 15)
+    cut = CutOut(rgb, np.ones((120, 120), np.float32), None, ())
+    made, weight = recoloured(cut, ("navy",))
+    assert weight.min() > 0.9
+    lab = to_lab(made[0])
+    assert (lab[..., 2] < 0).all(), "some of it stayed yellow"
+    assert lab[:, 1, 0].mean() < lab[:, 8, 0].mean(), "the folds are gone"
