@@ -13,31 +13,42 @@ from prodgen.spec.validation_errors import parse_json
 
 
 class ManifestLine(BaseModel):
-    """The record of one image that was made.
+    """The record of one image that was made."""
 
-    ``draw`` is the image's position in the random streams of its seed: the index, or the repeat if the seed
-    comes from the SKU. ``file`` is the file name for people. ``object`` is the key in the store (jobs only);
-    in a tar, the image has ``length`` bytes from ``offset``. ``sha256`` is the digest of the image file.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     index: int = Field(ge=0)
+    """The number of the image within its job or command, from 0."""
     sku: str | None = None
+    """The product, if the order has items."""
     seed: int = Field(ge=0, le=MAX_SEED)
+    """The seed of the image: the order's, or one computed from the order's seed and the SKU."""
     draw: int = Field(ge=0, le=MAX_SEED)
+    """The position in the random streams of the seed: ``index``, or the repeat if the seed is of the SKU."""
     attempt: int = Field(default=0, ge=0, le=MAX_SEED)
+    """The number of the try at this image, part of its random stream."""
     attributes: dict[str, str]
+    """The value of each attribute, drawn values included."""
     model: str
+    """``NAME@VERSION`` of the model."""
     truncation: float = Field(gt=0, le=1)
+    """The order's ``truncation``."""
     finish: Finish
+    """The order's ``finish``, without values that equal the defaults."""
     format: Literal["png", "webp", "jpeg"]
+    """The format of the image file."""
     precision: str
+    """The number format in which the model computed the image."""
     file: str
+    """The file name for people."""
     sha256: str
+    """The digest of the image file."""
     object: str | None = None
+    """The key in the store; jobs only."""
     offset: int | None = None
+    """The first byte of the image within ``object``, if that is a tar."""
     length: int | None = None
+    """The bytes of the image within ``object``, if that is a tar."""
 
     @field_serializer("finish")
     def _without_defaults(self, finish: Finish) -> dict[str, Any]:

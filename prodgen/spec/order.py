@@ -24,37 +24,45 @@ Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 class Item(BaseModel):
     """One product of an order: a row of the order's CSV or JSONL file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     sku: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    """The seller's own name of the product."""
     count: int | None = Field(default=None, ge=1)
+    """Images of each combination of attributes; the order's ``count`` if null."""
     attributes: dict[str, Value | list[Value]] = {}
-    row: int | None = Field(
-        default=None,
-        ge=1,
-        exclude=True,
-        description="The item's row in the uploaded file, for error messages.",
-    )
+    """The item's own values. Attributes left out have the values of the order."""
+    row: int | None = Field(default=None, ge=1, exclude=True)
+    """The item's row in the uploaded file, for error messages."""
 
 
 class JobSpec(BaseModel):
     """An order as the customer writes it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    count: int = Field(default=1, ge=1, description="Images for each item and combination of attributes.")
+    """``NAME``, ``NAME@ALIAS`` or ``NAME@VERSION``; ``NAME`` means ``NAME@production``."""
+    count: int = Field(default=1, ge=1)
+    """Images for each item and combination of attributes."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """The number that chooses the images: the same seed gives the same images."""
     seed_from: Literal["job", "sku"] = "job"
+    """``sku``: the images of a SKU depend on the seed and the SKU only, and look the same in every order."""
     attributes: dict[str, Value | list[Value]] = {}
+    """A value, or a list of values, by attribute. Attributes left out are drawn as in the training data."""
     items: list[Item] | None = Field(default=None, min_length=1)
-    upload: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
-        default=None, description="Digest of an uploaded CSV or JSONL that holds the items."
-    )
+    """The products of the order, if they are not in an ``upload``."""
+    upload: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+    """Digest of an uploaded CSV or JSONL that holds the items."""
     truncation: float = Field(default=1.0, gt=0, le=1)
+    """How far latents may lie from the mean: below 1, images are safer and less various."""
     finish: Finish = Finish()
+    """Size, background and variations of the images."""
     output: Output = Output()
+    """The format of the image files, and how the store holds them."""
     priority: Literal["interactive", "bulk"] = "bulk"
+    """``interactive``: a person waits for the images, at most 64."""
 
 
 RESERVED = frozenset({*JobSpec.model_fields, *Item.model_fields, "file", "split"})
