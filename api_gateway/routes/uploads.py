@@ -2,8 +2,6 @@
 
 import errno
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Literal
@@ -15,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from api_gateway.auth import Uploader
-from api_gateway.deployment import UPLOADS_PER_TENANT, Deployment, DeploymentDep
+from api_gateway.deployment import UPLOADS_PER_TENANT, DeploymentDep
 from api_gateway.requests import StrictRoute
 from prodgen.datasets.listing import Sha256, find_chunks
 from prodgen.errors import ProdgenError, Unavailable
@@ -62,25 +60,7 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
     kind = request.headers.get("content-type", "application/octet-stream").split(";")[0].strip().lower()
     if kind.startswith("multipart/"):
         raise HTTPException(415, "send the file itself as the body (curl --data-binary @FILE), not a form")
-    async with _slot(deployment, caller.tenant):
-        with NamedTemporaryFile(prefix="prodgen-upload-") as file:
-            digest, size = await _receive(request, file)
-            key = keys.upload(caller.tenant, digest)
-            await run_sync(deployment.store.put_file, key, Path(file.name), kind)
-    return UploadView(id=digest, bytes=size)
-
-
-@router.post("/missing", summary="Find out which files to upload")
-def missing(wanted: Wanted, caller: Uploader, deployment: DeploymentDep) -> MissingView:
-    """Return which of the given sha256 you have not uploaded yet. Sorted ids are checked fastest."""
-    there = find_chunks(deployment.store, caller.tenant, wanted.ids)
-    return MissingView(missing=[digest for digest in wanted.ids if digest not in there])
-
-
-@asynccontextmanager
-async def _slot(deployment: Deployment, tenant: str) -> AsyncIterator[None]:
-    """Hold one of the tenant's slots within the block. Raises Unavailable if none is free in time."""
-    slots = deployment.upload_slots[tenant]
+    slots = deployment.upload_slots[caller.tenant]
     try:
         with anyio.fail_after(WAIT_SECONDS):
             await slots.acquire()
@@ -90,9 +70,20 @@ async def _slot(deployment: Deployment, tenant: str) -> AsyncIterator[None]:
             "send this file again when one has ended"
         ) from None
     try:
-        yield
+        with NamedTemporaryFile(prefix="prodgen-upload-") as file:
+            digest, size = await _receive(request, file)
+            key = keys.upload(caller.tenant, digest)
+            await run_sync(deployment.store.put_file, key, Path(file.name), kind)
     finally:
         slots.release()
+    return UploadView(id=digest, bytes=size)
+
+
+@router.post("/missing", summary="Find out which files to upload")
+def missing(wanted: Wanted, caller: Uploader, deployment: DeploymentDep) -> MissingView:
+    """Return which of the given sha256 you have not uploaded yet. Sorted ids are checked fastest."""
+    there = find_chunks(deployment.store, caller.tenant, wanted.ids)
+    return MissingView(missing=[digest for digest in wanted.ids if digest not in there])
 
 
 async def _receive(request: Request, file: IO[bytes]) -> tuple[str, int]:

@@ -1,16 +1,19 @@
-"""Settle jobs: write the end of a job into the store, sweep leftovers, and close the job in the ledger.
+"""End leases and jobs: report or discard the images of a lease, and settle a job.
 
-Two processes may settle a job at once, and a crash may happen between any two steps.
+To settle a job is to write its end into the store, to delete leftovers, and to close it in the ledger. Two
+processes may do so at once, and a crash may happen between any two steps. The order of all steps is the
+protocol of ``docs/explanation/ledger-and-store.md``.
 """
 
 import logging
 from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.manifests import cells_of, choose, folder_of, publish, published
+from prodgen.jobs.manifests import cells_of, choose, folder_of, publish, published, published_at
 from prodgen.jobs.record import JobRecord, load_record, load_state
-from prodgen.ledger.entries import JobState, Progress
+from prodgen.ledger.entries import JobState, Lease, Progress
 from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.scripts import LedgerLost
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -111,3 +114,42 @@ def _sweep(store: Store, record: JobRecord) -> None:
     kept = {manifest.folder for manifest in manifests}
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
     store.delete(info.key for info in found if info.key.endswith(".jsonl") or folder_of(info.key) not in kept)
+
+
+def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
+    """Report a lease whose images its worker has stored. Returns whether the ledger counts the images.
+
+    The caller may try again after Unavailable. If this returns False, the caller must delete nothing, because
+    a recovery may have published the images.
+    """
+    store.put(f"{_folder(lease)}.jsonl", manifest, "application/jsonl")
+    try:
+        counted = ledger.complete(lease.token)
+    except LedgerLost:
+        _discard_if_ended(store, record, lease)
+        raise
+    if not counted:
+        _discard_if_ended(store, record, lease)
+        return False
+    if lease.token.partition("-")[0] == ledger.epoch():  # else a recovery has published these cells
+        store.put(keys.manifest(record.tenant, record.id, lease.first), manifest, "application/jsonl")
+    return True
+
+
+def discard(store: Store, record: JobRecord, lease: Lease) -> None:
+    """Delete the images of a lease that was lost before its report, unless a recovery has published them."""
+    manifest = published_at(store, record, lease.first)
+    folder = _folder(lease)
+    if manifest and folder.endswith(manifest.folder):
+        return
+    store.delete([f"{folder}.jsonl", f"{folder}.tar", *(info.key for info in store.list(f"{folder}/"))])
+
+
+def _discard_if_ended(store: Store, record: JobRecord, lease: Lease) -> None:
+    """Discard the images if the job is settled, because no later sweep would delete them."""
+    if load_state(store, record):
+        discard(store, record, lease)
+
+
+def _folder(lease: Lease) -> str:
+    return keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)

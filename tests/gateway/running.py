@@ -18,10 +18,9 @@ from sse_starlette.sse import AppStatus
 from api_gateway.app import create_app
 from prodgen.access import Scope
 from prodgen.connections import connect_ledger
-from prodgen.jobs.ending import settle_job
+from prodgen.jobs.ending import report, settle_job
 from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, load_record
-from prodgen.jobs.report import report
 from prodgen.ledger.entries import Lease, Queue
 from prodgen.settings import Settings
 from prodgen.spec.finish import file_name

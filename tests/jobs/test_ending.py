@@ -4,9 +4,8 @@ import pytest
 import redis
 
 from prodgen.jobs import delivery
-from prodgen.jobs.ending import settle_job, settle_jobs
+from prodgen.jobs.ending import discard, settle_job, settle_jobs
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.report import discard
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.storage import keys

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from prodgen import recovery
 from prodgen.jobs import ending
 from prodgen.jobs import manifests as runs
-from prodgen.jobs.report import discard, report
+from prodgen.jobs.ending import discard, report
 from prodgen.ledger.entries import TERMINAL, JobState, Lease
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost

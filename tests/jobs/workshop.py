@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from prodgen.jobs.ending import report
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.report import report
 from prodgen.ledger.entries import JobState, Lease, Queue
 from prodgen.ledger.ledger import Ledger
 from prodgen.spec.finish import Finish

@@ -17,9 +17,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Cancelled, Request
 from prodgen.generation.manifest import manifest_line
-from prodgen.jobs.ending import settle_job
+from prodgen.jobs.ending import discard, report, settle_job
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.report import discard, report
 from prodgen.ledger.entries import TERMINAL, Lease
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.logs import bound
