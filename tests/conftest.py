@@ -1,7 +1,9 @@
 """Servers that tests share; each starts when the first test asks for it."""
 
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,3 +41,22 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ValkeyS
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a disk in memory, with options such as ``size=64k`` or ``ro``; skips where that is forbidden."""
+    mounted = []
+
+    def mount(options: str) -> Path:
+        place = tmp_path / f"disk-{len(mounted)}"
+        place.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], capture_output=True)
+        if done.returncode:
+            pytest.skip("no right to mount a file system")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "--lazy", place], check=True)

@@ -1,5 +1,6 @@
 """The data folder of an embedded stack, with its lock and its secrets."""
 
+import errno
 import fcntl
 import json
 import os
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from prodgen.errors import ProdgenError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+ROOM = 1 << 20
 
 
 class DataFolder:
@@ -52,6 +56,14 @@ class DataFolder:
     def set_secret(self, name: str, value: str) -> None:
         """Store the secret ``name`` in secrets.json."""
         write_private(self.root / "secrets.json", {**self._secrets(), name: value})
+
+    def check_room(self) -> None:
+        """Raise OSError if the disk has no room for another file of `ROOM` bytes."""
+        probe = self.root / "run" / "room"
+        try:
+            probe.write_bytes(bytes(ROOM))
+        finally:
+            probe.unlink(missing_ok=True)
 
     def _secrets(self) -> dict[str, str]:
         file = self.root / "secrets.json"

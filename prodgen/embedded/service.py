@@ -50,10 +50,10 @@ class Service:
                 # A softer signal is not enough: a worker without its broker reconnects before it stops.
                 preexec_fn=die_with_parent,
             )
-        self._started = time.monotonic()
+        self._started, self._restart_at = time.monotonic(), None
 
-    def restart_if_dead(self) -> bool:
-        """Start the process again if it is dead and its pause is over; return whether it was started."""
+    def is_due(self) -> bool:
+        """Return whether the process is dead and its pause is over, so that `start` may start it again."""
         now = time.monotonic()
         if self.pid is not None:
             if now - self._started > LONGEST_PAUSE:
@@ -62,11 +62,7 @@ class Service:
         if self._restart_at is None:
             self._restart_at = now + min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**self._deaths)
             self._deaths += 1
-        if now < self._restart_at:
-            return False
-        self._restart_at = None
-        self.start()
-        return True
+        return now >= self._restart_at
 
     def stop(self) -> None:
         """Ask the process to stop; kill it if it still runs after `stop_seconds`."""

@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from prodgen.access import KeyRing
 from prodgen.connections import connect_ledger
-from prodgen.embedded.data_folder import write_private
+from prodgen.embedded.data_folder import DISK_FULL, write_private
 from prodgen.embedded.service import Service
 from prodgen.embedded.stack import Stack
 from prodgen.errors import Unavailable
@@ -16,15 +17,19 @@ from prodgen.settings import Settings
 from prodgen.storage import connect
 
 START_SECONDS = 120.0
-_POLL = 0.1
+_POLL, _ROOM_POLL = 0.1, 1.0
 
 
 class Supervisor:
-    """Runs a `Stack` until the event `stop` is set. Calls ``notify`` with messages for the user."""
+    """Runs a `Stack` until the event `stop` is set. Calls ``notify`` with messages for the user.
+
+    While the disk of the data folder is full, dead services stay down: most of them cannot start without it.
+    """
 
     def __init__(self, stack: Stack, notify: Callable[[str], None]) -> None:
         self.stack, self.folder, self.notify = stack, stack.folder, notify
         self.stop = threading.Event()
+        self._is_full = False
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Run the stack until `stop` is set. Call ``on_ready`` once every service is ready.
@@ -40,7 +45,7 @@ class Supervisor:
             self._write_ready()
             on_ready()
             while not self.stop.wait(_POLL):
-                self._restart_dead()
+                self._keep_running()
         finally:
             self.folder.ready_file.unlink(missing_ok=True)
             self._stop_all()
@@ -72,11 +77,36 @@ class Supervisor:
             self.folder.set_secret("api_key", secret)
         ensure(store, connect_ledger(settings))
 
-    def _restart_dead(self) -> None:
-        restarted = [service.name for service in self.stack.services if service.restart_if_dead()]
-        if restarted:
-            self.notify(f"started again: {', '.join(restarted)}")
-            self._write_ready()
+    def _keep_running(self) -> None:
+        """Start dead services again. If the disk is full, say so once, and continue when there is room."""
+        try:
+            due = [service for service in self.stack.services if service.is_due()]
+            if due or self._is_full:
+                self.folder.check_room()
+                self._restart(due)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            if not self._is_full:
+                self._is_full = True
+                self._say(
+                    f"the disk of {self.folder.root} is full: make room, and the service continues by itself"
+                )
+            self.stop.wait(_ROOM_POLL)
+
+    def _restart(self, dead: list[Service]) -> None:
+        for service in dead:
+            service.start()
+        self._write_ready()
+        if self._is_full:
+            self._is_full = False
+            self._say("the disk has room again")
+        if dead:
+            self._say(f"started again: {', '.join(service.name for service in dead)}")
+
+    def _say(self, sentence: str) -> None:
+        with suppress(OSError):  # the output may be a file on the same full disk
+            self.notify(sentence)
 
     def _write_ready(self) -> None:
         write_private(

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,25 +99,6 @@ def service(
     monkeypatch.setenv("PRODGEN_STORE_URL", gateway.settings.store_url)
     monkeypatch.setenv("PRODGEN_REDIS_URL", gateway.settings.redis_url.get_secret_value())
     return tenant
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts a disk in memory, with options such as ``size=64k`` or ``ro``; skips where that is forbidden."""
-    mounted = []
-
-    def mount(options: str) -> Path:
-        place = tmp_path / f"disk-{len(mounted)}"
-        place.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], capture_output=True)
-        if done.returncode:
-            pytest.skip("no right to mount a file system")
-        mounted.append(place)
-        return place
-
-    yield mount
-    for place in mounted:
-        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -123,3 +125,35 @@ def test_a_stop_while_starting_ends_quietly(toy: Callable[..., Toy]) -> None:
 
     assert not stack.thread.is_alive()
     assert stack.messages == []
+
+
+def test_a_full_disk_is_waited_for_and_named_once(mount: Callable[[str], Path]) -> None:
+    stack = Toy(mount("size=4m") / "data", broker=LONG, worker=LONG)
+    stack.thread.start()
+    try:
+        wait_until(lambda: stack.messages == ["ready"], "it is not ready")
+        before, filler = stack.pids, stack.folder.root / "filler"
+        fill(filler)
+
+        stack.stack.dependents[0].process.kill()
+        wait_until(lambda: len(stack.messages) > 1, "nothing is said of the full disk")
+        time.sleep(2.5)
+
+        full = f"the disk of {stack.folder.root} is full: make room, and the service continues by itself"
+        assert stack.messages == ["ready", full]
+        assert stack.stack.dependents[0].pid is None, "it was started without room"
+        filler.unlink()
+        expected = ["ready", full, "the disk has room again", "started again: worker"]
+        wait_until(lambda: stack.messages == expected, "the worker does not come back")
+        assert stack.pids["worker"] not in (None, before["worker"])
+        assert stack.pids["broker"] == before["broker"]
+    finally:
+        stack.supervisor.stop.set()
+        stack.thread.join()
+
+
+def fill(path: Path) -> None:
+    """Write to the file until the disk has no room for one more byte."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
