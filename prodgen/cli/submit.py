@@ -10,6 +10,7 @@ from prodgen.cli.gateway import connect, download_job, wait_for_job
 from prodgen.cli.options import Attr, Background, Format, Json, Seed, Size, Truncation, parse_attributes
 from prodgen.cli.output import remark, report
 from prodgen.errors import Conflict, NotFound, ProdgenError
+from prodgen.spec.spelling import split_pairs
 
 
 def submit(
@@ -18,6 +19,13 @@ def submit(
     ] = None,
     model: Annotated[str, typer.Option(help="NAME, NAME@ALIAS or NAME@VERSION.")] = "fashion-mnist",
     count: Annotated[int, typer.Option(help="Images of each row and combination of attributes.")] = 1,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=COLUMN,…",
+            help="Columns of ORDER to read, for instance sku=Handle,colour=Color; all others are skipped.",
+        ),
+    ] = None,
     attr: Attr = None,
     seed: Seed = 0,
     seed_from: Annotated[str, typer.Option(help="job, or sku: a SKU looks the same in every order.")] = "job",
@@ -36,6 +44,8 @@ def submit(
         raise NotFound(f"there is no order file {order}")
     if order is not None and not order.stat().st_size:
         raise ProdgenError(f"the order names no SKU: {order} is empty", param="order")
+    if columns and order is None:
+        raise ProdgenError("--columns is for an order file; name the file too", param="columns")
     with connect() as gateway:
         spec: dict[str, Any] = {
             "model": model,
@@ -52,6 +62,7 @@ def submit(
             _check_output(out, key)
         if order:
             spec["upload"] = gateway.upload(order)
+            spec["columns"] = split_pairs(columns) if columns else None
         job = gateway.submit(spec, key)
         try:
             if wait or out:

@@ -5,7 +5,7 @@ block of lines. A job of an older version of prodgen has no index, and its items
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -43,14 +43,14 @@ class Index(BaseModel, frozen=True):
 
 @contextmanager
 def uploaded_items(
-    store: Store, upload: str, attributes: Iterable[str]
+    store: Store, upload: str, attributes: Iterable[str], columns: Mapping[str, str] | None = None
 ) -> Iterator[Iterator[Item | ProdgenError]]:
     """Open the uploaded order file with the key ``upload`` and yield its items. Raises NotFound."""
     with TemporaryDirectory(prefix="prodgen-order-") as folder:
         path = Path(folder) / "order"
         download(store, upload, path)
         with path.open("rb") as file:
-            yield read_order(file, attributes)
+            yield read_order(file, attributes, columns)
 
 
 def write_items(

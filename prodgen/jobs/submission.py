@@ -79,6 +79,8 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
     """Check the items of an order and write them to ``path``. Returns None for an order without items."""
     schema = version.config.attributes
     if spec.upload is None:
+        if spec.columns is not None:
+            raise ProdgenError("columns are of an uploaded file; name the file as upload", param="columns")
         if spec.items is not None:
             return write_items(spec.items, spec, schema, path)
         if spec.seed_from == "sku":
@@ -88,7 +90,7 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
         raise ProdgenError("an order has items or an upload, not both", param="upload")
     names = [attribute.name for attribute in schema.attributes]
     try:
-        with uploaded_items(store, keys.upload(tenant, spec.upload), names) as items:
+        with uploaded_items(store, keys.upload(tenant, spec.upload), names, spec.columns) as items:
             return write_items(items, spec, schema, path)
     except NotFound:
         raise NotFound(

@@ -55,6 +55,8 @@ class JobSpec(BaseModel):
     """The products of the order, if they are not in an ``upload``."""
     upload: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
     """Digest of an uploaded CSV or JSONL that holds the items."""
+    columns: dict[Value, Value] | None = Field(default=None, min_length=1)
+    """The upload's columns to read, by ``sku``, ``count`` or the attribute; all others are skipped."""
     truncation: float = Field(default=1.0, gt=0, le=1)
     """How far latents may lie from the mean: below 1, images are safer and less various."""
     finish: Finish = Finish()

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
 
-_CHARACTER = re.compile(r"\\([|=\\])|(.)", re.DOTALL)
+_CHARACTER = re.compile(r"\\.|.", re.DOTALL)
+_ESCAPED = re.compile(r"\\([|=,\\])")
 _PAIR = re.compile(r"((?:\\.|[^\\=])+)=(.+)", re.DOTALL)
 _SIMILAR = 0.8  # least likeness, from 0 to 1, of a name that an error message suggests
 _SYNONYMS = (
-    {"colour", "color", "colours", "colors"},
-    {"count", "qty", "quantity", "number"},
-    {"category", "type", "kind", "product type"},
+    ("colour", "color", "colours", "colors"),
+    ("count", "qty", "quantity", "number"),
+    ("category", "type", "kind", "producttype"),
 )
 """Names of the same thing in the exports of shops, which are too different for `difflib`."""
 
@@ -29,20 +30,35 @@ def fold(text: str) -> str:
 
 
 def split_values(text: str) -> list[str]:
-    """Split ``a|b`` into normalised values. ``\\|``, ``\\=`` and ``\\\\`` stand for the second character."""
-    return [normalise(part) for part in _split(text, "|")]
+    """Split ``a|b`` into normalised values.
+
+    A backslash makes ``|``, ``=``, ``,`` and the backslash ordinary characters; others keep their backslash.
+    """
+    if "|" not in text and "\\" not in text:
+        return [normalise(text)]
+    return list(map(_plain, _split(text, "|")))
 
 
 def split_pair(text: str) -> tuple[str, list[str]] | None:
     """Split ``name=a|b`` into the name and the values, with the escapes of `split_values`, or return None."""
     match = _PAIR.fullmatch(text)
-    return (normalise(_split(match[1], "=")[0]), split_values(match[2])) if match else None
+    return (_plain(match[1]), split_values(match[2])) if match else None
+
+
+def split_pairs(text: str) -> dict[str, str]:
+    """Split ``name=other,name`` into pairs, with the same escapes; a name alone is paired with itself."""
+    pairs = {}
+    for part in _split(text, ","):
+        match = _PAIR.fullmatch(part)
+        name = _plain(match[1] if match else part)
+        pairs[name] = _plain(match[2]) if match else name
+    return pairs
 
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:
     """Return "; did you mean NAME?" for the most similar of ``names``, or "" if none is similar."""
     by_form = {_letters(name): name for name in names}
-    same = next((group for group in _SYNONYMS if fold(text) in group), set())
+    same = next((group for group in _SYNONYMS if _letters(text) in group), ())
     likely = [*same, *fold(text).split(), *get_close_matches(_letters(text), by_form, 1, _SIMILAR)]
     found = next((by_form[form] for form in likely if form in by_form), None)
     return f"; did you mean {found}?" if found else ""
@@ -54,10 +70,15 @@ def _letters(text: str) -> str:
 
 
 def _split(text: str, separator: str) -> list[str]:
+    """Split at each separator that is not escaped; the parts keep their escapes."""
     parts = [""]
-    for escaped, plain in _CHARACTER.findall(text):
-        if plain == separator:
+    for character in _CHARACTER.findall(text):
+        if character == separator:
             parts.append("")
         else:
-            parts[-1] += escaped or plain
+            parts[-1] += character
     return parts
+
+
+def _plain(text: str) -> str:
+    return normalise(_ESCAPED.sub(r"\1", text))

@@ -99,6 +99,18 @@ def test_an_order_file_is_submitted(run: Run, service: str, tmp_path: Path) -> N
     assert done.out == ""
 
 
+def test_the_columns_of_an_export_are_named(run: Run, service: str, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "export.csv").write_text('Handle,Body (HTML),Type\nA-1,"<p>a, b</p>",bag\nB-2,,T-Shirt\n')
+    columns = ("--columns", "sku=Handle,category=Type")
+    done = run("submit", tmp_path / "export.csv", "--model", "shoes", *columns, "--json")
+    job = client.job(json.loads(done.out)["id"])
+    assert job["total"] == 2
+    assert job["request"]["columns"] == {"sku": "Handle", "category": "Type"}
+    wrong = run("submit", tmp_path / "export.csv", "--model", "shoes", "--columns", "sku=Handle,category=Typ")
+    assert "the header has no such column; it has Handle, Body (HTML), Type; did you mean Type?" in wrong.err
+    assert "name the file too" in run("submit", "--model", "shoes", *columns).err
+
+
 def test_an_empty_list_is_a_table_without_rows(run: Run, service: str) -> None:
     assert len(shown(run, "jobs", "list").splitlines()) == 1
     assert len(shown(run, "training", "list").splitlines()) == 1

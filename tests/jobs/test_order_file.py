@@ -24,7 +24,7 @@ ITEMS = [
 def read(data: bytes, attributes: Sequence[str] = (), max_rows: int = MAX_ROWS) -> list[Item]:
     """The items of a file; raises what is wrong with the first faulty row."""
     items = []
-    for row in read_order(io.BytesIO(data), attributes, max_rows):
+    for row in read_order(io.BytesIO(data), attributes, None, max_rows):
         if isinstance(row, ProdgenError):
             raise row
         items.append(row)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prodgen.spec.spelling import did_you_mean, fold, normalise, split_pair, split_values
+from prodgen.spec.spelling import did_you_mean, fold, normalise, split_pair, split_pairs, split_values
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,15 @@ def test_a_pair_is_split_at_the_first_sign_that_is_not_escaped() -> None:
     assert split_pair(r"size=S\|M") == ("size", ["S|M"])
     for text in ("size", "size=", "=S", r"size\=S"):
         assert split_pair(text) is None
+
+
+def test_pairs_are_split_at_commas_that_are_not_escaped() -> None:
+    assert split_pairs(" sku = Variant SKU ,colour=Option1 Value,size") == {
+        "sku": "Variant SKU",
+        "colour": "Option1 Value",
+        "size": "size",
+    }
+    assert split_pairs(r"a\=b=Body\, HTML") == {"a=b": "Body, HTML"}
 
 
 @pytest.mark.parametrize(
