@@ -119,9 +119,8 @@ def _own_header(rows: Iterator[tuple[int, list[str]]], attributes: list[str]) ->
     names = [cell if cell in attributes else known.get(fold(cell), normalise(cell)) for cell in cells]
     if "sku" not in names:
         shown = ", ".join(filter(None, names))
-        raise fault(
-            number, None, f"the header has no column sku; it has {shown}; name the column of the SKUs: sku=COLUMN"
-        )
+        problem = f"the header has no column sku; it has {shown}; name its columns, such as sku={names[0]}"
+        raise fault(number, None, problem)
     for name in filter(None, names):
         if names.count(name) > 1:
             raise fault(number, name, "the header names it twice")
