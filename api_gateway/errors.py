@@ -2,22 +2,26 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs.items import MAX_FAULTS
 from prodgen.ledger.scripts import translated
 from prodgen.spec.validation_errors import explain_errors
 
 log = logging.getLogger("prodgen.gateway")
 
 RETRY_SECONDS = 3
+MAX_SENTENCE = 500
+"""The most characters of the message of each of several faults."""
 
 STATUS = {
     "invalid_request": 400,
@@ -47,12 +51,23 @@ MEANING = {
 _CODE = {status: code for code, status in STATUS.items()}
 
 
+class FaultView(BaseModel):
+    """One of several faults of a request, such as a faulty row of an order."""
+
+    message: str
+    param: str | None
+
+
 class ErrorDetail(BaseModel):
     """``message`` is for people, ``code`` is for programs, and ``param`` names the input at fault."""
 
     code: str
     message: str
     param: str | None = None
+    details: list[FaultView] = Field(
+        default=[], max_length=MAX_FAULTS, description="Each fault, if there are several. Else left out."
+    )
+    more: int = Field(default=0, description="Faults that `details` does not list. Left out with `details`.")
 
 
 class ErrorBody(BaseModel):
@@ -62,16 +77,24 @@ class ErrorBody(BaseModel):
 
 
 def answer(
-    code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
+    code: str,
+    message: str,
+    param: str | None = None,
+    headers: dict[str, str] | None = None,
+    details: tuple[ProdgenError, ...] = (),
+    more: int = 0,
 ) -> JSONResponse:
     """Return the response for a failure."""
-    detail = ErrorDetail(code=code, message=_encodable(message), param=param and _encodable(param))
+    error: dict[str, Any] = {"code": code, **_sentence(message, param)}
+    if details:
+        faults = [_sentence(str(fault)[:MAX_SENTENCE], fault.param) for fault in details[:MAX_FAULTS]]
+        error |= {"details": faults, "more": more}
     headers = dict(headers or {})
     if code == "unavailable":
         headers["Retry-After"] = str(RETRY_SECONDS)
     if code == "unauthorized":
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(ErrorBody(error=detail).model_dump(), STATUS.get(code, 400), headers)
+    return JSONResponse({"error": error}, STATUS.get(code, 400), headers)
 
 
 def install(app: FastAPI) -> None:
@@ -81,7 +104,7 @@ def install(app: FastAPI) -> None:
     async def refuse(request: Request, error: ProdgenError) -> JSONResponse:
         if isinstance(error, Unavailable):
             request.app.state.deployment.note_failure(error)
-        return answer(error.code, str(error), error.param)
+        return answer(error.code, str(error), error.param, details=error.details, more=error.more)
 
     @app.exception_handler(RequestValidationError)
     async def refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -114,6 +137,10 @@ def install(app: FastAPI) -> None:
             f"prodgen failed to answer; its log explains why under the request id {request_id}",
             headers={"X-Request-ID": request_id},  # this answer passes none of the app's middleware
         )
+
+
+def _sentence(message: str, param: str | None) -> dict[str, str | None]:
+    return {"message": _encodable(message), "param": param and _encodable(param)}
 
 
 def _encodable(text: str) -> str:

@@ -1,18 +1,23 @@
 """The errors that users see. The message of each error is one clear sentence."""
 
+from __future__ import annotations
+
 
 class ProdgenError(Exception):
     """The request cannot be carried out; ``str(error)`` is the sentence that the user reads.
 
     ``code`` names the kind of error for programs; ``param`` is the faulty input (``attributes.category``,
-    ``row 7``). If there are several faults, such as faulty rows of an order, ``details`` has them all.
+    ``row 7``). If there are several faults, such as faulty rows of an order, ``details`` lists the first
+    faults, and ``more`` is the number of faults that are not listed.
     """
 
     code = "invalid_request"
 
-    def __init__(self, message: str, *, param: str | None = None, details: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, param: str | None = None, details: tuple[ProdgenError, ...] = (), more: int = 0
+    ) -> None:
         super().__init__(message)
-        self.param, self.details = param, details
+        self.param, self.details, self.more = param, details, more
 
 
 class NotFound(ProdgenError):

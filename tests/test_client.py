@@ -154,6 +154,19 @@ def test_lists_are_fetched_page_by_page(client: Client, network: Network) -> Non
     assert [request.url.params.get("after") for request in network.requests] == [None, "2"]
 
 
+def test_the_faults_of_a_refused_order_reach_the_caller(client: Client, network: Network) -> None:
+    faults = [{"message": f"row {n}: no", "param": f"row {n}"} for n in (2, 3)]
+    error = {"message": "row 2: no (and 6 more rows)", "param": "row 2", "details": faults, "more": 5}
+    network.script(httpx.Response(400, json={"error": error}))
+    with pytest.raises(ProdgenError, match="and 6 more") as caught:
+        client.submit({})
+    assert [(str(one), one.param) for one in caught.value.details] == [
+        ("row 2: no", "row 2"),
+        ("row 3: no", "row 3"),
+    ]
+    assert caught.value.more == 5
+
+
 def test_events_continue_where_a_connection_broke(client: Client, network: Network) -> None:
     network.script(
         events(": still here\n\n", event(1, "queued"), event(2, "running")[:20], httpx.ReadError("broke")),

@@ -16,7 +16,8 @@ _FAILED, _REFUSED, _STOPPED, _BROKEN_PIPE = 1, 2, 130, 141
 def main() -> None:
     """Run the command that the process was started with, then exit. Print an error as one sentence on stderr.
 
-    After an error the exit code is 1 if the disk failed, or 2 if the command could not be carried out.
+    If an error has several faults, such as faulty rows of an order, print each on a line of its own. The exit
+    code after an error is 1 if the disk failed, or 2 if the command could not be carried out.
     """
     # Threads that spin while they wait slow a busy machine down. torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -27,7 +28,8 @@ def main() -> None:
     except CannotWrite as error:
         _fail(str(error), _FAILED)
     except ProdgenError as error:
-        _fail(str(error), _REFUSED)
+        further = [f"and {error.more:,} more"] * (error.more > 0)
+        _fail("\n  ".join([str(error), *map(str, error.details[1:]), *further]), _REFUSED)
     except BrokenPipeError:
         sys.exit(_BROKEN_PIPE)
     except OSError as error:

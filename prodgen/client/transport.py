@@ -131,8 +131,9 @@ class Transport:
 def _refusal(response: httpx.Response) -> ProdgenError:
     try:
         error = response.json()["error"]
-        message, param = error["message"], error.get("param")
+        message, param, more = error["message"], error.get("param"), error.get("more", 0)
+        details = tuple(ProdgenError(one["message"], param=one["param"]) for one in error.get("details", ()))
     except (ValueError, KeyError, TypeError):
-        message, param = f"the gateway answered {response.status_code}", None
+        message, param, details, more = f"the gateway answered {response.status_code}", None, (), 0
     kind = Unavailable if response.status_code >= 500 else ProdgenError
-    return kind(message, param=param)
+    return kind(message, param=param, details=details, more=more)

@@ -26,6 +26,8 @@ BLOCK = 1000
 """The number of items in a block."""
 MAX_FAULTS = 100
 """The most faulty rows that one error lists."""
+MAX_COUNTED = 10_000
+"""The most faulty rows that are counted. Checking stops there, because faulty rows take the most time."""
 
 _Items = TypeAdapter(list[Item])
 
@@ -58,43 +60,45 @@ def write_items(
 ) -> Index:
     """Check each item against the model and write it to ``path``. Returns the index of the file.
 
-    Raises ProdgenError, which lists the faulty rows, unless the model can make all of them.
+    Raises ProdgenError unless the model can make all items. The error lists and counts the faulty rows.
     """
-    parser, faults = RowParser(spec, schema), list[ProdgenError]()
+    parser, faults, more = RowParser(spec, schema), list[ProdgenError](), 0
     blocks, total, size = list[tuple[int, int]](), 0, 0
+
+    def note(fault: ProdgenError) -> None:
+        nonlocal more
+        if len(faults) < MAX_FAULTS:
+            faults.append(fault)
+        else:
+            more += 1
+
     with path.open("wb") as file:
         try:
             for number, item in enumerate(items):
-                if isinstance(item, ProdgenError):
-                    faults.append(item)
-                else:
-                    try:
-                        row = parser.row(number + 1, item)
-                    except ProdgenError as error:
-                        faults.append(error)
-                    else:
-                        if number % BLOCK == 0:
-                            blocks.append((total, size))
-                        total += row.total
-                        size += file.write(item.model_dump_json(exclude_defaults=True).encode() + b"\n")
-                if len(faults) == MAX_FAULTS:
+                if len(faults) + more >= MAX_COUNTED:
                     break
+                if isinstance(item, ProdgenError):
+                    note(item)
+                    continue
+                try:
+                    row = parser.row(number + 1, item)
+                except ProdgenError as error:
+                    note(error)
+                    continue
+                if number % BLOCK == 0:
+                    blocks.append((total, size))
+                total += row.total
+                size += file.write(item.model_dump_json(exclude_defaults=True).encode() + b"\n")
         except ProdgenError as error:  # the rest of the file cannot be read
-            faults.append(error)
-    if faults:
-        raise _all_of(faults)
-    return Index(total=total, size=size, blocks=blocks)
-
-
-def _all_of(faults: list[ProdgenError]) -> ProdgenError:
-    """Return one error. The message has the first fault and the number of further faults."""
-    first, *others = faults
+            note(error)
+    if not faults:
+        return Index(total=total, size=size, blocks=blocks)
+    first, others = faults[0], len(faults) - 1 + more
     if not others:
-        return first
-    more = f"{'at least ' * (len(faults) == MAX_FAULTS)}{len(others)} more row{'s' * (len(others) > 1)}"
-    return ProdgenError(
-        f"{first} (and {more} cannot be made)", param=first.param, details=tuple(map(str, faults))
-    )
+        raise first
+    at_least = "at least " * (others + 1 >= MAX_COUNTED)
+    sentence = f"{first} (and {at_least}{others:,} more row{'s' * (others > 1)} cannot be made)"
+    raise ProdgenError(sentence, param=first.param, details=tuple(faults), more=more)
 
 
 class JobImages:

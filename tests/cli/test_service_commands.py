@@ -111,6 +111,18 @@ def test_the_columns_of_an_export_are_named(run: Run, service: str, client: Clie
     assert "name the file too" in run("submit", "--model", "shoes", *columns).err
 
 
+def test_every_faulty_row_of_an_order_is_printed(run: Run, service: str, tmp_path: Path) -> None:
+    rows = ["A-1,bag", "A-2,boot", "A-3,bag", *(f"B-{n},hat" for n in range(120))]
+    (tmp_path / "order.csv").write_text("\n".join(["sku,category", *rows]))
+    done = run("submit", tmp_path / "order.csv", "--model", "shoes")
+    first, *further, count = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
+    assert first.startswith("prodgen: row 3 (A-2): category cannot be 'boot'; this model makes ")
+    assert first.endswith("(and 120 more rows cannot be made)")
+    assert [line.split(":")[0] for line in further] == [f"  row {5 + n} (B-{n})" for n in range(99)]
+    assert count == "  and 21 more"
+
+
 def test_an_empty_list_is_a_table_without_rows(run: Run, service: str) -> None:
     assert len(shown(run, "jobs", "list").splitlines()) == 1
     assert len(shown(run, "training", "list").splitlines()) == 1

@@ -16,6 +16,7 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 
 from api_gateway.app import create_app
+from api_gateway.errors import ErrorDetail
 from prodgen.access import Scope
 from prodgen.connections import connect_ledger
 from prodgen.jobs.ending import report, settle_job
@@ -57,7 +58,7 @@ class Client(httpx.Client):
         response = self.request(method, url, **options)
         body = response.json()
         assert set(body) == {"error"}, body
-        assert set(body["error"]) == {"code", "message", "param"}
+        assert {"code", "message", "param"} <= set(body["error"]) <= {*ErrorDetail.model_fields}
         assert "\n" not in body["error"]["message"]
         return response.status_code, body["error"]
 

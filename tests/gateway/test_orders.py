@@ -64,6 +64,24 @@ def test_the_same_key_for_another_order_is_refused(client: Client) -> None:
     assert [job["total"] for job in client.get("/v1/jobs").json()["data"]] == [3]
 
 
+def test_every_faulty_row_is_named(client: Client) -> None:
+    items = [{"sku": "A", "attributes": {"category": "bag"}}] + [
+        {"sku": "B" * 200, "attributes": {"category": "x" * 200}} for _ in range(130)
+    ]
+    order = {"model": "shoes", "items": items}
+    status, error = client.error("POST", "/v1/jobs", json=order)
+    assert (status, error["param"], error["more"]) == (400, "item 2, column category", 30)
+    assert "(and 129 more rows cannot be made)" in error["message"]
+    assert [one["param"] for one in error["details"]] == [f"item {n}, column category" for n in range(2, 102)]
+    assert max(len(one["message"]) for one in error["details"]) <= 500
+    assert not client.get("/v1/jobs").json()["data"]
+
+
+def test_one_faulty_row_has_no_list(client: Client) -> None:
+    order = {"model": "shoes", "items": [{"sku": "A", "attributes": {"category": "boot"}}]}
+    assert set(client.error("POST", "/v1/jobs", json=order)[1]) == {"code", "message", "param"}
+
+
 def test_without_a_key_two_orders_are_two_jobs(client: Client) -> None:
     assert client.order(count=3)["id"] != client.order(count=3)["id"]
 

@@ -65,11 +65,23 @@ def test_all_faulty_rows_are_named_at_once(tmp_path: Path) -> None:
     ) as caught:
         write_items(found, JobSpec(model="toy"), SCHEMA, tmp_path / "items.jsonl")
     assert caught.value.param == "row 3, column count"
-    assert [detail.split(":")[0] for detail in caught.value.details] == ["row 3, column count", "row 5 (X)"]
+    assert [str(detail).split(":")[0] for detail in caught.value.details] == [
+        "row 3, column count",
+        "row 5 (X)",
+    ]
 
 
 def test_no_more_than_a_hundred_faults_are_listed(tmp_path: Path) -> None:
     found = [Item(sku="X", row=n, attributes={"hue": "red"}) for n in range(2, 500)]
-    with pytest.raises(ProdgenError, match=r"\(and at least 99 more rows cannot be made\)") as caught:
+    with pytest.raises(ProdgenError, match=r"\(and 497 more rows cannot be made\)") as caught:
         write_items(found, JobSpec(model="toy"), AttributeSchema(attributes=()), tmp_path / "items.jsonl")
     assert len(caught.value.details) == 100
+    assert caught.value.more == 398
+
+
+def test_the_count_of_faults_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items_module, "MAX_COUNTED", 300)
+    found = [Item(sku="X", row=n, attributes={"hue": "red"}) for n in range(2, 500)]
+    with pytest.raises(ProdgenError, match=r"\(and at least 299 more rows cannot be made\)") as caught:
+        write_items(found, JobSpec(model="toy"), AttributeSchema(attributes=()), tmp_path / "items.jsonl")
+    assert (len(caught.value.details), caught.value.more) == (100, 200)
