@@ -34,6 +34,7 @@ STATUS = {
     "too_large": 413,
     "unsupported_media_type": 415,
     "range_not_satisfiable": 416,
+    "too_many_requests": 429,
     "internal_error": 500,
     "unavailable": 503,
 }
@@ -90,7 +91,7 @@ def answer(
         faults = [_sentence(str(fault)[:MAX_SENTENCE], fault.param) for fault in details[:MAX_FAULTS]]
         error |= {"details": faults, "more": more}
     headers = dict(headers or {})
-    if code == "unavailable":
+    if code in ("unavailable", "too_many_requests"):
         headers["Retry-After"] = str(RETRY_SECONDS)
     if code == "unauthorized":
         headers["WWW-Authenticate"] = "Bearer"

@@ -32,6 +32,12 @@ class Conflict(ProdgenError):
     code = "conflict"
 
 
+class TooManyRequests(ProdgenError):
+    """The tenant has as many orders waiting as it may; the same request may succeed later."""
+
+    code = "too_many_requests"
+
+
 class Interrupted(ProdgenError):
     """The work was stopped by something outside; it may succeed if it is tried again."""
 

@@ -1,6 +1,5 @@
 """The engine: callers submit requests from any thread, and one thread runs them in batches on the device."""
 
-import heapq
 import itertools
 import os
 import threading
@@ -27,6 +26,9 @@ ENCODERS = min(16, max(2, os.cpu_count() or 2))
 CHUNK_PIXELS = 1 << 20
 """Pixels in a chunk of images, which is finished at once and encoded by one thread. Limits memory use."""
 
+SHARE = 5
+"""While requests of several priorities wait, one batch in so many begins with the lowest priority."""
+
 Part = tuple[Response, Sequence[ImageRequest]]
 """A response, and those images of its request that belong to one batch."""
 
@@ -35,15 +37,20 @@ class Engine:
     """Generates the images of all threads' requests in batches on one device; encodes files on other threads.
 
     A batch holds queued images of one model, at most as many as `Forward.batch` returns. Requests of the
-    highest priority come first; among these, the request that was served least recently. The engine never
-    waits for a batch to fill. Close the engine, or use it as a context manager.
+    highest priority come first, except in one batch of `SHARE`. Among requests of one priority, tenants take
+    turns, and so do the requests of each tenant. The engine never waits for a batch to fill. Close the
+    engine, or use it as a context manager.
     """
 
     def __init__(self, device: str | None = None) -> None:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.forward = Forward(self.device)
-        self._queue: list[tuple[int, int, Response]] = []
-        self._order = itertools.count()
+        self._queue: list[Response] = []  # the response that was served least recently comes first
+        self._served: dict[str, int] = {}
+        """When each tenant whose requests are queued was served last, as a number of `_turns`."""
+        self._turns = itertools.count(1)
+        self._passed = 0
+        """Batches in a row that did not begin with the lowest priority that waited."""
         self._changed = threading.Condition()
         self._closed = False
         self._batch_began: float | None = None
@@ -61,7 +68,7 @@ class Engine:
             with self._changed:
                 if self._closed:
                     raise RuntimeError("the engine is closed")
-                heapq.heappush(self._queue, (-request.priority, next(self._order), response))
+                self._queue.append(response)
                 self._changed.notify()
         return response
 
@@ -104,28 +111,37 @@ class Engine:
         return batch
 
     def _collect(self) -> list[Part]:
+        self._queue = [response for response in self._queue if response.has_more]
+        lowest = min((response.request.priority for response in self._queue), default=0)
         batch: list[Part] = []
-        waiting = []
         free = 1
-        while self._queue and free:
-            priority, order, response = heapq.heappop(self._queue)
-            if not response.has_more:
-                continue
-            model = response.request.model
-            room = len(response.request.images) if self._closed else response.room()
-            if room <= 0 or (batch and model is not batch[0][0].request.model):
-                waiting.append((priority, order, response))
+        for response in self._by_turn(lowest):
+            request = response.request
+            room = len(request.images) if self._closed else response.room()
+            if free <= 0 or room <= 0 or (batch and request.model is not batch[0][0].request.model):
                 continue
             if not batch:
-                free = self.forward.batch(model)
+                free = self.forward.batch(request.model)
+                self._passed = 0 if request.priority == lowest else self._passed + 1
             images = response.begin(min(free, room))
             free -= len(images)
             batch.append((response, images))
-            if response.has_more:
-                waiting.append((priority, next(self._order), response))
-        for entry in waiting:
-            heapq.heappush(self._queue, entry)
+            self._served[request.tenant] = next(self._turns)
+        served = [response for response, _ in batch]
+        self._queue = [response for response in self._queue if response not in served] + served
         return batch
+
+    def _by_turn(self, lowest: int) -> list[Response]:
+        """Return the queued responses in the order in which they are to be served."""
+        waiting = {response.request.tenant for response in self._queue}
+        self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in waiting}
+
+        def turn(response: Response) -> tuple[bool, int, int]:
+            request = response.request
+            overdue = self._passed >= SHARE - 1 and request.priority == lowest
+            return not overdue, -request.priority, self._served.get(request.tenant, 0)
+
+        return sorted(self._queue, key=turn)
 
     def _generate(self, batch: list[Part]) -> None:
         images = [image for _, part in batch for image in part]

@@ -18,7 +18,10 @@ MAX_AHEAD = 1 << 26
 
 @dataclass(frozen=True)
 class Request:
-    """A request for images of one model with one finish. A higher ``priority`` is served first."""
+    """A request for images of one model with one finish.
+
+    A higher ``priority`` is served first. The requests of different tenants are served by turn.
+    """
 
     model: SavedModel
     images: Sequence[ImageRequest]
@@ -26,6 +29,7 @@ class Request:
     finish: Finish = NO_FINISH
     format: str = "png"
     priority: int = 0
+    tenant: str = ""
 
     @property
     def pixels(self) -> int:

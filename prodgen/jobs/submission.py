@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from prodgen.errors import Conflict, NotFound, ProdgenError
+from prodgen.errors import Conflict, NotFound, ProdgenError, TooManyRequests
 from prodgen.jobs.items import Index, uploaded_items, write_items
 from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
 from prodgen.ledger.ledger import Ledger
@@ -51,6 +51,7 @@ def submit(
         index = _write_items(store, tenant, spec, version, path)
         total = index.total if index else RowParser(spec, version.config.attributes).single().total
         _check_total(settings, spec, total)
+        _check_waiting(settings, ledger, tenant, spec)
         packaging = spec.output.packaging
         if packaging == "auto":
             packaging = "files" if total <= FILES_IMAGES else "tar"
@@ -108,6 +109,17 @@ def _check_total(settings: Settings, spec: JobSpec, total: int) -> None:
         raise ProdgenError(
             f"this order asks for {total:,} images; an interactive one makes at most {INTERACTIVE_IMAGES}:"
             " order it with priority 'bulk'",
+            param="priority",
+        )
+
+
+def _check_waiting(settings: Settings, ledger: Ledger, tenant: str, spec: JobSpec) -> None:
+    """Refuse an interactive order if enough of the tenant's wait. Orders sent at once may pass the limit."""
+    most = settings.max_interactive_orders
+    if spec.priority == "interactive" and ledger.waiting("interactive", tenant) >= most:
+        raise TooManyRequests(
+            f"{most} interactive orders of this tenant wait for a worker, and no more may wait:"
+            " order it with priority 'bulk', or again when some of them are made",
             param="priority",
         )
 

@@ -76,6 +76,10 @@ class Ledger:
             for id, fields in self.scripts.entries(f"job:{job}:events", after)
         ]
 
+    def waiting(self, queue: Queue, tenant: str) -> int:
+        """Return how many of a tenant's jobs have images that no lease has taken."""
+        return int(self.scripts.read("zcard", "line", queue, tenant))
+
     def backlog(self, queue: Queue) -> Backlog:
         """Return how many images a queue owes, and how old its oldest waiting job is."""
         images, leases, microseconds = self.scripts.call("backlog", queue)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from prodgen.registry.versions import resolve
+from prodgen.settings import Settings
 from prodgen.storage.local import LocalStore
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
@@ -80,6 +81,17 @@ def test_every_faulty_row_is_named(client: Client) -> None:
 def test_one_faulty_row_has_no_list(client: Client) -> None:
     order = {"model": "shoes", "items": [{"sku": "A", "attributes": {"category": "boot"}}]}
     assert set(client.error("POST", "/v1/jobs", json=order)[1]) == {"code", "message", "param"}
+
+
+def test_a_stream_of_interactive_orders_is_refused_with_429(client: Client, settings: Settings) -> None:
+    order = {"model": "shoes", "count": 1, "priority": "interactive"}
+    for _ in range(settings.max_interactive_orders):
+        client.post("/v1/jobs", json=order).raise_for_status()
+    refused = client.post("/v1/jobs", json=order)
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) > 0
+    assert refused.json()["error"]["code"] == "too_many_requests"
+    assert client.post("/v1/jobs", json={**order, "priority": "bulk"}).status_code == 202
 
 
 def test_without_a_key_two_orders_are_two_jobs(client: Client) -> None:

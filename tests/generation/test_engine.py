@@ -104,6 +104,26 @@ def test_a_request_of_higher_priority_goes_first_at_the_next_batch(held, engine,
     assert seeds(forward.batches) == [{1: 4}, {2: 3, 1: 1}, {1: 4}, {1: 3}]
 
 
+def test_low_priority_has_one_batch_in_five(held, engine, toy, folder):
+    other = toy_model(folder, seed=9)
+    forward, urgent = held(4, request(toy, 40, seed=1, priority=1))
+    bulk = engine.submit(request(other, 8, seed=2))
+    forward.gate.set()
+    assert len(list(urgent)) == 40
+    assert len(list(bulk)) == 8
+    assert "".join(str(batch[0]) for batch in forward.batches) == "111112111121"
+
+
+def test_tenants_take_turns_however_many_requests_they_have(held, engine, toy):
+    forward, first = held(4, request(toy, 4, seed=1, tenant="greedy"))
+    many = [engine.submit(request(toy, 8, seed=seed, tenant="greedy")) for seed in (2, 3, 4)]
+    one = engine.submit(request(toy, 12, seed=9, tenant="modest"))
+    forward.gate.set()
+    for response in [first, *many, one]:
+        list(response)
+    assert "".join(str(batch[0]) for batch in forward.batches) == "1929394234"
+
+
 def test_a_small_request_does_not_wait_for_a_huge_one_of_the_same_priority(held, engine, toy):
     forward, huge = held(4, request(toy, 16, seed=1))
     small = [engine.submit(request(toy, 5, seed=seed)) for seed in (2, 3)]

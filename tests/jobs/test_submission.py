@@ -12,7 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.errors import Conflict, NotFound, ProdgenError, TooManyRequests, Unavailable
 from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, find_record
 from prodgen.jobs.submission import submit
@@ -55,7 +55,7 @@ def ledger(client: redis.Redis) -> Ledger:
 
 @pytest.fixture
 def order(store: LocalStore, ledger: Ledger) -> Submit:
-    settings = Settings(max_images_per_job=10_000)
+    settings = Settings(max_images_per_job=10_000, max_interactive_orders=2)
 
     def order(tenant: str = "acme", key: str = "k", **spec: object) -> tuple[JobRecord, bool]:
         return submit(
@@ -217,6 +217,21 @@ def test_the_same_order_sent_many_times_at_once_is_one_job(ledger: Ledger, order
     assert answers.count("conflict") == 3
     assert len(set(answers)) == 2
     assert len(ledger.jobs("acme")) == 1
+
+
+def test_a_tenant_has_a_limited_number_of_interactive_orders_waiting(
+    store: LocalStore, ledger: Ledger, order: Submit
+) -> None:
+    for key in ("one", "two"):
+        order(key=key, count=64, priority="interactive")
+    with pytest.raises(TooManyRequests, match=r"^2 interactive orders .* order it with priority 'bulk'"):
+        order(key="three", count=1, priority="interactive")
+    assert len({key.split("/")[3] for key in job_files(store)}) == 2
+    assert not order(key="one", count=64, priority="interactive")[1]
+    order("globex", count=1, priority="interactive")
+    order(key="three", count=1)
+    assert ledger.lease("interactive", "w", 64)
+    order(key="four", count=1, priority="interactive")
 
 
 def test_turns_fail_plainly_when_redis_is_down() -> None:

@@ -15,7 +15,7 @@ from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine, Response
 from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, load_record
-from prodgen.ledger.entries import Lease
+from prodgen.ledger.entries import Lease, Queue
 from prodgen.models import SavedModel
 from workers.deployment import Deployment, deployment
 from workers.generate.condition import Condition, end_process
@@ -23,8 +23,11 @@ from workers.generate.models import ModelCache
 
 log = logging.getLogger("prodgen.worker")
 
-BULK_SLOTS = 2
-"""Bulk leases in flight: one on the device while the other is encoded and stored."""
+SLOTS: dict[Queue, int] = {"interactive": 6, "bulk": 2}
+"""Leases of each queue in flight. Together they take the 8 threads of a worker, so no queue can take all.
+
+Of two bulk leases one is on the device while the other is encoded and stored.
+"""
 LEASE_SECONDS = 0.75
 """How many seconds of work a lease has. A crash loses at most that much."""
 
@@ -58,7 +61,7 @@ class Device:
         self.engine = Engine()
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.draining = threading.Event()
-        self._slots = threading.Semaphore(BULK_SLOTS)
+        self._slots = {queue: threading.Semaphore(slots) for queue, slots in SLOTS.items()}
         self._held: dict[str, Held] = {}
         self._end_process = end
         self.condition = Condition(self.engine, self.settings.stall_seconds, self._end)
@@ -68,14 +71,14 @@ class Device:
         threading.Thread(target=self._renew, name="renew", daemon=True).start()
 
     @contextmanager
-    def bulk_slot(self) -> Iterator[bool]:
-        """Take a slot for bulk work until the end of the block. Yields False if all slots are taken."""
-        taken = self._slots.acquire(blocking=False)
+    def slot(self, queue: Queue) -> Iterator[bool]:
+        """Take a slot for a lease of ``queue`` until the end of the block. Yields False if all are taken."""
+        taken = self._slots[queue].acquire(blocking=False)
         try:
             yield taken
         finally:
             if taken:
-                self._slots.release()
+                self._slots[queue].release()
 
     def _read_job(self, tenant: str, job: str) -> tuple[JobRecord, JobImages]:
         """Return a job and its images. Raises ProdgenError if its files in the store are incomplete."""

@@ -94,6 +94,7 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         spec.finish,
         spec.output.format,
         PRIORITY[spec.priority],
+        lease.tenant,
     )
     held.response = device.engine.submit(request)
     files = []

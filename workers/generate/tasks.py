@@ -17,14 +17,13 @@ from workers.generate.models import RECENT, Name
 
 @app.task(name="generate.bulk")
 def bulk() -> str:
-    """Make one lease of a bulk job, unless this worker's slots are taken."""
-    with device().bulk_slot() as free:
-        return _answer("bulk") if free else "this worker is busy"
+    """Make one lease of a bulk job, unless this worker's slots for bulk jobs are taken."""
+    return _answer("bulk")
 
 
 @app.task(name="generate.interactive")
 def interactive() -> str:
-    """Make one lease of an interactive job."""
+    """Make one lease of an interactive job, unless this worker's slots for interactive jobs are taken."""
     return _answer("interactive")
 
 
@@ -34,20 +33,23 @@ def _answer(queue: Queue) -> str:
     if here.draining.is_set():
         return "this worker is stopping"
     try:
-        lease = here.ledger.lease(queue, here.name, here.capacity())
-        if lease is None:
-            return "nothing to do"
-        with here.bulk_slot() as free:
-            if queue == "bulk" and free and not lease.alone:
-                ring(queue)
-        summary = make(here, lease)
+        with here.slot(queue) as free:
+            if not free:
+                return "this worker is busy"
+            lease = here.ledger.lease(queue, here.name, here.capacity())
+            if lease is None:
+                return "nothing to do"
+            with here.slot(queue) as another:
+                if queue == "bulk" and another and not lease.alone:
+                    ring(queue)
+            summary = make(here, lease)
         progress = here.ledger.progress(lease.job)
     except Unavailable as error:
         log.warning("%s", error)
         return str(error)
     if progress and progress.state == "finishing":
         ring_settle()
-    ring(queue)
+    ring(queue)  # after the slot is free, or this worker would be too busy to answer
     return summary
 
 
