@@ -1,5 +1,10 @@
-"""List the images of a job by index, from the published manifests."""
+"""List the images of a job by index, from the published manifests.
 
+The manifest of a long lease has megabytes, and a page reads only the part that it returns. Lines are sorted
+by index and about equally long, so short reads find a line by interpolation.
+"""
+
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -8,48 +13,83 @@ from prodgen.ledger.entries import MAX_LEASE_CELLS
 from prodgen.spec.manifest import ManifestLine, read_lines
 from prodgen.spec.order import CELL
 from prodgen.storage import keys
-from prodgen.storage.base import Store
+from prodgen.storage.base import ObjectInfo, Store
+
+CHUNK = 1 << 20
+"""Bytes of a manifest that `images` reads at once."""
+
+_LINE = 400
+"""Bytes of a line as a first guess, and on average for the size of a page."""
+_NEAR = 8192
+"""The most bytes that are read before the first wanted line."""
+_PROBE = 4096
+"""Bytes of a read that looks for the beginning of a line."""
+_PROBES = 8
+"""The most reads that look for a line."""
+_START = re.compile(rb'\n\{"index": ?(\d+),')
 
 
 def page(
     store: Store, record: JobRecord, after: int = -1, limit: int = 100
 ) -> tuple[list[ManifestLine], int | None]:
-    """Return a page of images: up to ``limit`` above index ``after``, and the ``after`` of the next page, if
-    any.
+    """Return up to ``limit`` images above index ``after``, and the ``after`` of the next page, if any.
 
     While a job runs, images may appear between those of earlier pages.
     """
-    lines = list(islice(images(store, record, after), limit + 1))
+    chunk = min(CHUNK, _NEAR + _LINE * (limit + 1))
+    lines = list(islice(images(store, record, after, chunk), limit + 1))
     return lines[:limit], lines[limit - 1].index if len(lines) > limit else None
 
 
-def images(store: Store, record: JobRecord, after: int = -1) -> Iterator[ManifestLine]:
-    """Yield every image above index ``after`` once, in order. Reads one manifest at a time."""
-    for key in _manifests(store, record, (after + 1) // CELL):
-        lines = store.get(key).splitlines()
-        skipped = max(0, after + 1 - _first(key) * CELL)
-        for line in read_lines(b"\n".join(lines[skipped:])):
+def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK) -> Iterator[ManifestLine]:
+    """Yield every image above index ``after`` once, in order. Reads ``chunk`` bytes of a manifest at once."""
+    for info in _manifests(store, record, (after + 1) // CELL):
+        for line in read_lines(_lines(store, info, _seek(store, info, after + 1), chunk)):
             if line.index > after:
                 after = line.index
                 yield line
 
 
-def _manifests(store: Store, record: JobRecord, cell: int) -> Iterator[str]:
-    """Yield the manifests that may hold cells from ``cell`` on: the last that begins at or before it, and
-    later ones.
+def _seek(store: Store, info: ObjectInfo, index: int) -> int:
+    """Return the offset of a line of a manifest that is at or shortly before the line of image ``index``."""
+    start, number, bytes_per_line = 0, _first(info.key) * CELL, float(_LINE)
+    for _ in range(_PROBES):
+        guess = start + int((index - number) * bytes_per_line) - _NEAR // 2
+        guess = min(guess, info.size - 2 * _PROBE)
+        if guess <= start:
+            break
+        found = _START.search(store.get(info.key, guess, _PROBE))
+        if found is None:  # a line longer than a probe
+            break
+        at, there = guess + found.start() + 1, int(found[1])
+        bytes_per_line = (at - start) / max(1, there - number)
+        if there <= index:
+            start, number = at, there
+    return start
 
-    A lease has at most `MAX_LEASE_CELLS` cells, so the listing need not begin earlier than that.
+
+def _lines(store: Store, info: ObjectInfo, offset: int, chunk: int) -> Iterator[bytes]:
+    """Yield the lines of a manifest from ``offset`` on."""
+    rest = b""
+    for start in range(offset, info.size, chunk):
+        *lines, rest = (rest + store.get(info.key, start, min(chunk, info.size - start))).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _manifests(store: Store, record: JobRecord, cell: int) -> Iterator[ObjectInfo]:
+    """Yield the manifests that may hold cells from ``cell`` on, in order.
+
+    The first of them is the last manifest that begins at or before ``cell``. A lease has at most
+    `MAX_LEASE_CELLS` cells, so the listing begins that many cells before.
     """
     earliest = keys.manifest(record.tenant, record.id, max(0, cell - MAX_LEASE_CELLS + 1))
-    before = ""
+    before: ObjectInfo | None = None
     for info in store.list(keys.job(record.tenant, record.id, "manifest/"), earliest.removesuffix(".jsonl")):
-        if _first(info.key) <= cell:
-            before = info.key
-            continue
-        if before:
+        if before and _first(info.key) > cell:
             yield before
-            before = ""
-        yield info.key
+        before = info
     if before:
         yield before
 

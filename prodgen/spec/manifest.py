@@ -64,9 +64,9 @@ def write_lines(lines: Iterable[ManifestLine]) -> bytes:
     return b"".join(line.to_json().encode() + b"\n" for line in lines)
 
 
-def read_lines(data: bytes) -> Iterator[ManifestLine]:
+def read_lines(data: bytes | Iterable[bytes]) -> Iterator[ManifestLine]:
     """Yield the lines of a JSONL manifest; raises ProdgenError, which names the first broken line."""
-    for number, text in enumerate(data.splitlines(), 1):
+    for number, text in enumerate(data.splitlines() if isinstance(data, bytes) else data, 1):
         yield parse_json(ManifestLine, text, f"manifest line {number} is broken")
 
 

@@ -1,11 +1,16 @@
 """A person sees images in order, and never a cell, a token or a gap."""
 
+import json
+from collections.abc import Sequence
+from random import Random
+
 import pytest
 
 from prodgen.jobs.delivery import images, page
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.ledger import Ledger
-from tests.jobs.workshop import new_record, order, work, work_off
+from prodgen.storage import keys
+from tests.jobs.workshop import LINE, new_record, order, work, work_off
 from tests.ledger.memory import MemoryStore
 
 TOTAL = 1000
@@ -65,3 +70,51 @@ def test_a_running_order_shows_what_there_is(ledger: Ledger, memory: MemoryStore
     lines, after = page(memory, record, -1, 64)
     assert (lines[0].index, after) == (64, 127)
     assert [line.index for line in page(memory, record, 127, 64)[0]] == list(range(192, 256))
+
+
+def long_manifest(memory: MemoryStore, sizes: Sequence[int]) -> JobRecord:
+    """Write the published manifest of one lease, whose lines have a field of each of these sizes."""
+    record = new_record("long", len(sizes))
+    lines = (json.dumps({**LINE, "index": n, "file": "f", "sku": "s" * size}) for n, size in enumerate(sizes))
+    memory.put(keys.manifest("ada", "long", 0), "\n".join([*lines, ""]).encode())
+    return record
+
+
+class CountingStore(MemoryStore):
+    """Counts the requests for content and the bytes that they return."""
+
+    requests = returned = 0
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        data = super().get(key, offset, length)
+        self.requests += 1
+        self.returned += len(data)
+        return data
+
+
+@pytest.mark.parametrize("limit", [1, 100, 1000])
+def test_a_page_reads_little_more_than_it_returns(limit: int) -> None:
+    store = CountingStore()
+    record = long_manifest(store, [20] * 64 * 256)
+    whole = len(store.objects[keys.manifest("ada", "long", 0)])
+    for after in (-1, 10, 5_000, 11_111, 64 * 256 - 2):
+        store.requests = store.returned = 0
+        lines, _ = page(store, record, after, limit)
+        assert [line.index for line in lines] == list(range(after + 1, min(after + 1 + limit, 64 * 256)))
+        returned = sum(len(line.to_json()) + 1 for line in lines)
+        assert store.returned < 2 * returned + 40_000 < whole / 5
+        assert store.requests <= 6
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_page_finds_its_lines_however_long_they_are(seed: int) -> None:
+    random, store = Random(seed), CountingStore()
+    shapes = [lambda n: random.randrange(200), lambda n: n // 10, lambda n: 200 - n // 10]
+    shapes += [lambda n: 6000 * (n % 700 == 5), lambda n: 10_000 * (n > 1500)]
+    total = random.randrange(1, 2000)
+    record = long_manifest(store, [shapes[seed % len(shapes)](n) for n in range(total)])
+    for _ in range(10):
+        after, limit = random.randrange(-1, total + 5), random.randrange(1, 50)
+        lines, following = page(store, record, after, limit)
+        assert [line.index for line in lines] == list(range(after + 1, min(after + 1 + limit, total)))
+        assert following == (after + limit if after + 1 + limit < total else None)
