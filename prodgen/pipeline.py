@@ -10,8 +10,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from prodgen.generation.encode import decode, to_image
-from prodgen.generation.engine import Engine, Request, Response
-from prodgen.generation.manifest import manifest_line
+from prodgen.generation.engine import Engine
+from prodgen.generation.request import Request, Response, manifest_line
 from prodgen.models import SavedModel, load_model
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import Expansion, JobSpec, resolve_attributes

@@ -19,7 +19,8 @@ from prodgen.embedded.supervisor import Supervisor
 from prodgen.ports import free_port
 
 if TYPE_CHECKING:
-    from prodgen.generation.engine import Engine, Request
+    from prodgen.generation.engine import Engine
+    from prodgen.generation.request import Request
     from prodgen.models import SavedModel
 
 ROUNDS = 3
@@ -90,7 +91,7 @@ def _engine(engine: "Engine", model: "SavedModel", images: int) -> float:
 
 
 def _request(model: "SavedModel", images: int) -> "Request":
-    from prodgen.generation.engine import Request
+    from prodgen.generation.request import Request
     from prodgen.spec.order import ImageRequest, resolve_attributes
 
     wanted = [ImageRequest(k, 0, k, {}) for k in range(images)]

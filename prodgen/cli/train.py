@@ -69,7 +69,7 @@ def _train_here(
     from prodgen.catalog.formats import open_catalogue
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.export import export
-    from prodgen.training.methods.transfer import find_pretrained
+    from prodgen.training.methods.setup import find_pretrained
     from prodgen.training.recipes.recipe_files import load_recipe
     from prodgen.training.trainer import Trainer
     from prodgen.training.watch.alarms import Alarm

@@ -10,7 +10,7 @@ from prodgen.evaluation.context import PIXELS, Context, Measurement
 from prodgen.evaluation.pictures import Row, image_table, picture, to_bytes
 from prodgen.evaluation.samples import one_of_each
 from prodgen.evaluation.splits import subset
-from prodgen.generation.latents import latents
+from prodgen.generation.forward import latents
 from prodgen.models.condition import encode
 from prodgen.spec.attributes import ContinuousColour
 from prodgen.spec.colour import delta_e_2000, mean_colours

@@ -13,8 +13,9 @@ from prodgen.evaluation.context import Context, Measurement
 from prodgen.evaluation.pictures import Row, image_table, picture, premultiplied, to_bytes
 from prodgen.evaluation.splits import attributes_of
 from prodgen.generation.encode import decode
-from prodgen.generation.engine import Engine, Request
-from prodgen.generation.latents import latents
+from prodgen.generation.engine import Engine
+from prodgen.generation.forward import latents
+from prodgen.generation.request import Request
 from prodgen.generation.sheet import contact_sheet
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode

@@ -14,12 +14,10 @@ from torch import Tensor
 
 from prodgen.generation.encode import encode
 from prodgen.generation.forward import Forward
-from prodgen.generation.request import Cancelled, Request, Response
+from prodgen.generation.request import Request, Response
 from prodgen.models import SavedModel
-from prodgen.models.memory import is_out_of_memory
+from prodgen.models.saved import is_out_of_memory
 from prodgen.spec.order import ImageRequest
-
-__all__ = ["ENCODERS", "Cancelled", "Engine", "Request", "Response"]
 
 ENCODERS = min(16, max(2, os.cpu_count() or 2))
 """Number of threads that encode image files."""

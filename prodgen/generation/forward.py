@@ -11,13 +11,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen.generation.finish import apply_finish
-from prodgen.generation.latents import latents
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode as encode_condition
-from prodgen.models.memory import is_out_of_memory, too_large
+from prodgen.models.saved import is_out_of_memory, too_large
 from prodgen.reproducible import reproducible
 from prodgen.spec.finish import Finish
 from prodgen.spec.order import ImageRequest
+from prodgen.spec.random_streams import Stream, normals
+
+
+def latents(
+    seed: int | Sequence[int], draws: Sequence[int], dim: int, attempts: Sequence[int] | None = None
+) -> Tensor:
+    """Return standard normal latents (len(draws), dim), identical on every machine and in every batch."""
+    seeds = [seed] * len(draws) if isinstance(seed, int) else seed
+    values = normals(seeds, draws, dim, Stream.LATENT, attempts or [0] * len(draws))
+    return torch.from_numpy(values).float()
+
 
 _FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 _BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (64, 128, 256, 512, 1024)}

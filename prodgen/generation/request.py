@@ -1,13 +1,16 @@
 """A request for images to the engine, and the response from which the caller reads the files."""
 
+import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 from prodgen.models import SavedModel
-from prodgen.spec.finish import Finish
+from prodgen.spec.finish import Finish, file_name
+from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
 
 NO_FINISH = Finish()
@@ -61,14 +64,14 @@ class Response:
         self._chunks: deque[Future[list[bytes]]] = deque()
         self._begun = 0
         self._taken = 0
-        self._cancelled = False
+        self.cancelled = False
         self._changed = threading.Condition()
         self._max_ahead = max(1, MAX_AHEAD // request.pixels)
 
     def cancel(self) -> None:
         """Stop making images. Iteration raises `Cancelled` after the files that are already queued."""
         with self._changed:
-            self._cancelled = True
+            self.cancelled = True
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -81,7 +84,7 @@ class Response:
 
     def _next_files(self) -> list[bytes]:
         with self._changed:
-            self._changed.wait_for(lambda: self._chunks or self._cancelled)
+            self._changed.wait_for(lambda: self._chunks or self.cancelled)
             if not self._chunks:
                 raise Cancelled
             chunk = self._chunks.popleft()
@@ -98,14 +101,9 @@ class Response:
     # The engine's device thread calls the methods below.
 
     @property
-    def cancelled(self) -> bool:
-        """Whether the request was cancelled."""
-        return self._cancelled
-
-    @property
     def has_more(self) -> bool:
         """Whether the engine has images of this request left to begin; false if it is cancelled."""
-        return not self._cancelled and self._begun < len(self.request.images)
+        return not self.cancelled and self._begun < len(self.request.images)
 
     def room(self) -> int:
         """Return how many more images the engine may begin before the caller takes files."""
@@ -129,3 +127,25 @@ class Response:
         failed.set_exception(error)
         self.add(failed)
         self.cancel()
+
+
+def manifest_line(request: Request, image: ImageRequest, data: bytes, **where: Any) -> ManifestLine:
+    """Return an image's manifest line. ``data``: its file; ``where``: object, offset, length in a store."""
+    return ManifestLine.model_validate(
+        {
+            "index": image.index,
+            "sku": image.sku,
+            "seed": image.seed,
+            "draw": image.draw,
+            "attempt": image.attempt,
+            "attributes": image.attributes,
+            "model": request.model.id,
+            "truncation": request.truncation,
+            "finish": request.finish,
+            "format": request.format,
+            "precision": request.model.config.precision,
+            "file": file_name(image.index, request.format, image.sku, image.repeat),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            **where,
+        }
+    )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from prodgen.errors import ProdgenError
 from prodgen.generation.encode import decode
-from prodgen.generation.engine import Engine, Request
+from prodgen.generation.engine import Engine
+from prodgen.generation.request import Request
 from prodgen.models import SavedModel
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest

@@ -1,16 +1,40 @@
 """The base classes of generators and discriminators."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import torch
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prodgen.models.condition import condition_size
-from prodgen.models.hub import SafetensorsHubMixin
 from prodgen.models.layers import Conditioned, constraint
 from prodgen.spec.attributes import AttributeSchema
-from prodgen.spec.model_config import coarsest_side
+from prodgen.spec.model_config import FILES, coarsest_side
+
+CONFIG, WEIGHTS = FILES
+DOWNLOAD_OPTIONS = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+
+
+class SafetensorsHubMixin(PyTorchModelHubMixin):
+    """huggingface_hub's mixin to load and save models, without its pickles and its printed output.
+
+    Loading from a folder does not use the network.
+    """
+
+    @classmethod
+    def _from_pretrained(
+        cls, *, model_id: str, map_location: str = "cpu", strict: bool = True, **options: Any
+    ) -> Self:
+        download = {name: options.pop(name) for name in DOWNLOAD_OPTIONS}
+        path = Path(model_id) / WEIGHTS
+        if not Path(model_id).is_dir():
+            path = Path(hf_hub_download(model_id, WEIGHTS, **download))
+        model = cls(**options)
+        load_model(model, path, strict=strict, device=map_location)
+        return model.eval()
 
 
 class ImageGenerator(nn.Module, SafetensorsHubMixin):

@@ -1,6 +1,6 @@
-"""A residual GAN with spectral norm and a projection discriminator (Miyato & Koyama 2018).
+"""Residual GANs with projection discriminators: SNGAN (Miyato & Koyama 2018), SAGAN (Zhang et al. 2019).
 
-The default family on a CPU: small, stable under the hinge loss, and conditional in both networks.
+`ResNetGenerator` is the default on a CPU: small, and stable under the hinge loss.
 """
 
 from itertools import pairwise
@@ -8,9 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
-from prodgen.models.layers import Conditioned, DownBlock, UpBlock
+from prodgen.models.layers import Conditioned, DownBlock, SelfAttention, UpBlock
 from prodgen.spec.attributes import AttributeSchema
 
 
@@ -67,3 +68,44 @@ def down_blocks(channels: int, widths: list[int], *, spectral: bool = True) -> n
             for k, (fine, coarse) in enumerate(pairwise(fine_to_coarse))
         ],
     )
+
+
+class SAGANGenerator(ResNetGenerator):
+    """A residual generator that attends before the last upsampling. Call `constrain` before training."""
+
+    def __init__(
+        self,
+        *,
+        attributes: AttributeSchema,
+        size: int = 28,
+        channels: int = 1,
+        latent_dim: int = 128,
+        widths: list[int] | None = None,
+        ground: str = "#000000",
+        precision: str = "fp32",
+        tolerance: int = 1,
+        family: str = "sagan",
+        format: int = 1,
+    ) -> None:
+        widths = widths or [128, 96, 64]
+        super().__init__(
+            attributes=attributes, size=size, channels=channels, latent_dim=latent_dim, widths=widths
+        )
+        self.blocks.insert(len(self.blocks) - 1, SelfAttention(widths[-2]))
+
+    def constrain(self) -> None:
+        """Apply spectral norm to every convolution and to the dense layer."""
+        for module in [m for m in self.modules() if isinstance(m, nn.Conv2d) or m is self.dense]:
+            spectral_norm(module)
+
+
+class SAGANDiscriminator(ProjectionDiscriminator):
+    """A residual discriminator with self-attention after the first downsampling."""
+
+    def __init__(self, condition_dim: int, channels: int, size: int, widths: list[int]) -> None:
+        body = down_blocks(channels, widths)
+        attention = SelfAttention(widths[-1])
+        for part in (attention.query, attention.key, attention.value, attention.out):
+            spectral_norm(part)
+        body.insert(1, attention)
+        super().__init__(body, widths[0], condition_dim)

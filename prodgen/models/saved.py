@@ -2,20 +2,42 @@
 
 import copy
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
+from torch import nn
 
 from prodgen.bundled import bundled_folders
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.models.base import ImageGenerator
-from prodgen.models.families import FAMILIES
-from prodgen.models.hub import CONFIG, WEIGHTS
-from prodgen.models.memory import is_out_of_memory, too_large
+from prodgen.models.base import CONFIG, WEIGHTS, ImageGenerator, ProjectionDiscriminator
+from prodgen.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from prodgen.models.r3gan import R3GANDiscriminator, R3GANGenerator
+from prodgen.models.resnet import ResNetDiscriminator, ResNetGenerator, SAGANDiscriminator, SAGANGenerator
+from prodgen.models.vae import VAE
 from prodgen.spec.model_config import ModelConfig, folder_version, read_config
+
+
+@dataclass(frozen=True)
+class Family:
+    """The network classes of a family. ``discriminator`` is None if the family is trained without one."""
+
+    generator: type[ImageGenerator]
+    discriminator: type[ProjectionDiscriminator] | None = None
+
+
+FAMILIES = {
+    "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
+    "resnet": Family(ResNetGenerator, ResNetDiscriminator),
+    "sagan": Family(SAGANGenerator, SAGANDiscriminator),
+    "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
+    "vae": Family(VAE),
+    "vaegan": Family(VAE, ResNetDiscriminator),
+}
+
 
 FORMAT = 1
 """The newest format of config.json and of the weights that this version of prodgen reads."""
@@ -133,3 +155,22 @@ def save_model(generator: ImageGenerator, folder: Path) -> None:
 
 def _is_finite(generator: ImageGenerator) -> bool:
     return all(bool(t.isfinite().all()) for t in generator.state_dict().values())
+
+
+def size_in_bytes(network: nn.Module) -> int:
+    """Return the size in bytes of the parameters and buffers of ``network``."""
+    return sum(t.numel() * t.element_size() for t in chain(network.parameters(), network.buffers()))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether torch raised ``error`` because the memory of a GPU or of the machine is full."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def too_large(model: str, network: nn.Module, device: str) -> ProdgenError:
+    """Return the error for a ``model`` whose weights, or whose smallest batch, do not fit on ``device``."""
+    size = size_in_bytes(network) / 2**20
+    return ProdgenError(
+        f"{model} is too large for the device {device}: its weights take {size:,.0f} MiB, and there is not "
+        "enough free memory for them and one image"
+    )

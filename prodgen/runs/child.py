@@ -7,17 +7,14 @@ from pathlib import Path
 
 from prodgen.child_process import die_with_parent, exit_with_lease
 from prodgen.errors import Interrupted, ProdgenError
-from prodgen.runs.files import PARTIAL
-from prodgen.training.watch.progress import RESULT, write_json
+from prodgen.files import replacing
+from prodgen.training.watch.metrics import RESULT, write_json
 
 
 def add_sample(path: Path, out: Path, name: str) -> None:
     """Copy a file to the samples of the run in ``out``. The copy gets its name when it is complete."""
-    samples = out / "samples"
-    samples.mkdir(exist_ok=True)
-    partial = samples / (name + PARTIAL)
-    shutil.copyfile(path, partial)
-    partial.replace(samples / name)
+    with replacing(out / "samples" / name) as partial:
+        shutil.copyfile(path, partial)
 
 
 def execute(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int]) -> None:

@@ -14,7 +14,7 @@ from prodgen.evaluation.evaluate import Options, evaluate, plan_from
 from prodgen.models import load_model
 from prodgen.runs.child import add_sample, execute
 from prodgen.runs.files import CARD
-from prodgen.training.watch.progress import PROGRESS, write_json
+from prodgen.training.watch.metrics import PROGRESS, write_json
 
 
 def main() -> None:

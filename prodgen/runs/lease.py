@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prodgen.errors import Unavailable
+from prodgen.files import replacing
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import Assignment, RunLeaseState
 
@@ -55,9 +56,8 @@ class RunLease:
     def _extend(self, asked: float) -> float:
         """Write to ``file``, and return, the time until which a lease renewed at ``asked`` is safe."""
         until = asked + SAFETY * self.roster.lease_seconds
-        partial = self.file.with_suffix(".part")
-        partial.write_text(str(until))
-        partial.replace(self.file)
+        with replacing(self.file) as partial:
+            partial.write_text(str(until))
         return until
 
     def _renew(self) -> None:

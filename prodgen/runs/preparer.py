@@ -18,7 +18,7 @@ from prodgen.catalog.photographs.prepare import prepare
 from prodgen.datasets.summary import summarise
 from prodgen.runs.child import add_sample, execute
 from prodgen.runs.files import PREPARED, SUMMARY
-from prodgen.training.watch.progress import PROGRESS, RATE, write_json
+from prodgen.training.watch.metrics import PROGRESS, RATE, write_json
 
 EVERY = 0.5
 """Seconds between two updates of progress.json."""

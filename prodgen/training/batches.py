@@ -14,8 +14,7 @@ from prodgen.errors import ProdgenError
 from prodgen.evaluation.classifier import to_tensor
 from prodgen.spec.colour import LAB_CENTRE, LAB_SCALE
 from prodgen.training.distributed.world import draw_shard, shard
-from prodgen.training.methods.augment import Augment
-from prodgen.training.methods.recolour import recolour
+from prodgen.training.methods.augment import Augment, recolour
 from prodgen.training.recipes.recipe import Recipe
 
 Rows = tuple[Tensor, Tensor]

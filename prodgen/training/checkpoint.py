@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from prodgen.errors import ProdgenError
+from prodgen.files import replacing
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
 """File names of a training's newest state, and of its state at the best step."""
@@ -21,12 +22,10 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """Write a nested state of dicts, lists, numbers, strings and tensors to ``path``. Atomic."""
     tensors: dict[str, Tensor] = {}
     skeleton = _split(state, "", tensors)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    save_file(tensors, temporary, metadata={"state": json.dumps(skeleton)})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={"state": json.dumps(skeleton)})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from prodgen.child_process import die_with_parent, exit_with_lease
 from prodgen.errors import ProdgenError
 from prodgen.training.recipes.recipe_files import read_recipe
-from prodgen.training.watch.progress import RESULT, Progress, write_json
+from prodgen.training.watch.metrics import RESULT, Progress, write_json
 
 if TYPE_CHECKING:
     from prodgen.training.trainer import Trainer
@@ -87,7 +87,7 @@ def _prepare(options: argparse.Namespace, device: str) -> "Trainer":
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.distributed.collectives import on_all_ranks, on_rank_zero
     from prodgen.training.distributed.shared_catalogue import read_shared
-    from prodgen.training.methods.transfer import find_pretrained
+    from prodgen.training.methods.setup import find_pretrained
     from prodgen.training.trainer import Trainer
 
     recipe = on_all_ranks(lambda: read_recipe(options.recipe))

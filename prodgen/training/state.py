@@ -11,10 +11,8 @@ from prodgen.training.batches import Batches
 from prodgen.training.distributed.batch_norm import sync_batch_norm
 from prodgen.training.distributed.world import world_size
 from prodgen.training.ema import Ema
-from prodgen.training.methods.method import Losses
-from prodgen.training.methods.rates import load_optimizer, set_rates
-from prodgen.training.methods.setup import set_up
-from prodgen.training.methods.transfer import Pretrained
+from prodgen.training.methods.method import Losses, load_optimizer, set_rates
+from prodgen.training.methods.setup import Pretrained, set_up
 from prodgen.training.recipes.checks import check_recipe
 from prodgen.training.recipes.recipe import Recipe
 

@@ -12,16 +12,14 @@ from prodgen.training import checkpoint
 from prodgen.training.distributed import collectives
 from prodgen.training.distributed.world import local_rank
 from prodgen.training.methods.method import Losses
-from prodgen.training.methods.transfer import Pretrained
+from prodgen.training.methods.setup import Pretrained
 from prodgen.training.recipes.checks import check_freeze
 from prodgen.training.recipes.recipe import Recipe
 from prodgen.training.state import TrainingState
 from prodgen.training.watch import alarms
 from prodgen.training.watch.judge import CLASSIFIER
-from prodgen.training.watch.metrics import Metrics
-from prodgen.training.watch.progress import RATE
+from prodgen.training.watch.metrics import RATE, Metrics, Throughput
 from prodgen.training.watch.review import Review
-from prodgen.training.watch.throughput import Throughput
 
 LOG_EVERY = 50
 """Steps between log entries. Not every step is logged: reading the losses must wait for the device."""

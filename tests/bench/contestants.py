@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.evaluation.samples import generate_like
 from prodgen.models import SavedModel, load_model
-from prodgen.models.families import FAMILIES
+from prodgen.models.saved import FAMILIES
 from prodgen.training.export import export
 from prodgen.training.recipes.recipe_files import load_recipe
 from prodgen.training.trainer import Trainer

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.generation.encode import decode
-from prodgen.generation.engine import Request
 from prodgen.generation.forward import Forward
+from prodgen.generation.request import Request
 from prodgen.models import SavedModel
 from prodgen.spec.finish import Finish
 from prodgen.spec.order import ImageRequest, resolve_attributes

@@ -10,8 +10,9 @@ import pytest
 from prodgen.errors import ProdgenError
 from prodgen.generation import engine as engine_module
 from prodgen.generation import request as request_module
-from prodgen.generation.engine import Cancelled, Engine, Request, Response
+from prodgen.generation.engine import Engine
 from prodgen.generation.forward import Forward
+from prodgen.generation.request import Cancelled, Request, Response
 from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.order import ImageRequest
 from tests.generation.asking import images, opened, pixels, request, worst

@@ -4,7 +4,7 @@ import hashlib
 
 import torch
 
-from prodgen.generation.latents import latents
+from prodgen.generation.forward import latents
 
 
 def test_latents_are_the_same_as_in_every_earlier_version():

@@ -8,7 +8,7 @@ import pytest
 
 from prodgen.errors import ProdgenError
 from prodgen.generation.encode import decode, encode
-from prodgen.generation.manifest import manifest_line
+from prodgen.generation.request import manifest_line
 from prodgen.generation.verify import verify
 from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.manifest import ManifestLine

@@ -5,8 +5,8 @@ import torch
 
 from prodgen.models import load_model, save_model
 from prodgen.models.base import ImageGenerator
-from prodgen.models.families import FAMILIES
-from prodgen.models.sagan import SAGANGenerator
+from prodgen.models.resnet import SAGANGenerator
+from prodgen.models.saved import FAMILIES
 from prodgen.spec.attributes import AttributeSchema
 from tests.toys import SCHEMA
 

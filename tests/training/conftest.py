@@ -8,7 +8,7 @@ import pytest
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.catalog.idx import load_idx
 from prodgen.training import trainer as loop
-from prodgen.training.methods.transfer import Pretrained
+from prodgen.training.methods.setup import Pretrained
 from prodgen.training.recipes.recipe_files import make_recipe
 from prodgen.training.trainer import Trainer
 from prodgen.training.watch import review

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from prodgen.errors import ProdgenError
-from prodgen.models.families import FAMILIES
+from prodgen.models.saved import FAMILIES
 from prodgen.training.methods import augment
 from prodgen.training.recipes.checks import GENERATORS, check_recipe
-from prodgen.training.recipes.policies import AUGMENTATIONS
+from prodgen.training.recipes.recipe import AUGMENTATIONS
 from prodgen.training.recipes.recipe_files import make_recipe, read_recipe
 from tests.training.conftest import SMALL
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prodgen.models.families import FAMILIES
+from prodgen.models.saved import FAMILIES
 from prodgen.training.methods.objectives import LOSSES
 from prodgen.training.watch import alarms
 from prodgen.training.watch.alarms import Dead

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from prodgen.models import load_model
-from prodgen.models.families import FAMILIES
+from prodgen.models.saved import FAMILIES
 from prodgen.training.export import export
 from prodgen.training.methods import method
 from tests.training.conftest import never, quiet

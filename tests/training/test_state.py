@@ -5,7 +5,7 @@ import torch
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
-from prodgen.models.families import FAMILIES
+from prodgen.models.saved import FAMILIES
 from tests.training.conftest import never, quiet
 from tests.training.test_families import RECIPES
 

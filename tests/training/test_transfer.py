@@ -7,10 +7,10 @@ import torch
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.models import load_model
-from prodgen.models.families import FAMILIES
+from prodgen.models.saved import FAMILIES
 from prodgen.training import checkpoint
 from prodgen.training.export import export
-from prodgen.training.methods.transfer import find_pretrained
+from prodgen.training.methods.setup import find_pretrained
 from tests.training.conftest import never, quiet
 
 

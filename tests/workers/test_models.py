@@ -9,7 +9,7 @@ import pytest
 
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
-from prodgen.models.memory import size_in_bytes
+from prodgen.models.saved import size_in_bytes
 from prodgen.registry.aliases import rollback, set_alias
 from prodgen.registry.publish import publish
 from prodgen.registry.versions import Version

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from prometheus_client import Counter
 
 from prodgen.errors import ProdgenError
-from prodgen.generation.engine import Engine, Request
+from prodgen.generation.engine import Engine
+from prodgen.generation.request import Request
 from prodgen.models import SavedModel
 from prodgen.spec.order import ImageRequest, resolve_attributes
 

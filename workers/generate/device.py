@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 from prodgen.errors import ProdgenError
-from prodgen.generation.engine import Engine, Response
+from prodgen.generation.engine import Engine
+from prodgen.generation.request import Response
 from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, load_record
 from prodgen.ledger.entries import Lease, Queue

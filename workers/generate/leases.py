@@ -15,8 +15,7 @@ from prometheus_client import Counter
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from prodgen.errors import Unavailable
-from prodgen.generation.engine import Cancelled, Request
-from prodgen.generation.manifest import manifest_line
+from prodgen.generation.request import Cancelled, Request, manifest_line
 from prodgen.jobs.ending import discard, report, settle_job
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import TERMINAL, Lease

@@ -12,7 +12,7 @@ from prodgen.bundled import bundled_folders
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
 from prodgen.models import SavedModel, load_model
-from prodgen.models.memory import size_in_bytes
+from prodgen.models.saved import size_in_bytes
 from prodgen.registry.fetch import fetch
 from prodgen.registry.versions import PRODUCTION, Version, aliases, resolve
 from prodgen.settings import settings

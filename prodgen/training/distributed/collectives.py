@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from prodgen.errors import ProdgenError
+from prodgen.files import replacing
 from prodgen.training.distributed.world import local_rank, rank, world_size
 
 T = TypeVar("T")
@@ -101,10 +102,8 @@ def copy_to_nodes(path: Path) -> None:
     if content is None:
         path.unlink(missing_ok=True)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 class _AllReduceSum(torch.autograd.Function):

@@ -1,10 +1,10 @@
 """The interface of training methods, and functions that several methods share."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -90,3 +90,32 @@ def has_bf16(device: str) -> bool:
     if device != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
         return True
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load ``state`` into an optimizer, except learning rates: these are the recipe's and may have changed.
+
+    Moments get the memory format of their weights, as in an uninterrupted training.
+    """
+    rates = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["initial_lr"] = rate
+    for weight, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if value.ndim and value.shape == weight.shape:
+                moments[name] = torch.empty_like(weight).copy_(value)
+
+
+def set_rates(optimizers: Iterable[torch.optim.Optimizer], recipe: Recipe, step: int) -> None:
+    """Set the learning rates of all optimizers for ``step``.
+
+    The rates rise from 0 over the first ``ramp`` steps, and fall to 0 over the last share ``decay`` of the
+    steps.
+    """
+    rising = (step + 1) / recipe.ramp if recipe.ramp else 1.0
+    falling = (recipe.steps - step) / (recipe.steps * recipe.decay) if recipe.decay else 1.0
+    factor = min(1.0, rising, falling)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor

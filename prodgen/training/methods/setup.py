@@ -1,19 +1,97 @@
-"""Build the networks of a recipe, and the training method that trains these networks."""
+"""Build the networks of a recipe, with random or pretrained weights, and the method that trains them."""
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
-from prodgen.models.families import FAMILIES
-from prodgen.models.sagan import SAGANGenerator
+from prodgen.models import SavedModel, load_model
+from prodgen.models.condition import columns
+from prodgen.models.layers import Conditioned
+from prodgen.models.resnet import SAGANGenerator
+from prodgen.models.saved import FAMILIES, find_model
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.model_config import DISCRIMINATOR
+from prodgen.training import checkpoint
 from prodgen.training.methods.gan import Gan
 from prodgen.training.methods.method import Method
-from prodgen.training.methods.transfer import Pretrained, transfer_weights
 from prodgen.training.methods.vae import Vae
 from prodgen.training.methods.vaegan import VaeGan
 from prodgen.training.recipes.checks import check_pretrained
 from prodgen.training.recipes.recipe import Recipe
+
+POWER_ITERATIONS = 15
+"""Number of power iterations after which the spectral norm of a new matrix is exact enough."""
+
+Column = tuple[str, str]
+"""The meaning of one number of a condition: an attribute's name and its column."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A trained generator, and the weights of its discriminator, or None if these were not saved."""
+
+    model: SavedModel
+    discriminator: dict[str, Tensor] | None = None
+
+
+def find_pretrained(ref: str) -> Pretrained:
+    """Load a model by its name, its folder or the folder of its training. Raises ProdgenError if it fails."""
+    training = Path(ref)
+    folder, name = find_model(str(training / "model") if (training / "model").is_dir() else ref)
+    path = folder / DISCRIMINATOR
+    try:
+        discriminator = load_file(path) if path.is_file() else None
+    except (SafetensorError, OSError) as error:
+        raise ProdgenError(f"{path} is broken: {error}", param="from") from None
+    if discriminator is None and (best := training / checkpoint.BEST).is_file():  # saved by an older version
+        discriminator = checkpoint.load(best)["run"]["modules"].get("discriminator")
+    return Pretrained(load_model(folder, name), discriminator)
+
+
+def transfer_weights(
+    network: nn.Module, trained: dict[str, Tensor], old_schema: AttributeSchema, schema: AttributeSchema
+) -> None:
+    """Load weights trained with attributes ``old_schema`` into ``network``, whose attributes are ``schema``.
+
+    An attribute value that both schemas have keeps its weights. A new value starts from the mean of the
+    weights of its attribute's old values, or from the network's random weights if there are no old values.
+    """
+    own = network.state_dict()
+    weights = {name: trained[name] for name in own if name in trained}
+    conditioned = [(path, m) for path, m in network.named_modules() if isinstance(m, Conditioned)]
+    for path, _ in conditioned:
+        for name in (f"{path}.weight", f"{path}.parametrizations.weight.original"):
+            if name in weights:
+                weights[name] = _replace_columns(
+                    weights[name], own[name], columns(old_schema), columns(schema)
+                )
+    # Spectral norm's vectors for a condition of another length are left out; the layers compute them below.
+    network.load_state_dict({n: t for n, t in weights.items() if t.shape == own[n].shape}, strict=False)
+    for _, layer in conditioned:
+        for _ in range(POWER_ITERATIONS):
+            _ = layer.weight
+
+
+def _replace_columns(
+    trained: Tensor, random: Tensor, old_columns: list[Column], new_columns: list[Column]
+) -> Tensor:
+    """Adapt the weights (out, inputs + len(old_columns)) to (out, inputs + len(new_columns))."""
+    inputs = trained.shape[1] - len(old_columns)
+    known = dict(zip(old_columns, trained[:, inputs:].unbind(1), strict=True))
+
+    def weights_of(column: Column, initial: Tensor) -> Tensor:
+        siblings = [weights for (attribute, _), weights in known.items() if attribute == column[0]]
+        return known.get(column, torch.stack(siblings).mean(0) if siblings else initial)
+
+    pairs = zip(new_columns, random[:, inputs:].unbind(1), strict=True)
+    return torch.cat([trained[:, :inputs], *(weights_of(*pair)[:, None] for pair in pairs)], 1)
+
 
 METHODS = {"vae": Vae, "vaegan": VaeGan}
 """The training method of each family. A family that is not listed uses `Gan`."""

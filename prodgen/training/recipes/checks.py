@@ -2,8 +2,7 @@
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.model_config import ModelConfig, coarsest_side
-from prodgen.training.recipes.policies import check_channels
-from prodgen.training.recipes.recipe import Recipe
+from prodgen.training.recipes.recipe import Recipe, check_channels
 
 GENERATORS = {"vaegan": "vae"}
 """Each family that uses the generator of another family, and the name of the other family."""

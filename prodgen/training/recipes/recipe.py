@@ -4,9 +4,25 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prodgen.errors import ProdgenError
 from prodgen.spec.colour import Colour
 from prodgen.spec.names import check_name
-from prodgen.training.recipes.policies import AUGMENTATIONS, parse_policy
+
+GEOMETRY = ("flip", "translation", "rotation", "scale", "cutout")
+COLOUR = ("brightness", "contrast", "saturation")
+AUGMENTATIONS = (*GEOMETRY, *COLOUR)
+
+
+def check_channels(policy: str, channels: int) -> None:
+    """Raise ProdgenError if an augmentation of ``policy`` cannot change images with ``channels`` channels."""
+    if "saturation" in parse_policy(policy) and channels == 1:
+        raise ProdgenError("saturation has nothing to change: the images have one channel, grey")
+
+
+def parse_policy(policy: str) -> list[str]:
+    """Return the list of names in a policy such as ``"flip,cutout"``."""
+    return [name.strip() for name in policy.split(",") if name.strip()]
+
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]

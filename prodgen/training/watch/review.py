@@ -4,15 +4,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from prodgen.evaluation.pictures import on_white, to_bytes
+from prodgen.files import replacing
+from prodgen.generation.encode import to_image
+from prodgen.generation.forward import latents
+from prodgen.models.base import ImageGenerator
+from prodgen.models.condition import encode
 from prodgen.training.distributed.collectives import broadcast, on_rank_zero
 from prodgen.training.distributed.world import local_rank, rank
 from prodgen.training.state import TrainingState
-from prodgen.training.watch.grid import write_grid
 from prodgen.training.watch.judge import EVALUATION_IMAGES, Judge
 
+ROWS, COLUMNS, GAP = 10, 10, 2
+"""Size of the grid of samples in images, and the pixels between these."""
 BATCH_NORM_IMAGES = 1000
 """Number of images by which batch normalisation is measured before samples are written."""
 
@@ -62,3 +70,24 @@ class Review:
 
     def _latents(self, count: int) -> Tensor:
         return torch.randn(count, self.state.method.generator.latent_dim, device=self.state.device)
+
+
+@torch.inference_mode()
+def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
+    """Write a PNG with a row of images for each value of the first choice attribute, at most ten. Atomic.
+
+    The generator must be in evaluation mode.
+    """
+    device = next(generator.parameters()).device
+    choices = generator.schema.choices
+    rows = min(len(choices[0].values), ROWS) if choices else ROWS
+    z = latents(seed, range(rows * COLUMNS), generator.latent_dim).to(device)
+    fixed = [{choices[0].name: choices[0].values[k // COLUMNS]} if choices else {} for k in range(len(z))]
+    attributes = generator.schema.resolve(fixed, [seed] * len(z), range(len(z)))  # draws the rest
+    condition = encode(generator.schema, attributes).to(device)
+    images = on_white(to_bytes(generator(z, condition)))
+    cells = images.reshape(rows, COLUMNS, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
+    cells = np.pad(cells, ((0, 0), (0, GAP), (0, 0), (0, GAP), (0, 0)), constant_values=255)
+    pixels = cells.reshape(cells.shape[0] * cells.shape[1], -1, cells.shape[4])
+    with replacing(path) as partial:
+        to_image(pixels).save(partial, "PNG")
