@@ -29,6 +29,11 @@ def verify(
     lines = list(read_lines(manifest.read_bytes()))
     if not lines:
         raise ProdgenError(f"{manifest} lists no image")
+
+    def read(name: str) -> bytes | None:
+        path = manifest.parent / Path(name).name
+        return path.read_bytes() if path.is_file() else None
+
     faults = []
     with Engine() as engine:
         for ref, group in groupby(lines, lambda line: line.model):
@@ -38,8 +43,7 @@ def verify(
                 if model:
                     raise
                 raise NotFound(f"{error}; pass --model with the folder that made these images") from None
-            files = _Files(manifest.parent)
-            faults += [finding for finding in check(group, files, saved, engine) if finding.fault]
+            faults += [finding for finding in check(group, read, saved, engine) if finding.fault]
     if json:
         listed = [{"file": f.line.file, "index": f.line.index, "fault": f.fault} for f in faults]
         print_json({"images": len(lines), "differing": len(faults), "faults": listed})
@@ -49,14 +53,3 @@ def verify(
         say(f"{len(lines) - len(faults)} of {len(lines)} images verified")
     if faults:
         raise typer.Exit(1)
-
-
-class _Files:
-    """The files of a folder: ``files[name]`` is the content of a file, or None if the file is missing."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __getitem__(self, name: str) -> bytes | None:
-        path = self.folder / Path(name).name
-        return path.read_bytes() if path.is_file() else None

@@ -1,10 +1,9 @@
 """Generate images again from their manifest, and compare them with the stored files."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +22,6 @@ LOSSY_TOLERANCE = 24
 _CHUNK = 1024
 
 
-class Files(Protocol):
-    """Gives the bytes of a stored file by its name, or None if the file is missing."""
-
-    def __getitem__(self, name: str, /) -> bytes | None: ...
-
-
 @dataclass(frozen=True)
 class Finding:
     """The result of verifying one image. ``fault`` says what is wrong, or is None if nothing is."""
@@ -38,12 +31,12 @@ class Finding:
 
 
 def verify(
-    lines: Iterable[ManifestLine], files: Files, model: SavedModel, engine: Engine
+    lines: Iterable[ManifestLine], read: Callable[[str], bytes | None], model: SavedModel, engine: Engine
 ) -> Iterator[Finding]:
-    """Generate the image of each manifest line again, and compare it with the file ``files[line.file]``.
+    """Generate the image of each manifest line again, and compare it with the file ``read(line.file)``.
 
-    Yields a finding for each line. Pixels may differ by the model's tolerance. Raises ProdgenError if a line
-    names a model other than ``model``.
+    ``read`` returns None for a missing file. Yields a finding for each line. Pixels may differ by the model's
+    tolerance. Raises ProdgenError if a line names a model other than ``model``.
     """
     alike = groupby(lines, lambda line: (line.truncation, line.finish, line.format))
     for (truncation, finish, format), group in alike:
@@ -56,7 +49,7 @@ def verify(
             ]
             request = Request(model, images, truncation, finish, format)
             for line, data in zip(chunk, engine.submit(request), strict=True):
-                yield Finding(line, _compare(line, files[line.file], data, model.config.tolerance))
+                yield Finding(line, _compare(line, read(line.file), data, model.config.tolerance))
 
 
 def _compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: int) -> str | None:

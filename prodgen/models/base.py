@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub import PyTorchModelHubMixin
 from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,29 +15,10 @@ from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.model_config import FILES, coarsest_side
 
 CONFIG, WEIGHTS = FILES
-DOWNLOAD_OPTIONS = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+HUB_OPTIONS = ("revision", "cache_dir", "force_download", "local_files_only", "token", "strict")
 
 
-class SafetensorsHubMixin(PyTorchModelHubMixin):
-    """huggingface_hub's mixin to load and save models, without its pickles and its printed output.
-
-    Loading from a folder does not use the network.
-    """
-
-    @classmethod
-    def _from_pretrained(
-        cls, *, model_id: str, map_location: str = "cpu", strict: bool = True, **options: Any
-    ) -> Self:
-        download = {name: options.pop(name) for name in DOWNLOAD_OPTIONS}
-        path = Path(model_id) / WEIGHTS
-        if not Path(model_id).is_dir():
-            path = Path(hf_hub_download(model_id, WEIGHTS, **download))
-        model = cls(**options)
-        load_model(model, path, strict=strict, device=map_location)
-        return model.eval()
-
-
-class ImageGenerator(nn.Module, SafetensorsHubMixin):
+class ImageGenerator(nn.Module, PyTorchModelHubMixin):
     """Base class of generators: latent (B, latent_dim), condition (B, D) -> (B, C, size, size) in [-1, 1].
 
     The constructor's arguments are saved as the model's configuration. ``size``: side in pixels. ``widths``:
@@ -50,6 +31,13 @@ class ImageGenerator(nn.Module, SafetensorsHubMixin):
     def __init_subclass__(cls, **options: Any) -> None:
         coders = {AttributeSchema: (AttributeSchema.model_dump, AttributeSchema.model_validate)}
         super().__init_subclass__(library_name="prodgen", coders=coders, **options)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, map_location: str = "cpu", **options: Any) -> Self:
+        """Load a model from a folder, without the pickles and the printed output of huggingface_hub."""
+        model = cls(**{name: value for name, value in options.items() if name not in HUB_OPTIONS})
+        load_model(model, Path(model_id) / WEIGHTS, device=map_location)
+        return model.eval()
 
     def __init__(
         self, attributes: AttributeSchema, size: int, channels: int, latent_dim: int, widths: list[int]

@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import torch
@@ -116,7 +115,7 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
     if not (folder / WEIGHTS).is_file():
         raise ProdgenError(f"{folder} has no {WEIGHTS}; other formats may hold code and are not read")
     try:
-        generator = family.generator.from_pretrained(folder, map_location="cpu", strict=True)
+        generator = family.generator.from_pretrained(folder)
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ProdgenError(
@@ -159,7 +158,7 @@ def _is_finite(generator: ImageGenerator) -> bool:
 
 def size_in_bytes(network: nn.Module) -> int:
     """Return the size in bytes of the parameters and buffers of ``network``."""
-    return sum(t.numel() * t.element_size() for t in chain(network.parameters(), network.buffers()))
+    return sum(t.numel() * t.element_size() for t in [*network.parameters(), *network.buffers()])
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -28,28 +28,19 @@ def save(path: Path, state: dict[str, Any]) -> None:
             os.fsync(file.fileno())
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Return the state that `save` wrote to ``path``. Raises ProdgenError if the file is no checkpoint."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _not_a_checkpoint(path, error) from None
-    return decode(content, path)
+def load(path: Path, content: bytes | None = None) -> dict[str, Any]:
+    """Return the state that `save` wrote to ``path``. ``content``: the file's bytes, if already read.
 
-
-def decode(content: bytes, path: Path) -> dict[str, Any]:
-    """Return the state in ``content``, a checkpoint file's bytes. Raises ProdgenError that names ``path``."""
+    Raises ProdgenError if the file is no checkpoint.
+    """
     try:
+        content = path.read_bytes() if content is None else content
         tensors = load_tensors(content)
         length = int.from_bytes(content[:8], "little")  # length of the safetensors header, which is JSON
         skeleton = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["state"])
         return dict(_join(skeleton, tensors))
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise _not_a_checkpoint(path, error) from None
-
-
-def _not_a_checkpoint(path: Path, error: Exception) -> ProdgenError:
-    return ProdgenError(f"{path} is not a checkpoint that can be resumed: {error}")
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ProdgenError(f"{path} is not a checkpoint that can be resumed: {error}") from None
 
 
 def _split(tree: Any, key: str, tensors: dict[str, Tensor]) -> Any:

@@ -94,7 +94,7 @@ def _prepare(options: argparse.Namespace, device: str) -> "Trainer":
     catalogue = read_shared(
         lambda: open_catalogue(options.data, size=recipe.size, channels=recipe.channels), options.out
     )
-    own = [digest(catalogue), recipe.model_dump(mode="json")]
+    own = {"images": digest(catalogue), "recipe": recipe.model_dump(mode="json")}
     expected = on_rank_zero(lambda: own)
     on_all_ranks(lambda: _check_equal(own, expected))
     resumes = on_rank_zero((options.out / CHECKPOINT).exists)
@@ -106,9 +106,9 @@ def _prepare(options: argparse.Namespace, device: str) -> "Trainer":
     return trainer
 
 
-def _check_equal(own: list[object], expected: list[object]) -> None:
-    for name, value, expected_value in zip(("images", "recipe"), own, expected, strict=True):
-        if value != expected_value:
+def _check_equal(own: dict[str, object], expected: dict[str, object]) -> None:
+    for name in own:
+        if own[name] != expected[name]:
             raise ProdgenError(f"the {name} on this node differ from the first node's")
 
 

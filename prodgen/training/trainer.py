@@ -149,7 +149,7 @@ class Trainer:
         if content is None:
             return False
         path = self.checkpoint_file
-        self.state.restore(checkpoint.decode(content, path), path, keep_random=keep_random)
+        self.state.restore(checkpoint.load(path, content), path, keep_random=keep_random)
         return True
 
     def _prepare_folder(self) -> None:
@@ -171,7 +171,7 @@ class Trainer:
         content = collectives.read_on_rank_zero(self.best_file)
         if content is None:
             return None
-        best = checkpoint.decode(content, self.best_file)
+        best = checkpoint.load(self.best_file, content)
         if local_rank() == 0:
             checkpoint.save(self.checkpoint_file, best["run"])
         return int(best["step"])

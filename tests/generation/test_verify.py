@@ -36,7 +36,7 @@ def delivered(engine, model, **options) -> tuple[list[ManifestLine], dict[str, b
 
 
 def faults(lines, files, model, engine) -> dict[int, str]:
-    findings = list(verify(lines, files, model, engine))
+    findings = list(verify(lines, files.get, model, engine))
     assert [f.line for f in findings] == lines
     return {f.line.index: f.fault for f in findings if f.fault}
 

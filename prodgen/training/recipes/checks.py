@@ -4,9 +4,6 @@ from prodgen.errors import ProdgenError
 from prodgen.spec.model_config import ModelConfig, coarsest_side
 from prodgen.training.recipes.recipe import Recipe, check_channels
 
-GENERATORS = {"vaegan": "vae"}
-"""Each family that uses the generator of another family, and the name of the other family."""
-
 
 def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processes: int = 1) -> None:
     """Check that a recipe can train on ``images`` images of size x size pixels with ``processes`` processes.
@@ -41,8 +38,8 @@ def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processe
 
 def check_pretrained(config: ModelConfig, ref: str, recipe: Recipe, size: int, channels: int) -> None:
     """Check that a training can start from model ``ref``. Raises ProdgenError that names what to set."""
-    given_family, family = (GENERATORS.get(name, name) for name in (config.family, recipe.family))
-    if given_family != family:
+    families = {config.family, recipe.family}
+    if len(families) > 1 and families != {"vae", "vaegan"}:  # these two have the same generator
         raise ProdgenError(
             f"{ref} is of family {config.family}, the recipe of {recipe.family}; take both of one family",
             param="from",

@@ -8,9 +8,8 @@ from prodgen.errors import ProdgenError
 from prodgen.spec.colour import Colour
 from prodgen.spec.names import check_name
 
-GEOMETRY = ("flip", "translation", "rotation", "scale", "cutout")
 COLOUR = ("brightness", "contrast", "saturation")
-AUGMENTATIONS = (*GEOMETRY, *COLOUR)
+AUGMENTATIONS = ("flip", "translation", "rotation", "scale", "cutout", *COLOUR)
 
 
 def check_channels(policy: str, channels: int) -> None:
