@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     """MiB of models that a worker keeps in memory; the least recently used models are dropped first."""
     cache_mb: int = Field(default=51_200, ge=1)
     """MiB of fetched models in ``model_cache``, and of fetched data sets and models in ``training_folder``;
-    the least recently used ones are removed first."""
+    the least recently used ones are removed first. The gateway refuses a data set that is larger."""
     stall_seconds: float = Field(default=120.0, gt=0)
     """Seconds without progress after which a worker gives up a batch or a lease."""
     health_port: int | None = Field(default=None, ge=1, le=65535)

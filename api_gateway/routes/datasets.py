@@ -64,7 +64,8 @@ def create(name: str, new: NewDataset, caller: Trainer, deployment: DeploymentDe
     that are not uploaded yet.
     """
     with dataset_lock(deployment.ledger, caller.tenant):
-        return _view(create_dataset(deployment.store, caller.tenant, name, new.listing, new.summary))
+        most = deployment.settings.cache_mb << 20
+        return _view(create_dataset(deployment.store, caller.tenant, name, new.listing, new.summary, most))
 
 
 @router.get("", summary="List data sets")

@@ -1,16 +1,17 @@
 """Download a data set to a folder of the cache."""
 
+import errno
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from prodgen.datasets.listing import Chunk, ListedFile, read_listing
+from prodgen.datasets.listing import ListedFile, read_listing
 from prodgen.datasets.versions import Dataset
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from prodgen.storage.cache import mark_used, new_folder
+from prodgen.storage.cache import check_room, mark_used, new_folder
 
 DOWNLOADS = 8
 
@@ -18,21 +19,37 @@ Progress = Callable[[int, int], None]
 """Called with (bytes downloaded, bytes in all)."""
 
 
-def fetch_dataset(store: Store, dataset: Dataset, cache: Path, progress: Progress | None = None) -> Path:
+def fetch_dataset(
+    store: Store,
+    dataset: Dataset,
+    cache: Path,
+    progress: Progress | None = None,
+    make_room: Callable[[int], None] | None = None,
+) -> Path:
     """Return the folder below ``cache`` with the data set's files; download them unless it is complete.
 
-    Raises ProdgenError if a chunk is missing in the store or does not match its sha256. The folder is named
-    by the digest of its content, so all processes, tenants and data sets may share the cache.
+    ``make_room`` is called with the number of bytes before a download. Raises ProdgenError if a chunk is
+    missing in the store or does not match its sha256, and Unavailable if the disk has no room; then nothing
+    stays on the disk. The folder is named by the digest of its content, so all processes, tenants and data
+    sets may share the cache.
     """
     target = cache / dataset.listing
     try:
         files = read_listing(_get(store, dataset, dataset.listing, None, "the list of its files"))
         mark_used(target)
         if not _is_complete(target, files):
+            size = sum(file.bytes for file in files)
+            if make_room:
+                make_room(size)
             with new_folder(target, lambda: _is_complete(target, files)) as partial:
+                check_room(cache, size)
                 _download(store, dataset, files, partial, progress)
     except NotFound as error:
         raise ProdgenError(f"{dataset.id} is incomplete in the store: {error}") from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Unavailable(f"{cache} has no room for {dataset.id}: {error.strerror}") from error
     return target
 
 
@@ -44,23 +61,33 @@ def _download(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
-    def download_chunk(work: tuple[ListedFile, Chunk]) -> int:
-        file, chunk = work
-        data = _get(store, dataset, chunk.sha256, chunk.length, file.path)
-        with (folder / file.path).open("r+b") as place:
-            place.seek(chunk.offset)
-            place.write(data)
-        return chunk.length
+    places: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for file in files:
+        for chunk in file.iter_chunks():
+            places.setdefault((chunk.sha256, chunk.length), []).append((file.path, chunk.offset))
+
+    def download_chunk(digest: str, length: int) -> int:
+        """Download a chunk once, and write it to every place that has it."""
+        written = places[digest, length]
+        data = _get(store, dataset, digest, length, written[0][0])
+        for path, offset in written:
+            check_room(folder.parent, length)  # other processes fill the disk, too
+            with (folder / path).open("r+b") as opened:
+                opened.seek(offset)
+                opened.write(data)
+        return length * len(written)
 
     done = 0
     with ThreadPoolExecutor(DOWNLOADS) as pool:
-        for length in pool.map(
-            download_chunk, [(file, chunk) for file in files for chunk in file.iter_chunks()]
-        ):
-            done += length
-            mark_used(folder)
-            if progress:
-                progress(done, dataset.bytes)
+        downloads = [pool.submit(download_chunk, *chunk) for chunk in places]
+        try:
+            for download in downloads:
+                done += download.result()
+                mark_used(folder)
+                if progress:
+                    progress(done, dataset.bytes)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error, no further chunk is downloaded
 
 
 def _get(store: Store, dataset: Dataset, digest: str, length: int | None, what: str) -> bytes:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from prodgen.datasets.listing import ListedFile, find_chunks, read_listing, write_listing
+from prodgen.datasets.listing import MAX_BYTES, ListedFile, find_chunks, read_listing, write_listing
 from prodgen.datasets.summary import Summary
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.ledger.ledger import Ledger
@@ -56,12 +56,14 @@ def dataset_lock(ledger: Ledger, tenant: str) -> AbstractContextManager[None]:
     return lock(ledger, f"datasets:{tenant}", taken)
 
 
-def create_dataset(store: Store, tenant: str, name: str, upload: str, summary: Summary) -> Dataset:
+def create_dataset(
+    store: Store, tenant: str, name: str, upload: str, summary: Summary, most: int = MAX_BYTES
+) -> Dataset:
     """Create a version from the list of files with the digest ``upload``, and make ``name`` mean the version.
 
-    Raises ProdgenError for a broken list, NotFound if there is no such upload, and Conflict if a chunk is not
-    in the store. The summary is not checked, because training does not rely on it. The caller must hold the
-    tenant's `dataset_lock`, so that no chunk is removed meanwhile.
+    Raises ProdgenError for a broken list or more than ``most`` bytes in all, NotFound if there is no such
+    upload, and Conflict if a chunk is not in the store. The summary is not checked, because training does not
+    rely on it. The caller must hold the tenant's `dataset_lock`, so that no chunk is removed meanwhile.
     """
     started = time.monotonic()
     check_name(name, "name")
@@ -76,6 +78,13 @@ def create_dataset(store: Store, tenant: str, name: str, upload: str, summary: S
         files = read_listing(data)
     except ProdgenError as error:
         raise ProdgenError(str(error), param="listing") from None
+    total = sum(file.bytes for file in files)
+    if total > most:
+        raise ProdgenError(
+            f"the files have {total / 1e9:,.1f} GB in all; the nodes of this deployment keep at most "
+            f"{most / 1e9:,.1f} GB of data",
+            param="listing",
+        )
     _check_complete(store, tenant, files)
     listing = write_listing(files)
     digest = hashlib.sha256(listing).hexdigest()
@@ -88,7 +97,7 @@ def create_dataset(store: Store, tenant: str, name: str, upload: str, summary: S
         created=datetime.now(UTC),
         listing=digest,
         files=len(files),
-        bytes=sum(file.bytes for file in files),
+        bytes=total,
         summary=summary,
     )
     if time.monotonic() - started > MAX_SECONDS:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prodgen.datasets.fetch import fetch_dataset
 from prodgen.datasets.versions import resolve_dataset
-from prodgen.errors import NotFound
+from prodgen.errors import NotFound, ProdgenError
 from prodgen.registry.fetch import fetch, fetch_discriminator
 from prodgen.registry.versions import resolve
 from prodgen.runs.files import CARD, Checkpoint, fetch_checkpoint, fetch_judge, newest_checkpoint
@@ -37,11 +37,21 @@ def fetch_inputs(
     checkpoint = _fetch_newest_checkpoint(store, record, folder)
     if checkpoint is None and isinstance(record.spec, TrainingSpec):
         fetch_judge(store, record, folder)
+    budget, caches = settings().cache_mb << 20, [cache / "data", cache / "models"]
+
+    def make_room(size: int) -> None:
+        if size > budget:
+            raise ProdgenError(
+                f"{record.data} has {size / 1e9:,.1f} GB; this node keeps at most {budget / 1e9:,.1f} GB "
+                "(PRODGEN_CACHE_MB)"
+            )
+        evict(budget - size, caches, pinned(cache / "runs"))
+
     dataset = resolve_dataset(store, record.tenant, record.data)
-    data = fetch_dataset(store, dataset, cache / "data", lambda *_: check())
+    data = fetch_dataset(store, dataset, cache / "data", lambda *_: check(), make_room)
     pin(folder, data)
     source = _fetch_source(store, record, folder, cache / "models") if record.source else None
-    evict(settings().cache_mb << 20, [cache / "data", cache / "models"], pinned(cache / "runs"))
+    evict(budget, caches, pinned(cache / "runs"))
     check()
     return Inputs(data, source, checkpoint, cache / "judges")
 

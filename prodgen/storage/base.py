@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.storage.cache import check_room
 
 _CHUNK = 16 << 20
 
@@ -69,8 +70,12 @@ def check_key(key: str) -> str:
 
 
 def download(store: Store, key: str, path: Path) -> None:
-    """Write an object of any size to the file ``path``; raises NotFound if there is no such object."""
+    """Write an object of any size to the file ``path``.
+
+    Raises NotFound if there is no such object, and Unavailable if the disk has no room for it.
+    """
     size = store.stat(key).size
+    check_room(path.parent, size)
     with path.open("wb") as file:
         for offset in range(0, size, _CHUNK):
             file.write(store.get(key, offset, min(_CHUNK, size - offset)))

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import ProdgenError, Unavailable
 
 RECENT = 3600.0
 """Seconds after its last use in which a folder is not evicted: a process may be about to open it."""
 ABANDONED = 86_400.0
 """Seconds after which an unchanged partial folder counts as left over from a process that died."""
+
+RESERVE = 256 << 20
+"""Bytes of a disk (or 5% of a small disk) that downloads leave free for other processes."""
 
 _PINS = "uses"
 _FETCHED = re.compile(r"(.+-)?[0-9a-f]{12}([0-9a-f]{52})?")
@@ -45,6 +48,17 @@ def new_folder(target: Path, is_complete: Callable[[], bool]) -> Iterator[Path]:
         raise ProdgenError(f"{target} cannot be written")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raise Unavailable unless the disk of ``folder`` has room for ``size`` bytes beside the `RESERVE`."""
+    disk = shutil.disk_usage(folder)
+    room = max(0, disk.free - min(RESERVE, disk.total // 20))
+    if size > room:
+        raise Unavailable(
+            f"the disk of {folder} has room for {room / 1e6:,.0f} MB and {size / 1e6:,.0f} MB are needed; "
+            "free some room on it"
+        )
 
 
 def mark_used(folder: Path) -> None:

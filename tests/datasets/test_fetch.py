@@ -1,5 +1,7 @@
 """A run trains on exactly the files that were pushed, or fails with the reason."""
 
+import errno
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +11,12 @@ import pytest
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue, splits
 from prodgen.datasets.fetch import fetch_dataset
-from prodgen.datasets.listing import ListedFile, read_listing, write_listing
-from prodgen.datasets.versions import Dataset, create_dataset
-from prodgen.errors import ProdgenError
+from prodgen.datasets.listing import CHUNK, ListedFile, read_listing, write_listing
+from prodgen.datasets.versions import Dataset, create_dataset, resolve_dataset
+from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.cache import RESERVE
 from prodgen.storage.local import LocalStore
 from tests.datasets.conftest import Push, sha256
 from tests.datasets.folders import FILES, KINDS, pictures, prepared, table
@@ -116,6 +119,75 @@ def test_a_list_that_was_tampered_with_writes_nothing(
     key = keys.upload(dataset.tenant, dataset.listing)
     local_store.put(key, local_store.get(key).replace(b"train.npy", b"../../bad"))
     with pytest.raises(ProdgenError, match="is corrupt in the store: the list of its files"):
+        fetch_dataset(local_store, dataset, tmp_path / "cache")
+
+
+def repeated(store: LocalStore, tenant: str, put: Push, folder: Path, count: int) -> tuple[Dataset, str]:
+    """Upload a listing that names one chunk of 32 MiB ``count`` times; return a data set and the listing."""
+    dataset = put(store, pictures(folder))
+    chunk = b"x" * CHUNK
+    store.put(keys.upload(tenant, sha256(chunk)), chunk)
+    more = ListedFile(path="many", bytes=count * CHUNK, chunks=(sha256(chunk),) * count)
+    listing = write_listing([*_files(store, dataset), more])
+    store.put(keys.upload(tenant, sha256(listing)), listing)
+    return dataset, sha256(listing)
+
+
+def test_a_listing_that_repeats_a_chunk_is_not_larger_than_a_node(
+    local_store: LocalStore, put: Push, tenant: str, tmp_path: Path
+) -> None:
+    dataset, listing = repeated(local_store, tenant, put, tmp_path / "source", 8000)
+    with pytest.raises(ProdgenError, match=r"the files have 268\.4 GB in all; .* at most 53\.7 GB of data"):
+        create_dataset(local_store, tenant, "many", listing, dataset.summary, 51_200 << 20)
+    with pytest.raises(NotFound):
+        resolve_dataset(local_store, tenant, "many")
+
+
+def test_a_repeated_chunk_is_downloaded_once(
+    local_store: LocalStore, put: Push, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, listing = repeated(local_store, tenant, put, tmp_path / "source", 3)
+    many = create_dataset(local_store, tenant, "many", listing, dataset.summary)
+    asked: list[str] = []
+    get = local_store.get
+    monkeypatch.setattr(local_store, "get", lambda key, *part: asked.append(key) or get(key, *part))
+    folder = fetch_dataset(local_store, many, tmp_path / "cache")
+    assert (folder / "many").read_bytes() == b"x" * CHUNK * 3
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("room", [[0], [200, 0]], ids=["before", "while"])
+def test_a_disk_without_room_is_said_and_nothing_is_left_on_it(
+    local_store: LocalStore,
+    put: Push,
+    tenant: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    room: list[int],
+) -> None:
+    dataset, listing = repeated(local_store, tenant, put, tmp_path / "source", 4)
+    many = create_dataset(local_store, tenant, "many", listing, dataset.summary)
+    left = iter(room)
+
+    def usage(_: Path) -> shutil._ntuple_diskusage:
+        return shutil._ntuple_diskusage(10**12, 0, RESERVE + (next(left, room[-1]) << 20))
+
+    monkeypatch.setattr("prodgen.storage.cache.shutil.disk_usage", usage)
+    with pytest.raises(Unavailable, match=r"the disk of .* has room for 0 MB and \d+ MB are needed"):
+        fetch_dataset(local_store, many, tmp_path / "cache")
+    assert [*(tmp_path / "cache").iterdir()] == []
+
+
+def test_a_disk_that_is_filled_meanwhile_is_one_sentence(
+    local_store: LocalStore, put: Push, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = put(local_store, pictures(tmp_path / "source"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("prodgen.datasets.fetch.mark_used", full)
+    with pytest.raises(Unavailable, match=rf"cache has no room for {dataset.id}: No space left on device"):
         fetch_dataset(local_store, dataset, tmp_path / "cache")
 
 

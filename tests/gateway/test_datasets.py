@@ -70,7 +70,11 @@ def run(*arguments: object) -> str:
 
 def pushed(folder: Path, *options: object) -> dict[str, Any]:
     """Run ``prodgen data push --json``, and return the parsed output."""
-    said: dict[str, Any] = json.loads(run("push", folder, "--json", *options))
+    done = CliRunner().invoke(
+        app, ["push", str(folder), "--json", *map(str, options)], catch_exceptions=False
+    )
+    assert done.exit_code == 0
+    said: dict[str, Any] = json.loads(done.stdout)
     return said
 
 
@@ -121,6 +125,18 @@ def test_pushed_again_nothing_is_sent(
     assert uploads(store, client) == there
     assert f"{first['id']}: 12 + 12 images, " in run("push", folder)
     assert run("push", folder).strip().endswith("0 bytes sent, all of it was there")
+
+
+def test_a_list_that_names_one_chunk_again_and_again_is_refused(client: Client, store: LocalStore) -> None:
+    part = chunk(client, b"x" * (32 << 20))
+    listing = upload(client, {"path": "many", "bytes": 2000 * (32 << 20), "chunks": [part] * 2000})
+    summary = {"kind": "folder", "images": {"train": 2}, "size": [64, 64], "channels": 3, "attributes": {}}
+    status, error = client.error("POST", "/v1/datasets/many", json={"listing": listing, "summary": summary})
+    assert (status, error["param"]) == (400, "listing")
+    assert (
+        "the files have 67.1 GB in all; the nodes of this deployment keep at most 53.7 GB" in error["message"]
+    )
+    assert client.get("/v1/datasets").json()["data"] == []
 
 
 def test_only_the_changes_of_a_folder_are_sent(environment: dict[str, str], tmp_path: Path) -> None:
