@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.filesize import decimal
-from rich.progress import DownloadColumn
 
 from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.catalog.download import DATA_SETS
@@ -34,7 +33,7 @@ def download(
 ) -> None:
     """Download a public data set; complete files are not fetched again."""
     check_folder(out)
-    with writing(out, make=False), ProgressBars(json, DownloadColumn()) as bars:
+    with writing(out, make=False), ProgressBars(json, in_bytes=True) as bars:
         files = fetch(name, out, bars.report)
     found = {"name": name, "out": str(out), "files": [file.name for file in files]}
     report(json, found, f"{name} is whole in {out}")

@@ -4,7 +4,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from PIL import Image
 from prodgen.cli.folders import writing
 from prodgen.cli.gateway import download_job, wait_for_job
 from prodgen.cli.output import console, remark
+from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.embedded.data_folder import DataFolder
 from prodgen.embedded.stack import Stack
@@ -62,15 +63,14 @@ def running(supervisor: Supervisor) -> Iterator[str]:
         stack = pool.submit(supervisor.run, ready.set)
         stack.add_done_callback(lambda _: ready.set())
         try:
-            with console.status("Starting broker, gateway, workers, beat and Flower"):
+            with ProgressBars(False) as bars:
+                bars.report("Starting broker, gateway, workers, beat and Flower", 0, None)
                 ready.wait()
             if stack.done():
                 stack.result()  # raises the reason
             yield supervisor.folder.secret("api_key")
         finally:
-            with console.status("Stopping"):
-                supervisor.stop.set()
-                wait([stack])
+            supervisor.stop.set()
 
 
 def _draw_sheet(out: Path) -> None:

@@ -1,18 +1,15 @@
 """``prodgen evaluate``: measure the quality of a model against its data."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Json, Key
-from prodgen.cli.output import print_json, results, say
+from prodgen.cli.output import print_json, remark, results, say
+from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
@@ -84,39 +81,19 @@ def evaluate(
     check_folder(out)
     cache = settings().model_cache.expanduser() / "judges"
     options = Options(cache, count, features, inception_weights, seed, device, resize)
-    console = Console(stderr=True, quiet=json)
-    with console.status("Reading the data"):
-        planned = plan_from(saved, Path(data), options)
-    with writing(out):
-        with stages(console) as stage:
-            evaluation = measure(planned, stage)
-        report.write(evaluation, out, folder / "card.md")
+    with ProgressBars(json) as bars:
+        planned = plan_from(saved, Path(data), options, bars.report)
+        with writing(out):
+            evaluation = measure(planned, bars.report)
+            report.write(evaluation, out, folder / "card.md")
     if json:
         print_json(report.metrics(evaluation))
         return
     for table in summaries(evaluation.figures):
         results.print(table)
     for reason in evaluation.left_out:
-        console.print(f"left out: {reason}", soft_wrap=True, markup=False)
+        remark(f"left out: {reason}")
     say(f"{saved.id}: {out}/card.md")
-
-
-@contextmanager
-def stages(console: Console) -> Iterator[Callable[[str], None]]:
-    """Yield a function that begins a named stage; show a line for each stage with the time it took."""
-    columns = (SpinnerColumn(finished_text="·"), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-
-        def finish() -> None:
-            for task in progress.tasks:
-                progress.update(task.id, completed=1)
-
-        def stage(name: str) -> None:
-            finish()
-            progress.add_task(name, total=1)
-
-        yield stage
-        finish()
 
 
 def summaries(figures: "dict[str, Figure]") -> list[Table]:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rich.progress import DownloadColumn
-
 from prodgen.cli.output import remark_left_out, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
@@ -51,7 +49,7 @@ def download_job(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool
     count = 0
     with ProgressBars(quiet) as bars:
         for count, _ in enumerate(gateway.download(job["id"], folder), 1):
-            bars.report("Downloading  ", count, job["done"])
+            bars.report("Downloading", count, job["done"])
     return count
 
 
@@ -69,7 +67,7 @@ def push_folder(
     remark_left_out(folder)
     if trainable and summary.flaw:
         raise ProdgenError(summary.flaw, param="data")
-    with ProgressBars(quiet, DownloadColumn()) as bars:
+    with ProgressBars(quiet, in_bytes=True) as bars:
         return send_files(gateway, folder, name, summary, bars.report)
 
 

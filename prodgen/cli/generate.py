@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 from PIL import Image
-from rich.progress import track
 
 from prodgen.cli.folders import writing
 from prodgen.cli.options import Attr, Background, Format, Json, Seed, Size, Truncation, parse_attributes
-from prodgen.cli.output import console, report
+from prodgen.cli.output import report
+from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
 from prodgen.spec.manifest import check_same_images
@@ -54,11 +54,11 @@ def generate(
         check_same_images(out, pipeline.planned_manifest(spec))
         start = time.perf_counter()
         shown: list[tuple[Image.Image, str]] = []
-        with writing(out), (out / "manifest.jsonl").open("w") as manifest:
-            stream = pipeline.stream(spec)
-            for line, data in track(stream, "Making images", total, console=console, disable=json):
+        with writing(out), (out / "manifest.jsonl").open("w") as manifest, ProgressBars(json) as bars:
+            for done, (line, data) in enumerate(pipeline.stream(spec), 1):
                 (out / line.file).write_bytes(data)
                 manifest.write(line.to_json() + "\n")
+                bars.report("Making images", done, total)
                 if len(shown) < SHEET:
                     shown.append((to_image(decode(data)), " ".join(line.attributes.values())))
             contact_sheet([i for i, _ in shown], [label for _, label in shown]).save(out / "sheet.png")

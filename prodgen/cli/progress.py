@@ -1,33 +1,107 @@
-"""Progress bars on stderr for long commands."""
+"""Progress of long commands on stderr: bars in a terminal, a line every 30 seconds in a log."""
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+import threading
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
 
-from prodgen.cli.output import console
+from rich.console import Group, RenderableType
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
+from rich.table import Column
+from rich.text import Text
+
+from prodgen.cli.output import console, remark
+
+LOG_SECONDS = 30.0
+"""Seconds between two lines if stderr is no terminal."""
 
 
 class ProgressBars(Progress):
-    """A progress bar for each name of work that `report` is called with.
+    """Shows each piece of work that `report` is called with, and how long it still takes.
 
-    Shows nothing if ``quiet``, or if stderr is no terminal. ``count`` is the column that shows how much is
-    done (default: "done/total").
+    If stderr is no terminal, prints a line about the latest work every `LOG_SECONDS` instead. Shows nothing
+    if ``quiet``. ``in_bytes``: the counts are bytes.
     """
 
-    def __init__(self, quiet: bool, count: ProgressColumn | None = None) -> None:
-        text = TextColumn("{task.description}", markup=False)
-        columns = (text, BarColumn(), count or MofNCompleteColumn(), TimeRemainingColumn())
-        super().__init__(*columns, console=console, disable=quiet or not console.is_terminal)
+    def __init__(self, quiet: bool, *, in_bytes: bool = False) -> None:
+        bar = BarColumn(None, table_column=Column(ratio=1))
+        columns = (_Name(table_column=Column(overflow="ellipsis")), bar, _State(in_bytes))
         self._bars: dict[str, TaskID] = {}
+        self._note, self._in_bytes, self._ended = "", in_bytes, threading.Event()
+        in_log = not quiet and not console.is_terminal
+        self._log = threading.Thread(target=self._print_lines, daemon=True) if in_log else None
+        super().__init__(*columns, console=console, expand=True, disable=quiet or in_log)
+
+    def __enter__(self) -> Self:
+        if self._log:
+            self._log.start()
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        if self._log:
+            self._log.join()
+        super().__exit__(kind, error, traceback)
 
     def report(self, work: str, done: int, total: int | None, note: str = "") -> None:
-        """Show ``done`` of ``total`` (None: unknown) on the bar of ``work``, with ``note`` after its name."""
+        """Show ``done`` of ``total`` (None: unknown) of ``work``, with ``note`` below.
+
+        Earlier work of unknown size has ended.
+        """
         if work not in self._bars:
-            self._bars[work] = self.add_task(work)
-        self.update(self._bars[work], completed=done, total=total, description=f"{work}  {note}".strip())
+            for task in self.tasks:
+                if task.total is None:
+                    self.update(task.id, total=1, completed=1, size=None)
+            self._bars[work] = self.add_task(work, total=total, size=total)
+        self._note = note
+        self.update(self._bars[work], completed=done, total=total, size=total)
+
+    def get_renderable(self) -> RenderableType:
+        """Return the bars, and the latest note below them."""
+        bars = super().get_renderable()
+        note = Text(f"  {self._note}", style="dim", no_wrap=True, overflow="ellipsis")
+        return Group(bars, note) if self._note else bars
+
+    def _print_lines(self) -> None:
+        while not self._ended.wait(LOG_SECONDS):
+            with self._lock:
+                lines = [f"{t.description.strip()}: {state(t, self._in_bytes)}" for t in self.tasks[-1:]]
+            for line in lines:
+                remark(f"{line}  {self._note}".rstrip())
+
+
+class _Name(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(task.description, no_wrap=True, overflow="ellipsis")
+
+
+class _State(ProgressColumn):
+    def __init__(self, in_bytes: bool) -> None:
+        self.in_bytes = in_bytes
+        super().__init__(Column(no_wrap=True, justify="right"))
+
+    def render(self, task: Task) -> Text:
+        return Text(state(task, self.in_bytes))
+
+
+def state(task: Task, in_bytes: bool = False) -> str:
+    """Return what is done, its share, the rate and the time left; the time so far if the size is unknown."""
+    size: int | None = task.fields["size"]
+    passed = timedelta(seconds=round(task.finished_time or task.elapsed or 0))
+    if size is None:
+        return str(passed)
+    count = decimal if in_bytes else "{:,}".format
+    parts = [f"{count(int(task.completed))}/{count(size)}", f"{task.completed / max(1, size):4.0%}"]
+    if task.finished:
+        return "  ".join([*parts, str(passed)])
+    if rate := task.speed:
+        shown = decimal(int(rate)) if in_bytes else f"{rate:,.0f}" if rate >= 100 else f"{rate:.2g}"
+        left = timedelta(seconds=round((size - task.completed) / rate))
+        parts += [f"{shown}/s", f"{left} left"]
+    return "  ".join(parts)

@@ -73,6 +73,7 @@ def _train_here(
     from prodgen.training.recipes.recipe_files import load_recipe
     from prodgen.training.trainer import Trainer
     from prodgen.training.watch.alarms import Alarm
+    from prodgen.training.watch.progress import RATE
 
     chosen = load_recipe(recipe, settings)
     check_folder(out)
@@ -99,11 +100,14 @@ def _train_here(
     with writing(out), ProgressBars(json) as bars:
 
         def show(step: int, numbers: dict[str, float]) -> None:
-            shown = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+            rate = f"images/s {numbers[RATE]:.0f}" if RATE in numbers else ""
+            losses = (f"{name} {value:.3f}" for name, value in numbers.items() if name != RATE)
+            shown = "  ".join(filter(None, [*losses, rate]))
             bars.report(chosen.name, step, chosen.steps, shown)
             if SHOWN[0] in numbers:
                 remark(f"step {step}  {shown}")
 
+        bars.report(chosen.name, state.step, chosen.steps)
         try:
             trainer.train(show, stop.is_set)
         except Alarm as error:

@@ -1,6 +1,6 @@
 """``prodgen verify``: generate images again and compare them with their files."""
 
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +8,7 @@ import typer
 
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, say
+from prodgen.cli.progress import ProgressBars
 from prodgen.errors import NotFound, ProdgenError
 
 
@@ -34,8 +35,8 @@ def verify(
         path = manifest.parent / Path(name).name
         return path.read_bytes() if path.is_file() else None
 
-    faults = []
-    with Engine() as engine:
+    faults, done = [], count(1)
+    with Engine() as engine, ProgressBars(json) as bars:
         for ref, group in groupby(lines, lambda line: line.model):
             try:
                 saved = load_model(model or ref, name=ref.partition("@")[0], device=engine.device)
@@ -43,7 +44,10 @@ def verify(
                 if model:
                     raise
                 raise NotFound(f"{error}; pass --model with the folder that made these images") from None
-            faults += [finding for finding in check(group, read, saved, engine) if finding.fault]
+            for finding in check(group, read, saved, engine):
+                bars.report("Verifying images", next(done), len(lines))
+                if finding.fault:
+                    faults.append(finding)
     if json:
         listed = [{"file": f.line.file, "index": f.line.index, "fault": f.fault} for f in faults]
         print_json({"images": len(lines), "differing": len(faults), "faults": listed})

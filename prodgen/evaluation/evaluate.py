@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -18,7 +19,7 @@ from prodgen.evaluation.metrics import comparison
 from prodgen.evaluation.products import colour_fidelity, transparency
 from prodgen.evaluation.reconstruction import reconstructed
 from prodgen.evaluation.samples import generate_like, interpolated, sampled
-from prodgen.evaluation.splits import Splits, read_splits
+from prodgen.evaluation.splits import OnProgress, Splits, read_splits, silent
 from prodgen.models import SavedModel
 from prodgen.reproducible import reproducible
 
@@ -33,10 +34,9 @@ MEASURES: dict[str, Callable[[Context], Measurement]] = {
     "Interpolating": interpolated,
     "Reconstructing": reconstructed,
 }
-"""All measures, by the name of the stage that users see while the measure runs."""
+"""All measures, by the name of the work that users see while the measure runs."""
 MAX_COUNT = 10_000
 """Maximum number of generated images to compare with the test split, unless the caller sets a count."""
-Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -94,19 +94,19 @@ def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
     return Plan(model, splits, options, network)
 
 
-def plan_from(model: SavedModel, data: Path, options: Options) -> Plan:
+def plan_from(model: SavedModel, data: Path, options: Options, on_progress: OnProgress = silent) -> Plan:
     """Read both splits from the folder ``data``, and return the plan to evaluate ``model`` with them."""
-    splits = Splits.matching(model.config, *read_splits(data, model.config, options.resized))
+    splits = Splits.matching(model.config, *read_splits(data, model.config, options.resized, on_progress))
     return plan(model, splits, options)
 
 
-def evaluate(plan: Plan, stage: Stage = lambda name: None) -> Evaluation:
-    """Run all measures of a plan in fp32. Calls ``stage`` with the name of each stage when it begins."""
+def evaluate(plan: Plan, on_progress: OnProgress = silent) -> Evaluation:
+    """Run all measures of a plan in fp32. Calls ``on_progress`` with the name of each when it begins."""
     with reproducible():
-        context = _prepare(plan, stage)
+        context = _prepare(plan, on_progress)
         evaluation = Evaluation(context, plan.options, {}, {}, [])
         for name, measure in MEASURES.items():
-            stage(name)
+            on_progress(name, 0, None)
             found = measure(context)
             evaluation.figures.update(found.figures)
             evaluation.pictures.update(found.pictures)
@@ -114,10 +114,10 @@ def evaluate(plan: Plan, stage: Stage = lambda name: None) -> Evaluation:
     return evaluation
 
 
-def _prepare(plan: Plan, stage: Stage) -> Context:
+def _prepare(plan: Plan, on_progress: OnProgress) -> Context:
     model, splits, options = plan.model, plan.splits, plan.options
     judges = Judges(splits.train, options.cache, options.device)
-    stage("Training the judges")
+    on_progress("Training the judges", 0, None)
     attributes = splits.train.classifiable
     main = next(iter(attributes), None)
     network = plan.network or judges(main)
@@ -126,6 +126,6 @@ def _prepare(plan: Plan, stage: Stage) -> Context:
     count = options.count or min(MAX_COUNT, len(splits.train))
     cas_count = min(options.count or MAX_CAS_COUNT, count_examples(splits.train, main)) if main else 0
     total = max(count, cas_count)
-    stage(f"Generating {total:,} images")
-    generated = generate_like(model, splits.train, total, options.seed, options.device)
+    made = partial(on_progress, "Generating images")
+    generated = generate_like(model, splits.train, total, options.seed, options.device, made)
     return Context(model, splits, generated, count, cas_count, judges, network, options.seed, options.device)

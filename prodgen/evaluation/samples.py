@@ -1,6 +1,6 @@
 """Generates images for an evaluation, in the same way as for an order, and shows some of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -57,15 +57,29 @@ def sampled(context: Context) -> Measurement:
     return Measurement(pictures={"samples.png": sheet})
 
 
-def generate_like(model: SavedModel, real: Catalogue, count: int, seed: int, device: str) -> Catalogue:
+def generate_like(
+    model: SavedModel,
+    real: Catalogue,
+    count: int,
+    seed: int,
+    device: str,
+    made: Callable[[int, int], None] | None = None,
+) -> Catalogue:
     """Generate ``count`` images, each with the known attributes of a random image of ``real``."""
     rows = np.random.default_rng(seed).integers(len(real), size=count)
-    return generate_images(model, [attributes_of(real, row) for row in rows], seed, device)
+    return generate_images(model, [attributes_of(real, row) for row in rows], seed, device, made)
 
 
-def generate_images(model: SavedModel, asked: Sequence[dict[str, str]], seed: int, device: str) -> Catalogue:
+def generate_images(
+    model: SavedModel,
+    asked: Sequence[dict[str, str]],
+    seed: int,
+    device: str,
+    made: Callable[[int, int], None] | None = None,
+) -> Catalogue:
     """Generate an image for each entry of ``asked``, the requested attributes of one image.
 
+    Calls ``made`` with the number of finished images and of all images.
     Attributes that an entry omits are drawn at random. Images of four channels are premultiplied. The engine
     is not tuned: tuning may change a pixel by one level, which is enough to train another classifier.
     """
@@ -77,6 +91,8 @@ def generate_images(model: SavedModel, asked: Sequence[dict[str, str]], seed: in
         for k, file in enumerate(engine.submit(Request(model, requests))):
             pixels = decode(file)[..., : shape[3]]  # a grey product before a coloured ground has 3 channels
             images[k] = premultiplied(pixels)
+            if made:
+                made(k + 1, len(asked))
     labels = {
         a.name: np.array([a.values.index(r.attributes[a.name]) for r in requests], np.int64)
         for a in schema.choices

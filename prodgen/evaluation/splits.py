@@ -1,6 +1,8 @@
 """The real images of an evaluation: training and test split, with the attributes of the model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +16,13 @@ from prodgen.evaluation.compatibility import TEST_SPLIT, check_attributes, check
 from prodgen.spec.attributes import AttributeSchema, ContinuousColour
 from prodgen.spec.colour import to_hex
 from prodgen.spec.model_config import ModelConfig
+
+OnProgress = Callable[[str, int, int | None], None]
+"""Is called with the name of the work, what is done of it, and its size if that is known."""
+
+
+def silent(work: str, done: int, total: int | None) -> None:
+    """Show no progress."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,9 @@ class Splits:
         return cls(with_schema(config.attributes, train), with_schema(config.attributes, test))
 
 
-def read_splits(data: Path, config: ModelConfig, resize: bool) -> list[Catalogue]:
+def read_splits(
+    data: Path, config: ModelConfig, resize: bool, on_progress: OnProgress = silent
+) -> list[Catalogue]:
     """Read the training and the test split of a folder; raises NotFound if there is no test split.
 
     Photographs are read at the model's size, as in training. Images of IDX and CIFAR files keep their own
@@ -46,7 +57,12 @@ def read_splits(data: Path, config: ModelConfig, resize: bool) -> list[Catalogue
         raise NotFound(no_test_split(str(data), there), param="data")
     fitted = resize or kind(data) not in ("idx", "cifar-10")
     size, channels = (config.size, config.channels) if fitted else (None, None)
-    return [open_catalogue(data, split, size=size, channels=channels) for split in ("train", TEST_SPLIT)]
+    return [
+        open_catalogue(
+            data, split, size=size, channels=channels, progress=partial(on_progress, f"Reading {split}")
+        )
+        for split in ("train", TEST_SPLIT)
+    ]
 
 
 def with_schema(schema: AttributeSchema, catalogue: Catalogue) -> Catalogue:

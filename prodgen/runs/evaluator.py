@@ -33,11 +33,16 @@ def _work(options: argparse.Namespace) -> int:
     saved = load_model(options.model, options.name, device)
     chosen = Options(options.judges, options.count, device=device, resized=options.resize)
 
-    def stage(name: str) -> None:
-        print(name, flush=True)
-        write_json(options.out / PROGRESS, {"doing": name, "step": 0})
+    doing = ""
 
-    found = evaluate(plan_from(saved, options.data, chosen), stage)
+    def show(work: str, done: int, total: int | None) -> None:
+        nonlocal doing
+        if work != doing:
+            doing = work
+            print(work, flush=True)
+            write_json(options.out / PROGRESS, {"doing": work, "step": 0})
+
+    found = evaluate(plan_from(saved, options.data, chosen), show)
     made = options.out / "evaluation"
     made.mkdir(exist_ok=True)
     report.write(found, made, options.out / CARD)
