@@ -1,5 +1,6 @@
 """What a caller would lose: answers while a gateway restarts, events after a broken connection, files."""
 
+import csv
 import hashlib
 import json
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from prodgen.client import Client
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.spec.finish import file_name
 
 JOB = {"id": "j", "state": "running"}
 UNAVAILABLE = httpx.Response(503, json={"error": {"message": "Redis does not answer", "param": None}})
@@ -264,6 +266,31 @@ def test_a_download_continues_where_it_stopped(client: Client, network: Network,
     lines = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
     assert [line["file"] for line in lines] == ["000000000.png", "000000001.png"]
     assert "url" not in lines[0]
+
+
+def test_a_download_has_a_folder_for_each_sku_and_a_table(
+    client: Client, network: Network, tmp_path: Path
+) -> None:
+    store = Store()
+    network.handler = store.answer
+    for one, sku in zip(store.images, ("Größe/40", "ドレス"), strict=True):
+        one |= {"sku": sku, "attributes": {"category": "bag", "colour": "#112233"}}
+        one["file"] = "../" + file_name(one["index"], "png", sku)
+    files = [one["file"] for one in client.download("j", tmp_path, by_sku=True)]
+
+    assert files == ["Größe_40/000000000-Größe_40-0.png", "ドレス/000000001-ドレス-0.png"]
+    assert [(tmp_path / file).read_bytes() for file in files] == [b"image 0", b"image 1"]
+    with (tmp_path / "manifest.csv").open(encoding="utf-8-sig", newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [(row["file"], row["sku"]) for row in rows] == list(
+        zip(files, ("Größe/40", "ドレス"), strict=True)
+    )
+    assert (rows[1]["index"], rows[1]["category"], rows[1]["colour"]) == ("1", "bag", "#112233")
+    lines = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+    assert [line["file"] for line in lines] == files
+    network.requests.clear()
+    list(client.download("j", tmp_path, by_sku=True))
+    assert [r for r in network.requests if r.url.host == "store"] == []
 
 
 def test_what_cannot_be_downloaded_is_named(client: Client, network: Network, tmp_path: Path) -> None:

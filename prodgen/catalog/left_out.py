@@ -33,6 +33,8 @@ def left_out(folder: Path) -> dict[str, list[str]]:
 def _reason(path: Path, table: Path | None) -> str:
     if not path.exists():
         return "links that lead nowhere"
+    if path.is_dir():
+        return "links to a folder around them"
     if path.suffix.lower() in EXTENSIONS:
         return f"pictures that {table.name} does not list" if table else "pictures outside the layout"
     if path.suffix.lower() in _TABLES:

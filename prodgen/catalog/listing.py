@@ -79,7 +79,8 @@ def _category(path: Path) -> str:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _is_visible(path.name) and path.is_dir())
+    found = (path for path in folder.iterdir() if _is_visible(path.name) and path.is_dir())
+    return sorted(path for path in found if not _leads_around(path))
 
 
 def _loose(folder: Path) -> list[str]:
@@ -87,15 +88,24 @@ def _loose(folder: Path) -> list[str]:
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
-    """Yield all visible files below a folder, sorted by path; follows links, but enters each folder once."""
+    """Yield all visible files below a folder, sorted by path; follows links, but enters each folder once.
+
+    A link to a folder around it would bring in its neighbours; it is yielded itself, like a file.
+    """
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
         if os.path.realpath(root) in seen:
             folders.clear()
             continue
         seen.add(os.path.realpath(root))
-        folders[:] = sorted(filter(_is_visible, folders))
-        yield from (Path(root, name) for name in sorted(files) if _is_visible(name))
+        circles = [name for name in folders if _leads_around(Path(root, name))]
+        folders[:] = sorted(name for name in folders if _is_visible(name) and name not in circles)
+        yield from (Path(root, name) for name in sorted([*files, *circles]) if _is_visible(name))
+
+
+def _leads_around(path: Path) -> bool:
+    """Return whether a path is a link to a folder that contains the link."""
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _raise(error: OSError) -> None:

@@ -44,11 +44,13 @@ def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str,
     return gateway.job(job["id"])
 
 
-def download_job(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool) -> int:
-    """Download the job's finished images and their manifest to the folder; return the number of images."""
+def download_job(
+    gateway: Client, job: dict[str, Any], folder: Path, quiet: bool, by_sku: bool = False
+) -> int:
+    """Download the job's finished images and their manifests to the folder; return the number of images."""
     count = 0
     with ProgressBars(quiet) as bars:
-        for count, _ in enumerate(gateway.download(job["id"], folder), 1):
+        for count, _ in enumerate(gateway.download(job["id"], folder, by_sku), 1):
             bars.report("Downloading", count, job["done"])
     return count
 

@@ -77,14 +77,15 @@ def cancel(job: Id, json: Json = False) -> None:
 @app.command()
 def download(
     job: Id,
-    out: Annotated[Path, typer.Option(help="Folder for the images and manifest.jsonl.")],
+    out: Annotated[Path, typer.Option(help="Folder for the images, manifest.jsonl and manifest.csv.")],
+    by_sku: Annotated[bool, typer.Option("--by-sku", help="Make a folder for each SKU.")] = False,
     json: Json = False,
 ) -> None:
-    """Download a job's finished images and their manifest."""
+    """Download a job's finished images and their manifests."""
     with connect() as gateway:
         found = gateway.job(job)
         with writing(out):
-            count = download_job(gateway, found, out, quiet=json)
+            count = download_job(gateway, found, out, json, by_sku)
     report(json, {"job": job, "images": count, "out": str(out)}, f"{count} images in {out}")
 
 

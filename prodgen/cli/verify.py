@@ -32,8 +32,9 @@ def verify(
         raise ProdgenError(f"{manifest} lists no image")
 
     def read(name: str) -> bytes | None:
-        path = manifest.parent / Path(name).name
-        return path.read_bytes() if path.is_file() else None
+        path = manifest.parent / name
+        inside = path.resolve().is_relative_to(manifest.parent.resolve())
+        return path.read_bytes() if inside and path.is_file() else None
 
     faults, done = [], count(1)
     with Engine() as engine, ProgressBars(json) as bars:

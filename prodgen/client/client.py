@@ -66,9 +66,12 @@ class Client:
         """
         return self._pages(f"/v1/jobs/{job}/images", page)
 
-    def download(self, job: str, folder: Path) -> Iterator[Record]:
-        """Download the job's finished images and manifest to ``folder``; yield each downloaded image."""
-        return download(self._transport, lambda: self.images(job), folder)
+    def download(self, job: str, folder: Path, by_sku: bool = False) -> Iterator[Record]:
+        """Download the job's finished images and manifests to ``folder``; yield each downloaded image.
+
+        With ``by_sku``, the images of each SKU have a folder of their own.
+        """
+        return download(self._transport, lambda: self.images(job), folder, by_sku)
 
     # Uploads and data sets
 

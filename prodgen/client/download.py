@@ -1,5 +1,6 @@
 """Download a job's images into a folder."""
 
+import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -10,33 +11,54 @@ from typing import Any
 
 from prodgen.client.transport import Transport
 from prodgen.errors import ProdgenError
+from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine, check_same_images
 
 PAGE = 1000
 """Number of images whose links one request fetches."""
+COLUMNS = ("file", "index", "sku", "seed", "draw", "attempt", "model", "sha256")
+"""The columns of manifest.csv that come before the attributes."""
 _THREADS = 8
 
 Images = Iterator[dict[str, Any]]
 
 
-def download(transport: Transport, images: Callable[[], Images], folder: Path) -> Images:
-    """Download images to ``folder`` and write their manifest.jsonl; yield each image when its file is there.
+def download(transport: Transport, images: Callable[[], Images], folder: Path, by_sku: bool) -> Images:
+    """Download images to ``folder`` and write their manifests; yield each image when its file is there.
 
-    Each call of ``images`` lists all images from the first. A file that is already complete is not downloaded
-    again. Raises ProdgenError if the downloaded bytes of an image differ from its recorded digest, and
-    Conflict if the folder holds the images of another request.
+    The folder gets manifest.jsonl and, for spreadsheets, manifest.csv. With ``by_sku`` the images of each SKU
+    have a folder of their own, named by the SKU. Each call of ``images`` lists all images from the first. A
+    file that is already complete is not downloaded again. Raises ProdgenError if the downloaded bytes of an
+    image differ from its recorded digest, and Conflict if the folder holds the images of another request.
     """
-    check_same_images(folder, map(_line, images()))
-    with (folder / "manifest.jsonl").open("w") as manifest, ThreadPoolExecutor(_THREADS) as pool:
-        rows = images()
+    check_same_images(folder, (_line(_placed(row, by_sku)) for row in images()))
+    with (
+        (folder / "manifest.jsonl").open("w") as manifest,
+        (folder / "manifest.csv").open("w", encoding="utf-8-sig", newline="") as table,
+        ThreadPoolExecutor(_THREADS) as pool,
+    ):
+        rows, writer, names = (_placed(row, by_sku) for row in images()), csv.writer(table), list[str]()
         while batch := list(islice(rows, PAGE)):
             for image in pool.map(lambda row: _fetch(transport, row, folder), batch):
                 manifest.write(json.dumps({k: v for k, v in image.items() if k != "url"}) + "\n")
+                attributes = image["attributes"]
+                if not names:
+                    names = [*COLUMNS, *attributes]
+                    writer.writerow(names)
+                writer.writerow([({**attributes, **image}).get(name) for name in names])
                 yield image
 
 
+def _placed(image: dict[str, Any], by_sku: bool) -> dict[str, Any]:
+    """Return an image whose ``file`` is its path in the folder of the download."""
+    name = Path(image["file"]).name
+    sku = image.get("sku") if by_sku else None
+    return {**image, "file": f"{safe_name(sku)}/{name}" if sku else name}
+
+
 def _fetch(transport: Transport, image: dict[str, Any], folder: Path) -> dict[str, Any]:
-    path = folder / Path(image["file"]).name
+    path = folder / image["file"]
+    path.parent.mkdir(exist_ok=True)
     if path.is_file() and _digest(path.read_bytes()) == image["sha256"]:
         return image
     content = transport.download(image["url"], image["file"])

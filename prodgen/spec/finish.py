@@ -1,11 +1,14 @@
 """What a request asks for after the generator: size, background, random variations and file format."""
 
-import re
+import unicodedata
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from prodgen.spec.colour import Colour
+
+MAX_NAME_BYTES = 200
+"""The most bytes of a SKU in a file name; file systems allow 255 bytes for the whole name."""
 
 
 class Augment(BaseModel):
@@ -56,5 +59,14 @@ def file_name(index: int, format: str, sku: str | None = None, repeat: int = 0) 
     extension = {"jpeg": "jpg"}.get(format, format)
     if sku is None:
         return f"{index:09d}.{extension}"
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", sku).lstrip(".") or "_"
-    return f"{index:09d}-{safe}-{repeat}.{extension}"
+    return f"{index:09d}-{safe_name(sku)}-{repeat}.{extension}"
+
+
+def safe_name(text: str) -> str:
+    """Return ``text`` as a part of a path that every system accepts, of at most `MAX_NAME_BYTES` bytes.
+
+    Keeps letters, digits and accents of every script, ``.``, ``_`` and ``-``; other characters become ``_``.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    kept = "".join(c if c in "._-" or unicodedata.category(c)[0] in "LMN" else "_" for c in composed)
+    return kept.encode()[:MAX_NAME_BYTES].decode(errors="ignore").strip(".") or "_"

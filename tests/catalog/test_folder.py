@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, features
 
 from prodgen.catalog.formats import load_folder, open_catalogue, splits
+from prodgen.catalog.left_out import left_out
 from prodgen.errors import NotFound, ProdgenError
 
 RED, GREEN, BLUE = (250, 0, 0), (0, 250, 0), (0, 0, 250)
@@ -225,6 +226,16 @@ def test_links_are_followed_but_not_for_ever(tmp_path):
     (tmp_path / "shop" / "hat" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "shop" / "hat")
     assert len(load_folder(tmp_path / "shop")) == 2
+
+
+def test_a_link_to_a_folder_around_it_brings_in_no_neighbours(tmp_path):
+    shop(tmp_path, "hat/1.png", "hat/2.png", "bag/1.png", "bag/2.png")
+    (tmp_path / "hat" / "up").symlink_to(tmp_path)
+    (tmp_path / "all").symlink_to(".")
+    train = load_folder(tmp_path)
+    assert train.values == {"category": ("bag", "hat")}
+    assert train.counts("category").tolist() == [2, 2]
+    assert left_out(tmp_path) == {"links to a folder around them": ["all", "hat/up"]}
 
 
 @pytest.mark.parametrize(

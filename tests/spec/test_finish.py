@@ -1,9 +1,11 @@
 """Finishes, formats and file names are what a person would expect."""
 
+import unicodedata
+
 import pytest
 from pydantic import ValidationError
 
-from prodgen.spec.finish import Augment, Finish, Output, file_name
+from prodgen.spec.finish import Augment, Finish, Output, file_name, safe_name
 
 
 @pytest.mark.parametrize(
@@ -55,14 +57,32 @@ def test_the_default_asks_for_nothing():
 def test_files_are_named_by_index_or_sku():
     assert file_name(12, "png") == "000000012.png"
     assert file_name(12, "jpeg") == "000000012.jpg"
-    assert file_name(12, "webp", "SKU 7/é", 3) == "000000012-SKU_7__-3.webp"
+    assert file_name(12, "webp", "SKU 7/é", 3) == "000000012-SKU_7_é-3.webp"
 
 
 @pytest.mark.parametrize("sku", ["../../etc/passwd", "..", ".", "/root", "a\\b", "\x00"])
 def test_no_sku_leaves_the_folder(sku):
     name = file_name(0, "png", sku)
     assert name.startswith("000000000-")
-    assert not set(name) & {"/", "\\", "\x00"}
+    assert not {*name, *safe_name(sku)} & {"/", "\\", "\x00"}
+    assert not safe_name(sku).startswith(".")
+
+
+@pytest.mark.parametrize("sku", ["Größe-40", "ドレス", "платье", "कुर्ती", "dre\u0301ss", "v1.2_x"])
+def test_letters_of_every_script_stay_in_the_name(sku):
+    assert safe_name(sku) == unicodedata.normalize("NFC", sku)
+    assert file_name(7, "png", sku, 1) == f"000000007-{safe_name(sku)}-1.png"
+
+
+@pytest.mark.parametrize("sku", ["d" * 200, "ド" * 200, "\U0001d538" * 200])
+def test_a_long_name_fits_into_a_file_system(sku):
+    name = file_name(10**9, "jpeg", sku, 10**7)
+    assert len(name.encode()) <= 255
+    assert name.encode().decode() == name
+
+
+def test_signs_that_hide_or_turn_letters_are_replaced():
+    assert safe_name("a\u202eb\u200bc\ud800 d😀") == "a_b_c__d_"
 
 
 def test_a_format_says_its_mime_type():
