@@ -24,7 +24,7 @@ test: test-deps
 
 # Left out of test-fast: what starts whole stacks, and what trains or measures for seconds.
 SLOW := bench datasets deploy docs faults integration \
-	$(addprefix evaluation/,test_accuracy.py test_alpha.py test_colours.py test_command.py test_evaluate.py \
+	$(addprefix evaluation/,test_accuracy.py test_command.py test_evaluate.py test_products.py \
 	test_judges.py test_unlabelled.py) \
 	$(addprefix training/,test_command.py test_dead_discriminator.py test_families.py test_process.py \
 	test_state.py test_trainer.py test_transfer.py test_world.py) \
