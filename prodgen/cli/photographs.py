@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prodgen.catalog.photographs.atomic_folder import check_new_folder
 from prodgen.catalog.photographs.flags import DEFAULT_DROP, MAX_SIZE, MIN_SIZE, check_flags, check_kind
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Json, Key
@@ -62,9 +63,11 @@ def clean(
     from prodgen.catalog.photographs.inspection import clean as copy
     from prodgen.catalog.photographs.inspection import to_drop
 
+    flags = _flags(drop)
+    check_new_folder(out, data)
     check_folder(out)
     found = _inspect(data, json)
-    dropped = to_drop(found, _flags(drop))
+    dropped = to_drop(found, flags)
     if not json:
         _say(data, found, dropped, f"to be left out: {len(dropped)}")
     with writing(out.absolute().parent, make=False):  # the copy makes OUT when it is complete
@@ -73,7 +76,8 @@ def clean(
         pictures = [finding._asdict() for finding in dropped]
         print_json(_summary(data, found) | {"out": str(out), "kept": kept, "dropped": pictures})
     else:
-        remark(f"{kept} pictures are in {out}; dropped.jsonl has the others")
+        others = "dropped.jsonl has the others" if dropped else "none was left out"
+        remark(f"{kept} pictures are in {out}; {others}")
 
 
 def prepare(
@@ -121,6 +125,7 @@ def _prepare_here(data: Path, out: Path, size: int, json: bool) -> None:
     from prodgen.catalog.photographs.prepare import prepare as make
 
     _check_pictures(data)
+    check_new_folder(out, data)
     check_folder(out)
     with writing(out.absolute().parent, make=False), ProgressBars(json) as bars:
         summary, aside = make(data, out, size, bars.report)
@@ -135,7 +140,7 @@ def _prepare_here(data: Path, out: Path, size: int, json: bool) -> None:
     say(f"{'set aside':12} {summary['set_aside_count']} of {summary['source_count']}")
     for reason, count in Counter(row["reason"] for row in aside).most_common():
         say(f"  {count:6} {reason}")
-    remark(f"look at {out}/preview.png and {out}/set-aside.png")
+    remark(f"look at {out}/preview.png" + (f" and {out}/set-aside.png" if aside else ""))
 
 
 def _flags(drop: str | None) -> list[str]:

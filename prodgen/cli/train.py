@@ -73,7 +73,7 @@ def _train_here(
     from prodgen.training.recipes.recipe_files import load_recipe
     from prodgen.training.trainer import Trainer
     from prodgen.training.watch.alarms import Alarm
-    from prodgen.training.watch.progress import RATE
+    from prodgen.training.watch.metrics import RATE
 
     chosen = load_recipe(recipe, settings)
     check_folder(out)

@@ -169,6 +169,10 @@ def test_data_on_a_full_disk_leaves_nothing_behind(
         assert done.code == 1, done
         assert done.err.splitlines()[-1].startswith(f"prodgen: cannot write to {disk}")
         assert [*disk.iterdir()] == []
+    small = mount("size=256k")  # for all but the cut-outs
+    done = run("data", "prepare", pictures, "--size", 512, "--out", small / "out")
+    assert (done.code, done.err.splitlines()[-1].count("No space left on device")) == (1, 1), done
+    assert [*small.iterdir()] == []
     full = mount("nr_inodes=2")  # for itself and one file: exact, where a count of bytes is not
     (full / "filler").touch()
     done = run("data", "inspect", pictures, "--out", full / "report")

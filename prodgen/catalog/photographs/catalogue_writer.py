@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,18 @@ class Outcome(NamedTuple):
     description: Description | None
 
 
+def create_array(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an array of bytes that is kept in the ``.npy`` file. Raises OSError if the disk has no room.
+
+    The room is reserved first, because a process that writes to an array beyond the room is killed.
+    """
+    array = open_memmap(file, "w+", np.uint8, shape)
+    with file.open("r+b") as opened:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    return np.asarray(array)
+
+
 def write_catalogue(
     folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -48,9 +61,8 @@ def write_catalogue(
             continue
         rows[split] = [_row(*pairs[k], names) for k in kept]
         write_jsonl(folder / f"{split}.jsonl", rows[split])
-        written = open_memmap(folder / f"{split}.npy", "w+", np.uint8, (len(kept), *images.shape[1:]))
+        written = create_array(folder / f"{split}.npy", (len(kept), *images.shape[1:]))
         np.take(images, kept, 0, out=written, mode="clip")  # other modes copy all images in memory
-        written.flush()
         for kind in ("npy", "jsonl"):
             with (folder / f"{split}.{kind}").open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

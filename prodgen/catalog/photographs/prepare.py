@@ -7,12 +7,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from prodgen.catalog.formats import list_pictures
 from prodgen.catalog.photographs.atomic_folder import atomic_folder
-from prodgen.catalog.photographs.catalogue_writer import Outcome, write_catalogue
+from prodgen.catalog.photographs.catalogue_writer import Outcome, create_array, write_catalogue
 from prodgen.catalog.photographs.cut_out import THUMBNAIL, cut_alone, cut_out
 from prodgen.catalog.photographs.process_pool import Report, map_in_processes
 from prodgen.catalog.photographs.quality import assess
@@ -35,7 +34,7 @@ def prepare(
     listing = list_pictures(source)
     paths = [source / picture.file for picture in listing.pictures]
     with atomic_folder(out, source) as folder, TemporaryDirectory(dir=folder) as temporary:
-        images = _memmap(temporary, "images", (len(paths), size, size, CHANNELS))
+        images = create_array(Path(temporary, "images.npy"), (len(paths), size, size, CHANNELS))
         outcomes = list(_cut_out_all(paths, images, temporary, report))
         if all(outcome.reason for outcome in outcomes):
             raise ProdgenError(f"none of the {len(outcomes)} pictures can be cut out: {outcomes[0].reason}")
@@ -49,8 +48,8 @@ def _cut_out_all(
 
     The first pass cuts each picture alone. A segmenter trained on the plausible cuts guides the second pass.
     """
-    thumbnails = _memmap(folder, "thumbnails", (len(paths), THUMBNAIL, THUMBNAIL, 3))
-    masks = _memmap(folder, "masks", thumbnails.shape[:3])
+    thumbnails = create_array(Path(folder, "thumbnails.npy"), (len(paths), THUMBNAIL, THUMBNAIL, 3))
+    masks = create_array(Path(folder, "masks.npy"), thumbnails.shape[:3])
     faults, sha256s, plausible = dict[int, str](), dict[int, str](), []
     for row, cut in enumerate(map_in_processes(cut_alone, "Reading the pictures", report, paths)):
         if isinstance(cut, str):
@@ -91,10 +90,6 @@ def _product_probabilities(
         rows = np.sort(np.random.default_rng(0).choice(rows, MAX_EXAMPLES, replace=False))
     learning, finding = "Learning what products look like", "Finding the product in each picture"
     network = segmenter.train(thumbnails[rows], masks[rows], partial(report, learning))
-    found = _memmap(folder, "probabilities", masks.shape)
+    found = create_array(Path(folder, "probabilities.npy"), masks.shape)
     segmenter.predict(network, thumbnails, found, partial(report, finding))
     return found
-
-
-def _memmap(folder: str, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    return np.asarray(open_memmap(f"{folder}/{name}.npy", "w+", np.uint8, shape))

@@ -1,0 +1,60 @@
+"""What a user would lose: hours of reading pictures before a mistake is named, and words that hold."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.catalog.photos import photo, save
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Photographs of products on a plain ground."""
+    for k in range(3):
+        save(photo((200, 30 * k, 30), (120, 90, 60), seed=k), tmp_path / "photos" / "shirt" / f"{k}.jpg")
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("clean", "--out", "{there}"), "is there already"),
+        (("clean", "--out", "{photos}/clean"), "lies within"),
+        (("clean", "--out", "{new}", "--drop", "nonsense"), "nonsense"),
+        (("prepare", "--out", "{there}"), "is there already"),
+        (("prepare", "--out", "{photos}/cut"), "lies within"),
+    ],
+)
+def test_mistakes_are_named_before_the_pictures_are_read(
+    refused: Callable[..., str],
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    sentence: str,
+) -> None:
+    for module in ("inspection.inspect", "prepare.prepare"):
+        monkeypatch.setattr(f"prodgen.catalog.photographs.{module}", lambda *_: pytest.fail("it was read"))
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "file").touch()
+    command, *options = (word.format(there=there, photos=pictures, new=tmp_path / "new") for word in words)
+    assert sentence in refused("data", command, pictures, *options)
+    assert not (tmp_path / "new").exists()
+
+
+def test_only_files_that_are_there_are_named(run: Run, pictures: Path, tmp_path: Path) -> None:
+    done = run("data", "prepare", pictures, "--size", 16, "--out", tmp_path / "cut")
+    assert done.err.splitlines()[-1] == f"look at {tmp_path / 'cut'}/preview.png"
+    assert not (tmp_path / "cut" / "set-aside.png").exists()
+
+    save(photo((120, 90, 60), (120, 90, 60), seed=9), pictures / "shirt" / "nothing.jpg")
+    done = run("data", "prepare", pictures, "--size", 16, "--out", tmp_path / "other")
+    sheets = (tmp_path / "other" / "preview.png", tmp_path / "other" / "set-aside.png")
+    assert done.err.splitlines()[-1] == f"look at {sheets[0]} and {sheets[1]}"
+    assert all(sheet.exists() for sheet in sheets)
+
+    done = run("data", "clean", pictures, "--out", tmp_path / "clean", "--drop", "small")
+    assert "dropped.jsonl" not in done.err or (tmp_path / "clean" / "dropped.jsonl").stat().st_size
