@@ -4,23 +4,26 @@ from typing import Annotated
 
 from asgi_correlation_id import correlation_id
 from fastapi import APIRouter, BackgroundTasks, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
+from api_gateway import ranges
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, EventStream
 from api_gateway.lookup import find_job_record, find_progress
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
 from api_gateway.schemas import ImageView, JobDetails, JobView, Page
-from prodgen.errors import ProdgenError, Unavailable
+from prodgen.errors import Conflict, ProdgenError, Unavailable
 from prodgen.jobs import delivery
+from prodgen.jobs.archive import Archive
 from prodgen.jobs.ending import settle_job
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import TERMINAL, Event
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
-from prodgen.storage.links import sign
+from prodgen.storage.links import content_disposition, sign
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -109,6 +112,26 @@ def images(
         data=[ImageView(**dict(line), url=_link(deployment, line)) for line in lines],
         next=None if following is None else str(following),
     )
+
+
+@router.get(
+    "/{job}/archive",
+    summary="Download a job's images as one file",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-tar": {}}}, 206: {"content": {"application/x-tar": {}}}},
+)
+def archive(job: str, request: Request, caller: Generator, deployment: DeploymentDep) -> Response:
+    """Send a tar of all images by index, then their `manifest.jsonl`. Answers 409 until the job has ended.
+
+    The bytes are always the same, so that `Range` resumes a download that broke off.
+    """
+    record = find_job_record(deployment, caller.tenant, job)
+    if load_state(deployment.store, record) is None:
+        state = find_progress(deployment, caller.tenant, job).state
+        raise Conflict(f"job {job} is {state}; its archive is there when the job has ended", param="job")
+    found = Archive(deployment.store, record)
+    headers = {"ETag": f'"{job}-{found.size}"', "Content-Disposition": content_disposition(f"{job}.tar")}
+    return ranges.send(request, found.size, found.read, headers, "application/x-tar")
 
 
 @router.post("/{job}/cancel", summary="Cancel a job")

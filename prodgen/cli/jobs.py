@@ -13,6 +13,7 @@ from prodgen.cli.folders import writing
 from prodgen.cli.gateway import connect, download_job, wait_for_job
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_record, print_table, report, words
+from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 
@@ -77,16 +78,40 @@ def cancel(job: Id, json: Json = False) -> None:
 @app.command()
 def download(
     job: Id,
-    out: Annotated[Path, typer.Option(help="Folder for the images, manifest.jsonl and manifest.csv.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the images, manifest.jsonl and manifest.csv.")
+    ] = None,
     by_sku: Annotated[bool, typer.Option("--by-sku", help="Make a folder for each SKU.")] = False,
+    archive: Annotated[
+        Path | None, typer.Option(help="Instead: a tar of an ended job. Continues a download that broke off.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Download a job's finished images and their manifests."""
+    """Download a job's images and manifests, to a folder or as one tar."""
+    if (out is None) == (archive is None):
+        raise ProdgenError("name either a folder (--out) or a tar (--archive)", param="out")
+    if archive and by_sku:
+        raise ProdgenError("a tar has no folders; use --by-sku with --out", param="by_sku")
     with connect() as gateway:
         found = gateway.job(job)
-        with writing(out):
-            count = download_job(gateway, found, out, json, by_sku)
-    report(json, {"job": job, "images": count, "out": str(out)}, f"{count} images in {out}")
+        if archive:
+            size = _download_archive(gateway, job, archive, json)
+            report(json, {"job": job, "bytes": size, "archive": str(archive)}, f"{size:,} bytes in {archive}")
+        elif out:
+            with writing(out):
+                count = download_job(gateway, found, out, json, by_sku)
+            report(json, {"job": job, "images": count, "out": str(out)}, f"{count} images in {out}")
+
+
+def _download_archive(gateway: Client, job: str, path: Path, quiet: bool) -> int:
+    """Download the archive of a job to ``path``, show the progress, and return the size in bytes."""
+    if path.exists():
+        raise ProdgenError(f"{path} exists already; choose another name", param="archive")
+    done = 0
+    with writing(path.parent), ProgressBars(quiet, in_bytes=True) as bars:
+        for done, size in gateway.download_archive(job, path):
+            bars.report("Downloading", done, size)
+    return done
 
 
 @app.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from prodgen.client.download import PAGE, download
+from prodgen.client.download import PAGE, download, download_archive
 from prodgen.client.transport import Transport
 
 Record = dict[str, Any]
@@ -72,6 +72,13 @@ class Client:
         With ``by_sku``, the images of each SKU have a folder of their own.
         """
         return download(self._transport, lambda: self.images(job), folder, by_sku)
+
+    def download_archive(self, job: str, path: Path) -> Iterator[tuple[int, int]]:
+        """Download an ended job's images and manifest as a tar to ``path``; yield bytes so far and in all.
+
+        A call after an interrupted call continues the download.
+        """
+        return download_archive(self._transport, job, path)
 
     # Uploads and data sets
 

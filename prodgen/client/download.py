@@ -1,4 +1,4 @@
-"""Download a job's images into a folder."""
+"""Download a job's images into a folder, or as one tar."""
 
 import csv
 import hashlib
@@ -54,6 +54,23 @@ def _placed(image: dict[str, Any], by_sku: bool) -> dict[str, Any]:
     name = Path(image["file"]).name
     sku = image.get("sku") if by_sku else None
     return {**image, "file": f"{safe_name(sku)}/{name}" if sku else name}
+
+
+def download_archive(transport: Transport, job: str, path: Path) -> Iterator[tuple[int, int]]:
+    """Download the archive of an ended job to ``path``; yield the bytes that have arrived, and all bytes.
+
+    The bytes are first in a file whose name has the job's id and ``.part`` added. A later call continues it.
+    """
+    partial = path.with_name(f"{path.name}.{job}.part")
+    try:
+        with partial.open("ab") as file:
+            for size, data in transport.read_from(f"/v1/jobs/{job}/archive", file.tell()):
+                file.write(data)
+                yield file.tell(), size
+        partial.replace(path)
+    finally:
+        if partial.exists() and not partial.stat().st_size:
+            partial.unlink()
 
 
 def _fetch(transport: Transport, image: dict[str, Any], folder: Path) -> dict[str, Any]:

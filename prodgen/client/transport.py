@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_attempt, wait_exponential
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
+
+T = TypeVar("T")
 
 TERMINAL = ("succeeded", "partial", "failed", "cancelled")
 """States of a job or run that has ended. They never change again."""
@@ -17,6 +19,7 @@ _RETRIES = 16
 """The most times that a failed request is sent again: about a minute, in which a gateway can restart."""
 _PAUSE, _MAX_PAUSE = 0.2, 5.0
 """Seconds between two attempts: the first pause, which doubles each time, and the longest."""
+_SLOW = httpx.Timeout(60.0, connect=5.0)
 _PASSING = (502, 503, 504)
 """HTTP statuses of temporary failures: a proxy or a gateway that restarts answers with them."""
 
@@ -86,15 +89,41 @@ class Transport:
 
         After a broken connection, connects again and continues with the first event that has not arrived.
         """
-        last, failures = "0", 0
+        last = "0"
+
+        def connect() -> Iterator[ServerSentEvent]:
+            return self._stream(path, last)
+
+        for event in self._reconnecting(connect):
+            last, data = event.id or last, event.json()
+            yield data
+            if data["state"] in TERMINAL:
+                return
+
+    def read_from(self, path: str, start: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the size of the whole answer at ``path``, and the next bytes of it from ``start`` on.
+
+        After a broken connection, connects again and continues with the first byte that has not arrived.
+        """
+
+        def connect() -> Iterator[tuple[int, bytes]]:
+            return self._bytes(path, start)
+
+        for size, data in self._reconnecting(connect):
+            start += len(data)
+            yield size, data
+            if start >= size:
+                return
+
+    def _reconnecting(self, connect: Callable[[], Iterator[T]]) -> Iterator[T]:
+        """Yield from ``connect()`` again and again, until the caller stops or too many connections fail."""
+        failures = 0
         while True:
             try:
-                for event in self._stream(path, last):
-                    last, failures, data = event.id or last, 0, event.json()
-                    yield data
-                    if data["state"] in TERMINAL:
-                        return
-                failure: object = "it closes every stream of events"
+                for item in connect():
+                    failures = 0
+                    yield item
+                failure: object = "it closes every connection"
             except (httpx.TransportError, Unavailable) as error:
                 failure = error
             failures += 1
@@ -102,10 +131,23 @@ class Transport:
                 raise self._silent(failure)
             time.sleep(min(_MAX_PAUSE, _PAUSE * 2.0**failures))
 
+    def _bytes(self, path: str, start: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the size of the whole answer, and the next bytes of it, on one connection."""
+        with self._gateway.stream(
+            "GET", path, headers={"Range": f"bytes={start}-"}, timeout=_SLOW
+        ) as response:
+            whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and whole == str(start):
+                yield start, b""  # all bytes have arrived before
+                return
+            if response.status_code != httpx.codes.PARTIAL_CONTENT:
+                response.read()
+                raise _refusal(response)
+            for data in response.iter_raw():
+                yield int(whole), data
+
     def _stream(self, path: str, after: str) -> Iterator[ServerSentEvent]:
-        headers = {"Last-Event-ID": after}
-        timeout = httpx.Timeout(60.0, connect=5.0)
-        with self._gateway.stream("GET", path, headers=headers, timeout=timeout) as response:
+        with self._gateway.stream("GET", path, headers={"Last-Event-ID": after}, timeout=_SLOW) as response:
             if not response.is_success:
                 response.read()
                 raise _refusal(response)

@@ -16,7 +16,7 @@ from prodgen.storage import keys
 from prodgen.storage.base import ObjectInfo, Store
 
 CHUNK = 1 << 20
-"""Bytes of a manifest that `images` reads at once."""
+"""Bytes of an object that one request reads."""
 
 _LINE = 400
 """Bytes of a line as a first guess, and on average for the size of a page."""
@@ -44,10 +44,21 @@ def page(
 def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK) -> Iterator[ManifestLine]:
     """Yield every image above index ``after`` once, in order. Reads ``chunk`` bytes of a manifest at once."""
     for info in _manifests(store, record, (after + 1) // CELL):
-        for line in read_lines(_lines(store, info, _seek(store, info, after + 1), chunk)):
+        offset = _seek(store, info, after + 1)
+        for line in read_lines(lines_of(store, info.key, info.size, offset, chunk)):
             if line.index > after:
                 after = line.index
                 yield line
+
+
+def lines_of(store: Store, key: str, size: int, offset: int = 0, chunk: int = CHUNK) -> Iterator[bytes]:
+    """Yield the lines of a manifest of ``size`` bytes from ``offset`` on. Reads ``chunk`` bytes at once."""
+    rest = b""
+    for start in range(offset, size, chunk):
+        *lines, rest = (rest + store.get(key, start, min(chunk, size - start))).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def _seek(store: Store, info: ObjectInfo, index: int) -> int:
@@ -66,16 +77,6 @@ def _seek(store: Store, info: ObjectInfo, index: int) -> int:
         if there <= index:
             start, number = at, there
     return start
-
-
-def _lines(store: Store, info: ObjectInfo, offset: int, chunk: int) -> Iterator[bytes]:
-    """Yield the lines of a manifest from ``offset`` on."""
-    rest = b""
-    for start in range(offset, info.size, chunk):
-        *lines, rest = (rest + store.get(info.key, start, min(chunk, info.size - start))).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
 
 
 def _manifests(store: Store, record: JobRecord, cell: int) -> Iterator[ObjectInfo]:

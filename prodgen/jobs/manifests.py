@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from prodgen.errors import NotFound
@@ -31,13 +31,18 @@ THREADS = 8
 
 @dataclass(frozen=True, order=True)
 class Manifest:
-    """A manifest of the cells [first, end), stored as ``key``; ``folder`` is ``{first:09d}.{token}``."""
+    """A manifest of the cells [first, end), stored as ``key``; ``folder`` is ``{first:09d}.{token}``.
+
+    The manifest has ``size`` bytes. If the images are in a tar, the last image ends at ``packed`` bytes.
+    """
 
     first: int
     end: int
     images: int
     folder: str
     key: str
+    size: int = field(default=0, compare=False)
+    packed: int = field(default=0, compare=False)
 
     @property
     def cells(self) -> range:
@@ -138,12 +143,13 @@ def _read(store: Store, record: JobRecord, info: ObjectInfo) -> Manifest | None:
     try:
         line = json.loads(_last_line(store, info))
         stop, folder = line["index"] + 1, folder_of(line["object"])
+        packed = line.get("offset", 0) + line.get("length", 0)
     except (NotFound, ValueError, KeyError, TypeError, AttributeError):
         return None
     whole = stop == record.total or (stop % CELL == 0 and stop < record.total)
     if not whole or stop <= first * CELL or not folder:
         return None
-    return Manifest(first, count_cells(stop), stop - first * CELL, folder, info.key)
+    return Manifest(first, count_cells(stop), stop - first * CELL, folder, info.key, info.size, packed)
 
 
 def _last_line(store: Store, info: ObjectInfo) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,24 @@ def test_a_job_is_waited_for_and_its_images_are_downloaded(run: Run, job: str, t
     lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
     assert [line["index"] for line in lines] == [*range(70)]
     assert (tmp_path / "out" / lines[5]["file"]).read_bytes() == content(5)
+
+
+def test_a_job_is_downloaded_as_one_file(run: Run, job: str, tmp_path: Path) -> None:
+    path = tmp_path / "out" / "shoes.tar"
+    done = run("jobs", "download", job, "--archive", path)
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"{path.stat().st_size:,} bytes in {path}")
+    with tarfile.open(path) as archive:
+        assert len(archive.getnames()) == 71
+    again = run("jobs", "download", job, "--archive", path)
+    assert (again.code, again.err) == (2, f"prodgen: {path} exists already; choose another name\n")
+    by_sku = run("jobs", "download", job, "--archive", tmp_path / "a.tar", "--by-sku")
+    assert by_sku.err == "prodgen: a tar has no folders; use --by-sku with --out\n"
+    both = run("jobs", "download", job, "--archive", path, "--out", tmp_path)
+    assert (
+        both.err
+        == run("jobs", "download", job).err
+        == ("prodgen: name either a folder (--out) or a tar (--archive)\n")
+    )
 
 
 def test_a_cancelled_job_is_shown_and_its_watcher_fails(run: Run, client: Client) -> None:

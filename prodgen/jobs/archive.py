@@ -1,0 +1,143 @@
+"""The archive of an ended job: one tar with all images by index, and their manifest.
+
+The archive is not stored. Its bytes are computed from the stored images and are always the same, so a reader
+may begin anywhere: the place of each lease's images follows from the last line of each manifest, or from the
+sizes of the objects. In the archive's manifest, the fields that say where the store keeps an image are blank.
+"""
+
+import re
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import NamedTuple
+
+from prodgen.errors import Unavailable
+from prodgen.jobs.delivery import CHUNK, lines_of
+from prodgen.jobs.manifests import THREADS, Manifest, folder_of, published
+from prodgen.jobs.record import JobRecord
+from prodgen.spec.manifest import read_lines
+from prodgen.storage import keys
+from prodgen.storage.base import ObjectInfo, Store
+
+BLOCK = tarfile.BLOCKSIZE
+_BATCH = 2 * THREADS
+"""The most images in memory at once, if each is an object of its own."""
+_PLACE = re.compile(rb', ?"object": ?"[^"]*"(?:, ?"offset": ?\d+)?(?:, ?"length": ?\d+)?')
+
+
+class _Part(NamedTuple):
+    """The images of one lease: the bytes [start, end) of the archive."""
+
+    manifest: Manifest
+    start: int
+    end: int
+
+
+class _Member(NamedTuple):
+    """An image: where it begins in the archive, its name there, and its bytes in the store."""
+
+    start: int
+    name: str
+    key: str
+    offset: int
+    length: int
+
+
+class Archive:
+    """The archive of an ended job, of ``size`` bytes. Raises Unavailable if a manifest cannot be read."""
+
+    def __init__(self, store: Store, record: JobRecord) -> None:
+        self._store, self._record = store, record
+        self._header = (3 if record.items else 1) * BLOCK  # a name with a SKU may be too long for one block
+        manifests, broken = published(store, record)
+        if broken:
+            raise Unavailable(f"the list of images of job {record.id} is incomplete; tell the operator")
+        sizes = {m.folder: _padded(m.packed) - m.images * BLOCK for m in manifests}
+        if record.packaging == "files":
+            sizes = defaultdict(int)
+            for info in self._files():
+                sizes[folder_of(info.key)] += _padded(info.size)
+        self._parts, end = list[_Part](), 0
+        for manifest in sorted(manifests):
+            start, end = end, end + manifest.images * self._header + sizes[manifest.folder]
+            self._parts.append(_Part(manifest, start, end))
+        self._images, self._lines = end, sum(manifest.size for manifest in manifests)
+        self.size = self._images + BLOCK + _padded(self._lines) + 2 * BLOCK
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes [start, stop) in pieces of about a MiB."""
+        buffer = bytearray()
+        for position, data in self._pieces(start, stop):
+            buffer += data[max(0, start - position) : max(0, stop - position)]
+            if len(buffer) >= CHUNK:
+                yield bytes(buffer)
+                buffer.clear()
+        yield bytes(buffer)
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the offset and the bytes of pieces that have all of [start, stop) together, in order."""
+        load = self._load_files if self._record.packaging == "files" else self._load_tar
+        for part in self._parts:
+            if part.start < stop and part.end > start:
+                for member, data in load(self._members(part, start, stop)):
+                    if len(data) != member.length:
+                        raise Unavailable(f"{member.name} of job {self._record.id} is not whole in the store")
+                    head = self._head(member.name, len(data), extended=self._header > BLOCK)
+                    yield member.start, head + data + bytes(-len(data) % BLOCK)
+        yield self._images, self._head("manifest.jsonl", self._lines)
+        position = self._images + BLOCK
+        for manifest in (part.manifest for part in self._parts):
+            if position < stop and position + manifest.size > start:
+                yield position, _PLACE.sub(lambda place: b" " * len(place[0]), self._store.get(manifest.key))
+            position += manifest.size
+        yield position, bytes(self.size - position)
+
+    def _members(self, part: _Part, start: int, stop: int) -> Iterator[_Member]:
+        """Yield the images of a part that overlap the bytes [start, stop) of the archive."""
+        manifest, position = part.manifest, part.start
+        files = self._files(manifest.folder) if self._record.packaging == "files" else ()
+        sizes = {info.key: info.size for info in files}
+        for line in read_lines(lines_of(self._store, manifest.key, manifest.size)):
+            key = line.object or ""
+            length = sizes.get(key, 0) if line.length is None else line.length
+            member = _Member(position, line.file, key, line.offset or 0, length)
+            position += self._header + _padded(length)
+            if position > start and member.start < stop:
+                yield member
+
+    def _load_tar(self, members: Iterator[_Member]) -> Iterator[tuple[_Member, bytes]]:
+        """Yield each image with its bytes. The images of a part are in one tar, which is read by chunks."""
+        held, begin = b"", 0
+        for member in members:
+            end = member.offset + member.length
+            if not begin <= member.offset <= end <= begin + len(held):
+                begin = member.offset
+                held = self._store.get(member.key, begin, max(CHUNK, member.length))
+            yield member, held[member.offset - begin : end - begin]
+
+    def _load_files(self, members: Iterator[_Member]) -> Iterator[tuple[_Member, bytes]]:
+        """Yield each image with its bytes. Each image is an object; a few are read at once."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            while batch := list(islice(members, _BATCH)):
+                yield from zip(
+                    batch, pool.map(lambda member: self._store.get(member.key), batch), strict=True
+                )
+
+    def _files(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """Yield the images of a lease, or of all leases, that are objects of their own."""
+        prefix = keys.job(self._record.tenant, self._record.id, "cells", folder and f"{folder}/")
+        return (info for info in self._store.list(prefix) if not info.key.endswith((".jsonl", ".tar")))
+
+    def _head(self, name: str, size: int, extended: bool = False) -> bytes:
+        """Return the header of a member of the tar: one block, or three."""
+        member = tarfile.TarInfo(name)
+        member.size, member.mtime = size, int(self._record.created.timestamp())
+        if extended:
+            member.pax_headers = {"path": name}
+        return member.tobuf(tarfile.PAX_FORMAT if extended else tarfile.GNU_FORMAT, "utf-8")
+
+
+def _padded(size: int) -> int:
+    return size + -size % BLOCK
