@@ -25,7 +25,7 @@ def write_model(folder: Path, weights: bytes = b"", **config: object) -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({**fields, **config}))
     (folder / "model.safetensors").write_bytes(EMPTY_SAFETENSORS + weights)
-    (folder / "card.md").write_text("# A model")
+    (folder / "card.md").write_text("# A model\n\nIt is a sample.")
     (folder / "metrics.json").write_text('{"fid": 17.5}')
     return folder
 

@@ -12,9 +12,9 @@ import typer
 from prodgen.cli.folders import writing
 from prodgen.cli.gateway import connect, download_job, wait_for_job
 from prodgen.cli.options import Json
-from prodgen.cli.output import print_json, print_record, print_table, report, words
+from prodgen.cli.output import print_json, print_record, print_table, remark, report, words
 from prodgen.cli.progress import ProgressBars
-from prodgen.client import Client
+from prodgen.client import TERMINAL, Client
 from prodgen.errors import ProdgenError
 
 app = typer.Typer(help="List, show, watch, cancel and download orders.", no_args_is_help=True)
@@ -72,7 +72,10 @@ def watch(job: Id, json: Json = False) -> None:
 def cancel(job: Id, json: Json = False) -> None:
     """Stop a job for good; finished images stay."""
     with connect() as gateway:
+        before = gateway.job(job)["state"]
         _print(gateway.cancel(job), json)
+    if before in TERMINAL:
+        remark(f"nothing was cancelled: the job had ended before, as {before}")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from prodgen.cli.gateway import connect
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_record, print_table, remark
 from prodgen.cli.progress import ProgressBars
-from prodgen.client import Client
+from prodgen.client import TERMINAL, Client
 
 app = typer.Typer(help="List, show, watch, pause, resume and cancel queued runs.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Id of the run.")]
@@ -114,7 +114,14 @@ def _numbers(event: dict[str, Any]) -> str:
 
 def _command(run: str, command: str, json: bool) -> None:
     with connect() as gateway:
+        before = gateway.run(run)["state"]
         _print(gateway.command(run, command), json)
+    if before in TERMINAL:
+        remark(f"nothing was changed: the run had ended before, as {before}")
+    elif command == "pause" and before == "paused":
+        remark("nothing was changed: the run was paused already")
+    elif command == "resume" and before != "paused":
+        remark(f"nothing was resumed: the run is {before}, not paused")
 
 
 def _print(run: dict[str, Any], json: bool) -> None:

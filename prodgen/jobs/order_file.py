@@ -18,6 +18,7 @@ from prodgen.spec.validation_errors import explain
 
 MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20
+_MAX_DIGITS = 18
 
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """The first bytes of .xlsx, .ods and .xls files."""
@@ -130,8 +131,10 @@ def _item(number: int, fields: Fields) -> Item:
 
 def _count(number: int, value: object) -> int:
     text = str(value)
-    if text.isascii() and text.isdigit() and len(text) <= 18 and int(text) >= 1:
-        return int(text)
+    if text.isascii() and text.isdigit() and (digits := text.lstrip("0")):
+        if len(digits) > _MAX_DIGITS:
+            raise fault(number, "count", f"{short(text)} images are too many for one order")
+        return int(digits)
     raise fault(number, "count", f"{short(text)} is not a whole number of at least 1")
 
 

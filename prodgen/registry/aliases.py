@@ -144,7 +144,9 @@ def rollback(
         raise Conflict(f"{name}@{alias} is {current} by now, not {leaving}", param="version")
     version = previous_version(changes, alias, current)
     if version is None:
-        raise Conflict(f"{name}@{alias} has been no other version than {current}", param="alias")
+        raise Conflict(
+            f"{name}@{alias} is {current}, and there is no earlier version to go back to", param="alias"
+        )
     change = AliasChange(alias=alias, version=version, replaced=current, by=by, rollback=True)
     apply_change(store, name, tenant, change)
     return change

@@ -1,5 +1,6 @@
 """Publish model folders as versions."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from prodgen.spec.model_config import (
 from prodgen.spec.names import check_name
 from prodgen.storage.base import Store, exists
 
-EXTRAS = ("card.md", METRICS, LINEAGE, "samples.png", DISCRIMINATOR)
+CARD = "card.md"
+EXTRAS = (CARD, METRICS, LINEAGE, "samples.png", DISCRIMINATOR)
 """Optional files, which describe a version or help to train it further. The version's digest ignores them."""
 CONTENT_TYPES = {".json": "application/json", ".md": "text/markdown", ".png": "image/png"}
 
@@ -56,10 +58,17 @@ def publish(
             path = source / file
             if path.is_file():
                 kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
+                if file == CARD:  # its title may be the name of a folder in which the model was trained
+                    store.put(f"{prefix}/{file}", _with_title(path.read_bytes(), name), kind)
+                    continue
                 store.put_file(f"{prefix}/{file}", path, kind)
     for alias in aliases:
         set_alias(store, name, alias, version, tenant)
     return resolve(store, f"{name}@{version}", tenant)
+
+
+def _with_title(card: bytes, name: str) -> bytes:
+    return re.sub(rb"\A# .*", b"# " + name.encode(), card)
 
 
 def publish_bundled(store: Store) -> list[Version]:

@@ -105,6 +105,8 @@ def test_a_job_is_downloaded_as_one_file(run: Run, job: str, tmp_path: Path) -> 
 def test_a_cancelled_job_is_shown_and_its_watcher_fails(run: Run, client: Client) -> None:
     job = client.submit({"model": "shoes", "count": 5})["id"]
     assert fields(shown(run, "jobs", "cancel", job))["state"] == "cancelled"
+    again = run("jobs", "cancel", job)
+    assert again.err == "nothing was cancelled: the job had ended before, as cancelled\n"
     watched = run("jobs", "watch", job)
     assert watched.code == 1
     assert fields(watched.out)["images"] == "0 of 5 made"
@@ -158,7 +160,7 @@ def test_a_model_is_listed_and_shown(run: Run, service: str) -> None:
     assert record["category"] == "t-shirt, sneaker, bag"
     assert (record["FID"], record["owned_by"]) == ("17.50", "shared")
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d shoes@production is [0-9a-f]{12}", text)
-    assert "A model" in text, "the card"
+    assert "It is a sample." in text, "the card"
     assert json.loads(run("models", "show", "shoes", "--json").out)["attributes"][0]["name"] == "category"
 
 
@@ -195,7 +197,11 @@ def test_a_run_is_queued_listed_shown_and_cancelled(run: Run, toys: str, tmp_pat
     record = fields(shown(run, "training", "show", id))
     assert (record["title"], record["state"], record["steps"]) == (f"train toy on {toys}", "queued", "60")
     assert not {"links", "request", "recipe", "metrics", "wish"} & set(record)
+    assert run("training", "resume", id).err == "nothing was resumed: the run is queued, not paused\n"
     assert fields(shown(run, "training", "cancel", id))["state"] == "cancelled"
+    for command in ("cancel", "pause"):
+        again = run("training", command, id)
+        assert again.err == "nothing was changed: the run had ended before, as cancelled\n"
     watched = run("training", "watch", id)
     assert (watched.code, fields(watched.out)["state"]) == (1, "cancelled")
     assert "cancelled at step 0" in watched.err

@@ -133,7 +133,8 @@ def test_a_change_that_makes_no_sense_is_refused_in_one_sentence(
         assert promoter.error("POST", f"/v1/models/{path}", json=body)[0] == status, (path, body)
     promote(promoter, version)
     status, error = promoter.error("POST", "/v1/models/hats/aliases/production/rollback")
-    assert (status, error["message"]) == (409, f"hats@production has been no other version than {version}")
+    expected = f"hats@production is {version}, and there is no earlier version to go back to"
+    assert (status, error["message"]) == (409, expected)
 
 
 def test_no_change_is_lost_when_many_come_at_once(promoter: Client, published: Published) -> None:

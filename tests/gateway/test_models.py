@@ -31,7 +31,7 @@ def test_a_model_lists_its_attributes(client: Client) -> None:
     assert category["values"] == ["t-shirt", "sneaker", "bag"]
     assert (model["size"], model["channels"], model["tolerance"]) == (28, 1, 1)
     assert model["metrics"] == {"fid": 17.5}
-    assert model["card"] == "# A model"
+    assert model["card"] == "# shoes\n\nIt is a sample."
     assert "production" in model["aliases"]
     assert client.get(f"/v1/models/shoes@{model['version']}").json()["version"] == model["version"]
 

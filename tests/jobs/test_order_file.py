@@ -86,6 +86,10 @@ def test_a_quoted_field_may_hold_the_delimiter() -> None:
         (b"sku,count\nA,0\n", "row 2, column count: '0' is not a whole number of at least 1"),
         (b"sku,count\nA,-3\n", "row 2, column count: '-3' is not"),
         (b"sku,count\nA,1.5\n", "row 2, column count: '1.5' is not"),
+        (
+            b"sku,count\nA," + b"9" * 20 + b"\n",
+            "row 2, column count: '99999999999999999999' images are too many",
+        ),
         (b"sku,count\nA," + b"9" * 5000 + b"\n", "row 2, column count: '999"),
         (
             b"sku,count,category\nA,1,bag\nB,2\n",

@@ -89,7 +89,7 @@ def test_an_alias_can_be_rolled_back_step_by_step(store: LocalStore, published: 
     change = roll_back(store)
     assert (change.replaced, change.version, change.rollback) == (third.version, second.version, True)
     assert roll_back(store).version == first.version, "never to what was rolled back"
-    with pytest.raises(Conflict, match=f"hats@production has been no other version than {first.version}"):
+    with pytest.raises(Conflict, match=f"is {first.version}, and there is no earlier version"):
         roll_back(store)
 
     assert aliases(store, "hats", "acme") == {"production": first.version, "staging": third.version}

@@ -21,7 +21,14 @@ def test_a_model_is_found_by_name_alias_and_version(store: LocalStore, model: Mo
         assert resolve(store, ref, "acme") == version
     assert version.aliases == ("production", "spring")
     assert version.config.size == 28
-    assert store.get(f"{version.prefix}/card.md") == b"# A model"
+    assert store.get(f"{version.prefix}/card.md") == b"# shoes\n\nIt is a sample."
+
+
+def test_a_card_has_the_published_name_as_its_title(store: LocalStore, model: Model) -> None:
+    folder = model()
+    (folder / "card.md").write_text("# 5f1c-training-1@node~9a\n\nA generator.\n\n# How\n")
+    version = publish(store, folder, "shop2", "acme")
+    assert store.get(f"{version.prefix}/card.md") == b"# shop2\n\nA generator.\n\n# How\n"
 
 
 def test_publishing_twice_changes_nothing(store: LocalStore, model: Model) -> None:
@@ -29,7 +36,7 @@ def test_publishing_twice_changes_nothing(store: LocalStore, model: Model) -> No
     again = model()
     (again / "card.md").write_text("# Another card")
     assert publish(store, again, "shoes", None) == first
-    assert store.get(f"{first.prefix}/card.md") == b"# A model"
+    assert store.get(f"{first.prefix}/card.md") == b"# shoes\n\nIt is a sample."
     assert len(versions(store, None)) == 1
 
 
