@@ -23,8 +23,9 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
 FORMATS = ("jpeg", "png", "webp")
 _QUALITIES = (95, 90, 85, 80, 70, 60)
-_LEAST_REGION = 0.35
-"""A product whose main colour covers less than this share of it is a pattern, which no recolouring fits."""
+_LEAST_REGION = 0.7
+"""A product whose main colour covers less than this share of it counts as patterned: of recoloured patterns,
+people who judged pictures could use few."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ _DARKEST, _BRIGHTEST = 3.0, 98.0
 _LEAST_CONTRAST, _MOST_UNEVEN = 0.3, 1.8
 """Least share of the photograph's contrast that is kept, for which white and black are not reached entirely;
 and the largest ratio of the contrast in the shadows to that in the highlights, or the other way round."""
-_MAX_CHROMA = 1.4  # highlights get at most this multiple of the chroma asked for
+_MAX_CHROMA = 1.1  # highlights get at most this multiple of the chroma asked for
+_MATT = 0.4  # share of the highlights' contrast that the lightest colours lose
 _CORRECTIONS, _SAMPLED = 8, 4096
 """The mean colour reaches the colour asked for by these corrections, made on this many pixels."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
@@ -124,7 +125,9 @@ def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
     light, shading = asked[:, :1, None], lab[0] - mean[0]
     # Less contrast where shadows or highlights would leave the range of a screen.
     below = ((light - _DARKEST) / (-span[0]).clamp(min=1e-3)).clamp(max=1)
-    above = ((_BRIGHTEST - light) / span[1].clamp(min=1e-3)).clamp(max=1)
+    # Highlights of a dark product would look like metal or foil in a light colour.
+    matt = 1 - _MATT * ((light - 40) / 40).clamp(0, 1)
+    above = ((_BRIGHTEST - light) / span[1].clamp(min=1e-3)).clamp(max=1) * matt
     below, above = torch.minimum(below, _MOST_UNEVEN * above), torch.minimum(above, _MOST_UNEVEN * below)
     lightness = light + shading * torch.where(shading < 0, below, above)
     lightness = lightness.clamp(_DARKEST, 100 - (100 - _BRIGHTEST) / 4)

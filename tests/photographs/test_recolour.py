@@ -59,8 +59,8 @@ def test_light_and_texture_stay(cut: CutOut) -> None:
 
     before = local_contrast(cut.rgb / 255)
     kept = [float(np.corrcoef(before, local_contrast(picture))[0, 1]) for picture in made]
-    assert np.median(kept) >= 0.99
-    assert min(kept) >= 0.9, dict(zip(COLOURS, kept, strict=True))
+    assert np.median(kept) >= 0.95
+    assert min(kept) >= 0.85, dict(zip(COLOURS, kept, strict=True))
     assert min(local_contrast(picture).std() for picture in made) > 0.25 * before.std()
 
 
