@@ -116,7 +116,7 @@ class RunDetails(RunView):
 
 
 class SampleView(BaseModel):
-    """A picture, or another file, that a run has made. ``step`` is that of a training run."""
+    """A picture, or another file, that a run has made; ``step`` is the training step, None for other runs."""
 
     name: str
     step: int | None

@@ -85,7 +85,7 @@ class Pipeline:
             yield from (manifest_line(request, image, b"") for image in request.images)
 
     def stream(self, spec: JobSpec) -> Iterator[tuple[ManifestLine, bytes]]:
-        """Generate the images of an order one by one. Yields the manifest line and the file of each image."""
+        """Generate the images of an order one by one; yield the manifest line and the file of each."""
         if self.count(spec) >= _WORTH_TUNING and not self._tuned:
             self.engine.forward.tune(self.model)
             self._tuned = True

@@ -48,7 +48,7 @@ def tenant_weights(store: Store) -> dict[str, float]:
 
 
 def set_weight(store: Store, tenant: str, weight: float) -> None:
-    """Set the tenant's weight for its next orders.
+    """Set the tenant's weight, its share of the workers, for orders from now on.
 
     Raises ProdgenError unless the weight is from `LEAST` to `MOST`. All weights are in one file, so if two
     processes set weights at the same moment, one may undo the change of the other.

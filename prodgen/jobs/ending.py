@@ -51,9 +51,10 @@ def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | No
 
 
 def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
-    """Complete the published manifests, then write state.json.
+    """Publish the manifests that a crash left unpublished, delete those that lost, and write state.json.
 
-    Checks the ledger's epoch before each write that decides (``docs/explanation/ledger-and-store.md``).
+    Returns the state, or None if the job is not to be ended now: cells are missing and are made again, or
+    the ledger was rebuilt meanwhile, which its epoch shows (``docs/explanation/ledger-and-store.md``).
     """
     epoch, progress = ledger.epoch(), ledger.progress(record.id)
     if progress is None or progress.state not in ("finishing", "cancelled"):

@@ -74,7 +74,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class Backlog:
-    """The work of a queue: images that no lease has taken, the age of their oldest job, and leases held."""
+    """How many images of a queue no lease has taken, the age of the oldest job with such images, and how many
+    leases workers hold."""
 
     queue: Queue
     images: int

@@ -118,9 +118,11 @@ def _sample(lab: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
-    """Move pixels (3, H, W) with this mean to the colours ``asked`` (B, 3); return sRGB (B, 3, H, W).
+    """Bring an image to B mean colours; return sRGB (B, 3, H, W).
 
-    ``span``: the shading, relative to the mean, of the deepest shadows and the brightest highlights.
+    All colours are in CIELAB. ``lab`` (3, H, W): the pixels. ``mean`` (3,): their mean colour. ``span`` (2,):
+    the lightness of the deepest shadows and of the brightest highlights, minus the mean's; the contrast is
+    reduced until both can be shown. ``asked`` (B, 3): the mean colours of the results.
     """
     light, shading = asked[:, :1, None], lab[0] - mean[0]
     # Less contrast where shadows or highlights would leave the range of a screen.

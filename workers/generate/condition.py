@@ -1,8 +1,8 @@
 """Decides whether a worker is fit to work: counts its faults, and ends the process when it is not.
 
-A failure is either the images' fault or the worker's. After a failure the worker makes one small image: if
-that succeeds too, the worker is fit and the images are to blame. Errors of the disk and of memory are the
-worker's.
+After a failure the worker makes one small test image. If the test image succeeds, the images of the lease
+are to blame; if it fails, the failure is a fault of the worker. Errors of the disk and of memory are always
+faults of the worker. MAX_FAULTS faults in a row end the process.
 """
 
 import logging

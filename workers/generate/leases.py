@@ -1,6 +1,7 @@
-"""Makes the images of a lease: generates, stores, reports and publishes them, in this order.
+"""Makes the images of a lease: generates, stores and reports them to the ledger, publishes their manifest.
 
-The order is the protocol between the ledger and the store (``docs/explanation/ledger-and-store.md``).
+The order of these steps is a part of the protocol between the ledger and the store
+(``docs/explanation/ledger-and-store.md``).
 """
 
 import io

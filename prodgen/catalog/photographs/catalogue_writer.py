@@ -32,9 +32,10 @@ class Outcome(NamedTuple):
 
 
 def create_array(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return an array of bytes that is kept in the ``.npy`` file. Raises OSError if the disk has no room.
+    """Create a ``.npy`` file, and return it as a memory-mapped array of bytes.
 
-    The room is reserved first, because a process that writes to an array beyond the room is killed.
+    The disk space is reserved first, because writing to a mapped file on a full disk kills the process.
+    Raises OSError if the disk has too little space.
     """
     array = open_memmap(file, "w+", np.uint8, shape)
     with file.open("r+b") as opened:
@@ -46,9 +47,11 @@ def create_array(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 def write_catalogue(
     folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write all files of a catalogue to ``folder``; ``images`` (N, S, S, 4) are the cut-outs of N pictures.
+    """Write the cut-outs of N pictures to ``folder``: an array and a table for each split, and two lists.
 
-    Returns the content of ``catalogue.json`` and the rows of ``set-aside.jsonl``.
+    ``listing``: the pictures in the folder ``source``. ``outcomes`` and ``images`` (N, S, S, 4): the
+    measurements and the cut-out of each; an outcome with a reason sets its picture aside. Returns the content
+    of ``catalogue.json``, and a row of ``set-aside.jsonl`` for each picture that is set aside.
     """
     names = {name: f"{name}_label" if name in _RESERVED else name for name in listing.values}
     pairs = list(zip(listing.pictures, outcomes, strict=True))

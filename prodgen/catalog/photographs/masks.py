@@ -34,7 +34,7 @@ def main_pieces(mask: Mask) -> Mask:
 
 
 def fill_holes(mask: Mask, area: int) -> Mask:
-    """Fill a mask's holes of fewer than ``area`` pixels, as of buttons, but not the gap between two legs."""
+    """Return a mask without its holes of fewer than ``area`` pixels, such as buttons; larger gaps stay."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] < area
     small[0] = False  # the product

@@ -149,7 +149,7 @@ class GanRecipe(Recipe):
 
 
 class VaeRecipe(Recipe):
-    """Recipe of a two-stage VAE: an autoencoder, and a second one of its codes."""
+    """Recipe of a two-stage VAE: an autoencoder of images, and a second one of the first one's codes."""
 
     family: Literal["vae"] = "vae"
     latent_dim: int = Field(
