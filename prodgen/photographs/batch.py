@@ -1,7 +1,6 @@
 """Make the catalogue pictures of many photographs in a folder, and set aside what is not trusted."""
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +15,7 @@ from prodgen.generation.sheet import contact_sheet
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, doubts_about_colour, make_pictures
+from prodgen.spec.finish import safe_name
 
 _SHEET, _THUMBNAIL = 60, 256
 """Largest number of pictures on the contact sheet, and the side of each in pixels."""
@@ -99,5 +99,4 @@ def _write_review(rgb: NDArray[np.uint8], cut: CutOut, path: Path) -> None:
 
 
 def _safe(text: str) -> str:
-    """Return a text as a part of a file name: letters of any script, digits, and a few signs."""
-    return re.sub(r"[^\w.~-]+", "_", text.strip().lstrip("#")) or "_"
+    return safe_name(text.strip().lstrip("#"))

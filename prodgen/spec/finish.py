@@ -65,8 +65,8 @@ def file_name(index: int, format: str, sku: str | None = None, repeat: int = 0) 
 def safe_name(text: str) -> str:
     """Return ``text`` as a part of a path that every system accepts, of at most `MAX_NAME_BYTES` bytes.
 
-    Keeps letters, digits and accents of every script, ``.``, ``_`` and ``-``; other characters become ``_``.
+    Keeps letters, digits and accents of every script, and ``._~-``; other characters become ``_``.
     """
     composed = unicodedata.normalize("NFC", text)
-    kept = "".join(c if c in "._-" or unicodedata.category(c)[0] in "LMN" else "_" for c in composed)
+    kept = "".join(c if c in "._~-" or unicodedata.category(c)[0] in "LMN" else "_" for c in composed)
     return kept.encode()[:MAX_NAME_BYTES].decode(errors="ignore").strip(".") or "_"
