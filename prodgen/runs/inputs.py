@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prodgen.datasets.fetch import fetch_dataset
@@ -37,23 +38,24 @@ def fetch_inputs(
     checkpoint = _fetch_newest_checkpoint(store, record, folder)
     if checkpoint is None and isinstance(record.spec, TrainingSpec):
         fetch_judge(store, record, folder)
-    budget, caches = settings().cache_mb << 20, [cache / "data", cache / "models"]
-
-    def make_room(size: int) -> None:
-        if size > budget:
-            raise ProdgenError(
-                f"{record.data} has {size / 1e9:,.1f} GB; this node keeps at most {budget / 1e9:,.1f} GB "
-                "(PRODGEN_CACHE_MB)"
-            )
-        evict(budget - size, caches, pinned(cache / "runs"))
-
     dataset = resolve_dataset(store, record.tenant, record.data)
-    data = fetch_dataset(store, dataset, cache / "data", lambda *_: check(), make_room)
+    data = fetch_dataset(store, dataset, cache / "data", lambda *_: check(), partial(_make_room, cache))
     pin(folder, data)
     source = _fetch_source(store, record, folder, cache / "models") if record.source else None
-    evict(budget, caches, pinned(cache / "runs"))
+    _make_room(cache, 0)
     check()
     return Inputs(data, source, checkpoint, cache / "judges")
+
+
+def _make_room(cache: Path, size: int) -> None:
+    """Evict folders until ``size`` more bytes fit; raises ProdgenError if the cache is smaller than that."""
+    budget = settings().cache_mb << 20
+    if size > budget:
+        raise ProdgenError(
+            f"the data set has {size / 1e9:,.1f} GB; this node keeps at most {budget / 1e9:,.1f} GB "
+            "(PRODGEN_CACHE_MB)"
+        )
+    evict(budget - size, [cache / "data", cache / "models"], pinned(cache / "runs"))
 
 
 def _fetch_newest_checkpoint(store: Store, record: RunRecord, folder: Path) -> Checkpoint | None:

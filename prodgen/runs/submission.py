@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import prodgen
+from prodgen.catalog.formats import check_names
 from prodgen.catalog.photographs.flags import check_flags, check_kind
 from prodgen.datasets.versions import Dataset, dataset_lock, resolve_dataset
 from prodgen.errors import Conflict, ProdgenError
@@ -86,6 +87,7 @@ def _resolve(store: Store, tenant: str, spec: Spec) -> dict[str, Any]:
 def _preparation(store: Store, tenant: str, spec: PreparationSpec) -> dict[str, Any]:
     dataset = resolve_dataset(store, tenant, spec.data)
     check_kind(dataset.id, dataset.summary.kind)
+    check_names(dataset.summary.attributes)
     check_flags(spec.drop)
     name = check_name(spec.name or f"{dataset.name}-{spec.size}")
     return {"name": name, "data": dataset.id, "steps": sum(dataset.summary.images.values())}
@@ -113,6 +115,7 @@ def _training(store: Store, tenant: str, spec: TrainingSpec) -> dict[str, Any]:
     name = check_name(spec.name or recipe.name)
     dataset = resolve_dataset(store, tenant, spec.data)
     _check_sound(dataset)
+    check_names(dataset.summary.attributes)
     source = resolve(store, spec.source, tenant) if spec.source else None
     size = recipe.size or dataset.summary.size[0]
     channels = recipe.channels or dataset.summary.channels

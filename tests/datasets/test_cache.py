@@ -6,14 +6,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
 from prodgen.datasets.fetch import fetch_dataset
+from prodgen.errors import ProdgenError
 from prodgen.registry.fetch import fetch
 from prodgen.registry.publish import publish
+from prodgen.runs import inputs
 from prodgen.storage.cache import evict, mark_used, pin, pinned
 from prodgen.storage.local import LocalStore
 from tests.datasets.conftest import Push
@@ -38,6 +41,21 @@ def aged(folder: Path, hours: float) -> Path:
     then = time.time() - hours * HOUR
     os.utime(folder, (then, then))
     return folder
+
+
+def test_a_data_set_gets_room_or_is_refused_before_it_is_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "settings", lambda: SimpleNamespace(cache_mb=1))
+    (tmp_path / "runs").mkdir()
+    old, new = fetched(tmp_path / "data", "a", 3, 500_000), fetched(tmp_path / "data", "b", 2, 500_000)
+    inputs._make_room(tmp_path, 400_000)
+    assert (old.exists(), new.exists()) == (False, True)
+    with pytest.raises(
+        ProdgenError, match=r"has 0\.0 GB; this node keeps at most 0\.0 GB \(PRODGEN_CACHE_MB"
+    ):
+        inputs._make_room(tmp_path, 2 << 20)
+    assert new.exists()
 
 
 def test_the_least_recently_used_folders_are_evicted_until_the_rest_fits(tmp_path: Path) -> None:

@@ -54,6 +54,22 @@ def ask(client: Client, data: str, /, **changes: Any) -> Any:
     return client.post(RUNS, json={"recipe": TOY, "data": data} | changes)
 
 
+def test_an_attribute_named_like_a_part_of_orders_is_refused(
+    client: Client, data: str, roster: Roster
+) -> None:
+    listing = client.post("/v1/uploads", content=b'{"path": "1.png", "bytes": 0, "chunks": []}\n').json()[
+        "id"
+    ]
+    summary = {"kind": "folder", "images": {"train": 200}, "size": [64, 64], "channels": 3}
+    summary |= {"attributes": {"Count": {"values": {"1": 100, "2": 100}, "unknown": 0}}}
+    made = client.post("/v1/datasets/old", json={"listing": listing, "summary": summary})
+    assert made.status_code == 201, made.text
+    for path, body in ((RUNS, {"recipe": TOY, "data": "old"}), ("/v1/preparation-jobs", {"data": "old"})):
+        status, error = client.error("POST", path, json=body)
+        assert status == 400
+        assert "an attribute cannot be called 'Count'" in error["message"]
+
+
 def test_a_run_is_queued_listed_and_shown(client: Client, data: str) -> None:
     answer = ask(client, "toys", settings={"steps": 50}, name="mine")
     assert answer.status_code == 202, answer.text
