@@ -7,8 +7,10 @@ import pytest
 
 from prodgen.errors import ProdgenError
 from prodgen.models.saved import FAMILIES
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.model_config import ModelConfig
 from prodgen.training.methods import augment
-from prodgen.training.recipes.checks import GENERATORS, check_recipe
+from prodgen.training.recipes.checks import check_pretrained, check_recipe
 from prodgen.training.recipes.recipe import AUGMENTATIONS
 from prodgen.training.recipes.recipe_files import make_recipe, read_recipe
 from tests.training.conftest import SMALL
@@ -81,12 +83,23 @@ def test_json_that_is_no_recipe_is_refused(tmp_path, content):
         read_recipe(tmp_path / "none.json")
 
 
-def test_families_that_share_a_generator_are_listed():
-    shared = {
-        (one, other)
-        for one in FAMILIES
-        for other in FAMILIES
-        if FAMILIES[one].generator is FAMILIES[other].generator
-    }
-    listed = {(a, b) for a in FAMILIES for b in FAMILIES if GENERATORS.get(a, a) == GENERATORS.get(b, b)}
-    assert listed == shared
+@pytest.mark.parametrize("one", FAMILIES)
+@pytest.mark.parametrize("other", FAMILIES)
+def test_a_training_starts_from_a_model_of_the_same_kind_of_generator(one: str, other: str) -> None:
+    wanted = recipe(family=other)
+    given = ModelConfig(
+        format=1,
+        family=one,
+        size=16,
+        channels=1,
+        latent_dim=wanted.latent_dim,
+        attributes=AttributeSchema(attributes=()),
+        ground="#000000",
+        precision="fp32",
+        tolerance=1,
+    )
+    if FAMILIES[one].generator is FAMILIES[other].generator:
+        check_pretrained(given, "shop", wanted, 16, 1)
+    else:
+        with pytest.raises(ProdgenError, match=f"shop is of family {one}, the recipe of {other}"):
+            check_pretrained(given, "shop", wanted, 16, 1)

@@ -62,6 +62,7 @@ def device(
             tasks.bulk()
             time.sleep(0.005)
 
+    tasks.app.finalize()  # as a worker does before its threads begin
     threads = [threading.Thread(target=hear) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
