@@ -1,79 +1,108 @@
-"""Rebuilds the ledger from the store after Redis was wiped.
+"""Restores the ledger from the store after Redis was wiped or restarted.
 
 The protocol between the ledger and the store, which makes this possible, is described in
-``docs/explanation/ledger-and-store.md``. In short: `recover` restores every job of the store (as ended if it
-has a state.json, else with the manifests that are published or reported as done, and the rest owed) and every
-training run. It sets the new epoch last, so that nothing runs against half a ledger and no token from before
-counts.
+``docs/explanation/ledger-and-store.md``.
 """
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from time import monotonic
 
-from prodgen.errors import NotFound
-from prodgen.jobs.manifests import Heartbeat, cells_of, choose, in_threads, publish, published, reported
+from prodgen.errors import NotFound, Unavailable
+from prodgen.jobs.ending import sweep_leftovers
+from prodgen.jobs.manifests import cells_of, choose, publish, published, reported
 from prodgen.jobs.record import load_record, load_state
 from prodgen.ledger.entries import TERMINAL
-from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.ledger import RECOVERY_SECONDS, Ledger
 from prodgen.ledger.roster import Roster
+from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.ending import restore_runs
 from prodgen.storage import keys
-from prodgen.storage.base import Store, list_folders
+from prodgen.storage.base import Store, in_threads, list_folders
 from prodgen.tenants import tenant_weight
 
 log = logging.getLogger(__name__)
 
 
+Job = tuple[str, str]
+"""The tenant and the id of a job."""
+
+
 def ensure(store: Store, ledger: Ledger) -> bool:
     """Rebuild the ledger if it is lost, and return whether this call rebuilt it. Call it every few seconds.
 
-    If Redis restarted and kept its data, restore the writes that it may have lost in its last second.
+    If Redis restarted and kept its data, restore the writes that it may have lost in its last second. One
+    process restores at a time; a call in another process returns at once.
     """
     if ledger.epoch() is None:
         return recover(store, ledger)
     if ledger.server_restarted():
-        for tenant, job in _jobs(store):
-            with _log_broken_job(tenant, job):
-                _restore_losses(store, ledger, tenant, job)
-        restore_runs(store, Roster(ledger))
-        ledger.note_server()
+        with _recovery(ledger) as recovery:
+            if recovery:
+                _for_each(_jobs(store), lambda job: _restore_losses(store, ledger, *job))
+                restore_runs(store, Roster(ledger))
+                ledger.end_recovery(recovery)
     return False
 
 
 def recover(store: Store, ledger: Ledger) -> bool:
-    """Rebuild a lost ledger from the store. Returns False if it is open, or another process rebuilds it."""
-    recovery = ledger.begin_recovery()
-    if recovery is None:
-        return False
-    ledger.clear(recovery)
-    beat = _at_most_every(5, lambda: ledger.renew_recovery(recovery))
+    """Rebuild a lost ledger from the store. Returns False if it is open, or another process rebuilds it.
 
-    def restore(job: tuple[str, str]) -> None:
-        ledger.renew_recovery(recovery)
-        with _log_broken_job(*job):
-            _restore(store, ledger, *job, recovery, beat)
-
-    for _ in in_threads(restore, _jobs(store)):
-        pass
-    restore_runs(store, Roster(ledger), recovery, beat)
-    ledger.open(recovery)
+    Each job of the store is restored: as ended if it has a state.json, else with the manifests that are
+    published or reported as done, and the rest owed. The new epoch is set last, so that nothing runs against
+    half a ledger and no token from before counts.
+    """
+    with _recovery(ledger) as recovery:
+        if recovery is None or ledger.epoch() is not None:
+            return False
+        ledger.clear(recovery)
+        ended: list[Job] = []
+        _for_each(_jobs(store), lambda job: _restore(store, ledger, job, recovery, ended))
+        restore_runs(store, Roster(ledger), recovery)
+        ledger.open(recovery)
+    _for_each(ended, lambda job: sweep_leftovers(store, *job))
     return True
 
 
-def _restore(store: Store, ledger: Ledger, tenant: str, job: str, recovery: str, beat: Heartbeat) -> None:
-    """Enter one job into the ledger as the store knows it."""
-    record = load_record(store, tenant, job)
+@contextmanager
+def _recovery(ledger: Ledger) -> Iterator[str | None]:
+    """Hold the right to restore the ledger until the end of the block. Yields None if another process has it.
+
+    After an error the right expires by itself.
+    """
+    recovery, ended = ledger.begin_recovery(), threading.Event()
+
+    def renew() -> None:
+        while recovery and not ended.wait(RECOVERY_SECONDS / 6):
+            try:
+                ledger.renew_recovery(recovery)
+            except LedgerLost:  # the calls that restore are refused from now on, too
+                return
+            except Unavailable as error:
+                log.warning("the right to restore the ledger was not renewed: %s", error)
+
+    threading.Thread(target=renew, name="recovery", daemon=True).start()
+    try:
+        yield recovery
+    finally:
+        ended.set()
+
+
+def _restore(store: Store, ledger: Ledger, job: Job, recovery: str, ended: list[Job]) -> None:
+    """Enter one job into the ledger as the store knows it, and into ``ended`` if it has ended."""
+    record = load_record(store, *job)
     state, done = load_state(store, record), set[int]()
     if state is None:
-        manifests = choose(published(store, record, beat)[0])
-        for manifest in choose(reported(store, record, beat), given=manifests):
+        manifests = choose(published(store, record)[0])
+        for manifest in choose(reported(store, record), given=manifests):
             ledger.renew_recovery(recovery)
             if publish(store, record, manifest.first, manifest.key):
                 manifests.append(manifest)
         done = cells_of(manifests)
-    ledger.restore(record.entry(tenant_weight(store, tenant)), done, (), state, recovery)
+    else:
+        ended.append(job)
+    ledger.restore(record.entry(tenant_weight(store, record.tenant)), done, (), state, recovery)
 
 
 def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
@@ -90,32 +119,23 @@ def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None
         ledger.close(job, state)
 
 
-@contextmanager
-def _log_broken_job(tenant: str, job: str) -> Iterator[None]:
-    """Log a job that cannot be read, so that it does not keep all other jobs from being restored."""
-    try:
-        yield
-    except NotFound:  # no job.json: the order was never acknowledged
-        log.info("job %s of %s has no job.json", job, tenant)
-    except ValueError:
-        log.exception("job %s of %s is broken in the store and is not restored", job, tenant)
+def _for_each(jobs: Iterable[Job], act: Callable[[Job], None]) -> None:
+    """Call ``act`` on each job in a few threads. A job that cannot be read is logged and left out."""
+
+    def try_to(job: Job) -> None:
+        try:
+            act(job)
+        except NotFound:  # no job.json: the order was never acknowledged
+            log.info("job %s of %s has no job.json", job[1], job[0])
+        except ValueError:
+            log.exception("job %s of %s is broken in the store and is not restored", job[1], job[0])
+
+    for _ in in_threads(try_to, jobs):
+        pass
 
 
-def _jobs(store: Store) -> Iterator[tuple[str, str]]:
-    """Yield the tenant and the id of every job in the store."""
+def _jobs(store: Store) -> Iterator[Job]:
+    """Yield every job in the store."""
     for tenant in list_folders(store, keys.TENANTS):
         for job in list_folders(store, keys.jobs(tenant)):
             yield tenant, job
-
-
-def _at_most_every(seconds: float, act: Heartbeat) -> Heartbeat:
-    """Return a function that calls ``act``, at most once in ``seconds`` seconds."""
-    last = monotonic()
-
-    def beat() -> None:
-        nonlocal last
-        if monotonic() - last > seconds:
-            last = monotonic()
-            act()
-
-    return beat

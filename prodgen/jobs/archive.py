@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from prodgen.errors import Unavailable
 from prodgen.jobs.delivery import CHUNK, lines_of
-from prodgen.jobs.manifests import THREADS, Manifest, folder_of, published
+from prodgen.jobs.manifests import Manifest, folder_of, published
 from prodgen.jobs.record import JobRecord
 from prodgen.spec.manifest import read_lines
 from prodgen.storage import keys
-from prodgen.storage.base import ObjectInfo, Store
+from prodgen.storage.base import THREADS, ObjectInfo, Store
 
 BLOCK = tarfile.BLOCKSIZE
 _BATCH = 2 * THREADS

@@ -106,6 +106,15 @@ def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int
     )
 
 
+def sweep_leftovers(store: Store, tenant: str, job: str) -> None:
+    """Sweep an ended job if the process that wrote its state.json died before it had swept the job.
+
+    Each lease that was counted has left a reported manifest until then, so a job without any is swept.
+    """
+    if any(name.endswith(".jsonl") for name in store.names(keys.job(tenant, job, "cells/"))):
+        _sweep(store, load_record(store, tenant, job))
+
+
 def _sweep(store: Store, record: JobRecord) -> None:
     """Delete objects that no published manifest names: images of leases that lost, and reported manifests."""
     manifests, broken = published(store, record)

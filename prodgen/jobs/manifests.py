@@ -7,26 +7,15 @@ cover the same cells. The manifest of the lease that the ledger counts is copied
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from prodgen.errors import NotFound
 from prodgen.jobs.record import JobRecord
 from prodgen.spec.order import CELL, count_cells
 from prodgen.storage import keys
-from prodgen.storage.base import ObjectInfo, Store
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-Heartbeat = Callable[[], None]
-"""A function that long work calls between its steps. It reports progress, or raises to stop the work."""
-
-THREADS = 8
-"""How many requests to the store run at once."""
+from prodgen.storage.base import ObjectInfo, Store, in_threads
 
 
 @dataclass(frozen=True, order=True)
@@ -50,11 +39,9 @@ class Manifest:
         return range(self.first, self.end)
 
 
-def published(
-    store: Store, record: JobRecord, beat: Heartbeat = lambda: None
-) -> tuple[list[Manifest], list[str]]:
+def published(store: Store, record: JobRecord) -> tuple[list[Manifest], list[str]]:
     """Return the published manifests, and the keys of those that cannot be read."""
-    return _read_all(store, record, store.list(keys.job(record.tenant, record.id, "manifest/")), beat)
+    return _read_all(store, record, store.list(keys.job(record.tenant, record.id, "manifest/")))
 
 
 def published_at(store: Store, record: JobRecord, first: int) -> Manifest | None:
@@ -64,10 +51,10 @@ def published_at(store: Store, record: JobRecord, first: int) -> Manifest | None
     return None
 
 
-def reported(store: Store, record: JobRecord, beat: Heartbeat = lambda: None) -> list[Manifest]:
+def reported(store: Store, record: JobRecord) -> list[Manifest]:
     """Return the manifests that leases reported, whether or not the ledger counted the lease."""
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
-    return _read_all(store, record, (info for info in found if info.key.endswith(".jsonl")), beat)[0]
+    return _read_all(store, record, (info for info in found if info.key.endswith(".jsonl")))[0]
 
 
 def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> list[Manifest]:
@@ -106,15 +93,6 @@ def cells_of(manifests: Iterable[Manifest]) -> set[int]:
     return {cell for manifest in manifests for cell in manifest.cells}
 
 
-def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Call ``work`` on each item in a few threads, and yield the results in order. An error stops all."""
-    pool = ThreadPoolExecutor(THREADS)
-    try:
-        yield from pool.map(work, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def folder_of(key: str) -> str:
     """Return the ``{first:09d}.{token}`` in the key of a tar, a manifest or an image under cells/."""
     name = key.partition("/cells/")[2].partition("/")[0]
@@ -122,17 +100,10 @@ def folder_of(key: str) -> str:
 
 
 def _read_all(
-    store: Store, record: JobRecord, found: Iterable[ObjectInfo], beat: Heartbeat
+    store: Store, record: JobRecord, found: Iterable[ObjectInfo]
 ) -> tuple[list[Manifest], list[str]]:
-    def read(info: ObjectInfo) -> Manifest | None:
-        beat()
-        return _read(store, record, info)
-
-    infos = []
-    for info in found:
-        beat()
-        infos.append(info)
-    manifests = list(in_threads(read, infos))
+    infos = list(found)
+    manifests = list(in_threads(lambda info: _read(store, record, info), infos))
     broken = [info.key for info, manifest in zip(infos, manifests, strict=True) if manifest is None]
     return [manifest for manifest in manifests if manifest], broken
 

@@ -155,12 +155,15 @@ class Ledger:
         return cast("str | None", self.scripts.read("get", "epoch"))
 
     def begin_recovery(self) -> str | None:
-        """Return the right to rebuild a lost ledger, or None if it is open or another recovery runs."""
+        """Return the right to restore the ledger from the store, or None while another process has it.
+
+        The right ends after `RECOVERY_SECONDS` unless it is renewed.
+        """
         recovery = secrets.token_hex(8)
         return recovery if self.scripts.call("recovery_begin", recovery, RECOVERY_SECONDS) else None
 
     def renew_recovery(self, recovery: str) -> None:
-        """Keep the right to rebuild the ledger. Raises LedgerLost if another recovery has taken it."""
+        """Keep the right to restore the ledger. Raises LedgerLost if another recovery has taken it."""
         self.scripts.call("recovery_renew", recovery, RECOVERY_SECONDS)
 
     def clear(self, recovery: str) -> None:
@@ -195,19 +198,16 @@ class Ledger:
     def open(self, recovery: str) -> str:
         """End a recovery: open the ledger under a new epoch, and return the epoch."""
         epoch = secrets.token_hex(6)
-        self.scripts.call("recovery_open", recovery, epoch, self._server())
+        self.end_recovery(recovery, epoch)
         return epoch
 
-    def server_restarted(self) -> bool:
-        """Return whether Redis has restarted since `note_server`, and may have lost recent writes."""
-        return bool(self.scripts.read("get", "server") != self._server())
+    def end_recovery(self, recovery: str, epoch: str = "") -> None:
+        """Give up the right to restore the ledger, which is complete for this run of the server."""
+        self.scripts.call("recovery_end", recovery, epoch, self._server())
 
-    def note_server(self) -> None:
-        """Remember the running server, once the losses of its restart have been restored from the store."""
-        try:
-            self.client.set(f"{self.prefix}server", self._server())
-        except RedisError as error:
-            raise translated(error) from error
+    def server_restarted(self) -> bool:
+        """Return whether Redis has restarted since the last recovery, and may have lost recent writes."""
+        return bool(self.scripts.read("get", "server") != self._server())
 
     def _server(self) -> str:
         try:

@@ -1,7 +1,6 @@
 """Writes the ends of stopped runs to the store, and rebuilds a lost roster from the store."""
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from prodgen.errors import NotFound, Unavailable
@@ -18,7 +17,7 @@ from prodgen.runs.files import (
     write_end,
 )
 from prodgen.storage import keys
-from prodgen.storage.base import Store, list_folders
+from prodgen.storage.base import Store, in_threads, list_folders
 
 log = logging.getLogger(__name__)
 
@@ -65,23 +64,25 @@ def settle(store: Store, roster: Roster, run: str) -> RunStatus | None:
     return now
 
 
-def restore_runs(
-    store: Store, roster: Roster, recovery: str = "", heartbeat: Callable[[], None] = lambda: None
-) -> None:
+def restore_runs(store: Store, roster: Roster, recovery: str = "") -> None:
     """Add every run in the store to the roster. Does not change runs that the roster already has.
 
-    A run that was running is queued again, or stops with the state in its stop request. ``heartbeat()`` is
-    called once for each run.
+    A run that was running is queued again, or stops with the state in its stop request.
     """
-    for tenant in list_folders(store, keys.TENANTS):
-        for run in list_folders(store, keys.runs(tenant)):
-            heartbeat()
-            try:
-                _restore(store, roster, tenant, run, recovery)
-            except NotFound:  # no spec.json: the run was never acknowledged
-                log.info("run %s of %s has no spec.json", run, tenant)
-            except ValueError:
-                log.exception("run %s of %s is broken in the store and is not restored", run, tenant)
+
+    def restore(found: tuple[str, str]) -> None:
+        tenant, run = found
+        try:
+            _restore(store, roster, tenant, run, recovery)
+        except NotFound:  # no spec.json: the run was never acknowledged
+            log.info("run %s of %s has no spec.json", run, tenant)
+        except ValueError:
+            log.exception("run %s of %s is broken in the store and is not restored", run, tenant)
+
+    tenants = list_folders(store, keys.TENANTS)
+    runs = ((tenant, run) for tenant in tenants for run in list_folders(store, keys.runs(tenant)))
+    for _ in in_threads(restore, runs):
+        pass
 
 
 def _restore(store: Store, roster: Roster, tenant: str, run: str, recovery: str) -> None:

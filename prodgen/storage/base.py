@@ -1,14 +1,20 @@
 """The protocol of an object store, the rules for keys, and functions for every kind of store."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.storage.cache import check_room
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+THREADS = 8
+"""How many requests to the store run at once."""
 _CHUNK = 16 << 20
 
 
@@ -42,6 +48,9 @@ class Store(Protocol):
 
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         """Yield the objects whose keys start with ``prefix`` and sort after ``after``, in key order."""
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the names directly below ``prefix`` ("" or "…/"): of objects, and of folders with a slash."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove the objects with these keys; ignore keys without an object."""
@@ -91,10 +100,17 @@ def exists(store: Store, key: str) -> bool:
 
 
 def list_folders(store: Store, prefix: str) -> Iterator[str]:
-    """Yield the names of the folders directly below ``prefix`` ("" or "…/"), with one request for each."""
-    after = ""
-    while (info := next(iter(store.list(prefix, after)), None)) is not None:
-        name, slash, _ = info.key.removeprefix(prefix).partition("/")
-        if slash:
-            yield name
-        after = prefix + name + ("0" if slash else "")  # "0" is the character after "/"
+    """Yield the names of the folders directly below ``prefix`` ("" or "…/")."""
+    return (name[:-1] for name in store.names(prefix) if name.endswith("/"))
+
+
+def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Call ``work``, which uses a store, on each item in a few threads, and yield the results in order.
+
+    An error stops all.
+    """
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        yield from pool.map(work, items)
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +64,11 @@ class LocalStore:
         check_key(prefix + "x")  # a prefix is the beginning of a key
         with self._translate_errors():
             yield from self._walk(prefix[: prefix.rfind("/") + 1], prefix, after)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        check_key(prefix + "x")
+        with self._translate_errors():
+            yield from (name for name, _ in self._scan(prefix))
 
     def delete(self, keys: Iterable[str]) -> None:
         folders = set()
@@ -133,15 +138,8 @@ class LocalStore:
                 folder = os.path.dirname(folder)
 
     def _walk(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        """Yield what `list` wants of ``folder`` ("" or "…/"). A subfolder sorts as its name and a slash."""
-        try:
-            with os.scandir(os.path.join(self._root, folder)) as entries:
-                found = sorted(
-                    (e.name + "/" * e.is_dir(follow_symlinks=False), e) for e in entries if e.name[0] != "."
-                )
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for name, entry in found:
+        """Yield what `list` wants of ``folder`` ("" or "…/")."""
+        for name, entry in self._scan(folder):
             key = folder + name
             if name.endswith("/"):
                 wanted = key.startswith(prefix) or prefix.startswith(key)
@@ -150,6 +148,16 @@ class LocalStore:
             elif key.startswith(prefix) and key > after:
                 with suppress(FileNotFoundError):
                     yield _info(key, entry.stat())
+
+    def _scan(self, folder: str) -> Sequence[tuple[str, os.DirEntry[str]]]:
+        """Return the entries of ``folder`` in key order, those of subfolders with a slash behind the name."""
+        try:
+            with os.scandir(os.path.join(self._root, folder)) as entries:
+                return sorted(
+                    (e.name + "/" * e.is_dir(follow_symlinks=False), e) for e in entries if e.name[0] != "."
+                )
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def _remove_abandoned(self) -> None:
         """Remove partial files older than a day, whose writers have crashed."""

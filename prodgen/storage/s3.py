@@ -107,6 +107,12 @@ class S3Store:
         while item := self._request(lambda: next(found, None)):
             yield _info(item)
 
+    def names(self, prefix: str) -> Iterator[str]:
+        check_key(prefix + "x")
+        found = self._client.list_objects(self._bucket, prefix)
+        while item := self._request(lambda: next(found, None)):
+            yield str(item.object_name).removeprefix(prefix)
+
     def delete(self, keys: Iterable[str]) -> None:
         remaining = map(check_key, keys)
         while batch := tuple(islice(remaining, _DELETE_BATCH)):

@@ -23,12 +23,11 @@ from hypothesis.stateful import (
 
 from prodgen import recovery
 from prodgen.jobs import ending
-from prodgen.jobs import manifests as runs
 from prodgen.jobs.ending import discard, report
 from prodgen.ledger.entries import TERMINAL, JobState, Lease
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.storage import keys
+from prodgen.storage import base, keys
 from tests.jobs.model import Job, Model, published
 from tests.jobs.workshop import new_record, paint, write_order
 from tests.ledger.conftest import DATABASE
@@ -358,7 +357,7 @@ def killed_at(store: MemoryStore, point: int | None) -> Iterator[None]:
 def test_no_history_loses_an_order_or_counts_an_image_twice(
     quick_valkey: "ValkeyServer", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "THREADS", 1)
+    monkeypatch.setattr(base, "THREADS", 1)
     Deployment.client = quick_valkey.client(DATABASE)
     run_state_machine_as_test(
         Deployment,

@@ -1,6 +1,7 @@
 """A wiped Redis costs no order, no image and no end."""
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -272,6 +273,56 @@ def test_one_broken_file_does_not_keep_all_other_jobs_away(
     assert recover(memory, ledger)
     assert sorted(job.id for job in ledger.jobs("ada")) == ["a", "c"]
     assert "job b of ada is broken" in caplog.text
+
+
+def test_a_recovery_sweeps_what_a_process_left_that_died_before_it_swept(
+    ledger: Ledger, memory: MemoryStore, client: redis.Redis
+) -> None:
+    record = order(memory, ledger, new_record("j", 256))
+    loser = ledger.lease("bulk", "loser", 128)
+    assert loser
+    paint(memory, record, loser, part=True)
+    memory.put(keys.cell_folder("ada", "j", loser.first, loser.token) + ".tar", b"images")
+    ledger.release(loser.token)
+    work_off(memory, ledger, record)
+
+    def die(method: str, key: str) -> None:
+        if method == "delete":
+            raise Killed
+
+    memory.before = die
+    with pytest.raises(Killed):
+        settle_job(memory, ledger, record)
+    memory.before = lambda method, key: None
+    assert ended(memory, record).done == 256
+    client.flushdb()
+    assert recover(memory, ledger)
+    left = {key for key in memory.objects if "/cells/" in key}
+    assert left == {line["object"] for line in published_lines(memory)}
+
+
+def published_lines(memory: MemoryStore) -> list[dict[str, str]]:
+    found = [data for key, data in memory.objects.items() if "/manifest/" in key]
+    return [json.loads(line) for data in found for line in data.splitlines()]
+
+
+def test_one_process_at_a_time_restores_what_a_restart_lost(
+    ledger: Ledger, memory: MemoryStore, client: redis.Redis
+) -> None:
+    order(memory, ledger, new_record("j", 64))
+    client.set("prodgen:server", "another process")
+    calls: list[str] = []
+
+    def meanwhile(method: str, key: str) -> None:
+        memory.before = lambda method, key: calls.append(key)
+        assert not ensure(memory, ledger)
+        assert not calls, "a second process read the store"
+        assert ledger.submit(JobEntry("new", "ada", "bulk", 64)), "orders are accepted meanwhile"
+
+    memory.before = meanwhile
+    assert not ensure(memory, ledger)
+    assert calls
+    assert not ledger.server_restarted()
 
 
 def test_tenants_keep_their_weight(ledger: Ledger, memory: MemoryStore, client: redis.Redis) -> None:

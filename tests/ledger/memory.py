@@ -40,6 +40,10 @@ class MemoryStore:
             if key in self.objects:
                 yield ObjectInfo(key, len(self.objects[key]), LONG_AGO)
 
+    def names(self, prefix: str) -> Iterator[str]:
+        parts = (info.key.removeprefix(prefix).partition("/") for info in self.list(prefix))
+        yield from dict.fromkeys(name + slash for name, slash, _ in parts)
+
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.before("delete", key)

@@ -34,7 +34,7 @@ def uses(ledger: Ledger) -> list[Callable[[], object]]:
         lambda: ledger.epoch(),
         lambda: ledger.begin_recovery(),
         lambda: ledger.server_restarted(),
-        lambda: ledger.note_server(),
+        lambda: ledger.end_recovery("x"),
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.storage.base import Store
+from prodgen.storage.base import Store, list_folders
 
 ODD_NAMES = ["Zürich 名前.png", "a+b%20c&d=e.png", "#1?'(x)~!$,;:@.png", '"q" <tag> *|^`.png', "😀/豈.png"]
 OUTSIDE = [
@@ -72,6 +72,15 @@ def test_an_object_knows_its_age(store: Store, folder: str) -> None:
 
     assert abs((datetime.now(UTC) - found.modified).total_seconds()) < 10
     assert [(o.key, o.size) for o in store.list(folder)] == [(found.key, 3)]
+
+
+def test_names_below_a_folder_are_listed_without_what_lies_deeper(store: Store, folder: str) -> None:
+    for name in ("a", *(f"b/{number}" for number in range(25)), "b.c", "c/d/e"):
+        store.put(folder + name, b"")
+    assert list(store.names(folder)) == ["a", "b.c", "b/", "c/"]
+    assert list(store.names(f"{folder}c/")) == ["d/"]
+    assert list(store.names(f"{folder}nowhere/")) == []
+    assert list(list_folders(store, folder)) == ["b", "c"]
 
 
 def test_pages_of_a_listing_miss_and_repeat_nothing(store: Store, folder: str) -> None:

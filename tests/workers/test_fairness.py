@@ -58,8 +58,8 @@ def device(
 
     def hear() -> None:
         while not device.draining.is_set():
-            tasks.interactive()
-            tasks.bulk()
+            tasks._answer("interactive")
+            tasks._answer("bulk")
             time.sleep(0.005)
 
     tasks.app.finalize()  # as a worker does before its threads begin

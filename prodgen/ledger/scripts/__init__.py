@@ -19,7 +19,7 @@ from redis.exceptions import (
 
 from prodgen.errors import Unavailable
 
-REBUILDING = {"recovery_begin", "recovery_renew", "recovery_clear", "recovery_open", "restore", "run_add"}
+REBUILDING = {"recovery_begin", "recovery_renew", "recovery_clear", "recovery_end", "restore", "run_add"}
 """The scripts that may run while the ledger is lost. All others refuse."""
 
 _SHARED = ("common", "lines", "leases", "runs")

@@ -1,7 +1,8 @@
--- recovery_open(recovery, epoch, server): opens the restored ledger under a new epoch.
+-- recovery_end(recovery, epoch, server): ends a recovery, which has restored the losses of a restart of the server.
+-- With an epoch, opens the rebuilt ledger under it.
 local _, recovery, epoch, server = unpack(ARGV)
 if redis.call('GET', key('recovering')) ~= recovery then return redis.error_reply('LOST') end
 redis.call('DEL', key('recovering'))
 redis.call('SET', key('server'), server)
-redis.call('SET', KEYS[1], epoch)
+if epoch ~= '' then redis.call('SET', KEYS[1], epoch) end
 return 1
