@@ -26,6 +26,7 @@ class DataFolder:
         try:
             for name in ("store", "broker", "logs", "run"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+                (self.root / name).chmod(0o700)  # images, orders and keys are the owner's alone
             self._lock = (self.root / "run" / "lock").open("w")
         except OSError as error:
             raise ProdgenError(f"the data folder {root} cannot be made: {error.strerror}") from None

@@ -1,6 +1,7 @@
 """One process of the stack: start it, restart it when it dies, and stop it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,8 @@ from prodgen.child_process import die_with_parent
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 """Seconds before a dead service starts again. The pause doubles at each death, up to the longest. It begins
 with the shortest again after the service has run for longer than the longest pause."""
+LOG_BYTES = 16 << 20
+"""Size at which a log is rotated."""
 
 
 @dataclass
@@ -75,6 +78,16 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    def rotate_log(self) -> None:
+        """Move the log's content to ``NAME.log.1`` if the log is larger than `LOG_BYTES`.
+
+        The process keeps the file open, so the content is copied and the file truncated. A line that the
+        process writes between the two steps is lost.
+        """
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            shutil.copyfile(self.log, self.log.with_name(f"{self.log.name}.1"))
+            os.truncate(self.log, 0)
 
     def last_log_line(self) -> str:
         """Return the last line of the log, which may say why the service did not start."""

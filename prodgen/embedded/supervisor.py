@@ -78,8 +78,10 @@ class Supervisor:
         ensure(store, connect_ledger(settings))
 
     def _keep_running(self) -> None:
-        """Start dead services again. If the disk is full, say so once, and continue when there is room."""
+        """Rotate logs and start dead services again. If the disk is full, say so once, and wait for room."""
         try:
+            for service in self.stack.services:
+                service.rotate_log()
             due = [service for service in self.stack.services if service.is_due()]
             if due or self._is_full:
                 self.folder.check_room()

@@ -1,5 +1,6 @@
 """The services' own commands, run here as processes: what a container would do without its container."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from prodgen.embedded.stack import find_server
-from tests.deploy.compose import ROOT, command, services
+from tests.deploy.compose import command, services
 from tests.servers.process import Process, free_port, wait_until
 from tests.servers.swift import S3Server
 from tests.servers.valkey import ValkeyServer
@@ -89,8 +90,10 @@ def test_the_broker_answers_nobody_without_the_password(broker: tuple[int, Path]
 def test_the_broker_keeps_every_write_and_throws_nothing_away(broker: tuple[int, Path]) -> None:
     with redis.Redis(port=broker[0], password=PASSWORD, decode_responses=True) as client:
         found = {
-            n: client.config_get(n)[n] for n in ("appendonly", "appendfsync", "save", "maxmemory-policy")
+            n: client.config_get(n)[n]
+            for n in ("appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy")
         }
+    assert found.pop("maxmemory") == str(1 << 30)
     assert found == {
         "appendonly": "yes",
         "appendfsync": "everysec",
@@ -102,19 +105,16 @@ def test_the_broker_keeps_every_write_and_throws_nothing_away(broker: tuple[int,
 # The seed
 
 
-def test_a_new_deployment_has_models_and_one_key_however_often_it_starts(
-    environment: dict[str, str],
-) -> None:
-    def seed() -> str:
-        script = ["sh", str(ROOT / "deploy/seed.sh")]
-        ended = subprocess.run(script, env=environment, capture_output=True, text=True)
+def test_a_new_deployment_has_models_and_its_log_has_no_key(environment: dict[str, str]) -> None:
+    def run(*words: str) -> str:
+        ended = subprocess.run(words, env=environment, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout + ended.stderr
 
-    first, second = seed(), seed()
-    assert "fashion-mnist@" in first
-    assert first.count("pg_") == 1
-    assert "pg_" not in second
+    seed = command(services()["seed"])
+    assert "fashion-mnist@" in run(*seed)
+    assert "pg_" not in run(*seed)
+    assert json.loads(run("prodgen", "keys", "list", "--json")) == []
 
 
 # Gateway, beat and Flower
@@ -149,6 +149,10 @@ def test_gateway_beat_and_flower_start_and_say_when_they_are_healthy(
                 processes.append(subprocess.Popen(words, env=env, stdout=log, stderr=log))
         for name in names:
             wait_until(lambda name=name: healthy(name, changes), f"{name} is not healthy; see {tmp_path}", 60)
+        chain = "198.51.100.7, 203.0.113.9, 172.18.0.1"  # forged by the client, the client, an inner proxy
+        httpx.get(f"http://127.0.0.1:{gateway}/v1/models", headers={"X-Forwarded-For": chain})
+        log = (tmp_path / "log-gateway").read_text()
+        assert '"client": "203.0.113.9"' in log
         url = f"http://127.0.0.1:{flower}/"
         assert httpx.get(url).status_code == 401
         assert httpx.get(url, auth=("operator", PASSWORD)).status_code == 200

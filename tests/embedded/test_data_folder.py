@@ -27,6 +27,7 @@ def test_secrets_are_private_and_stay_the_same(tmp_path: Path) -> None:
     assert len({signing, redis}) == 2
     assert min(map(len, (signing, redis))) >= 32
     assert mode(tmp_path / "data" / "secrets.json") == 0o600
+    assert {mode(tmp_path / "data" / name) for name in ("store", "broker", "logs", "run")} == {0o700}
     assert not [*(tmp_path / "data").glob("*.part")]
 
 

@@ -143,3 +143,17 @@ import time; time.sleep(60)
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
 
     wait_until(gone, "the service outlives its supervisor")
+
+
+def test_a_log_does_not_fill_the_disk(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOG_BYTES", 100)
+    service = make(f"while [ -s {tmp_path}/toy.log ]; do sleep 0.05; done; echo new")
+    service.log.write_text("old\n" * 100)
+    service.start()
+    service.rotate_log()
+    assert service.process
+    service.process.wait(10)
+    assert service.log.read_text() == "new\n"
+    assert service.log.with_name("toy.log.1").read_text() == "old\n" * 100
+    service.rotate_log()
+    assert service.log.read_text() == "new\n"
