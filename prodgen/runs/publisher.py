@@ -14,6 +14,8 @@ from prodgen.storage.base import Store
 
 KEPT = (STATE, "best.safetensors", JUDGE, "metrics.jsonl")
 """The files that make a checkpoint: all that the run needs to continue on another node."""
+_TRIES = 10
+"""Tries to link a file; the kernel refuses to link a file that is being replaced."""
 LOG_BYTES = 1 << 20
 """The number of bytes that are uploaded from the end of an attempt's log."""
 
@@ -74,8 +76,12 @@ class Publisher:
         the processes append to them.
         """
         for name in KEPT:  # the state first: a newer file beside it is written again by the steps that follow
-            with suppress(FileNotFoundError):
-                (shutil.copyfile if name.endswith(".jsonl") else os.link)(self.folder / name, aside / name)
+            for _ in range(_TRIES):
+                with suppress(FileNotFoundError):  # the file is absent, or is just being replaced
+                    (shutil.copyfile if name.endswith(".jsonl") else os.link)(
+                        self.folder / name, aside / name
+                    )
+                    break
         return {path.name: sha256(path) for path in aside.iterdir()}
 
     def _point(self, checkpoint: Checkpoint) -> None:

@@ -1,6 +1,7 @@
 """A published checkpoint is whole, harms no newer attempt, and leaves no unused files in the store."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,21 @@ def test_a_checkpoint_comes_back_as_it_was(store, tmp_path):
     assert newest.step == step_of(tmp_path / "b" / "checkpoint.safetensors") == 40
     for name in newest.files:
         assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "a" / name).read_bytes()
+
+
+def test_a_file_that_is_replaced_at_this_moment_is_in_the_checkpoint(store, tmp_path, monkeypatch):
+    publishing, link, refused = publisher(store, tmp_path / "a"), os.link, []
+    write(tmp_path / "a", 40)
+
+    def refuse_once(source, target):
+        if source not in refused:
+            refused.append(source)
+            raise FileNotFoundError(source)
+        link(source, target)
+
+    monkeypatch.setattr("prodgen.runs.publisher.os.link", refuse_once)
+    assert publishing.publish()
+    assert len(newest_checkpoint(store, "ada", "r1").files) == 4
 
 
 def test_only_what_changed_is_sent_and_what_the_last_but_one_named_is_dropped(store, tmp_path):
