@@ -17,14 +17,10 @@ from prodgen.datasets.summary import Summary
 from prodgen.datasets.versions import Dataset, create_dataset, dataset_lock, datasets, resolve_dataset
 from prodgen.errors import Conflict
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.run_entries import ENDED
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.files import find_record
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"], route_class=StrictRoute)
-
-RUNS = 100
-"""The most runs that one request to the roster returns."""
 
 
 class NewDataset(BaseModel, extra="forbid"):
@@ -98,16 +94,14 @@ def _check_unread(deployment: Deployment, tenant: str, versions: Sequence[Datase
     ledger = deployment.ledger
     if ledger.epoch() is None or ledger.server_restarted():  # the roster may have forgotten runs
         raise LedgerLost
-    ids, roster, last = {dataset.id for dataset in versions}, Roster(ledger), None
-    while page := roster.runs(tenant, last, RUNS):
-        for run in page:
-            record = find_record(deployment.store, tenant, run.id) if run.state not in ENDED else None
-            if record and record.data in ids:
-                raise Conflict(
-                    f"run {run.id} is {run.state} and reads {record.data}; cancel it, or wait for its end",
-                    param="dataset",
-                )
-        last = page[-1].id
+    ids = {dataset.id for dataset in versions}
+    for run in Roster(ledger).unended(tenant):
+        record = find_record(deployment.store, tenant, run.id)
+        if record and record.data in ids:
+            raise Conflict(
+                f"run {run.id} is {run.state} and reads {record.data}; cancel it, or wait for its end",
+                param="dataset",
+            )
 
 
 def _view(dataset: Dataset) -> DatasetView:

@@ -1,6 +1,7 @@
 """Models: list and show versions, promote versions, and roll aliases back."""
 
 from contextlib import AbstractContextManager, suppress
+from functools import lru_cache
 from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException
@@ -19,6 +20,8 @@ from prodgen.registry.compare import Figure, fid_figure
 from prodgen.registry.versions import Version, load_lineage, load_metrics, resolve, versions
 from prodgen.spec.attributes import Attribute
 from prodgen.spec.model_config import Lineage
+
+_load_metrics = lru_cache(1024)(load_metrics)  # the files of a version never change
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
@@ -86,7 +89,7 @@ def index(caller: Anyone, deployment: DeploymentDep) -> Page[ModelView]:
         bare = "production" in version.aliases and version.name not in taken
         if bare:
             taken.add(version.name)
-        metrics = load_metrics(deployment.store, version.prefix)
+        metrics = _load_metrics(deployment.store, version.prefix)
         views.append(ModelView(**_fields(version, version.name if bare else version.id, metrics)))
     return Page(data=views)
 

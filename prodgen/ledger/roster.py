@@ -64,6 +64,10 @@ class Roster:
         """Return a page of a tenant's runs, newest first. ``before``: the last run of the previous page."""
         return self._statuses(self._scripts.call("list", f"runs:of:{tenant}", before or "", max(1, limit)))
 
+    def unended(self, tenant: str) -> list[RunStatus]:
+        """Return those of a tenant's runs that have not ended (queued, running or paused), newest first."""
+        return self._statuses(self._scripts.call("list", f"runs:open:{tenant}", "", 0))
+
     def _statuses(self, runs: list[str]) -> list[RunStatus]:
         views = self._scripts.call("view", "run", *runs)
         records = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat, _ in views]

@@ -2,9 +2,11 @@
 
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from prodgen.errors import NotFound
@@ -69,10 +71,10 @@ def versions(store: Store, tenant: str | None) -> list[Version]:
     found = []
     for owner in dict.fromkeys((tenant, None)):
         pointers: dict[str, dict[str, str]] = {}
-        for name, version in _complete(store, owner):
+        for name, version, created in _complete(store, owner):
             if name not in pointers:
                 pointers[name] = aliases(store, name, owner)
-            found.append(_version(store, name, version, owner, pointers[name]))
+            found.append(_version(store, name, version, owner, pointers[name], created))
     return found
 
 
@@ -89,6 +91,15 @@ def aliases(store: Store, name: str, tenant: str | None) -> dict[str, str]:
 def write_aliases(store: Store, name: str, tenant: str | None, pointers: dict[str, str]) -> None:
     """Replace all aliases of the model. Only `prodgen.registry.aliases` may call this function."""
     store.put(_aliases_key(name, tenant), json.dumps(pointers, indent=1).encode(), "application/json")
+    store.put(keys.ALIASES_CHANGED, uuid.uuid4().hex.encode(), "text/plain")
+
+
+def aliases_mark(store: Store) -> bytes:
+    """Return bytes that differ after each change of any alias. One request to the store."""
+    try:
+        return store.get(keys.ALIASES_CHANGED)
+    except NotFound:
+        return b""
 
 
 def folder(name: str, version: str, tenant: str | None) -> str:
@@ -123,20 +134,30 @@ def load_lineage(store: Store, prefix: str) -> Lineage | None:
         return None
 
 
-def _version(store: Store, name: str, version: str, owner: str | None, pointers: dict[str, str]) -> Version:
+_load_config = lru_cache(1024)(load_config)  # a version never changes
+
+
+def _version(
+    store: Store,
+    name: str,
+    version: str,
+    owner: str | None,
+    pointers: dict[str, str],
+    created: datetime | None = None,
+) -> Version:
     prefix = folder(name, version, owner)
-    created = store.stat(f"{prefix}/{CONFIG}").modified
+    created = created or store.stat(f"{prefix}/{CONFIG}").modified
     named = tuple(sorted(alias for alias, target in pointers.items() if target == version))
-    return Version(name, version, owner, prefix, named, load_config(store, prefix), created)
+    return Version(name, version, owner, prefix, named, _load_config(store, prefix), created)
 
 
-def _complete(store: Store, owner: str | None) -> Iterator[tuple[str, str]]:
-    """Yield (name, version) of every version whose config exists; the config is uploaded last."""
+def _complete(store: Store, owner: str | None) -> Iterator[tuple[str, str, datetime]]:
+    """Yield (name, version, created) of every version whose config exists; the config is uploaded last."""
     prefix = keys.models(owner)
     for info in store.list(prefix):
         parts = info.key.removeprefix(prefix).split("/")
         if len(parts) == 3 and parts[2] == CONFIG and VERSION.fullmatch(parts[1]):
-            yield parts[0], parts[1]
+            yield parts[0], parts[1], info.modified
 
 
 def _aliases_key(name: str, tenant: str | None) -> str:
@@ -146,7 +167,7 @@ def _aliases_key(name: str, tenant: str | None) -> str:
 def _not_found_message(store: Store, name: str, selector: str, tenant: str | None) -> str:
     found: dict[str, list[str]] = {}
     for owner in dict.fromkeys((tenant, None)):
-        for model, version in _complete(store, owner):
+        for model, version, _ in _complete(store, owner):
             found.setdefault(model, []).append(version)
         if name in found:
             found[name] += aliases(store, name, owner)

@@ -61,6 +61,9 @@ class Store(Protocol):
         Raises ProdgenError for objects that belong neither to a tenant nor to the shared models.
         """
 
+    def __hash__(self) -> int:
+        """Return a hash, by which results of reading unchanging objects of a store are cached."""
+
     def check(self) -> None:
         """Raise Unavailable unless the store answers and accepts the credentials."""
 

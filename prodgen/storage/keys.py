@@ -9,6 +9,8 @@ SYSTEM_KEYS = "system/keys.json"
 """The file with all API keys of an older deployment. Each new API key has an object under `API_KEYS`."""
 API_KEYS = "system/keys/"
 SYSTEM_TENANTS = "system/tenants.json"
+ALIASES_CHANGED = "system/aliases-changed"
+"""Has new content after each change of any alias, so that workers read one object."""
 TENANTS = "tenants/"
 SHARED = "shared/"
 

@@ -15,6 +15,20 @@ from prodgen.storage.local import LocalStore
 Model = Callable[..., Path]
 
 
+def test_a_second_listing_reads_no_version_again(
+    store: LocalStore, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for latent_dim in (16, 32, 64):
+        publish(store, model(latent_dim=latent_dim), "shoes", None)
+    first, read = versions(store, None), list[str]()
+    get, stat = store.get, store.stat
+    monkeypatch.setattr(store, "get", lambda key, *rest: read.append(key) or get(key, *rest))
+    monkeypatch.setattr(store, "stat", lambda key: read.append(key) or stat(key))
+    assert versions(store, None) == first
+    assert len(first) == 3
+    assert read == ["shared/models/shoes/aliases.json"]
+
+
 def test_a_model_is_found_by_name_alias_and_version(store: LocalStore, model: Model) -> None:
     version = publish(store, model(), "shoes", None, aliases=("production", "spring"))
     for ref in ("shoes", "shoes@production", "shoes@spring", version.id):

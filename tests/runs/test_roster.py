@@ -211,6 +211,7 @@ def test_a_wiped_redis_brings_every_run_back_from_the_store(roster, memory, clie
     roster.command("held", "pause")
     roster.command("done", "cancel")
     assert {run.id for run in settle_runs(memory, roster)} == {"held", "done"}
+    assert {run.id for run in roster.unended("ada")} == {"waiting", "working", "held"}
     pointer = b'{"token": "1", "step": 40, "files": {}}'
     memory.put(keys.run("ada", "working", "checkpoints", "1.json"), pointer)
 
@@ -226,6 +227,7 @@ def test_a_wiped_redis_brings_every_run_back_from_the_store(roster, memory, clie
         "done": ("cancelled", 0),
     }
     assert load_end(memory, records["done"]).state == "cancelled"
+    assert {run.id for run in roster.unended("ada")} == {"waiting", "working", "held"}
     restore_runs(memory, roster)  # once more changes nothing
     assert roster.backlog() == 2
 

@@ -102,6 +102,22 @@ def test_what_is_promoted_is_soon_warm(
     assert worker.refs()[-1] == first.id
 
 
+def test_a_worker_reads_one_object_while_no_alias_changes(
+    store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "bundled_folders", lambda: [SimpleNamespace(name=f"m{n}") for n in range(9)])
+    worker, known, read = Worker(store, engine, tmp_path), dict[Name, str](), list[str]()
+    worker.model(toys[0].id, "acme")
+    worker.look(known)
+    get = store.get
+    monkeypatch.setattr(store, "get", lambda key, *rest: read.append(key) or get(key, *rest))
+    worker.look(known)
+    assert len(read) == 1
+    set_alias(store, "toy", "production", toys[1].version, "acme")
+    worker.look(known)
+    assert worker.refs() == [toys[0].id, toys[1].id]
+
+
 def test_a_broken_version_in_production_is_tried_once(
     store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

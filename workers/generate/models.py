@@ -14,7 +14,7 @@ from prodgen.generation.engine import Engine
 from prodgen.models import SavedModel, load_model
 from prodgen.models.saved import size_in_bytes
 from prodgen.registry.fetch import fetch
-from prodgen.registry.versions import PRODUCTION, Version, aliases, resolve
+from prodgen.registry.versions import PRODUCTION, Version, aliases, aliases_mark, resolve
 from prodgen.settings import settings
 from prodgen.storage import Store
 from prodgen.storage.cache import evict
@@ -53,6 +53,8 @@ class ModelCache:
         self._in_use = in_use
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         self._loading, self._changing = threading.Lock(), threading.Lock()
+        self._looked: tuple[bytes, frozenset[Name]] | None = None
+        """The mark of all aliases and the models whose aliases were read last."""
 
     def load(self, ref: str, tenant: str | None) -> SavedModel:
         """Return a model, fetched, loaded and tuned if it is not in memory."""
@@ -101,6 +103,9 @@ class ModelCache:
         """
         names: list[Name] = [(used.version.name, used.version.owner) for used in self.recent(FOLLOWED)]
         names += [(folder.name, None) for folder in bundled_folders()]
+        looked = (aliases_mark(self._store), frozenset(names))
+        if looked == self._looked:
+            return
         for name, owner in dict.fromkeys(names):
             version = aliases(self._store, name, owner).get(PRODUCTION)
             if version is None or known.get((name, owner)) == version:
@@ -112,3 +117,4 @@ class ModelCache:
             except Exception:  # a broken model fails its own orders, not the worker
                 log.exception("%s@%s is in production, but could not be loaded", name, version)
             known[name, owner] = version
+        self._looked = looked

@@ -12,7 +12,14 @@ local function find_run(id)
   return run
 end
 
+-- Records and announces a run's state. A run is in `runs:open` of its tenant until it has ended for good.
 local function announce_run(run, kind, progress)
+  local open = key('runs', 'open', run.tenant)
+  if run.state == 'succeeded' or run.state == 'failed' or run.state == 'cancelled' then
+    redis.call('ZREM', open, run.id)
+  else
+    redis.call('ZADD', open, run.created, run.id)
+  end
   redis.call('HSET', key('run', run.id), 'state', run.state, 'step', run.step, 'restarts', run.restarts,
     'wish', run.wish or '', 'updated', now() / 1000000)
   redis.call('XADD', key('run', run.id, 'events'), 'MAXLEN', '~', 1000, '*', 'type', kind, 'state', run.state,
