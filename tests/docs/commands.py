@@ -39,6 +39,10 @@ def check(words: list[str]) -> None:
         assert set(rest) <= {*targets}, f"the Makefile has no {rest}"
     elif words[:2] == ["docker", "compose"]:
         _check_compose(rest[1:])
+    elif words[:4] == ["docker", "buildx", "imagetools", "inspect"]:
+        assert f"image: {words[4]}" in (ROOT / "docker-compose.yml").read_text(), (
+            f"no service uses {words[4]}"
+        )
     elif words[:2] == ["python", "-m"]:
         assert (ROOT / (rest[1].replace(".", "/") + ".py")).exists(), f"there is no module {rest[1]}"
     else:
