@@ -134,7 +134,7 @@ def test_two_requests_do_not_share_a_folder(up: Up, tmp_path: Path) -> None:
     job = order(up, "--count", 3, "--key", "three", "--out", tmp_path / "queue")
     assert order(up, "--count", 3, "--key", "three", "--out", tmp_path / "queue")["id"] == job["id"]
     assert up.cli("jobs", "download", job["id"], "--out", out).returncode == 0
-    assert {path.name for path in out.iterdir()} == set(before)
+    assert {path.name for path in out.iterdir()} == {*before, "manifest.csv"}
 
 
 def test_an_interactive_order_is_served_before_a_big_job(up: Up) -> None:
