@@ -18,7 +18,8 @@ def configure(process: str, level: int = logging.INFO) -> None:
 
     The lines are JSON in production, and when stderr is not a terminal. Records of structlog and of `logging`
     get the same fields: time, level, logger, message, process, the ids of `bind` and `bound`, the record's
-    ``extra`` and, for an exception, its traceback. Handlers that other code has installed stay in place.
+    ``extra`` and, for an exception, its traceback. Handlers that other code has installed stay in place. In a
+    process of a queued run PRODGEN_REQUEST_ID has the id of the request, which each line gets.
     """
     # Read without `Settings`, because a process of torchrun has no secret key, which `Settings` would check.
     production = os.environ.get("PRODGEN_ENVIRONMENT") == "production"
@@ -87,8 +88,12 @@ def _given(ids: dict[str, str | None]) -> dict[str, str]:
 def _shared(process: str) -> list[Processor]:
     """Return the processors that add the same fields to the records of structlog and of `logging`."""
 
+    request_id = os.environ.get("PRODGEN_REQUEST_ID")
+
     def add_process(logger: Any, method: str, event: EventDict) -> EventDict:
         event["process"] = process
+        if request_id:
+            event.setdefault("request_id", request_id)
         return event
 
     return [

@@ -84,6 +84,13 @@ def test_each_record_is_one_json_line_with_its_ids() -> None:
     assert "job" not in failed
 
 
+def test_a_process_of_a_run_logs_the_request_that_queued_it() -> None:
+    code = "import logging; from prodgen import logs; logs.configure('training'); logging.warning('slow')"
+    [line] = run(code, PRODGEN_REQUEST_ID="r-7")
+    assert json.loads(line)["request_id"] == "r-7"
+    assert {json.loads(line)["request_id"] for line in run(RECORDS, PRODGEN_REQUEST_ID="r-7")} == {"r-1"}
+
+
 def test_a_terminal_shows_readable_lines_unless_in_production() -> None:
     text = on_terminal(RECORDS)
     assert "made 64 images" in text

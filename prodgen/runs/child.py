@@ -1,14 +1,18 @@
 """The common part of the preparation and evaluation processes, which write no checkpoints."""
 
 import argparse
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from prodgen import logs
 from prodgen.child_process import die_with_parent, exit_with_lease
 from prodgen.errors import Interrupted, ProdgenError
 from prodgen.files import replacing
 from prodgen.training.watch.metrics import RESULT, write_json
+
+log = logging.getLogger("prodgen.training")
 
 
 def add_sample(path: Path, out: Path, name: str) -> None:
@@ -27,6 +31,7 @@ def execute(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace]
     parser.add_argument("--out", type=Path, required=True, help="the run's folder on this node")
     parser.add_argument("--lease", type=Path, required=True, help="a file: until when this process may live")
     options = parser.parse_args()
+    logs.configure(parser.prog.rpartition(".")[2])
     die_with_parent()
     exit_with_lease(options.lease)
     outcome, message, step = "refused", None, 0

@@ -12,7 +12,7 @@ import torch
 from prodgen.evaluation import report
 from prodgen.evaluation.evaluate import Options, evaluate, plan_from
 from prodgen.models import load_model
-from prodgen.runs.child import add_sample, execute
+from prodgen.runs.child import add_sample, execute, log
 from prodgen.runs.files import CARD
 from prodgen.training.watch.metrics import PROGRESS, write_json
 
@@ -39,7 +39,7 @@ def _work(options: argparse.Namespace) -> int:
         nonlocal doing
         if work != doing:
             doing = work
-            print(work, flush=True)
+            log.info("%s", work)
             write_json(options.out / PROGRESS, {"doing": work, "step": 0})
 
     found = evaluate(plan_from(saved, options.data, chosen), show)

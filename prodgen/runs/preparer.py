@@ -16,7 +16,7 @@ from prodgen.catalog.photographs.catalogue_writer import SET_ASIDE
 from prodgen.catalog.photographs.inspection import DROPPED, DROPPED_SHEET, clean, inspect, to_drop
 from prodgen.catalog.photographs.prepare import prepare
 from prodgen.datasets.summary import summarise
-from prodgen.runs.child import add_sample, execute
+from prodgen.runs.child import add_sample, execute, log
 from prodgen.runs.files import PREPARED, SUMMARY
 from prodgen.training.watch.metrics import PROGRESS, RATE, write_json
 
@@ -48,10 +48,10 @@ def _work(options: argparse.Namespace) -> int:
             add_sample(data / DROPPED_SHEET, out, "left-out.png")
             add_sample(data / DROPPED, out, "left-out.jsonl")
             for finding in dropped:
-                print(f"left out: {finding.file}: {'; '.join(finding.flags.values())}", flush=True)
+                log.info("left out: %s: %s", finding.file, "; ".join(finding.flags.values()))
     description, aside = prepare(data, out / PREPARED, options.size, progress)
     for row in aside:
-        print(f"set aside: {row['file']}: {row['reason']}", flush=True)
+        log.info("set aside: %s: %s", row["file"], row["reason"])
     for name in ("preview.png", "set-aside.png", SET_ASIDE):
         if (out / PREPARED / name).exists():
             add_sample(out / PREPARED / name, out, name)

@@ -9,12 +9,14 @@ is not 0, and there is no result.json.
 """
 
 import argparse
+import logging
 import shutil
 import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prodgen import logs
 from prodgen.child_process import die_with_parent, exit_with_lease
 from prodgen.errors import ProdgenError
 from prodgen.training.recipes.recipe_files import read_recipe
@@ -23,10 +25,13 @@ from prodgen.training.watch.metrics import RESULT, Progress, write_json
 if TYPE_CHECKING:
     from prodgen.training.trainer import Trainer
 
+log = logging.getLogger("prodgen.training")
+
 
 def main() -> None:
     """Train a model, export it, and write result.json."""
     options = _options()
+    logs.configure("training")
     die_with_parent()
     if options.lease:
         exit_with_lease(options.lease)
@@ -45,7 +50,8 @@ def main() -> None:
         trainer = _prepare(options, world.join())
         state, report = trainer.state, lambda *_: None
         if writes_files:
-            print(f"{state.recipe.name} from step {state.step}; processes: {world.world_size()}", flush=True)
+            begin = (state.recipe.name, state.step, world.world_size())
+            log.info("%s from step %d; processes: %d", *begin)
             report = Progress(state, options.out)
         trainer.train(report, stop.is_set)
         outcome = "finished" if state.step == state.recipe.steps else "stopped"

@@ -1,6 +1,7 @@
 """Write the numbers of a training: metrics.jsonl, TensorBoard, progress.json and result.json."""
 
 import json
+import logging
 import math
 import time
 from importlib.util import find_spec
@@ -11,6 +12,8 @@ from prodgen.files import replacing
 
 if TYPE_CHECKING:
     from prodgen.training.state import TrainingState
+
+log = logging.getLogger("prodgen.training")
 
 PROGRESS, RESULT = "progress.json", "result.json"
 RATE = "images_per_second"
@@ -81,17 +84,17 @@ class Throughput:
 
 
 class Progress:
-    """Writes progress.json to ``folder`` at each report of a training, and prints scores."""
+    """Writes progress.json to ``folder`` at each report of a training, and logs scores."""
 
     def __init__(self, state: "TrainingState", folder: Path) -> None:
         self.state, self.folder = state, folder
         self(state.step, {RATE: math.nan})
 
     def __call__(self, step: int, numbers: dict[str, float]) -> None:
-        """Write losses and rate to progress.json. Numbers without a rate are scores, which are printed."""
+        """Write losses and rate to progress.json. Numbers without a rate are scores, which are logged."""
         if RATE not in numbers:
             scores = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
-            print(f"step {step}  {scores}", flush=True)
+            log.info("step %d  %s", step, scores)
             return
         state, rate = self.state, numbers[RATE]
         images_left = (state.recipe.steps - step) * state.method.batches * state.recipe.batch
