@@ -66,7 +66,7 @@ class Roster:
 
     def unended(self, tenant: str) -> list[RunStatus]:
         """Return those of a tenant's runs that have not ended (queued, running or paused), newest first."""
-        return self._statuses(self._scripts.call("list", f"runs:open:{tenant}", "", 0))
+        return self._statuses(self._scripts.call("run_unended", tenant))
 
     def _statuses(self, runs: list[str]) -> list[RunStatus]:
         views = self._scripts.call("view", "run", *runs)

@@ -232,6 +232,17 @@ def test_a_wiped_redis_brings_every_run_back_from_the_store(roster, memory, clie
     assert roster.backlog() == 2
 
 
+def test_runs_that_an_older_version_queued_are_among_the_unended(roster, client):
+    """An older version kept no list of unended runs."""
+    for name in ("waiting", "done"):
+        roster.add(new_run(name).entry())
+    roster.command("done", "cancel")
+    (listed,) = client.keys("*runs:open:ada")
+    client.delete(listed)
+
+    assert [run.id for run in roster.unended("ada")] == ["waiting"]
+
+
 def test_tenants_see_their_own_runs(roster):
     for k in range(5):
         roster.add(new_run(f"r{k}", age=-k).entry())

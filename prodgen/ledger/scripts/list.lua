@@ -1,5 +1,4 @@
 -- list(set, before, limit): a page of a sorted set's names, highest first, after `before` ('' for the first page).
--- With limit 0, all names.
 local _, set, before, limit = unpack(ARGV)
 local start = 0
 if before ~= '' then

@@ -12,10 +12,14 @@ local function find_run(id)
   return run
 end
 
+local function ended(state)
+  return state == 'succeeded' or state == 'failed' or state == 'cancelled'
+end
+
 -- Records and announces a run's state. A run is in `runs:open` of its tenant until it has ended for good.
 local function announce_run(run, kind, progress)
   local open = key('runs', 'open', run.tenant)
-  if run.state == 'succeeded' or run.state == 'failed' or run.state == 'cancelled' then
+  if ended(run.state) then
     redis.call('ZREM', open, run.id)
   else
     redis.call('ZADD', open, run.created, run.id)
