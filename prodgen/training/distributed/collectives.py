@@ -25,6 +25,13 @@ def world_mean(tensor: Tensor) -> Tensor:
     return _AllReduceSum.apply(tensor) / world_size() if world_size() > 1 else tensor
 
 
+def world_sum(tensor: Tensor) -> Tensor:
+    """Replace a tensor by its sum over all processes, in place; return it."""
+    if world_size() > 1:
+        dist.all_reduce(tensor)
+    return tensor
+
+
 @torch.no_grad()
 def average_gradients(gradients: Sequence[Tensor]) -> None:
     """Replace gradients of one dtype by their means over all processes, in place and in one message."""

@@ -1,6 +1,7 @@
 """The judge of a training scores a generator by a classifier, so that the training keeps its best step."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from prodgen.evaluation.judges import judge_name, train_judge
 from prodgen.evaluation.metrics import frechet_distance
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
+from prodgen.training.distributed.collectives import broadcast, on_rank_zero, world_sum
+from prodgen.training.distributed.world import rank, world_size
 
 CLASSIFIER = "classifier.safetensors"
 """File name of the judge's classifier in the folder of a training."""
@@ -35,10 +38,16 @@ class Judge:
         self.values = catalogue.values[self.attribute] if self.attribute else ()
         before = itertools.takewhile(lambda name: name != self.attribute, catalogue.values)
         self._first_column = sum(len(catalogue.values[name]) for name in before)  # in a condition
-        self.classifier = _load_or_train(catalogue, data_digest, folder, device)
+        self.classifier = _new_classifier(catalogue, device)
+
+        def load() -> None:
+            self.classifier = _load_or_train(catalogue, data_digest, folder, device)
+
+        on_rank_zero(load)
+        broadcast([*self.classifier.parameters(), *self.classifier.buffers()])
         rows = np.sort(np.random.default_rng(0).permutation(len(catalogue))[: 2 * EVALUATION_IMAGES])
-        batches = torch.from_numpy(catalogue.images[rows]).split(BATCH)
-        self.real = torch.cat([classify(self.classifier, to_tensor(b).to(device))[0] for b in batches])
+        real = torch.from_numpy(catalogue.images[rows])
+        self.real, _ = self._classify(lambda part: to_tensor(real[part]).to(device), len(real))
         labels = catalogue.labels[self.attribute] if self.attribute else np.zeros(len(catalogue), np.int64)
         self.labels = torch.from_numpy(labels[rows]).to(device)
 
@@ -46,13 +55,31 @@ class Judge:
     def __call__(self, generator: ImageGenerator, latents: Tensor, conditions: Tensor) -> dict[str, float]:
         """Generate N images; return their Fréchet distance to real images, agreement and diversity.
 
+        Every process must call the judge with equal arguments: each generates and classifies a part.
+
         latents: (N, latent_dim); conditions: (N, D). ``agreement``: share of images that the classifier
         assigns to the requested value. ``diversity``: spread of features within a class, as a share of that
         of real images.
         """
-        batches = zip(latents.split(BATCH), conditions.split(BATCH), strict=True)
-        classified = [classify(self.classifier, generator(z, c).float()) for z, c in batches]
-        features, predicted = map(torch.cat, zip(*classified, strict=True))
+        classified = self._classify(
+            lambda part: generator(latents[part], conditions[part]).float(), len(latents)
+        )
+        return on_rank_zero(lambda: self._scores(*classified, conditions))
+
+    def _classify(self, images: Callable[[slice], Tensor], count: int) -> tuple[Tensor, Tensor]:
+        """Return features (N, 128) and predicted classes (N,) of ``count`` images, on every process.
+
+        ``images`` returns the images of a slice. Each process classifies every ``world_size()``-th batch.
+        """
+        device = self.classifier.head.weight.device
+        features = torch.zeros(count, self.classifier.head.in_features, device=device)
+        predicted = torch.zeros(count, dtype=torch.long, device=device)
+        for start in range(rank() * BATCH, count, world_size() * BATCH):
+            part = slice(start, min(start + BATCH, count))
+            features[part], predicted[part] = classify(self.classifier, images(part))
+        return world_sum(features), world_sum(predicted)  # the other rows of each process are zero
+
+    def _scores(self, features: Tensor, predicted: Tensor, conditions: Tensor) -> dict[str, float]:
         scores = {"domain_fid": frechet_distance(features, self.real)}
         asked = torch.zeros(len(features), dtype=torch.long, device=features.device)
         if self.attribute:
@@ -87,15 +114,25 @@ def _spread(features: Tensor, labels: Tensor) -> float | None:
 def _load_or_train(catalogue: Catalogue, data_digest: str, folder: Path, device: str) -> DomainClassifier:
     """Return the classifier in ``folder``. Train one if it is missing or has another number of classes."""
     path, attribute = folder / CLASSIFIER, next(iter(catalogue.classifiable), None)
-    classes = len(catalogue.values[attribute]) if attribute else ROTATIONS
     saved = checkpoint.load(path) if path.exists() else None
     if saved and saved.get("data") != data_digest:
         raise ProdgenError(f"{path} belongs to another catalogue; train in another folder")
-    if saved is None or len(saved["classifier"]["head.bias"]) != classes:
+    if saved is None or len(saved["classifier"]["head.bias"]) != _classes(catalogue):
         classifier = train_judge(catalogue, attribute, device, seed=0)
         checkpoint.save(path, {"data": data_digest, "classifier": classifier.state_dict()})
         return classifier
-    with torch.random.fork_rng(devices=[]):  # the training's random numbers must not change
-        classifier = DomainClassifier(catalogue.images.shape[3], classes)
+    classifier = _new_classifier(catalogue, device)
     classifier.load_state_dict(saved["classifier"])
+    return classifier
+
+
+def _new_classifier(catalogue: Catalogue, device: str) -> DomainClassifier:
+    """Return a classifier with random weights; the training's random numbers do not change."""
+    with torch.random.fork_rng(devices=[]):
+        classifier = DomainClassifier(catalogue.images.shape[3], _classes(catalogue))
     return classifier.to(device, memory_format=torch.channels_last).eval()
+
+
+def _classes(catalogue: Catalogue) -> int:
+    attribute = next(iter(catalogue.classifiable), None)
+    return len(catalogue.values[attribute]) if attribute else ROTATIONS

@@ -14,7 +14,7 @@ from prodgen.generation.encode import to_image
 from prodgen.generation.forward import latents
 from prodgen.models.base import ImageGenerator
 from prodgen.models.condition import encode
-from prodgen.training.distributed.collectives import broadcast, on_rank_zero
+from prodgen.training.distributed.collectives import broadcast
 from prodgen.training.distributed.world import local_rank, rank
 from prodgen.training.state import TrainingState
 from prodgen.training.watch.judge import EVALUATION_IMAGES, Judge
@@ -26,29 +26,22 @@ BATCH_NORM_IMAGES = 1000
 
 
 class Review:
-    """Evaluates and samples a generator on rank 0, and sends scores and batch statistics to all processes."""
+    """Evaluates and samples the averaged generator. All processes share the work of an evaluation."""
 
     def __init__(self, state: TrainingState, folder: Path) -> None:
         self.state, self.folder = state, folder
-        self._judge: Judge | None = None
-        on_rank_zero(self._load_judge)
-
-    def _load_judge(self) -> None:
-        state = self.state
-        self._judge = Judge(state.catalogue, state.data_digest, self.folder, state.device)
+        self._judge = Judge(state.catalogue, state.data_digest, folder, state.device)
 
     def evaluate(self) -> dict[str, float]:
         """Score the averaged generator; return the judge's scores on every process."""
-
-        def judge() -> dict[str, float]:
-            with self._random_stream(1):
-                conditions = self.state.batches.conditions(EVALUATION_IMAGES)
-                self.state.ema.update_batch_norm(self._latents(EVALUATION_IMAGES), conditions)
-                return self._judge(self.state.ema.model, self._latents(EVALUATION_IMAGES), conditions)
-
-        scores = on_rank_zero(judge)
-        broadcast(self.state.ema.model.buffers())
-        return scores
+        ema = self.state.ema
+        with self._random_stream(1):
+            conditions = self.state.batches.conditions(EVALUATION_IMAGES)
+            measured, judged = self._latents(EVALUATION_IMAGES), self._latents(EVALUATION_IMAGES)
+        if rank() == 0:
+            ema.update_batch_norm(measured, conditions)
+        broadcast(ema.model.buffers())
+        return self._judge(ema.model, judged, conditions)
 
     def write_samples(self) -> None:
         """Write the grid of samples of the current step to the folder of each node."""
