@@ -66,9 +66,9 @@ class Settings(BaseSettings):
     ready_file: Path | None = None
     """A file that a worker creates when it is ready to work, for a supervisor that waits for the worker."""
     max_images_per_job: int = Field(default=10_000_000, ge=1)
+    """The most images of one order; the gateway refuses a larger order."""
     max_interactive_orders: int = Field(default=64, ge=1)
     """Interactive orders of one tenant that may wait for a worker; further ones are refused."""
-    """The most images of one order; the gateway refuses a larger order."""
     link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
     """Seconds for which a signed link to an image or another file works."""
 
