@@ -1,7 +1,7 @@
 """A link opens the bytes of one image, without a key, and nothing else."""
 
 import hashlib
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
@@ -19,7 +19,7 @@ def test_every_image_can_be_fetched_without_a_key(
     gateway.work(client.tenant, job)
     page = client.get(f"/v1/jobs/{job}/images").json()
     assert (page["object"], page["next"]) == ("list", None)
-    names = ["000000000-A_1-0.png", "000000001-A_1-1.png", "000000002-_-0.png", "000000003-_-1.png"]
+    names = ["000000000-A_1-0.png", "000000001-A_1-1.png", "000000002-Ü-0.png", "000000003-Ü-1.png"]
     assert [row["file"] for row in page["data"]] == names
     assert [row["sku"] for row in page["data"]] == ["A/1", "A/1", "Ü", "Ü"]
     for row in page["data"]:
@@ -27,7 +27,9 @@ def test_every_image_can_be_fetched_without_a_key(
         assert response.content == content(row["index"])
         assert hashlib.sha256(response.content).hexdigest() == row["sha256"]
         assert response.headers["content-type"] == "image/png"
-        assert response.headers["content-disposition"] == f'attachment; filename="{row["file"]}"'
+        plain = f'attachment; filename="{row["file"].replace("Ü", "_")}"'
+        encoded = f"; filename*=UTF-8''{quote(row['file'])}" if "Ü" in row["file"] else ""
+        assert response.headers["content-disposition"] == plain + encoded
         assert response.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in response.headers["content-security-policy"]
 
