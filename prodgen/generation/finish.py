@@ -12,6 +12,7 @@ from kornia.geometry.transform import get_perspective_transform, resize, warp_pe
 from torch import Tensor
 
 from prodgen.generation.coverage import clamp_to_coverage, clear_ground, cut_out, opaque
+from prodgen.spec.colour import levels
 from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.random_streams import Stream, uniforms
 
@@ -56,7 +57,7 @@ def apply_finish(
 
 def _colour(text: str, like: Tensor) -> Tensor:
     """Return #rrggbb as (1, 3, 1, 1) in [0, 1], or as (1, 1, 1, 1) if the colour and the images are grey."""
-    channels = [int(text[k : k + 2], 16) / 255.0 for k in (1, 3, 5)]
+    channels = [level / 255.0 for level in levels(text)]
     if like.shape[1] == 1 and len(set(channels)) == 1:
         channels = channels[:1]
     return torch.tensor(channels, device=like.device).view(1, -1, 1, 1)

@@ -1,4 +1,4 @@
-"""Measure a picture, whoever made it, against a marketplace's preset."""
+"""Measure a picture against a marketplace's preset. The picture may come from any program."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -8,12 +8,13 @@ import numpy as np
 from PIL import Image
 
 from prodgen.catalog.photographs.cuts import cut_from_plain
-from prodgen.catalog.photographs.masks import Mask, Pixels
+from prodgen.catalog.photographs.masks import Mask, Pixels, bounding_box
 from prodgen.catalog.photographs.measure import measure
 from prodgen.catalog.picture_files import decode_or_fault
 from prodgen.errors import ProdgenError
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.provenance import read_provenance
+from prodgen.spec.colour import levels
 
 _SIDE = 8192  # pictures are measured at their own size, or shrunk to this longer side in pixels
 _MARGIN = 0.015  # width of the border that the ground is read from, as a share of the longer side
@@ -68,24 +69,20 @@ def _ground_findings(rgb: Pixels, preset: Preset) -> list[Finding]:
     found = []
     if preset.ground:
         outside = _outside(rgb.shape[:2], product)
-        asked = np.array([int(preset.ground[k : k + 2], 16) for k in (1, 3, 5)], np.uint8)
-        pure = float((rgb[outside] == asked).all(-1).mean()) if outside.any() else 0.0
+        pure = float((rgb[outside] == levels(preset.ground)).all(-1).mean()) if outside.any() else 0.0
         if pure < 1.0:
             found.append(
                 Finding("ground", f"{pure:.2%} of it is {preset.ground}", f"all of it {preset.ground}")
             )
     if product is None:
         return found
-    rows, columns = (np.flatnonzero(product.any(axis)) for axis in (1, 0))
+    top, left, bottom, right = bounding_box(product)
     height, width = product.shape
-    fill = max((rows[-1] + 1 - rows[0]) / height, (columns[-1] + 1 - columns[0]) / width)
+    fill = max((bottom - top) / height, (right - left) / width)
     if not preset.least_fill - 0.01 <= fill <= preset.most_fill + 0.01:
         wanted = f"{preset.least_fill:.0%} to {preset.most_fill:.0%} of the frame"
         found.append(Finding("fill", f"{fill:.0%} of the frame", wanted))
-    shift = max(
-        abs((rows[0] + rows[-1] + 1) / 2 / height - 0.5),
-        abs((columns[0] + columns[-1] + 1) / 2 / width - 0.5),
-    )
+    shift = max(abs((top + bottom) / 2 / height - 0.5), abs((left + right) / 2 / width - 0.5))
     if shift > _OFF_CENTRE:
         found.append(Finding("centring", f"{shift:.0%} off the centre", f"at most {_OFF_CENTRE:.0%}"))
     return found

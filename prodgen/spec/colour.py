@@ -37,17 +37,22 @@ def parse_colour(text: str) -> str:
 
     Raises ValueError if ``text`` is no colour, or a transparent one.
     """
+    red, green, blue = levels(text)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def levels(text: str) -> tuple[int, ...]:
+    """Return the red, green and blue of a colour, each from 0 to 255. Raises ValueError as `parse_colour`."""
     joined = "".join(text.split()).replace("-", "")
-    levels: tuple[int, ...] = ()
+    found: tuple[int, ...] = ()
     with suppress(ValueError):
-        levels = ImageColor.getrgb(joined if joined.isalpha() else text.strip())
-    if not levels or max(levels) > 255:
+        found = ImageColor.getrgb(joined if joined.isalpha() else text.strip())
+    if not found or max(found) > 255:
         hint = did_you_mean(text, ImageColor.colormap)
         raise ValueError(f"{text!r} is no colour; write a CSS name or #rrggbb{hint}")
-    if levels[3:] not in ((), (255,)):
+    if found[3:] not in ((), (255,)):
         raise ValueError(f"{text!r} is transparent; write an opaque colour")
-    red, green, blue = levels[:3]
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    return found[:3]
 
 
 def to_hex(lab: ArrayLike) -> str:

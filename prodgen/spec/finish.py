@@ -56,10 +56,14 @@ class Output(BaseModel):
 
 def file_name(index: int, format: str, sku: str | None = None, repeat: int = 0) -> str:
     """Return an image's file name for people: ``000000012.png``, or ``000000012-SKU-0.png`` with a SKU."""
-    extension = {"jpeg": "jpg"}.get(format, format)
     if sku is None:
-        return f"{index:09d}.{extension}"
-    return f"{index:09d}-{safe_name(sku)}-{repeat}.{extension}"
+        return f"{index:09d}.{extension(format)}"
+    return f"{index:09d}-{safe_name(sku)}-{repeat}.{extension(format)}"
+
+
+def extension(format: str) -> str:
+    """Return the extension of files of a format, without a dot."""
+    return "jpg" if format == "jpeg" else format
 
 
 def safe_name(text: str) -> str:

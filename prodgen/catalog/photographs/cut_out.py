@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.colours import colour_variation, dominant_colours, pattern_of
 from prodgen.catalog.photographs.cuts import cut_from_plain, first_cut, guided_cut
-from prodgen.catalog.photographs.masks import Mask, Pixels, Plane, decontaminate, soft_matte
+from prodgen.catalog.photographs.masks import (
+    Mask,
+    Pixels,
+    Plane,
+    bounding_box,
+    decontaminate,
+    soft_matte,
+)
 from prodgen.catalog.photographs.quality import (
     Features,
     features_of_cut,
@@ -98,11 +105,11 @@ def centre_on_canvas(rgb: Pixels, matte: Plane, size: int) -> NDArray[np.uint8]:
     Returns (size, size, 4) premultiplied bytes. When the product shrinks, each pixel is the mean of the
     pixels that it replaces. The matte must be at least 0.5 at one pixel or more.
     """
-    rows, columns = (np.flatnonzero((matte >= 0.5).any(axis)) for axis in (1, 0))
-    height, width = rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]
+    upper, first, lower, last = bounding_box(matte >= 0.5)
+    height, width = lower - upper, last - first
     scale = _FILLED * size / max(height, width)
     layers = np.dstack([rgb * (matte[..., None] / 255), matte]).astype(np.float32)
-    left, top = columns[0] + width / 2, rows[0] + height / 2
+    left, top = first + width / 2, upper + height / 2
     shape = max(1, round(matte.shape[1] * scale)), max(1, round(matte.shape[0] * scale))
     small = cv2.resize(layers, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     scale_x, scale_y = shape[0] / matte.shape[1], shape[1] / matte.shape[0]

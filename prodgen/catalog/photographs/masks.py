@@ -1,5 +1,7 @@
 """Masks of products: their morphology, shape and overlap, and the mattes with soft edges made from them."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,22 @@ def iou(one: Mask, other: Mask) -> NDArray[np.float64]:
     """Return the intersection over union (...) of masks (..., H, W); 0 where both masks are empty."""
     intersection, union = ((one & other).sum((-2, -1)), (one | other).sum((-2, -1)))
     return intersection / np.maximum(union, 1)
+
+
+def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
+    """Return top, left, bottom and right of a product; bottom and right are one behind its last pixel.
+
+    The mask must not be empty.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def fitted(pixels: NDArray[Any], side: int) -> NDArray[Any]:
+    """Shrink pixels (H, W, ...) until the longer side is at most ``side``."""
+    scale = min(1.0, side / max(pixels.shape[:2]))
+    size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
+    return pixels if scale == 1.0 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def border_contact(mask: Mask) -> float:
