@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import track
 
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Attr, Json, parse_attributes
-from prodgen.cli.output import console, print_json, print_record, remark, report, say
+from prodgen.cli.output import print_json, print_record, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
 
 if TYPE_CHECKING:
     from prodgen.photographs.edit import Edit
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif")
-Preset = Annotated[str | None, typer.Option(help="Marketplace: amazon, ebay, google, instagram or shopify.")]
+_MARKETPLACES = "Marketplace: amazon, ebay, google, instagram or shopify."
 
 
 def edit(
@@ -29,7 +27,7 @@ def edit(
         list[str] | None,
         typer.Option(help="white, studio, floor, a CSS colour or a picture; as often as you like."),
     ] = None,
-    preset: Preset = None,
+    preset: Annotated[str | None, typer.Option(help=_MARKETPLACES)] = None,
     size: Annotated[int, typer.Option(help="Side of the pictures in pixels, without a preset.")] = 1024,
     format: Annotated[str, typer.Option(help="File format, without a preset: jpeg, png or webp.")] = "jpeg",
     cutter: Annotated[
@@ -89,13 +87,15 @@ def _pictures(paths: list[Path]) -> Iterator[Path]:
 
     Of a folder with a manifest.jsonl, these are the pictures that the manifest lists, without its sheets.
     """
+    from prodgen.catalog.picture_files import EXTENSIONS
+
     for path in paths:
         if path.is_dir():
             manifest = path / "manifest.jsonl"
             if manifest.is_file():
                 found = [path / loads(line)["file"] for line in manifest.read_text().splitlines()]
             else:
-                found = sorted(file for file in path.rglob("*") if file.suffix.lower() in _PICTURES)
+                found = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS)
             if not found:
                 raise ProdgenError(f"the folder {path} has no pictures", param="photos")
             yield from found
@@ -107,19 +107,22 @@ def _pictures(paths: list[Path]) -> Iterator[Path]:
 
 def check(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
-    preset: Annotated[str, typer.Option(help="Marketplace: amazon, ebay, google, instagram or shopify.")],
+    preset: Annotated[str, typer.Option(help=_MARKETPLACES)],
     json: Json = False,
 ) -> None:
     """Measure pictures against a marketplace's rules.
 
     The exit code is 1 if a picture breaks a rule.
     """
-    from prodgen.photographs.check import check_picture
+    from prodgen.photographs.check import Finding, check_picture
     from prodgen.photographs.presets import load_preset
 
     rules = load_preset(preset)
-    shown = track(list(_pictures(pictures)), "Checking", console=console, disable=json)
-    found = {str(path): check_picture(path, rules) for path in shown}
+    files, found = list(_pictures(pictures)), dict[str, list[Finding]]()
+    with ProgressBars(json) as bars:
+        for done, file in enumerate(files, 1):
+            found[str(file)] = check_picture(file, rules)
+            bars.report("Pictures", done, len(files))
     broken = {path: findings for path, findings in found.items() if findings}
     if json:
         print_json({path: [finding._asdict() for finding in findings] for path, findings in found.items()})

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prodgen.catalog.picture_files import decode_or_fault
+from prodgen.catalog.prepared_catalogue import write_jsonl
 from prodgen.generation.sheet import contact_sheet
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, doubts_about_colour, make_pictures
-from prodgen.spec.finish import safe_name
+from prodgen.spec.finish import extension, safe_name
 
 _SHEET, _THUMBNAIL = 60, 256
 """Largest number of pictures on the contact sheet, and the side of each in pixels."""
@@ -46,9 +47,8 @@ class Batch:
         if self._sheet:
             contact_sheet(*zip(*self._sheet, strict=True)).save(self._out / "sheet.png")
         if self.review:
-            rows = "".join(json.dumps(row) + "\n" for row in self.review)
             (self._out / "review").mkdir(exist_ok=True)
-            (self._out / "review" / "review.jsonl").write_text(rows)
+            write_jsonl(self._out / "review" / "review.jsonl", self.review)
 
     def _pictures_of(self, path: Path) -> list[dict[str, Any]]:
         """Write the pictures of one photograph; return their manifest lines, or none if it is set aside."""
@@ -65,7 +65,7 @@ class Batch:
         rows = []
         for picture in make_pictures(photograph, sha256, cut, self._cutter.name, self._edit):
             words = (stem, picture.colour, Path(picture.scene).stem)
-            file = "-".join(_safe(word) for word in words if word) + f".{self._edit.extension}"
+            file = "-".join(_safe(word) for word in words if word) + f".{extension(self._edit.format)}"
             (self._out / file).write_bytes(picture.data)
             rows.append({"file": file, "photo_file": str(path), "agreement": cut.agreement} | picture.recipe)
             self._show(picture.data, picture.colour or stem)

@@ -1,40 +1,51 @@
 """Cut a product out of a photograph at the photograph's own resolution, and say how far to trust the cut."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
+from prodgen.catalog.photographs.cuts import cut_from_plain, first_cut, guided_cut
 from prodgen.catalog.photographs.masks import (
     Mask,
     Pixels,
     Plane,
     border_contact,
     decontaminate,
+    fitted,
     iou,
     main_pieces,
     soft_matte,
 )
 from prodgen.catalog.photographs.quality import is_plausible
 from prodgen.catalog.picture_files import Photograph
-from prodgen.photographs.cutters import Cutter, colour_cut
+from prodgen.photographs.cutters import Cutter
+from prodgen.photographs.recolour import Region, main_region
 
 _CUT_SIDE = 640  # longer side, in pixels, at which the cutter works
+_FIRST_SIDE = 112  # longer side, in pixels, at which GrabCut works without a network's guess
 _SMOOTHING = 0.004  # deviation, as a share of the longer side, of the blur that smooths the outline
 _EDGE = 2.0  # contrast of the matte's soft edge
 _LEAST_COVER, _MOST_COVER = 0.03, 0.93
-_MOST_UNDECIDED, _MOST_BORDER = 0.22, 0.25
+_MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.25
 _LEAST_AGREEMENT = 0.6
 _LEAST_PIECE = 0.45  # share of the product in its largest piece; a shoe of a pair has about half
 
 
-class CutOut(NamedTuple):
+@dataclass(frozen=True)
+class CutOut:
     """A product without its ground."""
 
     rgb: Pixels  # (H, W, 3); colours at the edge are the product's own
     matte: Plane
-    agreement: float | None  # IoU of the cutter's mask and a plausible cut by colour, if there is one
+    agreement: float | None  # IoU of the mask and a plausible cut by colour, if there is one
     doubts: tuple[str, ...]  # reasons not to trust the cut; empty for a good cut
+
+    @cached_property
+    def region(self) -> Region:
+        """The product's largest region of one colour."""
+        return main_region(self.rgb, self.matte)
 
 
 def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
@@ -44,21 +55,28 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
         matte = alpha.astype(np.float32) / np.float32(255)
         empty = () if (matte >= 0.5).any() else ("the picture is transparent everywhere",)
         return CutOut(rgb, matte, None, empty)
-    small = _fitted(rgb, _CUT_SIDE)
-    mask, probability = cutter.cut(small)
-    mask = _smoothed(mask)
-    other = colour_cut(small)
-    agreement = float(iou(mask, other)) if is_plausible(other) else None
-    doubts = tuple(_doubts(mask, probability, agreement))
-    large = cv2.resize(mask.astype(np.float32), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+    small = fitted(rgb, _CUT_SIDE)
+    by_colour, probability = _cut_by_colour(small), cutter.probability(small)
+    mask = _smoothed(by_colour if probability is None else guided_cut(small, probability))
+    agreement = float(iou(mask, by_colour)) if is_plausible(by_colour) else None
+    large = _enlarged(mask, rgb)
     matte = np.clip((soft_matte(rgb, large) - 0.5) * _EDGE + 0.5, 0, 1).astype(np.float32)
-    return CutOut(decontaminate(rgb, matte), matte, agreement, doubts)
+    return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(_doubts(mask, probability, agreement)))
 
 
-def _fitted(rgb: Pixels, side: int) -> Pixels:
-    scale = min(1.0, side / max(rgb.shape))
+def _cut_by_colour(rgb: Pixels) -> Mask:
+    """Return the product's mask in (H, W, 3) bytes: from a plain ground, else by GrabCut."""
+    plain = cut_from_plain(rgb)
+    if plain is not None:
+        return plain
+    scale = _FIRST_SIDE / max(rgb.shape)
     size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
-    return rgb if scale == 1.0 else cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    return _enlarged(first_cut(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)), rgb)
+
+
+def _enlarged(mask: Mask, rgb: Pixels) -> Mask:
+    """Enlarge a mask to the height and width of ``rgb``."""
+    return cv2.resize(mask.astype(np.float32), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
 
 
 def _smoothed(mask: Mask) -> Mask:
@@ -66,18 +84,21 @@ def _smoothed(mask: Mask) -> Mask:
     return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _SMOOTHING * max(mask.shape)) > 0.5
 
 
-def _doubts(mask: Mask, probability: Plane, agreement: float | None) -> list[str]:
+def _doubts(mask: Mask, probability: Plane | None, agreement: float | None) -> list[str]:
     cover = float(mask.mean())
     if not cover:
         return ["no product was found"]
-    undecided = float(((probability > 0.1) & (probability < 0.9)).sum() / mask.sum())
+    unclear = 0.0
+    if probability is not None:
+        unclear = float(((probability > 0.1) & (probability < 0.9)).sum() / mask.sum())
     largest = float(main_pieces(mask).sum() / mask.sum())
+    agreed = 1.0 if agreement is None else agreement
     checks = (
         (cover < _LEAST_COVER, f"the product covers only {cover:.0%} of the photograph"),
         (cover > _MOST_COVER, f"the product covers {cover:.0%} of the photograph"),
         (border_contact(mask) > _MOST_BORDER, "the photograph's edge cuts the product off"),
-        (undecided > _MOST_UNDECIDED, "the product's outline is not clear"),
+        (unclear > _MOST_UNCLEAR, "the product's outline is not clear"),
         (largest < _LEAST_PIECE, "the product is in many pieces"),
-        ((agreement or 1.0) < _LEAST_AGREEMENT, f"two cuts agree in only {agreement or 1.0:.0%} of the area"),
+        (agreed < _LEAST_AGREEMENT, f"two cuts agree in only {agreed:.0%} of the area"),
     )
     return [sentence for failed, sentence in checks if failed]

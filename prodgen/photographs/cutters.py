@@ -1,4 +1,4 @@
-"""Cutters: find where the product is in a photograph."""
+"""Cutters: guess where the product is in a photograph."""
 
 import hashlib
 import os
@@ -6,60 +6,43 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from PIL import Image
 
-from prodgen.catalog.photographs.cuts import cut_from_plain, first_cut, guided_cut
-from prodgen.catalog.photographs.masks import Mask, Pixels, Plane
+from prodgen.catalog.photographs.masks import Pixels, Plane
 from prodgen.errors import ProdgenError
 
 DEFAULT = "u2netp"
 _SHA256 = {"u2netp": "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"}
-_FIRST_SIDE = 112  # longer side, in pixels, at which GrabCut works without a network's guidance
 
 
 class Cutter(Protocol):
-    """Finds the product in photographs."""
+    """Guesses where the product is in photographs."""
 
     name: str
 
-    def cut(self, rgb: Pixels) -> tuple[Mask, Plane]:
-        """Return the product's mask in (H, W, 3) bytes, and its probability at each pixel, both (H, W)."""
+    def probability(self, rgb: Pixels) -> Plane | None:
+        """Return the probability of product at each pixel (H, W) of (H, W, 3) bytes, or None for no guess."""
 
 
 class GrabCut:
-    """Separates the product by colour alone; needs no network."""
+    """Makes no guess, so that the product is cut out by its colours alone. Needs no network."""
 
     name = "grabcut"
 
-    def cut(self, rgb: Pixels) -> tuple[Mask, Plane]:
-        mask = colour_cut(rgb)
-        return mask, mask.astype(np.float32)
+    def probability(self, rgb: Pixels) -> None:
+        return None
 
 
 class NetworkCutter:
-    """Asks a segmentation network of the library rembg, and lets GrabCut draw the edge in the photograph."""
+    """Asks a segmentation network of the library rembg."""
 
     def __init__(self, name: str, session: Any) -> None:
         self.name, self._session = name, session
 
-    def cut(self, rgb: Pixels) -> tuple[Mask, Plane]:
+    def probability(self, rgb: Pixels) -> Plane:
         (found,) = self._session.predict(Image.fromarray(rgb))
-        probability = np.asarray(found, np.float32) / np.float32(255)
-        return guided_cut(rgb, probability), probability
-
-
-def colour_cut(rgb: Pixels) -> Mask:
-    """Return the product's mask in (H, W, 3) bytes by colour: from a plain ground, else by GrabCut."""
-    plain = cut_from_plain(rgb)
-    if plain is not None:
-        return plain
-    scale = _FIRST_SIDE / max(rgb.shape)
-    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
-    small = first_cut(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
-    large = cv2.resize(small.astype(np.float32), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return large > 0.5
+        return np.asarray(found, np.float32) / np.float32(255)
 
 
 def load_cutter(name: str | None = None, weights: Path | None = None) -> Cutter:

@@ -1,11 +1,11 @@
 """Make catalogue pictures of a photographed product: one for each colour in each scene."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -15,9 +15,9 @@ from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.provenance import make_xmp, save_marked
-from prodgen.photographs.recolour import main_region, recolour
-from prodgen.photographs.scenes import compose, ground, has_shadow, place
-from prodgen.spec.colour import parse_colour, to_lab
+from prodgen.photographs.recolour import recolour
+from prodgen.photographs.scenes import compose, ground, has_shadow, light_kept, place, plain_colour
+from prodgen.spec.colour import levels, parse_colour, to_lab
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
@@ -30,7 +30,7 @@ people who judged pictures could use few."""
 
 @dataclass(frozen=True)
 class Edit:
-    """What is asked for: the product in each of the colours, or in its own, in each of the scenes."""
+    """The pictures to make: the product in each colour and scene. The colour None is the product's own."""
 
     colours: tuple[str | None, ...] = (None,)
     scenes: tuple[str, ...] = ("white",)
@@ -45,27 +45,19 @@ class Edit:
     def of_preset(cls, preset: Preset, colours: tuple[str | None, ...], scenes: tuple[str, ...]) -> "Edit":
         """Return the edit that a preset asks for; raises ProdgenError for a scene that it does not allow."""
         if preset.ground:
-            other = [scene for scene in scenes if scene != "white" and _hex(scene) != preset.ground]
+            other = [scene for scene in scenes if plain_colour(scene) != preset.ground]
             if other:
                 raise ProdgenError(
                     f"{preset.name} wants the ground {preset.ground}, not {other[0]}; leave the scene out",
                     param="scene",
                 )
-        return cls(
-            colours,
-            scenes,
-            preset.width,
-            preset.height,
-            preset.fill,
-            preset.format,
-            preset.most_bytes,
-            preset.name,
-        )
+        size = preset.width, preset.height
+        return cls(colours, scenes, *size, preset.fill, preset.format, preset.most_bytes, preset.name)
 
-    @property
-    def extension(self) -> str:
-        """The extension of the pictures' files."""
-        return "jpg" if self.format == "jpeg" else self.format
+    @cached_property
+    def grounds(self) -> dict[str, torch.Tensor]:
+        """The ground of each scene, (3, height, width); raises ProdgenError as `ground`."""
+        return {scene: ground(scene, self.height, self.width) for scene in self.scenes}
 
     def check(self) -> None:
         """Raise ProdgenError for a size, a format, a colour or a scene that cannot be made."""
@@ -79,8 +71,8 @@ class Edit:
                 parse_colour(colour)
             except ValueError as error:
                 raise ProdgenError(str(error), param="attributes.colour") from None
-        for scene in self.scenes:
-            ground(scene, 8, 8)
+        if not self.grounds:
+            raise ProdgenError("name at least one scene, for instance white", param="scene")
 
 
 class Picture(NamedTuple):
@@ -92,16 +84,9 @@ class Picture(NamedTuple):
     recipe: dict[str, Any]
 
 
-def _hex(scene: str) -> str | None:
-    try:
-        return parse_colour(scene)
-    except ValueError:
-        return None
-
-
 def doubts_about_colour(cut: CutOut) -> str | None:
     """Return why a product cannot be recoloured well, or None if it can."""
-    share = main_region(cut.rgb, cut.matte).share
+    share = cut.region.share
     return None if share >= _LEAST_REGION else f"no colour covers more than {share:.0%} of the product"
 
 
@@ -113,11 +98,11 @@ def make_pictures(
     ``sha256`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
     """
     matte = torch.from_numpy(cut.matte)
-    layers = place(_in_colours(cut, edit.colours), matte, edit.height, edit.width, edit.fill)
-    scale = _upscaling(cut, edit)
+    layers, scale = place(_in_colours(cut, edit.colours), matte, edit.height, edit.width, edit.fill)
+    light = light_kept(layers[:1, 3:]) if any(map(has_shadow, edit.scenes)) else None
     for scene in edit.scenes:
-        behind = ground(scene, edit.height, edit.width)
-        shadow = has_shadow(scene)
+        behind = edit.grounds[scene]
+        behind = behind * light if has_shadow(scene) else behind[None]
         for k, colour in enumerate(edit.colours):
             recipe = {
                 "prodgen": prodgen.__version__,
@@ -132,26 +117,19 @@ def make_pictures(
                 "upscaled": round(scale, 2) if scale > 1 else None,
             }
             recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
-            pixels = compose(layers[k : k + 1], behind, shadow)[0].numpy()
-            yield Picture(colour, scene, _encode(Image.fromarray(pixels), edit, recipe), recipe)
+            image = Image.fromarray(compose(layers[k : k + 1], behind)[0].numpy())
+            yield Picture(colour, scene, _encode(image, edit, recipe), recipe)
 
 
 def _in_colours(cut: CutOut, colours: tuple[str | None, ...]) -> torch.Tensor:
     """Return the product in each colour, (B, 3, H, W) in [0, 1]; None keeps the product's own colour."""
     rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1).float() / 255
-    asked = [colour for colour in colours if colour]
+    asked = [levels(colour) for colour in colours if colour]
     if not asked:
         return rgb.expand(len(colours), -1, -1, -1)
-    levels = [[int(parse_colour(colour)[k : k + 2], 16) / 255 for k in (1, 3, 5)] for colour in asked]
-    region = torch.from_numpy(main_region(cut.rgb, cut.matte).weight)
-    made = iter(recolour(rgb, region, torch.from_numpy(to_lab(levels)).float()))
+    target = torch.from_numpy(to_lab(np.array(asked, np.uint8))).float()
+    made = iter(recolour(rgb, torch.from_numpy(cut.region.weight), target))
     return torch.stack([next(made) if colour else rgb for colour in colours])
-
-
-def _upscaling(cut: CutOut, edit: Edit) -> float:
-    """Return by how much the product is enlarged; above 1 the picture has less detail than pixels."""
-    rows, columns = ((cut.matte >= 0.5).any(axis).sum() for axis in (1, 0))
-    return edit.fill * min(edit.height / int(rows), edit.width / int(columns))
 
 
 def _encode(image: Image.Image, edit: Edit, recipe: dict[str, Any]) -> bytes:
@@ -163,8 +141,3 @@ def _encode(image: Image.Image, edit: Edit, recipe: dict[str, Any]) -> bytes:
         if not edit.most_bytes or len(data) <= edit.most_bytes:
             return data
     raise ProdgenError(f"the picture has {len(data):,} bytes, more than {edit.preset}'s {edit.most_bytes:,}")
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

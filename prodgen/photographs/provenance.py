@@ -24,14 +24,17 @@ SOURCE_TYPES: dict[Making, str] = {
     "edited": "algorithmicallyEnhanced",
 }
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_META = "adobe:ns:meta/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _PRODGEN = "https://prodgen.dev/ns/1.0/"
+for _prefix, _uri in (("x", _META), ("rdf", _RDF), ("Iptc4xmpExt", _IPTC), ("prodgen", _PRODGEN)):
+    ET.register_namespace(_prefix, _uri)
 _LARGEST = 1 << 20  # bytes of XMP that are parsed
 
 
 class Provenance(NamedTuple):
-    """What the marks of a file say; a part that the file does not have is None."""
+    """How a picture was made, as the metadata of its file says. A part without metadata is None."""
 
     digital_source_type: str | None
     recipe: dict[str, Any] | None
@@ -39,14 +42,7 @@ class Provenance(NamedTuple):
 
 def make_xmp(making: Making, recipe: dict[str, Any]) -> bytes:
     """Return an XMP packet with the digital source type and the recipe."""
-    for prefix, uri in (
-        ("x", "adobe:ns:meta/"),
-        ("rdf", _RDF),
-        ("Iptc4xmpExt", _IPTC),
-        ("prodgen", _PRODGEN),
-    ):
-        ET.register_namespace(prefix, uri)
-    root = ET.Element("{adobe:ns:meta/}xmpmeta")
+    root = ET.Element(f"{{{_META}}}xmpmeta")
     description = ET.SubElement(ET.SubElement(root, f"{{{_RDF}}}RDF"), f"{{{_RDF}}}Description")
     description.set(f"{{{_RDF}}}about", "")
     ET.SubElement(description, f"{{{_IPTC}}}DigitalSourceType").text = _VOCABULARY + SOURCE_TYPES[making]

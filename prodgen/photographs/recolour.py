@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen.catalog.photographs.colours import dominant_colours
-from prodgen.catalog.photographs.masks import Pixels, Plane
+from prodgen.catalog.photographs.masks import Pixels, Plane, fitted
 
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
 _NEAR, _FAR = 14.0, 26.0
@@ -41,29 +41,23 @@ _LUMINANCE = (0.2126, 0.7152, 0.0722)
 class Region(NamedTuple):
     """A part of a product with a colour of its own."""
 
-    lab: NDArray[np.float64]  # mean colour, CIELAB (3,)
     share: float  # of the product
     weight: Plane  # (H, W), how much each pixel belongs to the region
 
 
 def main_region(rgb: Pixels, matte: Plane) -> Region:
     """Find the largest region of one colour in a product, (H, W, 3) bytes with its matte (H, W)."""
-    scale = min(1.0, _SMALL / max(matte.shape))
-    size = max(1, round(matte.shape[1] * scale)), max(1, round(matte.shape[0] * scale))
     layers = np.dstack([rgb * matte[..., None], matte * 255]).astype(np.float32)
-    small = cv2.resize(layers, size, interpolation=cv2.INTER_AREA).round().astype(np.uint8)
-    colours = dominant_colours(small)
+    colours = dominant_colours(fitted(layers, _SMALL).round().astype(np.uint8))
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    main = colours[0][0]
+    main, share = colours[0]
     own = _distance(lab, main)
     alone = np.clip((_FAR - own) / (_FAR - _NEAR), 0, 1)
     others = [_distance(lab, colour) for colour, _ in colours[1:] if not _is_shade(colour, main)]
     nearer = np.clip(0.5 + (np.min(others, 0) - own) / _NEAR, 0, 1) if others else 1.0
     soft = cv2.GaussianBlur((alone * nearer).astype(np.float32), (0, 0), _SOFT_EDGE)
     # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
-    weight = np.clip((soft - 0.15) / 0.6, 0, 1) * matte
-    mean = (lab * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1e-6)
-    return Region(mean.astype(np.float64), colours[0][1], weight)
+    return Region(share, np.clip((soft - 0.15) / 0.6, 0, 1) * matte)
 
 
 def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray[np.float64]:

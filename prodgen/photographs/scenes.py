@@ -8,18 +8,19 @@ from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import resize
 from torch import Tensor
 
+from prodgen.catalog.photographs.masks import bounding_box
 from prodgen.catalog.picture_files import decode
 from prodgen.errors import ProdgenError
-from prodgen.spec.colour import parse_colour
+from prodgen.generation.coverage import clamp_to_coverage
+from prodgen.spec.colour import levels, parse_colour
 
 BUILT_IN = ("white", "studio", "floor")
 _WALL, _FLOOR, _HORIZON = ("#eeeeec", "#d9d5cf", 0.72)
 _VIGNETTE = 0.10  # loss of light in the corners of the studio
 _SHADOW_SIDE = 256  # longer side, in pixels, at which shadows are blurred; they have no finer detail
-_CONTACT, _CAST = (0.006, 0.38), (0.035, 0.30)
-"""Blur, as a share of the frame's longer side, and strength of the narrow and of the wide shadow."""
-_OFFSETS = {"contact": (0.002, 0.005), "cast": (0.008, 0.022)}
-"""How far right and down the light from the upper left moves each shadow, as shares of the longer side."""
+_SHADOWS = ((0.006, 0.38, 0.002, 0.005), (0.035, 0.30, 0.008, 0.022))
+"""Blur, strength, and shift to the right and down of the narrow and of the wide shadow. All but the strength
+are shares of the frame's longer side. The light comes from the upper left."""
 
 
 def ground(scene: str, height: int, width: int) -> Tensor:
@@ -33,10 +34,9 @@ def ground(scene: str, height: int, width: int) -> Tensor:
         return _studio(height, width)
     if scene == "floor":
         return _floor(height, width)
-    try:
-        return _plain(parse_colour(scene), height, width)
-    except ValueError:
-        path = Path(scene)
+    if colour := plain_colour(scene):
+        return _plain(colour, height, width)
+    path = Path(scene)
     if not path.is_file():
         raise ProdgenError(
             f"no scene is {scene!r}; write {', '.join(BUILT_IN)}, a CSS colour or the path of a picture",
@@ -45,14 +45,21 @@ def ground(scene: str, height: int, width: int) -> Tensor:
     return _picture(path, height, width)
 
 
+def plain_colour(scene: str) -> str | None:
+    """Return the colour of a scene that is one colour, as #rrggbb, and None for any other scene."""
+    try:
+        return parse_colour(scene)
+    except ValueError:
+        return None
+
+
 def has_shadow(scene: str) -> bool:
     """Return whether products cast a shadow in a scene; on white, marketplaces want none."""
-    return scene != "white"
+    return plain_colour(scene) != "#ffffff"
 
 
 def _plain(colour: str, height: int, width: int) -> Tensor:
-    levels = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-    return torch.tensor(levels).view(3, 1, 1).expand(3, height, width).clone()
+    return (torch.tensor(levels(colour)) / 255).view(3, 1, 1).expand(3, height, width)
 
 
 def _studio(height: int, width: int) -> Tensor:
@@ -88,29 +95,27 @@ def _picture(path: Path, height: int, width: int) -> Tensor:
     return x[:, top : top + height, left : left + width].clamp(0, 1)
 
 
-def place(rgb: Tensor, matte: Tensor, height: int, width: int, fill: float) -> Tensor:
-    """Scale products to ``fill`` of the frame and centre them; return premultiplied (B, 4, height, width).
+def place(rgb: Tensor, matte: Tensor, height: int, width: int, fill: float) -> tuple[Tensor, float]:
+    """Scale products to ``fill`` of the frame and centre them.
 
+    Returns premultiplied layers (B, 4, height, width), and the factor by which the products were enlarged.
     ``rgb`` (B, 3, H, W) and ``matte`` (H, W) are in [0, 1]. The product fills that share of the width or of
     the height, whichever it reaches first.
     """
-    rows, columns = ((matte >= 0.5).any(dim).nonzero()[:, 0] for dim in (1, 0))
+    upper, first, lower, last = bounding_box(matte.numpy() >= 0.5)
+    scale = fill * min(height / (lower - upper), width / (last - first))
     margin = max(2, round(0.01 * max(matte.shape)))
-    top, left = max(0, int(rows[0]) - margin), max(0, int(columns[0]) - margin)
-    bottom, right = int(rows[-1]) + 1 + margin, int(columns[-1]) + 1 + margin
-    scale = fill * min(
-        height / (int(rows[-1]) + 1 - int(rows[0])), width / (int(columns[-1]) + 1 - int(columns[0]))
-    )
-    alpha = matte[None, None, top:bottom, left:right].expand(len(rgb), 1, -1, -1)
-    layers = torch.cat([rgb[..., top:bottom, left:right] * alpha, alpha], 1)
+    top, left = max(0, upper - margin), max(0, first - margin)
+    part = slice(top, lower + margin), slice(left, last + margin)
+    alpha = matte[part].expand(len(rgb), 1, -1, -1)
+    layers = torch.cat([rgb[..., *part] * alpha, alpha], 1)
     size = max(1, math.ceil(layers.shape[2] * scale)), max(1, math.ceil(layers.shape[3] * scale))
+    middle_y = ((upper + lower) / 2 - top) * size[0] / layers.shape[2]
+    middle_x = ((first + last) / 2 - left) * size[1] / layers.shape[3]
     layers = resize(layers, size, interpolation="bicubic", antialias=True)
     frame = layers.new_zeros(len(layers), 4, height, width)
-    middle_y = ((int(rows[0]) + int(rows[-1]) + 1) / 2 - top) * size[0] / (alpha.shape[2])
-    middle_x = ((int(columns[0]) + int(columns[-1]) + 1) / 2 - left) * size[1] / (alpha.shape[3])
     _paste(frame, layers, round(height / 2 - middle_y), round(width / 2 - middle_x))
-    covered = frame[:, 3:].clamp(0, 1)
-    return torch.cat([torch.minimum(frame[:, :3].clamp(min=0), covered), covered], 1)
+    return clamp_to_coverage(frame), scale
 
 
 def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
@@ -123,25 +128,26 @@ def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
     ]
 
 
-def compose(layers: Tensor, behind: Tensor, shadow: bool) -> Tensor:
-    """Lay premultiplied ``layers`` (B, 4, H, W) over a ground (3, H, W); return bytes (B, H, W, 3)."""
-    if shadow:
-        behind = behind * (1 - _shadow(layers[:1, 3:]))
+def compose(layers: Tensor, behind: Tensor) -> Tensor:
+    """Lay premultiplied ``layers`` (B, 4, H, W) over a ground (1, 3, H, W); return bytes (B, H, W, 3)."""
     pictures = layers[:, :3] + (1 - layers[:, 3:]) * behind
     return pictures.mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def _shadow(alpha: Tensor) -> Tensor:
-    """Return how much light a product with coverage (1, 1, H, W) takes from the ground, (1, 1, H, W)."""
+def light_kept(alpha: Tensor) -> Tensor:
+    """Return the share of light that the shadows of a product leave on the ground, (1, 1, H, W).
+
+    ``alpha``: the product's coverage (1, 1, H, W).
+    """
     height, width = alpha.shape[2:]
     scale = min(1.0, _SHADOW_SIDE / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
     small = resize(alpha, size, interpolation="area", antialias=False) if scale < 1 else alpha
     dark = torch.zeros_like(small)
-    for (blur, strength), (right, down) in zip((_CONTACT, _CAST), _OFFSETS.values(), strict=True):
+    for blur, strength, right, down in _SHADOWS:
         sigma = max(0.6, blur * max(size))
         kernel = 2 * math.ceil(3 * sigma) + 1
         moved = torch.roll(small, (round(down * max(size)), round(right * max(size))), (2, 3))
         soft = gaussian_blur2d(moved, (kernel, kernel), (sigma, sigma), border_type="constant")
         dark = 1 - (1 - dark) * (1 - strength * soft)
-    return resize(dark, (height, width), interpolation="bilinear").clamp(0, 1)
+    return 1 - resize(dark, (height, width), interpolation="bilinear").clamp(0, 1)

@@ -10,7 +10,7 @@ from PIL import Image
 from prodgen.catalog.picture_files import decode
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import Cutter
-from prodgen.photographs.edit import Edit, digest, make_pictures
+from prodgen.photographs.edit import Edit, make_pictures
 
 COLOURS = ("crimson", "#e0862b", "#e3c04a", "#3f8f5b", "#2f6db5", "white")
 _GAP = 6
@@ -36,7 +36,7 @@ def _row(path: Path, cutter: Cutter, side: int) -> list[Image.Image]:
     cut = cut_out(photograph, cutter)
     size = {"width": 2 * side, "height": 2 * side, "format": "png"}
     edits = (Edit(COLOURS, ("studio",), **size), Edit(COLOURS[:1], ("floor",), **size))
-    made = [one for edit in edits for one in make_pictures(photograph, digest(path), cut, cutter.name, edit)]
+    made = [one for edit in edits for one in make_pictures(photograph, "", cut, cutter.name, edit)]
     pictures = [Image.open(io.BytesIO(picture.data)) for picture in made]
     return [_square(image, side) for image in (Image.fromarray(photograph.rgb), _chequered(cut), *pictures)]
 

@@ -72,22 +72,35 @@ def test_a_doubtful_cut_says_why(product: tuple[slice, slice], reason: str) -> N
     class Certain:
         name = "certain"
 
-        def cut(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            mask = np.zeros(rgb.shape[:2], bool)
-            mask[product] = True
-            return mask, mask.astype(np.float32)
+        def probability(self, rgb: np.ndarray) -> np.ndarray:
+            certain = np.zeros(rgb.shape[:2], np.float32)
+            certain[product] = 1
+            return certain
 
     cut = cut_out(photograph(product, (30, 60, 140)), Certain())
     assert any(reason in doubt for doubt in cut.doubts), cut.doubts
+
+
+def test_a_guess_far_from_what_the_colours_show_is_doubted() -> None:
+    class Wrong:
+        name = "wrong"
+
+        def probability(self, rgb: np.ndarray) -> np.ndarray:
+            guess = np.zeros(rgb.shape[:2], np.float32)
+            guess[5:45, 5:45] = 1
+            return guess
+
+    cut = cut_out(photograph(MIDDLE, (30, 60, 140)), Wrong())
+    assert cut.agreement == 0.0
+    assert "two cuts agree in only 0% of the area" in cut.doubts
 
 
 def test_a_photograph_without_a_product_is_doubted() -> None:
     class Nothing:
         name = "nothing"
 
-        def cut(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            empty = np.zeros(rgb.shape[:2], np.float32)
-            return empty > 1, empty
+        def probability(self, rgb: np.ndarray) -> np.ndarray:
+            return np.zeros(rgb.shape[:2], np.float32)
 
     assert cut_out(photograph(MIDDLE, (30, 60, 140)), Nothing()).doubts == ("no product was found",)
 
@@ -120,10 +133,10 @@ def test_the_network_guides_the_edge() -> None:
             blurred[60:140, 70:130] = 255
             return [Image.fromarray(blurred)]
 
-    mask, _ = NetworkCutter("toy", Session()).cut(photograph(MIDDLE, (30, 60, 140)).rgb)
+    cut = cut_out(photograph(MIDDLE, (30, 60, 140)), NetworkCutter("toy", Session()))
     wanted = np.zeros((200, 200), bool)
     wanted[MIDDLE] = True
-    assert iou(mask, wanted) > 0.95
+    assert iou(cut.matte > 0.5, wanted) > 0.95
 
 
 @pytest.mark.skipif(
@@ -131,6 +144,7 @@ def test_the_network_guides_the_edge() -> None:
 )
 @pytest.mark.parametrize("path", bundled_photographs(), ids=lambda path: path.stem)
 def test_the_real_network_agrees_with_the_cut_by_colour(path: Path) -> None:
+    pytest.importorskip("rembg")
     cutter = load_cutter("u2netp")
     cut = cut_out(decode(path, 4096), cutter)
     assert (cutter.name, cut.doubts) == ("u2netp", ())

@@ -1,5 +1,6 @@
 """Catalogue pictures: size, place, ground, shadow, marks and presets."""
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from prodgen.errors import ProdgenError
 from prodgen.photographs.check import check_picture
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut
-from prodgen.photographs.edit import Edit, Picture, digest, make_pictures
+from prodgen.photographs.edit import Edit, Picture, make_pictures
 from prodgen.photographs.presets import load_preset, preset_names
 from prodgen.photographs.provenance import make_xmp, read_provenance, save_marked
 from prodgen.photographs.scenes import ground
@@ -25,6 +26,10 @@ POLO = next(path for path in bundled_photographs() if path.stem == "polo")
 def pictures(edit: Edit, path: Path = POLO) -> list[Picture]:
     photograph = decode(path, 4096)
     return list(make_pictures(photograph, digest(path), cut_out(photograph, GrabCut()), "grabcut", edit))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def pixels(picture: Picture) -> np.ndarray:
@@ -71,6 +76,11 @@ def test_the_shadow_is_on_the_ground_and_not_on_the_product() -> None:
     assert np.abs(without - with_shadow)[inside].max() <= 1
     under = slice(np.flatnonzero(product.any(1))[-1] + 4, None)
     assert with_shadow[under].min() < 245
+
+
+def test_white_has_no_shadow_however_it_is_written() -> None:
+    one, other = pictures(Edit(scenes=("white", "#FFFFFF"), width=200, height=200, format="png"))
+    assert (pixels(one) == pixels(other)).all()
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
@@ -138,3 +148,5 @@ def test_bad_requests_are_refused_before_anything_is_made(tmp_path: Path) -> Non
     Image.new("RGB", (50, 50)).save(small)
     with pytest.raises(ProdgenError, match="has 50 x 50 pixels, less than"):
         ground(str(small), 100, 100)
+    with pytest.raises(ProdgenError, match="has 50 x 50 pixels, less than"):
+        Edit(scenes=(str(small),)).check()

@@ -12,7 +12,7 @@ from prodgen.catalog.picture_files import decode
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import doubts_about_colour
-from prodgen.photographs.recolour import main_region, recolour
+from prodgen.photographs.recolour import recolour
 from prodgen.spec.colour import delta_e_2000, parse_colour, to_lab
 
 COLOURS = ("crimson", "navy", "forestgreen", "#d9a514", "pink", "grey", "white", "black")
@@ -24,7 +24,7 @@ def labs(colours: tuple[str, ...]) -> np.ndarray:
 
 def recoloured(cut: CutOut, colours: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The product in these colours, (B, H, W, 3) in [0, 1], and the weight (H, W) of its main region."""
-    weight = main_region(cut.rgb, cut.matte).weight
+    weight = cut.region.weight
     rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1).float() / 255
     made = recolour(rgb, torch.from_numpy(weight), torch.from_numpy(labs(colours)).float())
     return made.permute(0, 2, 3, 1).numpy(), weight
