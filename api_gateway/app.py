@@ -48,7 +48,7 @@ def create_app(
         settings = process.settings()
         _configure_logs()
     store = store or connect(settings)
-    ledger = ledger or connect_ledger(settings, somebody_waits=True)
+    ledger = ledger or connect_ledger(settings, fail_fast=True)
     # fastapi_offline serves the files of Swagger UI itself: the page works without a network, and no script
     # from another host sees an API key.
     app: FastAPI = FastAPIOffline(

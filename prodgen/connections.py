@@ -8,16 +8,16 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 
 
-def connect_ledger(settings: Settings, *, somebody_waits: bool = False) -> Ledger:
+def connect_ledger(settings: Settings, *, fail_fast: bool = False) -> Ledger:
     """Return the ledger in the Redis of the settings. Sends nothing to Redis yet.
 
-    If ``somebody_waits`` (a person waits for the answer), a call to a silent Redis fails after 4 seconds.
-    Otherwise a call is tried four times, for 10 seconds each: a worker that gave up would lose images.
+    With ``fail_fast``, a call fails if Redis does not answer within 4 seconds: callers of the gateway wait.
+    Without it, a call is tried four times, for 10 seconds each: a worker that gives up loses images.
     """
-    passing = (redis.ConnectionError,) if somebody_waits else (redis.ConnectionError, redis.TimeoutError)
+    passing = (redis.ConnectionError,) if fail_fast else (redis.ConnectionError, redis.TimeoutError)
     client = redis.Redis.from_url(
         settings.redis_url.get_secret_value(),
-        socket_timeout=4 if somebody_waits else 10,
+        socket_timeout=4 if fail_fast else 10,
         socket_connect_timeout=3,
         socket_keepalive=True,
         health_check_interval=30,

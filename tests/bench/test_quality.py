@@ -1,4 +1,4 @@
-"""What a user would lose: a comparison with public peers that one of them cannot spoil."""
+"""The comparison with public peers continues if one of them fails."""
 
 import json
 from pathlib import Path

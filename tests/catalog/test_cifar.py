@@ -1,4 +1,4 @@
-"""What a user would lose: pictures with colours and names mixed up, or the machine to a hostile file."""
+"""CIFAR-10 is read with the right colours and names, and a hostile file does no harm."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""What a user would lose: the colours of photographs from phones and cameras, which are rarely plain sRGB."""
+"""Photographs with an embedded colour profile keep their colours."""
 
 import io
 import logging

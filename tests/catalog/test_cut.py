@@ -1,4 +1,4 @@
-"""What a user would lose: sleeves, and the gap between two legs."""
+"""A cut keeps the sleeves and the gap between two legs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a user would lose: knowing, before a night of training, what it would be trained on."""
+"""Commands show what a training would be trained on."""
 
 import hashlib
 import json

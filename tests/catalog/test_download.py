@@ -1,4 +1,4 @@
-"""What a user would lose: an hour's download begun again, or a night's training on a broken file."""
+"""A download that broke off continues, and a broken file is not used."""
 
 import hashlib
 import os

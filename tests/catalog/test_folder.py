@@ -1,4 +1,4 @@
-"""What a user would lose: photographs left out, turned or mislabelled without a word."""
+"""No photograph of a folder is left out, turned or mislabelled without a word."""
 
 import io
 import json

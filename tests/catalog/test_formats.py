@@ -1,4 +1,4 @@
-"""What a user would lose: an afternoon finding out what kind of data set lies in a folder."""
+"""The kind of a data set in a folder is recognised."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""What a user would lose: a night of training on data that was read wrong."""
+"""IDX files are read right, or refused."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""What a user would lose: knowing what is wrong with the pictures, before a night of training on them."""
+"""Faults of pictures are found before anybody trains on the pictures."""
 
 import json
 import shutil

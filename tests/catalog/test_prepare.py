@@ -1,4 +1,4 @@
-"""What a user would lose: products cut to pieces, mislabelled, or gone without a word."""
+"""Products are cut out whole and labelled right, and what is set aside is listed."""
 
 import json
 import os

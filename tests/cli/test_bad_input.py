@@ -1,4 +1,4 @@
-"""What a user would lose: one sentence, and exit code 2, for every mistake; no traceback, nothing written."""
+"""Each mistake gets one sentence and exit code 2: no traceback, and nothing is written."""
 
 import socket
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a user would lose on a bad day: a sentence instead of a traceback, and a next try that succeeds."""
+"""A disk that fails gives a sentence instead of a traceback, and the next try succeeds."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What a user would lose: the same images for the same seed, and a check that they are the same."""
+"""The same seed makes the same images, and a command checks that they are the same."""
 
 import json
 from pathlib import Path

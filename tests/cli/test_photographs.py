@@ -1,4 +1,4 @@
-"""What a user would lose: hours of reading pictures before a mistake is named, and words that hold."""
+"""Mistakes are named before pictures are read, and files are named only if they exist."""
 
 from collections.abc import Callable
 from pathlib import Path

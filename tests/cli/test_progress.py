@@ -1,4 +1,4 @@
-"""What a user would lose: knowing how long a command still takes, in a small terminal and in a log."""
+"""Long commands show how long they still take, in a small terminal and in a log."""
 
 import re
 import time

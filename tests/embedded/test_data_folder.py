@@ -1,4 +1,4 @@
-"""What a user would lose: keys that stay secret and stay the same, and a folder that one stack has alone."""
+"""Keys stay secret and stay the same, and two stacks do not share a folder."""
 
 import json
 from pathlib import Path

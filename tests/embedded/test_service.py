@@ -1,4 +1,4 @@
-"""What a user would lose: a service that comes back when it dies, and processes that end with the stack."""
+"""A service is restarted when it dies, and its processes end with the stack."""
 
 import os
 import subprocess

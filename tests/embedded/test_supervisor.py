@@ -1,4 +1,4 @@
-"""What a user would lose: a stack that says why it does not start, restarts what dies, and leaves nothing."""
+"""The stack says why it does not start, restarts what dies, and leaves no process behind."""
 
 import json
 import threading

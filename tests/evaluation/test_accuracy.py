@@ -1,4 +1,4 @@
-"""What a user would lose: knowing whether generated images can replace photographs."""
+"""A classifier shows whether generated images can replace photographs."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a user would lose: a judge that can tell a sneaker from a bag."""
+"""The judge learns to tell a sneaker from a bag."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What a user would lose: one command that measures a model, or says in a sentence why it cannot."""
+"""One command measures a model, or says in a sentence why it cannot."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What a user would lose: figures that say how good a model is, with all that they depend on."""
+"""An evaluation gives figures, and records all that they depend on."""
 
 import pytest
 

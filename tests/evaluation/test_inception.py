@@ -1,4 +1,4 @@
-"""What a user would lose: the certainty that figures are those of the published network."""
+"""Figures of Inception are those of the published network."""
 
 import hashlib
 import pickle

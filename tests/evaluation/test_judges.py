@@ -1,4 +1,4 @@
-"""What a user would lose: the same judge for every model of a catalogue, trained once."""
+"""All models of a catalogue are measured by one judge, which is trained once."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a user would lose: the warning that a model repeats its training images."""
+"""An evaluation warns of a model that repeats its training images."""
 
 import pytest
 import torch

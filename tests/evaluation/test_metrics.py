@@ -1,4 +1,4 @@
-"""What a user would lose: figures that say which of two models is better."""
+"""Figures show which of two models is better."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a user would lose: the nearest of sixty thousand images, found in little memory."""
+"""Nearest images and shares of covered images are right, and need little memory."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a user would lose: knowing whether products are cut out and coloured as real ones are."""
+"""Figures of cut-outs and colours are those of real products."""
 
 import numpy as np
 import pytest

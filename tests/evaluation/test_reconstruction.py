@@ -1,4 +1,4 @@
-"""What a user would lose: knowing whether an autoencoder restores a product."""
+"""An evaluation shows whether an autoencoder restores a product."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a user would lose: an evaluation of the same images that an order gets."""
+"""An evaluation looks at the same images that an order gets."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a user would lose: figures of the right classes, or a sentence that says why there are none."""
+"""Figures are of the right classes, or a sentence says why there are none."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a user would lose: figures of a model that was trained on pictures without a category."""
+"""Models of pictures without a category are measured too."""
 
 import numpy as np
 import pytest

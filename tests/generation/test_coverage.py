@@ -1,4 +1,4 @@
-"""What a user would lose: a product without a seam on the background that the order asks for."""
+"""A product lies without a seam on the background that an order asks for."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a user would lose: pixels between the network and the file."""
+"""No pixel changes between the network and the file."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What a user would lose: their own images, their turn, or everything to another caller's bad request."""
+"""Each caller of the engine gets the images of its own requests, in turn, whatever others send."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a user would lose: the size, the background and the variations that the order asks for."""
+"""Images have the size, the background and the variations that an order asks for."""
 
 from collections.abc import Sequence
 

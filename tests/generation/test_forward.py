@@ -1,4 +1,4 @@
-"""What a user would lose: the same image tomorrow, in another batch, under another machine's settings."""
+"""An image is the same in another batch and under other settings of the machine."""
 
 import dataclasses
 import random

@@ -1,4 +1,4 @@
-"""What a user would lose: a million images that are reproducible from a seed and an index."""
+"""Latents depend on the seed and the index alone."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""What a user would lose: images from three lines of Python, without a service."""
+"""Three lines of Python make images without a service."""
 
 import json
 import threading

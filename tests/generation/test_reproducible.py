@@ -1,4 +1,4 @@
-"""What a user would lose: the torch settings of their own program, or the same pixels under any of them."""
+"""The torch settings of the host program stay, and pixels are the same under any of them."""
 
 import threading
 from collections.abc import Callable, Iterator

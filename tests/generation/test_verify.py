@@ -1,4 +1,4 @@
-"""What a user would lose: the proof that an order can be made again, or the alarm when it cannot."""
+"""Verification shows that an order can be made again, or says that it cannot."""
 
 import dataclasses
 import hashlib

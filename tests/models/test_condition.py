@@ -1,4 +1,4 @@
-"""What a user would lose: a sneaker where a bag was asked for."""
+"""A model makes the category that is asked for."""
 
 import pytest
 import torch

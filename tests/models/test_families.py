@@ -1,4 +1,4 @@
-"""What a user would lose: images of the promised shape and range, from every family."""
+"""Each family makes images of the promised shape and range."""
 
 import pytest
 import torch

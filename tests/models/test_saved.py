@@ -1,4 +1,4 @@
-"""What a user would lose: a trained model, or a machine to a malicious checkpoint."""
+"""A saved model is loaded again, and a malicious file does no harm."""
 
 import json
 import pickle

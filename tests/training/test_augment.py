@@ -1,4 +1,4 @@
-"""What a user would lose: augmentation that helps the discriminator, and does not show in images."""
+"""Augmentation helps the discriminator and does not show in images."""
 
 import pytest
 import torch

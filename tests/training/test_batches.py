@@ -1,4 +1,4 @@
-"""What a user would lose: the same batches on a GPU, where they are read ahead, as on a CPU."""
+"""Batches are the same on a GPU, where they are read ahead, as on a CPU."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""What a user would lose: a training whose checkpoint is read back as another state."""
+"""A checkpoint is read back as the state that was saved."""
 
 import pytest
 import torch

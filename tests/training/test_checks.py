@@ -1,4 +1,4 @@
-"""What a user would lose: an hour in the queue, for a run that cannot start."""
+"""A run that cannot start is refused before it is queued."""
 
 import subprocess
 import sys

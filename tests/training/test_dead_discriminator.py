@@ -1,4 +1,4 @@
-"""What a user would lose: days in which a generator learns from a discriminator that has stopped learning."""
+"""A training notices that its discriminator has stopped learning."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a user would lose: a family of models, or a loss to train it with."""
+"""Each family of models trains, with each loss that it has."""
 
 import json
 

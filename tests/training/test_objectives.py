@@ -1,4 +1,4 @@
-"""What a user would lose: networks that learn what the paper says, not the opposite."""
+"""Networks learn what the papers say."""
 
 import math
 

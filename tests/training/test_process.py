@@ -1,4 +1,4 @@
-"""What a user would lose: a training of many processes, if one dies or its result is not written."""
+"""A training of several processes survives the death of one, and writes its result."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a user would lose: an hour of training with a mistyped number."""
+"""A recipe with a mistake is refused before the training begins."""
 
 import pytest
 

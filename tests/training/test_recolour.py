@@ -1,4 +1,4 @@
-"""What a user would lose: a red sneaker, if all photographs show white ones."""
+"""A model learns colours that no photograph of the category has."""
 
 import numpy as np
 import pytest

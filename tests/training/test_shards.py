@@ -1,4 +1,4 @@
-"""What a user would lose: images that are seen twice or never, if processes divided a batch wrongly."""
+"""Processes share the images, and each image is seen once."""
 
 from collections.abc import Callable
 

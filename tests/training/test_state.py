@@ -1,4 +1,4 @@
-"""What a user would lose: the hours before a power cut, if a resumed training gave other numbers."""
+"""A resumed training gives the numbers of an uninterrupted one."""
 
 import pytest
 import torch

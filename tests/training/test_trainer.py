@@ -1,4 +1,4 @@
-"""What a user would lose: the best model of a night, to divergence, a collapse or unusual data."""
+"""A training keeps its best model through divergence, collapse and unusual data."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a user would lose: hours of training, to add a category."""
+"""A training can start from another model, for instance to add a category."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a user would lose: the comparison of two trainings, if one of them had more machines."""
+"""Two trainings compare, whatever the number of their processes."""
 
 import json
 import shutil
