@@ -25,6 +25,7 @@ from typing import Any
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 from tests.bench.checks import check_orders
+from tests.servers.process import wait_until
 from tests.servers.up import Up
 
 TENANTS = ("anna", "boris", "chen")
@@ -85,9 +86,9 @@ class Campaign:
                     made = self.clients[tenant].submit(spec, key)
                     self.orders.append(Order(tenant, made["id"], spec))
                     break
-                time.sleep(0.5)
+                self.ended.wait(0.5)
             while not self.ended.is_set() and self._images_in_progress(tenant) > OPEN_IMAGES:
-                time.sleep(0.5)
+                self.ended.wait(0.5)
 
     def wait(self) -> None:
         """Wait until each order has ended, at most for `PATIENCE`, and keep the last view of each."""
@@ -187,10 +188,8 @@ def mounted(store: Path) -> Iterator[None]:
 
 def _remount(store: Path, mode: str) -> None:
     """Remount read-only or writable. While a file is open for writing the first fails, and is tried again."""
-    for _ in range(200):
-        if not subprocess.run(["mount", "-o", f"remount,bind,{mode}", store], capture_output=True).returncode:
-            return
-        time.sleep(0.02)
+    command = ("mount", "-o", f"remount,bind,{mode}", store)
+    wait_until(lambda: subprocess.run(command, capture_output=True).returncode == 0, f"not {mode}")
 
 
 def _key(up: Up, tenant: str) -> str:

@@ -73,10 +73,10 @@ def _stream(url: str, key: str, ended: threading.Event, made: list[int]) -> None
             try:
                 job = client.submit({**ORDER, "count": 64, "priority": "interactive"})["id"]
             except ProdgenError:  # too many orders in flight
-                time.sleep(0.5)
+                ended.wait(0.5)
                 continue
             while not ended.is_set() and client.job(job)["state"] != "succeeded":
-                time.sleep(0.1)
+                ended.wait(0.1)
             made.append(1)
 
 
