@@ -1,5 +1,6 @@
-"""Write files that are complete at any moment, even after a crash."""
+"""Write files that are complete at any moment, even after a crash; digest files of any size."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,3 +13,9 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f"{path.name}.part")
     yield partial
     partial.replace(path)
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file's content in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -306,5 +306,5 @@ def test_what_cannot_be_downloaded_is_named(client: Client, network: Network, tm
     with pytest.raises(Conflict, match="already holds the images of another request"):
         list(client.download("j", tmp_path))
     network.handler = lambda r: store.answer(r) if r.url.host == "gateway" else httpx.Response(403)
-    with pytest.raises(Unavailable, match=r"^0001\.png could not be downloaded: the store answered 403$"):
+    with pytest.raises(ProdgenError, match=r"^0001\.png could not be downloaded: the store answered 403$"):
         client.fetch_sample({"url": "http://store/x", "name": "0001.png"}, tmp_path / "0001.png")

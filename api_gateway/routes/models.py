@@ -1,4 +1,4 @@
-"""Models: list and show versions, promote versions, and roll aliases back."""
+"""Models: list, show and download versions, promote versions, and roll aliases back."""
 
 from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
@@ -17,6 +17,7 @@ from prodgen.ledger.locks import lock
 from prodgen.registry import aliases
 from prodgen.registry.aliases import AliasChange
 from prodgen.registry.compare import Figure, fid_figure
+from prodgen.registry.files import files
 from prodgen.registry.versions import Version, load_lineage, load_metrics, resolve, versions
 from prodgen.spec.attributes import Attribute
 from prodgen.spec.model_config import Lineage
@@ -56,6 +57,15 @@ class ModelDetails(ModelView):
     lineage: Lineage | None
     card: str | None
     history: list[AliasChange]
+
+
+class FileView(BaseModel):
+    """A file of a version: its name, its size in bytes, and a link to it."""
+
+    name: str
+    size: int
+    sha256: str
+    url: str
 
 
 class Promotion(BaseModel, extra="forbid"):
@@ -106,6 +116,25 @@ def show(ref: str, caller: Anyone, deployment: DeploymentDep) -> ModelDetails:
         card=_card(deployment, version),
         history=aliases.history(deployment.store, version.name, version.owner)[::-1],
     )
+
+
+@router.get("/{ref}/files", summary="List the files of a version")
+def list_files(ref: str, caller: Anyone, deployment: DeploymentDep) -> Page[FileView]:
+    """List the files of one version. Their links need no key and expire; a new list has new links.
+
+    A version is the first 12 hex digits of the sha256 of config.json followed by model.safetensors.
+    """
+    version, seconds = resolve(deployment.store, ref, caller.tenant), deployment.settings.link_seconds
+    views = (
+        FileView(
+            name=file.name,
+            size=file.size,
+            sha256=file.sha256,
+            url=deployment.store.link(file.key, seconds, file.name),
+        )
+        for file in files(deployment.store, version)
+    )
+    return Page(data=list(views))
 
 
 @router.post("/{name}/aliases/{alias}", summary="Promote a version")

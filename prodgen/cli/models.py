@@ -6,13 +6,16 @@ from typing import Annotated, Any
 import typer
 from rich.markdown import Markdown
 
+from prodgen.cli.folders import writing
 from prodgen.cli.gateway import connect
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_record, print_table, report, results, say
+from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
 
-app = typer.Typer(help="List, show, publish, promote and roll back models.", no_args_is_help=True)
+app = typer.Typer(help="List, show, download, publish, promote and roll back models.", no_args_is_help=True)
 
+Ref = Annotated[str, typer.Argument(help="NAME, NAME@ALIAS or NAME@VERSION.")]
 Name = Annotated[str, typer.Argument(help="Name of the model.")]
 Alias = Annotated[str, typer.Option(help="Alias that moves to another version.")]
 
@@ -30,9 +33,7 @@ def list_models(json: Json = False) -> None:
 
 
 @app.command()
-def show(
-    ref: Annotated[str, typer.Argument(help="NAME, NAME@ALIAS or NAME@VERSION.")], json: Json = False
-) -> None:
+def show(ref: Ref, json: Json = False) -> None:
     """Show a model: its attributes, origin, aliases and card."""
     with connect() as gateway:
         model = gateway.model(ref)
@@ -52,6 +53,22 @@ def show(
         say(f"{move['at'][:16].replace('T', ' ')} {_sentence(model['name'], move)}")
     if model["card"]:
         results.print(Markdown(model["card"]))
+
+
+@app.command()
+def download(
+    ref: Ref,
+    out: Annotated[Path, typer.Option(help="Folder for the model. Continues a download that broke off.")],
+    json: Json = False,
+) -> None:
+    """Download a model to a folder, to verify its images or train it further."""
+    with connect() as gateway:
+        model = gateway.model(ref)
+        version = f"{model['name']}@{model['version']}"
+        with writing(out), ProgressBars(json, in_bytes=True) as bars:
+            for done, size in gateway.download_model(version, out):
+                bars.report("Downloading", done, size)
+    report(json, {"model": version, "out": str(out)}, f"{version} is in {out}")
 
 
 @app.command()

@@ -44,7 +44,8 @@ def verify(
             except NotFound as error:
                 if model:
                     raise
-                raise NotFound(f"{error}; pass --model with the folder that made these images") from None
+                fetch = f"`prodgen models download {ref} --out FOLDER` fetches a model of a service"
+                raise NotFound(f"{error}; pass its folder with --model ({fetch})") from None
             for finding in check(group, read, saved, engine):
                 bars.report("Verifying images", next(done), len(lines))
                 if finding.fault:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from prodgen.client.download import PAGE, download, download_archive
+from prodgen.client.model_download import download_model
 from prodgen.client.transport import Transport
 
 Record = dict[str, Any]
@@ -123,6 +124,16 @@ class Client:
     def model(self, ref: str) -> Record:
         """Return one model version, with its attributes and the history of its aliases."""
         return self._json("GET", f"/v1/models/{ref}")
+
+    def download_model(self, ref: str, folder: Path) -> Iterator[tuple[int, int]]:
+        """Download the files of one model version to ``folder``; yield the bytes so far, and all bytes.
+
+        A call after an interrupted call continues the download. Every file is checked against its digest,
+        and the folder against the version.
+        """
+        model = self.model(ref)
+        files = self._pages(f"/v1/models/{model['name']}@{model['version']}/files", _LIST)
+        return download_model(self._transport, model["version"], files, folder)
 
     def promote(self, name: str, version: str, alias: str, force: bool = False) -> Record:
         """Move the alias ``name@alias`` to ``version`` (a version or another alias); return the change.

@@ -78,10 +78,8 @@ class Transport:
             response = self._retrying(lambda: self._links.get(url))
         except httpx.HTTPError as error:
             raise Unavailable(f"{name} could not be downloaded: {error}") from None
-        if response.status_code == httpx.codes.NOT_FOUND:
-            raise NotFound(f"{name} is no longer in the store")
         if not response.is_success:
-            raise Unavailable(f"{name} could not be downloaded: the store answered {response.status_code}")
+            raise _link_refusal(response, name)
         return response.content
 
     def events(self, path: str) -> Iterator[dict[str, Any]]:
@@ -100,14 +98,15 @@ class Transport:
             if data["state"] in TERMINAL:
                 return
 
-    def read_from(self, path: str, start: int) -> Iterator[tuple[int, bytes]]:
+    def read_from(self, path: str, start: int, name: str | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield the size of the whole answer at ``path``, and the next bytes of it from ``start`` on.
 
-        After a broken connection, connects again and continues with the first byte that has not arrived.
+        ``name``: the name of the file, if ``path`` is a signed link. After a broken connection, connects
+        again and continues with the first byte that has not arrived.
         """
 
         def connect() -> Iterator[tuple[int, bytes]]:
-            return self._bytes(path, start)
+            return self._bytes(path, start, name)
 
         for size, data in self._reconnecting(connect):
             start += len(data)
@@ -131,18 +130,17 @@ class Transport:
                 raise self._silent(failure)
             time.sleep(min(_MAX_PAUSE, _PAUSE * 2.0**failures))
 
-    def _bytes(self, path: str, start: int) -> Iterator[tuple[int, bytes]]:
+    def _bytes(self, path: str, start: int, name: str | None) -> Iterator[tuple[int, bytes]]:
         """Yield the size of the whole answer, and the next bytes of it, on one connection."""
-        with self._gateway.stream(
-            "GET", path, headers={"Range": f"bytes={start}-"}, timeout=_SLOW
-        ) as response:
+        server = self._links if name else self._gateway
+        with server.stream("GET", path, headers={"Range": f"bytes={start}-"}, timeout=_SLOW) as response:
             whole = response.headers.get("Content-Range", "").rpartition("/")[2]
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and whole == str(start):
                 yield start, b""  # all bytes have arrived before
                 return
             if response.status_code != httpx.codes.PARTIAL_CONTENT:
                 response.read()
-                raise _refusal(response)
+                raise _link_refusal(response, name) if name else _refusal(response)
             for data in response.iter_raw():
                 yield int(whole), data
 
@@ -168,6 +166,13 @@ class Transport:
 
     def _silent(self, error: object) -> Unavailable:
         return Unavailable(f"the gateway at {self.url} does not answer: {error}")
+
+
+def _link_refusal(response: httpx.Response, name: str) -> ProdgenError:
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return NotFound(f"{name} is no longer in the store")
+    kind = Unavailable if response.status_code >= 500 else ProdgenError
+    return kind(f"{name} could not be downloaded: the store answered {response.status_code}")
 
 
 def _refusal(response: httpx.Response) -> ProdgenError:

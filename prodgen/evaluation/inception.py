@@ -1,6 +1,5 @@
 """Inception-v3 with the published weights of the FID (Heusel et al. 2017), loaded by torch-fidelity."""
 
-import hashlib
 import importlib.util
 import pickle
 import sys
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.evaluation.features import FeatureNetwork
+from prodgen.files import sha256
 
 PUBLISHED = "6726825d"
 """The first digits of the published file's sha256; torch-fidelity has them in the file's name."""
@@ -110,7 +110,6 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         raise ProdgenError(f"{path} is not a file of weights that PyTorch can read safely") from None
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256(path)
     published = digest.startswith(PUBLISHED)
     return state, "Inception-v3, FID weights" if published else f"Inception-v3, weights {digest[:6]}"

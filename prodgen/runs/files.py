@@ -4,7 +4,6 @@ A checkpoint is a pointer: ``checkpoints/{token}.json`` names the checkpoint's f
 content. A later attempt has a larger token, and the pointer with the largest token is the newest checkpoint.
 """
 
-import hashlib
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict
 
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.files import sha256
 from prodgen.ledger.run_entries import RunEnd, StoppedState
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
@@ -122,12 +122,6 @@ def tail(path: Path, size: int) -> bytes:
         file.seek(max(0, path.stat().st_size - size))
         return file.read()
     return b""
-
-
-def sha256(path: Path) -> str:
-    """Return the sha256 of a file's content in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_key(record: RunRecord, digest: str) -> str:

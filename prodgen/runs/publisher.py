@@ -7,7 +7,8 @@ from contextlib import suppress
 from mimetypes import guess_type
 from pathlib import Path
 
-from prodgen.runs.files import JUDGE, PARTIAL, STATE, Checkpoint, file_key, sha256, step_of, tail
+from prodgen.files import sha256
+from prodgen.runs.files import JUDGE, PARTIAL, STATE, Checkpoint, file_key, step_of, tail
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store

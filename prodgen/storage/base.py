@@ -86,11 +86,16 @@ def download(store: Store, key: str, path: Path) -> None:
 
     Raises NotFound if there is no such object, and Unavailable if the disk has no room for it.
     """
-    size = store.stat(key).size
-    check_room(path.parent, size)
+    check_room(path.parent, store.stat(key).size)
     with path.open("wb") as file:
-        for offset in range(0, size, _CHUNK):
-            file.write(store.get(key, offset, min(_CHUNK, size - offset)))
+        file.writelines(read_chunks(store, key))
+
+
+def read_chunks(store: Store, key: str) -> Iterator[bytes]:
+    """Yield the bytes of an object of any size in pieces that fit into memory."""
+    size = store.stat(key).size
+    for offset in range(0, size, _CHUNK):
+        yield store.get(key, offset, min(_CHUNK, size - offset))
 
 
 def exists(store: Store, key: str) -> bool:

@@ -1,5 +1,6 @@
 """What a user of a service would lose: jobs, models, runs and data in words and tables, not as code."""
 
+import hashlib
 import json
 import re
 import tarfile
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 
 from prodgen.client import Client
+from prodgen.registry.publish import publish
+from prodgen.spec.model_config import folder_version
 from tests.cli.conftest import Run
 from tests.gateway.running import Gateway, content
+from tests.sample_models import write_model
 from tests.toys import write_catalogue
 
 CODE = re.compile(r"[{}\[\]]|'\w+'|\bNone\b|\bTrue\b|datetime|\(\)")
@@ -162,6 +166,32 @@ def test_a_model_is_listed_and_shown(run: Run, service: str) -> None:
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d shoes@production is [0-9a-f]{12}", text)
     assert "It is a sample." in text, "the card"
     assert json.loads(run("models", "show", "shoes", "--json").out)["attributes"][0]["name"] == "category"
+
+
+def test_a_model_is_downloaded_and_an_interrupted_download_continues(
+    run: Run, service: str, gateway: Gateway, tmp_path: Path
+) -> None:
+    source = write_model(tmp_path / "source", b"weights" * 1000)
+    version = publish(gateway.store, source, "hats", service)
+    out, weights = tmp_path / "out", (source / "model.safetensors").read_bytes()
+    download = ("models", "download", "hats", "--out", out)
+    out.mkdir()
+    part = out / f"model.safetensors.{hashlib.sha256(weights).hexdigest()[:12]}.part"
+    part.write_bytes(b"other bytes")
+    broken = run(*download)
+    assert (broken.code, broken.err) == (
+        2,
+        "prodgen: model.safetensors came with other bytes than were listed; try again\n",
+    )
+    part.write_bytes(weights[:4000])
+    done = run(*download)
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"{version.id} is in {out}")
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in source.iterdir())
+    assert folder_version(out) == version.version
+    assert json.loads(run(*download, "--json").out)["model"] == version.id
+    other = run("models", "download", "shoes", "--out", out)
+    assert other.code == 2
+    assert other.err.endswith("choose another folder\n")
 
 
 @pytest.fixture

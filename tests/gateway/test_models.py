@@ -1,10 +1,13 @@
 """A caller sees the models that it may use, and the attributes that each one accepts."""
 
+import hashlib
 from pathlib import Path
 
+import httpx
 import pytest
 
 from prodgen.registry.publish import publish
+from prodgen.spec.model_config import folder_version
 from tests.gateway.running import Client, Gateway
 from tests.sample_models import write_model
 
@@ -52,6 +55,23 @@ def test_another_tenant_sees_no_model_of_mine(client: Client, stranger: Client, 
     assert (status, error["message"]) == (404, "there is no model 'hats'; there are shoes")
     assert stranger.error("GET", f"/v1/models/hats@{own}")[0] == 404
     assert [model["id"] for model in stranger.get("/v1/models").json()["data"]] == ["shoes"]
+
+
+def test_the_files_of_a_version_have_digests_and_links_and_strangers_see_none(
+    client: Client, stranger: Client, anyone: httpx.Client, own: str, tmp_path: Path
+) -> None:
+    listed = client.get("/v1/models/hats@latest/files"), client.get(f"/v1/models/hats@{own}/files")
+    files = listed[1].json()["data"]
+    assert listed[0].status_code == 404
+    assert [file["name"] for file in files] == ["card.md", "config.json", "metrics.json", "model.safetensors"]
+    for file in files:
+        content = anyone.get(file["url"]).content
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file["size"], file["sha256"])
+        (tmp_path / file["name"]).write_bytes(content)
+    assert folder_version(tmp_path) == own
+    for ref in ("hats", f"hats@{own}"):
+        assert stranger.error("GET", f"/v1/models/{ref}/files")[0] == 404
+    assert client.get("/v1/models/shoes/files").status_code == 200
 
 
 @pytest.mark.parametrize("ref", ["hats", "shoes@beta", "..%2Fshoes", "%2e%2e", "shoes@"])

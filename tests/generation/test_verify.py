@@ -165,5 +165,5 @@ def test_images_of_a_trained_model_name_it_and_verify_with_its_folder(tmp_path):
 
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert refused.stderr.startswith("prodgen: there is no model 'shop@")
-    assert refused.stderr.endswith("; pass --model with the folder that made these images\n")
+    assert "; pass its folder with --model (`prodgen models download shop@" in refused.stderr
     assert (verified.returncode, verified.stdout) == (0, "2 of 2 images verified\n")
