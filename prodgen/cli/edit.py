@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prodgen.cli.folders import check_folder, writing
-from prodgen.cli.options import Attr, Json, parse_attributes
+from prodgen.cli.options import Attr, Cutter, Json, Weights, parse_attributes
 from prodgen.cli.output import print_json, print_record, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
@@ -30,10 +30,8 @@ def edit(
     preset: Annotated[str | None, typer.Option(help=_MARKETPLACES)] = None,
     size: Annotated[int, typer.Option(help="Side of the pictures in pixels, without a preset.")] = 1024,
     format: Annotated[str, typer.Option(help="File format, without a preset: jpeg, png or webp.")] = "jpeg",
-    cutter: Annotated[
-        str | None, typer.Option(help="grabcut, u2netp or another network of rembg (default: the best here).")
-    ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Folder with the network's file.")] = None,
+    cutter: Cutter = None,
+    weights: Weights = None,
     force: Annotated[bool, typer.Option("--force", help="Also deliver what is not trusted.")] = False,
     json: Json = False,
 ) -> None:

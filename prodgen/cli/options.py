@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,10 @@ Background = Annotated[
     str | None, typer.Option(help="CSS colour behind the product (default: the model's own).")
 ]
 Format = Annotated[str, typer.Option(help="File format: png, webp or jpeg.")]
+Cutter = Annotated[
+    str | None, typer.Option(help="grabcut, u2netp or another network of rembg (default: the best here).")
+]
+Weights = Annotated[Path | None, typer.Option(help="Folder with the file of the cutter's network.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Key = Annotated[str | None, typer.Option(help="With --queue: the same key never queues twice.")]
 

@@ -9,7 +9,7 @@ import typer
 from prodgen.catalog.photographs.atomic_folder import check_new_folder
 from prodgen.catalog.photographs.flags import DEFAULT_DROP, MAX_SIZE, MIN_SIZE, check_flags, check_kind
 from prodgen.cli.folders import check_folder, writing
-from prodgen.cli.options import Json, Key
+from prodgen.cli.options import Cutter, Json, Key, Weights
 from prodgen.cli.output import print_json, remark, remark_left_out, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
@@ -84,6 +84,11 @@ def prepare(
     data: Annotated[str, typer.Argument(help="Folder of pictures; with --queue also NAME or NAME@VERSION.")],
     out: Annotated[Path | None, typer.Option(help="New folder for the cut-outs.")] = None,
     size: Annotated[int, typer.Option(help="Side of the cut-outs in pixels.")] = 64,
+    cutter: Cutter = None,
+    weights: Weights = None,
+    merge: Annotated[
+        list[str] | None, typer.Option(help="Categories to merge, such as polo,blouse=shirt; repeatable.")
+    ] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Prepare on the service instead of here.")] = False,
     name: Annotated[
         str | None, typer.Option(help="With --queue: name of the data set (default: NAME-SIZE).")
@@ -105,6 +110,8 @@ def prepare(
     if queue:
         if out:
             raise ProdgenError("--out is for preparing here; the service keeps what it makes as a data set")
+        if (cutter, weights, merge) != (None, None, None):
+            raise ProdgenError("--cutter, --weights and --merge are for preparing here, without --queue")
         from prodgen.cli.gateway import queue_run
 
         if name:
@@ -118,21 +125,28 @@ def prepare(
     elif (name, drop, key) != (None, None, None):
         raise ProdgenError("--name, --drop and --key are for --queue; prodgen data clean drops pictures here")
     else:
-        _prepare_here(Path(data), out, size, json)
+        _prepare_here(Path(data), out, size, cutter, weights, merge or [], json)
 
 
-def _prepare_here(data: Path, out: Path, size: int, json: bool) -> None:
+def _prepare_here(
+    data: Path, out: Path, size: int, cutter: str | None, weights: Path | None, merge: list[str], json: bool
+) -> None:
+    from prodgen.catalog.photographs.merges import parse_merges
     from prodgen.catalog.photographs.prepare import prepare as make
+    from prodgen.photographs.catalogue_cuts import choose_cutter
 
+    merges = parse_merges(merge)
     _check_pictures(data)
     check_new_folder(out, data)
     check_folder(out)
+    chosen = choose_cutter(cutter, weights)
     with writing(out.absolute().parent, make=False), ProgressBars(json) as bars:
-        summary, aside = make(data, out, size, bars.report)
+        summary, aside = make(data, out, size, bars.report, cutter=chosen, merges=merges)
     remark_left_out(data)
     if json:
         print_json({"out": str(out)} | summary | {"set_aside": aside})
         return
+    say(f"{'cutter':12} {summary['cutter']}")
     for split, count in summary["splits"].items():
         say(f"{split:12} {count}")
     for name, values in summary["attributes"].items():

@@ -45,13 +45,19 @@ def create_array(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def write_catalogue(
-    folder: Path, source: Path, listing: Listing, outcomes: Sequence[Outcome], images: NDArray[np.uint8]
+    folder: Path,
+    source: Path,
+    listing: Listing,
+    outcomes: Sequence[Outcome],
+    images: NDArray[np.uint8],
+    made_with: dict[str, Any],
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Write the cut-outs of N pictures to ``folder``: an array and a table for each split, and two lists.
 
     ``listing``: the pictures in the folder ``source``. ``outcomes`` and ``images`` (N, S, S, 4): the
-    measurements and the cut-out of each; an outcome with a reason sets its picture aside. Returns the content
-    of ``catalogue.json``, and a row of ``set-aside.jsonl`` for each picture that is set aside.
+    measurements and the cut-out of each; an outcome with a reason sets its picture aside. ``made_with``: more
+    entries of ``catalogue.json``. Returns the content of ``catalogue.json``, and a row of ``set-aside.jsonl``
+    for each picture that is set aside.
     """
     names = {name: f"{name}_label" if name in _RESERVED else name for name in listing.values}
     pairs = list(zip(listing.pictures, outcomes, strict=True))
@@ -88,6 +94,7 @@ def write_catalogue(
         "prodgen": __version__,
         "source_count": len(outcomes),
         "set_aside_count": len(set_aside),
+        **made_with,
     }
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
     _draw_sheets(folder, source, listing, outcomes, images)

@@ -67,15 +67,29 @@ def cut_out(
     ``probability`` (THUMBNAIL, THUMBNAIL) is from the segmenter, or None without a segmenter; ``first_mask``
     is the mask from `cut_alone`. The returned pixels are (size, size, 4) premultiplied bytes.
     """
-    rgb, alpha, _ = decode(path, max(_MIN_SIDE, round(_OVERSAMPLING * size)))
+    rgb, alpha, _ = decode(path, picture_side(size))
     if alpha is not None:
         matte, features = alpha.astype(np.float32) / np.float32(255), features_of_reliable_cut(alpha > 127)
     else:
         mask, features = _cut(rgb, probability, first_mask)
         matte = soft_matte(rgb, mask)
         rgb = decontaminate(rgb, matte)
-    if not (matte >= 0.5).any():
-        return None
+    return describe(rgb, matte, size, features) if (matte >= 0.5).any() else None
+
+
+def picture_side(size: int) -> int:
+    """Return the longer side, in pixels, at which a product is cut out for a canvas of ``size`` pixels."""
+    return max(_MIN_SIDE, round(_OVERSAMPLING * size))
+
+
+def describe(
+    rgb: Pixels, matte: Plane, size: int, features: Features
+) -> tuple[NDArray[np.uint8], Description]:
+    """Place a product on its canvas; return the canvas's pixels and a description of the cut-out.
+
+    ``rgb`` (H, W, 3) and ``matte`` (H, W), which is at least 0.5 somewhere, are the product;
+    the returned pixels are (size, size, 4) premultiplied bytes.
+    """
     pixels = centre_on_canvas(rgb, matte, size)
     coverage = round(float(pixels[..., 3].mean()) / 255, 4)
     mean = mean_colours(pixels[None])[0].round(2).tolist()

@@ -53,6 +53,7 @@ def _results(work: Callable[..., Result], columns: Sequence[Sequence[Any]]) -> I
 
 def _initialise() -> None:
     cv2.setNumThreads(1)  # there is one process for each core already
+    os.environ["OMP_NUM_THREADS"] = "1"  # and so for networks that rembg loads later
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent ends it
     Thread(target=_exit_with_parent, daemon=True).start()
 
