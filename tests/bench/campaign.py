@@ -22,6 +22,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 from tests.bench.checks import check_orders
@@ -61,6 +63,7 @@ class Campaign:
             "kill maintenance": lambda: self._kill("maintenance"),
             "kill the gateway": lambda: self._kill("gateway"),
             "kill the broker": lambda: self._kill("broker"),
+            "wipe the broker": self._wipe,
             "stop a worker for some seconds": self._suspend,
             "make the store read-only for a second": self._read_only,
             "cancel an order": self._cancel,
@@ -77,6 +80,7 @@ class Campaign:
                 "count": size,
                 "seed": chosen.randrange(1000),
                 "priority": priority,
+                "output": {"packaging": chosen.choice(("files", "tar"))},
             }
             if chosen.random() < 0.3:
                 spec["finish"] = {"size": 64, "background": "#ffffff"}
@@ -116,6 +120,10 @@ class Campaign:
     def _kill(self, service: str) -> None:
         with suppress(ProcessLookupError, TypeError):  # it is dead already
             self.up.kill(service)
+
+    def _wipe(self) -> None:
+        with suppress(RedisError):  # it is dead
+            self.up.ledger().client.flushall()
 
     def _suspend(self) -> None:
         pid, seconds = self.up.pids[self._worker()], self.random.uniform(1, 8)

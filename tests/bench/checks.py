@@ -53,7 +53,7 @@ def _differences(
     pipeline: Pipeline, order: Order, files: dict[str, bytes], counts: Counter[str]
 ) -> list[str]:
     """Generate the first images of an order again; return those that differ by more than one level."""
-    fields = {name: value for name, value in order.spec.items() if name != "priority"}
+    fields = {name: value for name, value in order.spec.items() if name not in ("priority", "output")}
     found = []
     for line, data in islice(pipeline.stream(make_spec(**{**fields, "model": pipeline.model.id})), SAMPLE):
         same = files[line.file] == data
