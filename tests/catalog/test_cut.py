@@ -45,6 +45,24 @@ def test_a_gap_between_two_legs_stays_open_and_a_button_is_closed():
     assert mask[40:42, 47:49].all()
 
 
+def test_the_hook_of_a_hanger_is_no_product_and_a_strap_of_the_product_is():
+    rgb, likely = pixels(BLUE), np.where(TRUTH, 0.99, 0.02).astype(np.float32)
+    top = np.flatnonzero(TRUTH.any(1))[0]
+    part = slice(top - 12, top + 2), slice(47, 50)
+    likely[part] = 0.99
+    rgb[part] = 20
+    assert not guided_cut(rgb, likely)[: top - 3].any()
+    rgb[part] = BLUE
+    assert guided_cut(rgb, likely)[top - 8, 48]
+
+
+def test_a_small_hole_that_is_improbable_stays_open():
+    rgb, likely = pixels(BLUE, SHEET), np.where(TRUTH, 0.99, 0.02).astype(np.float32)
+    likely[70:75, 47:50] = 0.3
+    rgb[70:75, 47:50] = rgb[2, 2]
+    assert not guided_cut(rgb, likely)[71:74, 48].any()
+
+
 def test_a_pair_has_two_pieces_and_crumbs_are_none():
     mask = np.zeros((50, 50), bool)
     mask[5:20, 5:20] = mask[30:42, 30:42] = mask[45:47, 5:7] = True

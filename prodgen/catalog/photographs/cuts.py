@@ -18,8 +18,13 @@ _FIRST_ITERATIONS, _GUIDED_ITERATIONS = 5, 2
 _CERTAIN = 0.97  # a guided cut does not change pixels above this probability of product or background
 _PROBABLE, _DEEP = 0.9, 0.04
 """A guided cut also keeps pixels above this probability at this distance (share of side) from the edge."""
+_SURE = 0.8  # probability from which a guided cut expects product
 _THIN = 0.03
 """A guided cut removes parts thinner than this share of the longer side (hangers, cords) if improbable."""
+_HOOK_REACH = 0.04  # share of the height below the product's top in which the hook of a hanger is looked for
+_HOOK_WIDTH = 0.25  # largest width of a hook, as a share of the product's; the handle of a bag is wider
+_HOOK_CHROMA, _HOOK_CONTRAST = 18.0, 15.0
+"""Largest chroma of a hook, and its least CIELAB distance from the product's colour."""
 
 
 def cut_from_plain(rgb: Pixels) -> Mask | None:
@@ -63,16 +68,41 @@ def guided_cut(rgb: Pixels, probability: Plane) -> Mask:
 
     Near the edge, the photograph's colours decide; everywhere else, the probability decides.
     """
-    product = (probability > 0.5).astype(np.uint8)
+    width = max(3, round(_THIN * max(rgb.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    unsure = (probability > 0.5) & (probability < _SURE)
+    # Thin parts that are unsure, such as gaps between arm and body, would teach GrabCut the ground's colour.
+    product = ((probability >= _SURE) | opened(unsure, disc)).astype(np.uint8)
     trimap = np.where(product, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     sides = (product, probability, cv2.GC_FGD), (1 - product, 1 - probability, cv2.GC_BGD)
     for side, chance, certain in sides:
         depth = cv2.distanceTransform(side, cv2.DIST_L2, 3) / max(side.shape)
         trimap[(chance > _CERTAIN) | ((chance > _PROBABLE) & (depth > _DEEP))] = certain
     mask = _grabcut(rgb, trimap, _GUIDED_ITERATIONS)
-    width = max(3, round(_THIN * max(mask.shape)))
-    thick = opened(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
-    return fill_holes(main_pieces(thick | (mask & (probability > 0.5))), width * width)
+    thick = opened(mask, disc)
+    mask = main_pieces(thick | (mask & (probability > 0.5)))
+    # A small hole that is probably product is a button; an improbable one is a gap, as between arm and body.
+    mask |= fill_holes(mask, width * width) & (probability > 0.5)
+    return mask & ~_hook(rgb, mask, thick)
+
+
+def _hook(rgb: Pixels, mask: Mask, thick: Mask) -> Mask:
+    """Return the hook of a hanger in a mask: the one thin part at the top, if its colour is another.
+
+    ``thick`` is the mask without its thin parts. A hook is black, white or of metal, so it has little chroma.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((mask & ~thick).astype(np.uint8))
+    tops = stats[1:, cv2.CC_STAT_TOP]
+    high = 1 + np.flatnonzero(tops <= np.flatnonzero(mask.any(1))[:1] + _HOOK_REACH * len(mask))
+    high = high[stats[high, cv2.CC_STAT_HEIGHT] > _THIN * len(mask)]
+    widest = _HOOK_WIDTH * np.count_nonzero(mask.any(0))
+    if len(high) != 1 or stats[high[0], cv2.CC_STAT_WIDTH] > widest or not thick.any():
+        return np.zeros_like(mask)
+    hook = labels == high[0]
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    colour, product = np.median(lab[hook], 0), np.median(lab[thick & mask], 0)
+    is_hook = np.linalg.norm(colour[1:]) < _HOOK_CHROMA and np.linalg.norm(colour - product) > _HOOK_CONTRAST
+    return hook if is_hook else np.zeros_like(mask)
 
 
 def _grabcut(rgb: Pixels, trimap: Pixels, iterations: int) -> Mask:
