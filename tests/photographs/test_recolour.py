@@ -44,6 +44,16 @@ def test_the_mean_colour_is_the_one_asked_for(cut: CutOut) -> None:
     assert differences.max() <= 10  # white and black, whose seams must stay visible
 
 
+def test_white_shows_nothing_of_the_old_colour(cut: CutOut) -> None:
+    """Neither a tint in the folds nor an outline, where the matte is soft."""
+    (made,), weight = recoloured(cut, ("white",))
+    chroma = np.hypot(*to_lab(made)[..., 1:].transpose(2, 0, 1))
+    assert np.percentile(chroma[weight > 0.99], 99) < 3
+    before = np.hypot(*to_lab(cut.rgb / 255)[..., 1:].transpose(2, 0, 1))
+    outline = (cut.matte > 0.05) & (cut.matte < 0.6)
+    assert np.median(chroma[outline]) < max(3, 0.1 * np.median(before[outline]))
+
+
 def test_light_and_texture_stay(cut: CutOut) -> None:
     """Local contrast of lightness is that of the photograph, up to one factor for each colour."""
     made, weight = recoloured(cut, COLOURS)
