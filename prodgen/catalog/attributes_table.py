@@ -32,8 +32,8 @@ def list_table(table: Path) -> Listing:
     """List the pictures that an attributes table names; other pictures of the folder are left out.
 
     The column ``file`` is the path within the table's folder. The column ``split`` is one of SPLITS; by
-    default it is the split that the path begins with, or ``train``. Every other column with at least one
-    value is an attribute. Raises ProdgenError that names the invalid row.
+    default it is the split that the path begins with, or else ``train`` if another row has a split. Every
+    other column with at least one value is an attribute. Raises ProdgenError that names the invalid row.
     """
     pictures, seen = [], dict[str, str]()
     for where, cells in _rows(table):
@@ -52,6 +52,8 @@ def list_table(table: Path) -> Listing:
             f"{len(missing)} of the {len(pictures)} pictures that {table.name} names are not in "
             f"{printable(table.parent)}: {first_names(missing)}"
         )
+    if any(picture.split for picture in pictures):
+        pictures = [picture._replace(split=picture.split or "train") for picture in pictures]
     names = dict.fromkeys(name for picture in pictures for name in picture.known)
     values = {n: tuple(sorted({p.known[n] for p in pictures if n in p.known})) for n in names}
     return Listing(pictures, values)
@@ -65,9 +67,9 @@ def _picture(table: Path, where: str, cells: dict[str, str]) -> Picture:
             f"{where} of {table.name} names the file {name!r}; it should be a path within the folder, "
             "for instance shoes/1.jpg"
         )
-    written = cells.get("split") or (path.parts[0] if path.parts[0].lower() in SPLIT_NAMES else "train")
-    split = SPLIT_NAMES.get(written.lower())
-    if split is None:
+    written = cells.get("split") or (path.parts[0] if path.parts[0].lower() in SPLIT_NAMES else "")
+    split = SPLIT_NAMES.get(written.lower(), "")
+    if written and not split:
         raise ProdgenError(
             f"{where} of {table.name} has the split {written!r}; there are {', '.join(SPLITS)}"
         )

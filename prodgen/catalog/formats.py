@@ -7,6 +7,7 @@ from pathlib import Path
 from prodgen.catalog.attributes_table import find_table, list_table
 from prodgen.catalog.catalogue import Catalogue, encode_labels
 from prodgen.catalog.cifar import cifar_splits, load_cifar
+from prodgen.catalog.held_out import hold_out
 from prodgen.catalog.idx import idx_classes, idx_splits, load_idx
 from prodgen.catalog.listing import SPLITS, Listing, Picture, list_folders
 from prodgen.catalog.picture_files import (
@@ -116,13 +117,19 @@ def load_folder(
 
 
 def list_pictures(folder: Path) -> Listing:
-    """List a folder's pictures by its attributes table or subfolders; raises ProdgenError for bad values."""
+    """List a folder's pictures by its attributes table or subfolders; raises ProdgenError for bad values.
+
+    If the folder names no splits, some of its pictures are held out as the split ``test``.
+    """
     table = find_table(folder)
-    listing = list_table(table) if table else list_folders(folder)
-    check_names(listing.values)
-    for name, values in listing.values.items():
-        _check_values(folder, name, values)
-    return listing
+    pictures, values, _ = list_table(table) if table else list_folders(folder)
+    check_names(values)
+    for name, listed in values.items():
+        _check_values(folder, name, listed)
+    if any(picture.split for picture in pictures):
+        return Listing(pictures, values)
+    divided = hold_out(pictures)
+    return Listing(divided, values, sum(picture.split == "test" for picture in divided))
 
 
 def _picture_splits(folder: Path) -> list[str]:

@@ -18,7 +18,10 @@ LONG_NAMES = {"training": "train", "testing": "test"}
 
 
 class Picture(NamedTuple):
-    """A picture: its path within the data set's folder, its split, and its known attributes by name."""
+    """A picture: its path within the data set's folder, its split, and its known attributes by name.
+
+    The split is "" until it is known.
+    """
 
     file: str
     split: str
@@ -26,16 +29,20 @@ class Picture(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The pictures of a folder; ``values`` has the sorted values of each attribute, from all splits."""
+    """The pictures of a folder; ``values`` has the sorted values of each attribute, from all splits.
+
+    ``held_out`` is the number of test pictures if the folder names no splits, otherwise 0.
+    """
 
     pictures: list[Picture]
     values: dict[str, tuple[str, ...]]
+    held_out: int = 0
 
 
 def list_folders(folder: Path) -> Listing:
     """List the pictures of a folder laid out as ``{split}/{category}/``, ``{category}/``, or without folders.
 
-    Pictures outside category folders have no category; pictures outside split folders belong to ``train``.
+    Pictures outside category folders have no category; pictures outside split folders have no split.
     Raises ProdgenError for a folder that mixes these layouts or has no picture.
     """
     below = _folders(folder)
@@ -50,7 +57,7 @@ def list_folders(folder: Path) -> Listing:
             f"{printable(folder)} has {beside} beside {divided[0].name}; a data set with splits should have "
             f"nothing but {', '.join(SPLITS)}"
         )
-    parts = [(names[path.name.lower()], path) for path in divided] or [("train", folder)]
+    parts = [(names[path.name.lower()], path) for path in divided] or [("", folder)]
     pictures = [picture for split, part in parts for picture in _list_part(folder, split, part)]
     if not pictures:
         raise NotFound(f"{printable(folder)} holds no picture; {_found(folder)}")

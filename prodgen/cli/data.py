@@ -15,7 +15,7 @@ from prodgen.cli import photographs
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.gateway import connect, push_folder
 from prodgen.cli.options import Json
-from prodgen.cli.output import print_json, print_table, remark, remark_left_out, report, say, words
+from prodgen.cli.output import print_json, print_table, remark, remark_reading, report, say, words
 from prodgen.cli.progress import ProgressBars
 from prodgen.datasets.summary import count_values
 
@@ -51,7 +51,7 @@ def show(
     with ProgressBars(json) as bars:
         progress = partial(bars.report, "Reading")
         catalogue = open_catalogue(data, split, size=size, channels=channels, progress=progress)
-    remark_left_out(data)
+    remark_reading(data)
     found: dict[str, Any] = {"data": str(data), "kind": kind(data), "splits": splits(data), "split": split}
     found |= _describe(catalogue)
     if json:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Json, Key
-from prodgen.cli.output import print_json, remark, results, say
+from prodgen.cli.output import print_json, remark, remark_held_out, results, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
@@ -83,6 +83,7 @@ def evaluate(
     options = Options(cache, count, features, inception_weights, seed, device, resize)
     with ProgressBars(json) as bars:
         planned = plan_from(saved, Path(data), options, bars.report)
+        remark_held_out(Path(data))
         with writing(out):
             evaluation = measure(planned, bars.report)
             report.write(evaluation, out, folder / "card.md")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from prodgen.cli.output import remark_left_out, report
+from prodgen.cli.output import remark_reading, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.datasets.push import Pushed
@@ -66,7 +66,7 @@ def push_folder(
     name = check_name(folder_name(folder) if name is None else name)
     with ProgressBars(quiet) as bars:
         summary = summarise(folder, bars.report)
-    remark_left_out(folder)
+    remark_reading(folder)
     if trainable and summary.flaw:
         raise ProdgenError(summary.flaw, param="data")
     with ProgressBars(quiet, in_bytes=True) as bars:

@@ -25,13 +25,24 @@ def remark(sentence: str) -> None:
     console.print(sentence, soft_wrap=True, markup=False)
 
 
-def remark_left_out(data: Path) -> None:
-    """Print what the reading of a folder of pictures has left out: a line for each reason."""
+def remark_reading(data: Path) -> None:
+    """Print what the reading of a folder of pictures leaves out, a line for each reason, and holds out."""
     from prodgen.catalog.left_out import left_out
     from prodgen.catalog.picture_files import first_names
 
     for reason, names in left_out(data).items():
         remark(f"left out: {reason}: {len(names)} ({first_names(names)})")
+    remark_held_out(data)
+
+
+def remark_held_out(data: Path) -> None:
+    """Print how many pictures of a folder that names no splits are held out of training."""
+    from prodgen.catalog.formats import kind, list_pictures
+
+    if kind(data) == "folder" and (held_out := list_pictures(data).held_out):
+        remark(
+            f"{data} names no splits: {held_out} of its pictures are held out of training as the split test"
+        )
 
 
 def say(line: str) -> None:

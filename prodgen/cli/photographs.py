@@ -10,7 +10,7 @@ from prodgen.catalog.photographs.atomic_folder import check_new_folder
 from prodgen.catalog.photographs.flags import DEFAULT_DROP, MAX_SIZE, MIN_SIZE, check_flags, check_kind
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Cutter, Json, Key, Weights
-from prodgen.cli.output import print_json, remark, remark_left_out, say
+from prodgen.cli.output import print_json, remark, remark_reading, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
@@ -142,7 +142,7 @@ def _prepare_here(
     chosen = choose_cutter(cutter, weights)
     with writing(out.absolute().parent, make=False), ProgressBars(json) as bars:
         summary, aside = make(data, out, size, bars.report, cutter=chosen, merges=merges)
-    remark_left_out(data)
+    remark_reading(data)
     if json:
         print_json({"out": str(out)} | summary | {"set_aside": aside})
         return
@@ -169,7 +169,7 @@ def _inspect(data: Path, quiet: bool) -> "Inspection":
     _check_pictures(data)
     with ProgressBars(quiet) as bars:
         found = inspect_pictures(data, bars.report)
-    remark_left_out(data)
+    remark_reading(data)
     return found
 
 

@@ -9,7 +9,7 @@ import typer
 
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Json, Key
-from prodgen.cli.output import remark, remark_left_out, report
+from prodgen.cli.output import remark, remark_reading, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
@@ -84,7 +84,7 @@ def _train_here(
             channels=chosen.channels,
             progress=lambda done, total: bars.report("Reading the images", done, total),
         )
-    remark_left_out(data)
+    remark_reading(data)
     pretrained = find_pretrained(source) if source and not (out / CHECKPOINT).exists() else None
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trainer = Trainer(chosen, catalogue, out, device, pretrained)

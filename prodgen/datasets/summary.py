@@ -68,7 +68,7 @@ def summarise(folder: Path, on_progress: OnProgress) -> Summary:
 
 def _summarise_listing(folder: Path, flaw: str) -> Summary:
     """Summarise photographs by their file names and their table of attributes, without reading the images."""
-    pictures, values = list_pictures(folder)
+    pictures, values, _ = list_pictures(folder)
     known = {name: Counter(p.known.get(name) for p in pictures if p.split == "train") for name in values}
     return Summary.model_validate(
         {

@@ -2,27 +2,26 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from prodgen.catalog.held_out import MIN_TEST_IMAGES
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, Choice
 
 TEST_SPLIT = "test"
 """The split of the data that generated images are compared with."""
-MIN_IMAGES = 10
-"""Minimum images in a set: the Inception Score needs ten parts, a manifold more than five neighbours."""
 
 
 def no_test_split(data: str, splits: Iterable[str]) -> str:
     """Return the error message for a data set without a test split. ``splits``: those that ``data`` has."""
     return (
         f"an evaluation needs a {TEST_SPLIT} split, of images that the model was not trained on; {data} has "
-        f"only {', '.join(splits)}"
+        f"only {', '.join(splits)}; a folder that names no splits has one from about 100 pictures on"
     )
 
 
 def check_count(what: str, images: int) -> None:
     """Raise ProdgenError if the number ``images`` is too small. The message has ``what`` before it."""
-    if images < MIN_IMAGES:
-        wanted = f"an evaluation needs at least {MIN_IMAGES} images"
+    if images < MIN_TEST_IMAGES:
+        wanted = f"an evaluation needs at least {MIN_TEST_IMAGES} images"
         raise ProdgenError(f"{wanted}; {what} {images}", param="count")
 
 

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prodgen.catalog.held_out import MIN_TEST_IMAGES
 from prodgen.catalog.photographs.flags import DEFAULT_DROP, MAX_SIZE, MIN_SIZE
-from prodgen.evaluation.compatibility import MIN_IMAGES
 from prodgen.ledger.run_entries import RunEntry
 
 
@@ -76,7 +76,7 @@ class EvaluationSpec(_OneProcess):
     """
 
     model: str = Field(max_length=300)
-    count: int | None = Field(default=None, ge=MIN_IMAGES, le=1_000_000)
+    count: int | None = Field(default=None, ge=MIN_TEST_IMAGES, le=1_000_000)
     resize: bool = False
 
 

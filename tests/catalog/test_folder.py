@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from prodgen.catalog.formats import load_folder, open_catalogue, splits
+from prodgen.catalog.formats import list_pictures, load_folder, open_catalogue, splits
 from prodgen.catalog.left_out import left_out
 from prodgen.errors import NotFound, ProdgenError
 
@@ -79,6 +79,37 @@ def test_a_split_that_is_not_there_is_answered_with_those_that_are(tmp_path):
     shop(tmp_path / "train" / "hat", "1.png", "2.png")
     with pytest.raises(NotFound, match="has no split 'test'; it has train"):
         open_catalogue(tmp_path, "test")
+
+
+def test_a_folder_without_splits_keeps_a_tenth_for_tests(tmp_path):
+    """Training and evaluation see different pictures, the same ones whatever else comes into the folder."""
+    source = paint(tmp_path / "1.png")
+    folder = tmp_path / "shop"
+    for name in [f"{kind}/{k}.png" for kind in ("bag", "hat") for k in range(80)] + [
+        "cap/1.png",
+        "cap/2.png",
+    ]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).hardlink_to(source)
+
+    def files(split: str) -> set[str]:
+        return {p.file for p in list_pictures(folder).pictures if p.split == split}
+
+    train, test = files("train"), files("test")
+    assert splits(folder) == ["train", "test"]
+    assert 10 <= len(test) <= 25
+    assert list_pictures(folder).held_out == len(test)
+    assert not any(file.startswith("cap") for file in test), "two pictures of a kind are needed to train on"
+    assert len(load_folder(folder)) == len(train) == 162 - len(test)
+
+    (folder / "hat" / "new.png").hardlink_to(source)
+    assert train <= files("train") | {"hat/new.png"}
+    assert test <= files("test")
+    rows = [{"file": file, "category": file.split("/")[0]} for file in sorted(train | test)]
+    write_csv(folder, rows)
+    assert (files("train"), files("test")) == (train, test)
+    write_csv(folder, [{**rows[0], "split": "train"}, *({**row, "split": ""} for row in rows[1:])])
+    assert (splits(folder), list_pictures(folder).held_out) == (["train"], 0)
 
 
 def test_pictures_alone_make_a_catalogue_without_attributes(tmp_path):
