@@ -10,7 +10,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api_gateway.deployment import DeploymentDep
 from prodgen import logs
 from prodgen.access import ApiKey, Scope
-from prodgen.errors import Unavailable
 
 _bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys create` makes one.")
 
@@ -29,11 +28,7 @@ Secret = Annotated[str, Depends(secret)]
 
 async def caller(deployment: DeploymentDep, secret: Secret) -> ApiKey:
     """Return the API key of the request, and bind its tenant to the logs. Raises HTTPException 401."""
-    try:
-        key = await run_sync(deployment.keys.lookup, secret)
-    except Unavailable as error:
-        deployment.note_failure(error)  # its message may contain a path, which an unknown caller must not see
-        raise Unavailable("the API keys cannot be read now; try again shortly") from error
+    key = await run_sync(deployment.keys.lookup, secret)
     if key is None:
         raise HTTPException(401, "this API key is not valid, or was revoked")
     logs.bind(tenant=key.tenant)

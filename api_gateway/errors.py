@@ -1,5 +1,6 @@
 """The body of every failed request: ``{"error": {"code", "message", "param"}}``."""
 
+import errno
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from prodgen.errors import ProdgenError, Unavailable
+from prodgen.errors import NoRoom, ProdgenError, Unavailable
 from prodgen.jobs.items import MAX_FAULTS
 from prodgen.ledger.scripts import translated
 from prodgen.spec.validation_errors import explain_errors
@@ -105,7 +106,7 @@ def install(app: FastAPI) -> None:
     async def refuse(request: Request, error: ProdgenError) -> JSONResponse:
         if isinstance(error, Unavailable):
             request.app.state.deployment.note_failure(error)
-        return answer(error.code, str(error), error.param, details=error.details, more=error.more)
+        return answer(error.code, error.for_clients, error.param, details=error.details, more=error.more)
 
     @app.exception_handler(RequestValidationError)
     async def refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -118,6 +119,12 @@ def install(app: FastAPI) -> None:
         if not isinstance(plain, ProdgenError):
             raise error
         return await refuse(request, plain)
+
+    @app.exception_handler(OSError)
+    async def refuse_without_room(request: Request, error: OSError) -> JSONResponse:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise error
+        return await refuse(request, NoRoom(str(error)))
 
     @app.exception_handler(HTTPException)
     async def refuse_http(request: Request, error: HTTPException) -> JSONResponse:

@@ -100,7 +100,7 @@ class EventStream:
             except Unavailable as error:
                 self._deployment.note_failure(error)
                 events = []
-                yield ServerSentEvent(comment=str(error), sep="\n")
+                yield ServerSentEvent(comment=error.for_clients, sep="\n")
             if events is None:
                 return
             for event in events:

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, TypeAdapter
 
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import NotFound, ProdgenError, StoreUnavailable, Unavailable
 from prodgen.spec.names import check_name
 from prodgen.storage import keys
 from prodgen.storage.base import ObjectInfo, Store
@@ -114,7 +114,7 @@ class KeyRing:
     def lookup(self, secret: str) -> ApiKey | None:
         """Return the record of the key with this secret; None if no key has it or the key is revoked.
 
-        Raises Unavailable if the key was not seen before and the store cannot be read.
+        Raises StoreUnavailable if the key was not seen before and the store cannot be read.
         """
         if not _SECRET.fullmatch(secret):
             return None
@@ -139,19 +139,19 @@ class KeyRing:
     def _wait_for_read(self, now: float, max_age: float, patience: float) -> None:
         """Wait until the keys were read after ``now - max_age`` or at ``now``; start a read if necessary.
 
-        Raises Unavailable if a read fails or takes longer than ``patience`` seconds.
+        Raises StoreUnavailable if a read fails or takes longer than ``patience`` seconds.
         """
         with self._changed:
             while self._read < now and now - self._read >= max_age:
                 if self._reading is None:
                     began = self._clock()
                     if began - self._failed < PAUSE:
-                        raise Unavailable(self._failure)
+                        raise StoreUnavailable(self._failure)
                     threading.Thread(target=self._run_read, args=(began,), name="keys", daemon=True).start()
                     self._reading = began
                 left = self._reading + patience - self._clock()
                 if left <= 0 or not self._changed.wait(left):
-                    raise Unavailable("the object store, which holds the API keys, does not answer in time")
+                    raise StoreUnavailable("the object store, which holds the API keys, does not answer in time")
 
     def _run_read(self, began: float) -> None:
         """Read all keys, then wake the lookups that wait for them."""

@@ -19,6 +19,11 @@ class ProdgenError(Exception):
         super().__init__(message)
         self.param, self.details, self.more = param, details, more
 
+    @property
+    def for_clients(self) -> str:
+        """The sentence that clients of a service read. It names no path or address of the service."""
+        return str(self)
+
 
 class NotFound(ProdgenError):
     """The named thing does not exist, or belongs to another tenant."""
@@ -48,6 +53,18 @@ class Unavailable(ProdgenError):
     """A service that prodgen depends on does not answer; the same request may succeed later."""
 
     code = "unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """The object store fails. The message may name its path or address; clients read a fixed sentence."""
+
+    for_clients = "the object store cannot be used now; try again shortly"
+
+
+class NoRoom(Unavailable):
+    """A disk of the service is full. The message may name its path; clients read a fixed sentence."""
+
+    for_clients = "a disk of the service has no room for this now; try again later"
 
 
 class CannotWrite(ProdgenError):

@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import NotFound, ProdgenError, StoreUnavailable
 from prodgen.spec.names import check_name
 from prodgen.spec.validation_errors import explain
 from prodgen.storage.base import Store
@@ -27,7 +27,7 @@ _cache: WeakKeyDictionary[Store, tuple[float, dict[str, float]]] = WeakKeyDictio
 def tenant_weight(store: Store, tenant: str) -> float:
     """Return the tenant's weight (1.0 if none is set), which was read at most `CACHE_SECONDS` ago.
 
-    Raises Unavailable if the store does not answer or the file of weights is broken.
+    Raises StoreUnavailable if the store does not answer or the file of weights is broken.
     """
     read_at, weights = _cache.get(store, (float("-inf"), {}))
     if time.monotonic() - read_at >= CACHE_SECONDS:
@@ -37,13 +37,13 @@ def tenant_weight(store: Store, tenant: str) -> float:
 
 
 def tenant_weights(store: Store) -> dict[str, float]:
-    """Read all weights that are set, by tenant; raises Unavailable as `tenant_weight` does."""
+    """Read all weights that are set, by tenant; raises StoreUnavailable as `tenant_weight` does."""
     try:
         found = _File.validate_json(store.get(SYSTEM_TENANTS))
     except NotFound:
         return {}
     except ValidationError as error:
-        raise Unavailable(f"{SYSTEM_TENANTS} in the store is broken: {explain(error, 'it')}") from None
+        raise StoreUnavailable(f"{SYSTEM_TENANTS} in the store is broken: {explain(error, 'it')}") from None
     return {tenant: settings.weight for tenant, settings in found.items()}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prodgen.datasets.listing import ListedFile, read_listing
 from prodgen.datasets.versions import Dataset
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import NoRoom, NotFound, ProdgenError
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.cache import check_room, mark_used, new_folder
@@ -29,7 +29,7 @@ def fetch_dataset(
     """Return the folder below ``cache`` with the data set's files; download them unless it is complete.
 
     ``make_room`` is called with the number of bytes before a download. Raises ProdgenError if a chunk is
-    missing in the store or does not match its sha256, and Unavailable if the disk has no room; then nothing
+    missing in the store or does not match its sha256, and NoRoom if the disk has no room; then nothing
     stays on the disk. The folder is named by the digest of its content, so all processes, tenants and data
     sets may share the cache.
     """
@@ -49,7 +49,7 @@ def fetch_dataset(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise Unavailable(f"{cache} has no room for {dataset.id}: {error.strerror}") from error
+        raise NoRoom(f"{cache} has no room for {dataset.id}: {error.strerror}") from error
     return target
 
 

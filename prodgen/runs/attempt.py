@@ -84,14 +84,15 @@ class Attempt:
             with bound(request_id=record.request_id, tenant=record.tenant, run=record.id):
                 return self._execute(record)
         except Unavailable as error:
-            return self._report("released", message=str(error))
+            return self._report("released", message=error.for_clients)
         except ProdgenError as error:
-            return self._report("failed" if self.is_host else "crashed", message=str(error))
+            return self._report("failed" if self.is_host else "crashed", message=error.for_clients)
         except _LeaseLost:
             raise
         except Exception as error:  # after any other error, a full disk for example, the run must not hang
             log.exception("run %s", self.assignment.run)
-            return self._report("crashed", message=f"{type(error).__name__}: {error}")
+            reason = error.strerror if isinstance(error, OSError) else error  # the text of an OSError has a path
+            return self._report("crashed", message=f"{type(error).__name__}: {reason}")
 
     def _execute(self, record: RunRecord) -> str:
         end = load_end(self.store, record)

@@ -31,7 +31,7 @@ class Store(Protocol):
     """A store of objects by key. No key may be the folder of another key; see `check_key`.
 
     Every method may be called from many threads. Reading an object that does not exist raises NotFound. If
-    the store does not answer after retries, or refuses the credentials, every method raises Unavailable.
+    the store does not answer after retries, or refuses the credentials, every method raises StoreUnavailable.
     """
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
@@ -65,7 +65,7 @@ class Store(Protocol):
         """Return a hash, by which results of reading unchanging objects of a store are cached."""
 
     def check(self) -> None:
-        """Raise Unavailable unless the store answers and accepts the credentials."""
+        """Raise StoreUnavailable unless the store answers and accepts the credentials."""
 
 
 def check_key(key: str) -> str:
@@ -84,7 +84,7 @@ def check_key(key: str) -> str:
 def download(store: Store, key: str, path: Path) -> None:
     """Write an object of any size to the file ``path``.
 
-    Raises NotFound if there is no such object, and Unavailable if the disk has no room for it.
+    Raises NotFound if there is no such object, and NoRoom if the disk has no room for it.
     """
     check_room(path.parent, store.stat(key).size)
     with path.open("wb") as file:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from prodgen.errors import ProdgenError, Unavailable
+from prodgen.errors import NoRoom, ProdgenError
 
 RECENT = 3600.0
 """Seconds after its last use in which a folder is not evicted: a process may be about to open it."""
@@ -51,11 +51,11 @@ def new_folder(target: Path, is_complete: Callable[[], bool]) -> Iterator[Path]:
 
 
 def check_room(folder: Path, size: int) -> None:
-    """Raise Unavailable unless the disk of ``folder`` has room for ``size`` bytes beside the `RESERVE`."""
+    """Raise NoRoom unless the disk of ``folder`` has room for ``size`` bytes beside the `RESERVE`."""
     disk = shutil.disk_usage(folder)
     room = max(0, disk.free - min(RESERVE, disk.total // 20))
     if size > room:
-        raise Unavailable(
+        raise NoRoom(
             f"the disk of {folder} has room for {room / 1e6:,.0f} MB and {size / 1e6:,.0f} MB are needed; "
             "free some room on it"
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from prodgen.errors import Conflict, NotFound, Unavailable
+from prodgen.errors import Conflict, NotFound, StoreUnavailable
 from prodgen.storage.base import ObjectInfo, check_key
 from prodgen.storage.links import sign
 
@@ -176,7 +176,7 @@ class LocalStore:
                 raise NotFound(f"there is no object {reading}") from error
             if writing and isinstance(error, NotADirectoryError | IsADirectoryError):
                 raise Conflict(f"{writing} would be the folder of another object, or lie in one") from error
-            raise Unavailable(f"the object store in {self._root} failed: {error.strerror}") from error
+            raise StoreUnavailable(f"the object store in {self._root} failed: {error.strerror}") from error
 
 
 def is_store(root: Path) -> bool:

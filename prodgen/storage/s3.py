@@ -17,7 +17,7 @@ from minio.error import MinioException, S3Error, ServerError
 from minio.helpers import check_bucket_name
 from urllib3.exceptions import HTTPError
 
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import NotFound, ProdgenError, StoreUnavailable
 from prodgen.storage.base import ObjectInfo, check_key
 from prodgen.storage.links import check_linkable, content_disposition
 from prodgen.storage.s3_requests import FAILURES, RetryingPool, to_prodgen_error
@@ -92,7 +92,7 @@ class S3Store:
                 lambda: bytes(self._client.get_object(self._bucket, key, offset, length or 0).data or b""),
                 key,
             )
-        except Unavailable as error:
+        except StoreUnavailable as error:
             if isinstance(error.__cause__, S3Error) and error.__cause__.code == "InvalidRange":
                 return b""  # the offset is beyond the end
             raise
@@ -162,7 +162,7 @@ class S3Store:
             self._client.make_bucket(self._bucket)
         except S3Error as error:
             if error.code == "AccessDenied":
-                raise Unavailable(
+                raise StoreUnavailable(
                     f"the bucket {self._bucket} does not exist, and these credentials may not create it"
                 ) from error
             if error.code not in _EXISTS:

@@ -23,7 +23,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import NotFound, ProdgenError, StoreUnavailable
 
 CONNECTIONS = 64
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
@@ -85,11 +85,11 @@ def to_prodgen_error(error: Exception, endpoint: str, key: str = "") -> ProdgenE
         why = next(
             (why for kind, why in _CONNECTION_ERRORS if isinstance(error, kind)), "the connection broke"
         )
-        return Unavailable(f"the object store at {endpoint} does not answer: {why}")
+        return StoreUnavailable(f"the object store at {endpoint} does not answer: {why}")
     code = _code(error)
     if code in _CREDENTIAL_ERRORS or code in {"401", "403"}:
-        return Unavailable(f"the object store at {endpoint} refuses the credentials ({code})")
-    return Unavailable(f"the object store at {endpoint} failed ({code})")
+        return StoreUnavailable(f"the object store at {endpoint} refuses the credentials ({code})")
+    return StoreUnavailable(f"the object store at {endpoint} failed ({code})")
 
 
 def _code(error: Exception) -> str:

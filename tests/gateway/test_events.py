@@ -12,7 +12,9 @@ from api_gateway import event_streams
 from api_gateway.deployment import EVENT_THREADS, Deployment
 from api_gateway.routes import jobs as route
 from prodgen.access import KeyRing
+from prodgen.errors import StoreUnavailable
 from prodgen.ledger.entries import Progress
+from prodgen.ledger.ledger import Ledger
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
 
@@ -72,6 +74,23 @@ def test_comments_keep_a_quiet_stream_open(client: Client, monkeypatch: pytest.M
     job = client.order(count=3)["id"]
     with client.stream("GET", f"/v1/jobs/{job}/events") as response:
         assert any(line == ": still here" for line in response.iter_lines())
+
+
+def test_a_stream_waits_for_the_store_without_naming_its_place(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = client.order(count=3)["id"]
+
+    def broken(*_: object) -> list[object]:
+        raise StoreUnavailable("the object store in /srv/secret failed")
+
+    with client.stream("GET", f"/v1/jobs/{job}/events") as response:
+        lines = response.iter_lines()
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "events", broken)
+            assert next(line for line in lines if line.startswith(":")) == f": {StoreUnavailable.for_clients}"
+        client.post(f"/v1/jobs/{job}/cancel")
+        assert any('"cancelled"' in line for line in lines)
 
 
 def test_many_listeners_leave_threads_for_other_requests(client: Client, gateway: Gateway) -> None:

@@ -1,5 +1,6 @@
 """While a service is down the gateway answers 503 in one sentence, leaves nothing half done, and recovers."""
 
+import errno
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from redis.retry import Retry
 from api_gateway.app import create_app
 from api_gateway.routes import health
 from prodgen.access import KeyRing
-from prodgen.errors import Unavailable
+from prodgen.errors import NoRoom, StoreUnavailable, Unavailable
+from prodgen.jobs import submission
 from prodgen.ledger.ledger import Ledger
 from prodgen.registry.publish import publish
 from prodgen.settings import Settings
@@ -125,22 +127,37 @@ def test_a_redis_that_accepts_no_writes_is_not_ready(
     ready(client)
 
 
-def test_a_stranger_learns_no_path_and_no_address(
-    client: TestClient, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+def test_no_refusal_names_a_path_of_the_service(
+    client: TestClient, store: LocalStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ready(client)
-    root = str(store._root)
-
-    def broken(*_: object) -> None:
-        raise Unavailable(f"the object store in {root} failed: Read-only file system")
-
+    root, unknown = Path(store._root), {"Authorization": f"Bearer pg_{'A' * 43}"}
+    assert client.get("/v1/jobs").status_code == 200  # the key is known by now
     monkeypatch.setattr(health, "STORE_SECONDS", 0)
-    for method in ("put", "get", "list"):
-        monkeypatch.setattr(LocalStore, method, broken)
+    root.rename(root.with_name("elsewhere"))
+    root.symlink_to(root)  # each access fails with ELOOP
+    for url in ("/v1/models", f"/v1/jobs/{'0' * 24}", f"/v1/jobs/{'0' * 24}/events"):
+        assert refused(client.get(url)) == StoreUnavailable.for_clients
+    for refusal in (
+        client.post("/v1/jobs", json={"model": "shoes"}),
+        client.post("/v1/uploads", content=b"sku\nA\n"),
+        client.get("/v1/jobs", headers=unknown),
+    ):
+        assert refused(refusal) == StoreUnavailable.for_clients
     assert refused(client.get("/readyz")) == "the object store does not accept writes"
-    unknown = {"Authorization": f"Bearer pg_{'A' * 43}"}
-    sentence = refused(client.get("/v1/jobs", headers=unknown))
-    assert sentence == "the API keys cannot be read now; try again shortly"
+    assert f"the object store in {root} failed" in caplog.text
+
+
+def test_a_full_disk_of_the_gateway_is_a_503(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/prodgen-items-x/items.jsonl")
+
+    ready(client)
+    order = {"model": "shoes", "items": [{"sku": "A"}]}
+    with monkeypatch.context() as patch:
+        patch.setattr(submission, "write_items", full)
+        assert refused(client.post("/v1/jobs", json=order)) == NoRoom.for_clients
+    assert client.post("/v1/jobs", json=order).status_code == 202
 
 
 def test_the_store_is_written_at_most_every_few_seconds(
