@@ -3,25 +3,29 @@
 from collections.abc import Iterable
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from api_gateway.recent import Recent
 from prodgen.errors import ProdgenError
 from prodgen.ledger.entries import Queue
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.roster import Roster
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
+SECONDS = 1.0
+"""Seconds for which the text of the metrics is used again: it costs seven calls of the ledger."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Metrics:
-    """The metrics of one application, all in ``registry``."""
+    """The metrics of one application. ``text`` is what Prometheus reads."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.registry = registry = CollectorRegistry()
+        registry = CollectorRegistry()
+        self.text = Recent(lambda: generate_latest(registry), lambda _: SECONDS)
         self.requests = Counter(
             "prodgen_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )

@@ -151,7 +151,7 @@ class KeyRing:
                     self._reading = began
                 left = self._reading + patience - self._clock()
                 if left <= 0 or not self._changed.wait(left):
-                    raise StoreUnavailable("the object store, which holds the API keys, does not answer in time")
+                    raise StoreUnavailable("the store, which holds the API keys, does not answer in time")
 
     def _run_read(self, began: float) -> None:
         """Read all keys, then wake the lookups that wait for them."""

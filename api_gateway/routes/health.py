@@ -1,14 +1,14 @@
 """Health checks of the gateway, its metrics, and a redirect to its documentation."""
 
 import logging
-import threading
 import time
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
 
+from api_gateway.recent import Recent
 from api_gateway.requests import StrictRoute
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.ledger.ledger import Ledger
@@ -18,45 +18,47 @@ from prodgen.storage.base import Store
 log = logging.getLogger("prodgen.gateway")
 router = APIRouter(tags=["health"], route_class=StrictRoute)
 
-STORE_SECONDS = 5.0
-"""Seconds for which the result of a write to the store is kept: a write may be slow or cost money."""
+READY_SECONDS, FAILED_SECONDS = 5.0, 1.0
+"""Seconds between two checks: while the gateway is ready, and while it is not."""
+STORE_SECONDS = 30.0
+"""Seconds between two writes to a store that accepts writes, because a write may be slow or cost money."""
 
 _OBJECT = "system/gateway-ready"
 
 
 class Readiness:
-    """Checks that the ledger and the store accept writes. Threads may share it."""
+    """Checks that the ledger and the store accept writes, for all callers together."""
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
         self._store, self._ledger = store, ledger
-        self._probing = threading.Lock()
-        self._probed, self._accepts_writes = float("-inf"), False
+        self._written = float("-inf")
+        self._problem = Recent(self._find_problem, lambda p: FAILED_SECONDS if p else READY_SECONDS)
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Raise Unavailable unless the gateway could accept an order. The message has no path or address."""
-        if self._ledger.epoch() is None:
-            raise LedgerLost
+        if problem := await self._problem.get():
+            raise problem.with_traceback(None)  # each raise would make the traceback longer
+
+    def _find_problem(self) -> ProdgenError | None:
         try:
+            if self._ledger.epoch() is None:
+                return LedgerLost()
             self._ledger.client.set(f"{self._ledger.prefix}gateway-ready", 1, ex=60)
         except RedisError as error:
             plain = translated(error)
             if isinstance(plain, Unavailable):
-                raise plain from error
-            raise Unavailable("the job ledger (Redis) does not accept writes") from error
-        with self._probing:
-            if time.monotonic() - self._probed > STORE_SECONDS:
-                self._accepts_writes = self._write_to_store()
-                self._probed = time.monotonic()
-        if not self._accepts_writes:
-            raise Unavailable("the object store does not accept writes")
-
-    def _write_to_store(self) -> bool:
-        try:
-            self._store.put(_OBJECT, b"")
+                return plain
+            return Unavailable("the job ledger (Redis) does not accept writes")
         except ProdgenError as error:
-            log.warning("the object store does not accept writes: %s", error)
-            return False
-        return True
+            return error
+        if time.monotonic() - self._written > STORE_SECONDS:
+            try:
+                self._store.put(_OBJECT, b"")
+            except ProdgenError as error:
+                log.warning("the object store does not accept writes: %s", error)
+                return Unavailable("the object store does not accept writes")
+            self._written = time.monotonic()
+        return None
 
 
 @router.head("/healthz", include_in_schema=False)
@@ -68,16 +70,19 @@ async def healthz() -> dict[str, str]:
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Check that the gateway takes orders")
-def readyz(request: Request) -> dict[str, str]:
-    """Answer 503, with the reason, while the store or the ledger does not accept an order."""
-    request.app.state.readiness.check()
+async def readyz(request: Request) -> dict[str, str]:
+    """Answer 503, with the reason, while the store or the ledger does not accept an order.
+
+    The check runs at most every 5 seconds, whatever the number of requests.
+    """
+    await request.app.state.readiness.check()
     return {"status": "ready"}
 
 
 @router.get("/metrics", summary="Read the metrics for Prometheus", response_class=Response)
-def metrics(request: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """Return counts of requests and orders, and how much work the queues hold."""
-    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(await request.app.state.metrics.text.get(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/", include_in_schema=False)

@@ -91,7 +91,7 @@ class Attempt:
             raise
         except Exception as error:  # after any other error, a full disk for example, the run must not hang
             log.exception("run %s", self.assignment.run)
-            reason = error.strerror if isinstance(error, OSError) else error  # the text of an OSError has a path
+            reason = error.strerror if isinstance(error, OSError) else error  # no path
             return self._report("crashed", message=f"{type(error).__name__}: {reason}")
 
     def _execute(self, record: RunRecord) -> str:

@@ -6,7 +6,9 @@ import logging
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from typing import Any
 import httpx
 import pytest
 
+from api_gateway import metrics
+from api_gateway.routes import health
 from prodgen import logs
 from prodgen.jobs.record import load_record
+from prodgen.ledger.ledger import Ledger
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
 
@@ -39,6 +44,35 @@ def test_the_gateway_is_healthy_and_ready(anyone: httpx.Client, gateway: Gateway
     for url in ("/healthz", "/readyz"):
         answer = anyone.head(public + url)
         assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_health_is_answered_while_slow_requests_hold_every_thread(
+    client: Client, anyone: httpx.Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "READY_SECONDS", 0)
+    monkeypatch.setattr(metrics, "SECONDS", 0)
+    slow, wait, public = 60, threading.Event(), gateway.settings.public_url
+    started = threading.Semaphore(0)
+
+    def hang(*_: object) -> list[object]:
+        started.release()
+        wait.wait()
+        return []
+
+    monkeypatch.setattr(Ledger, "jobs", hang)
+    with ThreadPoolExecutor(slow) as pool:
+        answers = [
+            pool.submit(httpx.get, f"{public}/v1/jobs", headers=client.headers, timeout=60)
+            for _ in range(slow)
+        ]
+        try:
+            for _ in range(40):  # the threads of the gateway
+                assert started.acquire(timeout=20)
+            for url in ("/healthz", "/readyz", "/metrics"):
+                assert anyone.get(public + url, timeout=4).status_code == 200
+        finally:
+            wait.set()
+        assert {answer.result().status_code for answer in answers} == {200}
 
 
 def test_metrics_count_requests_orders_and_backlog(client: Client) -> None:
