@@ -1,4 +1,4 @@
-"""The gateway's application. Start: ``uvicorn --factory api_gateway.app:create_app --no-access-log``."""
+"""The gateway's application. ``python -m api_gateway`` serves it."""
 
 import logging
 from collections.abc import AsyncIterator

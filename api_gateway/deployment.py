@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -45,6 +45,8 @@ class Deployment:
         default_factory=lambda: defaultdict(lambda: Semaphore(UPLOADS_PER_TENANT))
     )
     """The slots of each tenant for uploads. Only code in the event loop may use them."""
+    event_streams: Counter[str] = field(default_factory=Counter)
+    """The open event streams of each tenant. Only code in the event loop may use them."""
     _rebuilding: threading.Lock = field(default_factory=threading.Lock)
 
     def ring(self, queue: DoorbellQueue, times: int) -> None:

@@ -2,19 +2,24 @@
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Annotated, Any
 
 import anyio
 from anyio.to_thread import run_sync
-from fastapi import Header, Query
+from fastapi import Depends, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from api_gateway.auth import Secret
-from api_gateway.deployment import DeploymentDep
-from prodgen.errors import ProdgenError, Unavailable
+from api_gateway.auth import Anyone, Secret
+from api_gateway.deployment import Deployment, DeploymentDep
+from prodgen.errors import ProdgenError, TooManyRequests, Unavailable
 from prodgen.ledger.entries import Event
 
+STREAMS_PER_TENANT = 64
+"""Streams at a time of one tenant, of the 800 connections that the gateway has for all."""
+STREAM_SECONDS = 1800.0
+"""Seconds after which a stream ends. The client connects again, and continues after the last event."""
 QUICK, SLOW = 0.1, 1.0
 """Seconds between two reads of the ledger: after an event, and at most."""
 KEEP_ALIVE = 15.0
@@ -23,7 +28,10 @@ GRACE_SECONDS = 4.0
 """Seconds that a stream may take to end when the gateway shuts down. Uvicorn waits for five seconds."""
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {}}, "description": "Events until the job or run has ended."}
+    200: {
+        "content": {"text/event-stream": {}},
+        "description": "Events until the job or run has ended. A stream ends earlier after half an hour.",
+    }
 }
 """The description of a stream in the API's schema."""
 
@@ -32,26 +40,11 @@ _MAX_PART = 2**64 - 1
 
 
 class EventStream:
-    """The response to a request for events. It begins after the event whose id the request sends."""
+    """The response to a request for events, which begins after the event with the id ``start``."""
 
-    def __init__(
-        self,
-        deployment: DeploymentDep,
-        secret: Secret,
-        last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
-        after: Annotated[
-            str | None, Query(description="The same, for clients that cannot send headers.")
-        ] = None,
-    ) -> None:
-        self._deployment, self._secret = deployment, secret
-        self._start = last_event_id or after or "0"
+    def __init__(self, deployment: Deployment, secret: str, start: str) -> None:
+        self._deployment, self._secret, self._start = deployment, secret, start
         self._shutdown = anyio.Event()
-        match = _EVENT_ID.fullmatch(self._start)
-        if match is None or any(int(part or 0) > _MAX_PART for part in match.groups()):
-            raise ProdgenError(
-                f"{self._start[:40]!r} is not the id of an event; send an id that came with an event",
-                param="Last-Event-ID",
-            )
 
     def respond(
         self,
@@ -63,7 +56,8 @@ class EventStream:
 
         ``events`` is called with the id of an event, and returns the events after that event. ``present``
         returns the present state, which is sent if there is no event to send. The response ends after an
-        event whose state is in ``ended``, when the API key is revoked, or when the gateway shuts down.
+        event whose state is in ``ended``, after `STREAM_SECONDS`, when the API key is revoked, or when the
+        gateway shuts down.
         """
 
         def read(last: str, first: bool) -> list[Event]:
@@ -93,8 +87,8 @@ class EventStream:
         def read_if_allowed() -> list[Event] | None:
             return read(last, first) if self._deployment.keys.lookup(self._secret) else None
 
-        pause, last, first = QUICK, self._start, True
-        while not self._shutdown.is_set():
+        pause, last, first, end = QUICK, self._start, True, time.monotonic() + STREAM_SECONDS
+        while not self._shutdown.is_set() and time.monotonic() < end:
             try:
                 events = await run_sync(read_if_allowed, limiter=self._deployment.event_threads)
             except Unavailable as error:
@@ -111,3 +105,37 @@ class EventStream:
             with anyio.move_on_after(pause):
                 await self._shutdown.wait()
             pause = min(SLOW, pause * 1.5)
+
+
+async def _event_stream(
+    deployment: DeploymentDep,
+    caller: Anyone,
+    secret: Secret,
+    last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
+    after: Annotated[str | None, Query(description="The same, for clients that cannot send headers.")] = None,
+) -> AsyncIterator[EventStream]:
+    """Yield the stream for a request, and count it until its response has ended.
+
+    Raises ProdgenError for an id that no event has, and TooManyRequests if the tenant has too many streams.
+    """
+    start = last_event_id or after or "0"
+    match = _EVENT_ID.fullmatch(start)
+    if match is None or any(int(part or 0) > _MAX_PART for part in match.groups()):
+        raise ProdgenError(
+            f"{start[:40]!r} is not the id of an event; send an id that came with an event",
+            param="Last-Event-ID",
+        )
+    streams = deployment.event_streams
+    if streams[caller.tenant] >= STREAMS_PER_TENANT:
+        raise TooManyRequests(
+            f"{STREAMS_PER_TENANT} event streams of this tenant are open, and no more may be open at a time; "
+            "close one, or ask for the state of the job or run instead"
+        )
+    streams[caller.tenant] += 1
+    try:
+        yield EventStream(deployment, secret, start)
+    finally:
+        streams[caller.tenant] -= 1
+
+
+Stream = Annotated[EventStream, Depends(_event_stream)]

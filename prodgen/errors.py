@@ -38,7 +38,7 @@ class Conflict(ProdgenError):
 
 
 class TooManyRequests(ProdgenError):
-    """The tenant has as many orders waiting as it may; the same request may succeed later."""
+    """The tenant has as many orders waiting, or event streams open, as it may; try again later."""
 
     code = "too_many_requests"
 

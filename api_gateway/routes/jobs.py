@@ -3,14 +3,14 @@
 from typing import Annotated
 
 from asgi_correlation_id import correlation_id
-from fastapi import APIRouter, BackgroundTasks, Depends, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
 from api_gateway import ranges
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.event_streams import RESPONSES, EventStream
+from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import find_job_record, find_progress
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
 from api_gateway.schemas import ImageView, JobDetails, JobView, Page
@@ -77,9 +77,7 @@ def show(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
 
 
 @router.get("/{job}/events", summary="Follow a job", response_class=EventSourceResponse, responses=RESPONSES)
-def follow(
-    job: str, caller: Generator, deployment: DeploymentDep, stream: Annotated[EventStream, Depends()]
-) -> EventSourceResponse:
+def follow(job: str, caller: Generator, deployment: DeploymentDep, stream: Stream) -> EventSourceResponse:
     """Send every change of a job's state and counts, from the oldest that is kept, until the job has ended.
 
     `event` is `state` or `progress`; `data` is `{"type", "state", "done", "total"}`. An event without an id

@@ -9,7 +9,7 @@ from sse_starlette import EventSourceResponse
 
 from api_gateway.auth import Trainer
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.event_streams import RESPONSES, EventStream
+from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import find_run_record, run_details, run_status
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
 from api_gateway.schemas import Page, RunDetails, RunView, SampleView
@@ -105,9 +105,7 @@ def show(run: str, caller: Trainer, deployment: DeploymentDep) -> RunDetails:
     response_class=EventSourceResponse,
     responses=RESPONSES,
 )
-def follow(
-    run: str, caller: Trainer, deployment: DeploymentDep, stream: Annotated[EventStream, Depends()]
-) -> EventSourceResponse:
+def follow(run: str, caller: Trainer, deployment: DeploymentDep, stream: Stream) -> EventSourceResponse:
     """Send every change of a run's state and progress, from the oldest that is kept, until the run has ended.
 
     `event` is `state` or `progress`; `data` is `{"type", "state", "step", "steps", "restarts", …}`. Progress

@@ -87,9 +87,7 @@ class Stack:
         return self._service("broker", [find_server(), str(config)], is_ready)
 
     def _gateway(self, port: int) -> Service:
-        app = ("--factory", "api_gateway.app:create_app", "--host", "127.0.0.1", "--port", str(port))
-        options = ("--no-access-log", "--timeout-graceful-shutdown", "5")
-        command = [sys.executable, "-m", "uvicorn", *app, *options]
+        command = [sys.executable, "-m", "api_gateway", "--host", "127.0.0.1", "--port", str(port)]
         return self._service("gateway", command, lambda: _answers(f"{self.gateway}/readyz"))
 
     def _worker(

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import uvicorn
 from sse_starlette.sse import AppStatus
 
 from api_gateway.app import create_app
 from api_gateway.errors import ErrorDetail
+from api_gateway.server import server
 from prodgen.access import Scope
 from prodgen.connections import connect_ledger
 from prodgen.jobs.ending import report, settle_job
@@ -92,15 +92,14 @@ class Gateway:
     def running(self) -> Iterator["Gateway"]:
         """Serve requests until the end of the block."""
         port = int(self.settings.public_url.rpartition(":")[2])
-        config = uvicorn.Config(self.app, port=port, log_config=None, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
+        serving = server(self.app, "127.0.0.1", port)
+        thread = threading.Thread(target=serving.run)
         thread.start()
         try:
-            wait_until(lambda: server.started and self.ledger.epoch() is not None, "the gateway is not ready")
+            wait_until(lambda: serving.started and self.ledger.epoch() is not None, "the gateway is down")
             yield self
         finally:
-            server.should_exit = AppStatus.should_exit = True
+            serving.should_exit = AppStatus.should_exit = True
             thread.join()
             AppStatus.should_exit = False
 

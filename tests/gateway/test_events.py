@@ -119,6 +119,37 @@ def test_many_listeners_leave_threads_for_other_requests(client: Client, gateway
             assert ended.acquire(timeout=20)
 
 
+def test_a_tenant_has_a_bounded_number_of_streams(
+    client: Client, stranger: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_streams, "STREAMS_PER_TENANT", 2)
+    job, other = client.order(count=3)["id"], stranger.order(count=3)["id"]
+    first, second = client.events(job), client.events(job)
+    assert (next(first).data["state"], next(second).data["state"]) == ("queued", "queued")
+    status, error = client.error("GET", f"/v1/jobs/{job}/events")
+    assert (status, error["code"]) == (429, "too_many_requests")
+    assert error["message"].startswith("2 event streams of this tenant are open")
+    assert next(stranger.events(other)).data["state"] == "queued"
+    first.close()  # type: ignore[attr-defined]
+
+    def follows() -> bool:
+        with client.stream("GET", f"/v1/jobs/{job}/events") as response:
+            return response.status_code == 200
+
+    wait_until(follows, "the slot stays taken")
+
+
+def test_a_stream_that_has_lived_long_ends_and_is_resumed(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = client.order(count=3)["id"]
+    with monkeypatch.context() as patch:
+        patch.setattr(event_streams, "STREAM_SECONDS", 0.1)
+        (event,) = client.events(job)
+    gateway.work(client.tenant, job)
+    assert list(client.events(job, **{"Last-Event-ID": event.id or ""}))[-1].data["state"] == "succeeded"
+
+
 def test_listeners_do_not_keep_a_gateway_from_ending(
     client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

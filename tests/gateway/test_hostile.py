@@ -1,6 +1,7 @@
 """Requests of hostile or broken clients are refused in one sentence, and cost other clients nothing."""
 
 import json
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api_gateway import middleware
+from api_gateway import middleware, protocol
 from api_gateway.deployment import UPLOADS_PER_TENANT
 from api_gateway.requests import MAX_DEPTH
 from api_gateway.routes import uploads
@@ -167,6 +168,66 @@ def answered(sender: socket.socket) -> tuple[int, dict[str, str]]:
         received += piece
     head, _, body = received.partition(b"\r\n\r\n")
     return int(head.split()[1]), json.loads(body)["error"]
+
+
+def connect(gateway: Gateway, sent: bytes) -> socket.socket:
+    """Return a connection to the gateway that has sent ``sent`` and whose client has small buffers."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", int(gateway.settings.public_url.rpartition(":")[2])))
+    connection.sendall(sent)
+    return connection
+
+
+def is_dropped(connection: socket.socket) -> bool:
+    """Wait up to 20 s until the gateway drops the connection, without reading from it."""
+    poller = select.poll()
+    poller.register(connection, select.POLLRDHUP)
+    return bool(poller.poll(20_000))
+
+
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD[:9], HEAD, HEAD + b"\r\n" + HEAD[:9]])
+def test_a_head_that_never_ends_is_dropped(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.05)
+    with connect(gateway, sent) as connection:
+        assert is_dropped(connection)
+
+
+@pytest.fixture
+def large_download(gateway: Gateway) -> tuple[bytes, int]:
+    """Return a request for an object that is larger than the buffers of a connection, and its size."""
+    size = 32 << 20
+    gateway.store.put("tenants/acme/uploads/large", bytes(size))
+    url = gateway.store.link("tenants/acme/uploads/large", 60, "large")
+    return f"GET {url.removeprefix(gateway.settings.public_url)} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), size
+
+
+def test_a_client_that_never_reads_its_answer_is_dropped(
+    gateway: Gateway, large_download: tuple[bytes, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.05)
+    with connect(gateway, large_download[0]) as connection:
+        assert is_dropped(connection)
+
+
+def test_a_client_that_reads_slowly_gets_its_whole_answer(
+    gateway: Gateway, large_download: tuple[bytes, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.01)
+    request, size = large_download
+    with connect(gateway, request) as connection:
+        received = 0
+        while received < size:
+            received += len(connection.recv(4096))
 
 
 @pytest.mark.parametrize("path", ["/v1/uploads", "/v1/jobs"])

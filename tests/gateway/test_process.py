@@ -42,17 +42,9 @@ def client(tmp_path: Path, valkey_server: "ValkeyServer") -> Iterator[Client]:
     store = LocalStore(tmp_path / "store", "secret", url)
     publish(store, write_model(tmp_path / "shoes"), "shoes", None)
     secret, _ = KeyRing(store).create("acme", ["generate"])
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "--factory",
-        "api_gateway.app:create_app",
-        "--port",
-        str(port),
-    ]
+    command = [sys.executable, "-m", "api_gateway", "--port", str(port)]
     with (tmp_path / "log").open("wb") as log:
-        gateway = subprocess.Popen([*command, "--no-access-log"], env=environment, stderr=log, stdout=log)
+        gateway = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
     try:
         with Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=20) as client:
             wait_until(lambda: _is_ready(client), "the gateway does not start")

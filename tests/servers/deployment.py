@@ -54,8 +54,7 @@ class Deployment:
     def __enter__(self) -> Self:
         with self._running:
             self._seed()
-            app = ("--factory", "api_gateway.app:create_app", "--port", str(self.port), "--no-access-log")
-            self._start("gateway", (sys.executable, "-m", "uvicorn", *app))
+            self._start("gateway", (sys.executable, "-m", "api_gateway", "--port", str(self.port)))
             for name, queues in (("worker", "interactive,bulk"), ("maintenance", "maintenance")):
                 options = ("-Q", queues, "--pool", "threads", "-c", "8", "-n", f"{name}@%h")
                 self._start(name, (*CELERY, "worker", *options))
