@@ -99,10 +99,10 @@ def make_pictures(
     """
     matte = torch.from_numpy(cut.matte)
     layers, scale = place(_in_colours(cut, edit.colours), matte, edit.height, edit.width, edit.fill)
-    light = light_kept(layers[:1, 3:]) if any(map(has_shadow, edit.scenes)) else None
+    light = light_kept(layers[:1, 3:])[0] if any(map(has_shadow, edit.scenes)) else None
     for scene in edit.scenes:
-        behind = edit.grounds[scene]
-        behind = behind * light if has_shadow(scene) else behind[None]
+        behind = edit.grounds[scene] * light if has_shadow(scene) else edit.grounds[scene]
+        visible = (1 - layers[0, 3]) * behind
         for k, colour in enumerate(edit.colours):
             recipe = {
                 "prodgen": prodgen.__version__,
@@ -117,19 +117,23 @@ def make_pictures(
                 "upscaled": round(scale, 2) if scale > 1 else None,
             }
             recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
-            image = Image.fromarray(compose(layers[k : k + 1], behind)[0].numpy())
+            image = Image.fromarray(compose(layers[k], visible).numpy())
             yield Picture(colour, scene, _encode(image, edit, recipe), recipe)
 
 
 def _in_colours(cut: CutOut, colours: tuple[str | None, ...]) -> torch.Tensor:
     """Return the product in each colour, (B, 3, H, W) in [0, 1]; None keeps the product's own colour."""
-    rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1).float() / 255
+    rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1)
+    own = rgb / 255
     asked = [levels(colour) for colour in colours if colour]
     if not asked:
-        return rgb.expand(len(colours), -1, -1, -1)
+        return own.expand(len(colours), -1, -1, -1)
     target = torch.from_numpy(to_lab(np.array(asked, np.uint8))).float()
-    made = iter(recolour(rgb, torch.from_numpy(cut.region.weight), target))
-    return torch.stack([next(made) if colour else rgb for colour in colours])
+    made = recolour(rgb, torch.from_numpy(cut.region.weight), target)
+    if len(asked) == len(colours):
+        return made
+    recoloured = iter(made)
+    return torch.stack([next(recoloured) if colour else own for colour in colours])
 
 
 def _encode(image: Image.Image, edit: Edit, recipe: dict[str, Any]) -> bytes:

@@ -95,13 +95,15 @@ def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
 
 
 def recolour(rgb: Tensor, region: Tensor, target: Tensor) -> Tensor:
-    """Return (B, 3, H, W) in [0, 1]: ``rgb`` (3, H, W) with its region brought to B colours, CIELAB (B, 3).
+    """Return (B, 3, H, W) in [0, 1]: a product with its region brought to B colours, CIELAB (B, 3).
 
-    ``region``: (H, W), how much each pixel belongs to the region. The mean colour of the result over the
-    region is the target, as far as a screen can show the target with the product's light and shadow.
+    ``rgb``: the product, (3, H, W) bytes. ``region``: (H, W), how much each pixel belongs to the region. The
+    mean colour of the result over the region is the target, as far as a screen can show the target with the
+    product's light and shadow.
     """
-    lab = rgb_to_lab(rgb[None])[0]
-    pixels, weights = _sample(lab, region)
+    palette, indices = _palette(rgb, region)
+    lab = rgb_to_lab(palette[None])[0]
+    pixels, weights = _sample(lab, indices, region)
     mean = (pixels * weights).sum((1, 2)) / weights.sum()
     shading = pixels[0] - mean[0]
     span = torch.stack([shading.quantile(0.02), shading.quantile(0.98)])
@@ -111,16 +113,32 @@ def recolour(rgb: Tensor, region: Tensor, target: Tensor) -> Tensor:
         shifted = rgb_to_lab(_shift(pixels, mean, span, asked))
         asked += target - (shifted * weights).sum((2, 3)) / weights.sum()
         asked[:, 0] = asked[:, 0].clamp(min=darkest).clamp(max=brightest)
-    return rgb + (_shift(lab, mean, span, asked) - rgb) * region
+    recoloured = _shift(lab, mean, span, asked).flatten(2)[..., indices].unflatten(2, region.shape)
+    return torch.lerp((rgb / 255).expand_as(recoloured), recoloured, region.expand_as(recoloured))
 
 
-def _sample(lab: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
-    """Return up to _SAMPLED pixels of a region, evenly spaced, as (3, 1, N), and their weights (1, N)."""
+def _palette(rgb: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the colours of a region, (3, 1, N) in [0, 1], and the index (H * W) of each pixel's colour.
+
+    Pixels share colours, so the palette is far smaller than the picture. Outside the region, the index is
+    that of black.
+    """
+    red, green, blue = (rgb * (region > 0)).int().flatten(1)
+    codes, indices = (red << 16 | green << 8 | blue).unique(return_inverse=True)
+    palette = torch.stack([codes >> 16, codes >> 8 & 255, codes & 255])[:, None]
+    return palette / 255, indices
+
+
+def _sample(lab: Tensor, indices: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """Return up to _SAMPLED pixels of a region, evenly spaced, as (3, 1, N), and their weights (1, N).
+
+    ``lab`` is the palette (3, 1, N) and ``indices`` the index of each pixel's colour.
+    """
     inside = (region > 0.5).flatten().nonzero()[:, 0]
     if not len(inside):
         inside = region.flatten().argmax()[None]
     inside = inside[:: -(-len(inside) // _SAMPLED)]
-    return lab.flatten(1)[:, None, inside], region.flatten()[None, inside].clamp(min=1e-6)
+    return lab[..., indices[inside]], region.flatten()[None, inside].clamp(min=1e-6)
 
 
 def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:

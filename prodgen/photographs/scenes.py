@@ -112,10 +112,10 @@ def place(rgb: Tensor, matte: Tensor, height: int, width: int, fill: float) -> t
     size = max(1, math.ceil(layers.shape[2] * scale)), max(1, math.ceil(layers.shape[3] * scale))
     middle_y = ((upper + lower) / 2 - top) * size[0] / layers.shape[2]
     middle_x = ((first + last) / 2 - left) * size[1] / layers.shape[3]
-    layers = resize(layers, size, interpolation="bicubic", antialias=True)
+    layers = clamp_to_coverage(resize(layers, size, interpolation="bicubic", antialias=True))
     frame = layers.new_zeros(len(layers), 4, height, width)
     _paste(frame, layers, round(height / 2 - middle_y), round(width / 2 - middle_x))
-    return clamp_to_coverage(frame), scale
+    return frame, scale
 
 
 def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
@@ -128,10 +128,13 @@ def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
     ]
 
 
-def compose(layers: Tensor, behind: Tensor) -> Tensor:
-    """Lay premultiplied ``layers`` (B, 4, H, W) over a ground (1, 3, H, W); return bytes (B, H, W, 3)."""
-    pictures = layers[:, :3] + (1 - layers[:, 3:]) * behind
-    return pictures.mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+def compose(layer: Tensor, visible: Tensor) -> Tensor:
+    """Lay a premultiplied product (4, H, W) over what is visible of its ground; return bytes (H, W, 3).
+
+    ``visible``: the ground (3, H, W), multiplied by 1 minus the product's coverage.
+    """
+    picture = (layer[:3] + visible).mul_(255).round_().clamp_(0, 255)
+    return picture.to(torch.uint8).permute(1, 2, 0).contiguous()
 
 
 def light_kept(alpha: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def labs(colours: tuple[str, ...]) -> np.ndarray:
 def recoloured(cut: CutOut, colours: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The product in these colours, (B, H, W, 3) in [0, 1], and the weight (H, W) of its main region."""
     weight = cut.region.weight
-    rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1).float() / 255
+    rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1)
     made = recolour(rgb, torch.from_numpy(weight), torch.from_numpy(labs(colours)).float())
     return made.permute(0, 2, 3, 1).numpy(), weight
 
