@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     """Seconds between two runs of maintenance, which finds lost workers, lost doorbells and ended jobs."""
     model_cache: Path = Path("~/.cache/prodgen/models")
     """The folder in which a worker keeps the model versions that it has downloaded."""
+    feature_weights: Path | None = None
+    """The folder with the weights of AlexNet and VGG16, by which evaluations compare images; if None, that of
+    the installed package stlpips-pytorch."""
     training_folder: Path = Path("~/.cache/prodgen/training")
     """The folder in which a training worker keeps data sets and the files of its runs."""
     node_address: str | None = None

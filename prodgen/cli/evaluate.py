@@ -36,8 +36,19 @@ def evaluate(
         ),
     ] = None,
     features: Annotated[
-        str, typer.Option(help="domain: a classifier of this data. inception: Inception-v3, slow on a CPU.")
+        str,
+        typer.Option(
+            help="domain: a classifier of this data. alexnet, vgg: trained on ImageNet, seen by no training. "
+            "inception: Inception-v3, slow on a CPU."
+        ),
     ] = "domain",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the weights of alexnet or vgg (default: PRODGEN_FEATURE_WEIGHTS, or the "
+            "package stlpips-pytorch)."
+        ),
+    ] = None,
     inception_weights: Annotated[
         Path | None, typer.Option(help="File of Inception's published weights (default: download it).")
     ] = None,
@@ -55,9 +66,9 @@ def evaluate(
     `prodgen training watch RUN --out FOLDER` downloads the same files.
     """
     if queue:
-        if (out, features, inception_weights, seed) != (None, "domain", None, 0):
+        if (out, features, weights, inception_weights, seed) != (None, "domain", None, None, 0):
             raise ProdgenError(
-                "--out, --features, --inception-weights and --seed are for evaluating here; "
+                "--out, --features, --weights, --inception-weights and --seed are for evaluating here; "
                 "prodgen training watch RUN --out brings what a queued evaluation found"
             )
         from prodgen.cli.gateway import queue_run
@@ -80,7 +91,8 @@ def evaluate(
     out = out or Path("evaluation") / name
     check_folder(out)
     cache = settings().model_cache.expanduser() / "judges"
-    options = Options(cache, count, features, inception_weights, seed, device, resize)
+    trunk_weights = weights or settings().feature_weights
+    options = Options(cache, count, features, inception_weights, trunk_weights, seed, device, resize)
     with ProgressBars(json) as bars:
         planned = plan_from(saved, Path(data), options, bars.report)
         remark_held_out(Path(data))

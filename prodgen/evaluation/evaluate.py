@@ -20,6 +20,7 @@ from prodgen.evaluation.products import colour_fidelity, transparency
 from prodgen.evaluation.reconstruction import reconstructed
 from prodgen.evaluation.samples import generate_like, interpolated, sampled
 from prodgen.evaluation.splits import OnProgress, Splits, read_splits, silent
+from prodgen.evaluation.trunks import TRUNKS, trunk_network
 from prodgen.models import SavedModel
 from prodgen.reproducible import reproducible
 
@@ -35,6 +36,8 @@ MEASURES: dict[str, Callable[[Context], Measurement]] = {
     "Reconstructing": reconstructed,
 }
 """All measures, by the name of the work that users see while the measure runs."""
+FEATURES = ("domain", "inception", *TRUNKS)
+"""The feature networks by name."""
 MAX_COUNT = 10_000
 """Maximum number of generated images to compare with the test split, unless the caller sets a count."""
 
@@ -48,6 +51,8 @@ class Options:
     """Number of images to generate. By default as many as the training split has, up to the maximum."""
     features: str = "domain"
     inception_weights: Path | None = None
+    trunk_weights: Path | None = None
+    """Folder with the weights of AlexNet and VGG16; by default that of the installed package."""
     seed: int = 0
     device: str = "cpu"
     resized: bool = False
@@ -86,11 +91,17 @@ def plan(model: SavedModel, splits: Splits, options: Options) -> Plan:
     for what, images in counts.items():
         check_count(what, images)
     name, weights = options.features, options.inception_weights
-    if name not in ("domain", "inception"):
-        raise ProdgenError(f"there are no features {name!r}; known are domain, inception", param="features")
+    if name not in FEATURES:
+        raise ProdgenError(
+            f"there are no features {name!r}; known are {', '.join(FEATURES)}", param="features"
+        )
     if weights is not None and name != "inception":
         raise ProdgenError("--inception-weights is for --features inception", param="inception_weights")
-    network = inception(weights, model.config.channels, options.device) if name == "inception" else None
+    config, network = model.config, None
+    if name == "inception":
+        network = inception(weights, config.channels, options.device)
+    elif name in TRUNKS:
+        network = trunk_network(name, options.trunk_weights, config.channels, config.size, options.device)
     return Plan(model, splits, options, network)
 
 

@@ -1,7 +1,7 @@
 """Feature networks, which turn images into the features that measures compare."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -28,7 +28,8 @@ class FeatureNetwork:
     """Computes `Features` in batches of ``batch`` images.
 
     ``embed`` maps bytes (B, H, W, C) to features (B, D), and to class probabilities (B, K) or None.
-    ``resizer`` says how images are resized for the network.
+    ``resizer`` says how images are resized for the network. ``levels``: the features of each level of a
+    network that was trained on other images than the catalogue's, by the level's name.
     """
 
     name: str
@@ -36,6 +37,7 @@ class FeatureNetwork:
     embed: Callable[[Tensor], tuple[Tensor, Tensor | None]]
     device: str = "cpu"
     batch: int = 250
+    levels: Mapping[str, slice] = field(default_factory=dict)
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Features:

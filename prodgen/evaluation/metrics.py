@@ -1,6 +1,7 @@
 """Metrics that compare the features of generated images with those of real ones."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from prodgen.evaluation.context import Context, Measurement
 from prodgen.evaluation.features import Features
 from prodgen.evaluation.neighbours import density_coverage, precision_recall
+from prodgen.evaluation.probe import probe_accuracy
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -35,14 +37,29 @@ def kernel_distance(
     Both are taken over random ``subsets``. The kernel is (x·y / D + 1)³. A subset has ``size`` images of each
     set: by default 1,000, but at most half of either set, so that subsets differ.
     """
+    distances = _distances(a, b, subsets, size, seed)
+    return float(distances.mean()), float(distances.std(correction=0))
+
+
+def _distances(a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None, seed: int = 0) -> Tensor:
+    """Return the distance of each subset (subsets,). Equal counts and seeds draw the same images."""
     size = size or min(SUBSET, len(a) // 2, len(b) // 2)
     generator = torch.Generator().manual_seed(seed)
     values = []
     for _ in range(subsets):
         rows_a, rows_b = (torch.randperm(len(x), generator=generator)[:size].to(x.device) for x in (a, b))
         values.append(_mmd(a[rows_a].double(), b[rows_b].double()))
-    distances = torch.stack(values)
-    return float(distances.mean()), float(distances.std(correction=0))
+    return torch.stack(values)
+
+
+def kernel_distance_by_level(
+    a: Tensor, b: Tensor, levels: Mapping[str, slice], subsets: int = 100
+) -> tuple[tuple[float, float], dict[str, float]]:
+    """Return the mean over ``levels`` of their kernel distances with its deviation, and each level's own."""
+    found = {name: _distances(a[:, part], b[:, part], subsets) for name, part in levels.items()}
+    mean = torch.stack([*found.values()]).mean(0)
+    own = {name: float(distances.mean()) for name, distances in found.items()}
+    return (float(mean.mean()), float(mean.std(correction=0))), own
 
 
 def _mmd(x: Tensor, y: Tensor) -> Tensor:
@@ -79,19 +96,30 @@ TITLES = {
     "density": ("density", "higher"),
     "coverage": ("coverage", "higher"),
     "inception_score": ("Inception Score", "higher"),
+    "probe": ("linear probe: real and generated told apart", "near 0.5"),
 }
 """The title of each metric, and whether lower or higher values are better."""
-OF_EQUAL_SIZE = ("precision", "recall", "density", "coverage")
+OF_EQUAL_SIZE = ("precision", "recall", "density", "coverage", "probe")
 """Metrics that compare two sets with the same number of images."""
 
 
-def compare(generated: Features, real: Features) -> dict[str, float]:
-    """Return all metrics that the features allow. ``NAME_std`` is the standard deviation of ``NAME``."""
+def compare(
+    generated: Features, real: Features, levels: Mapping[str, slice] | None = None
+) -> dict[str, float]:
+    """Return all metrics that the features allow. ``NAME_std`` is the standard deviation of ``NAME``.
+
+    With ``levels`` of features, the kernel distance is the mean over levels, and each level has its own.
+    """
     ours, theirs = generated.values, real.values
     found: dict[str, float] = {}
     if min(ours.shape[0], theirs.shape[0]) > ours.shape[1]:  # else the covariances do not have full rank
         found["fid"] = frechet_distance(ours, theirs)
-    found["kid"], found["kid_std"] = kernel_distance(ours, theirs)
+    if levels:
+        (found["kid"], found["kid_std"]), own = kernel_distance_by_level(ours, theirs, levels)
+        found |= {_level_key(level): distance for level, distance in own.items()}
+        found["probe"] = probe_accuracy(ours, theirs)
+    else:
+        found["kid"], found["kid_std"] = kernel_distance(ours, theirs)
     ours, theirs = _of_equal_size(ours, theirs)
     found["precision"], found["recall"] = precision_recall(ours, theirs)
     found["density"], found["coverage"] = density_coverage(ours, theirs)
@@ -99,6 +127,10 @@ def compare(generated: Features, real: Features) -> dict[str, float]:
         score = inception_score(generated.probabilities)
         found["inception_score"], found["inception_score_std"] = score
     return found
+
+
+def _level_key(level: str) -> str:
+    return f"kid_{level.replace(' ', '_')}"
 
 
 def _of_equal_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,10 +142,14 @@ def _of_equal_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 def comparison(context: Context) -> Measurement:
     """Compare the generated images with the test split by all metrics."""
-    generated = compare(context.generated_features, context.test_features)
-    real = compare(context.stand_in, context.test_features)
+    levels = context.network.levels
+    generated = compare(context.generated_features, context.test_features, levels)
+    real = compare(context.stand_in, context.test_features, levels)
     figures = {}
-    for name, (title, better) in TITLES.items():
+    titles = TITLES | {_level_key(level): (f"KID at {level}", "lower") for level in levels}
+    for name, (title, better) in titles.items():
+        if name == "kid" and levels:
+            title = f"kernel distance (KID), mean of {len(levels)} levels"
         if name in generated:
             own = {"std": generated.get(f"{name}_std"), **_counts(context, name)}
             figures[name] = context.figure(title, generated[name], real.get(name), better, **own)

@@ -84,7 +84,7 @@ def test_bad_input_is_refused_before_anything_is_written(run, model, data, tmp_p
             run(model, "--data", data, "--out", tmp_path / "out", *words)
         assert not (tmp_path / "out").exists()
 
-    refused("--features", "vgg", because="no features 'vgg'; known are domain, inception")
+    refused("--features", "resnet", because="no features 'resnet'; known are domain, inception")
     refused("--inception-weights", "x.pth", because="--inception-weights is for --features inception")
     refused(
         "--features", "inception", "--inception-weights", tmp_path / "none", because="torch-fidelity|no file"

