@@ -21,8 +21,8 @@ from prodgen.spec.validation_errors import explain_errors
 log = logging.getLogger("prodgen.gateway")
 
 RETRY_SECONDS = 3
-MAX_SENTENCE = 500
-"""The most characters of the message of each of several faults."""
+MAX_SENTENCE = 1000
+"""The most characters of a message. A message may repeat a part of its request, which may be long."""
 
 STATUS = {
     "invalid_request": 400,
@@ -89,7 +89,7 @@ def answer(
     """Return the response for a failure."""
     error: dict[str, Any] = {"code": code, **_sentence(message, param)}
     if details:
-        faults = [_sentence(str(fault)[:MAX_SENTENCE], fault.param) for fault in details[:MAX_FAULTS]]
+        faults = [_sentence(str(fault), fault.param) for fault in details[:MAX_FAULTS]]
         error |= {"details": faults, "more": more}
     headers = dict(headers or {})
     if code in ("unavailable", "too_many_requests"):
@@ -152,5 +152,6 @@ def _sentence(message: str, param: str | None) -> dict[str, str | None]:
 
 
 def _encodable(text: str) -> str:
-    """Return ``text`` with each lone surrogate, which UTF-8 cannot encode, written as ``\\ud800``."""
+    """Return ``text``, cut off if too long, with each lone surrogate, which UTF-8 lacks, as ``\\ud800``."""
+    text = text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]}…"
     return text.encode(errors="backslashreplace").decode()

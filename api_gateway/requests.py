@@ -1,6 +1,7 @@
 """Read requests: strict JSON bodies, and the headers and query parameters that several routes accept."""
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Callable, Coroutine
@@ -21,7 +22,8 @@ MAX_DIGITS = 100
 def load_json(data: bytes) -> Any:
     """Return the value of a JSON text. Raises HTTPException 400 for a broken text or a refused value."""
     try:
-        value = json.loads(data.decode(), parse_int=_whole_number, parse_constant=_refuse_constant)
+        text = data.decode()
+        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant)
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
@@ -48,10 +50,16 @@ def _too_deep() -> HTTPException:
     return HTTPException(400, f"the request nests objects and lists more than {MAX_DEPTH} deep")
 
 
-def _whole_number(text: str) -> int:
+def _integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise HTTPException(400, f"a whole number in the request has more than {MAX_DIGITS} digits")
     return int(text)
+
+
+def _float(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise HTTPException(400, f"the number {text[:40]} in the request is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

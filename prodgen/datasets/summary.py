@@ -14,8 +14,8 @@ from prodgen.errors import ProdgenError
 
 OnProgress = Callable[[str, int, int | None], None]
 """Called with (the name of the step, the amount done, the total amount or None if it is unknown)."""
-Count = Annotated[int, Field(ge=0)]
-Side = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Side = Annotated[int, Field(ge=1, le=10**6)]
 
 
 class AttributeCounts(BaseModel):
@@ -38,7 +38,7 @@ class Summary(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["prepared", "idx", "cifar-10", "folder"]
-    images: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]]
+    images: dict[Literal["train", "validation", "test"], Annotated[Count, Field(ge=1)]]
     size: tuple[Side, Side]
     channels: Literal[1, 3, 4]
     attributes: dict[str, AttributeCounts]

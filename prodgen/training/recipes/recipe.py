@@ -26,6 +26,7 @@ def parse_policy(policy: str) -> list[str]:
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Steps = Annotated[int, Field(ge=1, le=10**9)]
 HeadStart = Annotated[
     Share,
     Field(
@@ -51,8 +52,8 @@ class Recipe(BaseModel):
     widths: list[Annotated[int, Field(ge=8, le=1024)]] = Field(default=[128, 96, 64], min_length=2)
     latent_dim: int = Field(default=128, ge=4, le=1024, multiple_of=4)
 
-    steps: int = Field(ge=1, description="Training steps; the generator learns once in each.")
-    batch: int = Field(default=64, ge=2)
+    steps: Steps = Field(description="Training steps; the generator learns once in each.")
+    batch: int = Field(default=64, ge=2, le=65_536)
     accumulate: int = Field(default=1, ge=1, description="Parts into which a batch is split to save memory.")
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Precision of training.")
     drop: Share = Field(default=0.0, description="Probability of leaving out each attribute.")
@@ -60,16 +61,18 @@ class Recipe(BaseModel):
         default=0.0, description="Probability of showing a product in another product's colour."
     )
     transform: str = Field(default="", description="Augmentation of the training images.")
-    ramp: int = Field(default=0, ge=0, description="First steps, over which the learning rates rise.")
+    ramp: int = Field(
+        default=0, ge=0, le=10**9, description="First steps, over which the learning rates rise."
+    )
     decay: Share = Field(
         default=0.3, description="Last share of the steps, over which the learning rates fall."
     )
     ema: Rate = Field(default=0.999, description="Decay of the moving average of the generator's weights.")
     clip: float = Field(default=10.0, gt=0, description="Largest norm of a network's gradient.")
 
-    evaluate_every: int = Field(default=1000, ge=1, description="Steps between evaluations.")
-    checkpoint_every: int = Field(default=500, ge=1, description="Steps between checkpoints.")
-    sample_every: int = Field(default=1000, ge=1, description="Steps between grids of samples.")
+    evaluate_every: Steps = Field(default=1000, description="Steps between evaluations.")
+    checkpoint_every: Steps = Field(default=500, description="Steps between checkpoints.")
+    sample_every: Steps = Field(default=1000, description="Steps between grids of samples.")
     seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
