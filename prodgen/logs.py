@@ -10,6 +10,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from prodgen.library_warnings import redirect_warnings
+
 _HANDLER = "prodgen"
 
 
@@ -18,8 +20,9 @@ def configure(process: str, level: int = logging.INFO) -> None:
 
     The lines are JSON in production, and when stderr is not a terminal. Records of structlog and of `logging`
     get the same fields: time, level, logger, message, process, the ids of `bind` and `bound`, the record's
-    ``extra`` and, for an exception, its traceback. Handlers that other code has installed stay in place. In a
-    process of a queued run PRODGEN_REQUEST_ID has the id of the request, which each line gets.
+    ``extra`` and, for an exception, its traceback. Warnings of libraries are logged too. Handlers that other
+    code has installed stay in place. In a process of a queued run PRODGEN_REQUEST_ID has the id of the
+    request, which each line gets.
     """
     # Read without `Settings`, because a process of torchrun has no secret key, which `Settings` would check.
     production = os.environ.get("PRODGEN_ENVIRONMENT") == "production"
@@ -29,6 +32,7 @@ def configure(process: str, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [*(other for other in root.handlers if other.name != _HANDLER), handler]
     root.setLevel(level)
+    redirect_warnings()
     # httpx logs the whole address of each request, and the address of a webhook may hold a secret.
     logging.getLogger("httpx").setLevel(max(level, logging.WARNING))
     structlog.configure(

@@ -1,10 +1,10 @@
 """Read picture files, and crop them to the one size and number of channels that a network takes."""
 
 import hashlib
-import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from prodgen.catalog.colour_profiles import to_srgb
 from prodgen.errors import ProdgenError
-
-log = logging.getLogger(__name__)
+from prodgen.library_warnings import name_warnings, warn_once
 
 Progress = Callable[[int, int], None]
 """Progress callback: (pictures done, pictures in total)."""
@@ -57,8 +56,8 @@ def decode(path: Path, side: int, *, warn: bool = False) -> Photograph:
     """Decode a photograph or an animation's first frame, upright; the longer side is at most ``side`` pixels.
 
     Composites the picture on white if its alpha channel does not mark the product. With ``warn``, a broken
-    colour profile is logged. Raises ValueError for too many pixels, and any error of Pillow for a file that
-    Pillow cannot read.
+    colour profile and warnings of Pillow are logged. Raises ValueError for too many pixels, and any error of
+    Pillow for a file that Pillow cannot read.
     """
     loaded, size = _load_upright(path, side, warn=warn)
     upright = _to_eight_bits(loaded)
@@ -155,7 +154,10 @@ def _load_upright(path: Path, side: int, *, warn: bool) -> tuple[Image.Image, tu
     A JPEG is decoded no finer than ``side`` pixels need. Raises ValueError for too many pixels, and any error
     of Pillow for a file that Pillow cannot read.
     """
-    with Image.open(path, formats=_FORMATS) as image:
+    with (
+        name_warnings(printable(path)) if warn else nullcontext(),
+        Image.open(path, formats=_FORMATS) as image,
+    ):
         size = image.size
         if size[0] * size[1] > MAX_PIXELS:
             raise ValueError(f"{size[0]}x{size[1]} pixels are too many")
@@ -165,7 +167,7 @@ def _load_upright(path: Path, side: int, *, warn: bool) -> tuple[Image.Image, tu
         return to_srgb(upright), size
     except ValueError as error:
         if warn:
-            log.warning("%s has a broken colour profile, which is ignored: %s", printable(path), error)
+            warn_once(f"{printable(path)} has a broken colour profile, which is ignored: {error}")
         return upright, size
 
 

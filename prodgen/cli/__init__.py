@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 from prodgen.cli.app import app
 from prodgen.cli.folders import DISK_ERRORS
 from prodgen.errors import CannotWrite, ProdgenError
+from prodgen.library_warnings import redirect_warnings
 
 _FAILED, _REFUSED, _STOPPED, _BROKEN_PIPE = 1, 2, 130, 141
 
@@ -21,6 +22,7 @@ def main() -> None:
     """
     # Threads that spin while they wait slow a busy machine down. torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    redirect_warnings()
     try:
         sys.exit(app(standalone_mode=False))
     except TyperException as error:  # such as an unknown option; empty if the help was printed instead

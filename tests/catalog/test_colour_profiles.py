@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 
 from prodgen.catalog.photographs.inspection import inspect
 from prodgen.catalog.picture_files import decode, decode_or_fault, read_pictures
+from prodgen.library_warnings import warn_once
 from tests.catalog.profiles import ADOBE, P3, grey_profile, rgb_profile
 
 RED = (200, 30, 40)
@@ -68,6 +69,7 @@ def test_a_broken_profile_is_said_once_and_ignored(tmp_path, caplog, profile):
         [line] = caplog.messages
         assert "shirt.png has a broken colour profile, which is ignored" in line
         caplog.clear()
+        warn_once.cache_clear()
         inspect(tmp_path, lambda *_: None)
         decode(tmp_path / "shirt.png", 64)  # later readings say nothing
         assert len(caplog.messages) == 1

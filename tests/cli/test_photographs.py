@@ -1,12 +1,15 @@
 """Mistakes are named before pictures are read, and files are named only if they exist."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.catalog.photos import photo, save
 from tests.cli.conftest import Run
+from tests.servers.up import clean_environment, run_prodgen
 
 
 @pytest.fixture
@@ -58,3 +61,21 @@ def test_only_files_that_are_there_are_named(run: Run, pictures: Path, tmp_path:
 
     done = run("data", "clean", pictures, "--out", tmp_path / "clean", "--drop", "small")
     assert "dropped.jsonl" not in done.err or (tmp_path / "clean" / "dropped.jsonl").stat().st_size
+
+
+def test_a_warning_of_a_library_names_the_file_that_it_is_about(pictures: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    cut = exif.tobytes()[:-12]
+    shirt = Image.open(pictures / "shirt" / "0.jpg")
+    shirt.save(pictures / "shirt" / "cut.jpg", exif=cut)
+    shirt.quantize(8).save(pictures / "shirt" / "palette.png", transparency=bytes([0, 128, *[255] * 6]))
+    Image.new("1", (9500, 9500)).save(pictures / "shirt" / "large.png")
+    for k in range(40):  # so many pictures are read in other processes
+        shutil.copy(pictures / "shirt" / "1.jpg", pictures / "shirt" / f"again-{k}.jpg")
+
+    for words in (("data", "show", "photos"), ("data", "inspect", "photos", "--out", "report")):
+        done = run_prodgen(*words, folder=pictures.parent, environment=clean_environment())
+        assert done.returncode == 0, done.stderr
+        [warning] = [line for line in done.stderr.splitlines() if "all of it" not in line]
+        assert warning.startswith("photos/shirt/cut.jpg: ")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import cv2
 
 from prodgen.errors import Interrupted
+from prodgen.library_warnings import redirect_warnings
 
 Result = TypeVar("Result")
 Report = Callable[[str, int, int], None]
@@ -52,6 +53,7 @@ def _results(work: Callable[..., Result], columns: Sequence[Sequence[Any]]) -> I
 
 
 def _initialise() -> None:
+    redirect_warnings()
     cv2.setNumThreads(1)  # there is one process for each core already
     os.environ["OMP_NUM_THREADS"] = "1"  # and so for networks that rembg loads later
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent ends it

@@ -1,0 +1,63 @@
+"""Log the warnings of libraries with the name of the file that is read: one line for each file."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from typing import TextIO
+
+log = logging.getLogger(__name__)
+
+_texts: ContextVar[dict[str, None] | None] = ContextVar("texts", default=None)
+"""The warnings so far, in order, about the file that this thread reads; None if it reads no file."""
+
+
+def redirect_warnings() -> None:
+    """Log the warnings of this process instead of printing them with a place in the source of a library.
+
+    Does nothing if the user asked Python for warnings (``PYTHONWARNINGS`` or ``-W``).
+    """
+    if sys.warnoptions:
+        return
+    warnings.showwarning = _keep
+    warnings.filterwarnings("always", module=r"PIL\.")  # by default a text is shown once, not once a file
+    # prodgen has its own limit of pixels, and reports a file that exceeds it.
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")
+
+
+@contextmanager
+def name_warnings(file: Path | str) -> Iterator[None]:
+    """Log the warnings of the block with the name of the file. A block that raises an error logs nothing."""
+    texts: dict[str, None] = {}
+    token = _texts.set(texts)
+    try:
+        yield
+    finally:
+        _texts.reset(token)
+    if texts:
+        warn_once(f"{file}: {'; '.join(text.rstrip('.') for text in texts)}")
+
+
+@lru_cache(1024)
+def warn_once(line: str) -> None:
+    """Log a warning. Logs no line again soon, because a command may read a file several times."""
+    log.warning("%s", line)
+
+
+def _keep(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    text, texts = " ".join(str(message).split()), _texts.get()
+    if texts is None:
+        log.info("%s:%d: %s: %s", filename, lineno, category.__name__, text)
+    else:
+        texts[text] = None
