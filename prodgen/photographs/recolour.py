@@ -26,6 +26,7 @@ _LEAST_CHROMA = 20.0  # chroma from which a colour certainly has a hue; below ha
 _SAME_PURITY, _SAME_SHARE = 0.14, 0.45
 """Two colours are shades of one if their purities (chroma divided by lightness plus 16) differ by less than
 the first number, and by less than the second number's share of the main colour's purity."""
+_SAME_HUE = 0.94  # cosine of the largest angle between two colours of one hue, 20 degrees
 _SOFT_EDGE = 1.0  # blur of a region's edge, in pixels
 _KEPT_CHROMA = 0.5  # share of the differences in chroma within a region that is kept
 _GREY_CHROMA = 6.0  # chroma below which a colour counts as grey when differences in chroma are scaled
@@ -56,11 +57,14 @@ def main_region(rgb: Pixels, matte: Plane) -> Region:
     layers = np.dstack([rgb * matte[..., None], matte * 255]).astype(np.float32)
     colours = dominant_colours(fitted(layers, _SMALL).round().astype(np.uint8))
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    main, share = colours[0]
-    own = _distance(lab, main)
-    alone = np.clip((_FAR - own) / (_FAR - _NEAR), 0, 1)
-    others = [_distance(lab, colour) for colour, _ in colours[1:] if not _is_shade(colour, main)]
-    nearer = np.clip(0.5 + (np.min(others, 0) - own) / _NEAR, 0, 1) if others else 1.0
+    own, others, share = [], [], 0.0
+    for colour, part in colours:
+        shade = _is_shade(colour, colours[0][0])
+        share += part * shade
+        (own if shade else others).append(_distance(lab, colour))
+    distance = np.min(own, 0)
+    alone = np.clip((_FAR - distance) / (_FAR - _NEAR), 0, 1)
+    nearer = np.clip(0.5 + (np.min(others, 0) - distance) / _NEAR, 0, 1) if others else 1.0
     soft = cv2.GaussianBlur((alone * nearer).astype(np.float32), (0, 0), _SOFT_EDGE)
     # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
     return Region(share, np.where(matte > 0, np.clip((soft - 0.15) / 0.6, 0, 1), np.float32(0)))
@@ -86,12 +90,17 @@ def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray
 
 
 def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
-    """Return whether a colour is ``main`` in the shadow or in full light: of nearly the same purity.
+    """Return whether a colour is ``main``, ``main`` in the shadow or in full light, or of the same hue.
 
-    Grey has no purity, so no colour is a shade of it: a black print on a grey shirt is not its shadow.
+    Light and shadow keep the purity nearly. Grey has no purity, so no colour is a shade of it: a black print
+    on a grey shirt is not its shadow.
     """
     purity, other = (lab[1:] / (lab[0] + 16) for lab in (main, colour))
-    return bool(np.linalg.norm(other - purity) < min(_SAME_PURITY, np.linalg.norm(purity) * _SAME_SHARE))
+    if np.linalg.norm(other - purity) < min(_SAME_PURITY, np.linalg.norm(purity) * _SAME_SHARE):
+        return True
+    chroma, other_chroma = np.linalg.norm(main[1:]), np.linalg.norm(colour[1:])
+    same_hue = main[1:] @ colour[1:] > _SAME_HUE * chroma * other_chroma
+    return bool((colour is main) or (same_hue and min(chroma, other_chroma) > _LEAST_CHROMA))
 
 
 def recolour(rgb: Tensor, region: Tensor, target: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from prodgen.catalog.picture_files import decode
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import doubts_about_colour
-from prodgen.photographs.recolour import recolour
+from prodgen.photographs.recolour import main_region, recolour
 from prodgen.spec.colour import delta_e_2000, parse_colour, to_lab
 
 COLOURS = ("crimson", "navy", "forestgreen", "#d9a514", "pink", "grey", "white", "black")
@@ -122,3 +122,12 @@ def test_deep_shadow_is_recoloured_with_the_product() -> None:
     lab = to_lab(made[0])
     assert (lab[..., 2] < 0).all(), "some of it stayed yellow"
     assert lab[:, 1, 0].mean() < lab[:, 8, 0].mean(), "the folds are gone"
+
+
+def test_tones_of_one_hue_are_one_region_and_another_hue_is_not() -> None:
+    rgb = np.empty((96, 96, 3), np.uint8)
+    rgb[:48], rgb[48:, :60], rgb[48:, 60:] = (45, 125, 205), (20, 50, 120), (200, 160, 40)
+    region = main_region(rgb, np.ones((96, 96), np.float32))
+    assert region.weight[:, :56].min() > 0.9
+    assert region.weight[52:, 64:].max() < 0.1
+    assert region.share == pytest.approx(13 / 16, abs=0.02)
