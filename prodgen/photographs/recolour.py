@@ -22,6 +22,10 @@ _NEAR, _FAR = 14.0, 26.0
 product is nearer; a pixel from the second distance on does not belong to it. Distances are in CIELAB."""
 _LIGHT_WEIGHT, _PURE_WEIGHT = 0.2, 0.4
 """Weights in these distances of more or less light, and of a purer or paler colour."""
+_ALONE = 1.2  # divides the distances if the product has no other colour
+_SHINE, _BRIGHT_WEIGHT = 25.0, 0.6
+"""A pixel that is lighter than a colour by more than the first number counts as of another colour, such as a
+white print on black, with the second number as the weight of the rest."""
 _LEAST_CHROMA = 20.0  # chroma from which a colour certainly has a hue; below half of it, a colour is grey
 _SAME_PURITY, _SAME_SHARE = 0.14, 0.45
 """Two colours are shades of one if their purities (chroma divided by lightness plus 16) differ by less than
@@ -63,6 +67,8 @@ def main_region(rgb: Pixels, matte: Plane) -> Region:
         share += part * shade
         (own if shade else others).append(_distance(lab, colour))
     distance = np.min(own, 0)
+    if not others:  # what differs is small, such as a button or a label, so that more may be light and shadow
+        distance = distance / _ALONE
     alone = np.clip((_FAR - distance) / (_FAR - _NEAR), 0, 1)
     nearer = np.clip(0.5 + (np.min(others, 0) - distance) / _NEAR, 0, 1) if others else 1.0
     soft = cv2.GaussianBlur((alone * nearer).astype(np.float32), (0, 0), _SOFT_EDGE)
@@ -86,7 +92,9 @@ def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray
     coloured = np.clip(2 * own_hue / _LEAST_CHROMA - 1, 0, 1)
     purer = own_hue - along * (line[1:] @ hue / length)
     across = np.maximum(across - coloured * (1 - _PURE_WEIGHT**2) * purer**2, 0)
-    return np.sqrt(across + (_LIGHT_WEIGHT * (along - length)) ** 2)
+    light = along - length
+    bright = np.maximum(light - _SHINE, 0)
+    return np.sqrt(across + (_LIGHT_WEIGHT * light + _BRIGHT_WEIGHT * bright) ** 2)
 
 
 def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
