@@ -58,6 +58,19 @@ def test_a_tenants_own_orders_share_its_part(ledger: Ledger) -> None:
     assert abs(given["one"] - given["two"]) <= 1280
 
 
+def test_no_order_waits_for_ever_while_smaller_ones_of_its_tenant_come(ledger: Ledger) -> None:
+    ledger.submit(JobEntry("large", "ada", "bulk", MILLION))
+    served(ledger, 1024, 1)
+    ledger.submit(JobEntry("z", "ada", "bulk", 8))
+    given: Counter[str] = Counter()
+    for number in range(64):
+        ledger.submit(JobEntry(f"a{number:02d}", "ada", "bulk", 64))
+        ledger.submit(JobEntry(f"b{number:02d}", "ada", "bulk", 64))
+        given += served(ledger, 1024, 1)
+    assert given["z"] > 0
+    assert given["large"] > 0
+
+
 def test_a_tenant_of_weight_three_receives_three_times_as_much(ledger: Ledger) -> None:
     ledger.submit(JobEntry("heavy", "heavy", "bulk", MILLION, weight=3.0))
     ledger.submit(JobEntry("light", "light", "bulk", MILLION, weight=1.0))

@@ -1,7 +1,8 @@
 -- Fair queueing by weighted virtual time. Tenants wait in a line, and so do the jobs of each tenant. The member
 -- that has received the fewest images for its weight is served first. The hash `line/spent` holds what each
--- member has received, and under '' the line's clock: the least value at the last service. A member that joins
--- again starts at its old value or at the clock, whichever is later, so it starves no other and is not starved.
+-- member has received, and under '' the line's clock: what a member would have that was always served fairly. A
+-- member that joins starts at its old value or at the clock, whichever is later. The clock moves at each service,
+-- so an endless row of new members, such as small orders, starves no member that waits.
 local function join(line, member)
   if redis.call('ZSCORE', line, member) then return end
   local spent = tonumber(redis.call('HGET', line .. '/spent', member) or 0)
@@ -14,9 +15,11 @@ local function first_in(line)
 end
 
 local function charge(line, member, amount)
-  local clock = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
+  local least = tonumber(redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2])
+  local clock = tonumber(redis.call('HGET', line .. '/spent', '') or 0)
+  clock = math.max(least, clock) + amount / redis.call('ZCARD', line)
   local spent = redis.call('ZINCRBY', line, amount, member)
-  redis.call('HSET', line .. '/spent', '', clock, member, spent)
+  redis.call('HSET', line .. '/spent', '', string.format('%.17g', clock), member, spent)
 end
 
 -- Changes how many images of a job are owed. The job waits in its line exactly while images are owed.
