@@ -20,7 +20,7 @@ from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.ending import restore_runs
 from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads, list_folders
-from prodgen.tenants import tenant_weight
+from prodgen.tenants import grant_of
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str, ended: list[
         done = cells_of(manifests)
     else:
         ended.append(job)
-    ledger.restore(record.entry(tenant_weight(store, record.tenant)), done, (), state, recovery)
+    ledger.restore(record.entry(grant_of(store, record.tenant).weight), done, (), state, recovery)
 
 
 def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
@@ -114,7 +114,7 @@ def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None
     state = load_state(store, record)
     if known is None:
         done = cells_of(choose(published(store, record)[0])) if state is None else ()
-        ledger.restore(record.entry(tenant_weight(store, tenant)), done, (), state)
+        ledger.restore(record.entry(grant_of(store, tenant).weight), done, (), state)
     elif state:
         ledger.close(job, state)
 

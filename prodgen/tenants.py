@@ -1,64 +1,69 @@
-"""Weights of tenants. While two tenants wait, the tenant of weight 2 gets twice the images of weight 1."""
+"""What an administrator grants to tenants: a share of the workers, and room for data sets."""
 
 import time
+from typing import Annotated
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from prodgen.errors import NotFound, ProdgenError, StoreUnavailable
+from prodgen.errors import NotFound, StoreUnavailable
 from prodgen.spec.names import check_name
-from prodgen.spec.validation_errors import explain
+from prodgen.spec.validation_errors import explain, explain_errors
 from prodgen.storage.base import Store
 from prodgen.storage.keys import SYSTEM_TENANTS
 
-LEAST, MOST = 0.01, 100.0
 CACHE_SECONDS = 5.0
-"""Seconds for which a process may use old weights after another process has changed them."""
+"""Seconds for which a process may use an old grant after another process has changed it."""
 
 
-class _Tenant(BaseModel, extra="forbid", strict=True):
-    weight: float = Field(default=1.0, ge=LEAST, le=MOST, allow_inf_nan=False)
+class Grant(BaseModel, extra="forbid", strict=True, frozen=True):
+    """What a tenant may use. A field that is not set is its default."""
+
+    weight: Annotated[float, Field(ge=0.01, le=100.0, allow_inf_nan=False)] = 1.0
+    """While two tenants wait, the tenant of weight 2 gets twice the images of the tenant of weight 1."""
+    data_mb: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    """MiB that the versions of all data sets may have together; None: any number of data sets."""
 
 
-_File = TypeAdapter(dict[str, _Tenant])
-_cache: WeakKeyDictionary[Store, tuple[float, dict[str, float]]] = WeakKeyDictionary()
+_File = TypeAdapter(dict[str, Grant])
+_cache: WeakKeyDictionary[Store, tuple[float, dict[str, Grant]]] = WeakKeyDictionary()
 
 
-def tenant_weight(store: Store, tenant: str) -> float:
-    """Return the tenant's weight (1.0 if none is set), which was read at most `CACHE_SECONDS` ago.
+def grant_of(store: Store, tenant: str) -> Grant:
+    """Return the tenant's grant (the defaults if none is set), which was read at most `CACHE_SECONDS` ago.
 
-    Raises StoreUnavailable if the store does not answer or the file of weights is broken.
+    Raises StoreUnavailable if the store does not answer or the file of grants is broken.
     """
-    read_at, weights = _cache.get(store, (float("-inf"), {}))
+    read_at, found = _cache.get(store, (float("-inf"), {}))
     if time.monotonic() - read_at >= CACHE_SECONDS:
-        weights = tenant_weights(store)
-        _cache[store] = time.monotonic(), weights
-    return weights.get(tenant, 1.0)
+        found = grants(store)
+        _cache[store] = time.monotonic(), found
+    return found.get(tenant, Grant())
 
 
-def tenant_weights(store: Store) -> dict[str, float]:
-    """Read all weights that are set, by tenant; raises StoreUnavailable as `tenant_weight` does."""
+def grants(store: Store) -> dict[str, Grant]:
+    """Read all grants that are set, by tenant; raises StoreUnavailable as `grant_of` does."""
     try:
-        found = _File.validate_json(store.get(SYSTEM_TENANTS))
+        return _File.validate_json(store.get(SYSTEM_TENANTS))
     except NotFound:
         return {}
     except ValidationError as error:
         raise StoreUnavailable(f"{SYSTEM_TENANTS} in the store is broken: {explain(error, 'it')}") from None
-    return {tenant: settings.weight for tenant, settings in found.items()}
 
 
-def set_weight(store: Store, tenant: str, weight: float) -> None:
-    """Set the tenant's weight, its share of the workers, for orders from now on.
+def set_grant(store: Store, tenant: str, **changes: float | None) -> Grant:
+    """Change fields of the tenant's grant, for requests from now on, and return the grant.
 
-    Raises ProdgenError unless the weight is from `LEAST` to `MOST`. All weights are in one file, so if two
-    processes set weights at the same moment, one may undo the change of the other.
+    Raises ProdgenError for a value that a field cannot have. All grants are in one file, so if two processes
+    set grants at the same moment, one may undo the change of the other.
     """
     check_name(tenant)
-    if not LEAST <= weight <= MOST:
-        raise ProdgenError(
-            f"a tenant's weight must be from {LEAST:g} to {MOST:g}, not {weight:g}", param="weight"
-        )
-    weights = {**tenant_weights(store), tenant: weight}
-    data = _File.dump_json({name: _Tenant(weight=value) for name, value in sorted(weights.items())}, indent=1)
+    found = grants(store)
+    try:
+        grant = Grant.model_validate({**dict(found.get(tenant, Grant())), **changes})
+    except ValidationError as error:
+        raise explain_errors(error.errors()) from None
+    data = _File.dump_json(dict(sorted({**found, tenant: grant}.items())), indent=1, exclude_defaults=True)
     store.put(SYSTEM_TENANTS, data, "application/json")
     _cache.pop(store, None)
+    return grant

@@ -8,7 +8,7 @@ from prodgen import tenants
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.storage.keys import SYSTEM_TENANTS
 from prodgen.storage.local import LocalStore
-from prodgen.tenants import set_weight, tenant_weight, tenant_weights
+from prodgen.tenants import Grant, grant_of, grants, set_grant
 
 
 @pytest.fixture
@@ -17,46 +17,53 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def test_a_tenant_without_a_weight_has_weight_one(store: LocalStore) -> None:
-    assert tenant_weight(store, "acme") == 1.0
-    assert tenant_weights(store) == {}
+    assert grant_of(store, "acme").weight == 1.0
+    assert grants(store) == {}
 
 
 def test_a_weight_that_is_set_is_used_at_once_and_leaves_the_other_tenants_alone(store: LocalStore) -> None:
-    set_weight(store, "acme", 2)
-    assert tenant_weight(store, "acme") == 2.0
-    set_weight(store, "zeta", 0.5)
-    set_weight(store, "acme", 3.0)
-    assert tenant_weights(store) == {"acme": 3.0, "zeta": 0.5}
-    assert tenant_weight(store, "acme") == 3.0
-    assert tenant_weight(store, "other") == 1.0
+    set_grant(store, "acme", weight=2)
+    assert grant_of(store, "acme").weight == 2.0
+    set_grant(store, "zeta", weight=0.5)
+    set_grant(store, "acme", weight=3.0)
+    assert grants(store) == {"acme": Grant(weight=3.0), "zeta": Grant(weight=0.5)}
+    assert grant_of(store, "acme").weight == 3.0
+    assert grant_of(store, "other").weight == 1.0
+
+
+def test_a_change_of_one_field_leaves_the_other(store: LocalStore) -> None:
+    set_grant(store, "acme", weight=2.0)
+    set_grant(store, "acme", data_mb=100)
+    assert grants(store) == {"acme": Grant(weight=2.0, data_mb=100)}
+    assert set_grant(store, "acme", data_mb=None) == Grant(weight=2.0)
 
 
 def test_many_orders_read_the_weights_once(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_weight(store, "acme", 2.0)
-    assert tenant_weight(store, "acme") == 2.0
+    set_grant(store, "acme", weight=2.0)
+    assert grant_of(store, "acme").weight == 2.0
     monkeypatch.setattr(LocalStore, "get", lambda *_: pytest.fail("the store was read"))
-    assert [tenant_weight(store, name) for name in ("acme", "zeta")] == [2.0, 1.0]
+    assert [grant_of(store, name).weight for name in ("acme", "zeta")] == [2.0, 1.0]
 
 
 def test_a_weight_that_another_process_set_is_seen(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert tenant_weight(store, "acme") == 1.0
+    assert grant_of(store, "acme").weight == 1.0
     store.put(SYSTEM_TENANTS, b'{"acme": {"weight": 2.0}}')
     monkeypatch.setattr(tenants, "CACHE_SECONDS", 0.0)
-    assert tenant_weight(store, "acme") == 2.0
+    assert grant_of(store, "acme").weight == 2.0
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, 101.0, float("inf"), float("nan")])
 def test_a_weight_that_would_starve_a_tenant_is_refused(store: LocalStore, weight: float) -> None:
-    with pytest.raises(ProdgenError, match=r"must be from 0\.01 to 100"):
-        set_weight(store, "acme", weight)
-    assert tenant_weights(store) == {}
+    with pytest.raises(ProdgenError, match=r"weight must be (at least 0\.01|at most 100|a finite number)"):
+        set_grant(store, "acme", weight=weight)
+    assert grants(store) == {}
 
 
 def test_a_weight_of_no_tenant_is_refused(store: LocalStore) -> None:
     with pytest.raises(ProdgenError, match="not a valid name"):
-        set_weight(store, "../acme", 1.0)
+        set_grant(store, "../acme", weight=1.0)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +82,6 @@ def test_a_weight_of_no_tenant_is_refused(store: LocalStore) -> None:
 def test_a_broken_file_is_reported_in_one_sentence(store: LocalStore, content: str, sentence: str) -> None:
     store.put(SYSTEM_TENANTS, content.encode())
     with pytest.raises(Unavailable, match=r"system/tenants\.json in the store is broken: ") as caught:
-        tenant_weight(store, "acme")
+        grant_of(store, "acme")
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)

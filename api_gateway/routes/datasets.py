@@ -19,6 +19,7 @@ from prodgen.errors import Conflict
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.files import find_record
+from prodgen.tenants import grant_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"], route_class=StrictRoute)
 
@@ -59,9 +60,10 @@ def create(name: str, new: NewDataset, caller: Trainer, deployment: DeploymentDe
     `{"path": "bag/1.jpg", "bytes": 123, "chunks": [sha256, …]}`. `/v1/uploads/missing` returns the chunks
     that are not uploaded yet.
     """
-    with dataset_lock(deployment.ledger, caller.tenant):
-        most = deployment.settings.cache_mb << 20
-        return _view(create_dataset(deployment.store, caller.tenant, name, new.listing, new.summary, most))
+    store, tenant, most = deployment.store, caller.tenant, deployment.settings.cache_mb << 20
+    room = grant_of(store, tenant).data_mb
+    with dataset_lock(deployment.ledger, tenant):
+        return _view(create_dataset(store, tenant, name, new.listing, new.summary, most, room and room << 20))
 
 
 @router.get("", summary="List data sets")

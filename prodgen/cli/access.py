@@ -8,11 +8,11 @@ import typer
 from prodgen.access import SCOPES, KeyRing
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_table, remark, report
-from prodgen.errors import NotFound
+from prodgen.errors import NotFound, ProdgenError
 from prodgen.settings import settings
 from prodgen.storage import Store, connect
 from prodgen.storage.local import is_store
-from prodgen.tenants import set_weight, tenant_weights
+from prodgen.tenants import Grant, grants, set_grant
 
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
@@ -54,32 +54,41 @@ def revoke(
     report(json, {"id": found.id, "revoked": str(found.revoked)}, f"{found.id} is revoked in {where}")
 
 
-tenants = typer.Typer(help="List tenants and set their weights.", no_args_is_help=True)
+tenants = typer.Typer(help="List tenants, and set what they may use.", no_args_is_help=True)
 
 
 @tenants.command("list")
 def list_tenants(json: Json = False) -> None:
-    """List the tenants and their weights, which are 1 unless set."""
+    """List the tenants, their weights and the room for their data sets."""
     store, where = open_store()
-    weights = dict.fromkeys((key.tenant for key in KeyRing(store).list()), 1.0) | tenant_weights(store)
-    found = [{"tenant": tenant, "weight": weights[tenant]} for tenant in sorted(weights)]
+    all_grants = dict.fromkeys((key.tenant for key in KeyRing(store).list()), Grant()) | grants(store)
+    found = [{"tenant": tenant, **dict(all_grants[tenant])} for tenant in sorted(all_grants)]
     if json:
         print_json(found)
     else:
-        print_table(found, "tenant", "weight")
+        print_table(found, "tenant", "weight", "data_mb")
         remark(f"in {where}")
 
 
 @tenants.command("set")
 def set_tenant(
     tenant: Annotated[str, typer.Argument(help="Name of the tenant.")],
-    weight: Annotated[float, typer.Option(help="Share of images while others wait; others have 1.")],
+    weight: Annotated[
+        float | None, typer.Option(help="Share of images while others wait; others have 1.")
+    ] = None,
+    data_mb: Annotated[
+        int | None, typer.Option(help="MiB that all data sets may have together; 0: no limit.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Set a tenant's weight for its next orders."""
+    """Set a tenant's weight for its next orders, and the room for its data sets."""
+    if weight is None and data_mb is None:
+        raise ProdgenError("nothing to set; give --weight, --data-mb or both")
+    changes = {} if weight is None else {"weight": weight}
     store, where = open_store()
-    set_weight(store, tenant, weight)
-    report(json, {"tenant": tenant, "weight": weight}, f"{tenant} has weight {weight:g} in {where}")
+    grant = set_grant(store, tenant, **changes, **({} if data_mb is None else {"data_mb": data_mb or None}))
+    room = f", and {grant.data_mb:,} MiB for data sets" if grant.data_mb else ""
+    report(json, {"tenant": tenant, **dict(grant)}, f"{tenant} has weight {grant.weight:g}{room} in {where}")
 
 
 def open_store() -> tuple[Store, str]:

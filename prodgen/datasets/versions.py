@@ -57,13 +57,21 @@ def dataset_lock(ledger: Ledger, tenant: str) -> AbstractContextManager[None]:
 
 
 def create_dataset(
-    store: Store, tenant: str, name: str, upload: str, summary: Summary, most: int = MAX_BYTES
+    store: Store,
+    tenant: str,
+    name: str,
+    upload: str,
+    summary: Summary,
+    most: int = MAX_BYTES,
+    allowance: int | None = None,
 ) -> Dataset:
     """Create a version from the list of files with the digest ``upload``, and make ``name`` mean the version.
 
-    Raises ProdgenError for a broken list or more than ``most`` bytes in all, NotFound if there is no such
-    upload, and Conflict if a chunk is not in the store. The summary is not checked, because training does not
-    rely on it. The caller must hold the tenant's `dataset_lock`, so that no chunk is removed meanwhile.
+    Raises ProdgenError for a broken list, for more than ``most`` bytes in all, or if the versions of all the
+    tenant's data sets would have more than ``allowance`` bytes together (None: no limit). Raises NotFound if
+    there is no such upload, and Conflict if a chunk is not in the store. The summary is not checked, because
+    training does not rely on it. The caller must hold the tenant's `dataset_lock`, so that no chunk is
+    removed meanwhile.
     """
     started = time.monotonic()
     check_name(name, "name")
@@ -85,9 +93,11 @@ def create_dataset(
             f"{most / 1e9:,.1f} GB of data",
             param="listing",
         )
-    _check_complete(store, tenant, files)
     listing = write_listing(files)
     digest = hashlib.sha256(listing).hexdigest()
+    if allowance is not None:
+        _check_allowance(store, tenant, digest, total, allowance)
+    _check_complete(store, tenant, files)
     if digest != upload:  # the same files in another order or notation
         store.put(keys.upload(tenant, digest), listing, "application/jsonl")
     dataset = Dataset(
@@ -151,6 +161,17 @@ def load_records(store: Store, found: Iterable[ObjectInfo]) -> list[Dataset]:
         with suppress(NotFound):
             loaded.append(Dataset.model_validate_json(store.get(info.key)))
     return loaded
+
+
+def _check_allowance(store: Store, tenant: str, listing: str, size: int, allowance: int) -> None:
+    others = {dataset.listing: dataset.bytes for dataset in datasets(store, tenant)}
+    together = sum(others.values()) - others.get(listing, 0) + size
+    if together > allowance:
+        raise ProdgenError(
+            f"your data sets would have {together / 1e6:,.0f} MB together, and may have "
+            f"{allowance / 1e6:,.0f} MB; remove a data set first",
+            param="listing",
+        )
 
 
 def _check_complete(store: Store, tenant: str, files: list[ListedFile]) -> None:

@@ -16,7 +16,7 @@ from prodgen.spec.names import stable_id
 from prodgen.spec.order import JobSpec, RowParser
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from prodgen.tenants import tenant_weight
+from prodgen.tenants import grant_of
 
 INTERACTIVE_IMAGES = 64
 """The most images of an interactive order."""
@@ -72,7 +72,7 @@ def submit(
             if earlier := find_record(store, tenant, job):
                 return _resubmit(store, ledger, earlier, spec), False
             _write(store, record, index, path)
-            ledger.submit(record.entry(tenant_weight(store, tenant)))
+            ledger.submit(record.entry(grant_of(store, tenant).weight))
     return record, True
 
 
@@ -142,5 +142,5 @@ def _resubmit(store: Store, ledger: Ledger, record: JobRecord, spec: JobSpec) ->
             param="Idempotency-Key",
         )
     if load_state(store, record) is None:
-        ledger.submit(record.entry(tenant_weight(store, record.tenant)))
+        ledger.submit(record.entry(grant_of(store, record.tenant).weight))
     return record

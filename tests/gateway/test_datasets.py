@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from prodgen import tenants
 from prodgen.catalog.catalogue import digest
 from prodgen.catalog.formats import open_catalogue
 from prodgen.cli.data import app
@@ -27,6 +29,7 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.ledger.roster import Roster
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
+from prodgen.tenants import set_grant
 from tests.datasets.folders import FILES, KINDS, pictures, prepared
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
@@ -137,6 +140,26 @@ def test_a_list_that_names_one_chunk_again_and_again_is_refused(client: Client, 
         "the files have 67.1 GB in all; the nodes of this deployment keep at most 53.7 GB" in error["message"]
     )
     assert client.get("/v1/datasets").json()["data"] == []
+
+
+def test_all_data_sets_of_a_tenant_fit_into_what_it_may_have(
+    client: Client, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenants, "CACHE_SECONDS", 0.0)
+    set_grant(store, client.tenant, data_mb=2)
+    summary = {"kind": "folder", "images": {"train": 2}, "size": [64, 64], "channels": 3, "attributes": {}}
+
+    def create(name: str, letter: bytes) -> httpx.Response:
+        part = chunk(client, letter * (1 << 20))
+        listing = upload(client, {"path": "a.png", "bytes": 1 << 20, "chunks": [part]})
+        return client.post(f"/v1/datasets/{name}", json={"listing": listing, "summary": summary})
+
+    assert [create(name, name[:1].encode()).status_code for name in ("a", "b", "a-again")] == [201] * 3
+    refused = create("c", b"c")
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "listing")
+    assert refused.json()["error"]["message"].startswith("your data sets would have 3 MB together")
+    client.delete("/v1/datasets/b")
+    assert create("c", b"c").status_code == 201
 
 
 def test_only_the_changes_of_a_folder_are_sent(environment: dict[str, str], tmp_path: Path) -> None:

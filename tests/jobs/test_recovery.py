@@ -18,7 +18,7 @@ from prodgen.recovery import ensure, recover
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.local import LocalStore
-from prodgen.tenants import set_weight
+from prodgen.tenants import set_grant
 from tests.jobs.test_ending import Killed, delivered
 from tests.jobs.workshop import ended, new_record, order, paint, work, work_off, write_order
 from tests.ledger.memory import MemoryStore
@@ -329,7 +329,7 @@ def test_tenants_keep_their_weight(ledger: Ledger, memory: MemoryStore, client: 
     for tenant in ("heavy", "light"):
         order(memory, ledger, new_record(f"of-{tenant}", 640_000, tenant=tenant))
     client.flushdb()
-    set_weight(memory, "heavy", 3.0)
+    set_grant(memory, "heavy", weight=3.0)
     recover(memory, ledger)
     given = [lease.job for n in range(80) if (lease := ledger.lease("bulk", f"w{n}", 640))]
     assert 55 <= given.count("of-heavy") <= 65
