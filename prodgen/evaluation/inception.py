@@ -55,14 +55,17 @@ def inception(weights: Path | None, channels: int, device: str) -> FeatureNetwor
     return FeatureNetwork(name, RESIZER + AS_RGB[channels], embed, device, BATCH)
 
 
-def as_rgb(images: Tensor) -> Tensor:
-    """Convert images (B, H, W, C) to RGB (B, H, W, 3). Repeats grey, and lays premultiplied RGBA on white."""
+def as_rgb(images: Tensor, ground: int = 255) -> Tensor:
+    """Convert images (B, H, W, C) to RGB (B, H, W, 3). Repeats grey, and lays premultiplied RGBA on a ground.
+
+    ``ground``: the level of the ground in all three channels, by default white.
+    """
     if images.shape[3] == 1:
         return images.expand(-1, -1, -1, 3)
     if images.shape[3] == 3:
         return images
-    colour, alpha = images[..., :3].short(), images[..., 3:].short()
-    return (colour + 255 - alpha).clamp(max=255).to(torch.uint8)
+    colour, alpha = images[..., :3].int(), images[..., 3:].int()
+    return (colour + (255 - alpha) * ground // 255).clamp(max=255).to(torch.uint8)
 
 
 def _loader() -> ModuleType:

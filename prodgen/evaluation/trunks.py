@@ -18,11 +18,15 @@ from torch.nn import functional as F
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.evaluation.features import FeatureNetwork
-from prodgen.evaluation.inception import AS_RGB, as_rgb
+from prodgen.evaluation.inception import as_rgb
 
 PACKAGE, VERSION = "stlpips-pytorch", "0.0.2"
 LEAST_SIDE = 64
 """Smaller images are enlarged to this side in pixels, so that the last level still has some positions."""
+GROUND = 128
+"""The level of the grey on which cut-outs are laid: on white, the outline of white products is lost."""
+AS_RGB = {1: ", grey repeated to RGB", 3: "", 4: ", cut-outs laid on mid-grey"}
+"""How images of each number of channels become RGB."""
 BATCH = 32
 
 
@@ -126,7 +130,7 @@ def trunk_network(
     network.requires_grad_(False).to(device, memory_format=torch.channels_last).eval()
 
     def embed(images: Tensor) -> tuple[Tensor, None]:
-        x = as_rgb(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+        x = as_rgb(images, GROUND).permute(0, 3, 1, 2).float() / 127.5 - 1
         if size < LEAST_SIDE:
             x = F.interpolate(x, (LEAST_SIDE, LEAST_SIDE), mode="bilinear")
         x = ((x - shift) / scale).contiguous(memory_format=torch.channels_last)

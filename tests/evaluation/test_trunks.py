@@ -39,7 +39,7 @@ def test_each_level_has_features_of_one_length(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = trunk_network(name, save_weights(name, tmp_path, monkeypatch), 4, 8)
-    assert network.resizer == "bilinear to 64x64, transparency laid on white"
+    assert network.resizer == "bilinear to 64x64, cut-outs laid on mid-grey"
     features = network(glass(2).images).values
     assert features.shape == (2, sum(TRUNKS[name].widths))
     for level, width in zip(network.levels.values(), TRUNKS[name].widths, strict=True):
@@ -48,12 +48,12 @@ def test_each_level_has_features_of_one_length(
         assert (part.square().mean(1) <= 1.0001).all(), "a mean of vectors is no longer than these"
 
 
-def test_what_lies_on_white_looks_the_same_with_and_without_transparency(
+def test_what_lies_on_grey_looks_the_same_with_and_without_transparency(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = save_weights("alexnet", tmp_path, monkeypatch)
     images = glass(2, size=64).images
-    opaque = (images[..., :3].astype(int) + 255 - images[..., 3:]).astype(np.uint8)
+    opaque = (images[..., :3].astype(int) + (255 - images[..., 3:].astype(int)) * 128 // 255).astype(np.uint8)
     clear, laid = (
         trunk_network("alexnet", folder, channels, 64)(pixels)
         for channels, pixels in ((4, images), (3, opaque))
