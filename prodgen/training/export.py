@@ -52,6 +52,7 @@ def export(trainer: Trainer, folder: Path) -> None:
         "training_images": best["images"],
         "domain_fid": round(scores["domain_fid"], 3),
         **{name: round(scores[name], 4) for name in ("agreement", "diversity") if name in scores},
+        **{name: round(score, 5) for name, score in scores.items() if name.startswith("kid_")},
         **signature(state.catalogue, state.data_digest, trainer.folder),
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")

@@ -28,8 +28,9 @@ class TrainingState:
     """Recipe, data, networks, optimizers, moving average and step of one training; equal on every process.
 
     ``pretrained``: the model to start from. ``head_start``: number of first steps in which only the
-    discriminator learns. ``best_fid``: lowest Fréchet distance of all evaluations. ``was_diverse``: whether,
-    in any evaluation so far, generated images of one class differed from each other.
+    discriminator learns. ``best_fid``: lowest Fréchet distance of all evaluations. ``best_score``: lowest
+    figure of the recipe's ``select``, which may be the same. ``was_diverse``: whether, in any evaluation so
+    far, generated images of one class differed from each other.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class TrainingState:
         check_recipe(recipe, size, channels, len(catalogue), world_size())
         self.recipe, self.catalogue, self.device = recipe, catalogue, device
         self.data_digest = digest(catalogue)
-        self.step, self.best_fid, self.was_diverse = 0, float("inf"), False
+        self.step, self.best_fid, self.best_score, self.was_diverse = 0, float("inf"), float("inf"), False
         torch.manual_seed(recipe.seed)
         self.method = set_up(recipe, catalogue, device, pretrained)
         self.head_start = 0
@@ -83,6 +84,7 @@ class TrainingState:
             "data": self.data_digest,
             "step": self.step,
             "best": self.best_fid,
+            "best_score": self.best_score,
             "was_lively": self.was_diverse,
             "trained": self.ema.warm_start,
             "head_start": self.head_start,
@@ -108,6 +110,7 @@ class TrainingState:
             for name, optimizer in self.method.optimizers.items():
                 load_optimizer(optimizer, saved["optimizers"][name])
             self.step, self.best_fid = int(saved["step"]), float(saved["best"])
+            self.best_score = float(saved.get("best_score", self.best_fid))
             self.was_diverse = bool(saved["was_lively"])
             self.ema.warm_start = bool(saved.get("trained", False))
             self.head_start = int(saved.get("head_start", 0))

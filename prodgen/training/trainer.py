@@ -125,8 +125,11 @@ class Trainer:
         state = self.state
         collapsed = alarms.looks_collapsed(scores, state.best_fid, was_diverse=state.was_diverse)
         state.was_diverse |= alarms.is_diverse(scores)
+        score = scores[state.recipe.select.replace("-", "_")]
         if scores["domain_fid"] < state.best_fid and not dead:
-            state.best_fid, self._returns = scores["domain_fid"], 0
+            state.best_fid = scores["domain_fid"]
+        if score < state.best_score and not dead:
+            state.best_score, self._returns = score, 0
             if local_rank() == 0:
                 about = {"step": state.step, "images": state.images, "scores": scores}
                 checkpoint.save(self.best_file, {**about, "run": state.to_checkpoint()})
@@ -178,11 +181,12 @@ class Trainer:
 
     def _return_to_checkpoint(self) -> None:
         """Return to the last checkpoint and draw other random numbers. Raises Diverged the fourth time."""
-        state, diverged_step, best_fid = self.state, self.state.step, self.state.best_fid
+        state, diverged_step = self.state, self.state.step
+        best_fid, best_score = state.best_fid, state.best_score
         self._returns += 1
         if self._returns > MAX_RETURNS or not self.resume(keep_random=False):
             raise alarms.Diverged(diverged_step)
-        state.best_fid = best_fid  # best.safetensors may be newer than the checkpoint
+        state.best_fid, state.best_score = best_fid, best_score  # best.safetensors may be newer
         if local_rank() == 0:
             self.metrics.truncate(state.step)
 

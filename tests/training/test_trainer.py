@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.errors import ProdgenError
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.settings import Settings
+from prodgen.training import checkpoint
 from prodgen.training.export import export
 from prodgen.training.watch.alarms import Collapsed, Diverged
+from tests.evaluation.test_trunks import save_weights
 from tests.training.conftest import never, quiet
 
 
@@ -112,6 +115,33 @@ def test_a_first_score_that_is_not_finite_is_not_the_best(make_trainer, monkeypa
     trainer = make_trainer(evaluate_every=2)
     trainer.train(quiet, never)
     assert (trainer.state.step, trainer.state.best_fid) == (6, 4.0)
+
+
+def test_a_recipe_that_selects_by_alexnet_keeps_the_step_with_the_least_kernel_distance(
+    make_trainer, monkeypatch, tmp_path
+):
+    set_scores(monkeypatch, {"domain_fid": 9.0}, {"domain_fid": 8.0}, {"domain_fid": 7.0})
+    monkeypatch.setattr("prodgen.training.watch.frozen_judge.IMAGES", 40)
+    monkeypatch.setattr(
+        "prodgen.training.watch.review.settings",
+        lambda: Settings(feature_weights=save_weights("alexnet", tmp_path, monkeypatch)),
+    )
+    trainer = make_trainer(evaluate_every=2, select="kid-alexnet")
+    trainer.train(quiet, never)
+    scores = {line["step"]: line["kid_alexnet"] for line in trainer.metrics.read() if "kid_alexnet" in line}
+    best = checkpoint.load(trainer.best_file)
+    assert set(scores) == {2, 4, 6}
+    assert best["step"] == min(scores, key=scores.__getitem__)
+    assert trainer.state.best_score == pytest.approx(min(scores.values()))
+    again = make_trainer(evaluate_every=2, select="kid-alexnet")
+    assert again.resume()
+    assert (again.state.best_fid, again.state.best_score) == (7.0, trainer.state.best_score)
+
+
+def test_a_training_that_cannot_select_as_its_recipe_says_does_not_begin(make_trainer, monkeypatch, tmp_path):
+    monkeypatch.setattr("prodgen.training.watch.review.settings", lambda: Settings(feature_weights=tmp_path))
+    with pytest.raises(NotFound, match="with the weights of VGG16; install them"):
+        make_trainer(select="kid-vgg").train(quiet, never)
 
 
 def test_the_best_step_of_an_earlier_training_is_deleted(make_trainer):

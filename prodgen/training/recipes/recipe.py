@@ -70,6 +70,10 @@ class Recipe(BaseModel):
     ema: Rate = Field(default=0.999, description="Decay of the moving average of the generator's weights.")
     clip: float = Field(default=10.0, gt=0, description="Largest norm of a network's gradient.")
 
+    select: Literal["domain-fid", "kid-alexnet", "kid-vgg"] = Field(
+        default="domain-fid",
+        description="Figure that chooses the best step: the judge's FID, or the KID of a frozen network.",
+    )
     evaluate_every: Steps = Field(default=1000, description="Steps between evaluations.")
     checkpoint_every: Steps = Field(default=500, description="Steps between checkpoints.")
     sample_every: Steps = Field(default=1000, description="Steps between grids of samples.")

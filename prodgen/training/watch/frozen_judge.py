@@ -1,0 +1,50 @@
+"""The frozen judge of a training scores a generator by a network that has learnt from other images."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prodgen.catalog.catalogue import Catalogue
+from prodgen.evaluation.metrics import kernel_distance_by_level
+from prodgen.evaluation.pictures import to_bytes
+from prodgen.evaluation.trunks import trunk_network
+from prodgen.models.base import ImageGenerator
+from prodgen.training.distributed.collectives import on_rank_zero, world_sum
+from prodgen.training.distributed.world import rank, world_size
+
+IMAGES = 1000
+"""Number of generated images in an evaluation, which are compared with up to as many training images."""
+
+
+class FrozenJudge:
+    """Scores by the kernel distance in the features of ``trunk``, one of `prodgen.evaluation.trunks.TRUNKS`.
+
+    ``weights``: the folder with the trunk's weights. Raises ProdgenError if they are missing.
+    """
+
+    def __init__(self, trunk: str, weights: Path | None, catalogue: Catalogue, device: str) -> None:
+        self.key, (_, height, _, channels) = f"kid_{trunk}", catalogue.images.shape
+        self._network = trunk_network(trunk, weights, channels, height, device)
+        rows = np.sort(np.random.default_rng(0).permutation(len(catalogue))[:IMAGES])
+        self._real = self._network(np.ascontiguousarray(catalogue.images[rows])).values
+
+    @torch.inference_mode()
+    def __call__(self, generator: ImageGenerator, latents: Tensor, conditions: Tensor) -> dict[str, float]:
+        """Generate an image for each of the first latents; return the distance to the training images.
+
+        latents: (N, latent_dim); conditions: (N, D). Every process must call the judge with equal arguments:
+        each generates a part.
+        """
+        count, batch = min(IMAGES, len(latents)), self._network.batch
+        features = torch.zeros(count, self._real.shape[1], device=self._real.device)
+        for start in range(rank() * batch, count, world_size() * batch):
+            part = slice(start, min(start + batch, count))
+            features[part] = self._network(to_bytes(generator(latents[part], conditions[part]))).values
+        world_sum(features)  # the other rows of each process are zero
+        return on_rank_zero(lambda: {self.key: self._distance(features)})
+
+    def _distance(self, features: Tensor) -> float:
+        (mean, _), _ = kernel_distance_by_level(features, self._real, self._network.levels)
+        return mean
