@@ -31,12 +31,18 @@ class _Header(NamedTuple):
 
 
 def csv_rows(
-    text: Iterable[str], lines: list[str], attributes: list[str], columns: Mapping[str, str] | None
+    text: Iterable[str],
+    lines: list[str],
+    attributes: list[str],
+    columns: Mapping[str, str] | None,
+    *,
+    any_attribute: bool,
 ) -> Iterator[Row]:
     """Yield the rows of a CSV that begins with ``lines``. The fields of a row are its filled cells.
 
     ``columns`` maps names (``sku``, ``count``, ``attributes``) to columns of the file; then other columns and
-    rows without any of these cells are skipped. By default, every column has one of the names.
+    rows without any of these cells are skipped. By default, every column has one of the names; raises
+    ProdgenError at the first cell of another column unless ``any_attribute`` is set.
     """
     first = lines[-1]
     if first[:4] == "sep=" and first[4:5] in _DELIMITERS:  # Excel's hint, which Excel does not count as a row
@@ -45,9 +51,11 @@ def csv_rows(
         delimiter = max(_DELIMITERS, key=first.count)
     rows = _cells(csv.reader(chain(lines, text), delimiter=delimiter, strict=True))
     header = _own_header(rows, attributes) if columns is None else _header(rows, attributes, columns)
+    others = [] if any_attribute else [name for name in header.places if name not in (*attributes, *NAMED)]
     product: list[str] = []
     for number, cells in rows:
         if columns is None:
+            _check_names(number, header, cells, attributes, others)
             yield number, partial(_all_fields, number, header, cells)
         elif any(cells[place] for place in header.places.values() if place < len(cells)):
             product = _fill_variant(header, product, cells)
@@ -164,6 +172,22 @@ def _fill_variant(header: _Header, product: list[str], cells: list[str]) -> list
         if not texts[place].startswith(_OF_VARIANT):
             cells[place] = cells[place] or product[place]
     return product
+
+
+def _check_names(
+    number: int, header: _Header, cells: list[str], attributes: list[str], others: list[str]
+) -> None:
+    """Raise ProdgenError for a filled cell of a column in ``others``, which have no name of an attribute."""
+    for name in filter(None, others):
+        if any(cells[header.places[name] :][:1]):
+            named = ",".join(f"{known}={known}" for known in header.places if known and known not in others)
+            raise fault(
+                number,
+                name,
+                f"this model has no attribute {name!r}; its attributes are: {', '.join(attributes) or 'none'}"
+                f"{did_you_mean(name, attributes)}; to skip other columns, name those to read: "
+                f"--columns {named}",
+            )
 
 
 def _all_fields(number: int, header: _Header, cells: list[str]) -> Fields:

@@ -26,7 +26,7 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 def read_order(
     file: BinaryIO,
-    attributes: Iterable[str] = (),
+    attributes: Iterable[str] | None = None,
     columns: Mapping[str, str] | None = None,
     max_rows: int = MAX_ROWS,
 ) -> Iterator[Item | ProdgenError]:
@@ -34,7 +34,8 @@ def read_order(
 
     A row has a column (or field) ``sku``, an optional ``count``, and one for each attribute. ``a|b`` in a
     cell asks for both values. A header may write the names of the model's ``attributes`` in capitals or small
-    letters. Rows are numbered as a spreadsheet numbers them. Does not check that the model can make an item.
+    letters; with ``attributes``, a CSV may have no other column with filled cells. Rows are numbered as a
+    spreadsheet numbers them. Does not check that the model can make an item.
 
     ``columns`` maps ``sku``, ``count`` and attributes to the columns (or fields) of the file that hold them;
     all others are skipped.
@@ -42,7 +43,7 @@ def read_order(
     Raises ProdgenError if the file as a whole cannot be read.
     """
     number = 0
-    for count, (number, parse) in enumerate(_rows(file, [*attributes], columns)):
+    for count, (number, parse) in enumerate(_rows(file, attributes, columns)):
         if count == max_rows:
             raise ProdgenError(f"the order has more than {max_rows:,} rows; split it", param=f"row {number}")
         try:
@@ -53,7 +54,9 @@ def read_order(
         raise ProdgenError("the order names no SKU: it has no rows")
 
 
-def _rows(file: BinaryIO, attributes: list[str], columns: Mapping[str, str] | None) -> Iterator[Row]:
+def _rows(
+    file: BinaryIO, attributes: Iterable[str] | None, columns: Mapping[str, str] | None
+) -> Iterator[Row]:
     if file.seek(0, io.SEEK_END) > MAX_BYTES:
         raise ProdgenError(f"the order is larger than {MAX_BYTES >> 20} MiB; split it")
     file.seek(0)
@@ -68,13 +71,13 @@ def _rows(file: BinaryIO, attributes: list[str], columns: Mapping[str, str] | No
     )
     try:
         lines = _skip_blank(text)
-        start = lines[-1].lstrip()[:1]
+        start, names = lines[-1].lstrip()[:1], [*(attributes or ())]
         if start == "[":
             raise ProdgenError("row 1: this is a JSON list; write one object a line", param="row 1")
         if start == "{":
-            yield from _json_rows(text, lines, columns and check_columns(columns, attributes))
+            yield from _json_rows(text, lines, columns and check_columns(columns, names))
         else:
-            yield from csv_rows(text, lines, attributes, columns)
+            yield from csv_rows(text, lines, names, columns, any_attribute=attributes is None)
     except UnicodeDecodeError:
         raise ProdgenError("the order is not UTF-16 text; save it as “CSV UTF-8”") from None
     finally:

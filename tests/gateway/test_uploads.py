@@ -55,7 +55,12 @@ def test_a_file_in_many_small_pieces_is_stored_whole(client: Client, store: Loca
             "row 4, column count",
         ),
         (ORDER + b"A-3,1,boot\n", "row 4 (A-3): category cannot be 'boot'", "row 4, column category"),
-        (b"sku,hue\nA-1,red\n", "row 2 (A-1): this model has no attribute 'hue'", "row 2, column hue"),
+        (
+            b"sku,Category,hue\nA-0,,\nA-1,bag,red\nA-2,bag,red\n",
+            "row 3, column hue: this model has no attribute 'hue'; its attributes are: category; "
+            "to skip other columns, name those to read: --columns sku=sku,category=category",
+            "row 3, column hue",
+        ),
         (b"name\nA-1\n", "row 1: the header has no column sku", "row 1"),
         (b"\x89PNG\r\n", "row 1: the order is not UTF-8 text", "row 1"),
     ],

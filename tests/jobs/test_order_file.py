@@ -21,7 +21,7 @@ ITEMS = [
 ]
 
 
-def read(data: bytes, attributes: Sequence[str] = (), max_rows: int = MAX_ROWS) -> list[Item]:
+def read(data: bytes, attributes: Sequence[str] | None = None, max_rows: int = MAX_ROWS) -> list[Item]:
     """The items of a file; raises what is wrong with the first faulty row."""
     items = []
     for row in read_order(io.BytesIO(data), attributes, None, max_rows):
