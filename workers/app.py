@@ -102,12 +102,17 @@ def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
 
     Beat, Flower and the gateway load none; they know tasks by name.
     """
+    from celery.worker.consumer.gossip import Gossip
+
     queues = (options or {}).get("queues") or ()
     names = queues.split(",") if isinstance(queues, str) else [*queues]
     app.conf.role = "+".join(dict.fromkeys(TASKS[name].split(".")[1] for name in names if name in TASKS))
     if {"interactive", "bulk"} & {*names}:
         # Threads of torch that wait for work must not spin: encoders and uploads need the cores.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Prodgen does not use gossip among workers. In celery 5.7, it raises AttributeError when it closes its
+    # channel after the broker has died.
+    Gossip.compatible_transports = frozenset()
     for module in dict.fromkeys(TASKS[name] for name in names if name in TASKS):
         app.loader.import_task_module(module)
     health.READY.append(_starting)

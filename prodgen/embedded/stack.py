@@ -97,9 +97,7 @@ class Stack:
         flag.unlink(missing_ok=True)
         command = [*_CELERY, "worker", *options, "-n", f"{name}@%h", "--loglevel", "INFO"]
         environment = {"PRODGEN_READY_FILE": str(flag), **(threads or {})}
-        return self._service(
-            name, [*command, "--without-gossip", "--without-mingle"], flag.exists, environment, stop_seconds
-        )
+        return self._service(name, [*command, "--without-mingle"], flag.exists, environment, stop_seconds)
 
     def _beat(self) -> Service:
         schedule = self.folder.root / "run" / "beat"

@@ -36,6 +36,8 @@ def test_maintenance_needs_no_torch_and_little_memory(valkey_server: ValkeyServe
         worker = psutil.Process(processes[0].pid)
         assert not [part.path for part in worker.memory_maps() if "torch" in part.path]
         assert worker.memory_info().rss < 150 * MEBIBYTE
+        listening = [c for c in client.client_list() if c["db"] == "5" and c["psub"] != "0"]
+        assert len(listening) == 1, "it listens to commands, and to no gossip of other workers"
     finally:
         for process in processes:
             process.terminate()
