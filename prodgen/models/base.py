@@ -52,10 +52,12 @@ class ProjectionDiscriminator(nn.Module):
     """Base class of discriminators that use the condition by projection (Miyato & Koyama 2018).
 
     ``body``: the layers (B, C, H, W) -> (B, width, h, w). ``uses_batch_statistics``: whether the body has
-    batch normalisation, so that real and generated images need separate batches.
+    batch normalisation, so that real and generated images need separate batches. ``normalised``: whether the
+    last layer is a direction of length 1, as in SAN (Takida et al. 2024).
     """
 
     uses_batch_statistics = False
+    normalised = False
 
     def __init__(self, body: nn.Module, width: int, condition_dim: int, *, spectral: bool = True) -> None:
         super().__init__()
@@ -66,9 +68,15 @@ class ProjectionDiscriminator(nn.Module):
             constrain(Conditioned(0, condition_dim, width, bias=False)) if condition_dim else None
         )
 
-    def forward(self, image: Tensor, condition: Tensor) -> Tensor:
-        """Return logits (B,) for ``image`` (B, C, H, W) in [-1, 1] with ``condition`` (B, D)."""
-        return self.logits(self.body(image), condition)
+    def forward(self, image: Tensor, condition: Tensor, *, apart: bool = False) -> Tensor:
+        """Return logits (B,) for ``image`` (B, C, H, W) in [-1, 1] with ``condition`` (B, D).
+
+        If ``apart``, returns two rows of the same logits (2, B): only the body learns from the first row,
+        only the normalised direction from the second.
+        """
+        if not self.normalised:
+            return self.logits(self.body(image), condition)
+        return self._normalised_logits(self.body(image), condition, apart=apart)
 
     def logits(self, features: Tensor, condition: Tensor) -> Tensor:
         """Return logits (B,) for the body's output ``features`` (B, width, h, w), computed in fp32."""
@@ -78,3 +86,16 @@ class ProjectionDiscriminator(nn.Module):
             if self.projection is not None:
                 logits = logits + (self.projection(condition) * pooled).sum(1)
         return logits
+
+    def _normalised_logits(self, features: Tensor, condition: Tensor, *, apart: bool) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            pooled = F.relu(features.float()).sum((2, 3))
+            direction = self.linear.weight
+            if self.projection is not None:
+                direction = direction + self.projection(condition)
+            direction = F.normalize(direction, dim=1)
+            if not apart:
+                return (pooled * direction).sum(1) + self.linear.bias
+            body_learns = (pooled * direction.detach()).sum(1) + self.linear.bias
+            direction_learns = (pooled.detach() * direction).sum(1)
+        return torch.stack([body_learns, direction_learns])

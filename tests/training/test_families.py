@@ -14,7 +14,7 @@ from tests.training.conftest import never, quiet
 RECIPES = {
     "dcgan": {"loss": "non-saturating"},
     "resnet": {"augment": "translation,cutout", "adaptive": 0.6, "discriminator_steps": 2, "drop": 0.3},
-    "sagan": {"consistency": 1.0, "augment": "flip"},
+    "sagan": {"consistency": 1.0, "augment": "flip", "san": True},
     "r3gan": {
         "loss": "relativistic",
         "r1": 0.1,

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from prodgen.models.resnet import ResNetDiscriminator
 from prodgen.training.methods.objectives import LOSSES, divergence, likelihood, one_centred, zero_centred
 
 
@@ -53,6 +54,28 @@ def test_penalties_measure_the_gradient():
         0.0, abs=1e-6
     )
     assert float(one_centred(Slope(1.5), images, torch.rand(3, 1, 2, 2), None)) == pytest.approx(4.0)
+
+
+def test_body_and_direction_of_a_normalised_discriminator_learn_apart():
+    """SAN: the body learns from the first logits, the direction from the second, and both are the same."""
+    torch.manual_seed(0)
+    discriminator = ResNetDiscriminator(3, 1, 8, [16, 8])
+    images, condition = torch.rand(4, 1, 8, 8), torch.eye(3)[[0, 1, 2, 0]]
+    free = discriminator(images, condition)
+    discriminator.normalised = True
+    discriminator.eval()  # spectral norm takes no further power iteration
+    bounded = discriminator(images, condition)
+    by_body, by_direction = discriminator(images, condition, apart=True)
+    torch.testing.assert_close(by_body, bounded)
+    torch.testing.assert_close(by_direction, bounded - discriminator.linear.bias)
+    assert not torch.allclose(free, bounded)
+    last, body = discriminator.linear.parametrizations.weight.original, next(discriminator.body.parameters())
+    gradients = [
+        torch.autograd.grad(logits.sum(), weight, retain_graph=True)[0].abs().sum() > 0
+        for logits in (by_body, by_direction)
+        for weight in (body, last)
+    ]
+    assert gradients == [True, False, False, True]
 
 
 def test_divergence_is_the_textbooks_and_free_bits_cost_nothing():

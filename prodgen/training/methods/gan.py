@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ class Gan:
         self, recipe: GanRecipe, generator: ImageGenerator, discriminator: ProjectionDiscriminator
     ) -> None:
         self.recipe, self.generator, self.discriminator = recipe, generator, discriminator
+        discriminator.normalised = recipe.san
         augment = Augment(
             recipe.augment, generator.channels, recipe.ground, recipe.adaptive, recipe.augment_share
         )
@@ -78,8 +80,12 @@ class Gan:
             torch.autocast(seen.device.type, enabled=False) if recipe.has_penalty else autocast(recipe, batch)
         ):
             seen_real, seen_fake = (x.requires_grad_(recipe.has_penalty) for x in seen.chunk(2))
-            real, fake_logits = self._logits(seen_real, seen_fake, batch.condition)
-            loss = self.loss.discriminator(real, fake_logits)
+            real, fake_logits = self._logits(seen_real, seen_fake, batch.condition, apart=recipe.san)
+            slice_loss: Tensor | float = 0.0
+            if recipe.san:
+                (real, real_slice), (fake_logits, fake_slice) = real, fake_logits
+                slice_loss = fake_slice.mean() - real_slice.mean()
+            loss = self.loss.discriminator(real, fake_logits) + slice_loss
             if recipe.r1:
                 loss = loss + 0.5 * self.penalty_scale * recipe.r1 * zero_centred(real, seen_real)
             if recipe.r2:
@@ -94,12 +100,18 @@ class Gan:
         self.augment.adapt(real - fake_logits if self.loss.paired else real)
         return loss
 
-    def _logits(self, real: Tensor, fake: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of real and generated images: in two passes if the body uses batch statistics."""
+    def _logits(
+        self, real: Tensor, fake: Tensor, condition: Tensor, *, apart: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits of real and generated images: in two passes if the body uses batch statistics.
+
+        ``apart``: as the discriminator has it.
+        """
+        see = partial(self.discriminator, apart=apart)
         if self.discriminator.uses_batch_statistics:
-            return self.discriminator(real, condition), self.discriminator(fake, condition)
-        logits = self.discriminator(torch.cat([real, fake]), torch.cat([condition, condition]))
-        return logits[: len(real)], logits[len(real) :]
+            return see(real, condition), see(fake, condition)
+        logits = see(torch.cat([real, fake]), torch.cat([condition, condition]))
+        return logits[..., : len(real)], logits[..., len(real) :]
 
     def generator_loss(self, batch: Batch) -> Tensor:
         """Return the generator's loss on new images with the conditions of ``batch``."""

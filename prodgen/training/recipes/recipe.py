@@ -118,6 +118,11 @@ class GanRecipe(Recipe):
         description="First share of the steps, over which augmentation rises from none and r1 and r2 fall "
         "from ten times their weight (Huang et al. 2024).",
     )
+    san: bool = Field(
+        default=False,
+        description="Normalise the discriminator's last layer, whose direction then has a loss of its own "
+        "(SAN, Takida et al. 2024).",
+    )
     head_start: HeadStart = 0.1
     freeze: int = Field(default=0, ge=0, description="First blocks of the discriminator that do not learn.")
 
