@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def decode_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
         return fault_of(error)
 
 
-def decode(path: Path, side: int, *, warn: bool = False) -> Photograph:
+def decode(path: Path | IO[bytes], side: int, *, warn: bool = False) -> Photograph:
     """Decode a photograph or an animation's first frame, upright; the longer side is at most ``side`` pixels.
 
     Composites the picture on white if its alpha channel does not mark the product. With ``warn``, a broken
@@ -148,14 +148,14 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-def _load_upright(path: Path, side: int, *, warn: bool) -> tuple[Image.Image, tuple[int, int]]:
+def _load_upright(path: Path | IO[bytes], side: int, *, warn: bool) -> tuple[Image.Image, tuple[int, int]]:
     """Load a picture or an animation's first frame, upright, in sRGB; return it and its (width, height).
 
     A JPEG is decoded no finer than ``side`` pixels need. Raises ValueError for too many pixels, and any error
     of Pillow for a file that Pillow cannot read.
     """
     with (
-        name_warnings(printable(path)) if warn else nullcontext(),
+        name_warnings(printable(str(path))) if warn else nullcontext(),
         Image.open(path, formats=_FORMATS) as image,
     ):
         size = image.size
@@ -167,7 +167,7 @@ def _load_upright(path: Path, side: int, *, warn: bool) -> tuple[Image.Image, tu
         return to_srgb(upright), size
     except ValueError as error:
         if warn:
-            warn_once(f"{printable(path)} has a broken colour profile, which is ignored: {error}")
+            warn_once(f"{printable(str(path))} has a broken colour profile, which is ignored: {error}")
         return upright, size
 
 

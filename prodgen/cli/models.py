@@ -45,7 +45,7 @@ def show(ref: Ref, json: Json = False) -> None:
     print_record(
         {name: model[name] for name in names}
         | {"FID": _fid(model["figure"])}
-        | {one["name"]: one.get("values") or "any colour" for one in model["attributes"]}
+        | {one["name"]: _values(one) for one in model["attributes"]}
         | {name: origin.get(name) for name in ("run", "begun_from", "created")}
         | {"trained on": origin.get("data", {}).get("name")}
     )
@@ -129,6 +129,13 @@ def seed(json: Json = False) -> None:
     store, where = open_store()
     published = [version.id for version in publish_bundled(store)]
     report(json, published, f"published in {where}: {', '.join(published)}")
+
+
+def _values(attribute: dict[str, Any]) -> list[str] | str:
+    named = attribute.get("values") or []
+    if attribute["kind"] == "choice":
+        return named
+    return [*named, "any colour"]
 
 
 def _fid(figure: dict[str, Any] | None) -> str:

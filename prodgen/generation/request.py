@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from prodgen.models import SavedModel
 from prodgen.spec.finish import Finish, file_name
 from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.model_config import ModelConfig
 from prodgen.spec.order import ImageRequest
 
 NO_FINISH = Finish()
@@ -19,14 +19,26 @@ MAX_AHEAD = 1 << 26
 """Largest number of pixels of one request that the engine generates before the caller takes the files."""
 
 
+class Model(Protocol):
+    """A version that makes images: a generator, or one that makes pictures of photographs."""
+
+    @property
+    def id(self) -> str:
+        """``name@digest``."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """The version's config.json."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """A request for images of one model with one finish.
+    """A request for images of one model with one finish. The engine makes those of a `SavedModel` only.
 
     A higher ``priority`` is served first. The requests of different tenants are served by turn.
     """
 
-    model: SavedModel
+    model: Model
     images: Sequence[ImageRequest]
     truncation: float = 1.0
     finish: Finish = NO_FINISH
@@ -129,8 +141,13 @@ class Response:
         self.cancel()
 
 
-def manifest_line(request: Request, image: ImageRequest, data: bytes, **where: Any) -> ManifestLine:
-    """Return an image's manifest line. ``data``: its file; ``where``: object, offset, length in a store."""
+def manifest_line(
+    request: Request, image: ImageRequest, data: bytes, review: str | None = None, **where: Any
+) -> ManifestLine:
+    """Return an image's manifest line. ``data``: its file; ``where``: object, offset, length in a store.
+
+    ``review``: why the picture of a photograph is not trusted.
+    """
     return ManifestLine.model_validate(
         {
             "index": image.index,
@@ -142,6 +159,8 @@ def manifest_line(request: Request, image: ImageRequest, data: bytes, **where: A
             "model": request.model.id,
             "truncation": request.truncation,
             "finish": request.finish,
+            "photo": image.photo,
+            "review": review,
             "format": request.format,
             "precision": request.model.config.precision,
             "file": file_name(image.index, request.format, image.sku, image.repeat),

@@ -49,10 +49,14 @@ def verify(
             ]
             request = Request(model, images, truncation, finish, format)
             for line, data in zip(chunk, engine.submit(request), strict=True):
-                yield Finding(line, _compare(line, read(line.file), data, model.config.tolerance))
+                yield Finding(line, compare(line, read(line.file), data, model.config.tolerance))
 
 
-def _compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: int) -> str | None:
+def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: int) -> str | None:
+    """Return how a stored file differs from its manifest line or the remade file, or None if it is right.
+
+    Pixels may differ by ``tolerance`` levels of 255.
+    """
     if stored is None:
         return "the file is missing"
     if hashlib.sha256(stored).hexdigest() != line.sha256:

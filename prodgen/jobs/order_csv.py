@@ -12,7 +12,7 @@ from prodgen.spec.spelling import did_you_mean, fold, normalise, split_values
 Fields = dict[str, Any]
 Row = tuple[int, Callable[[], Fields]]
 """The number of a row, and a function that returns its fields. It raises ProdgenError for a faulty row."""
-NAMED = ("sku", "count")
+NAMED = ("sku", "count", "photo")
 """The columns that are no attributes."""
 
 _DELIMITERS = (",", ";", "\t")
@@ -63,9 +63,9 @@ def csv_rows(
 
 
 def fields_of(row: Fields, attributes: Fields) -> Fields:
-    """Return the SKU, the count and the attributes (those in ``attributes`` included) that are not null.
+    """Return the values of `NAMED`, and the attributes (those in ``attributes`` included) that are not null.
 
-    An attribute of a model may be called ``sku`` or ``count``: it is found only in ``attributes``.
+    An attribute of a model may have one of these names: it is found only in ``attributes``.
     """
     named = {name: row.pop(name, None) for name in NAMED}
     known = {name: value for name, value in {**row, **attributes}.items() if value is not None}

@@ -3,7 +3,8 @@
 import codecs
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import BinaryIO, TextIO
@@ -19,9 +20,22 @@ from prodgen.spec.validation_errors import explain
 MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20
 _MAX_DIGITS = 18
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+PhotoId = Callable[[str], str]
+"""Returns the digest of the photograph that the text of a row names. Raises ProdgenError."""
 
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """The first bytes of .xlsx, .ods and .xls files."""
+
+
+def check_photo_id(text: str) -> str:
+    """Return ``text`` if it is the digest of an upload; raises ProdgenError otherwise."""
+    if not _DIGEST.fullmatch(text):
+        raise ProdgenError(
+            f"{short(text)} is not the sha256 of an upload; `prodgen submit ORDER --photos FOLDER` sends them"
+        )
+    return text
 
 
 def read_order(
@@ -29,13 +43,15 @@ def read_order(
     attributes: Iterable[str] | None = None,
     columns: Mapping[str, str] | None = None,
     max_rows: int = MAX_ROWS,
+    photo_id: PhotoId = check_photo_id,
 ) -> Iterator[Item | ProdgenError]:
     """Yield an item for each row, or for a faulty row an error that names the row and the column.
 
-    A row has a column (or field) ``sku``, an optional ``count``, and one for each attribute. ``a|b`` in a
-    cell asks for both values. A header may write the names of the model's ``attributes`` in capitals or small
-    letters; with ``attributes``, a CSV may have no other column with filled cells. Rows are numbered as a
-    spreadsheet numbers them. Does not check that the model can make an item.
+    A row has a column (or field) ``sku``, an optional ``count``, an optional ``photo``, and one for each
+    attribute. ``photo_id`` returns the digest of the photograph that a row names. ``a|b`` in a cell asks for
+    both values. A header may write the names of the model's ``attributes`` in capitals or small letters; with
+    ``attributes``, a CSV may have no other column with filled cells. Rows are numbered as a spreadsheet
+    numbers them. Does not check that the model can make an item.
 
     ``columns`` maps ``sku``, ``count`` and attributes to the columns (or fields) of the file that hold them;
     all others are skipped.
@@ -47,7 +63,7 @@ def read_order(
         if count == max_rows:
             raise ProdgenError(f"the order has more than {max_rows:,} rows; split it", param=f"row {number}")
         try:
-            yield _item(number, parse())
+            yield _item(number, parse(), photo_id)
         except ProdgenError as error:
             yield error
     if not number:
@@ -118,18 +134,26 @@ def _json_fields(number: int, line: str, columns: Mapping[str, str] | None) -> F
     return fields_of(fields, nested)
 
 
-def _item(number: int, fields: Fields) -> Item:
+def _item(number: int, fields: Fields, photo_id: PhotoId) -> Item:
     sku = _text(number, "sku", "" if fields["sku"] is None else fields["sku"])
     if not sku:
         raise fault(number, "sku", "the row has no SKU")
     attributes = {name: _values(number, name, value) for name, value in fields["attributes"].items()}
     try:
         count = None if fields["count"] is None else _count(number, fields["count"])
-        return Item(sku=sku, count=count, attributes=attributes, row=number)
+        photo = None if fields["photo"] is None else _photo(number, fields["photo"], photo_id)
+        return Item(sku=sku, count=count, attributes=attributes, photo=photo, row=number)
     except ValidationError as error:
         problem = explain(error)
         name = (problem.param or "").removeprefix("attributes.")
         raise fault(number, name, str(problem)) from None
+
+
+def _photo(number: int, value: object, photo_id: PhotoId) -> str:
+    try:
+        return photo_id(_text(number, "photo", value))
+    except ProdgenError as error:
+        raise error if error.param else fault(number, "photo", str(error)) from None
 
 
 def _count(number: int, value: object) -> int:

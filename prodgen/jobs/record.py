@@ -21,8 +21,9 @@ class JobRecord(BaseModel, frozen=True):
     """job.json. It is written before the order is acknowledged, and never changes.
 
     ``model`` is the resolved ``name@version``, and ``model_prefix`` the folder of that version in the store,
-    so a job never mixes versions. ``items``: whether the job has an items.jsonl. ``request_id``: the id of
-    the HTTP request that placed the order, for log lines.
+    so a job never mixes versions. ``items``: whether the job has an items.jsonl. ``photographs``:
+    whether the items name photographs, whose pictures take far longer than generated images. ``request_id``:
+    the id of the HTTP request that placed the order, for log lines.
     """
 
     id: str
@@ -34,6 +35,7 @@ class JobRecord(BaseModel, frozen=True):
     total: int
     packaging: Literal["files", "tar"]
     items: bool = False
+    photographs: bool = False
     request_digest: str
     request_id: str | None = None
 
@@ -49,7 +51,8 @@ class JobRecord(BaseModel, frozen=True):
     def entry(self, weight: float = 1.0) -> JobEntry:
         """Return what the ledger must know of the job. ``weight`` is the tenant's."""
         pixels = (self.spec.finish.size or 1) ** 2  # a model's own size is small, and already in its rate
-        lease_cells = min(MAX_LEASE_CELLS, max(1, LEASE_PIXELS // (CELL * pixels)))
+        most = 1 if self.photographs else MAX_LEASE_CELLS
+        lease_cells = min(most, max(1, LEASE_PIXELS // (CELL * pixels)))
         created = self.created.timestamp()
         return JobEntry(self.id, self.tenant, self.spec.priority, self.total, weight, created, lease_cells)
 

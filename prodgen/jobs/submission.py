@@ -6,12 +6,14 @@ from tempfile import TemporaryDirectory
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, TooManyRequests
 from prodgen.jobs.items import Index, uploaded_items, write_items
+from prodgen.jobs.photographs import check_spec, checked_items
 from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.registry.versions import Version, resolve
 from prodgen.settings import Settings
+from prodgen.spec.model_config import STUDIO
 from prodgen.spec.names import stable_id
 from prodgen.spec.order import JobSpec, RowParser
 from prodgen.storage import keys
@@ -46,6 +48,7 @@ def submit(
     if earlier := find_record(store, tenant, job):
         return _resubmit(store, ledger, earlier, spec), False
     version = resolve(store, spec.model, tenant)
+    check_spec(spec, version.config)
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
         path = Path(folder) / "items.jsonl"
         index = _write_items(store, tenant, spec, version, path)
@@ -65,6 +68,7 @@ def submit(
             total=total,
             packaging=packaging,
             items=index is not None,
+            photographs=version.config.family == STUDIO,
             request_digest=request_digest(spec),
             request_id=request_id,
         )
@@ -83,7 +87,8 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
         if spec.columns is not None:
             raise ProdgenError("columns are of an uploaded file; name the file as upload", param="columns")
         if spec.items is not None:
-            return write_items(spec.items, spec, schema, path)
+            items = checked_items(store, tenant, spec, version.config, spec.items)
+            return write_items(items, spec, schema, path)
         if spec.seed_from == "sku":
             raise ProdgenError("seed_from 'sku' needs items or an upload with SKUs", param="seed_from")
         return None
@@ -91,7 +96,8 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
         raise ProdgenError("an order has items or an upload, not both", param="upload")
     names = [attribute.name for attribute in schema.attributes]
     try:
-        with uploaded_items(store, keys.upload(tenant, spec.upload), names, spec.columns) as items:
+        with uploaded_items(store, keys.upload(tenant, spec.upload), names, spec.columns) as rows:
+            items = checked_items(store, tenant, spec, version.config, rows)
             return write_items(items, spec, schema, path)
     except NotFound:
         raise NotFound(

@@ -17,7 +17,7 @@ from prodgen.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from prodgen.models.r3gan import R3GANDiscriminator, R3GANGenerator
 from prodgen.models.resnet import ResNetDiscriminator, ResNetGenerator, SAGANDiscriminator, SAGANGenerator
 from prodgen.models.vae import VAE
-from prodgen.spec.model_config import ModelConfig, folder_version, read_config
+from prodgen.spec.model_config import STUDIO, ModelConfig, folder_version, read_config
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,11 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
     """
     folder, own_name = (ref, _name(ref)) if isinstance(ref, Path) else find_model(ref)
     config = read_config(folder)
+    if config.family == STUDIO:
+        raise ProdgenError(
+            f"{name or own_name} makes pictures of photographs and generates none; use `prodgen edit`, or "
+            f"`prodgen submit ORDER --model {name or own_name} --photos FOLDER`"
+        )
     family = FAMILIES.get(config.family)
     if family is None:
         raise ProdgenError(

@@ -53,7 +53,7 @@ def load_cutter(name: str | None = None, weights: Path | None = None) -> Cutter:
     installed and the file is there, and grabcut otherwise. Raises ProdgenError for an unknown name, and for a
     file that is broken, or is not there and cannot be downloaded.
     """
-    folder = weights or Path(os.environ.get("U2NET_HOME", "~/.u2net")).expanduser()
+    folder = _folder(weights)
     new_session = _new_session()
     if name is None:
         name = DEFAULT if new_session and (folder / f"{DEFAULT}.onnx").is_file() else GrabCut.name
@@ -74,6 +74,27 @@ def load_cutter(name: str | None = None, weights: Path | None = None) -> Cutter:
     except Exception as error:  # of the download, or of onnxruntime for a file that it cannot read
         reason = str(error).splitlines()[0]
         raise ProdgenError(f"the cutter {name} needs the file {file}: {reason}", param="weights") from None
+
+
+def check_weights(name: str, sha256: str, weights: Path | None = None) -> None:
+    """Raise ProdgenError unless the network ``name`` can run here with the file that has this digest."""
+    file = _folder(weights) / f"{name}.onnx"
+    if _new_session() is None:
+        raise ProdgenError(f"the cutter {name} needs rembg: pip install 'prodgen[cutouts]'", param="cutter")
+    if not file.is_file():
+        raise ProdgenError(
+            f"the cutter {name} needs the file {file}; put it there, or name its folder in U2NET_HOME",
+            param="weights",
+        )
+    if (found := hashlib.sha256(file.read_bytes()).hexdigest()) != sha256:
+        raise ProdgenError(
+            f"{file} has the digest {found[:12]}, not {sha256[:12]}; put the published file there",
+            param="weights",
+        )
+
+
+def _folder(weights: Path | None) -> Path:
+    return weights or Path(os.environ.get("U2NET_HOME", "~/.u2net")).expanduser()
 
 
 def _check_digest(file: Path) -> None:

@@ -118,7 +118,7 @@ def make_pictures(
             }
             recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
             image = Image.fromarray(compose(layers[k], visible).numpy())
-            yield Picture(colour, scene, _encode(image, edit, recipe), recipe)
+            yield Picture(colour, scene, encode(image, edit.format, recipe, edit.most_bytes), recipe)
 
 
 def _in_colours(cut: CutOut, colours: tuple[str | None, ...]) -> torch.Tensor:
@@ -136,12 +136,12 @@ def _in_colours(cut: CutOut, colours: tuple[str | None, ...]) -> torch.Tensor:
     return torch.stack([next(recoloured) if colour else own for colour in colours])
 
 
-def _encode(image: Image.Image, edit: Edit, recipe: dict[str, Any]) -> bytes:
-    """Encode the picture with its marks, at the best quality that keeps to the preset's bytes."""
+def encode(image: Image.Image, format: str, recipe: dict[str, Any], most_bytes: int | None) -> bytes:
+    """Encode an edited picture with its marks, at the best quality that keeps to ``most_bytes``."""
     xmp = make_xmp("edited", recipe)
     data = b""
     for quality in _QUALITIES:
-        data = save_marked(image, edit.format, xmp, quality)
-        if not edit.most_bytes or len(data) <= edit.most_bytes:
+        data = save_marked(image, format, xmp, quality)
+        if not most_bytes or len(data) <= most_bytes:
             return data
-    raise ProdgenError(f"the picture has {len(data):,} bytes, more than {edit.preset}'s {edit.most_bytes:,}")
+    raise ProdgenError(f"the picture has {len(data):,} bytes, more than the preset's {most_bytes:,}")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageColor
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -111,13 +112,56 @@ class ContinuousColour(BaseModel):
         return encode_lab(to_lab(levels.reshape(-1, 3)))
 
 
+class NamedColour(BaseModel):
+    """An attribute whose value is one of a few names or any colour.
+
+    A request that leaves the attribute out means the first name, so that nothing is drawn at random.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["named-colour"] = "named-colour"
+    name: str
+    values: tuple[str, ...] = Field(min_length=1)
+
+    def parse(self, text: object) -> str:
+        """Return the name that ``text`` means, else its colour as ``#rrggbb``; raises ProdgenError."""
+        folded = fold(str(text))
+        for value in self.values:
+            if fold(value) == folded:
+                return value
+        try:
+            return parse_colour(str(text))
+        except ValueError:
+            raise ProdgenError(
+                f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, a CSS name of a "
+                f"colour or #rrggbb{did_you_mean(str(text), (*self.values, *ImageColor.colormap))}",
+                param=f"attributes.{self.name}",
+            ) from None
+
+    def draw(self, uniforms: Float64) -> list[str]:
+        """Return the first name for each random number."""
+        return [self.values[0]] * len(uniforms)
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns that `encode` returns: none, since no network reads them."""
+        return ()
+
+    def encode(self, values: Sequence[str]) -> Float32:
+        """Return a condition without columns for B images: (B, 0)."""
+        return np.empty((len(values), 0), np.float32)
+
+
 def _kind(given: Any) -> str:
     """Return the kind of an attribute; an attribute without a kind in the config is a choice."""
     return str(given.get("kind", "choice") if isinstance(given, dict) else given.kind)
 
 
 Attribute = Annotated[
-    Annotated[Choice, Tag("choice")] | Annotated[ContinuousColour, Tag("colour")], Discriminator(_kind)
+    Annotated[Choice, Tag("choice")]
+    | Annotated[ContinuousColour, Tag("colour")]
+    | Annotated[NamedColour, Tag("named-colour")],
+    Discriminator(_kind),
 ]
 
 

@@ -38,6 +38,11 @@ class Finish(BaseModel):
         default=None, description="CSS colour; the model's own background if null."
     )
     augment: Augment = Augment()
+    preset: str | None = Field(
+        default=None,
+        max_length=64,
+        description="Marketplace whose rules pictures of photographs follow, such as amazon.",
+    )
 
 
 class Output(BaseModel):

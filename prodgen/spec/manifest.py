@@ -37,6 +37,10 @@ class ManifestLine(BaseModel):
     """The order's ``finish``, without values that equal the defaults."""
     format: Literal["png", "webp", "jpeg"]
     """The format of the image file."""
+    photo: str | None = None
+    """The digest of the photograph from which the picture was made."""
+    review: str | None = None
+    """Why the picture of a photograph is not trusted and should be looked at; absent if it is trusted."""
     precision: str
     """The number format in which the model computed the image."""
     file: str

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.colour import Colour
 from prodgen.spec.validation_errors import parse_json
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -34,6 +35,39 @@ class ModelConfig(BaseModel):
     ground: str
     precision: Literal["fp32", "bf16"]
     tolerance: int
+
+
+STUDIO = "studio"
+"""The family of the versions that make pictures of photographs. Their `WEIGHTS` file holds no weights."""
+
+
+class PictureRules(BaseModel):
+    """The rules by which a version makes pictures for a marketplace."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width: int
+    height: int
+    fill: float
+    ground: Colour | None = None
+    format: Literal["png", "webp", "jpeg"]
+    most_bytes: int
+
+
+class StudioConfig(ModelConfig):
+    """The config.json of a version that makes pictures of photographs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    family: Literal["studio"]
+    method: int = Field(
+        description="The number of the way in which pictures are cut out, recoloured and lit."
+    )
+    cutter: str = Field(description="``grabcut``, or the name of a network of rembg.")
+    cutter_sha256: str | None = Field(default=None, description="The digest of the network's file.")
+    photo_side: int = Field(description="The longer side, in pixels, to which larger photographs are shrunk.")
+    fill: float = Field(description="The share of the frame that the product fills, without a preset.")
+    presets: dict[str, PictureRules]
 
 
 class Data(BaseModel):
@@ -64,6 +98,16 @@ class Lineage(BaseModel):
 def parse_config(data: bytes, where: str) -> ModelConfig:
     """Parse a config.json; if it is broken, raises ProdgenError, whose message names the file ``where``."""
     return parse_json(ModelConfig, data, f"{where} is no model's config.json")
+
+
+def studio_config(config: ModelConfig) -> StudioConfig | None:
+    """Return the whole config of a version that makes pictures of photographs, and None for any other.
+
+    Raises ProdgenError if the config is broken.
+    """
+    if config.family != STUDIO:
+        return None
+    return parse_json(StudioConfig, config.model_dump_json().encode(), "the config.json is of no studio")
 
 
 def parse_lineage(data: bytes, where: str) -> Lineage:

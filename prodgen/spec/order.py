@@ -32,6 +32,8 @@ class Item(BaseModel):
     """Images of each combination of attributes; the order's ``count`` if null."""
     attributes: dict[str, Value | list[Value]] = {}
     """The item's own values. Attributes left out have the values of the order."""
+    photo: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+    """Digest of an uploaded photograph of the product, for a model that makes pictures of photographs."""
     row: int | None = Field(default=None, ge=1, exclude=True)
     """The item's row in the uploaded file, for error messages."""
 
@@ -85,6 +87,7 @@ class ImageRequest:
     sku: str | None = None
     repeat: int = 0
     attempt: int = 0
+    photo: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Row:
     values: dict[str, list[str]]
     count: int
     total: int
+    photo: str | None = None
 
 
 class RowParser:
@@ -116,10 +120,8 @@ class RowParser:
         try:
             values = self._parse(item.attributes)
         except ProdgenError as error:
-            where = f"row {item.row}" if item.row else f"item {number}"
-            column = (error.param or "").replace("attributes.", "column ")
-            raise ProdgenError(f"{where} ({item.sku}): {error}", param=f"{where}, {column}") from None
-        return _row(item.sku, values, self._spec.count if item.count is None else item.count)
+            raise item_fault(item, number, error) from None
+        return _row(item.sku, values, self._spec.count if item.count is None else item.count, item.photo)
 
     def _parse(self, wanted: RequestedValues) -> dict[str, list[str]]:
         """Return an item's own values, and the order's values of the attributes that the item leaves out."""
@@ -174,11 +176,19 @@ class Expansion:
             seed=_sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed,
             draw=repeat if by_sku else index,
             attributes=_combination(row.values, combination),
+            photo=row.photo,
         )
 
 
-def _row(sku: str | None, values: dict[str, list[str]], count: int) -> Row:
-    return Row(sku, values, count, count * prod(len(listed) for listed in values.values()))
+def item_fault(item: Item, number: int, error: ProdgenError) -> ProdgenError:
+    """Return an error of item ``number`` as an error that names the item's row."""
+    where = f"row {item.row}" if item.row else f"item {number}"
+    column = (error.param or "").replace("attributes.", "column ")
+    return ProdgenError(f"{where} ({item.sku}): {error}", param=f"{where}, {column}")
+
+
+def _row(sku: str | None, values: dict[str, list[str]], count: int, photo: str | None = None) -> Row:
+    return Row(sku, values, count, count * prod(len(listed) for listed in values.values()), photo)
 
 
 def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:

@@ -44,7 +44,8 @@ def test_the_reason_why_figures_cannot_be_compared_is_given(candidate: Any, curr
 
 
 def test_the_bundled_models_compare() -> None:
-    metrics = {folder.name: json.loads((folder / "metrics.json").read_text()) for folder in bundled_folders()}
+    files = [folder / "metrics.json" for folder in bundled_folders()]
+    metrics = {file.parent.name: json.loads(file.read_text()) for file in files if file.exists()}
     gan, vaegan = metrics["fashion-mnist"], metrics["fashion-mnist-vaegan"]
     assert compare(vaegan, gan).worse
     assert not compare(gan, vaegan).worse

@@ -1,0 +1,92 @@
+"""What is learnt from a photograph once: the product's matte and its main colour's region, as one PNG.
+
+The PNG has two channels, the matte and the region. Both have 256 levels, also for the process that learnt
+them, so that pictures do not depend on which process that was.
+"""
+
+import io
+import json
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from prodgen.catalog.picture_files import Photograph, decode, fault_of
+from prodgen.errors import ProdgenError
+from prodgen.photographs.cutout import cut_out
+from prodgen.photographs.cutters import Cutter
+from prodgen.photographs.edit import doubts_about_colour
+
+_TEXT = "prodgen"
+
+
+class Learnt(NamedTuple):
+    """``matte`` and ``region`` are (H, W) bytes; a photograph without a product has (1, 1) zeros.
+
+    ``doubts`` says why the cut-out is not trusted, and ``colour_doubt`` why recolouring it is not.
+    """
+
+    matte: NDArray[np.uint8]
+    region: NDArray[np.uint8]
+    doubts: tuple[str, ...]
+    colour_doubt: str | None
+
+    @property
+    def has_product(self) -> bool:
+        """Return whether there is a product to show."""
+        return bool((self.matte >= 128).any())
+
+    def to_png(self) -> bytes:
+        """Return the PNG."""
+        about = PngImagePlugin.PngInfo()
+        about.add_itxt(_TEXT, json.dumps({"doubts": self.doubts, "colour_doubt": self.colour_doubt}))
+        buffer = io.BytesIO()
+        image = Image.fromarray(np.dstack([self.matte, self.region]))
+        image.save(buffer, "PNG", pnginfo=about, compress_level=1)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_png(cls, data: bytes) -> Self:
+        """Return what `to_png` has stored; raises ProdgenError for other bytes."""
+        try:
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                planes = np.asarray(image)
+                about = json.loads(image.info[_TEXT])
+            return cls(planes[..., 0], planes[..., 1], tuple(about["doubts"]), about["colour_doubt"])
+        except (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise ProdgenError(f"this is no stored cut-out: {error}") from None
+
+
+def learn(data: bytes, cutter: Cutter, side: int) -> Learnt:
+    """Cut the product out of a photograph's file, which is read at most ``side`` pixels long.
+
+    A file that cannot be read gives a cut-out without a product, with the reason as its doubt.
+    """
+    photograph = read_photograph(data, side)
+    if isinstance(photograph, str):
+        return _nothing(f"the photograph cannot be read: {photograph}")
+    cut = cut_out(photograph, cutter)
+    matte = _to_bytes(cut.matte)
+    if not (matte >= 128).any():
+        return _nothing(*(cut.doubts or ("no product was found",)))
+    return Learnt(matte, _to_bytes(cut.region.weight), cut.doubts, doubts_about_colour(cut))
+
+
+def read_photograph(data: bytes, side: int) -> Photograph | str:
+    """Return the photograph of a file, or a text that says why the file cannot be read."""
+    try:
+        return decode(io.BytesIO(data), side)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises nearly any type for a broken file
+        return fault_of(error)
+
+
+def _nothing(*doubts: str) -> Learnt:
+    empty = np.zeros((1, 1), np.uint8)
+    return Learnt(empty, empty, doubts, None)
+
+
+def _to_bytes(plane: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return (plane * 255).round().astype(np.uint8)

@@ -1,0 +1,145 @@
+"""Make the pictures of orders of photographs, by a version of the registry."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+
+from prodgen.errors import ProdgenError
+from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
+from prodgen.photographs.edit import encode
+from prodgen.photographs.learnt import Learnt, learn, read_photograph
+from prodgen.photographs.product import Product
+from prodgen.photographs.scenes import compose, ground, has_shadow
+from prodgen.spec.finish import Finish
+from prodgen.spec.model_config import StudioConfig, folder_version, read_config, studio_config
+from prodgen.spec.order import ImageRequest
+
+METHOD = 1
+"""The number of the way in which this code cuts out, recolours, places and lights products.
+
+A change of the pictures of a version needs another number, and a new version in ``prodgen/bundled``.
+"""
+OWN_COLOUR = "original"
+"""The value of the attribute ``colour`` that keeps the product's own colours."""
+
+
+class StudioPicture(NamedTuple):
+    """A picture file. ``review`` says why the picture is not trusted; None if it is."""
+
+    data: bytes
+    review: str | None
+
+
+class Source(NamedTuple):
+    """A photograph's file, and what is learnt from it."""
+
+    data: bytes
+    learnt: Learnt
+
+
+class Studio:
+    """A version that makes pictures of photographs: its config, its name and its digest."""
+
+    def __init__(self, config: StudioConfig, name: str, digest: str, weights: Path | None = None) -> None:
+        self.config, self.name, self.digest, self._weights = config, name, digest, weights
+        self._ground = lru_cache(4)(ground)
+
+    @property
+    def id(self) -> str:
+        """``name@digest``, which identifies the version in manifests."""
+        return f"{self.name}@{self.digest}"
+
+    @cached_property
+    def cutter(self) -> Cutter:
+        """The version's cutter; raises ProdgenError if it cannot be used on this machine."""
+        if self.config.cutter_sha256:
+            check_weights(self.config.cutter, self.config.cutter_sha256, self._weights)
+        return load_cutter(self.config.cutter, self._weights)
+
+    def learn(self, data: bytes) -> Learnt:
+        """Learn from a photograph's file what its pictures need."""
+        return learn(data, self.cutter, self.config.photo_side)
+
+    def pictures(
+        self,
+        images: Iterable[ImageRequest],
+        source: Callable[[str], Source],
+        finish: Finish,
+        format: str,
+    ) -> Iterator[StudioPicture]:
+        """Yield the picture of each request in order.
+
+        ``source`` returns the photograph of a digest. Consecutive requests with one photograph share the work
+        on it. A photograph without a product gives the scene alone, to be reviewed.
+        """
+        photo, found, product = None, None, None
+        height, width, fill = self._frame(finish)
+        for image in images:
+            if image.photo is None:
+                raise ProdgenError(f"image {image.index} names no photograph, from which {self.id} makes it")
+            if image.photo != photo or found is None:
+                photo, found, product = image.photo, source(image.photo), None
+                if found.learnt.has_product:
+                    photograph = read_photograph(found.data, self.config.photo_side)
+                    if isinstance(photograph, str):
+                        raise ProdgenError(f"the photograph {photo} has changed: {photograph}")
+                    product = Product(photograph, found.learnt, height, width, fill)
+            yield self._picture(image, found.learnt, product, finish, format)
+
+    def _frame(self, finish: Finish) -> tuple[int, int, float]:
+        """Return the height and the width of the pictures, and the share that products fill."""
+        if finish.preset:
+            rules = self.config.presets[finish.preset]
+            return rules.height, rules.width, rules.fill
+        side = finish.size or self.config.size
+        return side, side, self.config.fill
+
+    def _picture(
+        self, image: ImageRequest, learnt: Learnt, product: Product | None, finish: Finish, format: str
+    ) -> StudioPicture:
+        colour, scene = image.attributes["colour"], image.attributes["scene"]
+        own = colour == OWN_COLOUR
+        height, width, _ = self._frame(finish)
+        behind = self._ground(scene, height, width)
+        layer = torch.zeros(3, height, width)
+        if product:
+            layer = product.layer(None if own else colour)
+            behind = behind * product.light if has_shadow(scene) else behind
+            behind = behind * (1 - product.alpha)
+        doubts = [*learnt.doubts, *([learnt.colour_doubt] if learnt.colour_doubt and not own else [])]
+        recipe = {
+            "model": self.id,
+            "photo": image.photo,
+            "attributes": image.attributes,
+            "finish": finish.model_dump(exclude_defaults=True),
+            "upscaled": round(product.scale, 2) if product and product.scale > 1 else None,
+        }
+        rules = self.config.presets.get(finish.preset or "")
+        data = encode(
+            Image.fromarray(compose(layer, behind).numpy()),
+            format,
+            {name: value for name, value in recipe.items() if value},
+            rules and rules.most_bytes,
+        )
+        return StudioPicture(data, "; ".join(doubts) or None)
+
+
+def load_studio(folder: Path, name: str, weights: Path | None = None) -> Studio:
+    """Return the version in a model folder; raises ProdgenError if this prodgen makes pictures differently.
+
+    ``weights``: the folder with the cutter's file, if it is not where `load_cutter` looks.
+    """
+    config = studio_config(read_config(folder))
+    if config is None:
+        raise ProdgenError(f"{folder} generates images; it makes no pictures of photographs")
+    studio = Studio(config, name, folder_version(folder), weights)
+    if config.method != METHOD:
+        raise ProdgenError(
+            f"{studio.id} makes pictures by method {config.method}, this prodgen only by method {METHOD}; "
+            f"order another version, or use the prodgen that brought {studio.id}"
+        )
+    return studio

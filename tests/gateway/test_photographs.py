@@ -1,0 +1,111 @@
+"""Orders of photographs at the door: what is accepted, and the one sentence that each mistake gets."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prodgen.bundled import bundled_folders
+from prodgen.registry.publish import publish
+from tests.gateway.running import Client, Gateway
+
+NOBODY = "0" * 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def published(gateway: Gateway) -> None:
+    for folder in bundled_folders():
+        if folder.name == "studio-grabcut":
+            publish(gateway.store, folder, folder.name, None)
+
+
+def picture(width: int = 90, height: int = 90) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(client: Client, data: bytes) -> str:
+    return str(client.post("/v1/uploads", content=data).json()["id"])
+
+
+def order(photo: str | None, **others: Any) -> dict[str, Any]:
+    item = {"sku": "A-1"} | ({"photo": photo} if photo else {})
+    return {"model": "studio-grabcut", "items": [item]} | others
+
+
+def test_colours_scenes_and_count_multiply_and_a_repeated_order_is_one_job(client: Client) -> None:
+    photo = upload(client, picture())
+    wanted = order(
+        photo, attributes={"colour": ["original", "crimson"], "scene": ["white", "Studio"]}, count=3
+    )
+    headers = {"Idempotency-Key": "spring"}
+    first, again = (client.post("/v1/jobs", json=wanted, headers=headers) for _ in range(2))
+    assert first.status_code == 202, first.text
+    assert first.json()["total"] == 12
+    assert again.json()["id"] == first.json()["id"]
+
+
+def test_a_photograph_of_another_tenant_does_not_exist(client: Client, stranger: Client) -> None:
+    photo = upload(stranger, picture(91))
+    status, error = client.error("POST", "/v1/jobs", json=order(photo))
+    assert status == 400
+    assert error["message"] == (
+        f"item 1 (A-1): there is no upload {photo}; send the photograph to /v1/uploads first"
+    )
+    assert error["param"] == "item 1, photo"
+
+
+def test_a_file_of_rows_names_uploads_and_errors_name_the_row(client: Client) -> None:
+    photo = upload(client, picture())
+    rows = upload(client, f"sku,photo,colour\nA,{photo},red\nB,{NOBODY},red\nC,polo.jpg,\nD,,\n".encode())
+    status, error = client.error("POST", "/v1/jobs", json={"model": "studio-grabcut", "upload": rows})
+    assert status == 400
+    assert [fault["param"] for fault in error["details"]] == [
+        f"row {row}, {'column ' * (row == 4)}photo" for row in (3, 4, 5)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"items": None}, "makes pictures of photographs: give items"),
+        ({"items": [{"sku": "A"}]}, "item 1 (A): photo is missing"),
+        ({"items": [{"sku": "A", "photo": "polo.jpg"}]}, "photo"),
+        ({"model": "shoes"}, "item 1 (A-1): shoes takes no photographs; leave photo out"),
+        ({"model": "shoes", "items": None, "finish": {"preset": "amazon"}}, "shoes takes no preset"),
+        ({"attributes": {"colour": "blurple"}}, "colour cannot be 'blurple'; write original, a CSS name"),
+        (
+            {"attributes": {"scene": "beach"}},
+            "scene cannot be 'beach'; write white, studio, floor, a CSS name",
+        ),
+        ({"truncation": 0.5}, "truncation is not for pictures of photographs"),
+        ({"finish": {"background": "red"}}, "order a colour as the attribute scene"),
+        ({"finish": {"augment": {"flip": 1}}}, "finish.augment is not for pictures of photographs"),
+        ({"finish": {"size": 9}}, "finish.size must be at least 64"),
+        ({"finish": {"preset": "amazn"}}, "no preset is named 'amazn'; there are amazon"),
+        ({"finish": {"preset": "amazon", "size": 128}}, "the preset amazon sets the size"),
+        ({"finish": {"preset": "amazon"}}, "wants jpeg files; set output.format to jpeg"),
+        (
+            {"finish": {"preset": "amazon"}, "output": {"format": "jpeg"}, "attributes": {"scene": "floor"}},
+            "the preset amazon wants the ground #ffffff, not 'floor'",
+        ),
+    ],
+    ids=lambda value: None,
+)
+def test_a_mistake_gets_one_sentence(client: Client, spec: dict[str, Any], sentence: str) -> None:
+    photo = upload(client, picture())
+    status, error = client.error("POST", "/v1/jobs", json=order(photo, **spec))
+    assert status == 400
+    assert sentence in error["message"]
+
+
+def test_uploads_that_are_no_usable_pictures_are_refused(client: Client) -> None:
+    huge = b"P6 50000 50000 255\n"
+    for data, sentence in ((b"sku\nA\n", "is no picture"), (huge, "more than 100,000,000 pixels")):
+        photo = upload(client, data)
+        status, error = client.error("POST", "/v1/jobs", json=order(photo))
+        assert status == 400
+        assert sentence in error["message"]

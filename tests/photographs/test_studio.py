@@ -1,0 +1,122 @@
+"""Versions that make pictures of photographs: the same picture whoever makes it, and doubts that are kept."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prodgen.bundled import bundled_folders, bundled_photographs
+from prodgen.errors import ProdgenError
+from prodgen.photographs.learnt import Learnt
+from prodgen.photographs.presets import load_preset, preset_names
+from prodgen.photographs.provenance import read_provenance
+from prodgen.photographs.studio import METHOD, Source, Studio, StudioPicture, load_studio
+from prodgen.spec.finish import Finish
+from prodgen.spec.model_config import PictureRules, read_config, studio_config
+from prodgen.spec.order import ImageRequest
+
+POLO = next(path for path in bundled_photographs() if path.stem == "polo")
+FOLDER = next(folder for folder in bundled_folders() if folder.name == "studio-grabcut")
+SMALL = Finish(size=128)
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return load_studio(FOLDER, FOLDER.name)
+
+
+@pytest.fixture(scope="module")
+def polo(studio: Studio) -> Source:
+    data = POLO.read_bytes()
+    return Source(data, Learnt.from_png(studio.learn(data).to_png()))
+
+
+def make(studio: Studio, source: Source, *wanted: tuple[str, str]) -> Iterator[StudioPicture]:
+    images = [
+        ImageRequest(k, 0, k, {"colour": colour, "scene": scene}, photo="p")
+        for k, (colour, scene) in enumerate(wanted)
+    ]
+    return studio.pictures(images, lambda photo: source, SMALL, "png")
+
+
+def pixels(picture: StudioPicture) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(picture.data)))
+
+
+def test_a_picture_depends_on_no_other_picture(studio: Studio, polo: Source) -> None:
+    wanted = [("original", "white"), ("#dc143c", "floor"), ("#101070", "floor"), ("#dc143c", "#336699")]
+    together = list(make(studio, polo, *wanted))
+    alone = [next(make(studio, polo, one)) for one in reversed(wanted)]
+
+    assert [one.data for one in together] == [one.data for one in reversed(alone)]
+    assert len({one.data for one in together}) == 4
+    assert all(one.review is None for one in together)
+
+
+def test_a_picture_says_which_version_made_it_of_which_photograph(
+    studio: Studio, polo: Source, tmp_path: Path
+) -> None:
+    file = tmp_path / "one.png"
+    file.write_bytes(next(make(studio, polo, ("#dc143c", "studio"))).data)
+    told = read_provenance(file)
+    assert told.digital_source_type == "algorithmicallyEnhanced"
+    assert told.recipe
+    assert told.recipe["model"] == studio.id
+    assert told.recipe["photo"] == "p"
+    assert told.recipe["attributes"] == {"colour": "#dc143c", "scene": "studio"}
+
+
+def test_a_photograph_that_cannot_be_read_gives_the_scene_alone_with_the_reason(studio: Studio) -> None:
+    broken = POLO.read_bytes()[:900]
+    learnt = Learnt.from_png(studio.learn(broken).to_png())
+    (picture,) = make(studio, Source(broken, learnt), ("#ff0000", "#00ff00"))
+    assert picture.review
+    assert picture.review.startswith("the photograph cannot be read")
+    assert (pixels(picture) == (0, 255, 0)).all()
+
+
+def test_a_pattern_is_to_be_reviewed_in_another_colour_and_trusted_in_its_own(
+    studio: Studio, polo: Source
+) -> None:
+    patterned = polo.learnt._replace(colour_doubt="no colour covers more than 40% of the product")
+    own, red = make(studio, Source(polo.data, patterned), ("original", "white"), ("#ff0000", "white"))
+    assert own.review is None
+    assert red.review == "no colour covers more than 40% of the product"
+
+
+def test_presets_set_size_and_ground(studio: Studio, polo: Source) -> None:
+    image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
+    (made,) = studio.pictures([image], lambda photo: polo, Finish(preset="instagram"), "jpeg")
+    assert Image.open(io.BytesIO(made.data)).size == (1080, 1350)
+
+
+@pytest.mark.parametrize("name", ["studio", "studio-grabcut"])
+def test_the_bundled_versions_have_the_method_and_the_presets_of_this_code(name: str) -> None:
+    """A change of the presets or of the method needs new versions, or old orders could not be made again."""
+    config = studio_config(read_config(FOLDER.parent / name))
+    assert config
+    assert config.method == METHOD
+    assert config.presets == {
+        preset: PictureRules.model_validate(
+            {field: getattr(load_preset(preset), field) for field in PictureRules.model_fields}
+        )
+        for preset in preset_names()
+    }
+
+
+def test_a_version_of_another_method_or_without_its_weights_makes_no_picture(tmp_path: Path) -> None:
+    fields = json.loads((FOLDER / "config.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes((FOLDER / "model.safetensors").read_bytes())
+    (tmp_path / "config.json").write_text(json.dumps({**fields, "method": METHOD + 1}))
+    with pytest.raises(ProdgenError, match=f"only by method {METHOD}"):
+        load_studio(tmp_path, "later")
+
+    (tmp_path / "config.json").write_text(
+        json.dumps({**fields, "cutter": "u2netp", "cutter_sha256": "0" * 64})
+    )
+    with pytest.raises(ProdgenError, match="the cutter u2netp needs"):
+        load_studio(tmp_path, "other", tmp_path).learn(b"")
