@@ -17,6 +17,7 @@ from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine
 from prodgen.generation.request import Request
 from prodgen.models import SavedModel
+from prodgen.photographs.studio import Studio
 from prodgen.spec.order import ImageRequest, resolve_attributes
 
 log = logging.getLogger("prodgen.worker")
@@ -37,12 +38,12 @@ class Condition:
         self._faults = 0
         self.problem: str | None = None
 
-    def is_at_fault(self, error: Exception, model: SavedModel | None) -> bool:
+    def is_at_fault(self, error: Exception, model: SavedModel | Studio | None) -> bool:
         """Return whether a failure is the worker's fault, and not that of the images."""
         if isinstance(error, OSError | MemoryError):
             return True
-        if isinstance(error, ProdgenError) or model is None:
-            return False
+        if isinstance(error, ProdgenError) or not isinstance(model, SavedModel):
+            return False  # photographs use neither the engine nor its device
         images = resolve_attributes(
             model.config.attributes, [ImageRequest(index=0, seed=0, draw=0, attributes={})]
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from math import isfinite
 
 from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine
@@ -18,9 +19,11 @@ from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, load_record
 from prodgen.ledger.entries import Lease, Queue
 from prodgen.models import SavedModel
+from prodgen.photographs.studio import Studio
 from workers.deployment import Deployment, deployment
 from workers.generate.condition import Condition, end_process
 from workers.generate.models import ModelCache
+from workers.generate.photographs import PictureResponse
 
 log = logging.getLogger("prodgen.worker")
 
@@ -41,7 +44,7 @@ class Held:
     lost or its job is cancelled.
     """
 
-    response: Response | None = None
+    response: Response | PictureResponse | None = None
     batches: int = 0
     moved: float = field(default_factory=time.monotonic)
 
@@ -86,7 +89,7 @@ class Device:
         record = load_record(self.store, tenant, job)
         return record, JobImages(self.store, record)
 
-    def loaded_model(self, lease: Lease) -> SavedModel | None:
+    def loaded_model(self, lease: Lease) -> SavedModel | Studio | None:
         """Return the model of a lease if it is in memory."""
         with suppress(ProdgenError):
             return self.models.find(self.job(lease.tenant, lease.job)[0].model)
@@ -103,8 +106,9 @@ class Device:
         return {held.response.request.model.id for held in list(self._held.values()) if held.response}
 
     def capacity(self) -> int:
-        """Return the images of one lease: what the slowest recent model makes in `LEASE_SECONDS`."""
-        slowest = min((loaded.rate for loaded in self.models.recent()), default=0.0)
+        """Return the images of one lease: what the slowest recent generator makes in `LEASE_SECONDS`."""
+        rates = (loaded.rate for loaded in self.models.recent())
+        slowest = min(filter(isfinite, rates), default=0.0)
         return max(1, int(slowest * LEASE_SECONDS))
 
     @contextmanager

@@ -7,10 +7,11 @@ The order of these steps is a part of the protocol between the ledger and the st
 import io
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from prometheus_client import Counter
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
@@ -22,11 +23,14 @@ from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import TERMINAL, Lease
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.logs import bound
+from prodgen.models import SavedModel
+from prodgen.photographs.studio import Studio, StudioPicture
 from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine, write_lines
 from prodgen.spec.order import ImageRequest, resolve_attributes
 from prodgen.storage import keys
 from workers.generate.device import Device, Held, log
+from workers.generate.photographs import PictureResponse
 
 PRIORITY = {"bulk": 0, "interactive": 1}
 UPLOADS = 8
@@ -96,9 +100,8 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         PRIORITY[spec.priority],
         lease.tenant,
     )
-    held.response = device.engine.submit(request)
     files = []
-    for file in held.response:
+    for file in _begin(device, held, model, request):
         files.append(file)
         held.advance()
     folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
@@ -115,28 +118,41 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
     return len(wanted)
 
 
-def _as_files(put: Put, folder: str, request: Request, files: list[bytes]) -> list[ManifestLine]:
+def _begin(
+    device: Device, held: Held, model: SavedModel | Studio, request: Request
+) -> Iterator[StudioPicture]:
+    """Start the request, and yield its files in order. Generated images need no review."""
+    if isinstance(model, Studio):
+        held.response = PictureResponse(device.store, model, request)
+        yield from held.response
+    else:
+        held.response = response = device.engine.submit(request)
+        yield from (StudioPicture(data, None) for data in response)
+
+
+def _as_files(put: Put, folder: str, request: Request, files: list[StudioPicture]) -> list[ManifestLine]:
     """Store one object an image."""
     content_type = f"image/{request.format}"
 
-    def store(image: ImageRequest, data: bytes) -> ManifestLine:
+    def store(image: ImageRequest, file: StudioPicture) -> ManifestLine:
         key = f"{folder}/{file_name(image.index, request.format)}"
-        put(key, data, content_type)
-        return manifest_line(request, image, data, object=key)
+        put(key, file.data, content_type)
+        return manifest_line(request, image, file.data, file.review, object=key)
 
     return list(_uploaders().map(store, request.images, files))
 
 
-def _as_tar(put: Put, folder: str, request: Request, files: list[bytes]) -> list[ManifestLine]:
+def _as_tar(put: Put, folder: str, request: Request, files: list[StudioPicture]) -> list[ManifestLine]:
     """Store one tar a lease. The manifest has the offset and length of each image in it."""
     buffer, lines, key = io.BytesIO(), [], f"{folder}.tar"
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for image, data in zip(request.images, files, strict=True):
+        for image, (data, review) in zip(request.images, files, strict=True):
             member = tarfile.TarInfo(file_name(image.index, request.format))
             member.size = len(data)
             offset = buffer.tell() + tarfile.BLOCKSIZE
             archive.addfile(member, io.BytesIO(data))
-            lines.append(manifest_line(request, image, data, object=key, offset=offset, length=len(data)))
+            place: dict[str, Any] = {"object": key, "offset": offset, "length": len(data)}
+            lines.append(manifest_line(request, image, data, review, **place))
     put(key, buffer.getvalue(), "application/x-tar")
     return lines
 

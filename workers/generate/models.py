@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from pathlib import Path
 
 from prodgen.bundled import bundled_folders
@@ -13,9 +14,11 @@ from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
 from prodgen.models import SavedModel, load_model
 from prodgen.models.saved import size_in_bytes
+from prodgen.photographs.studio import Studio, load_studio
 from prodgen.registry.fetch import fetch
 from prodgen.registry.versions import PRODUCTION, Version, aliases, aliases_mark, resolve
 from prodgen.settings import settings
+from prodgen.spec.model_config import STUDIO
 from prodgen.storage import Store
 from prodgen.storage.cache import evict
 
@@ -32,10 +35,13 @@ Name = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory. ``rate`` is in images a second, ``size`` in bytes of parameters and buffers."""
+    """A model in memory. ``rate`` is in images a second, ``size`` in bytes of parameters and buffers.
+
+    A `Studio` has no rate: its orders say how long its leases are. It has no size either.
+    """
 
     version: Version
-    model: SavedModel
+    model: SavedModel | Studio
     rate: float
     size: int
 
@@ -56,7 +62,7 @@ class ModelCache:
         self._looked: tuple[bytes, frozenset[Name]] | None = None
         """The mark of all aliases and the models whose aliases were read last."""
 
-    def load(self, ref: str, tenant: str | None) -> SavedModel:
+    def load(self, ref: str, tenant: str | None) -> SavedModel | Studio:
         """Return a model, fetched, loaded and tuned if it is not in memory."""
         if model := self.find(ref):
             return model
@@ -64,21 +70,28 @@ class ModelCache:
             if model := self.find(ref):
                 return model
             version = resolve(self._store, ref, tenant)
-            model = load_model(fetch(self._store, version, self._folder), version.name, self._engine.device)
+            folder = fetch(self._store, version, self._folder)
             evict(settings().cache_mb << 20, [self._folder])
-            rate = max(self._engine.forward.tune(model).values())
-            log.info("%s is loaded: %.0f images/s", ref, rate)
+            loaded = self._load(version, folder)
             with self._changing:
-                self._loaded[ref] = LoadedModel(version, model, rate, size_in_bytes(model.generator))
+                self._loaded[ref] = loaded
                 self._make_room()
-            return model
+            return loaded.model
+
+    def _load(self, version: Version, folder: Path) -> LoadedModel:
+        if version.config.family == STUDIO:
+            return LoadedModel(version, load_studio(folder, version.name), inf, 0)
+        model = load_model(folder, version.name, self._engine.device)
+        rate = max(self._engine.forward.tune(model).values())
+        log.info("%s is loaded: %.0f images/s", version.id, rate)
+        return LoadedModel(version, model, rate, size_in_bytes(model.generator))
 
     def recent(self, count: int = RECENT) -> list[LoadedModel]:
         """Return the models used last, newest first."""
         with self._changing:
             return [*islice(reversed(self._loaded.values()), count)]
 
-    def find(self, ref: str) -> SavedModel | None:
+    def find(self, ref: str) -> SavedModel | Studio | None:
         """Return a model that is in memory, or None."""
         with self._changing:
             if ref not in self._loaded:

@@ -1,0 +1,62 @@
+"""Makes the pictures of a lease from photographs: fetches them, and learns from each of them once.
+
+What is learnt is stored beside the uploads under the version that learnt it. Two workers may learn from one
+photograph at once; both store the same.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.generation.request import Cancelled, Request
+from prodgen.photographs.learnt import Learnt
+from prodgen.photographs.studio import Source, Studio, StudioPicture
+from prodgen.spec.order import ImageRequest
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+
+_learning = threading.Semaphore(2)
+"""Limits how many photographs are decoded and cut out at once, because each may take a gigabyte."""
+
+
+class PictureResponse:
+    """The pictures of a lease, made while the caller iterates. `cancel` stops them before the next one."""
+
+    complete = True
+    """The lease moves on with its own pictures only, whatever batches the engine makes."""
+
+    def __init__(self, store: Store, studio: Studio, request: Request) -> None:
+        self.request = request
+        self._store, self._studio, self._cancelled = store, studio, False
+
+    def cancel(self) -> None:
+        """Stop making pictures. Iteration raises `Cancelled`."""
+        self._cancelled = True
+
+    def __iter__(self) -> Iterator[StudioPicture]:
+        request = self.request
+        images = self._until_cancelled(request.images)
+        yield from self._studio.pictures(images, self._source, request.finish, request.format)
+
+    def _until_cancelled(self, images: Sequence[ImageRequest]) -> Iterator[ImageRequest]:
+        for image in images:
+            if self._cancelled:
+                raise Cancelled
+            yield image
+
+    def _source(self, photo: str) -> Source:
+        """Return a photograph and what is learnt from it, which is learnt and stored if it is not there."""
+        tenant, version = self.request.tenant, self._studio.digest
+        try:
+            data = self._store.get(keys.upload(tenant, photo))
+        except NotFound:
+            raise ProdgenError(f"the photograph {photo} is no longer among the uploads") from None
+        key = keys.cut_out(tenant, version, photo)
+        with suppress(NotFound, ProdgenError):  # a broken one is learnt again
+            return Source(data, Learnt.from_png(self._store.get(key)))
+        with _learning:
+            learnt = self._studio.learn(data)
+        png = learnt.to_png()
+        self._store.put(key, png, "image/png")
+        return Source(data, Learnt.from_png(png))
