@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from prodgen.cli.output import remark_reading, report
+from prodgen.cli.output import remark, remark_reading, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
+from prodgen.client.download import REVIEW
 from prodgen.datasets.push import Pushed
 from prodgen.datasets.push import push as send_files
 from prodgen.datasets.summary import summarise
@@ -48,10 +49,13 @@ def download_job(
     gateway: Client, job: dict[str, Any], folder: Path, quiet: bool, by_sku: bool = False
 ) -> int:
     """Download the job's finished images and their manifests to the folder; return the number of images."""
-    count = 0
+    count, review = 0, 0
     with ProgressBars(quiet) as bars:
-        for count, _ in enumerate(gateway.download(job["id"], folder, by_sku), 1):
+        for count, image in enumerate(gateway.download(job["id"], folder, by_sku), 1):
+            review += bool(image.get("review"))
             bars.report("Downloading", count, job["done"])
+    if review and not quiet:
+        remark(f"{review} pictures are not trusted: look at {folder / REVIEW}; manifest.csv has the reasons")
     return count
 
 

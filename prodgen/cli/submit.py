@@ -7,15 +7,17 @@ import typer
 
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.gateway import connect, download_job, wait_for_job
-from prodgen.cli.options import Attr, Background, Format, Json, Seed, Size, Truncation, parse_attributes
+from prodgen.cli.options import Attr, Background, Json, Seed, Size, Truncation, parse_attributes
 from prodgen.cli.output import remark, report
+from prodgen.cli.progress import ProgressBars
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.spec.spelling import split_pairs
 
 
 def submit(
     order: Annotated[
-        Path | None, typer.Argument(help="CSV or JSONL with columns sku, count and the model's attributes.")
+        Path | None,
+        typer.Argument(help="CSV or JSONL with columns sku, count, photo and the model's attributes."),
     ] = None,
     model: Annotated[str, typer.Option(help="NAME, NAME@ALIAS or NAME@VERSION.")] = "fashion-mnist",
     count: Annotated[int, typer.Option(help="Images of each row and combination of attributes.")] = 1,
@@ -32,7 +34,16 @@ def submit(
     truncation: Truncation = 1.0,
     size: Size = None,
     background: Background = None,
-    format: Format = "png",
+    format: Annotated[
+        str | None,
+        typer.Option(help="File format: png, webp or jpeg (default: jpeg with --preset, else png)."),
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of the photographs that ORDER's column photo names.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="For photographs: amazon, ebay, google, instagram or shopify.")
+    ] = None,
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key never orders twice.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the end; exit with 1 if images are missing.")] = False,
@@ -44,6 +55,8 @@ def submit(
         raise NotFound(f"there is no order file {order}")
     if order is not None and not order.stat().st_size:
         raise ProdgenError(f"the order names no SKU: {order} is empty", param="order")
+    if photos and order is None:
+        raise ProdgenError("--photos is for an order file with a column photo; name it too", param="photos")
     if columns and order is None:
         raise ProdgenError("--columns is for an order file; name the file too", param="columns")
     with connect() as gateway:
@@ -54,15 +67,18 @@ def submit(
             "seed_from": seed_from,
             "attributes": parse_attributes(attr),
             "truncation": truncation,
-            "finish": {"size": size, "background": background},
-            "output": {"format": format},
+            "finish": {"size": size, "background": background} | ({"preset": preset} if preset else {}),
+            "output": {"format": format or ("jpeg" if preset else "png")},
             "priority": priority,
         }
         if out:
             _check_output(out, key)
-        if order:
-            spec["upload"] = gateway.upload(order)
-            spec["columns"] = split_pairs(columns) if columns else None
+        named = split_pairs(columns) if columns else None
+        if order and photos:
+            with ProgressBars(json) as bars:
+                spec["upload"] = gateway.upload_photo_order(order, photos, model, named, bars.report)
+        elif order:
+            spec |= {"upload": gateway.upload(order), "columns": named}
         job = gateway.submit(spec, key)
         try:
             if wait or out:

@@ -1,8 +1,9 @@
 """``prodgen verify``: generate images again and compare them with their files."""
 
+from collections.abc import Callable, Iterator
 from itertools import count, groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,16 +12,25 @@ from prodgen.cli.output import print_json, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import NotFound, ProdgenError
 
+if TYPE_CHECKING:
+    from prodgen.generation.engine import Engine
+    from prodgen.generation.verify import Finding
+    from prodgen.spec.manifest import ManifestLine
+
 
 def verify(
     manifest: Annotated[Path, typer.Argument(help="manifest.jsonl beside its images, or their folder.")],
     model: Annotated[str | None, typer.Option(help="Model that made them (default: the manifest's).")] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder with the photographs of pictures of photographs.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder with the file of the cutter's network.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Generate a manifest's images again; exit with 1 if one differs."""
+    """Make a manifest's images again; exit with 1 if one differs."""
     from prodgen.generation.engine import Engine
-    from prodgen.generation.verify import verify as check
-    from prodgen.models import load_model
     from prodgen.spec.manifest import read_lines
 
     if manifest.is_dir():
@@ -40,13 +50,13 @@ def verify(
     with Engine() as engine, ProgressBars(json) as bars:
         for ref, group in groupby(lines, lambda line: line.model):
             try:
-                saved = load_model(model or ref, name=ref.partition("@")[0], device=engine.device)
+                found = _findings(ref, list(group), read, model, photos, weights, engine)
             except NotFound as error:
                 if model:
                     raise
                 fetch = f"`prodgen models download {ref} --out FOLDER` fetches a model of a service"
                 raise NotFound(f"{error}; pass its folder with --model ({fetch})") from None
-            for finding in check(group, read, saved, engine):
+            for finding in found:
                 bars.report("Verifying images", next(done), len(lines))
                 if finding.fault:
                     faults.append(finding)
@@ -59,3 +69,32 @@ def verify(
         say(f"{len(lines) - len(faults)} of {len(lines)} images verified")
     if faults:
         raise typer.Exit(1)
+
+
+def _findings(
+    ref: str,
+    lines: "list[ManifestLine]",
+    read: "Callable[[str], bytes | None]",
+    model: str | None,
+    photos: Path | None,
+    weights: Path | None,
+    engine: "Engine",
+) -> "Iterator[Finding]":
+    """Return the findings of the lines of the version ``ref``, which are made while the caller iterates."""
+    from prodgen.generation.verify import verify as check
+    from prodgen.models import load_model
+    from prodgen.models.saved import find_model
+    from prodgen.photographs.studio import load_studio
+    from prodgen.photographs.verify import photographs_in, verify_pictures
+
+    name = ref.partition("@")[0]
+    if not lines[0].photo:
+        return check(lines, read, load_model(model or ref, name=name, device=engine.device), engine)
+    if photos is None:
+        raise ProdgenError(
+            f"{ref} made these pictures of photographs; name their folder with --photos", param="photos"
+        )
+    studio = load_studio(find_model(model or ref)[0], name, weights)
+    if studio.id != ref:
+        raise ProdgenError(f"{lines[0].file} was made by {ref}, not by {studio.id}")
+    return verify_pictures(lines, read, studio, photographs_in(photos))

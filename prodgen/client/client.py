@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from prodgen.client.download import PAGE, download, download_archive
 from prodgen.client.model_download import download_model
+from prodgen.client.photographs import Progress, read_photo_order, send_photos
 from prodgen.client.transport import Transport
 
 Record = dict[str, Any]
@@ -90,6 +91,25 @@ class Client:
     def send(self, data: bytes) -> str:
         """Upload bytes and return their digest."""
         return str(self._json("POST", "/v1/uploads", content=data)["id"])
+
+    def upload_photo_order(
+        self,
+        order: Path,
+        photos: Path,
+        model: str,
+        columns: dict[str, str] | None = None,
+        progress: Progress = lambda what, done, total: None,
+    ) -> str:
+        """Upload an order file whose column ``photo`` names files of the folder ``photos``, and these files.
+
+        Returns the digest that an order of ``model`` names as its ``upload``. Photographs that were uploaded
+        before are not sent again. Raises ProdgenError, which names the row, before anything is sent.
+        ``columns`` maps ``sku``, ``photo``, ``count`` and attributes to the file's columns.
+        """
+        attributes = [attribute["name"] for attribute in self.model(model)["attributes"]]
+        read = read_photo_order(order, photos, attributes, columns)
+        send_photos(self, read.files, progress)
+        return self.send(read.jsonl)
 
     def missing(self, digests: Iterable[str]) -> set[str]:
         """Return the digests whose content has not been uploaded to the gateway."""

@@ -18,6 +18,10 @@ PAGE = 1000
 """Number of images whose links one request fetches."""
 COLUMNS = ("file", "index", "sku", "seed", "draw", "attempt", "model", "sha256")
 """The columns of manifest.csv that come before the attributes."""
+PHOTO_COLUMNS = ("photo", "review")
+"""The columns that follow if the images are pictures of photographs."""
+REVIEW = "review"
+"""The folder of pictures that are not trusted."""
 _THREADS = 8
 
 Images = Iterator[dict[str, Any]]
@@ -27,7 +31,8 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path, b
     """Download images to ``folder`` and write their manifests; yield each image when its file is there.
 
     The folder gets manifest.jsonl and, for spreadsheets, manifest.csv. With ``by_sku`` the images of each SKU
-    have a folder of their own, named by the SKU. Each call of ``images`` lists all images from the first. A
+    have a folder of their own, named by the SKU. Pictures to be reviewed are in the folder `REVIEW` instead,
+    so that they are seen before they are used. Each call of ``images`` lists all images from the first. A
     file that is already complete is not downloaded again. Raises ProdgenError if the downloaded bytes of an
     image differ from its recorded digest, and Conflict if the folder holds the images of another request.
     """
@@ -40,18 +45,25 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path, b
         rows, writer, names = (_placed(row, by_sku) for row in images()), csv.writer(table), list[str]()
         while batch := list(islice(rows, PAGE)):
             for image in pool.map(lambda row: _fetch(transport, row, folder), batch):
-                manifest.write(json.dumps({k: v for k, v in image.items() if k != "url"}) + "\n")
+                manifest.write(_manifest_row(image) + "\n")
                 attributes = image["attributes"]
                 if not names:
-                    names = [*COLUMNS, *attributes]
+                    names = [*COLUMNS, *(PHOTO_COLUMNS if image.get("photo") else ()), *attributes]
                     writer.writerow(names)
                 writer.writerow([({**attributes, **image}).get(name) for name in names])
                 yield image
 
 
+def _manifest_row(image: dict[str, Any]) -> str:
+    left_out = ("url", *(() if image.get("photo") else PHOTO_COLUMNS))
+    return json.dumps({name: value for name, value in image.items() if name not in left_out})
+
+
 def _placed(image: dict[str, Any], by_sku: bool) -> dict[str, Any]:
     """Return an image whose ``file`` is its path in the folder of the download."""
     name = Path(image["file"]).name
+    if image.get("review"):
+        return {**image, "file": f"{REVIEW}/{name}"}
     sku = image.get("sku") if by_sku else None
     return {**image, "file": f"{safe_name(sku)}/{name}" if sku else name}
 

@@ -1,0 +1,114 @@
+"""Read an order file that names photographs of a folder, and send the photographs to a gateway."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from prodgen.errors import ProdgenError
+from prodgen.jobs.order_file import MAX_BYTES, read_order
+from prodgen.jobs.photographs import picture_fault
+
+UPLOADS = 4
+"""Photographs that are sent at once."""
+
+Progress = Callable[[str, int, int], None]
+"""Progress callback: (what is done, how many are done, how many in total)."""
+
+
+class Uploads(Protocol):
+    """A gateway that takes uploads, such as `prodgen.client.Client`."""
+
+    def missing(self, digests: Iterable[str]) -> set[str]:
+        """Return the digests whose content has not been uploaded."""
+
+    def send(self, data: bytes) -> str:
+        """Upload bytes and return their digest."""
+
+
+class PhotoOrder(NamedTuple):
+    """An order as JSONL whose rows name photographs by digest, and the file of each digest."""
+
+    jsonl: bytes
+    files: dict[str, Path]
+
+
+class PhotoFolder:
+    """The photographs of a folder, by name. ``files`` holds those that were asked for, by digest."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise ProdgenError(f"there is no folder {folder}", param="photos")
+        self.files: dict[str, Path] = {}
+        self._folder, self._digests = folder, dict[str, str]()
+        self._named: defaultdict[str, list[Path]] = defaultdict(list)
+        for path in sorted(folder.rglob("*")):
+            if not path.is_dir():
+                self._named[path.name].append(path)
+
+    def digest(self, name: str) -> str:
+        """Return the digest of the file ``name``, a file's name or its path in the folder.
+
+        Raises ProdgenError if there is no such file or more than one, if the file is a link out of the
+        folder, or if it is no picture.
+        """
+        if name not in self._digests:
+            path = self._find(name)
+            data = path.read_bytes()
+            if len(data) > MAX_BYTES:
+                raise ProdgenError(f"{path} is larger than {MAX_BYTES >> 20} MiB; make it smaller")
+            if fault := picture_fault(data):
+                raise ProdgenError(f"{path} {fault}")
+            digest = self._digests[name] = hashlib.sha256(data).hexdigest()
+            self.files[digest] = path
+        return self._digests[name]
+
+    def _find(self, name: str) -> Path:
+        found = [self._folder / name] if "/" in name else self._named.get(name, [])
+        if len(found) > 1:
+            places = ", ".join(str(path.relative_to(self._folder)) for path in found)
+            raise ProdgenError(
+                f"{self._folder} has {len(found)} files named {name}: {places}; write the path of one"
+            )
+        if not found or not found[0].resolve().is_relative_to(self._folder.resolve()):
+            where = "leads out of" if found or self._folder.joinpath(name).is_symlink() else "is not in"
+            raise ProdgenError(f"the photograph {name!r} {where} the folder {self._folder}")
+        if not found[0].is_file():
+            raise ProdgenError(f"the photograph {name!r} is not in the folder {self._folder}")
+        return found[0]
+
+
+def read_photo_order(
+    order: Path, photos: Path, attributes: Iterable[str], columns: Mapping[str, str] | None = None
+) -> PhotoOrder:
+    """Read an order file whose column ``photo`` names files of the folder ``photos``.
+
+    Raises ProdgenError, which names the row, for the first row that is faulty or names no usable photograph.
+    Rows keep their numbers, so that later errors name the row of ``order``.
+    """
+    folder, lines = PhotoFolder(photos), list[str]()
+    with order.open("rb") as file:
+        for item in read_order(file, attributes, columns, photo_id=folder.digest):
+            if isinstance(item, ProdgenError):
+                raise item
+            if item.photo is None:
+                where = f"row {item.row}, column photo"
+                raise ProdgenError(f"{where}: the row names no photograph of {photos}", param=where)
+            lines += [""] * ((item.row or 1) - 1 - len(lines))
+            lines.append(item.model_dump_json(exclude_none=True))
+    return PhotoOrder("\n".join([*lines, ""]).encode(), folder.files)
+
+
+def send_photos(gateway: Uploads, files: Mapping[str, Path], progress: Progress) -> None:
+    """Send the files, by digest, that the gateway lacks. Raises ProdgenError for a file that has changed."""
+    missing = sorted(gateway.missing(files)) if files else []
+
+    def send(digest: str) -> None:
+        if gateway.send(files[digest].read_bytes()) != digest:
+            raise ProdgenError(f"{files[digest]} changed while it was sent; order again")
+
+    with ThreadPoolExecutor(UPLOADS) as pool:
+        for done, _ in enumerate(pool.map(send, missing), 1):
+            progress("Sending photographs", done, len(missing))

@@ -1,0 +1,65 @@
+"""Order files that name photographs of a folder: mistakes are found before anything is sent."""
+
+from pathlib import Path
+
+import pytest
+
+from prodgen.bundled import bundled_photographs
+from prodgen.client.photographs import PhotoOrder, read_photo_order
+from prodgen.errors import ProdgenError
+from prodgen.jobs.order_file import read_order
+
+POLO = next(path for path in bundled_photographs() if path.stem == "polo")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for place in ("", "front", "back"):
+        (folder / place).mkdir(exist_ok=True)
+    (folder / "polo.jpg").write_bytes(POLO.read_bytes())
+    for side in ("front", "back"):
+        (folder / side / "cap.jpg").write_bytes(POLO.read_bytes() + side.encode())
+    (folder / "notes.jpg").write_text("blue, size M")
+    (folder / "link.jpg").symlink_to(POLO)
+    return folder
+
+
+def read(tmp_path: Path, photos: Path, rows: str) -> PhotoOrder:
+    order = tmp_path / "order.csv"
+    order.write_text(rows)
+    return read_photo_order(order, photos, ["colour", "scene"])
+
+
+def test_rows_keep_their_numbers_and_equal_photographs_are_one(tmp_path: Path, photos: Path) -> None:
+    found = read(tmp_path, photos, "sku,photo,Colour\nA,polo.jpg,red|blue\n\nB,front/cap.jpg,\nC,polo.jpg,\n")
+    order = tmp_path / "sent.jsonl"
+    order.write_bytes(found.jsonl)
+    with order.open("rb") as file:
+        items = list(read_order(file, ["colour", "scene"]))
+    assert [(item.sku, item.row) for item in items] == [("A", 2), ("B", 4), ("C", 5)]
+    assert items[0].attributes == {"colour": ["red", "blue"]}
+    assert items[0].photo == items[2].photo != items[1].photo
+    assert found.files[items[0].photo] == photos / "polo.jpg"
+    assert len(found.files) == 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "sentence"),
+    [
+        ("nothere.jpg", "row 2, column photo: the photograph 'nothere.jpg' is not in the folder"),
+        ("cap.jpg", "has 2 files named cap.jpg: back/cap.jpg, front/cap.jpg; write the path of one"),
+        ("../order.csv", "leads out of the folder"),
+        ("link.jpg", "leads out of the folder"),
+        ("front", "is not in the folder"),
+        ("notes.jpg", "notes.jpg is no picture"),
+        ("", "row 2, column photo: the row names no photograph"),
+    ],
+)
+def test_a_photograph_that_cannot_be_sent_is_refused_with_its_row(
+    tmp_path: Path, photos: Path, cell: str, sentence: str
+) -> None:
+    with pytest.raises(ProdgenError) as refused:
+        read(tmp_path, photos, f"sku,photo,colour\nA,{cell},red\n")
+    assert sentence in str(refused.value)
+    assert refused.value.param == "row 2, column photo"
