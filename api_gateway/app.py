@@ -1,6 +1,5 @@
 """The gateway's application. ``python -m api_gateway`` serves it."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -46,7 +45,7 @@ def create_app(
     """
     if settings is None:
         settings = process.settings()
-        _configure_logs()
+        logs.configure("gateway")
     store = store or connect(settings)
     ledger = ledger or connect_ledger(settings, fail_fast=True)
     # fastapi_offline serves the files of Swagger UI itself: the page works without a network, and no script
@@ -78,12 +77,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # A ledger that is new or was wiped is rebuilt before the first request needs it.
     app.state.deployment.rebuild()
     yield
-
-
-def _configure_logs() -> None:
-    logs.configure("gateway")
-    for name in ("uvicorn", "uvicorn.error"):
-        logging.getLogger(name).handlers = []
-        logging.getLogger(name).propagate = True
-    # Uvicorn's own lines contain queries, which hold the signatures of links. `AccessLog` omits queries.
-    logging.getLogger("uvicorn.access").disabled = True

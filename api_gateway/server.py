@@ -18,7 +18,7 @@ def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
         http=TimedProtocol,
         ws="none",
         log_config=None,  # `create_app` configures the logs
-        access_log=False,
+        access_log=False,  # its lines contain queries, which hold the signatures of links
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=5,
     )

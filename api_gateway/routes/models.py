@@ -108,7 +108,7 @@ def index(caller: Anyone, deployment: DeploymentDep) -> Page[ModelView]:
 def show(ref: str, caller: Anyone, deployment: DeploymentDep) -> ModelDetails:
     """Show one version: `name`, `name@alias` or `name@version`."""
     version = resolve(deployment.store, ref, caller.tenant)
-    metrics = load_metrics(deployment.store, version.prefix)
+    metrics = _load_metrics(deployment.store, version.prefix)
     return ModelDetails(
         **_fields(version, ref, metrics),
         metrics=metrics,

@@ -33,11 +33,12 @@ _HEADERS = {
 def download(key: str, request: Request, deployment: DeploymentDep) -> Response:
     """Send the bytes that the link was signed for, or the part of them that the header `Range` names."""
     signed = verify(deployment.settings.secret_key.get_secret_value(), key, request.query_params)
-    size = deployment.store.stat(key).size - signed.offset if signed.length is None else signed.length
+    size = signed.length
+    if size is None or request.method == "HEAD":  # HEAD reads nothing that could raise NotFound
+        stored = deployment.store.stat(key).size
+        size = stored - signed.offset if size is None else size
     headers = {**_HEADERS, "Content-Disposition": content_disposition(signed.file_name)}
     kind = _TYPES.get(signed.file_name.rpartition(".")[2].lower(), "application/octet-stream")
-    if request.method == "HEAD":
-        deployment.store.stat(key)  # raises NotFound: the length of a member comes from the link
 
     def read(start: int, stop: int) -> Iterator[bytes]:
         for offset in range(start, stop, _CHUNK):
