@@ -16,7 +16,6 @@ from prodgen.catalog.photographs.masks import (
     fitted,
     iou,
     main_pieces,
-    soft_matte,
 )
 from prodgen.catalog.photographs.quality import is_plausible
 from prodgen.catalog.picture_files import Photograph
@@ -25,8 +24,10 @@ from prodgen.photographs.recolour import Region, main_region
 
 _CUT_SIDE = 640  # longer side, in pixels, at which the cutter works
 _FIRST_SIDE = 112  # longer side, in pixels, at which GrabCut works without a network's guess
-_SMOOTHING = 0.004  # deviation, as a share of the longer side, of the blur that smooths the outline
-_EDGE = 2.0  # contrast of the matte's soft edge
+_SMOOTHING = 0.005  # deviation, as a share of the longer side, of the blur that smooths the outline
+_EDGE, _INSET = 1.6, 0.55
+"""Width of the matte's soft edge in pixels, and the value of the blurred mask where its middle lies: a little
+inside the outline, where no ground shines through."""
 _LEAST_COVER, _MOST_COVER = 0.03, 0.93
 _MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.25
 _LEAST_AGREEMENT = 0.6
@@ -57,10 +58,9 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
         return CutOut(rgb, matte, None, empty)
     small = fitted(rgb, _CUT_SIDE)
     by_colour, probability = _cut_by_colour(small), cutter.probability(small)
-    mask = _smoothed(by_colour if probability is None else guided_cut(small, probability))
+    mask = by_colour if probability is None else guided_cut(small, probability)
     agreement = float(iou(mask, by_colour)) if is_plausible(by_colour) else None
-    large = _enlarged(mask, rgb)
-    matte = np.clip((soft_matte(rgb, large) - 0.5) * _EDGE + 0.5, 0, 1).astype(np.float32)
+    matte = _matte(mask, rgb)
     return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(_doubts(mask, probability, agreement)))
 
 
@@ -71,17 +71,20 @@ def _cut_by_colour(rgb: Pixels) -> Mask:
         return plain
     scale = _FIRST_SIDE / max(rgb.shape)
     size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
-    return _enlarged(first_cut(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)), rgb)
+    mask = first_cut(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)).astype(np.float32)
+    return cv2.resize(mask, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
 
 
-def _enlarged(mask: Mask, rgb: Pixels) -> Mask:
-    """Enlarge a mask to the height and width of ``rgb``."""
-    return cv2.resize(mask.astype(np.float32), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+def _matte(mask: Mask, rgb: Pixels) -> Plane:
+    """Return the matte of a mask at the size of ``rgb``, with the smooth outline of a clipping path.
 
-
-def _smoothed(mask: Mask) -> Mask:
-    """Round off the fringes that a rough ground, such as a rug, leaves at the outline."""
-    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _SMOOTHING * max(mask.shape)) > 0.5
+    A matte that follows the photograph's pixels more closely takes hairs of a rug for the product's.
+    """
+    sigma = _SMOOTHING * max(mask.shape)
+    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), sigma)
+    large = cv2.resize(blurred, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    slope = sigma * np.sqrt(2 * np.pi) * max(rgb.shape) / max(mask.shape) / _EDGE
+    return np.clip((large - _INSET) * slope + 0.5, 0, 1).astype(np.float32)
 
 
 def _doubts(mask: Mask, probability: Plane | None, agreement: float | None) -> list[str]:
