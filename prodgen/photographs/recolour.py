@@ -42,7 +42,7 @@ _DARKEST, _BRIGHTEST = 3.0, 98.0
 _LEAST_CONTRAST, _MOST_UNEVEN = 0.3, 1.8
 """Least share of the photograph's contrast that is kept, for which white and black are not reached entirely;
 and the largest ratio of the contrast in the shadows to that in the highlights, or the other way round."""
-_MAX_CHROMA = 1.1  # highlights get at most this multiple of the chroma asked for
+_MAX_LIGHT = 1.4  # highlights have at most this multiple of the light that the colour asked for reflects
 _MATT = 0.4  # share of the highlights' contrast that the lightest colours lose
 _CORRECTIONS, _SAMPLED = 8, 4096
 """The mean colour reaches the colour asked for by these corrections, made on this many pixels."""
@@ -170,17 +170,29 @@ def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
     below = ((light - _DARKEST) / (-span[0]).clamp(min=1e-3)).clamp(max=1)
     # Highlights of a dark product would look like metal or foil in a light colour.
     matt = 1 - _MATT * ((light - 40) / 40).clamp(0, 1)
-    darkened = ((light + 16) / (mean[0] + 16)).clamp(max=1) ** _DARKENED
+    darker = ((light + 16) / (mean[0] + 16)).clamp(max=1)
     above = ((_BRIGHTEST - light) / span[1].clamp(min=1e-3)).clamp(max=1) * matt
     below, above = torch.minimum(below, _MOST_UNEVEN * above), torch.minimum(above, _MOST_UNEVEN * below)
-    lightness = light + shading * torch.minimum(torch.where(shading < 0, below, above), darkened)
+    lightness = light + shading * torch.minimum(torch.where(shading < 0, below, above), darker**_DARKENED)
     lightness = lightness.clamp(_DARKEST, 100 - (100 - _BRIGHTEST) / 4)
-    scale = ((lightness + 16) / (light + 16)).clamp(max=_MAX_CHROMA)
     # Differences in chroma come from the old colour's light and shadow: on white they would be a tint of it.
     purer = (asked[:, 1:].norm(dim=1) + _GREY_CHROMA) / (mean[1:].norm() + _GREY_CHROMA)
-    kept = (_KEPT_CHROMA * purer.clamp(max=1))[:, None, None, None] * (lab[1:] - mean[1:, None, None])
-    chroma = asked[:, 1:, None, None] * scale[:, None] + kept
+    kept = (_KEPT_CHROMA * darker * purer.clamp(max=1)[:, None, None])[:, None]
+    chroma = rgb_to_lab(_lit(asked, lightness))[:, 1:] + kept * (lab[1:] - mean[1:, None, None])
     return _into_gamut(lab_to_rgb(torch.cat([lightness[:, None], chroma], 1), clip=False))
+
+
+def _lit(colours: Tensor, lightness: Tensor) -> Tensor:
+    """Return sRGB (B, 3, H, W): B colours, CIELAB (B, 3), in light that gives the ``lightness`` (B, H, W).
+
+    Light scales a colour towards black. More light scales a colour up to _MAX_LIGHT; the rest is white shine.
+    In CIELAB, a lighter blue of less chroma would be violet.
+    """
+    linear = rgb_to_linear_rgb(lab_to_rgb(colours[..., None, None], clip=False).clamp(min=1e-4))
+    luminance = torch.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)[:, None]
+    own = (linear * linear.new_tensor(_LUMINANCE)[:, None, None]).sum(1, True)
+    scale = (luminance / own).clamp(max=_MAX_LIGHT)
+    return linear_rgb_to_rgb((linear * scale + (luminance - own * scale)).clamp(0, 1))
 
 
 def _into_gamut(rgb: Tensor) -> Tensor:

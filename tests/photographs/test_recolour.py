@@ -131,3 +131,9 @@ def test_tones_of_one_hue_are_one_region_and_another_hue_is_not() -> None:
     assert region.weight[:, :56].min() > 0.9
     assert region.weight[52:, 64:].max() < 0.1
     assert region.share == pytest.approx(13 / 16, abs=0.02)
+
+
+def test_highlights_of_a_dark_blue_are_no_violet(cut: CutOut) -> None:
+    (made,), weight = recoloured(cut, ("navy",))
+    red, green, _ = made[weight > 0.99].T
+    assert np.percentile(red - green, 99) < 0.1
