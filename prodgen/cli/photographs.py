@@ -110,15 +110,15 @@ def prepare(
     if queue:
         if out:
             raise ProdgenError("--out is for preparing here; the service keeps what it makes as a data set")
-        if (cutter, weights, merge) != (None, None, None):
-            raise ProdgenError("--cutter, --weights and --merge are for preparing here, without --queue")
+        if weights:
+            raise ProdgenError("--weights is for preparing here; a node of the service has its own")
         from prodgen.cli.gateway import queue_run
 
         if name:
             check_name(name)
         if Path(data).exists():
             _check_pictures(Path(data))
-        spec = {"size": size, "name": name, "drop": _flags(drop)}
+        spec = {"size": size, "name": name, "drop": _flags(drop), "cutter": cutter, "merge": merge or []}
         queue_run(Client.prepare, spec, data, key, json, trainable=False)
     elif out is None:
         raise ProdgenError("where should the cut-outs go? name a folder with --out, or --queue the run")

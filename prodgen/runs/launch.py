@@ -34,7 +34,9 @@ def launch(
     environment = {"PRODGEN_REQUEST_ID": record.request_id} if record.request_id else {}
     if isinstance(spec, PreparationSpec):
         module = ["prodgen.runs.preparer"]
-        options |= {"size": spec.size, "drop": ",".join(spec.drop)}
+        options |= {"size": spec.size, "drop": ",".join(spec.drop), "merge": json.dumps(spec.merge)}
+        if spec.cutter:
+            options["cutter"] = spec.cutter
     elif isinstance(spec, EvaluationSpec):
         module = ["prodgen.runs.evaluator", *(["--resize"] if spec.resize else [])]
         options |= {"model": inputs.source, "name": record.source, "judges": inputs.judges}

@@ -6,6 +6,7 @@ and why. A crash leaves no result, and the next process starts from the beginnin
 """
 
 import argparse
+import json
 import shutil
 import time
 from collections import Counter
@@ -14,8 +15,10 @@ from typing import Any
 
 from prodgen.catalog.photographs.catalogue_writer import SET_ASIDE
 from prodgen.catalog.photographs.inspection import DROPPED, DROPPED_SHEET, clean, inspect, to_drop
+from prodgen.catalog.photographs.merges import parse_merges
 from prodgen.catalog.photographs.prepare import prepare
 from prodgen.datasets.summary import summarise
+from prodgen.photographs.catalogue_cuts import choose_cutter
 from prodgen.runs.child import add_sample, execute, log
 from prodgen.runs.files import PREPARED, SUMMARY
 from prodgen.training.watch.metrics import PROGRESS, RATE, write_json
@@ -29,6 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="prodgen.runs.preparer", description=__doc__)
     parser.add_argument("--size", type=int, required=True, help="side of the cut-outs in pixels")
     parser.add_argument("--drop", required=True, help="flags of pictures to leave out, with commas")
+    parser.add_argument("--merge", required=True, help="a JSON list of categories to merge")
+    parser.add_argument("--cutter", help="grabcut or u2netp (default: the best here)")
     execute(parser, _work)
 
 
@@ -49,7 +54,9 @@ def _work(options: argparse.Namespace) -> int:
             add_sample(data / DROPPED, out, "left-out.jsonl")
             for finding in dropped:
                 log.info("left out: %s: %s", finding.file, "; ".join(finding.flags.values()))
-    description, aside = prepare(data, out / PREPARED, options.size, progress)
+    merges = parse_merges(json.loads(options.merge))
+    cutter = choose_cutter(options.cutter)
+    description, aside = prepare(data, out / PREPARED, options.size, progress, cutter=cutter, merges=merges)
     for row in aside:
         log.info("set aside: %s: %s", row["file"], row["reason"])
     for name in ("preview.png", "set-aside.png", SET_ASIDE):

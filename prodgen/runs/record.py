@@ -1,7 +1,7 @@
 """The requests for a run, and the record of a run in the store (spec.json)."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -60,12 +60,15 @@ class PreparationSpec(_OneProcess):
     """A request to make a data set of cut-outs, which can be trained on, from photographs.
 
     ``name``: the name of the new data set, by default NAME-SIZE. ``size``: the side of a cut-out in pixels.
-    ``drop``: leave out pictures with one of these flags.
+    ``drop``: leave out pictures with one of these flags. ``cutter``: finds the products, by default the best
+    that the node has. ``merge``: categories to merge, each text such as polo,blouse=shirt.
     """
 
     name: str | None = None
     size: int = Field(default=64, ge=MIN_SIZE, le=MAX_SIZE)
     drop: tuple[str, ...] = DEFAULT_DROP
+    cutter: Literal["grabcut", "u2netp"] | None = None
+    merge: tuple[Annotated[str, Field(max_length=10_000)], ...] = Field(default=(), max_length=100)
 
 
 class EvaluationSpec(_OneProcess):

@@ -7,6 +7,7 @@ from typing import Any
 import prodgen
 from prodgen.catalog.formats import check_names
 from prodgen.catalog.photographs.flags import check_flags, check_kind
+from prodgen.catalog.photographs.merges import ATTRIBUTE, check_merges, parse_merges
 from prodgen.datasets.versions import Dataset, dataset_lock, resolve_dataset
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.evaluation.compatibility import (
@@ -89,6 +90,8 @@ def _preparation(store: Store, tenant: str, spec: PreparationSpec) -> dict[str, 
     check_kind(dataset.id, dataset.summary.kind)
     check_names(dataset.summary.attributes)
     check_flags(spec.drop)
+    categories = dataset.summary.attributes.get(ATTRIBUTE)
+    check_merges(parse_merges(spec.merge), [*categories.values] if categories else [])
     name = check_name(spec.name or f"{dataset.name}-{spec.size}")
     return {"name": name, "data": dataset.id, "steps": sum(dataset.summary.images.values())}
 

@@ -120,7 +120,7 @@ VALUES = st.recursive(
 ROUTES = {
     "/v1/jobs": ("model", "count", "seed", "attributes", "items", "finish", "output", "upload", "priority"),
     "/v1/training-jobs": ("recipe", "settings", "data", "from", "name", "nodes", "min_nodes"),
-    "/v1/preparation-jobs": ("data", "name", "size", "drop"),
+    "/v1/preparation-jobs": ("data", "name", "size", "drop", "cutter", "merge"),
     "/v1/evaluation-jobs": ("data", "model", "count", "resize"),
     "/v1/datasets/toys": ("listing", "summary"),
     "/v1/uploads/missing": ("ids",),

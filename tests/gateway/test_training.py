@@ -207,6 +207,8 @@ def test_a_queued_run_is_paused_resumed_and_cancelled(client: Client, data: str)
         ({"data": "nobody"}, "there is no data set 'nobody'"),
         ({"data": "shop", "drop": ["ugly"]}, "there is no flag 'ugly'; there are unreadable"),
         ({"data": "shop", "size": 9}, "16"),
+        ({"data": "shop", "cutter": "scissors"}, "cutter must be 'grabcut' or 'u2netp'"),
+        ({"data": "shop", "merge": ["polo=shirt"]}, "there is no category 'polo' to merge"),
         ({"data": "shop", "name": "../etc"}, "is not a valid name"),
         ({"data": "shop", "steps": 9}, "steps"),
     ],

@@ -31,7 +31,8 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(300)
 def test_from_photographs_to_a_model_of_cut_outs(up: Up, photos: Path, tmp_path: Path) -> None:
-    run = up.json("data", "prepare", photos, "--queue", "--size", 16)
+    options = "--cutter", "grabcut", "--merge", "plain=single colour"
+    run = up.json("data", "prepare", photos, "--queue", "--size", 16, *options)
     assert (run["state"], run["steps"], run["name"]) == ("queued", 63, "shirts-16")
     assert run["title"] == f"prepare {run['data']} as shirts-16"
     watched = up.cli("training", "watch", run["id"], "--out", tmp_path / "pictures")
@@ -59,7 +60,7 @@ def test_from_photographs_to_a_model_of_cut_outs(up: Up, photos: Path, tmp_path:
     trained = up.json("train", tmp_path / "toy.toml", "--queue", "--data", "shirts-16", "--name", "shirts")
     assert up.cli("training", "watch", trained["id"]).returncode == 0
     ordered = up.cli(
-        "submit", "--model", "shirts", "--attr", "category=plain", "--attr", "colour=crimson",
+        "submit", "--model", "shirts", "--attr", "category=single colour", "--attr", "colour=crimson",
         "--count", 2, "--out", tmp_path / "images",
     )  # fmt: skip
     assert ordered.returncode == 0, ordered.stderr

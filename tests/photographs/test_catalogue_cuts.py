@@ -66,7 +66,7 @@ def test_merged_categories_are_one_value_and_the_catalogue_says_so(shop: Path, t
     ("merge", "sentence"),
     [
         ("polos=shirt", "there is no category 'polos' to merge; there are blouse, hat, polo, shirt"),
-        ("polo", "--merge 'polo' is not OLD,OLD=NEW, for instance polo,blouse=shirt"),
+        ("polo", "the merge 'polo' is not OLD,OLD=NEW, for instance polo,blouse=shirt"),
     ],
 )
 def test_a_category_that_is_not_there_cannot_be_merged(

@@ -1,6 +1,6 @@
 """Merge categories that look alike, so that a model does not have to tell them apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prodgen.catalog.listing import Listing
 from prodgen.errors import ProdgenError
@@ -20,7 +20,7 @@ def parse_merges(texts: Sequence[str]) -> dict[str, str]:
         names, name = [normalise(part) for part in before.split(",")], normalise(after)
         if not equals or not name or not all(names):
             raise ProdgenError(
-                f"--merge {text!r} is not OLD,OLD=NEW, for instance polo,blouse=shirt", param="merge"
+                f"the merge {text!r} is not OLD,OLD=NEW, for instance polo,blouse=shirt", param="merge"
             )
         for old in names:
             if merges.setdefault(old, name) != name:
@@ -28,13 +28,9 @@ def parse_merges(texts: Sequence[str]) -> dict[str, str]:
     return merges
 
 
-def merge_categories(listing: Listing, merges: dict[str, str]) -> Listing:
+def merge_categories(listing: Listing, merges: Mapping[str, str]) -> Listing:
     """Return the listing with its categories renamed; raises ProdgenError for one that does not exist."""
-    known = listing.values.get(ATTRIBUTE, ())
-    unknown = sorted(merges.keys() - set(known))
-    if unknown:
-        there = f"there are {', '.join(known)}" if known else "the pictures have no categories"
-        raise ProdgenError(f"there is no category {unknown[0]!r} to merge; {there}", param="merge")
+    check_merges(merges, listing.values.get(ATTRIBUTE, ()))
 
     def renamed(known: dict[str, str]) -> dict[str, str]:
         return {n: merges.get(v, v) if n == ATTRIBUTE else v for n, v in known.items()}
@@ -42,3 +38,11 @@ def merge_categories(listing: Listing, merges: dict[str, str]) -> Listing:
     pictures = [picture._replace(known=renamed(picture.known)) for picture in listing.pictures]
     values = {n: sorted({renamed({n: v})[n] for v in found}) for n, found in listing.values.items()}
     return Listing(pictures, {name: tuple(found) for name, found in values.items()})
+
+
+def check_merges(merges: Mapping[str, str], categories: Sequence[str]) -> None:
+    """Raise ProdgenError if a category to merge is none of ``categories``."""
+    unknown = sorted(merges.keys() - set(categories))
+    if unknown:
+        there = f"there are {', '.join(categories)}" if categories else "the pictures have no categories"
+        raise ProdgenError(f"there is no category {unknown[0]!r} to merge; {there}", param="merge")
