@@ -140,30 +140,33 @@ def _picture_splits(folder: Path) -> list[str]:
 
 def check_names(names: Iterable[str]) -> None:
     """Raise ProdgenError for an attribute with a name of RESERVED, or two that orders cannot tell apart."""
-    folded: dict[str, str] = {}
-    for name in names:
+    listed = [*names]
+    for name in listed:
         if fold(name) in RESERVED:
             raise ProdgenError(
                 f"an attribute cannot be called {name!r}, because orders have a field or column of that "
                 f"name; rename it, for instance to product_{name}"
             )
-        other = folded.setdefault(fold(name), name)
-        if other != name:
-            raise ProdgenError(f"there are attributes {other!r} and {name!r}; write both alike")
+    _check_spellings("there are attributes", listed)
 
 
 def _check_values(folder: Path, name: str, values: Sequence[str]) -> None:
-    folded: dict[str, str] = {}
     for value in values:
         if not value or not value.isprintable() or len(value) > MAX_VALUE_LENGTH:
             raise ProdgenError(
                 f"{printable(folder)} has a {name} {printable(value)[:MAX_VALUE_LENGTH]!r}; it should be at "
                 f"most {MAX_VALUE_LENGTH} characters that can be printed"
             )
-        # Orders ignore case, so one of the two values could never be ordered.
-        other = folded.setdefault(fold(value), value)
-        if other != value:
-            raise ProdgenError(f"{printable(folder)} has {name} {other!r} and {value!r}; write both alike")
+    _check_spellings(f"{printable(folder)} has {name}", values)
+
+
+def _check_spellings(what: str, names: Iterable[str]) -> None:
+    """Raise ProdgenError for two names that orders, which ignore case, cannot tell apart."""
+    folded: dict[str, str] = {}
+    for name in names:
+        other = folded.setdefault(fold(name), name)
+        if other != name:
+            raise ProdgenError(f"{what} {other!r} and {name!r}; write both alike")
 
 
 def _check_trainable(folder: Path, values: dict[str, tuple[str, ...]], pictures: Sequence[Picture]) -> None:
