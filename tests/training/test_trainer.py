@@ -121,7 +121,7 @@ def test_a_recipe_that_selects_by_alexnet_keeps_the_step_with_the_least_kernel_d
     make_trainer, monkeypatch, tmp_path
 ):
     set_scores(monkeypatch, {"domain_fid": 9.0}, {"domain_fid": 8.0}, {"domain_fid": 7.0})
-    monkeypatch.setattr("prodgen.training.watch.frozen_judge.IMAGES", 40)
+    monkeypatch.setattr("prodgen.training.watch.frozen_score.IMAGES", 40)
     monkeypatch.setattr(
         "prodgen.training.watch.review.settings",
         lambda: Settings(feature_weights=save_weights("alexnet", tmp_path, monkeypatch)),

@@ -18,7 +18,7 @@ from prodgen.settings import settings
 from prodgen.training.distributed.collectives import broadcast
 from prodgen.training.distributed.world import local_rank, rank
 from prodgen.training.state import TrainingState
-from prodgen.training.watch.frozen_judge import FrozenJudge
+from prodgen.training.watch.frozen_score import FrozenScore
 from prodgen.training.watch.judge import EVALUATION_IMAGES, Judge
 
 ROWS, COLUMNS, GAP = 10, 10, 2
@@ -34,13 +34,13 @@ class Review:
         self.state, self.folder = state, folder
         self._judge = Judge(state.catalogue, state.data_digest, folder, state.device)
         figure, _, network = state.recipe.select.partition("-")
-        self._frozen_judge = None
+        self._frozen_score = None
         if figure == "kid":
             weights = settings().feature_weights
-            self._frozen_judge = FrozenJudge(network, weights, state.catalogue, state.device)
+            self._frozen_score = FrozenScore(network, weights, state.catalogue, state.device)
 
     def evaluate(self) -> dict[str, float]:
-        """Score the averaged generator; return the judges' scores on every process."""
+        """Score the averaged generator; return its scores on every process."""
         ema = self.state.ema
         with self._random_stream(1):
             conditions = self.state.batches.conditions(EVALUATION_IMAGES)
@@ -49,7 +49,7 @@ class Review:
             ema.update_batch_norm(measured, conditions)
         broadcast(ema.model.buffers())
         scores = self._judge(ema.model, judged, conditions)
-        return scores | (self._frozen_judge(ema.model, judged, conditions) if self._frozen_judge else {})
+        return scores | (self._frozen_score(ema.model, judged, conditions) if self._frozen_score else {})
 
     def write_samples(self) -> None:
         """Write the grid of samples of the current step to the folder of each node."""

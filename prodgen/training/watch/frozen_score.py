@@ -1,4 +1,4 @@
-"""The frozen judge of a training scores a generator by a network that has learnt from other images."""
+"""Score the generator of a training by a frozen network, which has learnt from other images."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ IMAGES = 1000
 """Number of generated images in an evaluation, which are compared with up to as many training images."""
 
 
-class FrozenJudge:
+class FrozenScore:
     """Scores by the kernel distance in the features of ``trunk``, one of `prodgen.evaluation.trunks.TRUNKS`.
 
     ``weights``: the folder with the trunk's weights. Raises ProdgenError if they are missing.
@@ -34,7 +34,7 @@ class FrozenJudge:
     def __call__(self, generator: ImageGenerator, latents: Tensor, conditions: Tensor) -> dict[str, float]:
         """Generate an image for each of the first latents; return the distance to the training images.
 
-        latents: (N, latent_dim); conditions: (N, D). Every process must call the judge with equal arguments:
+        latents: (N, latent_dim); conditions: (N, D). Every process must call this with equal arguments:
         each generates a part.
         """
         count, batch = min(IMAGES, len(latents)), self._network.batch
