@@ -73,7 +73,7 @@ def test_a_store_that_goes_away_costs_a_run_no_step(deployment: Deployment, tmp_
     ("service", "sentence"),
     [
         ("valkey_server", "the job ledger (Redis) does not answer"),
-        ("s3_server", "the object store at {} does not answer"),
+        ("s3_server", "the object store cannot be used now"),
     ],
 )
 def test_an_order_that_cannot_be_taken_is_refused_in_one_sentence(
@@ -84,5 +84,6 @@ def test_an_order_that_cannot_be_taken_is_refused_in_one_sentence(
         done = run_prodgen("submit", "--count", 1, environment=deployment.environment)
 
     assert done.returncode == 2
-    assert done.stderr.startswith(f"prodgen: {sentence.format(deployment.s3.endpoint)}")
+    assert done.stderr.startswith(f"prodgen: {sentence}")
+    assert deployment.s3.endpoint not in done.stderr
     assert done.stderr.count("\n") == 1
