@@ -28,7 +28,9 @@ Secret = Annotated[str, Depends(secret)]
 
 async def caller(deployment: DeploymentDep, secret: Secret) -> ApiKey:
     """Return the API key of the request, and bind its tenant to the logs. Raises HTTPException 401."""
-    key = await run_sync(deployment.keys.lookup, secret)
+    keys = deployment.keys
+    limiter = None if keys.knows(secret) else deployment.stranger_threads
+    key = await run_sync(keys.lookup, secret, limiter=limiter)
     if key is None:
         raise HTTPException(401, "this API key is not valid, or was revoked")
     logs.bind(tenant=key.tenant)

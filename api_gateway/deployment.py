@@ -27,6 +27,8 @@ RingDoorbells = Callable[[DoorbellQueue, int], None]
 
 EVENT_THREADS = 8
 """The most threads that read events, for all streams together. The other threads serve other requests."""
+STRANGER_THREADS = 8
+"""The most threads that look for keys that the gateway does not know. They wait while the store is slow."""
 UPLOADS_PER_TENANT = 4
 """Uploads at a time of one tenant. They fill half of the 512 MiB that Compose gives to temporary files."""
 
@@ -41,6 +43,7 @@ class Deployment:
     keys: KeyRing
     ring_doorbells: RingDoorbells
     event_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(EVENT_THREADS))
+    stranger_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(STRANGER_THREADS))
     upload_slots: defaultdict[str, Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: Semaphore(UPLOADS_PER_TENANT))
     )

@@ -111,6 +111,10 @@ class KeyRing:
                 return revoked
         raise NotFound(f"there is no key {key_id!r}", param="key")
 
+    def knows(self, secret: str) -> bool:
+        """Return whether `lookup` has seen the key with this secret, so that it answers without the store."""
+        return _digest(secret) in self._keys
+
     def lookup(self, secret: str) -> ApiKey | None:
         """Return the record of the key with this secret; None if no key has it or the key is revoked.
 

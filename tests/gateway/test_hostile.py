@@ -3,8 +3,10 @@
 import json
 import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,6 +19,8 @@ from api_gateway import middleware, protocol
 from api_gateway.deployment import UPLOADS_PER_TENANT
 from api_gateway.requests import MAX_DEPTH
 from api_gateway.routes import uploads
+from prodgen import access
+from prodgen.access import KeyRing
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
 
@@ -37,6 +41,30 @@ def trainer(gateway: Gateway, client: Client) -> Iterator[Client]:
     """A key of the same tenant for orders and training."""
     with gateway.client(client.tenant, ["generate", "train", "promote"]) as trainer:
         yield trainer
+
+
+def test_strangers_with_random_keys_hold_no_thread_of_others(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.get("/v1/jobs").status_code == 200  # the key is known by now
+    wait, keys = threading.Event(), iter(f"pg_{number:043d}" for number in range(60))
+    monkeypatch.setattr(access, "UNKNOWN_WAIT", 60.0)
+    monkeypatch.setattr(KeyRing, "_load", lambda _: wait.wait() and {})
+
+    def ask() -> int:
+        headers = {"Authorization": f"Bearer {next(keys)}"}
+        return httpx.get(f"{client.base_url}/v1/jobs", headers=headers, timeout=60).status_code
+
+    with ThreadPoolExecutor(60) as pool:
+        strangers = [pool.submit(ask) for _ in range(60)]
+        try:
+            limiter = gateway.app.state.deployment.stranger_threads
+            wait_until(lambda: limiter.statistics().tasks_waiting > 40, "the strangers do not wait")
+            assert client.get("/v1/jobs").status_code == 200
+        finally:
+            monkeypatch.undo()
+            wait.set()
+        assert {stranger.result() for stranger in strangers} == {401}
 
 
 def test_invented_methods_share_one_label(anyone: httpx.Client, gateway: Gateway) -> None:
