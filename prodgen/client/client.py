@@ -11,6 +11,7 @@ from prodgen.client.download import PAGE, download, download_archive
 from prodgen.client.model_download import download_model
 from prodgen.client.photographs import Progress, read_photo_order, send_photos
 from prodgen.client.transport import Transport
+from prodgen.files import replacing
 
 Record = dict[str, Any]
 """A JSON object as the gateway sends it."""
@@ -204,7 +205,8 @@ class Client:
 
     def fetch_sample(self, sample: Record, path: Path) -> None:
         """Download the file of ``sample``, an item of `samples`, to ``path``."""
-        path.write_bytes(self._transport.download(sample["url"], sample["name"]))
+        with replacing(path) as partial:
+            partial.write_bytes(self._transport.download(sample["url"], sample["name"]))
 
     def logs(self, run: str) -> str:
         """Return the end of the log of each attempt of the run, oldest first."""

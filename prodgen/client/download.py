@@ -11,6 +11,7 @@ from typing import Any
 
 from prodgen.client.transport import Transport
 from prodgen.errors import ProdgenError
+from prodgen.files import replacing, sha256
 from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine, check_same_images
 
@@ -87,18 +88,14 @@ def download_archive(transport: Transport, job: str, path: Path) -> Iterator[tup
 
 def _fetch(transport: Transport, image: dict[str, Any], folder: Path) -> dict[str, Any]:
     path = folder / image["file"]
-    path.parent.mkdir(exist_ok=True)
-    if path.is_file() and _digest(path.read_bytes()) == image["sha256"]:
+    if path.is_file() and sha256(path) == image["sha256"]:
         return image
     content = transport.download(image["url"], image["file"])
-    if _digest(content) != image["sha256"]:
+    if hashlib.sha256(content).hexdigest() != image["sha256"]:
         raise ProdgenError(f"{image['file']} came with other bytes than were recorded")
-    path.write_bytes(content)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
     return image
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _line(image: dict[str, Any]) -> ManifestLine:

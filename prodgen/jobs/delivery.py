@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from prodgen.jobs.manifests import first_cell
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import MAX_LEASE_CELLS
 from prodgen.spec.manifest import ManifestLine, read_lines
@@ -63,7 +64,7 @@ def lines_of(store: Store, key: str, size: int, offset: int = 0, chunk: int = CH
 
 def _seek(store: Store, info: ObjectInfo, index: int) -> int:
     """Return the offset of a line of a manifest that is at or shortly before the line of image ``index``."""
-    start, number, bytes_per_line = 0, _first(info.key) * CELL, float(_LINE)
+    start, number, bytes_per_line = 0, first_cell(info.key) * CELL, float(_LINE)
     for _ in range(_PROBES):
         guess = start + int((index - number) * bytes_per_line) - _NEAR // 2
         guess = min(guess, info.size - 2 * _PROBE)
@@ -88,12 +89,8 @@ def _manifests(store: Store, record: JobRecord, cell: int) -> Iterator[ObjectInf
     earliest = keys.manifest(record.tenant, record.id, max(0, cell - MAX_LEASE_CELLS + 1))
     before: ObjectInfo | None = None
     for info in store.list(keys.job(record.tenant, record.id, "manifest/"), earliest.removesuffix(".jsonl")):
-        if before and _first(info.key) > cell:
+        if before and first_cell(info.key) > cell:
             yield before
         before = info
     if before:
         yield before
-
-
-def _first(manifest: str) -> int:
-    return int(manifest.rpartition("/")[2].removesuffix(".jsonl"))

@@ -99,6 +99,11 @@ def folder_of(key: str) -> str:
     return name.removesuffix(".tar").removesuffix(".jsonl")
 
 
+def first_cell(key: str) -> int:
+    """Return the first cell of the manifest, reported or published, with this key."""
+    return int(key.rpartition("/")[2].partition(".")[0])
+
+
 def _read_all(
     store: Store, record: JobRecord, found: Iterable[ObjectInfo]
 ) -> tuple[list[Manifest], list[str]]:
@@ -110,7 +115,7 @@ def _read_all(
 
 def _read(store: Store, record: JobRecord, info: ObjectInfo) -> Manifest | None:
     """Describe a manifest from its key and its last line. Returns None if the manifest is broken."""
-    first = int(info.key.rpartition("/")[2][:9])
+    first = first_cell(info.key)
     try:
         line = json.loads(_last_line(store, info))
         stop, folder = line["index"] + 1, folder_of(line["object"])

@@ -25,7 +25,7 @@ from prodgen.ledger.entries import (
     Queue,
     State,
 )
-from prodgen.ledger.scripts import Scripts, text, translated
+from prodgen.ledger.scripts import Scripts, record, text, translated
 from prodgen.spec.names import check_name
 from prodgen.spec.order import CELL, count_cells
 
@@ -43,7 +43,7 @@ class Ledger:
         self.client = client
         self.prefix = check_name(prefix) + ":"
         self.lease_seconds = lease_seconds
-        self._microseconds = int(lease_seconds * 1_000_000)
+        self.lease_microseconds = int(lease_seconds * 1_000_000)
         self.scripts = Scripts(client, self.prefix)
 
     # Orders
@@ -95,13 +95,15 @@ class Ledger:
         timeout: the same call returns one lease.
         """
         wanted = max(1, min(images // CELL, MAX_LEASE_CELLS))
-        answer = self.scripts.call("lease", queue, worker, wanted, self._microseconds, secrets.token_hex(8))
+        answer = self.scripts.call(
+            "lease", queue, worker, wanted, self.lease_microseconds, secrets.token_hex(8)
+        )
         return _lease(answer) if answer else None
 
     def renew(self, tokens: Iterable[str]) -> dict[str, Held]:
         """Extend the deadlines of leases. Returns for each: held, lost, or cancelled with its job."""
         asked = list(tokens)
-        return dict(zip(asked, self.scripts.call("renew", self._microseconds, *asked), strict=True))
+        return dict(zip(asked, self.scripts.call("renew", self.lease_microseconds, *asked), strict=True))
 
     def complete(self, token: str) -> bool:
         """Count the cells of a lease. True: the lease won, and its worker must publish its manifest.
@@ -222,19 +224,19 @@ def _lease(fields: list[Any]) -> Lease:
 
 
 def _progress(id: str, flat: list[str], dead: list[str]) -> Progress:
-    """Convert a job's hash (``flat``: name, value, name, value …) and its dead cells."""
-    record: dict[str, Any] = dict(zip(flat[::2], flat[1::2], strict=True))
+    """Convert a job's hash and its dead cells."""
+    fields = record(flat)
     return Progress(
         id=id,
-        tenant=record["tenant"],
-        queue=record["queue"],
-        state=record["state"],
-        total=int(record["total"]),
-        done=int(record["done"]),
+        tenant=fields["tenant"],
+        queue=fields["queue"],
+        state=fields["state"],
+        total=int(fields["total"]),
+        done=int(fields["done"]),
         dead=sorted(map(int, dead)),
-        error=record.get("error"),
-        created=float(record["created"]),
-        updated=float(record["updated"]),
+        error=fields.get("error"),
+        created=float(fields["created"]),
+        updated=float(fields["updated"]),
     )
 
 

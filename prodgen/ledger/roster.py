@@ -22,6 +22,7 @@ from prodgen.ledger.run_entries import (
     RunState,
     RunStatus,
 )
+from prodgen.ledger.scripts import record
 
 
 class Roster:
@@ -29,7 +30,6 @@ class Roster:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.lease_seconds = ledger, ledger.lease_seconds
-        self._microseconds = int(ledger.lease_seconds * 1_000_000)
         self._scripts = ledger.scripts
 
     # Runs
@@ -70,11 +70,11 @@ class Roster:
 
     def _statuses(self, runs: list[str]) -> list[RunStatus]:
         views = self._scripts.call("view", "run", *runs)
-        records = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat, _ in views]
-        nodes = self.nodes() if any(record["state"] == "queued" for record in records) else []
+        records = [record(flat) for _, flat, _ in views]
+        nodes = self.nodes() if any(one["state"] == "queued" for one in records) else []
         return [
-            _status(id, record, members, nodes)
-            for (id, _, members), record in zip(views, records, strict=True)
+            _status(id, fields, members, nodes)
+            for (id, _, members), fields in zip(views, records, strict=True)
         ]
 
     def events(self, run: str, after: str = "0") -> list[Event]:
@@ -101,7 +101,7 @@ class Roster:
 
     def heartbeat(self, node: str, address: str, devices: int) -> Assignment | None:
         """Record that a node is alive, and return its assignment. Call it several times per lease period."""
-        answer = self._scripts.call("run_heartbeat", node, address, devices, self._microseconds)
+        answer = self._scripts.call("run_heartbeat", node, address, devices, self.ledger.lease_microseconds)
         return _assignment(answer) if answer else None
 
     def leave(self, node: str) -> None:
@@ -119,7 +119,7 @@ class Roster:
         members connect to each other at ``port`` of the host. If the node already has an assignment, returns
         it with no members.
         """
-        answer = self._scripts.call("run_claim", node, port, self._microseconds)
+        answer = self._scripts.call("run_claim", node, port, self.ledger.lease_microseconds)
         return (_assignment(answer[0]), answer[1] if len(answer) > 1 else []) if answer else None
 
     def renew(
@@ -127,7 +127,7 @@ class Roster:
     ) -> RunLeaseState:
         """Extend a member's deadline and return the state of its lease. Only the host passes ``progress``."""
         report = json.dumps(progress) if progress else ""
-        fields = (assignment.run, assignment.token, node, self._microseconds, step, report)
+        fields = (assignment.run, assignment.token, node, self.ledger.lease_microseconds, step, report)
         return cast("RunLeaseState", self._scripts.call("run_renew", *fields))
 
     def confirm(self, assignment: Assignment, step: int) -> bool:
@@ -155,23 +155,23 @@ def _assignment(fields: list[Any]) -> Assignment:
     return Assignment(run, title, tenant, token, host, address, int(port), int(nodes))
 
 
-def _status(id: str, record: dict[str, Any], members: list[str], nodes: list[Node]) -> RunStatus:
-    queued = record["state"] == "queued"
+def _status(id: str, fields: dict[str, Any], members: list[str], nodes: list[Node]) -> RunStatus:
+    queued = fields["state"] == "queued"
     return RunStatus(
         id=id,
-        tenant=record["tenant"],
-        title=record.get("title") or f"run {id[:6]}",
-        state=record["state"],
-        step=int(record["step"]),
-        steps=int(record["steps"]),
-        restarts=int(record["restarts"]),
-        command=record.get("wish", ""),
-        error=record.get("error"),
-        created=float(record["created"]),
-        updated=float(record["updated"]),
+        tenant=fields["tenant"],
+        title=fields.get("title") or f"run {id[:6]}",
+        state=fields["state"],
+        step=int(fields["step"]),
+        steps=int(fields["steps"]),
+        restarts=int(fields["restarts"]),
+        command=fields.get("wish", ""),
+        error=fields.get("error"),
+        created=float(fields["created"]),
+        updated=float(fields["updated"]),
         members=tuple(sorted(members)),
-        progress=json.loads(record.get("progress") or "{}"),
-        reason=waiting_reason(int(record["least"]), int(record["procs"]), nodes) if queued else None,
+        progress=json.loads(fields.get("progress") or "{}"),
+        reason=waiting_reason(int(fields["least"]), int(fields["procs"]), nodes) if queued else None,
     )
 
 

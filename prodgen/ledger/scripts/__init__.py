@@ -103,3 +103,8 @@ def text(answer: Any) -> Any:
     if isinstance(answer, dict):
         return {text(name): text(value) for name, value in answer.items()}
     return answer
+
+
+def record(flat: list[str]) -> dict[str, Any]:
+    """Return the fields of a hash, which scripts answer as a list: name, value, name, value …"""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
