@@ -20,7 +20,7 @@ router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 READY_SECONDS, FAILED_SECONDS = 5.0, 1.0
 """Seconds between two checks: while the gateway is ready, and while it is not."""
-STORE_SECONDS = 30.0
+STORE_SECONDS = 10.0
 """Seconds between two writes to a store that accepts writes, because a write may be slow or cost money."""
 
 _OBJECT = "system/gateway-ready"
