@@ -1,27 +1,33 @@
 """A product that was cut out of a photograph, in the frame of the pictures that are made of it."""
 
+from collections import OrderedDict
+from collections.abc import Callable
 from functools import cached_property
+from typing import TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from prodgen.catalog.photographs.masks import bounding_box, decontaminate
+from prodgen.catalog.photographs.masks import Pixels, bounding_box, decontaminate
 from prodgen.catalog.picture_files import Photograph
 from prodgen.photographs.learnt import Learnt
-from prodgen.photographs.recolour import recolour
-from prodgen.photographs.scenes import light_kept, place
+from prodgen.photographs.recolour import Recolouring
+from prodgen.photographs.scenes import has_shadow, light_kept, place
 from prodgen.spec.colour import levels, to_lab
 
-KEPT = 16
-"""Colours of a product that stay in memory."""
+K, T = TypeVar("K"), TypeVar("T")
+
+_COLOURS, _SCENES = 16, 4
+"""Colours and scenes of a product that stay in memory."""
 
 
 class Product:
     """One product in a frame of ``height`` and ``width`` pixels, of which it fills the share ``fill``.
 
-    The product is brought to the frame's size once. Colours are changed there and kept as bytes, so that
-    further scenes cost only the composition.
+    The product is brought to the frame's size once. Its colours, and what each scene shows beside it, are
+    kept as bytes, so that a picture of a known colour in a known scene costs only a sum of bytes.
     """
 
     def __init__(self, photograph: Photograph, learnt: Learnt, height: int, width: int, fill: float) -> None:
@@ -32,43 +38,62 @@ class Product:
         layers, self.scale = place(
             torch.stack([planes, region]), torch.from_numpy(matte), height, width, fill
         )
-        self._layer, self._region = layers[0], layers[1, 0]
-        self._colours: dict[str, Tensor] = {}
+        self._alpha = layers[0, 3:]
+        top, left, bottom, right = bounding_box(self._alpha[0].numpy() > 0)
+        self._box = slice(top, bottom), slice(left, right)
+        self._own, self._region = layers[0, :3, *self._box], layers[1, 0, *self._box]
+        self._cover = self._alpha[:, *self._box]
+        self._colours: OrderedDict[str | None, Pixels] = OrderedDict()
+        self._scenes: OrderedDict[str, tuple[Pixels, Pixels]] = OrderedDict()
 
-    @property
-    def alpha(self) -> Tensor:
-        """The product's coverage, (1, height, width) in [0, 1]."""
-        return self._layer[3:]
+    def picture(self, colour: str | None, scene: str, ground: Tensor) -> Pixels:
+        """Return the product in a colour (#rrggbb, or None for its own) on a ground: (height, width, 3).
+
+        ``ground``: the ground of the scene, (3, height, width) in [0, 1].
+        """
+        frame, visible = _kept(self._scenes, scene, _SCENES, lambda: self._visible(scene, ground))
+        layer = _kept(self._colours, colour, _COLOURS, lambda: self._layer(colour))
+        picture = frame.copy()
+        picture[self._box] = cv2.add(layer, visible)
+        return picture
+
+    def _visible(self, scene: str, ground: Tensor) -> tuple[Pixels, Pixels]:
+        """Return the scene without the product as bytes, and what the product's box shows of the ground."""
+        behind = ground * self._light if has_shadow(scene) else ground
+        return to_pixels(behind), to_pixels(behind[:, *self._box] * (1 - self._cover))
 
     @cached_property
-    def light(self) -> Tensor:
+    def _light(self) -> Tensor:
         """The share of light that the product's shadow leaves on the ground, (1, height, width)."""
-        return light_kept(self.alpha[None])[0]
+        return light_kept(self._alpha[None])[0]
 
-    def layer(self, colour: str | None) -> Tensor:
-        """Return the premultiplied product, (3, height, width) in [0, 1].
+    @cached_property
+    def _recolouring(self) -> Recolouring:
+        cover = self._cover.clamp(min=1e-3)
+        return Recolouring(_bytes(self._own / cover), (self._region / cover[0]).clamp(0, 1))
 
-        ``colour`` is #rrggbb, or None for the product's own colours.
-        """
+    def _layer(self, colour: str | None) -> Pixels:
+        """Return the product's box in a colour, premultiplied bytes (H, W, 3)."""
         if colour is None:
-            return self._layer[:3]
-        if colour not in self._colours:
-            while len(self._colours) >= KEPT:
-                self._colours.pop(next(iter(self._colours)))
-            self._colours[colour] = self._recoloured(colour)
-        return self._colours[colour] / 255
-
-    def _recoloured(self, colour: str) -> Tensor:
-        """Return the product in another colour, premultiplied bytes (3, height, width)."""
-        top, left, bottom, right = bounding_box(self.alpha[0].numpy() > 0)
-        box = slice(top, bottom), slice(left, right)
-        cover = self.alpha[:, *box]
-        rgb = _bytes(self._layer[:3, *box] / cover.clamp(min=1e-3))
-        region = (self._region[*box] / cover[0].clamp(min=1e-3)).clamp(0, 1)
+            return to_pixels(self._own)
         target = torch.from_numpy(to_lab(np.array([levels(colour)], np.uint8))).float()
-        frame = torch.zeros_like(self._layer[:3], dtype=torch.uint8)
-        frame[:, *box] = _bytes(recolour(rgb, region, target)[0] * cover)
-        return frame
+        return to_pixels(self._recolouring(target)[0] * self._cover)
+
+
+def _kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:
+    """Return the cached value of ``key``, made if it is not there; the cache holds the ``most`` used last."""
+    if key not in cache:
+        cache[key] = make()
+        if len(cache) > most:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
+    return cache[key]
+
+
+def to_pixels(x: Tensor) -> Pixels:
+    """Return a picture (3, H, W) in [0, 1] as bytes (H, W, 3)."""
+    pixels: Pixels = _bytes(x).permute(1, 2, 0).contiguous().numpy()
+    return pixels
 
 
 def _bytes(x: Tensor) -> Tensor:

@@ -114,24 +114,47 @@ def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
 def recolour(rgb: Tensor, region: Tensor, target: Tensor) -> Tensor:
     """Return (B, 3, H, W) in [0, 1]: a product with its region brought to B colours, CIELAB (B, 3).
 
-    ``rgb``: the product, (3, H, W) bytes. ``region``: (H, W), how much each pixel belongs to the region. The
-    mean colour of the result over the region is the target, as far as a screen can show the target with the
-    product's light and shadow.
+    The arguments are those of `Recolouring` and of its call.
     """
-    palette, indices = _palette(rgb, region)
-    lab = rgb_to_lab(palette[None])[0]
-    pixels, weights = _sample(lab, indices, region)
-    mean = (pixels * weights).sum((1, 2)) / weights.sum()
-    shading = pixels[0] - mean[0]
-    span = torch.stack([shading.quantile(0.02), shading.quantile(0.98)])
-    darkest, brightest = _DARKEST - _LEAST_CONTRAST * span[0], _BRIGHTEST - _LEAST_CONTRAST * span[1]
-    asked = target.clone()
-    for _ in range(_CORRECTIONS):
-        shifted = rgb_to_lab(_shift(pixels, mean, span, asked))
-        asked += target - (shifted * weights).sum((2, 3)) / weights.sum()
-        asked[:, 0] = asked[:, 0].clamp(min=darkest).clamp(max=brightest)
-    recoloured = _shift(lab, mean, span, asked).flatten(2)[..., indices].unflatten(2, region.shape)
-    return torch.lerp((rgb / 255).expand_as(recoloured), recoloured, region.expand_as(recoloured))
+    return Recolouring(rgb, region)(target)
+
+
+class Recolouring:
+    """Brings a region of a product to other colours. What no colour changes is computed once.
+
+    ``rgb``: the product, (3, H, W) bytes. ``region``: (H, W), how much each pixel belongs to the region.
+    """
+
+    def __init__(self, rgb: Tensor, region: Tensor) -> None:
+        palette, self._indices = _palette(rgb, region)
+        self._own, self._region = rgb / 255, region
+        self._lab = rgb_to_lab(palette[None])[0]
+        self._pixels, self._weights = _sample(self._lab, self._indices, region)
+        self._mean = (self._pixels * self._weights).sum((1, 2)) / self._weights.sum()
+        shading = self._pixels[0] - self._mean[0]
+        self._span = torch.stack([shading.quantile(0.02), shading.quantile(0.98)])
+
+    def __call__(self, target: Tensor) -> Tensor:
+        """Return (B, 3, H, W) in [0, 1]: the product with its region brought to B colours, CIELAB (B, 3).
+
+        The mean colour of the result over the region is the target, as far as a screen can show the target
+        with the product's light and shadow.
+        """
+        asked = self._corrected(target)
+        recoloured = _shift(self._lab, self._mean, self._span, asked).flatten(2)[..., self._indices]
+        recoloured = recoloured.unflatten(2, self._region.shape)
+        return torch.lerp(self._own.expand_as(recoloured), recoloured, self._region.expand_as(recoloured))
+
+    def _corrected(self, target: Tensor) -> Tensor:
+        """Return the colours (B, 3) to ask for, so that the means of the results are the targets."""
+        darkest = _DARKEST - _LEAST_CONTRAST * self._span[0]
+        brightest = _BRIGHTEST - _LEAST_CONTRAST * self._span[1]
+        asked = target.clone()
+        for _ in range(_CORRECTIONS):
+            shifted = rgb_to_lab(_shift(self._pixels, self._mean, self._span, asked))
+            asked += target - (shifted * self._weights).sum((2, 3)) / self._weights.sum()
+            asked[:, 0] = asked[:, 0].clamp(min=darkest).clamp(max=brightest)
+        return asked
 
 
 def _palette(rgb: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,15 +5,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from PIL import Image
 
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
 from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
-from prodgen.photographs.product import Product
-from prodgen.photographs.scenes import compose, ground, has_shadow
+from prodgen.photographs.product import Product, to_pixels
+from prodgen.photographs.scenes import ground
 from prodgen.spec.finish import Finish
 from prodgen.spec.model_config import StudioConfig, folder_version, read_config, studio_config
 from prodgen.spec.order import ImageRequest
@@ -105,11 +104,8 @@ class Studio:
         own = colour == OWN_COLOUR
         height, width, _ = self._frame(finish)
         behind = self._ground(scene, height, width)
-        layer = torch.zeros(3, height, width)
-        if product:
-            layer = product.layer(None if own else colour)
-            behind = behind * product.light if has_shadow(scene) else behind
-            behind = behind * (1 - product.alpha)
+        wanted = None if own else colour
+        pixels = product.picture(wanted, scene, behind) if product else to_pixels(behind)
         doubts = [*learnt.doubts, *([learnt.colour_doubt] if learnt.colour_doubt and not own else [])]
         recipe = {
             "model": self.id,
@@ -120,7 +116,7 @@ class Studio:
         }
         rules = self.config.presets.get(finish.preset or "")
         data = encode(
-            Image.fromarray(compose(layer, behind).numpy()),
+            Image.fromarray(pixels),
             format,
             {name: value for name, value in recipe.items() if value},
             rules and rules.most_bytes,
