@@ -61,7 +61,7 @@ def download(
     out: Annotated[Path, typer.Option(help="Folder for the model. Continues a download that broke off.")],
     json: Json = False,
 ) -> None:
-    """Download a model to a folder, to verify its images or train it further."""
+    """Download a model, to verify its images or to train it further."""
     with connect() as gateway:
         model = gateway.model(ref)
         version = f"{model['name']}@{model['version']}"
