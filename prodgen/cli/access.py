@@ -81,7 +81,7 @@ def set_tenant(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Set a tenant's weight for its next orders, and the room for its data sets."""
+    """Set the weight of a tenant's next orders, and the room for its data."""
     if weight is None and data_mb is None:
         raise ProdgenError("nothing to set; give --weight, --data-mb or both")
     changes = {} if weight is None else {"weight": weight}
