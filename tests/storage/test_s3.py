@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from prodgen.client.transport import Transport
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.storage.base import Store
 from prodgen.storage.s3 import S3Store
@@ -119,3 +120,12 @@ def test_deletes_go_in_batches(s3_store: S3Store, folder: str, monkeypatch: pyte
     s3_store.delete(o.key for o in s3_store.list(folder) if not o.key.endswith("5"))
 
     assert [o.key for o in s3_store.list(folder)] == [f"{folder}5"]
+
+
+def test_a_download_by_link_continues_where_it_broke_off(s3_store: S3Store, folder: str) -> None:
+    s3_store.put(f"{folder}weights", bytes(range(250)) * 4000)
+    link, client = s3_store.link(f"{folder}weights", 60, "weights"), Transport("http://127.0.0.1:1", "no key")
+    pieces = [*client.read_from(link, 900_000, "weights")]
+    client.close()
+    assert {size for size, _ in pieces} == {1_000_000}
+    assert b"".join(data for _, data in pieces) == bytes(range(250)) * 400
