@@ -155,3 +155,26 @@ def test_a_model_without_attributes_can_learn_some(make_trainer, catalogue):
     trainer = make_trainer("second", pretrained=find_pretrained(str(plain.folder)))
     trainer.train(quiet, never)
     assert trainer.is_evaluated
+
+
+def test_a_model_grows_to_images_of_twice_the_side(make_trainer, trained, catalogue):
+    """The coarse blocks of both networks are those of the smaller model; the finest are new, and learn."""
+    first = trained()
+    larger = Catalogue(catalogue.images.repeat(2, 1).repeat(2, 2), catalogue.labels, catalogue.values)
+    pretrained = find_pretrained(str(first.folder))
+    trainer = make_trainer("larger", larger, pretrained, widths=[16, 8, 8])
+    grown, small = trainer.state.method.modules, pretrained.model.generator.state_dict()
+    generator = grown["generator"].state_dict()
+    for name in small:
+        if name.startswith(("dense", "blocks")):
+            assert torch.equal(generator[name], small[name]), name
+    discriminator = grown["discriminator"].state_dict()
+    for name, weights in pretrained.discriminator.items():
+        if name.startswith("body.1"):
+            assert torch.equal(discriminator[name.replace("body.1", "body.2")], weights), name
+    trainer.train(quiet, never)
+    assert trainer.state.method.generator.size == 32
+    with pytest.raises(ProdgenError, match="has widths = "):
+        make_trainer("wider", larger, pretrained, widths=[16, 16, 8])
+    with pytest.raises(ProdgenError, match="freeze would keep new blocks as they are"):
+        make_trainer("frozen", larger, pretrained, widths=[16, 8, 8], freeze=1)

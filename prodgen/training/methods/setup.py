@@ -22,7 +22,7 @@ from prodgen.training.methods.gan import Gan
 from prodgen.training.methods.method import Method
 from prodgen.training.methods.vae import Vae
 from prodgen.training.methods.vaegan import VaeGan
-from prodgen.training.recipes.checks import check_pretrained
+from prodgen.training.recipes.checks import added_blocks, check_pretrained
 from prodgen.training.recipes.recipe import Recipe
 
 POWER_ITERATIONS = 15
@@ -93,6 +93,18 @@ def _replace_columns(
     return torch.cat([trained[:, :inputs], *(weights_of(*pair)[:, None] for pair in pairs)], 1)
 
 
+def _moved(discriminator: dict[str, Tensor], added: int) -> dict[str, Tensor]:
+    """Return the weights of a discriminator's blocks for one that has ``added`` blocks before them."""
+    weights = {}
+    for name, tensor in discriminator.items():
+        part, dot, rest = name.partition(".")
+        if added and part == "body":
+            number, _, rest = rest.partition(".")
+            part = f"body.{int(number) + added}"
+        weights[part + dot + rest] = tensor
+    return weights
+
+
 METHODS = {"vae": Vae, "vaegan": VaeGan}
 """The training method of each family. A family that is not listed uses `Gan`."""
 
@@ -128,7 +140,8 @@ def set_up(recipe: Recipe, catalogue: Catalogue, device: str, pretrained: Pretra
         old_schema = pretrained.model.config.attributes
         transfer_weights(generator, pretrained.model.generator.state_dict(), old_schema, schema)
         if pretrained.discriminator and family.discriminator:
-            transfer_weights(networks[1], pretrained.discriminator, old_schema, schema)
+            added = added_blocks(pretrained.model.config, recipe, size)
+            transfer_weights(networks[1], _moved(pretrained.discriminator, added), old_schema, schema)
     if isinstance(generator, SAGANGenerator):
         generator.constrain()
     for network in networks:

@@ -36,6 +36,18 @@ def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processe
         )
 
 
+def added_blocks(config: ModelConfig, recipe: Recipe, size: int) -> int:
+    """Return how many blocks a training of images of ``size`` pixels adds to a model of the family resnet.
+
+    Each block comes after the model's own, has a width of its own, and doubles the side of the images.
+    Returns 0 for networks that differ otherwise.
+    """
+    own, wanted = list(config.widths), list(recipe.widths)
+    added = len(wanted) - len(own)
+    grows = added > 0 and wanted[: len(own)] == own and size == config.size * 2**added
+    return added if grows and config.family == recipe.family == "resnet" else 0
+
+
 def check_pretrained(config: ModelConfig, ref: str, recipe: Recipe, size: int, channels: int) -> None:
     """Check that a training can start from model ``ref``. Raises ProdgenError that names what to set."""
     families = {config.family, recipe.family}
@@ -45,8 +57,16 @@ def check_pretrained(config: ModelConfig, ref: str, recipe: Recipe, size: int, c
             param="from",
         )
     given = config.model_dump()
-    wanted = {"widths": list(recipe.widths), "latent_dim": recipe.latent_dim}
-    for name, value in {**wanted, "size": size, "channels": channels}.items():
+    wanted = {"latent_dim": recipe.latent_dim, "channels": channels}
+    if not added_blocks(config, recipe, size):
+        wanted = {"widths": list(recipe.widths), **wanted, "size": size}
+    elif getattr(recipe, "freeze", 0):
+        raise ProdgenError(
+            f"freeze would keep new blocks as they are, because the recipe makes larger images than {ref}; "
+            "leave it out",
+            param="freeze",
+        )
+    for name, value in wanted.items():
         if given.get(name, value) != value:
             raise ProdgenError(
                 f"{ref} has {name} = {given[name]}, but the recipe has {value}; set the same "
