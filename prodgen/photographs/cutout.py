@@ -29,7 +29,7 @@ _EDGE, _INSET = 1.6, 0.55
 """Width of the matte's soft edge in pixels, and the value of the blurred mask where its middle lies: a little
 inside the outline, where no ground shines through."""
 _LEAST_COVER, _MOST_COVER = 0.03, 0.93
-_MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.25
+_MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.01
 _LEAST_AGREEMENT = 0.6
 _LEAST_PIECE = 0.45  # share of the product in its largest piece; a shoe of a pair has about half
 

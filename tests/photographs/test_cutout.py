@@ -65,6 +65,7 @@ def test_an_alpha_channel_that_marks_the_product_is_used_as_it_is() -> None:
     ("product", "reason"),
     [
         ((slice(0, 200), slice(40, 200)), "edge cuts the product off"),
+        ((slice(80, 120), slice(60, 200)), "edge cuts the product off"),  # a sleeve
         ((slice(96, 104), slice(96, 104)), "covers only"),
     ],
 )
@@ -150,3 +151,22 @@ def test_the_real_network_agrees_with_the_cut_by_colour(path: Path) -> None:
     assert (cutter.name, cut.doubts) == ("u2netp", ())
     assert cut.agreement is not None
     assert cut.agreement > 0.95
+
+
+def test_the_hairs_of_a_rug_are_no_part_of_the_outline() -> None:
+    rug = photograph(MIDDLE, (30, 60, 140))
+    hairs = RNG.random((200, 200)) < 0.3
+    hairs[MIDDLE] = False
+    rug.rgb[hairs] = (30, 60, 140)
+    likely = np.zeros((200, 200), np.float32)
+    likely[MIDDLE] = 1
+
+    class Likely:
+        name = "likely"
+
+        def probability(self, rgb: np.ndarray) -> np.ndarray:
+            return likely
+
+    matte = cut_out(rug, Likely()).matte
+    assert np.ptp(matte[:50, 75:125], 1).max() < 0.2  # the upper edge is straight
+    assert matte[60:140, 70:130].min() == 1.0
