@@ -77,18 +77,21 @@ def load_cutter(name: str | None = None, weights: Path | None = None) -> Cutter:
 
 
 def check_weights(name: str, sha256: str, weights: Path | None = None) -> None:
-    """Raise ProdgenError unless the network ``name`` can run here with the file that has this digest."""
+    """Raise ProdgenError unless the network ``name`` can run here with the file that has this digest.
+
+    Customers of a service read the message, so it names no path.
+    """
     file = _folder(weights) / f"{name}.onnx"
     if _new_session() is None:
         raise ProdgenError(f"the cutter {name} needs rembg: pip install 'prodgen[cutouts]'", param="cutter")
     if not file.is_file():
         raise ProdgenError(
-            f"the cutter {name} needs the file {file}; put it there, or name its folder in U2NET_HOME",
+            f"the cutter {name} needs the file {file.name}, in the folder that U2NET_HOME or --weights names",
             param="weights",
         )
     if (found := hashlib.sha256(file.read_bytes()).hexdigest()) != sha256:
         raise ProdgenError(
-            f"{file} has the digest {found[:12]}, not {sha256[:12]}; put the published file there",
+            f"{file.name} has the digest {found[:12]}, not {sha256[:12]}; put the published file there",
             param="weights",
         )
 
