@@ -42,7 +42,8 @@ def added_blocks(config: ModelConfig, recipe: Recipe, size: int) -> int:
     Each block comes after the model's own, has a width of its own, and doubles the side of the images.
     Returns 0 for networks that differ otherwise.
     """
-    own, wanted = list(config.widths), list(recipe.widths)
+    wanted = list(recipe.widths)
+    own = list(config.model_dump().get("widths", wanted))
     added = len(wanted) - len(own)
     grows = added > 0 and wanted[: len(own)] == own and size == config.size * 2**added
     return added if grows and config.family == recipe.family == "resnet" else 0
