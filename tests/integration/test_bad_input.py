@@ -9,7 +9,7 @@ from tests.servers.up import Up
 
 ORDERS = {
     "count": ("sku,count\nA-1,2\nB-2,many\n", "row 3, column count: 'many' is not a whole number"),
-    "value": ("sku,category\nA-1,banana\n", "row 2, column colour: this model has no attribute 'colour'"),
+    "value": ("sku,category\nA-1,banana\n", "row 2 (A-1): category cannot be 'banana'"),
     "column": ("sku,colour\nA-1,red\n", "row 2, column colour: this model has no attribute 'colour'"),
     "quotes": ('sku,category\n"A-1,bag\n', "row 2: the quotes do not match"),
     "short": ("sku,count,category\nA-1\n", "row 2, column count: the row ends before it"),
