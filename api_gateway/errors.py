@@ -1,6 +1,5 @@
 """The body of every failed request: ``{"error": {"code", "message", "param"}}``."""
 
-import errno
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from prodgen.errors import NoRoom, ProdgenError, Unavailable
+from prodgen.files import DISK_FULL
 from prodgen.jobs.items import MAX_FAULTS
 from prodgen.ledger.scripts import translated
 from prodgen.spec.validation_errors import explain_errors
@@ -122,7 +122,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(OSError)
     async def refuse_without_room(request: Request, error: OSError) -> JSONResponse:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in DISK_FULL:
             raise error
         return await refuse(request, NoRoom(str(error)))
 

@@ -1,9 +1,13 @@
 """Write files that are complete at any moment, even after a crash; digest files of any size."""
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The error numbers of a disk, or a quota of it, that is full."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What an administrator grants to tenants: a share of the workers, and room for data sets."""
+"""Read and set the grants of tenants: a share of the workers, and room for data sets."""
 
 import time
 from typing import Annotated
@@ -17,7 +17,7 @@ CACHE_SECONDS = 5.0
 
 
 class Grant(BaseModel, extra="forbid", strict=True, frozen=True):
-    """What a tenant may use. A field that is not set is its default."""
+    """The limits of one tenant. A field that is not set has its default."""
 
     weight: Annotated[float, Field(ge=0.01, le=100.0, allow_inf_nan=False)] = 1.0
     """While two tenants wait, the tenant of weight 2 gets twice the images of the tenant of weight 1."""

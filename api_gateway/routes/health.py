@@ -73,7 +73,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> dict[str, str]:
     """Answer 503, with the reason, while the store or the ledger does not accept an order.
 
-    The check runs at most every 5 seconds, whatever the number of requests.
+    Several requests within 5 seconds share one check.
     """
     await request.app.state.readiness.check()
     return {"status": "ready"}

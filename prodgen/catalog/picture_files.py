@@ -1,6 +1,5 @@
 """Read picture files, and crop them to the one size and number of channels that a network takes."""
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from prodgen.catalog.colour_profiles import to_srgb
 from prodgen.errors import ProdgenError
+from prodgen.files import sha256
 from prodgen.library_warnings import name_warnings, warn_once
+from prodgen.spec.photograph import FORMATS, MAX_PIXELS
 
 Progress = Callable[[int, int], None]
 """Progress callback: (pictures done, pictures in total)."""
@@ -24,13 +25,10 @@ EXTENSIONS = frozenset({
     ".avif", ".heic", ".heif",  # unreadable here; a phone's photographs are reported, not skipped
 })  # fmt: skip
 """File name extensions of pictures, in lower case."""
-MAX_PIXELS = 100_000_000
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
 _NAMED = 3  # names that an error message lists
 
-# Explicit, because some other formats of Pillow start programs (EPS: Ghostscript) for a file of any name.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _THREADS = min(8, os.cpu_count() or 1)
 _TRANSPARENT, _TRANSPARENT_SHARE = 128, 0.02
 """An alpha channel marks the product if alpha is below _TRANSPARENT in at least this share of the pixels."""
@@ -47,7 +45,7 @@ class Photograph(NamedTuple):
 def decode_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
     """Return the SHA-256 of a file and its photograph, or a text that says why the file cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest(), decode(path, side, warn=True)
+        return sha256(path), decode(path, side, warn=True)
     except Exception as error:  # Pillow raises nearly any type for a broken file
         return fault_of(error)
 
@@ -156,7 +154,7 @@ def _load_upright(path: Path | IO[bytes], side: int, *, warn: bool) -> tuple[Ima
     """
     with (
         name_warnings(printable(str(path))) if warn else nullcontext(),
-        Image.open(path, formats=_FORMATS) as image,
+        Image.open(path, formats=FORMATS) as image,
     ):
         size = image.size
         if size[0] * size[1] > MAX_PIXELS:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prodgen.errors import CannotWrite, ProdgenError
+from prodgen.files import DISK_FULL
 
 DISK_ERRORS = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(*DISK_FULL, errno.EFBIG, errno.EIO),
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT),
 )
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")

@@ -1,6 +1,5 @@
 """Download a data set to a folder of the cache."""
 
-import errno
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from pathlib import Path
 from prodgen.datasets.listing import ListedFile, read_listing
 from prodgen.datasets.versions import Dataset
 from prodgen.errors import NoRoom, NotFound, ProdgenError
+from prodgen.files import DISK_FULL
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.cache import check_room, mark_used, new_folder
@@ -47,7 +47,7 @@ def fetch_dataset(
     except NotFound as error:
         raise ProdgenError(f"{dataset.id} is incomplete in the store: {error}") from error
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in DISK_FULL:
             raise
         raise NoRoom(f"{cache} has no room for {dataset.id}: {error.strerror}") from error
     return target

@@ -1,6 +1,5 @@
 """The data folder of an embedded stack, with its lock and its secrets."""
 
-import errno
 import fcntl
 import json
 import os
@@ -10,7 +9,6 @@ from typing import Any
 
 from prodgen.errors import ProdgenError
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 ROOM = 1 << 20
 
 

@@ -7,10 +7,11 @@ from contextlib import suppress
 
 from prodgen.access import KeyRing
 from prodgen.connections import connect_ledger
-from prodgen.embedded.data_folder import DISK_FULL, write_private
+from prodgen.embedded.data_folder import write_private
 from prodgen.embedded.service import Service
 from prodgen.embedded.stack import Stack
 from prodgen.errors import Unavailable
+from prodgen.files import DISK_FULL
 from prodgen.recovery import ensure
 from prodgen.registry.publish import publish_bundled
 from prodgen.settings import Settings

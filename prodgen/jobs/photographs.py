@@ -11,13 +11,11 @@ from prodgen.spec.colour import parse_colour
 from prodgen.spec.finish import Augment
 from prodgen.spec.model_config import ModelConfig, StudioConfig, studio_config
 from prodgen.spec.order import Item, JobSpec, item_fault
+from prodgen.spec.photograph import FORMATS, MAX_PIXELS
 from prodgen.spec.spelling import fold
 from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads
 
-MAX_PIXELS = 100_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-"""The formats of photographs, as Pillow names them. Some of its other formats start programs."""
 SMALLEST_SIDE = 64
 _HEAD = 256 << 10
 """Bytes of a photograph that are read first. They hold the size of nearly every photograph."""

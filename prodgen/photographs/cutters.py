@@ -1,6 +1,5 @@
 """Cutters: guess where the product is in a photograph."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from prodgen import files
 from prodgen.catalog.photographs.masks import Pixels, Plane
 from prodgen.errors import ProdgenError
 
@@ -89,7 +89,7 @@ def check_weights(name: str, sha256: str, weights: Path | None = None) -> None:
             f"the cutter {name} needs the file {file.name}, in the folder that U2NET_HOME or --weights names",
             param="weights",
         )
-    if (found := hashlib.sha256(file.read_bytes()).hexdigest()) != sha256:
+    if (found := files.sha256(file)) != sha256:
         raise ProdgenError(
             f"{file.name} has the digest {found[:12]}, not {sha256[:12]}; put the published file there",
             param="weights",
@@ -103,7 +103,7 @@ def _folder(weights: Path | None) -> Path:
 def _check_digest(file: Path) -> None:
     """Raise ProdgenError if a file whose digest is known is there, but is not the published file."""
     known = _SHA256.get(file.stem)
-    if known and file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() != known:
+    if known and file.is_file() and files.sha256(file) != known:
         raise ProdgenError(
             f"{file} is not the published file of {file.stem}; remove it, and it is fetched again",
             param="weights",

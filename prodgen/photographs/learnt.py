@@ -1,4 +1,4 @@
-"""What is learnt from a photograph once: the product's matte and its main colour's region, as one PNG.
+"""Learn the product's matte and its main colour's region from a photograph once, and store them as one PNG.
 
 The PNG has two channels, the matte and the region. Both have 256 levels, also for the process that learnt
 them, so that pictures do not depend on which process that was.

@@ -1,11 +1,11 @@
 """Make pictures of photographs again from their manifest, and compare them with the stored files."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
 from prodgen.errors import ProdgenError
+from prodgen.files import sha256
 from prodgen.generation.verify import Finding, compare
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.studio import Source, Studio
@@ -18,7 +18,7 @@ def photographs_in(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise ProdgenError(f"there is no folder {folder}", param="photos")
     files = (path for path in folder.rglob("*") if path.is_file())
-    return {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in files}
+    return {sha256(path): path for path in files}
 
 
 def verify_pictures(

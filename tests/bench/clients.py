@@ -23,13 +23,13 @@ from tests.servers.up import Up
 
 TENANTS = 10
 ACTIONS = {"order": 2, "follow": 3, "page": 4, "models": 1}
-"""What a client does next, and how often."""
+"""The requests of a client, and how often it makes each."""
 WATCHED = ("gateway", "worker-1", "maintenance", "broker")
 
 
 @dataclass
 class Counts:
-    """What all clients have done. ``seconds`` are the waiting times of each kind of request."""
+    """Counts of the requests of all clients. ``seconds`` are the waiting times of each kind of request."""
 
     answers: Counter[str] = field(default_factory=Counter)
     seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))

@@ -82,7 +82,7 @@ def test_a_split_that_is_not_there_is_answered_with_those_that_are(tmp_path):
 
 
 def test_a_folder_without_splits_keeps_a_tenth_for_tests(tmp_path):
-    """Training and evaluation see different pictures, the same ones whatever else comes into the folder."""
+    """A picture of the test split stays there when other pictures come into the folder."""
     source = paint(tmp_path / "1.png")
     folder = tmp_path / "shop"
     for name in [f"{kind}/{k}.png" for kind in ("bag", "hat") for k in range(80)] + [

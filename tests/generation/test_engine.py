@@ -1,4 +1,4 @@
-"""Each caller of the engine gets the images of its own requests, in turn, whatever others send."""
+"""Each caller of the engine gets the images of its own requests, and callers take turns."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Versions that make pictures of photographs: the same picture whoever makes it, and doubts that are kept."""
+"""Versions that make pictures of photographs: each process makes the same picture, and keeps its doubts."""
 
 import io
 import json

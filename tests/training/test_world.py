@@ -1,4 +1,4 @@
-"""Two trainings compare, whatever the number of their processes."""
+"""Trainings with different numbers of processes can be compared."""
 
 import json
 import shutil

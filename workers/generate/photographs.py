@@ -24,7 +24,7 @@ class PictureResponse:
     """The pictures of a lease, made while the caller iterates. `cancel` stops them before the next one."""
 
     complete = True
-    """The lease moves on with its own pictures only, whatever batches the engine makes."""
+    """Batches of the engine are no progress of this response, whose pictures the caller makes."""
 
     def __init__(self, store: Store, studio: Studio, request: Request) -> None:
         self.request = request

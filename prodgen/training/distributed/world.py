@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import torch
@@ -79,6 +79,12 @@ def shard(whole: Tensor) -> Tensor:
     With this choice, each part of a batch (`Batch.split`) has the same rows for any number of processes.
     """
     return whole[rank() :: world_size()]
+
+
+def own_batches(count: int, batch: int) -> Iterator[slice]:
+    """Yield this process's batches of ``count`` rows, every ``world_size()``-th from its rank on."""
+    for start in range(rank() * batch, count, world_size() * batch):
+        yield slice(start, min(start + batch, count))
 
 
 def draw_shard(draw: Callable[..., Tensor], rows: int, *shape: int, device: torch.device | str) -> Tensor:

@@ -12,7 +12,7 @@ from prodgen.evaluation.pictures import to_bytes
 from prodgen.evaluation.trunks import trunk_network
 from prodgen.models.base import ImageGenerator
 from prodgen.training.distributed.collectives import on_rank_zero, world_sum
-from prodgen.training.distributed.world import rank, world_size
+from prodgen.training.distributed.world import own_batches
 
 IMAGES = 1000
 """Number of generated images in an evaluation, which are compared with up to as many training images."""
@@ -37,10 +37,9 @@ class FrozenScore:
         latents: (N, latent_dim); conditions: (N, D). Every process must call this with equal arguments:
         each generates a part.
         """
-        count, batch = min(IMAGES, len(latents)), self._network.batch
+        count = min(IMAGES, len(latents))
         features = torch.zeros(count, self._real.shape[1], device=self._real.device)
-        for start in range(rank() * batch, count, world_size() * batch):
-            part = slice(start, min(start + batch, count))
+        for part in own_batches(count, self._network.batch):
             features[part] = self._network(to_bytes(generator(latents[part], conditions[part]))).values
         world_sum(features)  # the other rows of each process are zero
         return on_rank_zero(lambda: {self.key: self._distance(features)})

@@ -17,7 +17,7 @@ from prodgen.evaluation.metrics import frechet_distance
 from prodgen.models.base import ImageGenerator
 from prodgen.training import checkpoint
 from prodgen.training.distributed.collectives import broadcast, on_rank_zero, world_sum
-from prodgen.training.distributed.world import rank, world_size
+from prodgen.training.distributed.world import own_batches
 
 CLASSIFIER = "classifier.safetensors"
 """File name of the judge's classifier in the folder of a training."""
@@ -74,8 +74,7 @@ class Judge:
         device = self.classifier.head.weight.device
         features = torch.zeros(count, self.classifier.head.in_features, device=device)
         predicted = torch.zeros(count, dtype=torch.long, device=device)
-        for start in range(rank() * BATCH, count, world_size() * BATCH):
-            part = slice(start, min(start + BATCH, count))
+        for part in own_batches(count, BATCH):
             features[part], predicted[part] = classify(self.classifier, images(part))
         return world_sum(features), world_sum(predicted)  # the other rows of each process are zero
 
