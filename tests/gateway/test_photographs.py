@@ -1,7 +1,6 @@
 """Orders of photographs at the door: what is accepted, and the one sentence that each mistake gets."""
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,17 @@ from PIL import Image
 
 from prodgen.bundled import bundled_folders
 from prodgen.registry.publish import publish
-from prodgen.storage import keys
 from tests.gateway.running import Client, Gateway
 
 NOBODY = "0" * 64
 
 
-@pytest.fixture(scope="module", autouse=True)
-def published(gateway: Gateway) -> Iterator[None]:
-    for folder in bundled_folders():
-        if folder.name == "studio-grabcut":
-            publish(gateway.store, folder, folder.name, None)
-    yield
-    published = gateway.store.list(f"{keys.models(None)}studio-grabcut/")
-    gateway.store.delete([info.key for info in published])
+@pytest.fixture
+def client(client: Client, gateway: Gateway) -> Client:
+    """Return a client whose tenant has the model; a shared model would be seen by other tests."""
+    (folder,) = (folder for folder in bundled_folders() if folder.name == "studio-grabcut")
+    publish(gateway.store, folder, folder.name, client.tenant)
+    return client
 
 
 def picture(width: int = 90, height: int = 90) -> bytes:

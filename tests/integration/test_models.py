@@ -29,7 +29,7 @@ def test_a_promotion_affects_new_orders_only(up: Up, tmp_path: Path) -> None:
     order = {"model": "hats@production", "finish": {"size": 96}}
     with Client(up.url, key) as client:
         client.promote("hats", "staging", "production")
-        bulk = client.submit({**order, "count": 4000})
+        bulk = client.submit({**order, "count": 12_000})
         wait_for_progress(client, bulk["id"], 1)
 
         new = publish(up, scored(toy_folder(tmp_path / "new", seed=2), 4.0))
