@@ -25,7 +25,7 @@ CHUNK_PIXELS = 1 << 20
 """Pixels in a chunk of images, which is finished at once and encoded by one thread. Limits memory use."""
 
 SHARE = 5
-"""While requests of several priorities wait, one batch in so many begins with the lowest priority."""
+"""One batch in so many begins with a request of priority 0, if one waits."""
 
 Part = tuple[Response, Sequence[ImageRequest]]
 """A response, and those images of its request that belong to one batch."""
@@ -48,7 +48,11 @@ class Engine:
         """When each tenant whose requests are queued was served last, as a number of `_turns`."""
         self._turns = itertools.count(1)
         self._passed = 0
-        """Batches in a row that did not begin with the lowest priority that waited."""
+        """Batches in a row that began with a priority above 0.
+
+        Batches count also while no request of priority 0 waits. So a pause between two leases of a bulk order
+        costs the order no turn.
+        """
         self._changed = threading.Condition()
         self._closed = False
         self._batch_began: float | None = None
@@ -110,17 +114,16 @@ class Engine:
 
     def _collect(self) -> list[Part]:
         self._queue = [response for response in self._queue if response.has_more]
-        lowest = min((response.request.priority for response in self._queue), default=0)
         batch: list[Part] = []
         free = 1
-        for response in self._by_turn(lowest):
+        for response in self._by_turn():
             request = response.request
             room = len(request.images) if self._closed else response.room()
             if free <= 0 or room <= 0 or (batch and request.model is not batch[0][0].request.model):
                 continue
             if not batch:
                 free = self.forward.batch(request.model)
-                self._passed = 0 if request.priority == lowest else self._passed + 1
+                self._passed = 0 if request.priority == 0 else self._passed + 1
             images = response.begin(min(free, room))
             free -= len(images)
             batch.append((response, images))
@@ -129,14 +132,14 @@ class Engine:
         self._queue = [response for response in self._queue if response not in served] + served
         return batch
 
-    def _by_turn(self, lowest: int) -> list[Response]:
+    def _by_turn(self) -> list[Response]:
         """Return the queued responses in the order in which they are to be served."""
         waiting = {response.request.tenant for response in self._queue}
         self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in waiting}
 
         def turn(response: Response) -> tuple[bool, int, int]:
             request = response.request
-            overdue = self._passed >= SHARE - 1 and request.priority == lowest
+            overdue = self._passed >= SHARE - 1 and request.priority == 0
             return not overdue, -request.priority, self._served.get(request.tenant, 0)
 
         return sorted(self._queue, key=turn)

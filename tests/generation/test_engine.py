@@ -112,7 +112,7 @@ def test_low_priority_has_one_batch_in_five(held, engine, toy, folder):
     forward.gate.set()
     assert len(list(urgent)) == 40
     assert len(list(bulk)) == 8
-    assert "".join(str(batch[0]) for batch in forward.batches) == "111112111121"
+    assert "".join(str(batch[0]) for batch in forward.batches) == "111121111211"
 
 
 def test_tenants_take_turns_however_many_requests_they_have(held, engine, toy):
