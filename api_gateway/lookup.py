@@ -8,6 +8,7 @@ from api_gateway.requests import ID
 from api_gateway.schemas import RunDetails
 from prodgen.errors import NotFound
 from prodgen.jobs import record as job_records
+from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import Progress
 from prodgen.ledger.roster import Roster
@@ -24,15 +25,21 @@ def find_progress(deployment: Deployment, tenant: str, job: str) -> Progress:
             progress = _stored_progress(deployment, record)
         if progress and progress.tenant == tenant:
             return progress
-    raise _no_job(job)
+    raise _no_job(deployment, tenant, job)
 
 
 def find_job_record(deployment: Deployment, tenant: str, job: str) -> JobRecord:
     """Return the record of a job. Raises NotFound."""
     record = job_records.find_record(deployment.store, tenant, job) if ID.fullmatch(job) else None
     if record is None:
-        raise _no_job(job)
+        raise _no_job(deployment, tenant, job)
     return record
+
+
+def check_id(job: str) -> None:
+    """Raise NotFound for a text that is the id of no job."""
+    if not ID.fullmatch(job):
+        raise NotFound(f"there is no job {job[:64]!r}", param="job")
 
 
 def find_run_record(deployment: Deployment, tenant: str, run: str) -> RunRecord:
@@ -77,8 +84,14 @@ def run_details(deployment: Deployment, record: RunRecord) -> RunDetails:
     return RunDetails.of(status, **fields)
 
 
-def _no_job(job: str) -> NotFound:
-    return NotFound(f"there is no job {job[:64]!r}", param="job")
+def _no_job(deployment: Deployment, tenant: str, job: str) -> NotFound:
+    """Return the error for a job that does not exist, or is deleted."""
+    check_id(job)
+    deletion = find_deletion(deployment.store, tenant, job)
+    if deletion is None:
+        return NotFound(f"there is no job {job!r}", param="job")
+    rest = f"; it can be restored until {deletion.ends:%F %R} UTC" if deletion.wanted == "trash" else ""
+    return NotFound(f"job {job} is deleted{rest}", param="job")
 
 
 def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:

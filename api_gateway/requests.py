@@ -13,6 +13,8 @@ from pydantic import AfterValidator
 
 ID = re.compile(r"[0-9a-f]{24}")
 """The id of a job or a run."""
+_CURSOR = re.compile(r"[0-9a-f]{24}(-\d{1,12}(\.\d{1,9})?)?", re.ASCII)
+"""The last id of a page; in a list from which items may be deleted, also the time at which it was created."""
 MAX_DEPTH = 32
 """The most objects and lists that may be nested within each other."""
 MAX_DIGITS = 100
@@ -84,7 +86,7 @@ class StrictRoute(APIRoute):
 
 
 def _check_cursor(cursor: str) -> str:
-    if not ID.fullmatch(cursor):
+    if not _CURSOR.fullmatch(cursor):
         raise ValueError("this is not a cursor; send the `next` of the page before")
     return cursor
 

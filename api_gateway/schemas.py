@@ -53,6 +53,15 @@ class JobDetails(JobView):
     request: JobSpec
 
 
+class DeletionView(BaseModel):
+    """A deleted job. ``restorable_until`` is null if the job is deleted for good."""
+
+    id: str
+    object: Literal["deletion"] = "deletion"
+    deleted: datetime
+    restorable_until: datetime | None
+
+
 class ImageView(ManifestLine):
     """An image: a link to it, and all that is needed to make it again."""
 

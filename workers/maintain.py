@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from redis.exceptions import RedisError
 
 from prodgen.errors import Unavailable
+from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
 from prodgen.ledger.entries import Queue
 from prodgen.recovery import ensure
@@ -64,3 +65,5 @@ def _tick(here: Deployment) -> Iterator[str]:
         yield f"{len(stopped)} training runs settled"
     if settled := settle_jobs(here.store, here.ledger):
         yield f"{len(settled)} jobs settled"
+    if looked := sweep_due(here.store, here.ledger):
+        yield f"{looked} orders swept"

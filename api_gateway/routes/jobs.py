@@ -11,12 +11,13 @@ from api_gateway import ranges
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
-from api_gateway.lookup import find_job_record, find_progress
+from api_gateway.lookup import check_id, find_job_record, find_progress
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
-from api_gateway.schemas import ImageView, JobDetails, JobView, Page
+from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page
 from prodgen.errors import Conflict, ProdgenError, Unavailable
 from prodgen.jobs import delivery
 from prodgen.jobs.archive import Archive
+from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.submission import submit
@@ -66,7 +67,8 @@ def index(
 ) -> Page[JobView]:
     """List your jobs, newest first."""
     found = deployment.ledger.jobs(caller.tenant, after, limit + 1)
-    following = found[limit - 1].id if found[limit:] else None
+    last = found[limit - 1] if found[limit:] else None
+    following = f"{last.id}-{last.created:.6f}" if last else None
     return Page(data=list(map(JobView.of, found[:limit])), next=following)
 
 
@@ -144,6 +146,30 @@ def cancel(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails
         if settled is None and find_progress(deployment, caller.tenant, job).state == "cancelled":
             raise Unavailable("the job is cancelled, but the store does not record it yet; cancel it again")
     return _details(deployment, record)
+
+
+@router.delete("/{job}", summary="Delete a job")
+def delete(
+    job: str,
+    caller: Generator,
+    deployment: DeploymentDep,
+    for_good: Annotated[bool, Query(description="Skip the trash: delete the images within minutes.")] = False,
+) -> DeletionView:
+    """Delete an ended job with its images. For seven days the job can be restored; then it is gone for good.
+
+    Answers 409 for a job that has not ended. The job's idempotency key orders nothing for seven days.
+    """
+    check_id(job)
+    deletion = delete_job(deployment.store, deployment.ledger, caller.tenant, job, for_good=for_good)
+    until = deletion.ends if deletion.wanted == "trash" else None
+    return DeletionView(id=job, deleted=deletion.deleted, restorable_until=until)
+
+
+@router.post("/{job}/restore", summary="Restore a deleted job")
+def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
+    """Restore a job that was deleted in the last seven days. A job that is not deleted does not change."""
+    check_id(job)
+    return _details(deployment, restore_job(deployment.store, deployment.ledger, caller.tenant, job))
 
 
 def _details(deployment: Deployment, record: JobRecord) -> JobDetails:

@@ -17,7 +17,7 @@ from prodgen.cli.progress import ProgressBars
 from prodgen.client import TERMINAL, Client
 from prodgen.errors import ProdgenError
 
-app = typer.Typer(help="List, show, watch, cancel and download orders.", no_args_is_help=True)
+app = typer.Typer(help="List, show, watch, cancel, download and delete orders.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Id of the job.")]
 _THREADS = 8
 
@@ -76,6 +76,30 @@ def cancel(job: Id, json: Json = False) -> None:
         _print(gateway.cancel(job), json)
     if before in TERMINAL:
         remark(f"nothing was cancelled: the job had ended before, as {before}")
+
+
+@app.command()
+def delete(
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of ended jobs.")],
+    for_good: Annotated[
+        bool, typer.Option("--for-good", help="Skip the trash: delete the images within minutes.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Delete ended jobs with their images; for seven days they can be restored."""
+    with connect() as gateway:
+        for job in jobs:
+            deletion = gateway.delete_job(job, for_good)
+            until = words(deletion["restorable_until"])
+            rest = f"; prodgen jobs restore {job} works until {until}" if until else " for good"
+            report(json, deletion, f"job {job} is deleted{rest}")
+
+
+@app.command()
+def restore(job: Id, json: Json = False) -> None:
+    """Restore a job that was deleted in the last seven days."""
+    with connect() as gateway:
+        _print(gateway.restore_job(job), json)
 
 
 @app.command()

@@ -62,6 +62,17 @@ class Client:
         """Stop a job for good and return it. Its finished images are kept."""
         return self._json("POST", f"/v1/jobs/{job}/cancel")
 
+    def delete_job(self, job: str, for_good: bool = False) -> Record:
+        """Delete an ended job with its images; return when, and until when it can be restored.
+
+        With ``for_good`` it cannot be restored, and its images are deleted within minutes.
+        """
+        return self._json("DELETE", f"/v1/jobs/{job}", params={"for_good": for_good})
+
+    def restore_job(self, job: str) -> Record:
+        """Restore a job that was deleted in the last seven days, and return it."""
+        return self._json("POST", f"/v1/jobs/{job}/restore")
+
     def images(self, job: str, page: int = PAGE) -> Iterator[Record]:
         """Yield the manifest line of each finished image by index, with a signed ``url``.
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.manifests import cells_of, choose, folder_of, publish, published, published_at
-from prodgen.jobs.record import JobRecord, load_record, load_state
+from prodgen.jobs.record import JobRecord, find_record, load_record, load_state
 from prodgen.ledger.entries import JobState, Lease, Progress
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
@@ -156,8 +156,8 @@ def discard(store: Store, record: JobRecord, lease: Lease) -> None:
 
 
 def _discard_if_ended(store: Store, record: JobRecord, lease: Lease) -> None:
-    """Discard the images if the job is settled, because no later sweep would delete them."""
-    if load_state(store, record):
+    """Discard the images if the job is settled or deleted, because no later sweep would delete them."""
+    if load_state(store, record) or find_record(store, record.tenant, record.id) is None:
         discard(store, record, lease)
 
 

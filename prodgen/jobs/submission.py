@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, TooManyRequests
+from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.items import Index, uploaded_items, write_items
 from prodgen.jobs.photographs import check_spec, checked_items
 from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
@@ -75,6 +76,7 @@ def submit(
         with lock(ledger, job):
             if earlier := find_record(store, tenant, job):
                 return _resubmit(store, ledger, earlier, spec), False
+            _check_deleted(store, tenant, job)
             _write(store, record, index, path)
             ledger.submit(record.entry(grant_of(store, tenant).weight))
     return record, True
@@ -127,6 +129,15 @@ def _check_waiting(settings: Settings, ledger: Ledger, tenant: str, spec: JobSpe
             f"{most} interactive orders of this tenant wait for a worker, and no more may wait:"
             " order it with priority 'bulk', or again when some of them are made",
             param="priority",
+        )
+
+
+def _check_deleted(store: Store, tenant: str, job: str) -> None:
+    if deletion := find_deletion(store, tenant, job):
+        raise Conflict(
+            f"the order of this idempotency key, job {job}, is deleted; use a new key for a new order"
+            + ("" if deletion.wanted == "purged" else ", or restore the job"),
+            param="Idempotency-Key",
         )
 
 

@@ -62,7 +62,10 @@ class Ledger:
         return _progress(*views[0]) if views else None
 
     def jobs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[Progress]:
-        """Return a page of a tenant's jobs, newest first, of those older than the job ``before``."""
+        """Return a page of a tenant's jobs, newest first, of those older than the job ``before``.
+
+        ``before`` is ``id`` or ``id-created``; with ``created``, that job may be deleted.
+        """
         found = self.scripts.call("list", f"jobs:{tenant}", before or "", max(1, limit))
         return [_progress(*view) for view in self.scripts.call("view", "job", *found)]
 
@@ -146,6 +149,10 @@ class Ledger:
         """Record that a job's end is in the store. The ledger then keeps only what lists of jobs show."""
         end = (state.state, state.done, state.error or "", state.finished.timestamp())
         self.scripts.call("close", job, *end, *state.dead)
+
+    def forget(self, job: str) -> bool:
+        """Remove a job whose order is deleted. Its end must be in the store. Returns False if unknown."""
+        return bool(self.scripts.call("forget", job))
 
     # Recovery
 

@@ -3,6 +3,8 @@
 A function with a plural name returns the prefix of all keys of that kind. Other functions return one key.
 """
 
+from datetime import UTC, datetime, timedelta
+
 from prodgen.spec.names import check_name
 
 SYSTEM_KEYS = "system/keys.json"
@@ -11,13 +13,31 @@ API_KEYS = "system/keys/"
 SYSTEM_TENANTS = "system/tenants.json"
 ALIASES_CHANGED = "system/aliases-changed"
 """Has new content after each change of any alias, so that workers read one object."""
+DUE = "system/due/"
+"""Has an empty object for each time at which maintenance must look at an order."""
 TENANTS = "tenants/"
 SHARED = "shared/"
+_DUE = "%Y-%m-%dT%H/%M-%S"
 
 
 def api_key(digest: str) -> str:
     """Return the store key of an API key's record; ``digest`` is the sha256 of the API key's secret."""
     return f"{API_KEYS}{check_name(digest)}.json"
+
+
+def due(when: datetime, job: str, tenant: str) -> str:
+    """Return the key of the entry that has maintenance look at an order at ``when``, or up to a second later.
+
+    Keys of earlier times sort first.
+    """
+    second = when.astimezone(UTC) + timedelta(microseconds=999_999)
+    return f"{DUE}{second:{_DUE}}.{check_name(job)}.{check_name(tenant)}"
+
+
+def parse_due(key: str) -> tuple[datetime, str, str]:
+    """Return the time, the job and the tenant of an entry; the arguments of `due`."""
+    when, job, tenant = key.removeprefix(DUE).split(".", 2)
+    return datetime.strptime(when, _DUE).replace(tzinfo=UTC), job, tenant
 
 
 def jobs(tenant: str) -> str:

@@ -233,3 +233,33 @@ def test_a_job_that_a_restarted_ledger_forgot_is_still_shown_and_cancelled(
     assert gateway.ledger.progress(job) is None
     assert client.get(f"/v1/jobs/{job}").json()["state"] == "queued"
     assert client.post(f"/v1/jobs/{job}/cancel").json()["state"] == "cancelled"
+
+
+def test_a_deleted_job_can_be_restored_and_its_key_orders_nothing(client: Client, gateway: Gateway) -> None:
+    headers = {"Idempotency-Key": "tuesday"}
+    job = client.post("/v1/jobs", json={"model": "shoes", "count": 3}, headers=headers).json()["id"]
+    assert client.error("DELETE", f"/v1/jobs/{job}")[0] == 409
+    gateway.work(client.tenant, job)
+    before = client.get(f"/v1/jobs/{job}").json()
+    deletion = client.delete(f"/v1/jobs/{job}").json()
+    assert deletion["restorable_until"] > deletion["deleted"]
+    assert client.delete(f"/v1/jobs/{job}").json() == deletion
+    assert client.get("/v1/jobs").json()["data"] == []
+    for path in ("", "/images", "/archive", "/events"):
+        status, error = client.error("GET", f"/v1/jobs/{job}{path}")
+        assert (status, "is deleted; it can be restored until" in error["message"]) == (404, True)
+    status, error = client.error("POST", "/v1/jobs", json={"model": "shoes", "count": 3}, headers=headers)
+    assert (status, error["param"]) == (409, "Idempotency-Key")
+    assert client.post(f"/v1/jobs/{job}/restore").json() == before
+    assert len(client.get(f"/v1/jobs/{job}/images").json()["data"]) == 3
+
+
+def test_jobs_deleted_while_they_are_listed_hide_no_others(client: Client, gateway: Gateway) -> None:
+    for _ in range(5):
+        gateway.work(client.tenant, client.order()["id"])
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = client.get(f"/v1/jobs?limit=2{cursor and f'&after={cursor}'}").json()
+        seen += [client.delete(f"/v1/jobs/{job['id']}").json()["id"] for job in page["data"]]
+        cursor = page["next"]
+    assert len(set(seen)) == 5

@@ -1,0 +1,186 @@
+"""Delete ended orders, restore them from the trash, and delete for good what the trash has kept long enough.
+
+The folder of a deleted order has ``deleted.json`` in place of ``job.json``, so no reader finds the order.
+Each change first writes ``system/due/{time}.{job}.{tenant}``, the time at which maintenance looks at the
+order again and completes a change whose process has died (``docs/explanation/ledger-and-store.md``).
+"""
+
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from typing import Literal
+
+from pydantic import BaseModel
+
+from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.jobs.record import JobRecord, find_record, load_state
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.locks import lock
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+
+log = logging.getLogger(__name__)
+
+TRASH = timedelta(days=7)
+"""The time for which a deleted order can be restored, and its idempotency key places no new order."""
+LOOK_AGAIN = timedelta(minutes=1)
+"""The time after a change at which maintenance completes the change, or finds it complete."""
+POSTPONED = timedelta(days=1)
+"""The time until the next look at an order that cannot be read."""
+ENTRIES, OBJECTS = 200, 2000
+"""The most orders that one sweep looks at, and about the most objects that it deletes."""
+_REFUSAL = "another request changes this job; try again in a moment"
+
+
+class Deletion(BaseModel, frozen=True):
+    """deleted.json. ``wanted`` is what becomes of the order: ``restored`` and ``purged`` may be under way.
+
+    ``deleted`` is the time of the request. The order is in the trash until `TRASH` after that time.
+    """
+
+    record: JobRecord
+    wanted: Literal["trash", "restored", "purged"]
+    deleted: datetime
+
+    @property
+    def ends(self) -> datetime:
+        """The time at which the trash is emptied of this order, and its idempotency key is free."""
+        return self.deleted + TRASH
+
+
+def find_deletion(store: Store, tenant: str, job: str) -> Deletion | None:
+    """Read deleted.json. Returns None for an order that is not deleted."""
+    with suppress(NotFound):
+        return Deletion.model_validate_json(store.get(_marker(tenant, job)))
+    return None
+
+
+def delete_job(
+    store: Store,
+    ledger: Ledger,
+    tenant: str,
+    job: str,
+    *,
+    for_good: bool = False,
+    now: datetime | None = None,
+) -> Deletion:
+    """Put an ended order into the trash; with ``for_good``, have maintenance delete its objects soon.
+
+    A second call changes nothing. Raises NotFound, and Conflict for an order that has not ended.
+    """
+    now = (now or datetime.now(UTC)).replace(microsecond=0)
+    with lock(ledger, job, _REFUSAL):
+        deletion = find_deletion(store, tenant, job)
+        if deletion and deletion.wanted == "restored":
+            _carry_out(store, ledger, deletion)
+            deletion = None
+        if deletion is None:
+            record = find_record(store, tenant, job)
+            if record is None:
+                raise NotFound(f"there is no job {job!r}", param="job")
+            if load_state(store, record) is None:
+                raise Conflict(f"job {job} has not ended; cancel it first, or wait for its end", param="job")
+            deletion = Deletion(record=record, wanted="trash", deleted=now)
+        if for_good:
+            deletion = deletion.model_copy(update={"wanted": "purged"})
+        _change(store, ledger, deletion, now)
+    return deletion
+
+
+def restore_job(
+    store: Store, ledger: Ledger, tenant: str, job: str, *, now: datetime | None = None
+) -> JobRecord:
+    """Restore an order from the trash. An order that is not deleted does not change.
+
+    Raises NotFound, and Conflict for an order that is deleted for good.
+    """
+    now = now or datetime.now(UTC)
+    with lock(ledger, job, _REFUSAL):
+        deletion = find_deletion(store, tenant, job)
+        record = deletion.record if deletion else find_record(store, tenant, job)
+        if record is None:
+            raise NotFound(f"there is no job {job!r}", param="job")
+        if deletion:
+            if deletion.wanted == "purged" or deletion.ends <= now:
+                raise Conflict(f"job {job} is deleted for good; order the images again", param="job")
+            _change(store, ledger, deletion.model_copy(update={"wanted": "restored"}), now)
+    return record
+
+
+def sweep_due(store: Store, ledger: Ledger, now: datetime | None = None) -> int:
+    """Look at orders whose time has come, and return how many. Does a bounded amount of work."""
+    now = now or datetime.now(UTC)
+    entries = (keys.parse_due(info.key) for info in store.list(keys.DUE))
+    looked, room = 0, OBJECTS
+    for entry in list(islice(takewhile(lambda entry: entry[0] <= now, entries), ENTRIES)):
+        due, job, tenant = entry
+        try:
+            with lock(ledger, job, _REFUSAL):
+                room -= _look(store, ledger, tenant, job, now, room)
+        except Unavailable:
+            raise
+        except (ProdgenError, ValueError):
+            log.exception("job %s of %s cannot be read; the next look is tomorrow", job, tenant)
+            make_due(store, now + POSTPONED, tenant, job)
+        if room <= 0:  # the order may have more objects, so its entry stays
+            break
+        store.delete([keys.due(due, job, tenant)])
+        looked += 1
+    return looked
+
+
+def make_due(store: Store, when: datetime, tenant: str, job: str) -> None:
+    """Have maintenance look at an order at ``when``, or soon after."""
+    store.put(keys.due(when, job, tenant), b"", "text/plain")
+
+
+def _change(store: Store, ledger: Ledger, deletion: Deletion, now: datetime) -> None:
+    """Write deleted.json and carry it out. If the process dies on the way, `sweep_due` carries it out."""
+    tenant, job = deletion.record.tenant, deletion.record.id
+    make_due(store, deletion.ends, tenant, job)
+    make_due(store, now + LOOK_AGAIN, tenant, job)
+    _write(store, deletion)
+    _carry_out(store, ledger, deletion)
+
+
+def _carry_out(store: Store, ledger: Ledger, deletion: Deletion) -> None:
+    """Hide a deleted order from all readers, or show a restored one again. Idempotent."""
+    record = deletion.record
+    original = keys.job(record.tenant, record.id, "job.json")
+    if deletion.wanted == "restored":
+        store.put(original, record.model_dump_json(indent=1).encode(), "application/json")
+        ledger.restore(record.entry(), (), (), load_state(store, record))
+        store.delete([_marker(record.tenant, record.id)])
+    else:
+        store.delete([original])
+        ledger.forget(record.id)
+
+
+def _look(store: Store, ledger: Ledger, tenant: str, job: str, now: datetime, room: int) -> int:
+    """Do what is due for an order. Returns the number of deleted objects, at most ``room``."""
+    deletion = find_deletion(store, tenant, job)
+    if deletion is None:
+        return 0
+    if deletion.wanted == "trash" and deletion.ends <= now:
+        deletion = deletion.model_copy(update={"wanted": "purged"})
+        _write(store, deletion)
+    _carry_out(store, ledger, deletion)
+    if deletion.wanted != "purged":
+        return 0
+    marker = _marker(tenant, job)
+    found = (info.key for info in store.list(keys.job(tenant, job, "")) if info.key != marker)
+    purged = list(islice(found, room))
+    store.delete(purged)
+    if len(purged) < room and deletion.ends <= now:
+        store.delete([marker])
+    return len(purged)
+
+
+def _write(store: Store, deletion: Deletion) -> None:
+    data = deletion.model_dump_json(indent=1).encode()
+    store.put(_marker(deletion.record.tenant, deletion.record.id), data, "application/json")
+
+
+def _marker(tenant: str, job: str) -> str:
+    return keys.job(tenant, job, "deleted.json")

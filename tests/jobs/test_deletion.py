@@ -1,0 +1,189 @@
+"""A deleted order is gone for all readers, can be restored for a week, and leaves nothing behind after it."""
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from prodgen.errors import Conflict, NotFound
+from prodgen.jobs import delivery
+from prodgen.jobs.deletion import TRASH, delete_job, find_deletion, restore_job, sweep_due
+from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.record import JobRecord, find_record
+from prodgen.ledger.ledger import Ledger
+from prodgen.recovery import recover
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+from prodgen.storage.local import LocalStore
+from tests.jobs.test_ending import Killed
+from tests.jobs.workshop import MONDAY, new_record, order, work_off
+from tests.ledger.memory import MemoryStore
+
+SOON, LATE = MONDAY + timedelta(minutes=2), MONDAY + TRASH + timedelta(minutes=2)
+
+
+def made(memory: Store, ledger: Ledger, job: str = "j") -> JobRecord:
+    record = order(memory, ledger, new_record(job, 100, packaging="files"))
+    work_off(memory, ledger, record)
+    settle_jobs(memory, ledger)
+    return record
+
+
+def listed(ledger: Ledger) -> list[str]:
+    return [job.id for job in ledger.jobs("ada")]
+
+
+def wipe(memory: MemoryStore, ledger: Ledger) -> None:
+    ledger.client.flushdb()
+    assert recover(memory, ledger)
+
+
+def left(memory: MemoryStore, job: str = "j") -> list[str]:
+    """Everything of a job in the store, and all entries of orders that are due."""
+    return [k for k in memory.objects if k.startswith((keys.job("ada", job, ""), keys.DUE))]
+
+
+def test_a_deleted_order_stays_deleted_after_a_wipe_and_leaves_nothing(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    made(memory, ledger)
+    delete_job(memory, ledger, "ada", "j", now=MONDAY)
+    assert (find_record(memory, "ada", "j"), listed(ledger)) == (None, [])
+    wipe(memory, ledger)
+    sweep_due(memory, ledger, SOON)
+    assert listed(ledger) == []
+    assert any("/cells/" in key for key in memory.objects)  # it may be restored
+    sweep_due(memory, ledger, LATE)
+    assert left(memory) == []
+
+
+def test_a_restored_order_is_whole(ledger: Ledger, memory: MemoryStore) -> None:
+    record = made(memory, ledger)
+    before, progress = dict(memory.objects), ledger.progress("j")
+    delete_job(memory, ledger, "ada", "j", now=MONDAY)
+    assert restore_job(memory, ledger, "ada", "j", now=SOON) == record
+    assert ledger.progress("j") == progress
+    sweep_due(memory, ledger, LATE)
+    assert memory.objects.keys() == before.keys()
+    assert len(list(delivery.images(memory, record))) == 100
+
+
+def test_an_order_deleted_for_good_keeps_only_its_key_for_a_week(ledger: Ledger, memory: MemoryStore) -> None:
+    made(memory, ledger)
+    delete_job(memory, ledger, "ada", "j", for_good=True, now=MONDAY)
+    with pytest.raises(Conflict, match="deleted for good"):
+        restore_job(memory, ledger, "ada", "j", now=MONDAY)
+    sweep_due(memory, ledger, SOON)
+    assert [key for key in left(memory) if not key.startswith(keys.DUE)] == [
+        keys.job("ada", "j", "deleted.json")
+    ]
+    memory.put(keys.job("ada", "j", "cells/late.png"), b"of a worker that woke up")
+    sweep_due(memory, ledger, LATE)
+    assert left(memory) == []
+
+
+def test_an_order_that_has_not_ended_is_not_deleted(ledger: Ledger, memory: MemoryStore) -> None:
+    order(memory, ledger, new_record("j", 100))
+    with pytest.raises(Conflict, match="job j has not ended; cancel it first"):
+        delete_job(memory, ledger, "ada", "j")
+    with pytest.raises(NotFound):
+        delete_job(memory, ledger, "bob", "j")
+    assert listed(ledger) == ["j"]
+
+
+@pytest.mark.parametrize("change", ["delete", "delete for good", "restore"])
+def test_a_kill_before_any_write_leaves_what_the_next_sweep_ends(
+    ledger: Ledger, memory: MemoryStore, change: str
+) -> None:
+    """Killed before its first, second, … write, then swept: the order is whole, or gone for all readers."""
+    record = made(memory, ledger)
+    whole = dict(memory.objects)
+    for writes in count():
+        if change == "restore":
+            delete_job(memory, ledger, "ada", "j", now=MONDAY)
+        done = _killed_at(memory, ledger, change, writes)
+        sweep_due(memory, ledger, SOON)
+        deletion, shown = find_deletion(memory, "ada", "j"), find_record(memory, "ada", "j")
+        assert (deletion is None) == (shown is not None) == (listed(ledger) == ["j"])
+        if shown:
+            assert len(list(delivery.images(memory, record))) == 100
+        if done:
+            assert (shown is None) == change.startswith("delete")
+        wipe(memory, ledger)
+        assert listed(ledger) == (["j"] if shown else [])
+        sweep_due(memory, ledger, LATE)
+        if not shown:
+            assert left(memory) == []
+        memory.objects = dict(whole)
+        wipe(memory, ledger)
+        if done:
+            return
+
+
+def _killed_at(memory: MemoryStore, ledger: Ledger, change: str, writes: int) -> bool:
+    """Make the change, killed before its write number ``writes``. Returns whether it was completed."""
+    left = count(writes, -1)
+
+    def kill(method: str, key: str) -> None:
+        if method in ("put", "delete") and next(left) <= 0:
+            raise Killed
+
+    memory.before = kill
+    try:
+        if change == "restore":
+            restore_job(memory, ledger, "ada", "j", now=MONDAY)
+        else:
+            delete_job(memory, ledger, "ada", "j", for_good=change == "delete for good", now=MONDAY)
+    except Killed:
+        return False
+    finally:
+        memory.before = lambda method, key: None
+    return True
+
+
+class DyingStore(LocalStore):
+    """A store whose process is killed before its write number ``writes``."""
+
+    writes = 0
+
+    def _count(self) -> None:
+        if self.writes <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.writes -= 1
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        self._count()
+        super().put(key, data, content_type)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        self._count()
+        super().delete(keys)
+
+
+def test_maintenance_completes_a_deletion_whose_process_was_killed(ledger: Ledger, tmp_path: Path) -> None:
+    """``kill -9`` in the middle of a deletion, then in the middle of the sweep; a real store and ledger."""
+    store = DyingStore(tmp_path, "secret", "http://127.0.0.1:1")
+    store.writes = 1000
+    made(store, ledger)
+
+    def killed_at(writes: int, work: Callable[[], object]) -> None:
+        child = os.fork()
+        if not child:
+            store.writes = writes
+            work()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        ledger.client.delete("prodgen:turn:j")  # the lock of the dead process ends after two minutes
+
+    killed_at(3, lambda: delete_job(store, ledger, "ada", "j", now=MONDAY))
+    assert find_record(store, "ada", "j")
+    assert find_deletion(store, "ada", "j")
+    sweep_due(store, ledger, SOON)
+    assert (find_record(store, "ada", "j"), listed(ledger)) == (None, [])
+    killed_at(3, lambda: sweep_due(store, ledger, LATE))
+    sweep_due(store, ledger, LATE)
+    assert [info.key for prefix in ("tenants/", keys.DUE) for info in store.list(prefix)] == []
