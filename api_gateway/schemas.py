@@ -62,6 +62,14 @@ class DeletionView(BaseModel):
     restorable_until: datetime | None
 
 
+class RemovalView(BaseModel):
+    """What was removed. ``bytes`` is the size of the deleted content, which nothing else shared."""
+
+    object: Literal["removal"] = "removal"
+    removed: list[str]
+    bytes: int
+
+
 class ImageView(ManifestLine):
     """An image: a link to it, and all that is needed to make it again."""
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api_gateway.auth import Trainer
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.requests import StrictRoute
-from api_gateway.schemas import Page
+from api_gateway.schemas import Page, RemovalView
 from prodgen.datasets.listing import Sha256
 from prodgen.datasets.remove import remove_dataset
 from prodgen.datasets.summary import Summary
@@ -42,14 +42,6 @@ class DatasetView(BaseModel):
     files: int
     bytes: int
     summary: Summary
-
-
-class RemovalView(BaseModel):
-    """The removed versions. ``bytes`` is the size of the deleted content, which no other data set shared."""
-
-    object: Literal["removal"] = "removal"
-    removed: list[str]
-    bytes: int
 
 
 @router.post("/{name}", status_code=201, summary="Create a version of a data set")

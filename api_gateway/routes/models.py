@@ -1,7 +1,7 @@
-"""Models: list, show and download versions, promote versions, and roll aliases back."""
+"""Models: list, show, download and remove versions, promote versions, and roll aliases back."""
 
 from contextlib import AbstractContextManager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException
@@ -10,15 +10,19 @@ from pydantic import BaseModel, Field
 from api_gateway.auth import Anyone, Promoter
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.requests import StrictRoute
-from api_gateway.schemas import Page
+from api_gateway.schemas import Page, RemovalView
 from prodgen.access import ApiKey
-from prodgen.errors import NotFound
+from prodgen.errors import Conflict, NotFound
+from prodgen.jobs.record import find_record as find_job
 from prodgen.ledger.locks import lock
+from prodgen.ledger.roster import Roster
 from prodgen.registry import aliases
 from prodgen.registry.aliases import AliasChange
 from prodgen.registry.compare import Figure, fid_figure
 from prodgen.registry.files import files
+from prodgen.registry.remove import remove_version
 from prodgen.registry.versions import Version, load_lineage, load_metrics, resolve, versions
+from prodgen.runs.files import find_record as find_run
 from prodgen.spec.attributes import Attribute
 from prodgen.spec.model_config import Lineage
 
@@ -163,6 +167,33 @@ def rollback(
         leaving = left.version if left else None
         change = aliases.rollback(deployment.store, name, alias, caller.tenant, by=caller.id, leaving=leaving)
     return AliasChangeView(name=name, **change.model_dump())
+
+
+@router.delete("/{ref}", summary="Remove a version")
+def remove(ref: str, caller: Promoter, deployment: DeploymentDep) -> RemovalView:
+    """Remove the version `name@version` of your own model for good.
+
+    Answers 409 while an alias means the version, an order or a run that has not ended needs it, or another
+    version was trained from it. Images stay, but cannot be made again without the version. If the connection
+    breaks during a removal, send the request again to complete the removal.
+    """
+    with _changing(deployment, caller, ref.partition("@")[0]):
+        check = partial(_check_unneeded, deployment, caller.tenant)
+        freed = remove_version(deployment.store, caller.tenant, ref, check)
+    return RemovalView(removed=[ref], bytes=freed)
+
+
+def _check_unneeded(deployment: Deployment, tenant: str, ref: str) -> None:
+    """Raise Conflict if an order or a run that has not ended needs the version ``ref``."""
+    store, ledger = deployment.store, deployment.ledger
+    for job in ledger.unended(tenant):
+        record = find_job(store, tenant, job)
+        if record and record.model == ref:
+            raise Conflict(f"job {job} needs {ref}; cancel it, or wait for its end", param="ref")
+    for run in Roster(ledger).unended(tenant):
+        found = find_run(store, tenant, run.id)
+        if found and found.source == ref:
+            raise Conflict(f"run {run.id} needs {ref}; cancel it, or wait for its end", param="ref")
 
 
 def _changing(deployment: Deployment, caller: ApiKey, name: str) -> AbstractContextManager[None]:

@@ -14,9 +14,11 @@ from starlette.requests import ClientDisconnect
 from api_gateway.auth import Uploader
 from api_gateway.deployment import UPLOADS_PER_TENANT, DeploymentDep
 from api_gateway.requests import StrictRoute
+from api_gateway.schemas import RemovalView
 from prodgen.datasets.listing import Sha256, find_chunks
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.order_file import MAX_BYTES
+from prodgen.jobs.uploads import delete_upload
 from prodgen.storage import keys
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=StrictRoute)
@@ -83,6 +85,17 @@ def missing(wanted: Wanted, caller: Uploader, deployment: DeploymentDep) -> Miss
     """Return which of the given sha256 you have not uploaded yet. Sorted ids are checked fastest."""
     there = find_chunks(deployment.store, caller.tenant, wanted.ids)
     return MissingView(missing=[digest for digest in wanted.ids if digest not in there])
+
+
+@router.delete("/{digest}", summary="Delete an upload")
+def delete(digest: Sha256, caller: Uploader, deployment: DeploymentDep) -> RemovalView:
+    """Delete an uploaded file, such as a photograph, with the cut-outs that were made of it.
+
+    Answers 409 while a data set, or an order of photographs that has not ended, needs the file. The pictures
+    that were made of a photograph stay until their order is deleted.
+    """
+    size = delete_upload(deployment.store, deployment.ledger, caller.tenant, digest)
+    return RemovalView(removed=[digest], bytes=size)
 
 
 async def _receive(request: Request, file: IO[bytes]) -> tuple[str, int]:

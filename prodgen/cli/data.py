@@ -1,5 +1,6 @@
 """``prodgen data``: commands for the data sets that models are trained on, here and on a service."""
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -127,6 +128,25 @@ def remove(
     with connect() as gateway:
         gone = gateway.delete_dataset(ref)
     report(json, gone, f"removed {', '.join(gone['removed'])}: {decimal(gone['bytes'])} freed")
+
+
+@app.command()
+def remove_uploads(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Uploaded files, or their sha256 if they are gone.")
+    ],
+    json: Json = False,
+) -> None:
+    """Remove uploaded photographs and order files from the service for good.
+
+    Refused while a data set, or an order of photographs that has not ended, needs the file.
+    """
+    with connect() as gateway:
+        for file in files:
+            path = Path(file)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else file
+            gone = gateway.delete_upload(digest)
+            report(json, gone, f"removed {file}: {decimal(gone['bytes'])} freed")
 
 
 def _images(counts: dict[str, int]) -> str:

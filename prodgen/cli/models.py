@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.filesize import decimal
 from rich.markdown import Markdown
 
 from prodgen.cli.folders import writing
@@ -118,6 +119,21 @@ def rollback(name: Name, alias: Alias = "production", json: Json = False) -> Non
     """Move an alias back to the version that it named before."""
     with connect() as gateway:
         _print_move(gateway.rollback(name, alias), json)
+
+
+@app.command()
+def remove(
+    ref: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A version of your own model.")],
+    json: Json = False,
+) -> None:
+    """Remove a version from the service for good.
+
+    Refused while an alias means it, an order or a run that has not ended needs it, or a version was trained
+    from it.
+    """
+    with connect() as gateway:
+        gone = gateway.delete_model(ref)
+    report(json, gone, f"removed {ref}: {decimal(gone['bytes'])} freed")
 
 
 @app.command()

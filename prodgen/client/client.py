@@ -130,6 +130,10 @@ class Client:
             found.update(self._json("POST", "/v1/uploads/missing", json={"ids": batch})["missing"])
         return found
 
+    def delete_upload(self, digest: str) -> Record:
+        """Delete an upload with the cut-outs of it; return ``removed`` and the ``bytes`` freed."""
+        return self._json("DELETE", f"/v1/uploads/{digest}")
+
     def create_dataset(self, name: str, listing: str, summary: Record) -> Record:
         """Create a version of a data set and return it. ``listing``: the digest of the uploaded list."""
         body = {"listing": listing, "summary": summary}
@@ -174,6 +178,10 @@ class Client:
         """
         body = {"version": version, "force": force}
         return self._json("POST", f"/v1/models/{name}/aliases/{alias}", json=body)
+
+    def delete_model(self, ref: str) -> Record:
+        """Delete NAME@VERSION of the tenant's own model; return ``removed`` and the ``bytes`` freed."""
+        return self._json("DELETE", f"/v1/models/{quote(ref, safe='@')}")
 
     def rollback(self, name: str, alias: str) -> Record:
         """Move the alias ``name@alias`` back to its previous version; return the change."""

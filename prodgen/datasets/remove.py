@@ -55,6 +55,16 @@ def remove_dataset(
     return Removed([dataset.id for dataset in removed], freed)
 
 
+def needed_by(store: Store, tenant: str, digest: str) -> str | None:
+    """Return ``name@version`` of a data set that needs the upload ``digest``, or None."""
+    for info in list_records(store, tenant):
+        with suppress(NotFound):  # the record or the list is gone
+            for dataset in load_records(store, [info]):
+                if digest in _content(store, dataset):
+                    return dataset.id
+    return None
+
+
 def _replace_by_tombstones(
     store: Store, tenant: str, ref: str, check: Callable[[Sequence[Dataset]], None]
 ) -> list[Dataset]:

@@ -25,7 +25,7 @@ from prodgen.ledger.entries import (
     Queue,
     State,
 )
-from prodgen.ledger.scripts import Scripts, record, text, translated
+from prodgen.ledger.scripts import LedgerLost, Scripts, record, text, translated
 from prodgen.spec.names import check_name
 from prodgen.spec.order import CELL, count_cells
 
@@ -68,6 +68,15 @@ class Ledger:
         """
         found = self.scripts.call("list", f"jobs:{tenant}", before or "", max(1, limit))
         return [_progress(*view) for view in self.scripts.call("view", "job", *found)]
+
+    def unended(self, tenant: str) -> list[str]:
+        """Return the tenant's jobs whose end is not in the store yet.
+
+        Raises LedgerLost also if Redis has restarted, and may have forgotten jobs.
+        """
+        if self.server_restarted():
+            raise LedgerLost
+        return sorted(self.scripts.call("unended", tenant))
 
     def events(self, job: str, after: str = "0") -> list[Event]:
         """Return a job's events after the event ``after`` ("0" for all), oldest first.

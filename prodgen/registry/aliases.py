@@ -15,7 +15,7 @@ from prodgen.registry.versions import VERSION, Version, aliases, folder, load_me
 from prodgen.spec.model_config import CONFIG
 from prodgen.spec.names import check_name
 from prodgen.storage import keys
-from prodgen.storage.base import Store
+from prodgen.storage.base import Store, exists
 
 
 class AliasChange(BaseModel):
@@ -147,6 +147,8 @@ def rollback(
         raise Conflict(
             f"{name}@{alias} is {current}, and there is no earlier version to go back to", param="alias"
         )
+    if not exists(store, f"{folder(name, version, tenant)}/{CONFIG}"):
+        raise Conflict(f"{name}@{version}, which {name}@{alias} was before, is removed", param="alias")
     change = AliasChange(alias=alias, version=version, replaced=current, by=by, rollback=True)
     apply_change(store, name, tenant, change)
     return change

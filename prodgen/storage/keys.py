@@ -68,9 +68,13 @@ def upload(tenant: str, digest: str) -> str:
     return uploads(tenant) + check_name(digest)
 
 
+def cut_outs(tenant: str) -> str:
+    return f"{TENANTS}{check_name(tenant)}/cut-outs/"
+
+
 def cut_out(tenant: str, version: str, photo: str) -> str:
     """Return the key of what a model's version has learnt from the uploaded photograph ``photo``."""
-    return f"{TENANTS}{check_name(tenant)}/cut-outs/{check_name(version)}/{check_name(photo)}.png"
+    return f"{cut_outs(tenant)}{check_name(version)}/{check_name(photo)}.png"
 
 
 def datasets(tenant: str, name: str | None = None) -> str:

@@ -1,6 +1,8 @@
 """A tenant changes the aliases of its own models only, one change at a time."""
 
 import itertools
+import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -181,3 +183,49 @@ def test_listed_versions_show_the_figure_that_decides(promoter: Client, publishe
         if model["name"] == "hats":
             assert (model["figure"] or {"fid": None})["fid"] == fids.pop(model["version"])
     assert fids == {}
+
+
+def test_a_version_is_removed_once_nothing_needs_it(
+    published: Published, promoter: Client, gateway: Gateway
+) -> None:
+    old, new = published(4.0, "production"), published(3.0)
+    url = f"/v1/models/hats@{old}"
+    message = promoter.error("DELETE", url)[1]["message"]
+    assert message == f"hats@{old} is hats@production; promote another version first"
+    job = promoter.order(model="hats", count=3)["id"]
+    promote(promoter, new)
+    assert promoter.error("DELETE", url)[1]["message"].startswith(f"job {job} needs hats@{old}; cancel it")
+    gateway.work(promoter.tenant, job)
+    assert promoter.delete(url).json()["removed"] == [f"hats@{old}"]
+    assert not list(gateway.store.list(f"tenants/{promoter.tenant}/models/hats/{old}/"))
+    assert promoter.error("DELETE", url)[0] == 404
+    assert len(promoter.get(f"/v1/jobs/{job}/images").json()["data"]) == 3
+    status, error = promoter.error("POST", "/v1/models/hats/aliases/production/rollback")
+    assert (status, error["message"]) == (409, f"hats@{old}, which hats@production was before, is removed")
+
+
+def test_a_removal_that_broke_off_is_completed_by_the_next_request(
+    published: Published, promoter: Client, gateway: Gateway
+) -> None:
+    version = published(4.0)
+    folder = f"tenants/{promoter.tenant}/models/hats/{version}"
+    gateway.store.delete([f"{folder}/config.json"])  # the first step of a removal
+    assert promoter.error("DELETE", f"/v1/models/hats@{version}")[0] == 404, "it may be a publication"
+    for info in gateway.store.list(folder + "/"):
+        os.utime(gateway.settings.store_url.removeprefix("file://") + "/" + info.key, (0, 0))
+    assert promoter.delete(f"/v1/models/hats@{version}").status_code == 200
+    assert not list(gateway.store.list(folder))
+
+
+def test_a_version_that_another_was_trained_from_is_not_removed(
+    published: Published, promoter: Client, gateway: Gateway
+) -> None:
+    source, child = (f"hats@{published(fid)}" for fid in (4.0, 3.0))
+    lineage = {"run": "r", "recipe": {}, "data": {"name": "d", "digest": "0"}, "prodgen": "1"}
+    lineage |= {"created": "2026-01-01T00:00:00Z", "begun_from": source}
+    folder = f"tenants/{promoter.tenant}/models/{child.replace('@', '/')}"
+    gateway.store.put(f"{folder}/lineage.json", json.dumps(lineage).encode())
+    status, error = promoter.error("DELETE", f"/v1/models/{source}")
+    assert (status, error["message"]) == (409, f"{child} was trained from {source}; remove {child} first")
+    for ref in (child, source):
+        assert promoter.delete(f"/v1/models/{ref}").status_code == 200

@@ -9,6 +9,8 @@ from PIL import Image
 
 from prodgen.bundled import bundled_folders
 from prodgen.registry.publish import publish
+from prodgen.storage import keys
+from prodgen.storage.base import exists
 from tests.gateway.running import Client, Gateway
 
 NOBODY = "0" * 64
@@ -110,3 +112,18 @@ def test_uploads_that_are_no_usable_pictures_are_refused(client: Client) -> None
         status, error = client.error("POST", "/v1/jobs", json=order(photo))
         assert status == 400
         assert sentence in error["message"]
+
+
+def test_a_photograph_is_deleted_with_its_cut_outs_once_no_order_needs_it(
+    client: Client, gateway: Gateway
+) -> None:
+    photo = upload(client, picture(92))
+    cut_out = keys.cut_out(client.tenant, "123456789abc", photo)
+    gateway.store.put(cut_out, b"matte")
+    job = client.post("/v1/jobs", json=order(photo)).json()["id"]
+    status, error = client.error("DELETE", f"/v1/uploads/{photo}")
+    assert (status, error["message"].startswith(f"job {job} needs this photograph; cancel it")) == (409, True)
+    client.post(f"/v1/jobs/{job}/cancel")
+    assert client.delete(f"/v1/uploads/{photo}").json()["removed"] == [photo]
+    assert not exists(gateway.store, cut_out)
+    assert client.error("DELETE", f"/v1/uploads/{photo}")[0] == 404

@@ -7,6 +7,7 @@ local ended = job.state ~= 'queued' and job.state ~= 'running' and job.state ~= 
 if ended and not pending then return 0 end
 
 owe(job, -job.owed)
+redis.call('SREM', key('jobs', 'open', job.tenant), id)
 for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead'}) do
   redis.call('DEL', key('job', id, part))
 end

@@ -7,6 +7,7 @@ for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'e
 end
 redis.call('DEL', key('job', job.id))
 redis.call('SREM', key('finishing'), job.id)
+redis.call('SREM', key('jobs', 'open', job.tenant), job.id)
 redis.call('ZREM', key('jobs', job.tenant), job.id)
 redis.call('HDEL', key('line', job.queue, job.tenant) .. '/spent', job.id)
 return 1

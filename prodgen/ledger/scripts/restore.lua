@@ -14,6 +14,7 @@ local job = find(id)
 announce(job, 'state')
 if updated ~= '' then redis.call('HSET', key('job', id), 'updated', updated) end
 if state == 'queued' or state == 'running' then
+  redis.call('SADD', key('jobs', 'open', tenant), id)
   redis.call('SET', key('job', id, 'made'), made)
   redis.call('SET', key('job', id, 'taken'), taken)
   owe(job, job.total - job.done - job.dead)

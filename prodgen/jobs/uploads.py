@@ -1,0 +1,43 @@
+"""Delete an upload, such as a photograph, with everything that was learnt from it."""
+
+from itertools import chain, pairwise
+
+from prodgen.datasets.remove import needed_by
+from prodgen.datasets.versions import dataset_lock
+from prodgen.errors import Conflict, NotFound
+from prodgen.jobs.record import find_record
+from prodgen.ledger.ledger import Ledger
+from prodgen.storage import keys
+from prodgen.storage.base import Store, list_folders, read_chunks
+
+
+def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int:
+    """Delete the upload ``digest`` and the cut-outs of it; return the size of the upload in bytes.
+
+    Raises NotFound, and Conflict if a data set, or the photographs of an order that has not ended, need it. A
+    call after an interrupted call deletes the rest.
+    """
+    key = keys.upload(tenant, digest)
+    with dataset_lock(ledger, tenant):
+        try:
+            size = store.stat(key).size
+        except NotFound:
+            raise NotFound(f"there is no upload {digest}", param="upload") from None
+        if dataset := needed_by(store, tenant, digest):
+            raise Conflict(f"{dataset} needs this upload; remove the data set first", param="upload")
+        for job in ledger.unended(tenant):
+            if _has_photograph(store, tenant, job, digest.encode()):
+                raise Conflict(
+                    f"job {job} needs this photograph; cancel it, or wait for its end", param="upload"
+                )
+        versions = list_folders(store, keys.cut_outs(tenant))
+        store.delete([*(keys.cut_out(tenant, version, digest) for version in versions), key])
+    return size
+
+
+def _has_photograph(store: Store, tenant: str, job: str, digest: bytes) -> bool:
+    record = find_record(store, tenant, job)
+    if record is None or not record.photographs:
+        return False
+    chunks = read_chunks(store, keys.job(tenant, job, "items.jsonl"))
+    return any(digest in one + two[: len(digest)] for one, two in pairwise(chain(chunks, [b""])))
