@@ -90,7 +90,7 @@ def _no_job(deployment: Deployment, tenant: str, job: str) -> NotFound:
     deletion = find_deletion(deployment.store, tenant, job)
     if deletion is None:
         return NotFound(f"there is no job {job!r}", param="job")
-    rest = f"; it can be restored until {deletion.ends:%F %R} UTC" if deletion.wanted == "trash" else ""
+    rest = f"; it can be restored until {deletion.until:%F %R} UTC" if deletion.wanted == "trash" else ""
     return NotFound(f"job {job} is deleted{rest}", param="job")
 
 

@@ -46,10 +46,15 @@ class JobView(BaseModel):
 
 
 class JobDetails(JobView):
-    """A job with its order. ``model`` is the version that makes all of its images."""
+    """A job with its order. ``model`` is the version that makes all of its images.
+
+    ``keep`` is how long the job is kept after its end; an ended job is deleted at ``expires``. Null: never.
+    """
 
     model: str
     packaging: Literal["files", "tar"]
+    keep: str | None
+    expires: datetime | None
     request: JobSpec
 
 

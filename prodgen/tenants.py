@@ -1,4 +1,4 @@
-"""Read and set the grants of tenants: a share of the workers, and room for data sets."""
+"""Read and set the grants of tenants: their share of the workers, and their limits."""
 
 import time
 from typing import Annotated
@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from prodgen.errors import NotFound, StoreUnavailable
 from prodgen.spec.names import check_name
+from prodgen.spec.order import Keep
 from prodgen.spec.validation_errors import explain, explain_errors
 from prodgen.storage.base import Store
 from prodgen.storage.keys import SYSTEM_TENANTS
@@ -23,6 +24,8 @@ class Grant(BaseModel, extra="forbid", strict=True, frozen=True):
     """While two tenants wait, the tenant of weight 2 gets twice the images of the tenant of weight 1."""
     data_mb: Annotated[int, Field(ge=1, le=10**9)] | None = None
     """MiB that the versions of all data sets may have together; None: any number of data sets."""
+    keep: Keep | None = None
+    """How long an order is kept after its end, if the order does not say it; None: for ever."""
 
 
 _File = TypeAdapter(dict[str, Grant])
@@ -51,7 +54,7 @@ def grants(store: Store) -> dict[str, Grant]:
         raise StoreUnavailable(f"{SYSTEM_TENANTS} in the store is broken: {explain(error, 'it')}") from None
 
 
-def set_grant(store: Store, tenant: str, **changes: float | None) -> Grant:
+def set_grant(store: Store, tenant: str, **changes: float | str | None) -> Grant:
     """Change fields of the tenant's grant, for requests from now on, and return the grant.
 
     Raises ProdgenError for a value that a field cannot have. All grants are in one file, so if two processes

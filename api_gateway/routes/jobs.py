@@ -1,5 +1,6 @@
 """Jobs: order images; list, show, follow and cancel the orders; list the images of a job."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from asgi_correlation_id import correlation_id
@@ -161,7 +162,7 @@ def delete(
     """
     check_id(job)
     deletion = delete_job(deployment.store, deployment.ledger, caller.tenant, job, for_good=for_good)
-    until = deletion.ends if deletion.wanted == "trash" else None
+    until = deletion.until if deletion.wanted == "trash" else None
     return DeletionView(id=job, deleted=deletion.deleted, restorable_until=until)
 
 
@@ -174,7 +175,9 @@ def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetail
 
 def _details(deployment: Deployment, record: JobRecord) -> JobDetails:
     progress = find_progress(deployment, record.tenant, record.id)
-    return JobDetails.of(progress, model=record.model, packaging=record.packaging, request=record.spec)
+    fields = {"model": record.model, "packaging": record.packaging, "request": record.spec}
+    ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None
+    return JobDetails.of(progress, **fields, keep=record.keep, expires=ended and record.expires(ended))
 
 
 def _link(deployment: Deployment, line: ManifestLine) -> str:

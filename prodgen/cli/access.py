@@ -7,7 +7,7 @@ import typer
 
 from prodgen.access import SCOPES, KeyRing
 from prodgen.cli.options import Json
-from prodgen.cli.output import print_json, print_table, remark, report
+from prodgen.cli.output import print_json, print_table, remark, report, words
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.settings import settings
 from prodgen.storage import Store, connect
@@ -59,14 +59,14 @@ tenants = typer.Typer(help="List tenants, and set what they may use.", no_args_i
 
 @tenants.command("list")
 def list_tenants(json: Json = False) -> None:
-    """List the tenants, their weights and the room for their data sets."""
+    """List the tenants, their weights and their limits."""
     store, where = open_store()
     all_grants = dict.fromkeys((key.tenant for key in KeyRing(store).list()), Grant()) | grants(store)
     found = [{"tenant": tenant, **dict(all_grants[tenant])} for tenant in sorted(all_grants)]
     if json:
         print_json(found)
     else:
-        print_table(found, "tenant", "weight", "data_mb")
+        print_table(found, "tenant", *Grant.model_fields)
         remark(f"in {where}")
 
 
@@ -79,16 +79,25 @@ def set_tenant(
     data_mb: Annotated[
         int | None, typer.Option(help="MiB that all data sets may have together; 0: no limit.")
     ] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="How long orders are kept after their end: 30d, 12h or forever.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Set the weight of a tenant's next orders, and the room for its data."""
-    if weight is None and data_mb is None:
-        raise ProdgenError("nothing to set; give --weight, --data-mb or both")
-    changes = {} if weight is None else {"weight": weight}
+    """Set the weight and the limits of a tenant, for its next requests."""
+    given: dict[str, float | str | None] = {"weight": weight, "data_mb": data_mb, "keep": keep}
+    changes: dict[str, float | str | None] = {
+        name: value for name, value in given.items() if value is not None
+    }
+    if not changes:
+        raise ProdgenError("nothing to set; name an option, such as --weight 2")
     store, where = open_store()
-    grant = set_grant(store, tenant, **changes, **({} if data_mb is None else {"data_mb": data_mb or None}))
-    room = f", and {grant.data_mb:,} MiB for data sets" if grant.data_mb else ""
-    report(json, {"tenant": tenant, **dict(grant)}, f"{tenant} has weight {grant.weight:g}{room} in {where}")
+    for name, value in changes.items():
+        if value == "forever" or (value == 0 and name != "weight"):
+            changes[name] = None  # no limit
+    grant = set_grant(store, tenant, **changes)
+    shown = ", ".join(f"{name} {words(value)}" for name, value in grant if value is not None)
+    report(json, {"tenant": tenant, **dict(grant)}, f"{tenant} has {shown} in {where}")
 
 
 def open_store() -> tuple[Store, str]:

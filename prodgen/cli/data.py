@@ -137,7 +137,7 @@ def remove_uploads(
     ],
     json: Json = False,
 ) -> None:
-    """Remove uploaded photographs and order files from the service for good.
+    """Remove uploaded photographs and order files for good.
 
     Refused while a data set, or an order of photographs that has not ended, needs the file.
     """

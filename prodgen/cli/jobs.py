@@ -86,7 +86,7 @@ def delete(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Delete ended jobs with their images; for seven days they can be restored."""
+    """Delete ended jobs with their images; `restore` works for seven days."""
     with connect() as gateway:
         for job in jobs:
             deletion = gateway.delete_job(job, for_good)

@@ -45,6 +45,9 @@ def submit(
         str | None, typer.Option(help="For photographs: amazon, ebay, google, instagram or shopify.")
     ] = None,
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
+    keep: Annotated[
+        str | None, typer.Option(help="How long after its end the order is kept: 30d or 12h.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key never orders twice.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the end; exit with 1 if images are missing.")] = False,
     out: Annotated[Path | None, typer.Option(help="Wait, then download to this folder.")] = None,
@@ -70,6 +73,7 @@ def submit(
             "finish": {"size": size, "background": background} | ({"preset": preset} if preset else {}),
             "output": {"format": format or ("jpeg" if preset else "png")},
             "priority": priority,
+            "keep": keep,
         }
         if out:
             _check_output(out, key)

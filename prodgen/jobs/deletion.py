@@ -1,4 +1,4 @@
-"""Delete ended orders, restore them from the trash, and delete for good what the trash has kept long enough.
+"""Delete ended orders, restore them from the trash, and delete for good what was kept long enough.
 
 The folder of a deleted order has ``deleted.json`` in place of ``job.json``, so no reader finds the order.
 Each change first writes ``system/due/{time}.{job}.{tenant}``, the time at which maintenance looks at the
@@ -27,7 +27,7 @@ TRASH = timedelta(days=7)
 LOOK_AGAIN = timedelta(minutes=1)
 """The time after a change at which maintenance completes the change, or finds it complete."""
 POSTPONED = timedelta(days=1)
-"""The time until the next look at an order that cannot be read."""
+"""The time until the next look at an order that cannot be read, or that has not ended yet."""
 ENTRIES, OBJECTS = 200, 2000
 """The most orders that one sweep looks at, and about the most objects that it deletes."""
 _REFUSAL = "another request changes this job; try again in a moment"
@@ -36,16 +36,18 @@ _REFUSAL = "another request changes this job; try again in a moment"
 class Deletion(BaseModel, frozen=True):
     """deleted.json. ``wanted`` is what becomes of the order: ``restored`` and ``purged`` may be under way.
 
-    ``deleted`` is the time of the request. The order is in the trash until `TRASH` after that time.
+    ``deleted`` is the time of the request. The order can be restored before ``until``: for `TRASH`, but no
+    longer than it is kept.
     """
 
     record: JobRecord
     wanted: Literal["trash", "restored", "purged"]
     deleted: datetime
+    until: datetime
 
     @property
-    def ends(self) -> datetime:
-        """The time at which the trash is emptied of this order, and its idempotency key is free."""
+    def key_free(self) -> datetime:
+        """The time from which the order's idempotency key may place a new order."""
         return self.deleted + TRASH
 
 
@@ -79,9 +81,11 @@ def delete_job(
             record = find_record(store, tenant, job)
             if record is None:
                 raise NotFound(f"there is no job {job!r}", param="job")
-            if load_state(store, record) is None:
+            state = load_state(store, record)
+            if state is None:
                 raise Conflict(f"job {job} has not ended; cancel it first, or wait for its end", param="job")
-            deletion = Deletion(record=record, wanted="trash", deleted=now)
+            until = min(now + TRASH, record.expires(state.finished) or now + TRASH)
+            deletion = Deletion(record=record, wanted="trash", deleted=now, until=until)
         if for_good:
             deletion = deletion.model_copy(update={"wanted": "purged"})
         _change(store, ledger, deletion, now)
@@ -102,7 +106,7 @@ def restore_job(
         if record is None:
             raise NotFound(f"there is no job {job!r}", param="job")
         if deletion:
-            if deletion.wanted == "purged" or deletion.ends <= now:
+            if deletion.wanted == "purged" or deletion.until <= now:
                 raise Conflict(f"job {job} is deleted for good; order the images again", param="job")
             _change(store, ledger, deletion.model_copy(update={"wanted": "restored"}), now)
     return record
@@ -138,7 +142,7 @@ def make_due(store: Store, when: datetime, tenant: str, job: str) -> None:
 def _change(store: Store, ledger: Ledger, deletion: Deletion, now: datetime) -> None:
     """Write deleted.json and carry it out. If the process dies on the way, `sweep_due` carries it out."""
     tenant, job = deletion.record.tenant, deletion.record.id
-    make_due(store, deletion.ends, tenant, job)
+    make_due(store, deletion.key_free, tenant, job)
     make_due(store, now + LOOK_AGAIN, tenant, job)
     _write(store, deletion)
     _carry_out(store, ledger, deletion)
@@ -159,10 +163,10 @@ def _carry_out(store: Store, ledger: Ledger, deletion: Deletion) -> None:
 
 def _look(store: Store, ledger: Ledger, tenant: str, job: str, now: datetime, room: int) -> int:
     """Do what is due for an order. Returns the number of deleted objects, at most ``room``."""
-    deletion = find_deletion(store, tenant, job)
+    deletion = find_deletion(store, tenant, job) or _expiry(store, tenant, job, now)
     if deletion is None:
         return 0
-    if deletion.wanted == "trash" and deletion.ends <= now:
+    if deletion.wanted == "trash" and deletion.until <= now:
         deletion = deletion.model_copy(update={"wanted": "purged"})
         _write(store, deletion)
     _carry_out(store, ledger, deletion)
@@ -172,9 +176,28 @@ def _look(store: Store, ledger: Ledger, tenant: str, job: str, now: datetime, ro
     found = (info.key for info in store.list(keys.job(tenant, job, "")) if info.key != marker)
     purged = list(islice(found, room))
     store.delete(purged)
-    if len(purged) < room and deletion.ends <= now:
+    if len(purged) < room and deletion.key_free <= now:
         store.delete([marker])
     return len(purged)
+
+
+def _expiry(store: Store, tenant: str, job: str, now: datetime) -> Deletion | None:
+    """Return the deletion of an order that is not kept any longer, and write the time of its last look.
+
+    For an order that is kept longer, writes the time of its next look, and returns None.
+    """
+    record = find_record(store, tenant, job)
+    if record is None or record.keep is None:
+        return None
+    state = load_state(store, record)
+    expires = record.expires(state.finished) if state else now + POSTPONED
+    if expires and expires > now:
+        make_due(store, expires, tenant, job)
+        return None
+    now = now.replace(microsecond=0)
+    deletion = Deletion(record=record, wanted="trash", deleted=now, until=now)
+    make_due(store, deletion.key_free, tenant, job)
+    return deletion
 
 
 def _write(store: Store, deletion: Deletion) -> None:

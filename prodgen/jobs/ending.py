@@ -9,6 +9,7 @@ import logging
 from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs.deletion import make_due
 from prodgen.jobs.manifests import cells_of, choose, folder_of, publish, published, published_at
 from prodgen.jobs.record import JobRecord, find_record, load_record, load_state
 from prodgen.ledger.entries import JobState, Lease, Progress
@@ -77,6 +78,8 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     now = ledger.progress(record.id)
     if ledger.epoch() != epoch or now is None or now.state != progress.state:
         return None  # the ledger was rebuilt meanwhile, or another process settled the job
+    if expires := record.expires(state.finished):  # before the end is written, so that no end lacks its entry
+        make_due(store, expires, record.tenant, record.id)
     data = state.model_dump_json(indent=1).encode()
     store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
     return state

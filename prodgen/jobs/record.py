@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from prodgen.errors import NotFound
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState
-from prodgen.spec.order import CELL, JobSpec, count_cells
+from prodgen.spec.order import CELL, JobSpec, Keep, count_cells, keep_time
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -22,8 +22,9 @@ class JobRecord(BaseModel, frozen=True):
 
     ``model`` is the resolved ``name@version``, and ``model_prefix`` the folder of that version in the store,
     so a job never mixes versions. ``items``: whether the job has an items.jsonl. ``photographs``:
-    whether the items name photographs, whose pictures take far longer than generated images. ``request_id``:
-    the id of the HTTP request that placed the order, for log lines.
+    whether the items name photographs, whose pictures take far longer than generated images. ``keep``: how
+    long the order is kept after its end, the order's own or its tenant's; None: for ever. ``request_id``: the
+    id of the HTTP request that placed the order, for log lines.
     """
 
     id: str
@@ -36,6 +37,7 @@ class JobRecord(BaseModel, frozen=True):
     packaging: Literal["files", "tar"]
     items: bool = False
     photographs: bool = False
+    keep: Keep | None = None
     request_digest: str
     request_id: str | None = None
 
@@ -43,6 +45,10 @@ class JobRecord(BaseModel, frozen=True):
     def cells(self) -> int:
         """The number of cells of the job."""
         return count_cells(self.total)
+
+    def expires(self, finished: datetime) -> datetime | None:
+        """Return the time at which the order, which ended at ``finished``, is to be deleted; None: never."""
+        return finished + keep_time(self.keep) if self.keep else None
 
     def indices(self, first: int, count: int) -> range:
         """Return the image indices of ``count`` cells from cell ``first``."""

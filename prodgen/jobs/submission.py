@@ -48,7 +48,7 @@ def submit(
     job = stable_id(tenant, idempotency_key)
     if earlier := find_record(store, tenant, job):
         return _resubmit(store, ledger, earlier, spec), False
-    version = resolve(store, spec.model, tenant)
+    version, grant = resolve(store, spec.model, tenant), grant_of(store, tenant)
     check_spec(spec, version.config)
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
         path = Path(folder) / "items.jsonl"
@@ -69,6 +69,7 @@ def submit(
             total=total,
             packaging=packaging,
             items=index is not None,
+            keep=spec.keep or grant.keep,
             photographs=version.config.family == STUDIO,
             request_digest=request_digest(spec),
             request_id=request_id,
@@ -78,7 +79,7 @@ def submit(
                 return _resubmit(store, ledger, earlier, spec), False
             _check_deleted(store, tenant, job)
             _write(store, record, index, path)
-            ledger.submit(record.entry(grant_of(store, tenant).weight))
+            ledger.submit(record.entry(grant.weight))
     return record, True
 
 

@@ -1,14 +1,16 @@
 """Orders as customers write them, and the request for the image at each index of an order."""
 
 import hashlib
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import accumulate
 from math import prod
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, RequestedValues
@@ -18,6 +20,15 @@ from prodgen.spec.random_streams import MAX_SEED
 CELL = 64
 """The number of images in a cell, the unit of work that the ledger counts."""
 
+
+def _check_keep(text: str) -> str:
+    if not re.fullmatch("[1-9][0-9]{0,4}[dh]", text):
+        raise ValueError("write a number of days or hours, such as 30d or 12h")
+    return text
+
+
+Keep = Annotated[str, AfterValidator(_check_keep)]
+"""A number of days or hours, such as ``30d`` or ``12h``."""
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -67,6 +78,9 @@ class JobSpec(BaseModel):
     """The format of the image files, and how the store holds them."""
     priority: Literal["interactive", "bulk"] = "bulk"
     """``interactive``: a person waits for the images, at most 64."""
+    keep: Keep | None = None
+    """How long after its end the order is kept, such as ``30d`` or ``12h``; null: as long as its tenant keeps
+    orders. Then it is deleted with its images."""
 
 
 RESERVED = frozenset({*JobSpec.model_fields, *Item.model_fields, "file", "split"})
@@ -178,6 +192,11 @@ class Expansion:
             attributes=_combination(row.values, combination),
             photo=row.photo,
         )
+
+
+def keep_time(keep: Keep) -> timedelta:
+    """Return the time that ``keep`` means."""
+    return timedelta(**{{"d": "days", "h": "hours"}[keep[-1]]: int(keep[:-1])})
 
 
 def item_fault(item: Item, number: int, error: ProdgenError) -> ProdgenError:

@@ -43,6 +43,7 @@ def test_help_begins_with_one_sentence_and_describes_every_option(path: tuple[st
             "Cancel",
             "Continue",
             "Copy",
+            "Delete",
             "Create",
             "Cut",
             "Download",
@@ -52,7 +53,7 @@ def test_help_begins_with_one_sentence_and_describes_every_option(path: tuple[st
             "Measure",
         ),
         *("Move", "Order", "Print", "Publish", "Push", "Rebuild", "Remove", "Report", "Revoke", "Run", "Set"),
-        *("Show", "Start", "Stop", "Train", "Read", "Wait"),
+        *("Show", "Start", "Stop", "Train", "Read", "Restore", "Wait"),
     }, "not a verb"
     for option in command.params:
         assert option.help or option.name == "help", f"{option.name} is not described"

@@ -7,6 +7,7 @@ import pytest
 
 from prodgen.access import KeyRing
 from prodgen.storage.local import LocalStore
+from prodgen.tenants import Grant
 from tests.cli.conftest import Run
 from tests.sample_models import write_model
 
@@ -53,17 +54,19 @@ def test_a_tenant_has_the_weight_that_was_set(run: Run, store: LocalStore) -> No
     assert run("tenants", "set", "bulk-buyer", "--weight", "0.5").err.startswith(
         "bulk-buyer has weight 0.5 in file://"
     )
-    acme = {"tenant": "acme", "weight": 3.0, "data_mb": 500}
-    run("tenants", "set", "acme", "--data-mb", 500)
+    acme = {"tenant": "acme", **dict(Grant(weight=3.0, data_mb=500, keep="30d"))}
+    run("tenants", "set", "acme", "--data-mb", 500, "--keep", "30d")
     assert json.loads(run("tenants", "set", "acme", "--weight", 3, "--json").out) == acme
 
     assert [line.split() for line in run("tenants", "list").out.splitlines()] == [
-        ["tenant", "weight", "data", "mb"],
-        ["acme", "3", "500"],
+        ["tenant", "weight", "data", "mb", "keep"],
+        ["acme", "3", "500", "30d"],
         ["bulk-buyer", "0.5"],
     ]
     assert json.loads(run("tenants", "list", "--json").out)[0] == acme
-    assert run("tenants", "set", "acme", "--data-mb", 0).err.startswith("acme has weight 3 in ")
+    without = run("tenants", "set", "acme", "--data-mb", 0, "--keep", "forever")
+    assert without.err.startswith("acme has weight 3 in ")
+    assert run("tenants", "set", "acme", "--keep", "soon").code == 2
     assert run("tenants", "set", "acme").code == 2
 
 

@@ -1,9 +1,11 @@
 """An order that was answered with 202 is stored and counted, and only its tenant sees it."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 
+from prodgen import tenants
 from prodgen.registry.versions import resolve
 from prodgen.settings import Settings
 from prodgen.storage.local import LocalStore
@@ -263,3 +265,18 @@ def test_jobs_deleted_while_they_are_listed_hide_no_others(client: Client, gatew
         seen += [client.delete(f"/v1/jobs/{job['id']}").json()["id"] for job in page["data"]]
         cursor = page["next"]
     assert len(set(seen)) == 5
+
+
+def test_an_order_is_kept_as_long_as_it_or_its_tenant_says(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenants, "CACHE_SECONDS", 0.0)
+    tenants.set_grant(gateway.store, client.tenant, keep="30d")
+    jobs = [client.order(), client.order(keep="12h")]
+    assert [(job["keep"], job["expires"]) for job in jobs] == [("30d", None), ("12h", None)]
+    for job, kept in zip(jobs, (timedelta(days=30), timedelta(hours=12)), strict=True):
+        gateway.work(client.tenant, job["id"])
+        now = client.get(f"/v1/jobs/{job['id']}").json()
+        assert datetime.fromisoformat(now["expires"]) - datetime.fromisoformat(now["updated"]) == kept
+    status, error = client.error("POST", "/v1/jobs", json={"model": "shoes", "keep": "a while"})
+    assert (status, error["param"]) == (400, "keep")

@@ -20,14 +20,14 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.local import LocalStore
 from tests.jobs.test_ending import Killed
-from tests.jobs.workshop import MONDAY, new_record, order, work_off
+from tests.jobs.workshop import MONDAY, ended, new_record, order, work_off
 from tests.ledger.memory import MemoryStore
 
 SOON, LATE = MONDAY + timedelta(minutes=2), MONDAY + TRASH + timedelta(minutes=2)
 
 
-def made(memory: Store, ledger: Ledger, job: str = "j") -> JobRecord:
-    record = order(memory, ledger, new_record(job, 100, packaging="files"))
+def made(memory: Store, ledger: Ledger, job: str = "j", keep: str | None = None) -> JobRecord:
+    record = order(memory, ledger, new_record(job, 100, packaging="files", keep=keep))
     work_off(memory, ledger, record)
     settle_jobs(memory, ledger)
     return record
@@ -100,12 +100,17 @@ def test_a_kill_before_any_write_leaves_what_the_next_sweep_ends(
     ledger: Ledger, memory: MemoryStore, change: str
 ) -> None:
     """Killed before its first, second, … write, then swept: the order is whole, or gone for all readers."""
+    changes: dict[str, Callable[[], object]] = {
+        "delete": lambda: delete_job(memory, ledger, "ada", "j", now=MONDAY),
+        "delete for good": lambda: delete_job(memory, ledger, "ada", "j", for_good=True, now=MONDAY),
+        "restore": lambda: restore_job(memory, ledger, "ada", "j", now=MONDAY),
+    }
     record = made(memory, ledger)
     whole = dict(memory.objects)
     for writes in count():
         if change == "restore":
             delete_job(memory, ledger, "ada", "j", now=MONDAY)
-        done = _killed_at(memory, ledger, change, writes)
+        done = _killed_at(memory, writes, changes[change])
         sweep_due(memory, ledger, SOON)
         deletion, shown = find_deletion(memory, "ada", "j"), find_record(memory, "ada", "j")
         assert (deletion is None) == (shown is not None) == (listed(ledger) == ["j"])
@@ -124,8 +129,54 @@ def test_a_kill_before_any_write_leaves_what_the_next_sweep_ends(
             return
 
 
-def _killed_at(memory: MemoryStore, ledger: Ledger, change: str, writes: int) -> bool:
-    """Make the change, killed before its write number ``writes``. Returns whether it was completed."""
+def test_an_order_expires_when_its_time_is_over(ledger: Ledger, memory: MemoryStore) -> None:
+    kept, _ = made(memory, ledger), made(memory, ledger, "short", keep="12h")
+    end = ended(memory, new_record("short", 100)).finished
+    sweep_due(memory, ledger, end + timedelta(hours=11))
+    assert listed(ledger) == ["short", "j"]
+    sweep_due(memory, ledger, end + timedelta(hours=12, seconds=1))
+    assert (find_record(memory, "ada", "short"), listed(ledger)) == (None, ["j"])
+    assert not any("/cells/" in key for key in left(memory, "short"))
+    sweep_due(memory, ledger, end + 2 * TRASH)
+    assert left(memory, "short") == []
+    assert len(list(delivery.images(memory, kept))) == 100
+
+
+def test_the_trash_keeps_an_order_no_longer_than_the_order_itself_says(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    made(memory, ledger, keep="1d")
+    end = ended(memory, new_record("j", 100)).finished
+    delete_job(memory, ledger, "ada", "j", now=end + timedelta(hours=23))
+    restore_job(memory, ledger, "ada", "j", now=end + timedelta(hours=23, minutes=30))
+    delete_job(memory, ledger, "ada", "j", now=end + timedelta(hours=23))
+    sweep_due(memory, ledger, end + timedelta(hours=25))
+    assert not any("/cells/" in key for key in left(memory))
+
+
+def test_an_expiry_survives_a_kill_at_any_write_from_the_end_of_the_order_on(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    record = order(memory, ledger, new_record("j", 100, packaging="files", keep="1h"))
+    work_off(memory, ledger, record)
+    begun = dict(memory.objects)
+    for writes in range(12):
+        _killed_at(memory, writes, lambda: settle_jobs(memory, ledger))
+        wipe(memory, ledger)
+        settle_jobs(memory, ledger)
+        end = ended(memory, record).finished
+        _killed_at(memory, writes, lambda: sweep_due(memory, ledger, end + timedelta(hours=2)))  # noqa: B023
+        wipe(memory, ledger)
+        sweep_due(memory, ledger, end + timedelta(hours=2))
+        assert (find_record(memory, "ada", "j"), listed(ledger)) == (None, [])
+        sweep_due(memory, ledger, end + 2 * TRASH)
+        assert left(memory) == []
+        memory.objects = dict(begun)
+        wipe(memory, ledger)
+
+
+def _killed_at(memory: MemoryStore, writes: int, work: Callable[[], object]) -> bool:
+    """Work, killed before write number ``writes``. Returns whether the work was completed."""
     left = count(writes, -1)
 
     def kill(method: str, key: str) -> None:
@@ -134,10 +185,7 @@ def _killed_at(memory: MemoryStore, ledger: Ledger, change: str, writes: int) ->
 
     memory.before = kill
     try:
-        if change == "restore":
-            restore_job(memory, ledger, "ada", "j", now=MONDAY)
-        else:
-            delete_job(memory, ledger, "ada", "j", for_good=change == "delete for good", now=MONDAY)
+        work()
     except Killed:
         return False
     finally:

@@ -38,6 +38,7 @@ def new_record(
     queue: Queue = "bulk",
     packaging: Literal["files", "tar"] = "tar",
     age: float = 0.0,
+    keep: str | None = None,
 ) -> JobRecord:
     return JobRecord(
         id=job,
@@ -48,6 +49,7 @@ def new_record(
         model_prefix="shared/models/bags/1",
         total=total,
         packaging=packaging,
+        keep=keep,
         request_digest="0" * 64,
     )
 
