@@ -32,12 +32,17 @@ def toy_generator(
         generator = ResNetGenerator(
             attributes=schema, size=size, channels=channels, latent_dim=12, widths=[16, 8]
         )
-        for name, tensor in generator.state_dict().items():
-            if name.endswith("running_var"):
-                tensor.uniform_(0.5, 2.0)
-            elif tensor.is_floating_point():
-                tensor.normal_(0.0, 0.3)
+        randomise(generator)
     return generator.eval()
+
+
+def randomise(generator: torch.nn.Module) -> None:
+    """Make all weights and running statistics random."""
+    for name, tensor in generator.state_dict().items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 2.0)
+        elif tensor.is_floating_point():
+            tensor.normal_(0.0, 0.3)
 
 
 def toy_folder(folder: Path, seed: int = 0, **options: object) -> Path:

@@ -14,7 +14,9 @@ from prodgen.cli.output import print_json, print_record, print_table, report, re
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
 
-app = typer.Typer(help="List, show, download, publish, promote and roll back models.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, download, publish, export, promote and roll back models.", no_args_is_help=True
+)
 
 Ref = Annotated[str, typer.Argument(help="NAME, NAME@ALIAS or NAME@VERSION.")]
 Name = Annotated[str, typer.Argument(help="Name of the model.")]
@@ -97,6 +99,22 @@ def publish(
     kept = f"{version.id} is in {where} already, and stays as it was described then"
     result = {"model": version.id, "aliases": version.aliases, "new": new}
     report(json, result, f"published in {where}: {version.id}" if new else kept)
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="Bundled model, model folder, or OWNER/NAME of a hub.")],
+    out: Annotated[Path, typer.Option(help="Folder for config.json and model.onnx.")],
+    json: Json = False,
+) -> None:
+    """Export a model as ONNX, which other programs can run too."""
+    from prodgen.models import load_model
+    from prodgen.models.onnx_export import export_onnx
+
+    loaded = load_model(model)
+    with writing(out):
+        export_onnx(loaded, out)
+    report(json, {"model": loaded.id, "out": str(out)}, f"{loaded.id} is in {out} as ONNX")
 
 
 @app.command()

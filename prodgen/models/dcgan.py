@@ -40,7 +40,7 @@ class DCGANGenerator(ImageGenerator):
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
         """Make images: latent (B, latent_dim), condition (B, D) -> (B, channels, size, size) in [-1, 1]."""
         h = self.dense(torch.cat([latent, condition], 1))
-        return self.layers(h.view(len(latent), -1, self.bottom, self.bottom))
+        return self.layers(h.unflatten(1, (-1, self.bottom, self.bottom)))
 
 
 class DCGANDiscriminator(ProjectionDiscriminator):

@@ -45,7 +45,7 @@ class ResNetGenerator(ImageGenerator):
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
         """Make images: latent (B, latent_dim), condition (B, D) -> (B, channels, size, size) in [-1, 1]."""
         h = self.dense(torch.cat([latent, condition], 1))
-        h = h.view(len(latent), -1, self.bottom, self.bottom)
+        h = h.unflatten(1, (-1, self.bottom, self.bottom))
         for block in self.blocks:
             h = block(h, condition)
         return torch.tanh(self.to_pixels(F.relu(self.norm(h))))

@@ -47,6 +47,7 @@ def test_help_begins_with_one_sentence_and_describes_every_option(path: tuple[st
             "Create",
             "Cut",
             "Download",
+            "Export",
             "Generate",
             "List",
             "Make",
