@@ -1,10 +1,11 @@
 """The metrics for Prometheus: requests, orders, and the work that the queues hold."""
 
+from collections import Counter as Counts
 from collections.abc import Iterable
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -16,7 +17,11 @@ from prodgen.ledger.roster import Roster
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 SECONDS = 1.0
-"""Seconds for which the text of the metrics is used again: it costs seven calls of the ledger."""
+"""Seconds for which the text of the metrics is used again: it costs six calls of the ledger."""
+MODELS = 20
+"""Models of each queue that have labels of their own: those with the most work. Tenants name their models."""
+OTHERS, UNKNOWN = "others", "unknown"
+"""Labels of the models beyond, and of jobs that an older version has entered. A model's name has an ``@``."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -54,23 +59,45 @@ class _Queues(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        images = GaugeMetricFamily("prodgen_backlog_images", "Images owed, not leased.", labels=["queue"])
-        oldest = GaugeMetricFamily(
-            "prodgen_backlog_oldest_seconds", "Age of the oldest waiting job.", labels=["queue"]
-        )
-        leases = GaugeMetricFamily("prodgen_leases", "Leases held by workers.", labels=["queue"])
-        wanting = GaugeMetricFamily("prodgen_training_wanting", "Training runs that want nodes.")
-        nodes = GaugeMetricFamily("prodgen_training_nodes", "Living training nodes.", labels=["state"])
         up = GaugeMetricFamily("prodgen_ledger_up", "Whether the ledger answers.", value=1)
         try:
-            for backlog in map(self._ledger.backlog, QUEUES):
-                images.add_metric([backlog.queue], backlog.images)
-                oldest.add_metric([backlog.queue], backlog.oldest_seconds)
-                leases.add_metric([backlog.queue], backlog.leases)
-            busy = [node.run is not None for node in self._roster.nodes()]
-            nodes.add_metric(["busy"], sum(busy))
-            nodes.add_metric(["idle"], len(busy) - sum(busy))
-            wanting.add_metric([], self._roster.backlog())
+            return [*self._generating(), *self._training(), up]
         except ProdgenError:
             return [GaugeMetricFamily(up.name, up.documentation, value=0)]
-        return [images, oldest, leases, wanting, nodes, up]
+
+    def _generating(self) -> list[Metric]:
+        images = _gauge("prodgen_backlog_images", "Images owed, not leased.", "queue")
+        seconds = _gauge("prodgen_backlog_seconds", "Seconds in which one worker makes them.", "queue")
+        models = _gauge("prodgen_backlog_model_seconds", "The same by model.", "queue", "model")
+        oldest = _gauge("prodgen_backlog_oldest_seconds", "Age of the oldest waiting job.", "queue")
+        leases = _gauge("prodgen_leases", "Leases held by workers.", "queue")
+        lost = CounterMetricFamily("prodgen_leases_lost", "Leases whose workers were lost.", labels=["queue"])
+        rates = self._ledger.rates()
+        for backlog in map(self._ledger.backlog, QUEUES):
+            work = Counts({m or UNKNOWN: rates.seconds(m, n) for m, n in backlog.models.items()})
+            images.add_metric([backlog.queue], backlog.images)
+            seconds.add_metric([backlog.queue], work.total())
+            for model, value in work.most_common(MODELS):
+                models.add_metric([backlog.queue, model], value)
+            if others := sum(value for _, value in work.most_common()[MODELS:]):
+                models.add_metric([backlog.queue, OTHERS], others)
+            oldest.add_metric([backlog.queue], backlog.oldest_seconds)
+            leases.add_metric([backlog.queue], backlog.leases)
+            lost.add_metric([backlog.queue], backlog.lost)
+        workers = GaugeMetricFamily("prodgen_workers", "Living generating workers.", value=rates.workers)
+        return [images, seconds, models, oldest, leases, lost, workers]
+
+    def _training(self) -> list[Metric]:
+        nodes = _gauge("prodgen_training_nodes", "Living training nodes.", "state")
+        busy = [node.run is not None for node in self._roster.nodes()]
+        nodes.add_metric(["busy"], sum(busy))
+        nodes.add_metric(["idle"], len(busy) - sum(busy))
+        wanting = self._roster.backlog()
+        return [
+            GaugeMetricFamily("prodgen_training_wanting", "Training runs that want nodes.", value=wanting),
+            nodes,
+        ]
+
+
+def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, about, labels=labels)

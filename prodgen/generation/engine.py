@@ -4,8 +4,9 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -38,9 +39,15 @@ class Engine:
     highest priority come first, except in one batch of `SHARE`. Among requests of one priority, tenants take
     turns, and so do the requests of each tenant. The engine never waits for a batch to fill. Close the
     engine, or use it as a context manager.
+
+    ``observe(what, value)`` receives measurements, from several threads: the seconds of the stages
+    ``forward``, ``finish`` and ``encode``, and the ``fill`` of each batch, a share of the model's batch size.
     """
 
-    def __init__(self, device: str | None = None) -> None:
+    def __init__(
+        self, device: str | None = None, observe: Callable[[str, float], None] = lambda what, value: None
+    ) -> None:
+        self._observe = observe
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.forward = Forward(self.device)
         self._queue: list[Response] = []  # the response that was served least recently comes first
@@ -147,8 +154,11 @@ class Engine:
     def _generate(self, batch: list[Part]) -> None:
         images = [image for _, part in batch for image in part]
         truncation = [response.request.truncation for response, part in batch for _ in part]
+        model = batch[0][0].request.model
+        self._observe("fill", len(images) / self.forward.batch(model))
         try:
-            outputs = self._forward(batch[0][0].request.model, images, truncation)
+            with self._timed("forward"):
+                outputs = self._forward(model, images, truncation)
         except Exception as error:  # an error must not end the device thread, which all callers share
             if len(batch) == 1:
                 batch[0][0].fail(error)
@@ -185,12 +195,19 @@ class Engine:
             if response.cancelled:
                 return
             chunk = slice(start, start + size)
-            pixels = self.forward.finish(request.model, x[chunk], request.opaque_finish, images[chunk])
+            with self._timed("finish"):
+                pixels = self.forward.finish(request.model, x[chunk], request.opaque_finish, images[chunk])
             self._backlog.acquire()
-            files = self._encoders.submit(_encode_all, pixels, request.format)
+            files = self._encoders.submit(self._encode, pixels, request.format)
             files.add_done_callback(lambda _: self._backlog.release())
             response.add(files)
 
+    def _encode(self, pixels: NDArray[np.uint8], format: str) -> list[bytes]:
+        with self._timed("encode"):
+            return [encode(image, format) for image in pixels]
 
-def _encode_all(pixels: NDArray[np.uint8], format: str) -> list[bytes]:
-    return [encode(image, format) for image in pixels]
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._observe(stage, time.perf_counter() - start)

@@ -60,7 +60,9 @@ class JobRecord(BaseModel, frozen=True):
         most = 1 if self.photographs else MAX_LEASE_CELLS
         lease_cells = min(most, max(1, LEASE_PIXELS // (CELL * pixels)))
         created = self.created.timestamp()
-        return JobEntry(self.id, self.tenant, self.spec.priority, self.total, weight, created, lease_cells)
+        return JobEntry(
+            self.id, self.tenant, self.spec.priority, self.total, weight, created, lease_cells, self.model
+        )
 
 
 def request_digest(body: JobSpec) -> str:

@@ -3,7 +3,7 @@
 The order of the fields of `JobEntry` and `Lease` is that of the arguments and answers of the scripts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ class JobEntry:
     """A job of ``total`` images. ``created`` is in Unix seconds.
 
     While both wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1. A lease has
-    at most ``lease_cells`` cells.
+    at most ``lease_cells`` cells. ``model`` is the resolved ``name@version``.
     """
 
     id: str
@@ -35,6 +35,7 @@ class JobEntry:
     weight: float = 1.0
     created: float = 0.0
     lease_cells: int = MAX_LEASE_CELLS
+    model: str = ""
 
     def __post_init__(self) -> None:
         if self.total < 1 or not 0 < self.weight < float("inf"):
@@ -74,13 +75,37 @@ class Progress:
 
 @dataclass(frozen=True)
 class Backlog:
-    """How many images of a queue no lease has taken, the age of the oldest job with such images, and how many
-    leases workers hold."""
+    """How many images of a queue no lease has taken, the age of the oldest job with such images, how many
+    leases workers hold, and how many leases were lost with their workers.
+
+    ``models``: the images by ``name@version``; under "" those of jobs that an older version has entered.
+    """
 
     queue: Queue
     images: int
     oldest_seconds: float
     leases: int
+    lost: int = 0
+    models: dict[str, int] = field(default_factory=dict)
+
+
+UNKNOWN_RATE = 50.0
+"""Images a second that one worker is taken to make of a model of which no worker has made any image yet."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How many generating workers are alive, and how many images of each model one of them makes in a second.
+
+    The rate of a model outlasts the workers that measured it, so that work can be estimated without workers.
+    """
+
+    workers: int
+    by_model: dict[str, float]
+
+    def seconds(self, model: str, images: int) -> float:
+        """Return the seconds in which one worker makes ``images`` images of ``model``."""
+        return images / self.by_model.get(model, UNKNOWN_RATE)
 
 
 @dataclass(frozen=True)

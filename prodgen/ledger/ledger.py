@@ -6,7 +6,7 @@ rebuilt the ledger from the store, every method that decides something raises `L
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from prodgen.ledger.entries import (
     Lease,
     Progress,
     Queue,
+    Rates,
     State,
 )
 from prodgen.ledger.scripts import LedgerLost, Scripts, record, text, translated
@@ -93,9 +94,27 @@ class Ledger:
         return int(self.scripts.read("zcard", "line", queue, tenant))
 
     def backlog(self, queue: Queue) -> Backlog:
-        """Return how many images a queue owes, and how old its oldest waiting job is."""
-        images, leases, microseconds = self.scripts.call("backlog", queue)
-        return Backlog(queue, images, microseconds / 1_000_000, leases)
+        """Return how many images a queue owes, by model too, and how old its oldest waiting job is."""
+        images, leases, lost, microseconds, flat = self.scripts.call("backlog", queue)
+        models = {model: int(owed) for model, owed in record(flat).items()}
+        if (unknown := images - sum(models.values())) > 0:
+            models[""] = unknown
+        return Backlog(queue, images, microseconds / 1_000_000, leases, lost, models)
+
+    # Workers
+
+    def report_worker(self, worker: str, rates: Mapping[str, float]) -> None:
+        """Report that a generating worker is alive, and the images a second that it lately made by model.
+
+        The worker counts as alive for as long as a lease lasts.
+        """
+        flat = [part for pair in rates.items() for part in pair]
+        self.scripts.call("report", worker, self.lease_microseconds, *flat)
+
+    def rates(self) -> Rates:
+        """Return how many generating workers are alive, and how fast one makes the images of each model."""
+        workers, flat = self.scripts.call("rates")
+        return Rates(workers, {model: float(rate) for model, rate in record(flat).items()})
 
     # Leases
 

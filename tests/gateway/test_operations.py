@@ -86,11 +86,21 @@ def test_metrics_count_requests_orders_and_backlog(client: Client) -> None:
     assert 'route="unmatched",status="404"' in text
     assert "/nowhere" not in text
     assert client.tenant not in text
-    for name in ("submitted_images_total", "backlog_images", "backlog_oldest_seconds", "leases"):
+    for name in (
+        "submitted_images_total",
+        "backlog_images",
+        "backlog_seconds",
+        "backlog_oldest_seconds",
+        "leases",
+        "leases_lost_total",
+    ):
         for queue in ("bulk", "interactive"):
             value = re.search(rf'^prodgen_{name}{{queue="{queue}"}} (\S+)$', text, re.MULTILINE)
             assert value, name
-            assert float(value[1]) > 0 or name == "leases"
+            assert float(value[1]) > 0 or name.startswith("leases")
+    assert re.search(
+        r'^prodgen_backlog_model_seconds{model="shoes@\w+",queue="bulk"} \S+$', text, re.MULTILINE
+    )
     assert "prodgen_ledger_up 1.0" in text
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from prodgen.ledger.entries import MAX_LEASE_CELLS, Backlog, JobEntry, JobState
+from prodgen.ledger.entries import MAX_LEASE_CELLS, UNKNOWN_RATE, Backlog, JobEntry, JobState, Rates
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
 from tests.jobs.workshop import MONDAY, new_record
@@ -153,6 +153,48 @@ def test_an_ended_job_leaves_only_a_line_of_listing(ledger: Ledger, client: redi
     left = set(client.scan_iter("prodgen:job:j*"))
     assert left == {"prodgen:job:j", "prodgen:job:j:events"}
     assert 0 < client.ttl("prodgen:job:j:events") <= 86400
+
+
+def test_the_work_of_a_model_is_known_in_seconds_even_without_workers(
+    ledger: Ledger, client: redis.Redis
+) -> None:
+    ledger.submit(entry("a", total=640, model="shoes@1"))
+    ledger.submit(entry("b", total=64, model="bags@1"))
+    ledger.submit(entry("c", total=64))
+    lease = ledger.lease("bulk", "w", 64)
+    assert lease
+    assert ledger.backlog("bulk").models == {"shoes@1": 640 - 64, "bags@1": 64, "": 64}
+    assert ledger.rates().seconds("shoes@1", 576) == 576 / UNKNOWN_RATE
+
+    ledger.report_worker("cpu", {"shoes@1": 10.0})
+    ledger.report_worker("gpu", {"shoes@1": 1000.0})
+    for _ in range(40):  # a mean of all workers, whatever they report first
+        ledger.report_worker("cpu", {"shoes@1": 10.0})
+        ledger.report_worker("gpu", {"shoes@1": 1000.0})
+    rates = ledger.rates()
+    assert rates.workers == 2
+    assert 300 < rates.by_model["shoes@1"] < 700
+    client.zadd("prodgen:workers", {"cpu": 0, "gpu": 0})
+    assert ledger.rates() == Rates(0, rates.by_model)
+
+    assert ledger.complete(lease.token)
+    for job in "abc":
+        ledger.cancel(job)
+    assert ledger.backlog("bulk").models == {}
+
+
+def test_the_ledger_keeps_the_rates_of_a_few_hundred_models(ledger: Ledger) -> None:
+    ledger.report_worker("w", {f"m@{number}": 1.0 for number in range(200)})
+    ledger.report_worker("w", {f"m@{number}": 1.0 for number in range(100, 400)})
+    assert len(ledger.rates().by_model) == 256
+
+
+def test_lost_leases_are_counted(ledger: Ledger, run_out: RunOut) -> None:
+    ledger.submit(entry(total=640))
+    assert ledger.lease("bulk", "w", 64)
+    run_out()
+    ledger.expire()
+    assert ledger.backlog("bulk").lost == 1
 
 
 def test_the_backlog_says_how_much_waits_and_for_how_long(ledger: Ledger, client: redis.Redis) -> None:

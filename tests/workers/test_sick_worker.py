@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from prometheus_client import REGISTRY
 
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import JobRecord
@@ -61,6 +62,7 @@ def store(tmp_path: Path) -> LocalStore:
 def worker(store: LocalStore, ledger: Ledger, tmp_path: Path) -> Iterator[Worker]:
     worker = Worker(store, ledger, tmp_path / "worker")
     yield worker
+    worker.draining.set()  # it reports nothing more
     worker.engine.close()
 
 
@@ -80,9 +82,15 @@ def healthy_worker_delivers(store: LocalStore, ledger: Ledger, folder: Path, rec
     other = Worker(store, ledger, folder / "healthy")
     while other.work(record.spec.priority):
         pass
+    other.draining.set()
     other.engine.close()
     [(_, state)] = settle_jobs(store, ledger)
     assert (state.state, state.done, state.dead) == ("succeeded", record.total, [])
+
+
+def measured(name: str, **labels: str) -> float:
+    """Return a figure that this process would export."""
+    return REGISTRY.get_sample_value(f"prodgen_worker_{name}", labels) or 0.0
 
 
 @pytest.mark.parametrize("priority", ["interactive", "bulk"])
@@ -174,11 +182,13 @@ def test_a_full_disk_of_the_worker_fails_no_order(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    before = measured("failures_total", kind="disk")
     with monkeypatch.context() as patch:
         patch.setattr(models, "fetch", full)
         for _ in range(2):
             assert not worker.work("interactive")
     assert worker.ended == [20.0]
+    assert measured("failures_total", kind="disk") == before + 2
     healthy_worker_delivers(store, ledger, tmp_path, record)
 
 

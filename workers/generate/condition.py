@@ -11,8 +11,6 @@ import signal
 import threading
 from collections.abc import Callable
 
-from prometheus_client import Counter
-
 from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine
 from prodgen.generation.request import Request
@@ -26,8 +24,6 @@ MAX_FAULTS = 2
 """Faults in a row, with no lease completed between them, after which the worker ends."""
 GRACE = 20.0
 """Seconds after which a process that was asked to end is killed."""
-
-faults = Counter("prodgen_worker_faults_total", "Failures that were the worker's fault.")
 
 
 class Condition:
@@ -63,7 +59,6 @@ class Condition:
 
     def fault(self, error: Exception) -> None:
         """Note a failure that was the worker's fault. The second in a row ends the worker."""
-        faults.inc()
         self._faults += 1
         if self._faults >= MAX_FAULTS and self.problem is None:
             self.give_up(f"{self._faults} failures in a row, the last: {error}", GRACE)

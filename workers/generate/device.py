@@ -22,8 +22,10 @@ from prodgen.models import SavedModel
 from prodgen.photographs.studio import Studio
 from workers.deployment import Deployment, deployment
 from workers.generate.condition import Condition, end_process
+from workers.generate.metrics import observe
 from workers.generate.models import ModelCache
 from workers.generate.photographs import PictureResponse
+from workers.generate.rates import RateMeter
 
 log = logging.getLogger("prodgen.worker")
 
@@ -62,7 +64,8 @@ class Device:
 
     def __init__(self, deployment: Deployment, end: Callable[[float], None] = end_process) -> None:
         self.settings, self.store, self.ledger = deployment.settings, deployment.store, deployment.ledger
-        self.engine = Engine()
+        self.engine = Engine(observe=observe)
+        self.rates = RateMeter()
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.draining = threading.Event()
         self._slots = {queue: threading.Semaphore(slots) for queue, slots in SLOTS.items()}
@@ -126,14 +129,16 @@ class Device:
             if self.engine.batch_seconds > self.settings.stall_seconds:
                 self.condition.give_up(f"the device has hung for {self.engine.batch_seconds:.0f} s")
                 return
-            if not (tokens := self._advancing()):
-                continue
             try:
-                answers = self.ledger.renew(tokens)
+                self._renew_leases()
+                if not self.draining.is_set():
+                    self.ledger.report_worker(self.name, self.rates.take())
             except Exception as error:  # this thread must survive any failure of Redis
-                log.warning("leases were not renewed: %s", error)
-                continue
-            for token, answer in answers.items():
+                log.warning("leases and rates were not reported: %s", error)
+
+    def _renew_leases(self) -> None:
+        if tokens := self._advancing():
+            for token, answer in self.ledger.renew(tokens).items():
                 if answer != "held":
                     self._cancel(token, answer)
 

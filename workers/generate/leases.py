@@ -13,7 +13,6 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from prometheus_client import Counter
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from prodgen.errors import Unavailable
@@ -24,12 +23,14 @@ from prodgen.ledger.entries import TERMINAL, Lease
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.logs import bound
 from prodgen.models import SavedModel
+from prodgen.models.saved import is_out_of_memory
 from prodgen.photographs.studio import Studio, StudioPicture
 from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine, write_lines
 from prodgen.spec.order import ImageRequest, resolve_attributes
 from prodgen.storage import keys
 from workers.generate.device import Device, Held, log
+from workers.generate.metrics import count_images, failures, leases_ended, stage_seconds
 from workers.generate.photographs import PictureResponse
 
 PRIORITY = {"bulk": 0, "interactive": 1}
@@ -38,13 +39,6 @@ UPLOADS = 8
 
 Put = Callable[[str, bytes, str], None]
 """Stores an object: key, content, content type."""
-
-images_made = Counter(
-    "prodgen_worker_images_total", "Images that this worker made and that count.", ["model"]
-)
-leases_ended = Counter(
-    "prodgen_worker_leases_total", "Leases of this worker, by how they ended.", ["outcome"]
-)
 
 
 def make(device: Device, lease: Lease) -> str:
@@ -67,6 +61,7 @@ def _make_and_report(device: Device, lease: Lease) -> str:
         discard(device.store, device.job(lease.tenant, lease.job)[0], lease)
         images = None
     except Unavailable as error:
+        failures.labels("service").inc()
         _return(device, lease)
         raise Unavailable(f"{title}: returned, {error}") from error
     except Exception as error:
@@ -87,7 +82,8 @@ def _make_and_report(device: Device, lease: Lease) -> str:
 def _make(device: Device, lease: Lease, held: Held) -> int | None:
     """Return the number of images that count, or None if another lease's images count."""
     record, expansion = device.job(lease.tenant, lease.job)
-    model = device.models.load(record.model, lease.tenant)
+    with stage_seconds.labels("model").time():
+        model = device.models.load(record.model, lease.tenant)
     held.advance()
     wanted = [expansion[k] for k in record.indices(lease.first, lease.cells)]
     spec = record.spec
@@ -100,21 +96,20 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         PRIORITY[spec.priority],
         lease.tenant,
     )
-    files = []
-    for file in _begin(device, held, model, request):
-        files.append(file)
-        held.advance()
-    folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
-
-    def put(key: str, data: bytes, content_type: str) -> None:
-        device.store.put(key, data, content_type)
-        held.advance()
-
-    package = _as_tar if record.packaging == "tar" else _as_files
-    lines = write_lines(package(put, folder, request, files))
-    if not _report(device, record, lease, lines):
+    with device.rates.making(record.model):
+        with stage_seconds.labels("images").time():
+            files = []
+            for file in _begin(device, held, model, request):
+                files.append(file)
+                held.advance()
+        with stage_seconds.labels("store").time():
+            manifest = write_lines(_store(device, held, lease, record, request, files))
+        with stage_seconds.labels("report").time():
+            counts = _report(device, record, lease, manifest)
+    if not counts:
         return None
-    images_made.labels(record.model).inc(len(wanted))
+    count_images(record.model, len(wanted))
+    device.rates.made(record.model, len(wanted))
     return len(wanted)
 
 
@@ -128,6 +123,25 @@ def _begin(
     else:
         held.response = response = device.engine.submit(request)
         yield from (StudioPicture(data, None) for data in response)
+
+
+def _store(
+    device: Device,
+    held: Held,
+    lease: Lease,
+    record: JobRecord,
+    request: Request,
+    files: list[StudioPicture],
+) -> list[ManifestLine]:
+    """Store the images in the job's packaging, and return their manifest lines."""
+
+    def put(key: str, data: bytes, content_type: str) -> None:
+        device.store.put(key, data, content_type)
+        held.advance()
+
+    folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
+    package = _as_tar if record.packaging == "tar" else _as_files
+    return package(put, folder, request, files)
 
 
 def _as_files(put: Put, folder: str, request: Request, files: list[StudioPicture]) -> list[ManifestLine]:
@@ -177,13 +191,22 @@ def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) ->
 
 def _blame(device: Device, lease: Lease, error: Exception) -> None:
     """Report a failure to the ledger if the images are to blame. Else return the lease without blame."""
-    if device.condition.is_at_fault(error, device.loaded_model(lease)):
+    at_fault = device.condition.is_at_fault(error, device.loaded_model(lease))
+    failures.labels(_kind(error) if at_fault else "images").inc()
+    if at_fault:
         _return(device, lease)
         device.condition.fault(error)
         return
     leases_ended.labels("failed").inc()
     with suppress(Unavailable):
         device.ledger.fail(lease.token, str(error))
+
+
+def _kind(error: Exception) -> str:
+    """Return the kind of a failure that is the worker's fault, as the metrics name it."""
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error)):
+        return "memory"
+    return "disk" if isinstance(error, OSError) else "device"
 
 
 def _return(device: Device, lease: Lease) -> None:

@@ -12,6 +12,7 @@ from workers import health
 from workers.app import app, ring, ring_settle
 from workers.generate.device import Device, device, log
 from workers.generate.leases import make
+from workers.generate.metrics import export_device_memory
 from workers.generate.models import RECENT, Name
 
 
@@ -57,6 +58,7 @@ def _answer(queue: Queue) -> str:
 def warm_up(**_: Any) -> None:
     """Load the shared models in production before the first order, then follow promotions."""
     here = device()
+    export_device_memory()
     health.ALIVE.append(lambda: here.condition.problem)
     health.READY.append(lambda: "this worker is stopping" if here.draining.is_set() else None)
     try:

@@ -4,6 +4,7 @@ for _, token in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', now(),
   local lease, job = take_back(token)
   if job then blame(job, lease, lease.alone == 1, 'the worker was lost while it made these images') end
   if lease then
+    redis.call('HINCRBY', key('queue', lease.queue), 'lost', 1)
     expired[#expired + 1] = view_lease(token, lease.id, lease.first, lease.cells, lease.alone)
   else
     redis.call('ZREM', key('leases'), token)

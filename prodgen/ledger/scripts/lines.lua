@@ -26,6 +26,10 @@ end
 local function owe(job, change)
   job.owed = redis.call('HINCRBY', key('job', job.id), 'owed', change)
   redis.call('HINCRBY', key('queue', job.queue), 'owed', change)
+  local models = key('queue', job.queue, 'models')
+  if job.model and redis.call('HINCRBY', models, job.model, change) <= 0 then
+    redis.call('HDEL', models, job.model)
+  end
   local tenants, jobs = key('line', job.queue), key('line', job.queue, job.tenant)
   if job.owed > 0 then
     join(tenants, job.tenant)
