@@ -110,7 +110,7 @@ def check(
 ) -> None:
     """Measure pictures against a marketplace's rules.
 
-    The exit code is 1 if a picture breaks a rule.
+    The exit code is 1 if a picture breaks a rule, or a file cannot be read.
     """
     from prodgen.photographs.check import Finding, check_picture
     from prodgen.photographs.presets import load_preset

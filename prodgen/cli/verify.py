@@ -1,6 +1,7 @@
 """``prodgen verify``: generate images again and compare them with their files."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,8 +44,11 @@ def verify(
 
     def read(name: str) -> bytes | None:
         path = manifest.parent / name
-        inside = path.resolve().is_relative_to(manifest.parent.resolve())
-        return path.read_bytes() if inside and path.is_file() else None
+        if not path.resolve().is_relative_to(manifest.parent.resolve()):
+            return None
+        with suppress(OSError):
+            return path.read_bytes()
+        return None
 
     faults, done = [], count(1)
     with Engine() as engine, ProgressBars(json) as bars:

@@ -35,8 +35,8 @@ def verify(
 ) -> Iterator[Finding]:
     """Generate the image of each manifest line again, and compare it with the file ``read(line.file)``.
 
-    ``read`` returns None for a missing file. Yields a finding for each line. Pixels may differ by the model's
-    tolerance. Raises ProdgenError if a line names a model other than ``model``.
+    ``read`` returns None for a file that is missing or cannot be read. Yields a finding for each line. Pixels
+    may differ by the model's tolerance. Raises ProdgenError if a line names a model other than ``model``.
     """
     alike = groupby(lines, lambda line: (line.truncation, line.finish, line.format))
     for (truncation, finish, format), group in alike:
@@ -58,7 +58,7 @@ def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: 
     Pixels may differ by ``tolerance`` levels of 255.
     """
     if stored is None:
-        return "the file is missing"
+        return "the file is missing or cannot be read"
     if hashlib.sha256(stored).hexdigest() != line.sha256:
         return "the file's bytes do not match the recorded sha256"
     if stored == remade:

@@ -11,7 +11,6 @@ from prodgen.catalog.photographs.cuts import cut_from_plain
 from prodgen.catalog.photographs.masks import Mask, Pixels, bounding_box
 from prodgen.catalog.photographs.measure import measure
 from prodgen.catalog.picture_files import decode_or_fault
-from prodgen.errors import ProdgenError
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.provenance import read_provenance
 from prodgen.spec.colour import levels
@@ -32,10 +31,10 @@ class Finding(NamedTuple):
 
 
 def check_picture(path: Path, preset: Preset) -> list[Finding]:
-    """Return the rules that a picture breaks; raises ProdgenError if the file is no picture."""
+    """Return the rules that a picture breaks. A file that cannot be read breaks the rule ``file``."""
     decoded = decode_or_fault(path, _SIDE)
     if isinstance(decoded, str):
-        raise ProdgenError(f"{path} cannot be read: {decoded}")
+        return [Finding("file", f"cannot be read ({decoded})", "a picture")]
     _, (rgb, _, size) = decoded
     with Image.open(path) as image:
         format = (image.format or "").lower()

@@ -29,7 +29,7 @@ def verify_pictures(
 ) -> Iterator[Finding]:
     """Make the picture of each line again, compare it with the file ``read(line.file)``, and yield a finding.
 
-    ``photographs``: their files by digest. ``read`` returns None for a missing file.
+    ``photographs``: their files by digest. ``read`` returns None for a file that cannot be read.
     """
 
     def source(photo: str) -> Source:

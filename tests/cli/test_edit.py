@@ -100,9 +100,11 @@ def test_a_folder_with_other_files_is_not_mixed(run: Run, tmp_path: Path) -> Non
     assert "already holds files" in done.err
 
 
-def test_a_picture_that_breaks_the_rules_ends_with_1(run: Run, tmp_path: Path) -> None:
+def test_pictures_that_break_the_rules_or_cannot_be_read_end_with_1(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(POLO.read_bytes()[:900])
     Image.new("RGB", (300, 300), "#eeeeee").save(tmp_path / "grey.png")
     done = run("check", tmp_path, "--preset", "amazon")
     assert done.code == 1
+    assert "broken.jpg: file cannot be read (" in done.out
     assert "size 300 x 300 pixels, not a side of 1000 or more" in done.out
-    assert "0 of 1 pictures" in done.err
+    assert "0 of 2 pictures" in done.err

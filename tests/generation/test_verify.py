@@ -63,7 +63,8 @@ def test_a_line_says_what_the_image_was_made_from(engine, toy):
 
 def test_a_missing_file_is_found(engine, toy):
     lines, files = delivered(engine, toy)
-    assert faults(lines, {**files, lines[4].file: None}, toy, engine) == {4: "the file is missing"}
+    fault = "the file is missing or cannot be read"
+    assert faults(lines, {**files, lines[4].file: None}, toy, engine) == {4: fault}
 
 
 @pytest.mark.parametrize("options", FINISHES.values(), ids=FINISHES)
