@@ -12,7 +12,7 @@ from api_gateway import errors
 from api_gateway.deployment import Deployment, RingDoorbells, ring_workers
 from api_gateway.metrics import Metrics
 from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_ids, is_request_id
-from api_gateway.routes import datasets, health, jobs, models, objects, runs, uploads
+from api_gateway.routes import datasets, health, jobs, models, objects, runs, uploads, usage
 from prodgen import logs
 from prodgen import settings as process
 from prodgen.access import KeyRing
@@ -21,7 +21,7 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (jobs, uploads, datasets, models, runs, objects, health)
+ROUTES = (jobs, uploads, datasets, models, runs, usage, objects, health)
 
 DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.

@@ -57,11 +57,9 @@ def recover(store: Store, ledger: Ledger) -> bool:
         if recovery is None or ledger.epoch() is not None:
             return False
         ledger.clear(recovery)
-        ended: list[Job] = []
-        _for_each(_jobs(store), lambda job: _restore(store, ledger, job, recovery, ended))
+        _for_each(_jobs(store), lambda job: _restore(store, ledger, job, recovery))
         restore_runs(store, Roster(ledger), recovery)
         ledger.open(recovery)
-    _for_each(ended, lambda job: sweep_leftovers(store, *job))
     return True
 
 
@@ -89,8 +87,8 @@ def _recovery(ledger: Ledger) -> Iterator[str | None]:
         ended.set()
 
 
-def _restore(store: Store, ledger: Ledger, job: Job, recovery: str, ended: list[Job]) -> None:
-    """Enter one job into the ledger as the store knows it, and into ``ended`` if it has ended."""
+def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
+    """Enter one job into the ledger as the store knows it. Completes the ending of a job that has ended."""
     record = load_record(store, *job)
     state, done = load_state(store, record), set[int]()
     if state is None:
@@ -101,7 +99,7 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str, ended: list[
                 manifests.append(manifest)
         done = cells_of(manifests)
     else:
-        ended.append(job)
+        sweep_leftovers(store, record, state)
     ledger.restore(record.entry(grant_of(store, record.tenant).weight), done, (), state, recovery)
 
 
@@ -112,6 +110,8 @@ def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None
         return
     record = load_record(store, tenant, job)
     state = load_state(store, record)
+    if state:
+        sweep_leftovers(store, record, state)
     if known is None:
         done = cells_of(choose(published(store, record)[0])) if state is None else ()
         ledger.restore(record.entry(grant_of(store, tenant).weight), done, (), state)

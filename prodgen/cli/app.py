@@ -16,6 +16,7 @@ from prodgen.cli import (
     train,
     training,
     up,
+    usage,
     verify,
 )
 
@@ -39,6 +40,7 @@ app.command("train", rich_help_panel=_HERE)(train.train)
 app.command("evaluate", rich_help_panel=_HERE)(evaluate.evaluate)
 app.command("submit", rich_help_panel=_SERVICE)(submit.submit)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_SERVICE)
+app.command("usage", rich_help_panel=_SERVICE)(usage.usage)
 app.add_typer(training.app, name="training", rich_help_panel=_SERVICE)
 app.add_typer(models.app, name="models", rich_help_panel=_SERVICE)
 app.command("up", rich_help_panel=_ADMIN)(up.up)

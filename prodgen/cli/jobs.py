@@ -155,6 +155,17 @@ def recover(json: Json = False) -> None:
     report(json, {"rebuilt": rebuilt}, f"{did} {where}")
 
 
+@app.command()
+def recount(json: Json = False) -> None:
+    """Record the usage of ended orders of an older version of prodgen."""
+    from prodgen.cli.access import open_store
+    from prodgen.jobs.usage import record_all_usage
+
+    store, where = open_store()
+    count = record_all_usage(store)
+    report(json, {"orders": count}, f"recorded the usage of {count} ended orders in {where}")
+
+
 def _print(job: dict[str, Any], json: bool) -> None:
     if json:
         print_json(job)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -93,6 +94,12 @@ class Client:
         A call after an interrupted call continues the download.
         """
         return download_archive(self._transport, job, path)
+
+    def usage(self, first: date, last: date) -> list[Record]:
+        """Return what the tenant's orders delivered from ``first`` to ``last``, by day and model."""
+        params = {"from": str(first), "to": str(last)}
+        rows: list[Record] = self._json("GET", "/v1/usage", params=params)["data"]
+        return rows
 
     # Uploads and data sets
 

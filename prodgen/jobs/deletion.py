@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.jobs.record import JobRecord, find_record, load_state
+from prodgen.jobs.usage import record_usage
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.storage import keys
@@ -84,6 +85,7 @@ def delete_job(
             state = load_state(store, record)
             if state is None:
                 raise Conflict(f"job {job} has not ended; cancel it first, or wait for its end", param="job")
+            record_usage(store, record, state)  # an older version has not done so
             until = min(now + TRASH, record.expires(state.finished) or now + TRASH)
             deletion = Deletion(record=record, wanted="trash", deleted=now, until=until)
         if for_good:

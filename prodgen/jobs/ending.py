@@ -6,17 +6,19 @@ protocol of ``docs/explanation/ledger-and-store.md``.
 """
 
 import logging
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.deletion import make_due
-from prodgen.jobs.manifests import cells_of, choose, folder_of, publish, published, published_at
+from prodgen.jobs.manifests import Manifest, cells_of, choose, folder_of, publish, published, published_at
 from prodgen.jobs.record import JobRecord, find_record, load_record, load_state
+from prodgen.jobs.usage import record_usage
 from prodgen.ledger.entries import JobState, Lease, Progress
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.storage import keys
-from prodgen.storage.base import Store
+from prodgen.storage.base import ObjectInfo, Store
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | No
     """
     state = load_state(store, record) or _write_state(store, ledger, record)
     if state:
+        record_usage(store, record, state)
         _sweep(store, record)
         ledger.close(record.id, state)
     return state
@@ -74,7 +77,8 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
         ledger.give_back(record.id, missing)
         return None
 
-    state = _state(record, progress, made, dead)
+    size = sum(info.size for info in _images(store, record, chosen))
+    state = _state(record, progress, made, dead).model_copy(update={"bytes": size})
     now = ledger.progress(record.id)
     if ledger.epoch() != epoch or now is None or now.state != progress.state:
         return None  # the ledger was rebuilt meanwhile, or another process settled the job
@@ -109,13 +113,14 @@ def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int
     )
 
 
-def sweep_leftovers(store: Store, tenant: str, job: str) -> None:
-    """Sweep an ended job if the process that wrote its state.json died before it had swept the job.
+def sweep_leftovers(store: Store, record: JobRecord, state: JobState) -> None:
+    """Sweep an ended job, and record its usage, if the process that wrote its state.json died before that.
 
     Each lease that was counted has left a reported manifest until then, so a job without any is swept.
     """
-    if any(name.endswith(".jsonl") for name in store.names(keys.job(tenant, job, "cells/"))):
-        _sweep(store, load_record(store, tenant, job))
+    if any(name.endswith(".jsonl") for name in store.names(keys.job(record.tenant, record.id, "cells/"))):
+        record_usage(store, record, state)
+        _sweep(store, record)
 
 
 def _sweep(store: Store, record: JobRecord) -> None:
@@ -124,9 +129,17 @@ def _sweep(store: Store, record: JobRecord) -> None:
     if broken:
         log.warning("job %s was not swept, since %s cannot be read", record.id, broken[0])
         return
-    kept = {manifest.folder for manifest in manifests}
+    kept = {info.key for info in _images(store, record, manifests)}
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
-    store.delete(info.key for info in found if info.key.endswith(".jsonl") or folder_of(info.key) not in kept)
+    store.delete(info.key for info in found if info.key not in kept)
+
+
+def _images(store: Store, record: JobRecord, manifests: Iterable[Manifest]) -> Iterator[ObjectInfo]:
+    """Yield the objects that hold the images of ``manifests``."""
+    kept = {manifest.folder for manifest in manifests}
+    for info in store.list(keys.job(record.tenant, record.id, "cells/")):
+        if folder_of(info.key) in kept and not info.key.endswith(".jsonl"):
+            yield info
 
 
 def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:

@@ -118,7 +118,10 @@ class Event:
 
 
 class JobState(BaseModel):
-    """state.json: how a job ended. ``done`` counts images; ``dead`` lists the cells that were set aside."""
+    """state.json: how a job ended. ``done`` counts images; ``dead`` lists the cells that were set aside.
+
+    ``bytes`` is the size of the images in the store; None in a file of an older version.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -127,3 +130,4 @@ class JobState(BaseModel):
     dead: list[int] = []
     error: str | None = None
     finished: datetime
+    bytes: int | None = None

@@ -3,7 +3,7 @@
 A function with a plural name returns the prefix of all keys of that kind. Other functions return one key.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from prodgen.spec.names import check_name
 
@@ -75,6 +75,22 @@ def cut_outs(tenant: str) -> str:
 def cut_out(tenant: str, version: str, photo: str) -> str:
     """Return the key of what a model's version has learnt from the uploaded photograph ``photo``."""
     return f"{cut_outs(tenant)}{check_name(version)}/{check_name(photo)}.png"
+
+
+def usages(tenant: str, day: date) -> str:
+    """Return the prefix of what a tenant's orders have delivered that ended on ``day``."""
+    return f"{TENANTS}{check_name(tenant)}/usage/{day}/"
+
+
+def usage(tenant: str, day: date, job_id: str, images: int, size: int, model: str) -> str:
+    """Return the key that holds what one order has delivered; ``model`` is ``name@version``."""
+    return f"{usages(tenant, day)}{check_name(job_id)}.{images}.{size}.{model}"
+
+
+def parse_usage(key: str) -> tuple[str, int, int, str]:
+    """Return the order, and the images, the bytes and the model of what it has delivered."""
+    job_id, images, size, model = key.rpartition("/")[2].split(".", 3)
+    return job_id, int(images), int(size), model
 
 
 def datasets(tenant: str, name: str | None = None) -> str:

@@ -53,7 +53,20 @@ def test_help_begins_with_one_sentence_and_describes_every_option(path: tuple[st
             "Make",
             "Measure",
         ),
-        *("Move", "Order", "Print", "Publish", "Push", "Rebuild", "Remove", "Report", "Revoke", "Run", "Set"),
+        *(
+            "Move",
+            "Order",
+            "Print",
+            "Publish",
+            "Push",
+            "Rebuild",
+            "Record",
+            "Remove",
+            "Report",
+            "Revoke",
+            "Run",
+            "Set",
+        ),
         *("Show", "Start", "Stop", "Train", "Read", "Restore", "Wait"),
     }, "not a verb"
     for option in command.params:

@@ -280,3 +280,22 @@ def test_an_order_is_kept_as_long_as_it_or_its_tenant_says(
         assert datetime.fromisoformat(now["expires"]) - datetime.fromisoformat(now["updated"]) == kept
     status, error = client.error("POST", "/v1/jobs", json={"model": "shoes", "keep": "a while"})
     assert (status, error["param"]) == (400, "keep")
+
+
+def test_usage_is_shown_by_day_and_model_as_json_and_csv(client: Client, gateway: Gateway) -> None:
+    orders = [client.order(count=3, priority="interactive"), client.order(count=70)]
+    for job in orders:
+        gateway.work(client.tenant, job["id"])
+    client.delete(f"/v1/jobs/{orders[0]['id']}")
+    [row] = client.get("/v1/usage").json()["data"]
+    assert (row["model"], row["orders"], row["images"]) == (orders[0]["model"], 2, 73)
+    assert row["bytes"] > 73
+    table = client.get("/v1/usage", params={"from": row["day"], "to": row["day"], "format": "csv"})
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text.splitlines() == [
+        "day,model,orders,images,bytes",
+        f"{row['day']},{row['model']},2,73,{row['bytes']}",
+    ]
+    assert client.get("/v1/usage?from=2020-01-01&to=2020-02-01").json()["data"] == []
+    assert client.error("GET", "/v1/usage?from=soon")[1]["param"] == "from"
+    assert client.error("GET", "/v1/usage?from=2020-01-01&to=2026-01-01")[0] == 400

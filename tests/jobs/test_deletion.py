@@ -110,7 +110,7 @@ def test_a_kill_before_any_write_leaves_what_the_next_sweep_ends(
     for writes in count():
         if change == "restore":
             delete_job(memory, ledger, "ada", "j", now=MONDAY)
-        done = _killed_at(memory, writes, changes[change])
+        done = killed_at(memory, writes, changes[change])
         sweep_due(memory, ledger, SOON)
         deletion, shown = find_deletion(memory, "ada", "j"), find_record(memory, "ada", "j")
         assert (deletion is None) == (shown is not None) == (listed(ledger) == ["j"])
@@ -161,11 +161,11 @@ def test_an_expiry_survives_a_kill_at_any_write_from_the_end_of_the_order_on(
     work_off(memory, ledger, record)
     begun = dict(memory.objects)
     for writes in range(12):
-        _killed_at(memory, writes, lambda: settle_jobs(memory, ledger))
+        killed_at(memory, writes, lambda: settle_jobs(memory, ledger))
         wipe(memory, ledger)
         settle_jobs(memory, ledger)
         end = ended(memory, record).finished
-        _killed_at(memory, writes, lambda: sweep_due(memory, ledger, end + timedelta(hours=2)))  # noqa: B023
+        killed_at(memory, writes, lambda: sweep_due(memory, ledger, end + timedelta(hours=2)))  # noqa: B023
         wipe(memory, ledger)
         sweep_due(memory, ledger, end + timedelta(hours=2))
         assert (find_record(memory, "ada", "j"), listed(ledger)) == (None, [])
@@ -175,7 +175,7 @@ def test_an_expiry_survives_a_kill_at_any_write_from_the_end_of_the_order_on(
         wipe(memory, ledger)
 
 
-def _killed_at(memory: MemoryStore, writes: int, work: Callable[[], object]) -> bool:
+def killed_at(memory: MemoryStore, writes: int, work: Callable[[], object]) -> bool:
     """Work, killed before write number ``writes``. Returns whether the work was completed."""
     left = count(writes, -1)
 
@@ -218,7 +218,7 @@ def test_maintenance_completes_a_deletion_whose_process_was_killed(ledger: Ledge
     store.writes = 1000
     made(store, ledger)
 
-    def killed_at(writes: int, work: Callable[[], object]) -> None:
+    def killed_before(writes: int, work: Callable[[], object]) -> None:
         child = os.fork()
         if not child:
             store.writes = writes
@@ -227,11 +227,11 @@ def test_maintenance_completes_a_deletion_whose_process_was_killed(ledger: Ledge
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         ledger.client.delete("prodgen:turn:j")  # the lock of the dead process ends after two minutes
 
-    killed_at(3, lambda: delete_job(store, ledger, "ada", "j", now=MONDAY))
+    killed_before(4, lambda: delete_job(store, ledger, "ada", "j", now=MONDAY))
     assert find_record(store, "ada", "j")
     assert find_deletion(store, "ada", "j")
     sweep_due(store, ledger, SOON)
     assert (find_record(store, "ada", "j"), listed(ledger)) == (None, [])
-    killed_at(3, lambda: sweep_due(store, ledger, LATE))
+    killed_before(3, lambda: sweep_due(store, ledger, LATE))
     sweep_due(store, ledger, LATE)
-    assert [info.key for prefix in ("tenants/", keys.DUE) for info in store.list(prefix)] == []
+    assert [info.key for prefix in (keys.jobs("ada"), keys.DUE) for info in store.list(prefix)] == []

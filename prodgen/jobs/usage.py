@@ -1,0 +1,81 @@
+"""Usage: the images and bytes that orders have delivered, by tenant, day and model.
+
+The key of one empty object for each ended order holds its numbers, so usage is read by listing alone. The
+object follows from job.json and state.json, which never change, so it can be written again. It outlives the
+order.
+"""
+
+from datetime import UTC, date, timedelta
+from typing import NamedTuple
+
+from prodgen.errors import ProdgenError
+from prodgen.jobs.record import JobRecord, find_record, load_state
+from prodgen.ledger.entries import JobState
+from prodgen.storage import keys
+from prodgen.storage.base import Store, in_threads, list_folders
+
+MAX_DAYS = 366
+"""The most days of one request for usage."""
+
+
+class Usage(NamedTuple):
+    """What the orders of one model, which ended on one day (UTC), have delivered."""
+
+    day: date
+    model: str
+    orders: int
+    images: int
+    bytes: int
+
+
+def record_usage(store: Store, record: JobRecord, state: JobState) -> None:
+    """Record what an ended order has delivered. Idempotent."""
+    if not state.done:
+        return
+    size = state.bytes
+    if size is None:
+        found = store.list(keys.job(record.tenant, record.id, "cells/"))
+        size = sum(info.size for info in found if not info.key.endswith(".jsonl"))
+    day = state.finished.astimezone(UTC).date()
+    key = keys.usage(record.tenant, day, record.id, state.done, size, record.model)
+    store.put(key, b"", "text/plain")
+
+
+def record_all_usage(store: Store) -> int:
+    """Record the usage of every ended order in the store, and return their number."""
+
+    def record_one(job: tuple[str, str]) -> bool:
+        record = find_record(store, *job)
+        state = record and load_state(store, record)
+        if record and state:
+            record_usage(store, record, state)
+        return bool(state)
+
+    tenants = list_folders(store, keys.TENANTS)
+    jobs = ((tenant, job) for tenant in tenants for job in list_folders(store, keys.jobs(tenant)))
+    return sum(in_threads(record_one, jobs))
+
+
+def read_usage(store: Store, tenant: str, first: date, last: date) -> list[Usage]:
+    """Return the tenant's usage from ``first`` to ``last``, a row for each day and model, in that order."""
+    days = (last - first).days + 1
+    if not 1 <= days <= MAX_DAYS:
+        raise ProdgenError(
+            f"usage from {first} to {last} is not of 1 to {MAX_DAYS} days; choose another first day",
+            param="from",
+        )
+    rows = in_threads(lambda day: _read_day(store, tenant, day), (first + timedelta(k) for k in range(days)))
+    return [usage for day in rows for usage in day]
+
+
+def _read_day(store: Store, tenant: str, day: date) -> list[Usage]:
+    by_order = {}
+    for info in store.list(keys.usages(tenant, day)):
+        job, images, size, model = keys.parse_usage(info.key)
+        by_order[job] = Usage(day, model, 1, images, size)
+    totals: dict[str, Usage] = {}
+    for one in by_order.values():
+        sofar = totals.get(one.model, Usage(day, one.model, 0, 0, 0))
+        counts = (sofar.orders + 1, sofar.images + one.images, sofar.bytes + one.bytes)
+        totals[one.model] = Usage(day, one.model, *counts)
+    return [totals[model] for model in sorted(totals)]

@@ -1,0 +1,96 @@
+"""Usage is what ended orders have delivered, once each, whatever dies and whatever is deleted."""
+
+from datetime import timedelta
+
+import pytest
+
+from prodgen.errors import ProdgenError
+from prodgen.jobs.deletion import TRASH, delete_job, sweep_due
+from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.record import JobRecord
+from prodgen.jobs.usage import Usage, read_usage, record_all_usage
+from prodgen.ledger.ledger import Ledger
+from prodgen.recovery import ensure
+from prodgen.storage import keys
+from tests.jobs.test_deletion import killed_at, wipe
+from tests.jobs.workshop import ended, new_record, order, work, work_off
+from tests.ledger.memory import MemoryStore
+
+
+def usage(memory: MemoryStore, record: JobRecord) -> list[tuple[str, int, int, int]]:
+    """The usage of the tenant on the day on which the order ended: model, orders, images, bytes."""
+    day = ended(memory, record).finished.date()
+    return [row[1:] for row in read_usage(memory, "ada", day, day)]
+
+
+def test_partial_cancelled_and_deleted_orders_count_what_they_delivered(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    whole = order(memory, ledger, new_record("whole", 100, packaging="files"))
+    work_off(memory, ledger, whole)
+    part = order(memory, ledger, new_record("part", 300, packaging="files"))
+    lease = ledger.lease("bulk", "w", 64)
+    assert lease
+    work(memory, ledger, part, lease)
+    ledger.cancel("part")
+    order(memory, ledger, new_record("none", 100))
+    ledger.cancel("none")
+    settle_jobs(memory, ledger)
+    expected = [("bags@1", 2, 164, 164 * len(b"image"))]
+    assert usage(memory, whole) == expected
+    delete_job(memory, ledger, "ada", "whole", for_good=True)
+    sweep_due(memory, ledger, ended(memory, part).finished + 2 * TRASH)
+    assert usage(memory, part) == expected
+
+
+@pytest.mark.parametrize("fault", ["wipe", "restart", "none"])
+def test_usage_is_exact_after_a_kill_at_any_write_of_the_end(
+    ledger: Ledger, memory: MemoryStore, fault: str
+) -> None:
+    record = order(memory, ledger, new_record("j", 100, packaging="files"))
+    work_off(memory, ledger, record)
+    begun = dict(memory.objects)
+    for writes in range(9):
+        killed_at(memory, writes, lambda: settle_jobs(memory, ledger))
+        if fault == "wipe":
+            killed_at(memory, writes % 3, lambda: wipe(memory, ledger))
+            wipe(memory, ledger)
+        elif fault == "restart":
+            ledger.client.set("prodgen:server", "the one before")
+            killed_at(memory, writes % 3, lambda: ensure(memory, ledger))
+            ledger.client.delete("prodgen:recovering")  # the right of the dead process ends after 30 seconds
+            ensure(memory, ledger)
+        settle_jobs(memory, ledger)
+        assert usage(memory, record) == [("bags@1", 1, 100, 500)]
+        assert not [key for key in memory.objects if "/cells/" in key and key.endswith(".jsonl")]
+        memory.objects = dict(begun)
+        wipe(memory, ledger)
+
+
+def test_the_usage_of_orders_of_an_older_version_is_counted_again(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    record = order(memory, ledger, new_record("j", 100, packaging="files"))
+    work_off(memory, ledger, record)
+    settle_jobs(memory, ledger)
+    new = usage(memory, record)
+    old = ended(memory, record).model_dump_json(exclude={"bytes"})
+    memory.put(keys.job("ada", "j", "state.json"), old.encode())
+    memory.delete([key for key in memory.objects if "/usage/" in key])
+    assert usage(memory, record) == []
+    assert [record_all_usage(memory) for _ in range(2)] == [1, 1]
+    assert usage(memory, record) == new == [("bags@1", 1, 100, 500)]
+
+
+def test_a_range_is_of_whole_days_and_not_endless(memory: MemoryStore, ledger: Ledger) -> None:
+    record = order(memory, ledger, new_record("j", 1))
+    work_off(memory, ledger, record)
+    settle_jobs(memory, ledger)
+    day = ended(memory, record).finished.date()
+    week, later = timedelta(days=6), timedelta(days=1)
+    size = ended(memory, record).bytes
+    assert read_usage(memory, "ada", day - week, day) == [Usage(day, "bags@1", 1, 1, size or 0)]
+    assert read_usage(memory, "ada", day + later, day + week) == []
+    for first in (day + later, day - timedelta(days=366)):
+        with pytest.raises(ProdgenError, match="choose another first day"):
+            read_usage(memory, "ada", first, day)
