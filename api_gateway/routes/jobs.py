@@ -22,7 +22,7 @@ from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.submission import submit
-from prodgen.ledger.entries import TERMINAL, Event
+from prodgen.ledger.entries import TERMINAL, Event, Progress, Queue, State
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
 from prodgen.storage.links import content_disposition, sign
@@ -32,6 +32,8 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 DOORBELLS = 16
 """The most doorbells that a new job rings. A worker that takes work and has room for more rings again."""
 MAX_INDEX = 2**63 - 1
+SCANS, SCAN = 10, 100
+"""The most reads of a filtered list for one page, and the jobs of one read."""
 
 
 @router.post("", status_code=202, summary="Order images")
@@ -65,12 +67,25 @@ def index(
     deployment: DeploymentDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Cursor = None,
+    state: Annotated[tuple[State, ...], Query(description="List only jobs in these states.")] = (),
+    priority: Annotated[Queue | None, Query(description="List only jobs of this queue.")] = None,
 ) -> Page[JobView]:
-    """List your jobs, newest first."""
-    found = deployment.ledger.jobs(caller.tenant, after, limit + 1)
-    last = found[limit - 1] if found[limit:] else None
-    following = f"{last.id}-{last.created:.6f}" if last else None
-    return Page(data=list(map(JobView.of, found[:limit])), next=following)
+    """List your jobs, newest first. A page of a filtered list may be short, or empty, and have a `next`."""
+
+    def fits(job: Progress) -> bool:
+        return (not state or job.state in state) and priority in (None, job.queue)
+
+    found = list[Progress]()
+    for _ in range(SCANS):
+        scanned = deployment.ledger.jobs(caller.tenant, after, SCAN if state or priority else limit + 1)
+        for job in filter(fits, scanned):
+            if len(found) == limit:
+                return Page(data=list(map(JobView.of, found)), next=_cursor(found[-1]))
+            found.append(job)
+        if not scanned:
+            return Page(data=list(map(JobView.of, found)))
+        after = _cursor(scanned[-1])
+    return Page(data=list(map(JobView.of, found)), next=after)
 
 
 @router.get("/{job}", summary="Show a job")
@@ -171,6 +186,11 @@ def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetail
     """Restore a job that was deleted in the last seven days. A job that is not deleted does not change."""
     check_id(job)
     return _details(deployment, restore_job(deployment.store, deployment.ledger, caller.tenant, job))
+
+
+def _cursor(job: Progress) -> str:
+    """Return the cursor of the page after a job. It has the time, because the job may be deleted meanwhile."""
+    return f"{job.id}-{job.created:.6f}"
 
 
 def _details(deployment: Deployment, record: JobRecord) -> JobDetails:

@@ -25,11 +25,14 @@ _THREADS = 8
 @app.command("list")
 def list_jobs(
     limit: Annotated[int, typer.Option(min=1, help="The most jobs that are listed.")] = 20,
+    state: Annotated[
+        list[str] | None, typer.Option(help="List only jobs in this state, such as running; repeatable.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the newest jobs."""
     with connect() as gateway:
-        found = list(islice(gateway.jobs(), limit))
+        found = list(islice(gateway.jobs(state or ()), limit))
         if json:
             print_json(found)
             return

@@ -48,6 +48,7 @@ def submit(
     keep: Annotated[
         str | None, typer.Option(help="How long after its end the order is kept: 30d or 12h.")
     ] = None,
+    title: Annotated[str | None, typer.Option(help="Name by which people find the order again.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key never orders twice.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the end; exit with 1 if images are missing.")] = False,
     out: Annotated[Path | None, typer.Option(help="Wait, then download to this folder.")] = None,
@@ -74,6 +75,7 @@ def submit(
             "output": {"format": format or ("jpeg" if preset else "png")},
             "priority": priority,
             "keep": keep,
+            "title": title,
         }
         if out:
             _check_output(out, key)

@@ -51,9 +51,9 @@ class Client:
         """Return a job with its present state."""
         return self._json("GET", f"/v1/jobs/{job}")
 
-    def jobs(self) -> Iterator[Record]:
-        """Yield every job, newest first."""
-        return self._pages("/v1/jobs", _LIST)
+    def jobs(self, states: Iterable[str] = ()) -> Iterator[Record]:
+        """Yield every job in these states (by default in any), newest first."""
+        return self._pages("/v1/jobs", _LIST, state=[*states])
 
     def watch(self, job: str) -> Iterator[Record]:
         """Yield the job's events until the job has ended. Connects again if the connection breaks."""

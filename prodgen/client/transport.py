@@ -62,11 +62,13 @@ class Transport:
         body: dict[str, Any] = self.request(method, path, **options).json()
         return body
 
-    def pages(self, path: str, limit: int) -> Iterator[dict[str, Any]]:
-        """Yield the items of the list at ``path``; fetch ``limit`` items per request."""
+    def pages(self, path: str, limit: int, **filters: object) -> Iterator[dict[str, Any]]:
+        """Yield the items of the list at ``path`` that fit ``filters``; fetch ``limit`` items per request."""
         cursor: str | None = None
         while True:
-            page = self.json("GET", path, params={"limit": limit} | ({"after": cursor} if cursor else {}))
+            page = self.json(
+                "GET", path, params={**filters, "limit": limit} | ({"after": cursor} if cursor else {})
+            )
             yield from page["data"]
             cursor = page.get("next")
             if not cursor:
