@@ -1,39 +1,64 @@
-"""Authenticate requests by API key, and authorize them by the scopes of the key."""
+"""Authenticate requests by API key, and authorize them by the scopes of the key.
+
+A program sends its key with each request. A browser sends the cookie of its session, which names the key, and
+with each change a token as well, which only pages of the studio know.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from anyio.to_thread import run_sync
-from fastapi import Depends, HTTPException
+from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api_gateway.deployment import DeploymentDep
+from api_gateway import sessions
+from api_gateway.deployment import Deployment, DeploymentDep
 from prodgen import logs
-from prodgen.access import ApiKey, Scope
+from prodgen.access import ApiKey, Scope, digest_of
 
 _bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys create` makes one.")
 
 
-async def secret(
+INVALID_KEY = "this API key is not valid, or was revoked"
+_SAFE = ("GET", "HEAD")
+
+
+async def key_digest(
+    request: Request,
+    deployment: DeploymentDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> str:
-    """Return the secret of the request's API key, unchecked. Raises HTTPException 401 if there is none."""
-    if credentials is None:
-        raise HTTPException(401, "this needs an API key, sent as 'Authorization: Bearer pg_…'")
-    return credentials.credentials
+    """Return the digest of the request's API key, which may not exist. Raises HTTPException 401 or 403."""
+    if credentials:
+        if digest := digest_of(credentials.credentials):
+            return digest
+        raise HTTPException(401, INVALID_KEY)
+    cookie = request.cookies.get(sessions.COOKIE, "")
+    secret = deployment.settings.secret_key.get_secret_value()
+    if digest := sessions.key_digest(secret, cookie):
+        if request.method not in _SAFE:
+            sessions.check_token(secret, cookie, request.headers.get(sessions.TOKEN_HEADER, ""))
+        return digest
+    raise HTTPException(401, "this needs an API key, sent as 'Authorization: Bearer pg_…'")
 
 
-Secret = Annotated[str, Depends(secret)]
+KeyDigest = Annotated[str, Depends(key_digest)]
 
 
-async def caller(deployment: DeploymentDep, secret: Secret) -> ApiKey:
-    """Return the API key of the request, and bind its tenant to the logs. Raises HTTPException 401."""
+async def find_key(deployment: Deployment, digest: str) -> ApiKey | None:
+    """Return the API key with this digest, or None if there is none or it is revoked."""
     keys = deployment.keys
-    limiter = None if keys.knows(secret) else deployment.stranger_threads
-    key = await run_sync(keys.lookup, secret, limiter=limiter)
+    limiter = None if keys.knows(digest) else deployment.stranger_threads
+    return await run_sync(keys.find, digest, limiter=limiter)
+
+
+async def caller(request: Request, deployment: DeploymentDep, digest: KeyDigest) -> ApiKey:
+    """Return the API key of the request, and bind its tenant to the logs. Raises HTTPException 401."""
+    key = await find_key(deployment, digest)
     if key is None:
-        raise HTTPException(401, "this API key is not valid, or was revoked")
+        raise HTTPException(401, INVALID_KEY)
     logs.bind(tenant=key.tenant)
+    request.state.caller = key
     return key
 
 

@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from api_gateway.auth import Anyone, Secret
+from api_gateway.auth import Anyone, KeyDigest
 from api_gateway.deployment import Deployment, DeploymentDep
 from prodgen.errors import ProdgenError, TooManyRequests, Unavailable
 from prodgen.ledger.entries import Event
@@ -42,8 +42,8 @@ _MAX_PART = 2**64 - 1
 class EventStream:
     """The response to a request for events, which begins after the event with the id ``start``."""
 
-    def __init__(self, deployment: Deployment, secret: str, start: str) -> None:
-        self._deployment, self._secret, self._start = deployment, secret, start
+    def __init__(self, deployment: Deployment, digest: str, start: str) -> None:
+        self._deployment, self._digest, self._start = deployment, digest, start
         self._shutdown = anyio.Event()
 
     def respond(
@@ -85,7 +85,7 @@ class EventStream:
         """Yield new events. Reads at intervals: a blocking read would occupy a thread for each stream."""
 
         def read_if_allowed() -> list[Event] | None:
-            return read(last, first) if self._deployment.keys.lookup(self._secret) else None
+            return read(last, first) if self._deployment.keys.find(self._digest) else None
 
         pause, last, first, end = QUICK, self._start, True, time.monotonic() + STREAM_SECONDS
         while not self._shutdown.is_set() and time.monotonic() < end:
@@ -110,7 +110,7 @@ class EventStream:
 async def _event_stream(
     deployment: DeploymentDep,
     caller: Anyone,
-    secret: Secret,
+    digest: KeyDigest,
     last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
     after: Annotated[str | None, Query(description="The same, for clients that cannot send headers.")] = None,
 ) -> AsyncIterator[EventStream]:
@@ -133,7 +133,7 @@ async def _event_stream(
         )
     streams[caller.tenant] += 1
     try:
-        yield EventStream(deployment, secret, start)
+        yield EventStream(deployment, digest, start)
     finally:
         streams[caller.tenant] -= 1
 

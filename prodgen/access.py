@@ -86,7 +86,7 @@ class KeyRing:
             problem = f"there is no scope {unknown[0]!r}; there are" if unknown else "a key needs a scope:"
             raise ProdgenError(f"{problem} {', '.join(SCOPES)}", param="scopes")
         secret = f"pg_{secrets.token_urlsafe(32)}"
-        digest = _digest(secret)
+        digest = _sha256(secret)
         key = ApiKey(
             id=digest[:12],
             digest=digest,
@@ -111,18 +111,21 @@ class KeyRing:
                 return revoked
         raise NotFound(f"there is no key {key_id!r}", param="key")
 
-    def knows(self, secret: str) -> bool:
-        """Return whether `lookup` has seen the key with this secret, so that it answers without the store."""
-        return _digest(secret) in self._keys
+    def knows(self, digest: str) -> bool:
+        """Return whether `find` has seen the key with this digest, so that it answers without the store."""
+        return digest in self._keys
 
     def lookup(self, secret: str) -> ApiKey | None:
-        """Return the record of the key with this secret; None if no key has it or the key is revoked.
+        """Return the record of the key with this secret, as `find` does."""
+        digest = digest_of(secret)
+        return self.find(digest) if digest else None
+
+    def find(self, digest: str) -> ApiKey | None:
+        """Return the record of the key with this digest; None if no key has it or the key is revoked.
 
         Raises StoreUnavailable if the key was not seen before and the store cannot be read.
         """
-        if not _SECRET.fullmatch(secret):
-            return None
-        digest, now = _digest(secret), self._clock()
+        now = self._clock()
         if digest in self._keys:
             with suppress(Unavailable):
                 self._wait_for_read(now, self._seconds, KNOWN_WAIT)
@@ -193,5 +196,10 @@ class KeyRing:
         return found | {key.digest: key for key in self._objects.values()}
 
 
-def _digest(secret: str) -> str:
+def digest_of(secret: str) -> str | None:
+    """Return the digest of a secret, or None for a text that is the secret of no key."""
+    return _sha256(secret) if _SECRET.fullmatch(secret) else None
+
+
+def _sha256(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
