@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 import prodgen
@@ -13,6 +14,8 @@ from api_gateway.deployment import Deployment, RingDoorbells, ring_workers
 from api_gateway.metrics import Metrics
 from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_ids, is_request_id
 from api_gateway.routes import datasets, health, jobs, models, objects, runs, uploads, usage
+from api_gateway.studio import create, orders, sign_in
+from api_gateway.studio.frame import STATIC
 from prodgen import logs
 from prodgen import settings as process
 from prodgen.access import KeyRing
@@ -22,6 +25,7 @@ from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
 ROUTES = (jobs, uploads, datasets, models, runs, usage, objects, health)
+PAGES = (sign_in, create, orders)
 
 DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.
@@ -63,8 +67,9 @@ def create_app(
     app.state.metrics = Metrics(ledger)
     app.state.readiness = health.Readiness(store, ledger)
     errors.install(app)
-    for module in ROUTES:
+    for module in (*ROUTES, *PAGES):
         app.include_router(module.router)
+    app.mount("/studio", StaticFiles(directory=STATIC))
     app.add_middleware(BodyLimits, larger=("/v1/uploads",))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog, metrics=app.state.metrics)

@@ -1,10 +1,10 @@
-"""Health checks of the gateway, its metrics, and a redirect to its documentation."""
+"""Health checks of the gateway, and its metrics."""
 
 import logging
 import time
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
 
@@ -83,9 +83,3 @@ async def readyz(request: Request) -> dict[str, str]:
 async def metrics(request: Request) -> Response:
     """Return counts of requests and orders, and how much work the queues hold."""
     return Response(await request.app.state.metrics.text.get(), media_type=CONTENT_TYPE_LATEST)
-
-
-@router.get("/", include_in_schema=False)
-async def home() -> RedirectResponse:
-    """Redirect browsers to the documentation."""
-    return RedirectResponse("/docs")

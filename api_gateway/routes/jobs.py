@@ -189,7 +189,7 @@ def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetail
 
 
 def _cursor(job: Progress) -> str:
-    """Return the cursor of the page after a job. It has the time, because the job may be deleted meanwhile."""
+    """Return the cursor of the page after a job. With its time the cursor works after the job is deleted."""
     return f"{job.id}-{job.created:.6f}"
 
 

@@ -1,0 +1,45 @@
+"""Create: choose a model and attributes, see pictures at once, keep some, and order them."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api_gateway.auth import Anyone, Generator
+from api_gateway.deployment import DeploymentDep
+from api_gateway.routes import models
+from api_gateway.routes.models import ModelView
+from api_gateway.studio.frame import PAGES, PageRoute, failure, render
+from prodgen.spec.model_config import STUDIO
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+COLOURS = (
+    "white", "silver", "gray", "black", "beige", "tan", "saddlebrown", "crimson", "tomato", "orange", "gold",
+    "olive", "forestgreen", "teal", "skyblue", "royalblue", "navy", "indigo", "orchid", "pink",
+)  # fmt: skip
+"""The colours that are offered first, by their CSS names."""
+
+
+@router.get("/")
+def home(request: Request, caller: Anyone) -> Response:
+    """Lead to the first page that the key may see."""
+    for path, (_, scope) in PAGES.items():
+        if caller.allows(scope):
+            return RedirectResponse(path, 303)
+    return failure(request, "this key may see no page of the studio; sign in with another", 403)
+
+
+@router.get("/create")
+def create(request: Request, caller: Generator, deployment: DeploymentDep, model: str = "") -> Response:
+    """Show the controls of a model. The query holds all choices, so that people may keep its address."""
+    offered = drawing_models(caller, deployment)
+    chosen = next((one for one in offered if one.id == model), offered[0] if offered else None)
+    return render(
+        request, "create.html", models=offered, model=chosen, colours=COLOURS, query=request.query_params
+    )
+
+
+def drawing_models(caller: Generator, deployment: DeploymentDep) -> list[ModelView]:
+    """Return the versions in production that draw pictures, those of the tenant first."""
+    views = [one for one in models.index(caller, deployment).data if one.family != STUDIO]
+    named = [one for one in views if one.id == one.name]
+    return sorted(named, key=lambda one: (one.owned_by == "shared", -one.channels, one.name))

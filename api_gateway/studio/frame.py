@@ -1,0 +1,115 @@
+"""What all pages of the studio share: their frame, their headers, and the page that explains a failure."""
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from functools import lru_cache, partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from api_gateway import errors, sessions
+from api_gateway.deployment import Deployment
+from api_gateway.requests import StrictRoute
+from api_gateway.studio.language import CATALOGUES, NAMES, language_of, translate
+from prodgen.access import ApiKey, Scope
+from prodgen.errors import ProdgenError, Unavailable
+from prodgen.settings import Settings
+
+STATIC = Path(__file__).parent / "static"
+PAGES: dict[str, tuple[str, Scope]] = {
+    "/create": ("Create", "generate"),
+    "/orders": ("Orders", "generate"),
+}
+"""The pages of the navigation: their titles, and the scope that a key needs to see them."""
+
+_templates = Environment(
+    loader=PackageLoader("api_gateway.studio"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class PageRoute(StrictRoute):
+    """A route that answers a browser: failures are pages, and without a session it leads to the sign-in."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_page(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except HTTPException as error:
+                if error.status_code == HTTPStatus.UNAUTHORIZED:
+                    return RedirectResponse(f"/sign-in?{urlencode({'next': address(request)})}", 303)
+                return failure(request, str(error.detail), error.status_code)
+            except ProdgenError as error:
+                if isinstance(error, Unavailable):
+                    request.app.state.deployment.note_failure(error)
+                return failure(request, error.for_clients, errors.STATUS.get(error.code, 400))
+
+        return handle_page
+
+
+def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page. ``values``: the variables of the template beside those of the frame."""
+    deployment: Deployment = request.app.state.deployment
+    caller: ApiKey | None = getattr(request.state, "caller", None)
+    language, cookie = language_of(request), request.cookies.get(sessions.COOKIE, "")
+    secret = deployment.settings.secret_key.get_secret_value()
+    frame = {
+        "_": partial(translate, language),
+        "language": language,
+        "languages": NAMES,
+        "catalogue": CATALOGUES[language],
+        "static": static_url,
+        "caller": caller,
+        "csrf_token": sessions.token(secret, cookie) if caller else "",
+        "here": address(request),
+        "path": request.url.path,
+        "pages": {path: title for path, (title, scope) in PAGES.items() if caller and caller.allows(scope)},
+    }
+    text = _templates.get_template(template).render(**frame, **values)
+    headers = {"Content-Security-Policy": _policy(deployment.settings), "Cache-Control": "no-store"}
+    return HTMLResponse(text, status, headers)
+
+
+def failure(request: Request, message: str, status: int) -> HTMLResponse:
+    """Return a page that says what is wrong."""
+    return render(request, "failure.html", status, message=message)
+
+
+def address(request: Request) -> str:
+    """Return the path and the query of the request."""
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
+def local_address(wanted: str) -> str:
+    """Return ``wanted`` if it leads to a page of this gateway, else the address of the first page."""
+    parts = urlsplit(wanted)
+    is_local = wanted.startswith("/") and not (parts.scheme or parts.netloc or "\\" in wanted)
+    return wanted if is_local else "/"
+
+
+@lru_cache
+def static_url(name: str) -> str:
+    """Return the address of a static file, which changes with its content, so that browsers may keep it."""
+    return f"/studio/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+def _policy(settings: Settings) -> str:
+    """Return the policy of all pages: scripts and styles of the gateway alone; pictures also of its store."""
+    stores = [settings.public_url]
+    if settings.store_url.startswith("s3:"):
+        stores.append(settings.s3_public_endpoint or settings.s3_endpoint)
+    origins = " ".join("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in stores)
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
+        f"img-src 'self' data: blob: {origins}; base-uri 'none'; frame-ancestors 'none'"
+    )

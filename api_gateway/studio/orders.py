@@ -1,0 +1,78 @@
+"""Orders: find an order again, follow it, and see, download or cancel its images."""
+
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from api_gateway.auth import Generator
+from api_gateway.deployment import DeploymentDep
+from api_gateway.lookup import find_job_record
+from api_gateway.requests import Cursor
+from api_gateway.routes import jobs
+from api_gateway.schemas import JobView
+from api_gateway.studio.frame import PageRoute, render
+from prodgen.jobs.record import JobRecord
+from prodgen.ledger.entries import Queue, State
+from prodgen.storage.base import in_threads
+
+router = APIRouter(prefix="/orders", include_in_schema=False, route_class=PageRoute)
+
+PAGE = 20
+
+
+class Filter(NamedTuple):
+    """A part of all orders: its name on the page, and the states and the queue of its orders."""
+
+    title: str
+    states: tuple[State, ...] = ()
+    queue: Queue | None = "bulk"
+
+
+FILTERS = {
+    "all": Filter("All"),
+    "active": Filter("In progress", ("queued", "running", "finishing")),
+    "done": Filter("Done", ("succeeded",)),
+    "trouble": Filter("With failures", ("partial", "failed")),
+    "cancelled": Filter("Cancelled", ("cancelled",)),
+    "tries": Filter("Tries", queue="interactive"),
+}
+"""The parts of all orders. Interactive orders are tries of the page Create, and would hide all others."""
+
+
+@router.get("")
+def index(
+    request: Request, caller: Generator, deployment: DeploymentDep, show: str = "all", after: Cursor = None
+) -> Response:
+    """List a page of the orders, newest first."""
+    chosen = FILTERS.get(show, FILTERS["all"])
+    page = jobs.index(caller, deployment, PAGE, after, chosen.states, chosen.queue)
+    rows = in_threads(lambda job: (job, find_job_record(deployment, caller.tenant, job.id)), page.data)
+    return render(
+        request,
+        "orders.html",
+        filters=FILTERS,
+        show=show,
+        orders=[(job, name_of(record)) for job, record in rows],
+        following=page.next,
+        first=after is None,
+    )
+
+
+@router.get("/{job}")
+def show(request: Request, job: str, caller: Generator, deployment: DeploymentDep) -> Response:
+    """Show one order and its images."""
+    record = find_job_record(deployment, caller.tenant, job)
+    view: JobView = jobs.show(job, caller, deployment)
+    return render(
+        request, "order.html", job=view, order=record.spec, model=record.model, name=name_of(record)
+    )
+
+
+def name_of(record: JobRecord) -> str:
+    """Return the title of an order, or else the values that it asks for, or else its model."""
+    asked = [value for values in record.spec.attributes.values() for value in _listed(values)]
+    return record.spec.title or ", ".join(asked[:4]) or record.model.partition("@")[0]
+
+
+def _listed(values: str | list[str]) -> list[str]:
+    return values if isinstance(values, list) else [values]

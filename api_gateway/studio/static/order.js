@@ -1,0 +1,97 @@
+// One order: its state as it changes, its gallery as the images arrive, its download and its end.
+
+import { $, ENDED, api, element, explain, follow, picture, showState, t } from "./studio.js";
+import { zoom } from "./zoom.js";
+
+const PAGE = 60;
+const PAUSE = 700; // milliseconds between two looks for new images
+const order = $("order");
+const { job } = order.dataset;
+const total = Number(order.dataset.total);
+const tiles = new Map(); // by the index of the image
+let images = [];
+let wanted = Math.min(PAGE, total);
+let filling = null;
+
+/** List the images up to `wanted`. While an order runs, images appear between those that are listed. */
+async function fill() {
+  const ended = ENDED.has(order.dataset.state);
+  const after = ended && images.length ? images.at(-1).index : -1;
+  const found = [];
+  let next = String(after);
+  while (next !== null && found.length + (after < 0 ? 0 : images.length) < wanted) {
+    const limit = Math.min(1000, wanted - found.length);
+    const page = await api("GET", `/v1/jobs/${job}/images?limit=${limit}&after=${next}`);
+    found.push(...page.data);
+    next = page.next;
+  }
+  images = after < 0 ? found : [...images, ...found];
+  await show();
+  $("more").hidden = !ended ? wanted >= total : next === null;
+}
+
+async function show() {
+  const fresh = images.filter((image) => !tiles.has(image.index));
+  for (const image of fresh) {
+    const open = element("button", { type: "button", className: "open" });
+    open.onclick = () => zoom(images, images.findIndex((one) => one.index === image.index), zoomActions);
+    tiles.set(image.index, element("div", { className: "tile" }, open));
+    picture(image).then((made) => open.replaceChildren(made));
+  }
+  const empty = ENDED.has(order.dataset.state) ? 0 : Math.max(0, wanted - images.length);
+  const places = Array.from({ length: empty }, () => element("div", { className: "tile waiting" }));
+  $("gallery").replaceChildren(...images.map((image) => tiles.get(image.index)), ...places);
+}
+
+const zoomActions = (image) => [element("a", { className: "button", href: image.url, download: image.file }, t("Download"))];
+
+/** Fill the gallery; a call while another fills is carried out once after it. */
+function refresh() {
+  if (filling) {
+    filling.again = true;
+    return;
+  }
+  const turn = (filling = { again: false });
+  fill()
+    .then(() => explain($("problem")), (error) => explain($("problem"), error))
+    .finally(() =>
+      setTimeout(() => {
+        filling = null;
+        if (turn.again) refresh();
+      }, PAUSE),
+    );
+}
+
+function changed(now) {
+  order.dataset.state = now.state;
+  showState(order.querySelector(".state"), now);
+  $("cancel").hidden = ENDED.has(now.state);
+  $("archive").hidden = !ENDED.has(now.state) || !now.done;
+  refresh();
+}
+
+async function load() {
+  const now = await api("GET", `/v1/jobs/${job}`);
+  changed(now);
+  explain($("trouble"), now.error && new Error(now.error));
+  return now;
+}
+
+$("more").onclick = () => {
+  wanted += PAGE;
+  refresh();
+};
+$("cancel").onclick = () => $("cancelling").showModal();
+$("cancelling").onclose = async () => {
+  if ($("cancelling").returnValue !== "cancel-order") return;
+  try {
+    await api("POST", `/v1/jobs/${job}/cancel`);
+    await load();
+  } catch (error) {
+    explain($("problem"), error);
+  }
+};
+
+load()
+  .then((now) => ENDED.has(now.state) || follow(job, changed).then(load))
+  .catch((error) => explain($("problem"), error));

@@ -1,0 +1,133 @@
+// What the scripts of all pages share: translations, requests to the API, and the following of a job.
+
+export const $ = (id) => document.getElementById(id);
+export const ENDED = new Set(["succeeded", "partial", "failed", "cancelled"]);
+
+const catalogue = JSON.parse($("catalogue").textContent);
+const token = document.querySelector("meta[name=csrf-token]").content;
+const WAIT = 2000;
+
+/** Return `text` in the language of the page, its {names} replaced by `values`. */
+export function t(text, values = {}) {
+  return (catalogue[text] ?? text).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+}
+
+/** Return a number as people of the page's language write it. */
+export const number = (value) => value.toLocaleString(document.documentElement.lang);
+
+/** Return a new element. `properties` are set on it; `children` are elements or texts. */
+export function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+/** A request that the gateway has refused, or has not answered. `message` is a sentence for people. */
+export class Refusal extends Error {
+  constructor(message, { status = 0, details = [], more = 0 } = {}) {
+    super(message);
+    Object.assign(this, { status, details, more });
+  }
+}
+
+/** Send a request to the API and return the JSON of its answer. Throws Refusal, or the reason of `signal`. */
+export async function api(method, path, { json, body, key, signal, type } = {}) {
+  const headers = { "X-CSRF-Token": token };
+  if (key) headers["Idempotency-Key"] = key;
+  if (json !== undefined) body = JSON.stringify(json);
+  if (body !== undefined) headers["Content-Type"] = type ?? "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body, signal });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw new Refusal(t("prodgen does not answer. Look whether you are online, and try again."));
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  const { message = t("prodgen failed to answer."), ...rest } = answer.error ?? {};
+  throw new Refusal(message, { ...rest, status: response.status });
+}
+
+/** Call `changed` with each change of a job; resolve with the last one when the job has ended. */
+export function follow(job, changed, signal) {
+  return new Promise((resolve, reject) => {
+    let source;
+    const end = (settle, value) => {
+      source.close();
+      signal?.removeEventListener("abort", stop);
+      settle(value);
+    };
+    const stop = () => end(reject, signal.reason);
+    const hear = (now) => {
+      changed(now);
+      if (ENDED.has(now.state)) end(resolve, now);
+    };
+    const open = () => {
+      if (signal?.aborted) return;
+      source = new EventSource(`/v1/jobs/${job}/events`);
+      for (const type of ["state", "progress"])
+        source.addEventListener(type, (event) => hear(JSON.parse(event.data)));
+      source.onerror = () => {
+        // A browser connects again by itself, unless the answer was a refusal.
+        if (source.readyState !== EventSource.CLOSED) return;
+        api("GET", `/v1/jobs/${job}`, { signal }).then(
+          (now) => {
+            hear(now);
+            if (!ENDED.has(now.state)) setTimeout(open, WAIT);
+          },
+          (error) => (error.status === 0 || error.status >= 500 ? setTimeout(open, WAIT) : end(reject, error)),
+        );
+      };
+    };
+    signal?.addEventListener("abort", stop);
+    open();
+  });
+}
+
+/** Show the sentence of an error in `place`; without an error, hide the place. */
+export function explain(place, error) {
+  place.hidden = !error;
+  place.replaceChildren();
+  if (!error) return;
+  if (!(error instanceof Refusal)) console.error(error);
+  if (error.status === 401) {
+    const next = encodeURIComponent(location.pathname + location.search);
+    const link = element("a", { href: `/sign-in?next=${next}` }, t("Sign in again"));
+    place.append(t("Your session has ended, or your key was revoked."), " ", link);
+  } else {
+    place.append(t(error.message));
+  }
+}
+
+/** Describe an image by its attributes. */
+export const describe = (image) => Object.values(image.attributes).map((value) => t(value)).join(", ");
+
+/** Return a picture of an image once it can be shown. */
+export async function picture(image) {
+  const made = element("img", { src: image.url, alt: describe(image), decoding: "async" });
+  await made.decode().catch(() => {});
+  return made;
+}
+
+/** Paint each element with the colour that its `data-colour` names. */
+export function paint(root = document) {
+  for (const one of root.querySelectorAll("[data-colour]")) one.style.backgroundColor = one.dataset.colour;
+}
+
+paint();
+
+/** Show the state and the counts of a job in the element that the page has for them. */
+export function showState(place, { state, done }) {
+  place.dataset.state = state;
+  place.querySelector(".word").textContent = t(state);
+  place.querySelector("progress").value = done;
+  place.querySelector(".done").textContent = number(done);
+}
+
+/** Write each time as people of the page's language and time zone do. */
+for (const time of document.querySelectorAll("time"))
+  time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, {
+    dateStyle: "medium",
+    timeStyle: "short",
+  });

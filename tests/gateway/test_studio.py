@@ -1,0 +1,154 @@
+"""People use the studio under a session that nobody else can begin, forge or misuse."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api_gateway import sessions, studio
+from api_gateway.studio.language import CATALOGUES
+from tests.gateway.running import Client, Gateway
+
+SOURCES = Path(studio.__file__).parent
+
+
+@pytest.fixture
+def browser(gateway: Gateway, client: Client) -> Iterator[httpx.Client]:
+    """Return a browser of the client's tenant that has signed in."""
+    with httpx.Client(base_url=gateway.settings.public_url, timeout=20) as browser:
+        answer = sign_in(browser, client)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/orders?show=done")
+        yield browser
+
+
+def sign_in(browser: httpx.Client, client: Client, following: str = "/orders?show=done") -> httpx.Response:
+    key = client.headers["authorization"].removeprefix("Bearer ")
+    return browser.post("/sign-in", data={"key": key, "next": following})
+
+
+def token_of(browser: httpx.Client) -> str:
+    found = re.search(r'name="csrf-token" content="([^"]+)"', browser.get("/orders").text)
+    assert found
+    return found[1]
+
+
+def test_a_page_leads_to_the_sign_in_and_back(gateway: Gateway, anyone: httpx.Client) -> None:
+    assert anyone.get(f"{gateway.settings.public_url}/").headers["location"] == "/sign-in?next=%2F"
+    answer = anyone.get(f"{gateway.settings.public_url}/orders?show=done")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/sign-in?next=%2Forders%3Fshow%3Ddone"
+
+
+def test_the_session_is_kept_from_scripts_and_other_sites(browser: httpx.Client, client: Client) -> None:
+    header = sign_in(browser, client).headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=lax"} <= set(header.split("; "))
+    page = browser.get("/orders")
+    policy = page.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "script-src 'self'" in policy
+    assert not re.search(r"<script(?![^>]*(src=|application/json))|style=|\son\w+=", page.text)
+
+
+def test_a_change_needs_the_token_of_the_session(browser: httpx.Client) -> None:
+    spec = {"model": "shoes"}
+    assert browser.post("/v1/jobs", json=spec).status_code == 403
+    assert browser.post("/v1/jobs", json=spec, headers={"X-CSRF-Token": "0" * 27}).status_code == 403
+    assert browser.post("/v1/jobs", json=spec, headers={"X-CSRF-Token": token_of(browser)}).status_code == 202
+
+
+def test_a_forged_or_old_cookie_is_no_session(
+    browser: httpx.Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = browser.cookies[sessions.COOKIE].partition(".")[0]
+    for forged in (f"{digest}.aaaaaa.{'b' * 27}", sessions.start("the secret of another", digest), "…"):
+        headers = {"Cookie": f"{sessions.COOKIE}={forged}".encode()}
+        assert httpx.get(f"{gateway.settings.public_url}/v1/jobs", headers=headers).status_code == 401
+    monkeypatch.setattr(sessions, "SECONDS", -1)
+    assert browser.get("/v1/jobs").status_code == 401
+
+
+def test_signing_out_ends_the_session(browser: httpx.Client) -> None:
+    assert browser.post("/sign-out").status_code == 403
+    token = token_of(browser)
+    assert browser.post("/sign-out", data={sessions.TOKEN_FIELD: token}).headers["location"] == "/sign-in"
+    assert browser.get("/v1/jobs").status_code == 401
+
+
+def test_another_site_cannot_sign_people_in_or_lead_them_away(gateway: Gateway, client: Client) -> None:
+    with httpx.Client(base_url=gateway.settings.public_url) as browser:
+        assert sign_in(browser, client, "//evil.example").headers["location"] == "/"
+        browser.headers["Sec-Fetch-Site"] = "cross-site"
+        assert sign_in(browser, client).status_code == 403
+        del browser.headers["Sec-Fetch-Site"]
+        wrong = browser.post("/sign-in", data={"key": "pg_wrong"})
+    assert wrong.status_code == 401
+    assert "this API key is not valid, or was revoked" in wrong.text
+
+
+def test_a_key_sees_the_pages_that_its_scopes_allow(gateway: Gateway) -> None:
+    client = gateway.client("trainers", ("train",))
+    with httpx.Client(base_url=gateway.settings.public_url) as browser:
+        sign_in(browser, client)
+        answer = browser.get("/orders")
+    assert answer.status_code == 403
+    assert "scope generate" in answer.text
+    assert 'href="/orders"' not in answer.text
+
+
+def test_an_order_is_found_by_its_title_and_its_state(
+    browser: httpx.Client, client: Client, gateway: Gateway
+) -> None:
+    done = client.order(title="<b>Spring</b>", count=2)["id"]
+    gateway.work(client.tenant, done)
+    waiting = client.order(attributes={"category": ["bag"]})["id"]
+    tried = client.order(priority="interactive")["id"]
+
+    listed = {show: browser.get(f"/orders?show={show}").text for show in ("all", "done", "active", "tries")}
+    found = {show: [job for job in (done, waiting, tried) if job in page] for show, page in listed.items()}
+    assert found == {"all": [done, waiting], "done": [done], "active": [waiting], "tries": [tried]}
+    page = browser.get(f"/orders/{done}").text
+    assert "&lt;b&gt;Spring&lt;/b&gt;" in page
+    assert "<b>Spring" not in page
+    assert "there is no job" in browser.get("/orders/0123456789abcdef01234567").text
+
+
+def test_a_filtered_list_of_jobs_has_pages(client: Client, gateway: Gateway) -> None:
+    bulk = []
+    for _ in range(3):
+        bulk.append(client.order()["id"])
+        client.order(priority="interactive")
+    found, after = [], ""
+    while after is not None:
+        page = client.get(
+            f"/v1/jobs?priority=bulk&state=queued&state=running&limit=1{after and '&after=' + after}"
+        )
+        found += [job["id"] for job in page.json()["data"]]
+        after = page.json()["next"]
+    assert found == bulk[::-1]
+    assert client.error("GET", "/v1/jobs?state=lost")[0] == 400
+
+
+def test_every_text_of_the_pages_is_translated() -> None:
+    templates = "".join(path.read_text() for path in SOURCES.glob("templates/*.html"))
+    scripts = "".join(path.read_text() for path in SOURCES.glob("static/*.js"))
+    texts = [
+        *re.findall(r"\b_\(\"([^\"]+)\"|\b_\('([^']+)'", templates),
+        *re.findall(r"\bt\(\"([^\"]+)\"()", scripts),
+    ]
+    used = {first or second for first, second in texts}
+    assert len(used) > 40
+    assert used - CATALOGUES["zh"].keys() == set()
+    for english, chinese in CATALOGUES["zh"].items():
+        assert re.findall(r"{\w+}", english) == sorted(re.findall(r"{\w+}", chinese), key=english.index)
+
+
+def test_a_page_speaks_the_language_of_its_reader(browser: httpx.Client) -> None:
+    assert "<h1>订单</h1>" in browser.get("/orders", headers={"Accept-Language": "zh-CN,zh;q=0.9"}).text
+    assert browser.get("/language/zh?next=/orders").headers["location"] == "/orders"
+    assert "<h1>订单</h1>" in browser.get("/orders").text
+    catalogue = re.search(r'id="catalogue">(.*?)</script>', browser.get("/orders").text)
+    assert catalogue
+    assert json.loads(catalogue[1])["Orders"] == "订单"

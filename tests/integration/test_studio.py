@@ -1,0 +1,159 @@
+"""People make pictures and order them in a real browser, without a mouse or on a phone, in their language."""
+
+import re
+from collections.abc import Iterator
+from shutil import which
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.servers.up import Up
+
+CHROMIUM = which("chromium")
+QUIET = (
+    "disable-gpu",
+    "no-sandbox",
+    "disable-background-networking",
+    "disable-component-update",
+    "disable-sync",
+)
+PICTURES = 24
+expect.set_options(timeout=20_000)
+
+MOST_BYTES = 300_000
+"""The most bytes of a page without its pictures."""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium; `apt-get install chromium` brings it")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{name}" for name in QUIET])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A person with a browser window: where they are, and what goes wrong on the way."""
+
+    def __init__(self, browser: Browser, up: Up, **window: Any) -> None:
+        self.up, self.troubles, self.bytes = up, list[str](), 0
+        self.page: Page = browser.new_context(base_url=up.url, **window).new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on(
+            "console", lambda message: message.type in ("error", "warning") and self._note(message.text)
+        )
+        self.page.on("pageerror", lambda error: self._note(str(error)))
+        self.page.on("response", lambda response: self._weigh(response.headers))
+
+    def sign_in(self, following: str) -> Page:
+        """Sign in with the keyboard alone, and return the page that follows."""
+        self.page.goto(f"/sign-in?next={following}")
+        self.check()
+        self.page.keyboard.type(self.up.ready["api_key"])
+        self.page.keyboard.press("Enter")
+        return self.page
+
+    def check(self) -> None:
+        """Check that the page fits its window, can be read by everyone, and has no trouble."""
+        assert self.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        found = Axe().run(self.page).response["violations"]
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert not serious, [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+        assert not self.troubles
+        assert self.bytes < MOST_BYTES
+
+    def _note(self, trouble: str) -> None:
+        self.troubles.append(trouble)
+
+    def _weigh(self, headers: dict[str, str]) -> None:
+        if not headers.get("content-type", "").startswith(("image/", "application/x-tar")):
+            self.bytes += int(headers.get("content-length", 0))
+
+
+def test_pictures_are_made_kept_and_ordered_and_the_order_is_found_again(browser: Browser, up: Up) -> None:
+    visit = Visit(browser, up, viewport={"width": 1440, "height": 900}, locale="en-GB")
+    page = visit.sign_in("/create?model=clothing")
+    pictures = page.locator("#gallery img")
+    expect(pictures).to_have_count(PICTURES)
+    page.get_by_label("dress", exact=True).check()
+    page.locator("#controls").get_by_label("navy").check()
+    expect(
+        page.get_by_alt_text("dress, plain, #000080").or_(page.get_by_alt_text("dress, patterned, #000080"))
+    ).to_have_count(PICTURES)
+    visit.check()
+
+    page.locator(".keep").nth(1).click()
+    page.locator(".tile .open").nth(2).click()
+    page.locator("#zoom-actions button").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Another 24").click()
+    page.reload()
+    expect(pictures).to_have_count(PICTURES)
+    expect(page.locator("#count")).to_have_text("2 kept")
+    page.get_by_role("button", name="Order these").click()
+    page.get_by_label("Name of the order").fill("Spring dresses")
+    page.locator("#order-form").get_by_label("teal").check()
+    page.locator("#order-form").get_by_label("gold").check()
+    expect(page.locator("#ordering-about")).to_have_text("2 looks, 4 pictures")
+    visit.check()
+    page.locator("#place").click()
+
+    expect(page.locator(".state .word")).to_have_text("done")
+    expect(pictures).to_have_count(4)
+    visit.check()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download all").click()
+    assert re.fullmatch(r"[0-9a-f]{24}\.tar", download.value.suggested_filename)
+
+    page.goto("/orders")
+    expect(page.locator("#orders img")).not_to_have_count(0)
+    visit.check()
+    page.get_by_role("link", name="Spring dresses").click()
+    page.locator(".tile .open").first.click()
+    expect(page.locator("#zoom-facts")).to_contain_text("#ffd700")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#zoom-facts")).to_contain_text("#008080")
+
+
+def test_a_phone_in_chinese_and_in_the_dark_shows_the_same(browser: Browser, up: Up) -> None:
+    window: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+    visit = Visit(browser, up, **window, locale="zh-CN", color_scheme="dark")
+    page = visit.sign_in("/create?model=fashion-mnist")
+    expect(page.locator("#gallery img")).to_have_count(PICTURES)
+    page.get_by_label("短靴", exact=True).tap()
+    expect(page.get_by_alt_text("短靴", exact=True)).to_have_count(PICTURES)
+    visit.check()
+
+    page.locator(".keep").nth(1).tap()
+    page.get_by_role("button", name="订购这些图片").tap()
+    page.locator("#place").tap()
+    expect(page.locator(".state .word")).to_have_text("已完成")
+    expect(page.locator("#gallery img")).to_have_count(1)
+    visit.check()
+    page.get_by_role("link", name="订单", exact=True).tap()
+    expect(page.locator("#orders img")).not_to_have_count(0)
+    visit.check()
+
+
+def test_a_faulty_colour_and_a_revoked_key_are_explained_where_people_look(browser: Browser, up: Up) -> None:
+    made = up.json("keys", "create", "--tenant", "guests", "--scope", "generate")
+    visit = Visit(browser, up, viewport={"width": 1440, "height": 900})
+    page = visit.page
+    page.goto("/sign-in?next=/create?model=clothing")
+    page.get_by_label("API key").fill(made["key"])
+    page.keyboard.press("Enter")
+    expect(page.locator("#gallery img")).to_have_count(PICTURES)
+    page.get_by_label("Another colour, by name or number").fill("crimsn")
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem")).to_contain_text("did you mean crimson?")
+
+    up.json("keys", "revoke", made["id"])
+    up.wait_refused(made["key"])
+    page.get_by_role("button", name="Another 24").click()
+    page.get_by_role("link", name="Sign in again").click()
+    assert "looks" in page.url
+    expect(page.get_by_label("API key")).to_be_focused()
