@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     the least recently used ones are removed first. The gateway refuses a data set that is larger."""
     stall_seconds: float = Field(default=120.0, gt=0)
     """Seconds without progress after which a worker gives up a batch or a lease."""
+    stop_seconds: float = Field(default=15.0, gt=0)
+    """Seconds after SIGTERM in which a worker that generates finishes its leases; it hands the rest back."""
     health_port: int | None = Field(default=None, ge=1, le=65535)
     """The port on which a worker answers ``/healthz``, ``/readyz`` and ``/metrics``; no port if None."""
     health_host: str = "127.0.0.1"

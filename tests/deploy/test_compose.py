@@ -272,7 +272,8 @@ def test_there_may_be_many_gateways_and_workers_but_one_beat() -> None:
 
 
 def test_a_worker_that_is_stopped_finishes_what_it_holds() -> None:
-    assert seconds(services()["worker"]["stop_grace_period"]) > Settings().lease_seconds
+    worker = services()["worker"]
+    assert seconds(worker["stop_grace_period"]) > float(worker["environment"]["PRODGEN_STOP_SECONDS"])
     assert seconds(services()["training"]["stop_grace_period"]) > STOP_SECONDS
 
 

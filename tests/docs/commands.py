@@ -12,7 +12,7 @@ from celery.bin.celery import celery
 from prodgen.cli.app import app
 from tests.docs.blocks import ROOT, Block
 
-OTHERS = {"cd", "source", "cp", "openssl", "git", "pip", "kill", "curl", "ls", "pre-commit"}
+OTHERS = {"cd", "source", "cp", "openssl", "git", "pip", "kill", "curl", "ls", "pre-commit", "kubectl"}
 """Programs of which nothing is checked."""
 
 
@@ -43,6 +43,11 @@ def check(words: list[str]) -> None:
         assert f"image: {words[4]}" in (ROOT / "docker-compose.yml").read_text(), (
             f"no service uses {words[4]}"
         )
+    elif words[:2] == ["docker", "build"]:
+        file = (ROOT / words[words.index("-f") + 1]).read_text()
+        assert f" AS {words[words.index('--target') + 1]}\n" in file
+    elif words[:2] == ["helm", "install"]:
+        assert (ROOT / words[3] / "Chart.yaml").exists(), f"there is no chart {words[3]}"
     elif words[:2] == ["python", "-m"]:
         assert (ROOT / (rest[1].replace(".", "/") + ".py")).exists(), f"there is no module {rest[1]}"
     else:

@@ -34,8 +34,20 @@ Work = Callable[[Queue], bool]
 class Worker(Device):
     """A worker in this process. ``ended`` holds the seconds within which it would have ended its process."""
 
-    def __init__(self, store: LocalStore, ledger: Ledger, folder: Path, stall_seconds: float = 60.0) -> None:
-        settings = Settings(model_cache=folder / "models", lease_seconds=1.0, stall_seconds=stall_seconds)
+    def __init__(
+        self,
+        store: LocalStore,
+        ledger: Ledger,
+        folder: Path,
+        stall_seconds: float = 60.0,
+        stop_seconds: float = 15.0,
+    ) -> None:
+        settings = Settings(
+            model_cache=folder / "models",
+            lease_seconds=1.0,
+            stall_seconds=stall_seconds,
+            stop_seconds=stop_seconds,
+        )
         self.ended: list[float] = []
         deployment = SimpleNamespace(settings=settings, store=store, ledger=ledger)
         super().__init__(cast("Deployment", deployment), self.ended.append)
@@ -214,6 +226,35 @@ def test_a_hung_device_gives_its_leases_back_and_the_process_ends(
         healthy_worker_delivers(store, ledger, tmp_path, record)
     finally:
         hung.set()
+        thread.join(10)
+        worker.engine.close()
+
+
+def test_a_worker_that_is_stopped_hands_back_what_it_cannot_finish_in_time(
+    store: LocalStore, ledger: Ledger, order: Callable[..., JobRecord], tmp_path: Path
+) -> None:
+    record = order(64)
+    worker = Worker(store, ledger, tmp_path / "worker", stop_seconds=0.5)
+    worker.models.load(record.model, "acme")
+    begun, slow, forward = threading.Event(), threading.Event(), worker.engine.forward
+
+    def wait(model: Any, images: Any, truncation: Any) -> torch.Tensor:
+        begun.set()
+        slow.wait(60)
+        return forward(model, images, truncation)
+
+    worker.engine.forward = cast("Any", _Broken(forward, wait))
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    try:
+        assert begun.wait(10)
+        worker.drain()
+        assert ledger.backlog("bulk").leases == 1, "it has time to finish"
+        wait_until(lambda: worker.ended == [0.0], "the worker did not end", 10)
+        assert (ledger.backlog("bulk").images, ledger.backlog("bulk").lost) == (64, 0)
+        healthy_worker_delivers(store, ledger, tmp_path, record)
+    finally:
+        slow.set()
         thread.join(10)
         worker.engine.close()
 

@@ -163,6 +163,14 @@ class Device:
             log.info("lease %s is %s", token, why)
             held.response.cancel()
 
+    def drain(self) -> None:
+        """Lease nothing more. After ``stop_seconds`` return the leases that are still held, and end."""
+        if not self.draining.is_set():
+            self.draining.set()
+            timer = threading.Timer(self.settings.stop_seconds, self._end, [0.0])
+            timer.daemon = True  # a process that has finished its leases ends before
+            timer.start()
+
     def _end(self, seconds: float) -> None:
         """Stop leasing, return the held leases if the process ends at once, and end it."""
         self.draining.set()

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 
 from prodgen.errors import Unavailable
 from prodgen.ledger.entries import Queue
@@ -84,11 +84,5 @@ def _follow_promotions(device: Device) -> None:
 
 @worker_shutting_down.connect
 def drain(**_: Any) -> None:
-    """Lease nothing more while Celery waits for the tasks in flight."""
-    device().draining.set()
-
-
-@worker_shutdown.connect
-def release(**_: Any) -> None:
-    """Return the leases that were not completed in time."""
-    device().release()
+    """Lease nothing more while Celery waits for the tasks in flight, for ``stop_seconds`` at most."""
+    device().drain()
