@@ -5,6 +5,7 @@ with each change a token as well, which only pages of the studio know.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated
 
 from anyio.to_thread import run_sync
@@ -15,6 +16,8 @@ from api_gateway import sessions
 from api_gateway.deployment import Deployment, DeploymentDep
 from prodgen import logs
 from prodgen.access import ApiKey, Scope, digest_of
+from prodgen.errors import TooManyRequests, Unavailable
+from prodgen.tenants import recent_grant
 
 _bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys create` makes one.")
 
@@ -59,7 +62,20 @@ async def caller(request: Request, deployment: DeploymentDep, digest: KeyDigest)
         raise HTTPException(401, INVALID_KEY)
     logs.bind(tenant=key.tenant)
     request.state.caller = key
+    if per_second := recent_grant(deployment.store, key.tenant).requests_per_second:
+        await run_sync(_count_request, deployment, key.tenant, per_second)
     return key
+
+
+def _count_request(deployment: Deployment, tenant: str, per_second: float) -> None:
+    """Raise TooManyRequests if the tenant sends more requests than it may. Allows all while Redis is away."""
+    with suppress(Unavailable):
+        if wait := deployment.ledger.count_request(tenant, per_second):
+            raise TooManyRequests(
+                f"this tenant may send {per_second:g} requests a second; send this one again in {wait:.1f} s",
+                param="requests_per_second",
+                retry_after=wait,
+            )
 
 
 def allowed(*scopes: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:

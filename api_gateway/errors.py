@@ -1,6 +1,7 @@
 """The body of every failed request: ``{"error": {"code", "message", "param"}}``."""
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from prodgen.errors import NoRoom, ProdgenError, Unavailable
+from prodgen.errors import NoRoom, ProdgenError, TooManyRequests, Unavailable
 from prodgen.files import DISK_FULL
 from prodgen.jobs.items import MAX_FAULTS
 from prodgen.ledger.scripts import translated
@@ -41,7 +42,7 @@ STATUS = {
 }
 MEANING = {
     "unauthorized": "The request has no API key, or the key is unknown or revoked.",
-    "forbidden": "The API key or the link does not allow this request.",
+    "forbidden": "The API key, the link or a limit of the tenant does not allow this request.",
     "method_not_allowed": "The route does not accept this method.",
     "timeout": "The body of the request arrived too slowly.",
     "too_large": "The body is larger than the route accepts.",
@@ -85,15 +86,16 @@ def answer(
     headers: dict[str, str] | None = None,
     details: tuple[ProdgenError, ...] = (),
     more: int = 0,
+    retry_after: float | None = None,
 ) -> JSONResponse:
-    """Return the response for a failure."""
+    """Return the response for a failure. ``retry_after`` is in seconds."""
     error: dict[str, Any] = {"code": code, **_sentence(message, param)}
     if details:
         faults = [_sentence(str(fault), fault.param) for fault in details[:MAX_FAULTS]]
         error |= {"details": faults, "more": more}
     headers = dict(headers or {})
     if code in ("unavailable", "too_many_requests"):
-        headers["Retry-After"] = str(RETRY_SECONDS)
+        headers["Retry-After"] = str(math.ceil(retry_after or RETRY_SECONDS))
     if code == "unauthorized":
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"error": error}, STATUS.get(code, 400), headers)
@@ -106,7 +108,9 @@ def install(app: FastAPI) -> None:
     async def refuse(request: Request, error: ProdgenError) -> JSONResponse:
         if isinstance(error, Unavailable):
             request.app.state.deployment.note_failure(error)
-        return answer(error.code, error.for_clients, error.param, details=error.details, more=error.more)
+        retry_after = error.retry_after if isinstance(error, TooManyRequests) else None
+        fields = {"details": error.details, "more": error.more, "retry_after": retry_after}
+        return answer(error.code, error.for_clients, error.param, **fields)
 
     @app.exception_handler(RequestValidationError)
     async def refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -15,9 +15,10 @@ from api_gateway.auth import Anyone, KeyDigest
 from api_gateway.deployment import Deployment, DeploymentDep
 from prodgen.errors import ProdgenError, TooManyRequests, Unavailable
 from prodgen.ledger.entries import Event
+from prodgen.tenants import recent_grant
 
 STREAMS_PER_TENANT = 64
-"""Streams at a time of one tenant, of the 800 connections that the gateway has for all."""
+"""Streams at a time of a tenant without a limit of its own, of the 800 connections that the gateway has."""
 STREAM_SECONDS = 1800.0
 """Seconds after which a stream ends. The client connects again, and continues after the last event."""
 QUICK, SLOW = 0.1, 1.0
@@ -126,9 +127,10 @@ async def _event_stream(
             param="Last-Event-ID",
         )
     streams = deployment.event_streams
-    if streams[caller.tenant] >= STREAMS_PER_TENANT:
+    most = recent_grant(deployment.store, caller.tenant).event_streams or STREAMS_PER_TENANT
+    if streams[caller.tenant] >= most:
         raise TooManyRequests(
-            f"{STREAMS_PER_TENANT} event streams of this tenant are open, and no more may be open at a time; "
+            f"{most} event streams of this tenant are open, and no more may be open at a time; "
             "close one, or ask for the state of the job or run instead"
         )
     streams[caller.tenant] += 1

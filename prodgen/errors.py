@@ -38,9 +38,22 @@ class Conflict(ProdgenError):
 
 
 class TooManyRequests(ProdgenError):
-    """The tenant has as many orders waiting, or event streams open, as it may; try again later."""
+    """The tenant uses all that it may for now: orders, images, requests or streams; try again later.
+
+    ``retry_after`` is in seconds, or None if nobody knows when there is room.
+    """
 
     code = "too_many_requests"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, param=param)
+        self.retry_after = retry_after
+
+
+class Forbidden(ProdgenError):
+    """The tenant may not do this; waiting does not help."""
+
+    code = "forbidden"
 
 
 class Interrupted(ProdgenError):

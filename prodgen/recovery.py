@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from prodgen.errors import NotFound, Unavailable
+from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.ending import sweep_leftovers
 from prodgen.jobs.manifests import cells_of, choose, publish, published, reported
-from prodgen.jobs.record import load_record, load_state
+from prodgen.jobs.record import find_record, load_record, load_state
 from prodgen.ledger.entries import TERMINAL
 from prodgen.ledger.ledger import RECOVERY_SECONDS, Ledger
 from prodgen.ledger.roster import Roster
@@ -88,8 +89,16 @@ def _recovery(ledger: Ledger) -> Iterator[str | None]:
 
 
 def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
-    """Enter one job into the ledger as the store knows it. Completes the ending of a job that has ended."""
-    record = load_record(store, *job)
+    """Enter one job into the ledger as the store knows it, and complete the ending of a job that has ended.
+
+    A deleted job only counts in what its tenant has ordered today.
+    """
+    record = find_record(store, *job)
+    if record is None:
+        deletion = find_deletion(store, *job)
+        if deletion:
+            ledger.count_deleted(deletion.record.entry(), recovery)
+        return
     state, done = load_state(store, record), set[int]()
     if state is None:
         manifests = choose(published(store, record)[0])

@@ -1,20 +1,27 @@
 """Read and set the grants of tenants: their share of the workers, and their limits."""
 
+import logging
+import threading
 import time
 from typing import Annotated
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from prodgen.errors import NotFound, StoreUnavailable
+from prodgen.errors import NotFound, ProdgenError, StoreUnavailable
 from prodgen.spec.names import check_name
 from prodgen.spec.order import Keep
 from prodgen.spec.validation_errors import explain, explain_errors
 from prodgen.storage.base import Store
 from prodgen.storage.keys import SYSTEM_TENANTS
 
+log = logging.getLogger("prodgen.tenants")
+
 CACHE_SECONDS = 5.0
 """Seconds for which a process may use an old grant after another process has changed it."""
+
+
+Limit = Annotated[int, Field(ge=1, le=10**15)]
 
 
 class Grant(BaseModel, extra="forbid", strict=True, frozen=True):
@@ -26,9 +33,20 @@ class Grant(BaseModel, extra="forbid", strict=True, frozen=True):
     """MiB that the versions of all data sets may have together; None: any number of data sets."""
     keep: Keep | None = None
     """How long an order is kept after its end, if the order does not say it; None: for ever."""
+    images_per_day: Limit | None = None
+    """Images that the tenant may order on one day, in UTC."""
+    queued_images: Limit | None = None
+    """Images of accepted orders that may wait to be made."""
+    store_mb: Limit | None = None
+    """MiB that all objects of the tenant may have together when an order or an upload arrives."""
+    requests_per_second: Annotated[float, Field(ge=0.1, le=10**6, allow_inf_nan=False)] | None = None
+    """HTTP requests a second; as many may arrive at once."""
+    event_streams: Limit | None = None
+    """Event streams that one gateway keeps open for the tenant; None: 64."""
 
 
 _File = TypeAdapter(dict[str, Grant])
+_reading = threading.Lock()
 _cache: WeakKeyDictionary[Store, tuple[float, dict[str, Grant]]] = WeakKeyDictionary()
 
 
@@ -42,6 +60,26 @@ def grant_of(store: Store, tenant: str) -> Grant:
         found = grants(store)
         _cache[store] = time.monotonic(), found
     return found.get(tenant, Grant())
+
+
+def recent_grant(store: Store, tenant: str) -> Grant:
+    """Return the tenant's grant as it was last read. Never waits for the store: a thread reads it again.
+
+    Until the first reading has succeeded, returns the defaults.
+    """
+    read_at, found = _cache.get(store, (float("-inf"), {}))
+    if time.monotonic() - read_at >= CACHE_SECONDS and _reading.acquire(blocking=False):
+        threading.Thread(target=_read_again, args=(store,), name="grants", daemon=True).start()
+    return found.get(tenant, Grant())
+
+
+def _read_again(store: Store) -> None:
+    try:
+        _cache[store] = time.monotonic(), grants(store)
+    except ProdgenError as error:
+        log.warning("the grants of tenants were not read: %s", error)
+    finally:
+        _reading.release()
 
 
 def grants(store: Store) -> dict[str, Grant]:

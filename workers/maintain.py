@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 from prodgen.errors import Unavailable
 from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.quotas import measure_stored
 from prodgen.ledger.entries import Queue
 from prodgen.recovery import ensure
 from prodgen.runs.ending import settle_runs
@@ -65,5 +66,6 @@ def _tick(here: Deployment) -> Iterator[str]:
         yield f"{len(stopped)} training runs settled"
     if settled := settle_jobs(here.store, here.ledger):
         yield f"{len(settled)} jobs settled"
+    measure_stored(here.store, here.ledger)
     if looked := sweep_due(here.store, here.ledger):
         yield f"{looked} orders swept"

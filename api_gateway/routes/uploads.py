@@ -18,8 +18,10 @@ from api_gateway.schemas import RemovalView
 from prodgen.datasets.listing import Sha256, find_chunks
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.order_file import MAX_BYTES
+from prodgen.jobs.quotas import check_stored
 from prodgen.jobs.uploads import delete_upload
 from prodgen.storage import keys
+from prodgen.tenants import grant_of
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=StrictRoute)
 
@@ -61,6 +63,8 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
     kind = request.headers.get("content-type", "application/octet-stream").split(";")[0].strip().lower()
     if kind.startswith("multipart/"):
         raise HTTPException(415, "send the file itself as the body (curl --data-binary @FILE), not a form")
+    grant = await run_sync(grant_of, deployment.store, caller.tenant)
+    await run_sync(check_stored, deployment.ledger, caller.tenant, grant)
     slots = deployment.upload_slots[caller.tenant]
     try:
         with anyio.fail_after(WAIT_SECONDS):

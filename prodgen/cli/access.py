@@ -82,19 +82,42 @@ def set_tenant(
     keep: Annotated[
         str | None, typer.Option(help="How long orders are kept after their end: 30d, 12h or forever.")
     ] = None,
+    images_per_day: Annotated[
+        int | None, typer.Option(help="Images that may be ordered on one day (UTC); 0: no limit.")
+    ] = None,
+    queued_images: Annotated[
+        int | None, typer.Option(help="Images of accepted orders that may wait; 0: no limit.")
+    ] = None,
+    store_mb: Annotated[
+        int | None, typer.Option(help="MiB in the store at which orders and uploads end; 0: no limit.")
+    ] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(help="HTTP requests a second; 0: no limit.")
+    ] = None,
+    event_streams: Annotated[
+        int | None, typer.Option(help="Event streams that a gateway keeps open; 0: 64.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Set the weight and the limits of a tenant, for its next requests."""
-    given: dict[str, float | str | None] = {"weight": weight, "data_mb": data_mb, "keep": keep}
-    changes: dict[str, float | str | None] = {
-        name: value for name, value in given.items() if value is not None
+    given: dict[str, float | str | None] = {
+        "weight": weight,
+        "data_mb": data_mb,
+        "keep": keep,
+        "images_per_day": images_per_day,
+        "queued_images": queued_images,
+        "store_mb": store_mb,
+        "requests_per_second": requests_per_second,
+        "event_streams": event_streams,
+    }
+    changes = {
+        name: None if value == "forever" or (value == 0 and name != "weight") else value
+        for name, value in given.items()
+        if value is not None
     }
     if not changes:
         raise ProdgenError("nothing to set; name an option, such as --weight 2")
     store, where = open_store()
-    for name, value in changes.items():
-        if value == "forever" or (value == 0 and name != "weight"):
-            changes[name] = None  # no limit
     grant = set_grant(store, tenant, **changes)
     shown = ", ".join(f"{name} {words(value)}" for name, value in grant if value is not None)
     report(json, {"tenant": tenant, **dict(grant)}, f"{tenant} has {shown} in {where}")

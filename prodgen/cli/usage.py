@@ -29,7 +29,7 @@ def usage(
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the images and bytes that orders have delivered, by day and model.
+    """Show the images that orders have delivered, by day and model.
 
     A day is that of the order's end, in UTC. Partial and cancelled orders count what they delivered. Deleted
     orders still count.

@@ -158,8 +158,7 @@ class Transport:
     def _retrying(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         """Call ``send`` again while it fails temporarily. Returns or raises the outcome of the last call."""
         retry: Retrying = Retrying(
-            retry=retry_if_exception_type(httpx.TransportError)
-            | retry_if_result(lambda response: response.status_code in _PASSING),
+            retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(_is_passing),
             wait=wait_exponential(multiplier=_PAUSE, max=_MAX_PAUSE),
             stop=stop_after_attempt(1 + _RETRIES if self._has_answered else 1),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
@@ -168,6 +167,13 @@ class Transport:
 
     def _silent(self, error: object) -> Unavailable:
         return Unavailable(f"the gateway at {self.url} does not answer: {error}")
+
+
+def _is_passing(response: httpx.Response) -> bool:
+    """Return whether the failure passes by itself. A tenant that sends too many requests waits a second."""
+    a_second = response.headers.get("Retry-After") == "1"
+    too_many = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+    return response.status_code in _PASSING or (too_many and a_second)
 
 
 def _link_refusal(response: httpx.Response, name: str) -> ProdgenError:

@@ -8,6 +8,7 @@ from prodgen.errors import Conflict, NotFound, ProdgenError, TooManyRequests
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.items import Index, uploaded_items, write_items
 from prodgen.jobs.photographs import check_spec, checked_items
+from prodgen.jobs.quotas import admit
 from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
@@ -78,6 +79,7 @@ def submit(
             if earlier := find_record(store, tenant, job):
                 return _resubmit(store, ledger, earlier, spec), False
             _check_deleted(store, tenant, job)
+            admit(ledger, tenant, job, total, grant)
             _write(store, record, index, path)
             ledger.submit(record.entry(grant.weight))
     return record, True

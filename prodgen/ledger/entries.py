@@ -109,6 +109,15 @@ class Rates:
 
 
 @dataclass(frozen=True)
+class QuotaRefusal:
+    """Why there is no room for an order: the limit, the images that count already, seconds until midnight."""
+
+    limit: Literal["day", "queued"]
+    used: int
+    midnight: int
+
+
+@dataclass(frozen=True)
 class Event:
     """A change of a job. ``id`` is its place in the stream; ``data`` has type, state, done and total."""
 

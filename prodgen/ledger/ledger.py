@@ -23,6 +23,7 @@ from prodgen.ledger.entries import (
     Lease,
     Progress,
     Queue,
+    QuotaRefusal,
     Rates,
     State,
 )
@@ -30,6 +31,8 @@ from prodgen.ledger.scripts import LedgerLost, Scripts, record, text, translated
 from prodgen.spec.names import check_name
 from prodgen.spec.order import CELL, count_cells
 
+ADMITTED_SECONDS = 120
+"""Seconds for which an admitted order keeps its place within the quotas if it is not entered."""
 RECOVERY_SECONDS = 30
 """A recovery that has not renewed its right for so long counts as dead."""
 
@@ -52,6 +55,21 @@ class Ledger:
     def submit(self, entry: JobEntry) -> bool:
         """Enter a job, whose images are owed from now on. Returns False if the job is known already."""
         return self.restore(entry, (), (), None)
+
+    def admit(
+        self, tenant: str, job: str, images: int, per_day: int | None, queued: int | None
+    ) -> QuotaRefusal | None:
+        """Reserve room for a job of ``images`` images within the tenant's limits. Returns why there is none.
+
+        `submit` ends the reservation; without it, the reservation ends after `ADMITTED_SECONDS`.
+        """
+        limits = ("" if limit is None else limit for limit in (per_day, queued))
+        answer = self.scripts.call("admit", tenant, job, images, ADMITTED_SECONDS, *limits)
+        return QuotaRefusal(*answer) if answer else None
+
+    def count_request(self, tenant: str, per_second: float) -> float:
+        """Count a request of a tenant. Returns 0, or the seconds after which the request is allowed."""
+        return float(self.scripts.call("rate", tenant, per_second)) / 1_000_000
 
     def cancel(self, job: str) -> State | None:
         """Cancel a job and return its state, or None if unknown. A finishing or ended job stays as it is."""
@@ -231,6 +249,10 @@ class Ledger:
         standing = (name, images, _images(aside, entry.total), (state and state.error) or "", updated)
         arguments = (*astuple(entry), *bitmaps, *standing, *sorted(aside))
         return bool(self.scripts.call("restore", recovery, *arguments))
+
+    def count_deleted(self, entry: JobEntry, recovery: str) -> None:
+        """Count a deleted job in what its tenant has ordered, if it was placed today."""
+        self.scripts.call("count", recovery, entry.tenant, entry.id, entry.total, entry.created)
 
     def open(self, recovery: str) -> str:
         """End a recovery: open the ledger under a new epoch, and return the epoch."""

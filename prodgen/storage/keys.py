@@ -40,6 +40,11 @@ def parse_due(key: str) -> tuple[datetime, str, str]:
     return datetime.strptime(when, _DUE).replace(tzinfo=UTC), job, tenant
 
 
+def tenant(name: str) -> str:
+    """Return the prefix of everything that belongs to the tenant ``name``."""
+    return f"{TENANTS}{check_name(name)}/"
+
+
 def jobs(tenant: str) -> str:
     return f"{TENANTS}{check_name(tenant)}/jobs/"
 

@@ -1,8 +1,16 @@
 """Only the right key sees, stops or fetches anything."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 import pytest
 
+from prodgen import tenants
+from prodgen.client import Client as Service
+from prodgen.errors import ProdgenError
+from prodgen.tenants import recent_grant, set_grant
 from tests.gateway.running import Client, Gateway
+from tests.servers.process import wait_until
 
 
 @pytest.mark.parametrize("path", ["", "/events", "/images", "/cancel"])
@@ -69,3 +77,62 @@ def test_a_key_allows_what_its_scopes_name(gateway: Gateway) -> None:
         assert promoter.error("POST", "/v1/uploads", content=b"x")[0] == 403
     with gateway.client("admins", ["admin"]) as admin:
         assert admin.post("/v1/jobs", json={"model": "shoes"}).status_code == 202
+
+
+@pytest.fixture
+def grant(client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that sets limits of the client's tenant, and waits until the gateway knows them."""
+    monkeypatch.setattr(tenants, "CACHE_SECONDS", 0.0)
+
+    def grant(**limits: float) -> None:
+        wanted, store = set_grant(gateway.store, client.tenant, **limits), gateway.app.state.deployment.store
+        wait_until(lambda: recent_grant(store, client.tenant) == wanted, "the grant is not known")
+
+    return grant
+
+
+def test_a_refusal_says_which_limit_and_when_to_come_back(client: Client, grant: Callable[..., None]) -> None:
+    grant(images_per_day=10)
+    client.order(count=8)
+    answer = client.post("/v1/jobs", json={"model": "shoes", "count": 3})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (429, "images_per_day")
+    assert 3 < int(answer.headers["Retry-After"]) <= 86400
+    status, error = client.error("POST", "/v1/jobs", json={"model": "shoes", "count": 11})
+    assert (status, error["code"]) == (403, "forbidden")
+    assert client.get("/v1/jobs").json()["data"][1:] == []
+
+
+def test_requests_and_streams_have_limits_and_a_client_waits_a_second(
+    client: Client, gateway: Gateway, grant: Callable[..., None]
+) -> None:
+    job = client.order()["id"]
+    grant(requests_per_second=3, event_streams=1)
+    answers = [client.get("/v1/jobs") for _ in range(12)]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.json()["error"]["message"].startswith(
+        "this tenant may send 3 requests a second; send this"
+    )
+    with Service(str(client.base_url), client.headers["Authorization"].removeprefix("Bearer ")) as service:
+        wait_until(lambda: client.get("/v1/jobs").status_code == 200, "no request is allowed")
+        wait_until(lambda: _first_job(service) == job, "the first request is refused")
+        assert [service.job(job)["id"] for _ in range(5)] == [job] * 5
+    grant(requests_per_second=1000)
+    with client.stream("GET", f"/v1/jobs/{job}/events") as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        assert client.error("GET", f"/v1/jobs/{job}/events")[1]["message"].startswith("1 event streams of")
+
+
+def _first_job(service: Service) -> str | None:
+    with suppress(ProdgenError):
+        return str(next(service.jobs())["id"])
+    return None
+
+
+def test_a_full_tenant_uploads_nothing(client: Client, gateway: Gateway, grant: Callable[..., None]) -> None:
+    grant(store_mb=1)
+    gateway.ledger.client.hset(f"prodgen:stored:{client.tenant}", mapping={"bytes": 2 << 20})
+    status, error = client.error("POST", "/v1/uploads", content=b"sku\nA\n")
+    assert (status, error["param"]) == (403, "store_mb")

@@ -1,8 +1,6 @@
 """A deleted order is gone for all readers, can be restored for a week, and leaves nothing behind after it."""
 
-import os
-import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -18,9 +16,8 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.recovery import recover
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from prodgen.storage.local import LocalStore
 from tests.jobs.test_ending import Killed
-from tests.jobs.workshop import MONDAY, ended, new_record, order, work_off
+from tests.jobs.workshop import MONDAY, DyingStore, ended, new_record, order, work_off
 from tests.ledger.memory import MemoryStore
 
 SOON, LATE = MONDAY + timedelta(minutes=2), MONDAY + TRASH + timedelta(minutes=2)
@@ -193,38 +190,13 @@ def killed_at(memory: MemoryStore, writes: int, work: Callable[[], object]) -> b
     return True
 
 
-class DyingStore(LocalStore):
-    """A store whose process is killed before its write number ``writes``."""
-
-    writes = 0
-
-    def _count(self) -> None:
-        if self.writes <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.writes -= 1
-
-    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
-        self._count()
-        super().put(key, data, content_type)
-
-    def delete(self, keys: Iterable[str]) -> None:
-        self._count()
-        super().delete(keys)
-
-
 def test_maintenance_completes_a_deletion_whose_process_was_killed(ledger: Ledger, tmp_path: Path) -> None:
     """``kill -9`` in the middle of a deletion, then in the middle of the sweep; a real store and ledger."""
     store = DyingStore(tmp_path, "secret", "http://127.0.0.1:1")
-    store.writes = 1000
     made(store, ledger)
 
     def killed_before(writes: int, work: Callable[[], object]) -> None:
-        child = os.fork()
-        if not child:
-            store.writes = writes
-            work()
-            os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        store.killed_before(writes, work)
         ledger.client.delete("prodgen:turn:j")  # the lock of the dead process ends after two minutes
 
     killed_before(4, lambda: delete_job(store, ledger, "ada", "j", now=MONDAY))

@@ -1,6 +1,7 @@
 """Usage is what ended orders have delivered, once each, whatever dies and whatever is deleted."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.recovery import ensure
 from prodgen.storage import keys
 from tests.jobs.test_deletion import killed_at, wipe
-from tests.jobs.workshop import ended, new_record, order, work, work_off
+from tests.jobs.workshop import DyingStore, ended, new_record, order, work, work_off
 from tests.ledger.memory import MemoryStore
 
 
@@ -65,6 +66,19 @@ def test_usage_is_exact_after_a_kill_at_any_write_of_the_end(
         assert not [key for key in memory.objects if "/cells/" in key and key.endswith(".jsonl")]
         memory.objects = dict(begun)
         wipe(memory, ledger)
+
+
+def test_usage_is_recorded_after_a_real_kill_between_the_end_and_its_record(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    store = DyingStore(tmp_path, "secret", "http://127.0.0.1:1")
+    record = order(store, ledger, new_record("j", 100, packaging="files"))
+    work_off(store, ledger, record)
+    store.killed_before(2, lambda: settle_jobs(store, ledger))
+    day = ended(store, record).finished.date()
+    assert read_usage(store, "ada", day, day) == []
+    settle_jobs(store, ledger)
+    assert [row.images for row in read_usage(store, "ada", day, day)] == [100]
 
 
 def test_the_usage_of_orders_of_an_older_version_is_counted_again(

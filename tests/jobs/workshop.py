@@ -1,6 +1,9 @@
 """What a gateway and a worker do for a job, without a model."""
 
 import json
+import os
+import signal
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -13,6 +16,7 @@ from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.local import LocalStore
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -97,3 +101,32 @@ def work_off(store: Store, ledger: Ledger, *records: JobRecord, images: int = 12
 def ended(store: Store, record: JobRecord) -> JobState:
     """state.json."""
     return JobState.model_validate_json(store.get(keys.job(record.tenant, record.id, "state.json")))
+
+
+class DyingStore(LocalStore):
+    """A local store, within which a process can be killed by ``kill -9``."""
+
+    _writes: int | None = None
+
+    def killed_before(self, writes: int, work: Callable[[], object]) -> None:
+        """Do ``work`` in a process of its own, which is killed before its write number ``writes``, from 0."""
+        child = os.fork()
+        if not child:
+            self._writes = writes
+            work()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        self._count()
+        super().put(key, data, content_type)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        self._count()
+        super().delete(keys)
+
+    def _count(self) -> None:
+        if self._writes is not None:
+            if self._writes <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self._writes -= 1

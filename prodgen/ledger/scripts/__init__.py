@@ -19,10 +19,19 @@ from redis.exceptions import (
 
 from prodgen.errors import Unavailable
 
-REBUILDING = {"recovery_begin", "recovery_renew", "recovery_clear", "recovery_end", "restore", "run_add"}
+REBUILDING = {
+    "recovery_begin",
+    "recovery_renew",
+    "recovery_clear",
+    "recovery_end",
+    "restore",
+    "count",
+    "run_add",
+    "rate",
+}
 """The scripts that may run while the ledger is lost. All others refuse."""
 
-_SHARED = ("common", "lines", "leases", "runs")
+_SHARED = ("common", "lines", "leases", "runs", "tenants")
 _REFUSE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('LOST') end\n"
 _TROUBLES: list[tuple[type[RedisError] | tuple[type[RedisError], ...], str]] = [
     ((AuthenticationError, AuthorizationError, NoPermissionError), "refuses the credentials"),

@@ -11,6 +11,7 @@ if model ~= '' then redis.call('HSET', key('job', id), 'model', model) end
 if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end
 redis.call('ZADD', key('jobs', tenant), created, id)
 for i = 18, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
+if recovery ~= '' or state == 'queued' or state == 'running' then count_order(tenant, id, total, created) end
 local job = find(id)
 announce(job, 'state')
 if updated ~= '' then redis.call('HSET', key('job', id), 'updated', updated) end

@@ -1,0 +1,86 @@
+"""The quotas of tenants: images ordered a day, images queued, and bytes stored."""
+
+import time
+from itertools import islice
+
+from prodgen.errors import Forbidden, TooManyRequests
+from prodgen.ledger.ledger import Ledger
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+from prodgen.tenants import Grant, grants
+
+MEASURE_SECONDS = 300
+"""Seconds after which the bytes of a tenant that has a limit are measured again."""
+OBJECTS = 20_000
+"""The most objects of a tenant that one call of `measure_stored` looks at."""
+
+
+def admit(ledger: Ledger, tenant: str, job: str, images: int, grant: Grant) -> None:
+    """Reserve room within the tenant's quotas for an order, which is entered into the ledger next.
+
+    Raises TooManyRequests if there will be room later, and Forbidden if waiting does not help. Atomic: two
+    gateways that admit orders at once do not exceed a quota together.
+    """
+    check_stored(ledger, tenant, grant)
+    per_day, queued = grant.images_per_day, grant.queued_images
+    if per_day is None and queued is None:
+        return
+    for limit, when in ((per_day, "a day"), (queued, "at a time")):
+        if limit is not None and images > limit:
+            raise Forbidden(
+                f"this order asks for {images:,} images; this tenant may order {limit:,} {when}",
+                param="count",
+            )
+    refusal = ledger.admit(tenant, job, images, per_day, queued)
+    if refusal and refusal.limit == "day":
+        raise TooManyRequests(
+            f"this tenant may order {per_day:,} images a day and has ordered {refusal.used:,};"
+            f" order this after midnight UTC, in {_duration(refusal.midnight)}",
+            param="images_per_day",
+            retry_after=refusal.midnight,
+        )
+    if refusal:
+        raise TooManyRequests(
+            f"this tenant may have {queued:,} images queued and has {refusal.used:,};"
+            f" order this when {refusal.used + images - (queued or 0):,} of them are made",
+            param="queued_images",
+        )
+
+
+def check_stored(ledger: Ledger, tenant: str, grant: Grant) -> None:
+    """Raise Forbidden if the tenant's objects, when they were last measured, filled what it may store."""
+    if grant.store_mb is None:
+        return
+    stored = int(ledger.scripts.read("hgetall", "stored", tenant).get("bytes", 0))
+    if stored >= grant.store_mb << 20:
+        raise Forbidden(
+            f"this tenant may store {grant.store_mb:,} MiB and stores {stored >> 20:,} MiB; delete orders,"
+            f" uploads or data sets, which counts within {MEASURE_SECONDS // 60} minutes",
+            param="store_mb",
+        )
+
+
+def measure_stored(store: Store, ledger: Ledger) -> None:
+    """Measure the bytes of each tenant that has a limit for them, a part at each call."""
+    for tenant, grant in grants(store).items():
+        if grant.store_mb is not None:
+            _measure(store, ledger, tenant)
+
+
+def _measure(store: Store, ledger: Ledger, tenant: str) -> None:
+    known = ledger.scripts.read("hgetall", "stored", tenant)
+    after, size = known.get("after", ""), int(known.get("size", 0))
+    if not after and time.time() - float(known.get("at", 0)) < MEASURE_SECONDS:
+        return
+    found = list(islice(store.list(keys.tenant(tenant), after=after), OBJECTS))
+    size += sum(info.size for info in found)
+    if len(found) == OBJECTS:
+        fields = {"after": found[-1].key, "size": size}
+    else:
+        fields = {"after": "", "size": 0, "bytes": size, "at": time.time()}
+    ledger.client.hset(f"{ledger.prefix}stored:{tenant}", mapping=fields)
+
+
+def _duration(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60 + 1, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
