@@ -108,9 +108,14 @@ def install(app: FastAPI) -> None:
     async def refuse(request: Request, error: ProdgenError) -> JSONResponse:
         if isinstance(error, Unavailable):
             request.app.state.deployment.note_failure(error)
-        retry_after = error.retry_after if isinstance(error, TooManyRequests) else None
-        fields = {"details": error.details, "more": error.more, "retry_after": retry_after}
-        return answer(error.code, error.for_clients, error.param, **fields)
+        return answer(
+            error.code,
+            error.for_clients,
+            error.param,
+            details=error.details,
+            more=error.more,
+            retry_after=error.retry_after if isinstance(error, TooManyRequests) else None,
+        )
 
     @app.exception_handler(RequestValidationError)
     async def refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:

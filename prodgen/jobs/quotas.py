@@ -2,6 +2,7 @@
 
 import time
 from itertools import islice
+from typing import Any
 
 from prodgen.errors import Forbidden, TooManyRequests
 from prodgen.ledger.ledger import Ledger
@@ -74,10 +75,9 @@ def _measure(store: Store, ledger: Ledger, tenant: str) -> None:
         return
     found = list(islice(store.list(keys.tenant(tenant), after=after), OBJECTS))
     size += sum(info.size for info in found)
+    fields: dict[Any, Any] = {"after": "", "size": 0, "bytes": size, "at": time.time()}
     if len(found) == OBJECTS:
         fields = {"after": found[-1].key, "size": size}
-    else:
-        fields = {"after": "", "size": 0, "bytes": size, "at": time.time()}
     ledger.client.hset(f"{ledger.prefix}stored:{tenant}", mapping=fields)
 
 
