@@ -21,7 +21,7 @@ from prodgen.storage.base import ObjectInfo, Store
 
 log = logging.getLogger("prodgen.keys")
 
-Scope = Literal["generate", "train", "promote", "admin"]
+Scope = Literal["generate", "train", "promote", "admin", "unmarked"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 KNOWN_WAIT, UNKNOWN_WAIT = 0.2, 5.0
@@ -49,8 +49,8 @@ class ApiKey(BaseModel, frozen=True):
     revoked: datetime | None = None
 
     def allows(self, scope: Scope) -> bool:
-        """Return whether the key has ``scope``; a key with the scope ``admin`` has every scope."""
-        return scope in self.scopes or "admin" in self.scopes
+        """Return whether the key has ``scope``. The scope ``admin`` includes every other but ``unmarked``."""
+        return scope in self.scopes or ("admin" in self.scopes and scope != "unmarked")
 
 
 _OldFile = TypeAdapter(list[ApiKey])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -9,7 +10,6 @@ from typing import Any, Self
 from PIL import Image
 from pydantic import ValidationError
 
-from prodgen.generation.encode import decode, to_image
 from prodgen.generation.engine import Engine
 from prodgen.generation.request import Request, Response, manifest_line
 from prodgen.models import SavedModel, load_model
@@ -73,7 +73,7 @@ class Pipeline:
             model=self.model.id, count=count, seed=seed, truncation=truncation, attributes=options, **parts
         )
         made = list(self.stream(spec))
-        return Generated([to_image(decode(data)) for _, data in made], [line for line, _ in made])
+        return Generated([_open(data) for _, data in made], [line for line, _ in made])
 
     def count(self, spec: JobSpec) -> int:
         """Return how many images the order asks for; raises ProdgenError if the model cannot make them."""
@@ -113,7 +113,21 @@ class Pipeline:
         for start in range(0, expansion.total, _CHUNK):
             images = [expansion[k] for k in range(start, min(start + _CHUNK, expansion.total))]
             resolved = resolve_attributes(schema, images)
-            yield Request(self.model, resolved, spec.truncation, spec.finish, spec.output.format)
+            yield Request(
+                self.model,
+                resolved,
+                spec.truncation,
+                spec.finish,
+                spec.output.format,
+                marks=spec.output.marks != "none",
+            )
+
+
+def _open(data: bytes) -> Image.Image:
+    """Return the image of a file. Its ``info["xmp"]`` has the marks, for files that the caller saves."""
+    image = Image.open(BytesIO(data))
+    image.load()
+    return image
 
 
 def make_spec(**fields: Any) -> JobSpec:

@@ -1,10 +1,11 @@
 """Jobs: order images; list, show, follow and cancel the orders; list the images of a job."""
 
+import logging
 from datetime import UTC, datetime
 from typing import Annotated
 
 from asgi_correlation_id import correlation_id
-from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
@@ -29,6 +30,8 @@ from prodgen.storage.links import content_disposition, sign
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
+log = logging.getLogger("prodgen.gateway")
+
 DOORBELLS = 16
 """The most doorbells that a new job rings. A worker that takes work and has room for more rings again."""
 MAX_INDEX = 2**63 - 1
@@ -48,11 +51,16 @@ def create(
 ) -> JobDetails:
     """Order images. When the answer arrives, the order is safely stored. `total` is the number of images that
     the job will make."""
+    unmarked = spec.output.marks == "none"
+    if unmarked and not caller.allows("unmarked"):
+        raise HTTPException(403, "output.marks 'none' needs an API key with the scope unmarked")
     services = (deployment.store, deployment.ledger, deployment.settings)
     record, created = submit(*services, caller.tenant, spec, idempotency_key, request_id=correlation_id.get())
     request.state.job = record.id
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     queue = record.spec.priority
+    if unmarked:
+        log.warning("job %s by key %s: images without marks", record.id, caller.id)
     if created:
         request.app.state.metrics.images.labels(queue).inc(record.total)
     else:

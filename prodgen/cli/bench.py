@@ -101,10 +101,17 @@ def _request(model: "SavedModel", images: int) -> "Request":
 def _encoding(engine: "Engine", model: "SavedModel", images: int) -> float:
     from prodgen.generation.encode import decode, encode
     from prodgen.generation.engine import ENCODERS
+    from prodgen.generation.request import xmp_packets
 
-    pixels = [decode(data) for data in engine.submit(_request(model, 64))]
+    request = _request(model, 64)
+    pixels = [decode(data) for data in engine.submit(request)]
+
+    def encode_all(_: int) -> None:
+        for image, xmp in zip(pixels, xmp_packets(request, request.images), strict=True):
+            encode(image, request.format, xmp)
+
     start = time.perf_counter()
     with ThreadPoolExecutor(ENCODERS) as pool:
         runs = images // len(pixels)
-        list(pool.map(lambda _: [encode(p, "png") for p in pixels], range(runs)))
+        list(pool.map(encode_all, range(runs)))
     return runs * len(pixels) / (time.perf_counter() - start)

@@ -137,7 +137,7 @@ def provenance(
     json: Json = False,
 ) -> None:
     """Read how a picture was made from the marks in its file."""
-    from prodgen.photographs.provenance import read_provenance
+    from prodgen.spec.provenance import read_provenance
 
     if not file.is_file():
         raise ProdgenError(f"there is no picture {file}", param="file")

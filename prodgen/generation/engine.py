@@ -15,7 +15,7 @@ from torch import Tensor
 
 from prodgen.generation.encode import encode
 from prodgen.generation.forward import Forward
-from prodgen.generation.request import Request, Response
+from prodgen.generation.request import Request, Response, xmp_packets
 from prodgen.models import SavedModel
 from prodgen.models.saved import is_out_of_memory
 from prodgen.spec.order import ImageRequest
@@ -198,13 +198,16 @@ class Engine:
             with self._timed("finish"):
                 pixels = self.forward.finish(request.model, x[chunk], request.opaque_finish, images[chunk])
             self._backlog.acquire()
-            files = self._encoders.submit(self._encode, pixels, request.format)
+            files = self._encoders.submit(self._encode, pixels, request, images[chunk])
             files.add_done_callback(lambda _: self._backlog.release())
             response.add(files)
 
-    def _encode(self, pixels: NDArray[np.uint8], format: str) -> list[bytes]:
+    def _encode(
+        self, pixels: NDArray[np.uint8], request: Request, images: Sequence[ImageRequest]
+    ) -> list[bytes]:
         with self._timed("encode"):
-            return [encode(image, format) for image in pixels]
+            packets = xmp_packets(request, images)
+            return [encode(image, request.format, xmp) for image, xmp in zip(pixels, packets, strict=True)]
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

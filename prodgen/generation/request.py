@@ -12,6 +12,7 @@ from prodgen.spec.finish import Finish, file_name
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.model_config import ModelConfig
 from prodgen.spec.order import ImageRequest
+from prodgen.spec.provenance import GENERATED, make_xmp
 
 NO_FINISH = Finish()
 
@@ -45,6 +46,8 @@ class Request:
     format: str = "png"
     priority: int = 0
     tenant: str = ""
+    marks: bool = True
+    """Whether the files say how they were made."""
 
     @property
     def pixels(self) -> int:
@@ -139,6 +142,23 @@ class Response:
         failed.set_exception(error)
         self.add(failed)
         self.cancel()
+
+
+def xmp_packets(request: Request, images: Sequence[ImageRequest]) -> Iterator[bytes]:
+    """Yield the XMP packet of each generated image: all that is needed to make the image again, and no more.
+
+    An image's index and SKU belong to the order; ``draw`` is the number that the image depends on.
+    """
+    common: dict[str, Any] = {"model": request.model.id}
+    if finish := request.finish.model_dump(exclude_defaults=True):
+        common["finish"] = finish
+    if request.truncation != 1.0:
+        common["truncation"] = request.truncation
+    for image in images:
+        recipe = common | {"attributes": image.attributes, "seed": image.seed, "draw": image.draw}
+        if image.attempt:
+            recipe["attempt"] = image.attempt
+        yield make_xmp(GENERATED, recipe) if request.marks else b""
 
 
 def manifest_line(

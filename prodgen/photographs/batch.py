@@ -12,11 +12,13 @@ from PIL import Image
 
 from prodgen.catalog.picture_files import decode_or_fault
 from prodgen.catalog.prepared_catalogue import write_jsonl
+from prodgen.generation.encode import encode_image
 from prodgen.generation.sheet import contact_sheet
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, doubts_about_colour, make_pictures
 from prodgen.spec.finish import extension, safe_name
+from prodgen.spec.provenance import make_xmp, read_provenance
 
 _SHEET, _THUMBNAIL = 60, 256
 """Largest number of pictures on the contact sheet, and the side of each in pixels."""
@@ -45,7 +47,8 @@ class Batch:
                 manifest.flush()
                 progress(done)
         if self._sheet:
-            contact_sheet(*zip(*self._sheet, strict=True)).save(self._out / "sheet.png")
+            sheet = contact_sheet(*zip(*self._sheet, strict=True))
+            (self._out / "sheet.png").write_bytes(encode_image(sheet, "png", make_xmp("composite", {})))
         if self.review:
             (self._out / "review").mkdir(exist_ok=True)
             write_jsonl(self._out / "review" / "review.jsonl", self.review)
@@ -63,7 +66,9 @@ class Batch:
             _write_review(photograph.rgb, cut, self._out / "review" / f"{stem}.jpg")
             return self._set_aside(path, reason)
         rows = []
-        for picture in make_pictures(photograph, sha256, cut, self._cutter.name, self._edit):
+        generative = read_provenance(path).generative
+        edited = make_pictures(photograph, sha256, cut, self._cutter.name, self._edit, generative=generative)
+        for picture in edited:
             words = (stem, picture.colour, Path(picture.scene).stem)
             file = "-".join(_safe(word) for word in words if word) + f".{extension(self._edit.format)}"
             (self._out / file).write_bytes(picture.data)

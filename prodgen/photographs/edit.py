@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +13,21 @@ from PIL import Image
 import prodgen
 from prodgen.catalog.picture_files import Photograph
 from prodgen.errors import ProdgenError
+from prodgen.generation.encode import encode_image
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.presets import Preset
-from prodgen.photographs.provenance import make_xmp, save_marked
 from prodgen.photographs.recolour import recolour
-from prodgen.photographs.scenes import compose, ground, has_shadow, light_kept, place, plain_colour
+from prodgen.photographs.scenes import (
+    compose,
+    ground,
+    has_shadow,
+    is_picture,
+    light_kept,
+    place,
+    plain_colour,
+)
 from prodgen.spec.colour import levels, parse_colour, to_lab
+from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
@@ -91,11 +101,18 @@ def doubts_about_colour(cut: CutOut) -> str | None:
 
 
 def make_pictures(
-    photograph: Photograph, sha256: str, cut: CutOut, cutter: str, edit: Edit
+    photograph: Photograph,
+    sha256: str,
+    cut: CutOut,
+    cutter: str,
+    edit: Edit,
+    *,
+    generative: bool = False,
 ) -> Iterator[Picture]:
     """Yield a picture for each colour in each scene, colours first.
 
     ``sha256`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
+    ``generative``: whether the photograph's marks say that a model made it.
     """
     matte = torch.from_numpy(cut.matte)
     layers, scale = place(_in_colours(cut, edit.colours), matte, edit.height, edit.width, edit.fill)
@@ -103,6 +120,8 @@ def make_pictures(
     for scene in edit.scenes:
         behind = edit.grounds[scene] * light if has_shadow(scene) else edit.grounds[scene]
         visible = (1 - layers[0, 3]) * behind
+        pictured = is_picture(scene)
+        generative_too = generative or (pictured and read_provenance(Path(scene)).generative)
         for k, colour in enumerate(edit.colours):
             recipe = {
                 "prodgen": prodgen.__version__,
@@ -118,7 +137,11 @@ def make_pictures(
             }
             recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
             image = Image.fromarray(compose(layers[k], visible).numpy())
-            yield Picture(colour, scene, encode(image, edit.format, recipe, edit.most_bytes), recipe)
+            kind = edited_source_type(
+                generative=generative_too, recoloured=colour is not None, on_photograph=pictured
+            )
+            data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
+            yield Picture(colour, scene, data, recipe)
 
 
 def _in_colours(cut: CutOut, colours: tuple[str | None, ...]) -> torch.Tensor:
@@ -136,12 +159,16 @@ def _in_colours(cut: CutOut, colours: tuple[str | None, ...]) -> torch.Tensor:
     return torch.stack([next(recoloured) if colour else own for colour in colours])
 
 
-def encode(image: Image.Image, format: str, recipe: dict[str, Any], most_bytes: int | None) -> bytes:
-    """Encode an edited picture with its marks, at the best quality that keeps to ``most_bytes``."""
-    xmp = make_xmp("edited", recipe)
+def encode(image: Image.Image, format: str, xmp: bytes, most_bytes: int | None) -> bytes:
+    """Encode an edited picture with its marks, at the best quality that keeps to ``most_bytes``.
+
+    WebP is lossless, because lossy WebP stains a white ground.
+    """
     data = b""
     for quality in _QUALITIES:
-        data = save_marked(image, format, xmp, quality)
+        jpeg = {"quality": quality, "subsampling": 0, "optimize": True}
+        options: dict[str, dict[str, Any]] = {"jpeg": jpeg, "webp": {"lossless": True}, "png": {}}
+        data = encode_image(image, format, xmp, **options[format])
         if not most_bytes or len(data) <= most_bytes:
             return data
     raise ProdgenError(f"the picture has {len(data):,} bytes, more than the preset's {most_bytes:,}")

@@ -53,6 +53,11 @@ def plain_colour(scene: str) -> str | None:
         return None
 
 
+def is_picture(scene: str) -> bool:
+    """Return whether a scene is the path of a picture."""
+    return scene not in BUILT_IN and plain_colour(scene) is None
+
+
 def has_shadow(scene: str) -> bool:
     """Return whether products cast a shadow in a scene; on white, marketplaces want none."""
     return plain_colour(scene) != "#ffffff"

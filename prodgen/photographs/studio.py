@@ -1,5 +1,6 @@
 """Make the pictures of orders of photographs, by a version of the registry."""
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from prodgen.photographs.scenes import ground
 from prodgen.spec.finish import Finish
 from prodgen.spec.model_config import StudioConfig, folder_version, read_config, studio_config
 from prodgen.spec.order import ImageRequest
+from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
 METHOD = 1
 """The number of the way in which this code cuts out, recolours, places and lights products.
@@ -69,13 +71,15 @@ class Studio:
         source: Callable[[str], Source],
         finish: Finish,
         format: str,
+        marks: bool = True,
     ) -> Iterator[StudioPicture]:
         """Yield the picture of each request in order.
 
         ``source`` returns the photograph of a digest. Consecutive requests with one photograph share the work
-        on it. A photograph without a product gives the scene alone, to be reviewed.
+        on it. A photograph without a product gives the scene alone, to be reviewed. ``marks``: whether the
+        files say how they were made.
         """
-        photo, found, product = None, None, None
+        photo, found, product, generative = None, None, None, False
         height, width, fill = self._frame(finish)
         for image in images:
             if image.photo is None:
@@ -83,11 +87,13 @@ class Studio:
             if image.photo != photo or found is None:
                 photo, found, product = image.photo, source(image.photo), None
                 if found.learnt.has_product:
+                    generative = read_provenance(io.BytesIO(found.data)).generative
                     photograph = read_photograph(found.data, self.config.photo_side)
                     if isinstance(photograph, str):
                         raise ProdgenError(f"the photograph {photo} has changed: {photograph}")
                     product = Product(photograph, found.learnt, height, width, fill)
-            yield self._picture(image, found.learnt, product, finish, format)
+            xmp = self._xmp(image, product, finish, generative) if marks else b""
+            yield self._picture(image, found.learnt, product, finish, format, xmp)
 
     def _frame(self, finish: Finish) -> tuple[int, int, float]:
         """Return the height and the width of the pictures, and the share that products fill."""
@@ -98,7 +104,13 @@ class Studio:
         return side, side, self.config.fill
 
     def _picture(
-        self, image: ImageRequest, learnt: Learnt, product: Product | None, finish: Finish, format: str
+        self,
+        image: ImageRequest,
+        learnt: Learnt,
+        product: Product | None,
+        finish: Finish,
+        format: str,
+        xmp: bytes,
     ) -> StudioPicture:
         colour, scene = image.attributes["colour"], image.attributes["scene"]
         own = colour == OWN_COLOUR
@@ -107,6 +119,11 @@ class Studio:
         wanted = None if own else colour
         pixels = product.picture(wanted, scene, behind) if product else to_pixels(behind)
         doubts = [*learnt.doubts, *([learnt.colour_doubt] if learnt.colour_doubt and not own else [])]
+        rules = self.config.presets.get(finish.preset or "")
+        data = encode(Image.fromarray(pixels), format, xmp, rules and rules.most_bytes)
+        return StudioPicture(data, "; ".join(doubts) or None)
+
+    def _xmp(self, image: ImageRequest, product: Product | None, finish: Finish, generative: bool) -> bytes:
         recipe = {
             "model": self.id,
             "photo": image.photo,
@@ -114,14 +131,9 @@ class Studio:
             "finish": finish.model_dump(exclude_defaults=True),
             "upscaled": round(product.scale, 2) if product and product.scale > 1 else None,
         }
-        rules = self.config.presets.get(finish.preset or "")
-        data = encode(
-            Image.fromarray(pixels),
-            format,
-            {name: value for name, value in recipe.items() if value},
-            rules and rules.most_bytes,
-        )
-        return StudioPicture(data, "; ".join(doubts) or None)
+        recoloured = image.attributes["colour"] != OWN_COLOUR
+        kind = edited_source_type(generative=generative, recoloured=recoloured, on_photograph=False)
+        return make_xmp(kind, {name: value for name, value in recipe.items() if value})
 
 
 def load_studio(folder: Path, name: str, weights: Path | None = None) -> Studio:

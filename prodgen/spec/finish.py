@@ -46,13 +46,15 @@ class Finish(BaseModel):
 
 
 class Output(BaseModel):
-    """The format of image files, and how they are packed into objects of the store."""
+    """The format and the marks of image files, and how they are packed into objects of the store."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["png", "webp", "jpeg"] = "png"
     packaging: Literal["auto", "files", "tar"] = "auto"
     """``files``: an object for each image; ``tar``: one for each lease; ``auto``: files for small jobs."""
+    marks: Literal["xmp", "none"] = "xmp"
+    """``xmp``: each file says how it was made; ``none`` needs an API key with the scope ``unmarked``."""
 
     def content_type(self) -> str:
         """Return the MIME type of an image."""

@@ -14,8 +14,10 @@ from prodgen import __version__
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.report import opening
 from prodgen.evaluation.samples import sample_sheet
+from prodgen.generation.encode import encode_image
 from prodgen.models import SavedModel, load_model, save_model
 from prodgen.spec.model_config import DISCRIMINATOR
+from prodgen.spec.provenance import GENERATED, make_xmp
 from prodgen.training import checkpoint
 from prodgen.training.state import TrainingState
 from prodgen.training.trainer import Trainer
@@ -60,7 +62,8 @@ def export(trainer: Trainer, folder: Path) -> None:
     (folder / "card.md").write_text(_card(state, model, metrics))
     first = next(iter(model.config.attributes.choices), None)
     name, values = (first.name, first.values) if first else (None, ())
-    sample_sheet(model, name, values, 0, "cpu").save(folder / "samples.png")
+    sheet = sample_sheet(model, name, values, 0, "cpu")
+    (folder / "samples.png").write_bytes(encode_image(sheet, "png", make_xmp(GENERATED, {})))
 
 
 def _card(state: TrainingState, model: SavedModel, metrics: dict[str, Any]) -> str:

@@ -299,3 +299,17 @@ def test_usage_is_shown_by_day_and_model_as_json_and_csv(client: Client, gateway
     assert client.get("/v1/usage?from=2020-01-01&to=2020-02-01").json()["data"] == []
     assert client.error("GET", "/v1/usage?from=soon")[1]["param"] == "from"
     assert client.error("GET", "/v1/usage?from=2020-01-01&to=2026-01-01")[0] == 400
+
+
+def test_images_without_marks_need_a_scope_of_their_own(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = {"model": "shoes", "output": {"marks": "none"}}
+    with gateway.client("plain", ("generate", "admin")) as client:
+        refused = client.post("/v1/jobs", json=order)
+        assert refused.status_code == 403
+        assert refused.json()["error"]["message"].endswith("needs an API key with the scope unmarked")
+    with gateway.client("plain", ("generate", "unmarked")) as client:
+        job = client.post("/v1/jobs", json=order).json()
+        assert job["request"]["output"]["marks"] == "none"
+    assert any(job["id"] in message and "without marks" in message for message in caplog.messages)

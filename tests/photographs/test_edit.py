@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,13 +13,14 @@ from PIL import Image
 from prodgen.bundled import bundled_photographs
 from prodgen.catalog.picture_files import decode
 from prodgen.errors import ProdgenError
+from prodgen.generation.encode import encode_image
 from prodgen.photographs.check import check_picture
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import Edit, Picture, make_pictures
 from prodgen.photographs.presets import load_preset, preset_names
-from prodgen.photographs.provenance import make_xmp, read_provenance, save_marked
 from prodgen.photographs.scenes import ground
+from prodgen.spec.provenance import GENERATED, make_xmp, read_provenance
 
 POLO = next(path for path in bundled_photographs() if path.stem == "polo")
 
@@ -89,20 +91,26 @@ def test_the_marks_are_in_every_format(format: str, tmp_path: Path) -> None:
     path = tmp_path / f"picture.{format}"
     path.write_bytes(picture.data)
     found = read_provenance(path)
-    assert found.digital_source_type == "algorithmicallyEnhanced"
+    assert found.digital_source_type == "composite"
     assert found.recipe == picture.recipe
     assert picture.recipe["photo"] == digest(POLO)
     assert picture.recipe["attributes"] == {"colour": "crimson"}
 
 
-def test_marks_of_others_are_read_and_hostile_marks_are_not(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    marks = make_xmp("generated", {"model": "clothing@1"})
-    path.write_bytes(save_marked(Image.new("RGB", (8, 8)), "png", marks, 90))
-    assert read_provenance(path).digital_source_type == "trainedAlgorithmicMedia"
-    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>'
-    path.write_bytes(save_marked(Image.new("RGB", (8, 8)), "png", bomb, 90))
-    assert read_provenance(path) == (None, None)
+def test_the_source_type_says_how_much_was_changed(tmp_path: Path) -> None:
+    own, red, on_floor = (read_kind(one) for one in (Edit(), Edit(("red",)), Edit(scenes=("floor",))))
+    assert (own, red, on_floor) == ("algorithmicallyEnhanced", "composite", "algorithmicallyEnhanced")
+    behind = tmp_path / "behind.jpg"
+    Image.new("RGB", (200, 200), "teal").save(behind)
+    assert read_kind(Edit(scenes=(str(behind),))) == "compositeCapture"
+    # What a model made stays marked as such, whether it is the product or the ground.
+    behind.write_bytes(encode_image(Image.new("RGB", (200, 200)), "jpeg", make_xmp(GENERATED, {})))
+    assert read_kind(Edit(scenes=(str(behind),))) == "compositeSynthetic"
+
+
+def read_kind(edit: Edit) -> str | None:
+    (picture,) = pictures(replace(edit, width=100, height=100))
+    return read_provenance(io.BytesIO(picture.data)).digital_source_type
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -129,9 +137,7 @@ def test_a_picture_that_breaks_the_rules_is_told_so(tmp_path: Path) -> None:
 
 def test_a_generated_picture_is_no_photograph(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    path.write_bytes(
-        save_marked(Image.new("RGB", (1200, 1200), "white"), "png", make_xmp("generated", {}), 90)
-    )
+    path.write_bytes(encode_image(Image.new("RGB", (1200, 1200), "white"), "png", make_xmp(GENERATED, {})))
     assert "origin" in {finding.rule for finding in check_picture(path, load_preset("amazon"))}
 
 

@@ -13,11 +13,11 @@ from prodgen.bundled import bundled_folders, bundled_photographs
 from prodgen.errors import ProdgenError
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.presets import load_preset, preset_names
-from prodgen.photographs.provenance import read_provenance
 from prodgen.photographs.studio import METHOD, Source, Studio, StudioPicture, load_studio
 from prodgen.spec.finish import Finish
 from prodgen.spec.model_config import PictureRules, read_config, studio_config
 from prodgen.spec.order import ImageRequest
+from prodgen.spec.provenance import read_provenance
 
 POLO = next(path for path in bundled_photographs() if path.stem == "polo")
 FOLDER = next(folder for folder in bundled_folders() if folder.name == "studio-grabcut")
@@ -63,7 +63,7 @@ def test_a_picture_says_which_version_made_it_of_which_photograph(
     file = tmp_path / "one.png"
     file.write_bytes(next(make(studio, polo, ("#dc143c", "studio"))).data)
     told = read_provenance(file)
-    assert told.digital_source_type == "algorithmicallyEnhanced"
+    assert told.digital_source_type == "composite"
     assert told.recipe
     assert told.recipe["model"] == studio.id
     assert told.recipe["photo"] == "p"

@@ -95,6 +95,7 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         spec.output.format,
         PRIORITY[spec.priority],
         lease.tenant,
+        marks=spec.output.marks != "none",
     )
     with device.rates.making(record.model):
         with stage_seconds.labels("images").time():

@@ -37,7 +37,7 @@ class PictureResponse:
     def __iter__(self) -> Iterator[StudioPicture]:
         request = self.request
         images = self._until_cancelled(request.images)
-        yield from self._studio.pictures(images, self._source, request.finish, request.format)
+        yield from self._studio.pictures(images, self._source, request.finish, request.format, request.marks)
 
     def _until_cancelled(self, images: Sequence[ImageRequest]) -> Iterator[ImageRequest]:
         for image in images:

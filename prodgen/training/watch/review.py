@@ -10,11 +10,12 @@ from torch import Tensor
 
 from prodgen.evaluation.pictures import on_white, to_bytes
 from prodgen.files import replacing
-from prodgen.generation.encode import to_image
+from prodgen.generation.encode import encode_image, to_image
 from prodgen.generation.forward import latents
 from prodgen.models.base import ImageGenerator
 from prodgen.models.condition import encode
 from prodgen.settings import settings
+from prodgen.spec.provenance import GENERATED, make_xmp
 from prodgen.training.distributed.collectives import broadcast
 from prodgen.training.distributed.world import local_rank, rank
 from prodgen.training.state import TrainingState
@@ -91,4 +92,4 @@ def write_grid(generator: ImageGenerator, path: Path, seed: int) -> None:
     cells = np.pad(cells, ((0, 0), (0, GAP), (0, 0), (0, GAP), (0, 0)), constant_values=255)
     pixels = cells.reshape(cells.shape[0] * cells.shape[1], -1, cells.shape[4])
     with replacing(path) as partial:
-        to_image(pixels).save(partial, "PNG")
+        partial.write_bytes(encode_image(to_image(pixels), "png", make_xmp(GENERATED, {})))
