@@ -75,6 +75,13 @@ class RemovalView(BaseModel):
     bytes: int
 
 
+class QuoteView(BaseModel):
+    """What an order would make: ``total`` counts its images."""
+
+    object: Literal["quote"] = "quote"
+    total: int
+
+
 class ImageView(ManifestLine):
     """An image: a link to it, and all that is needed to make it again."""
 

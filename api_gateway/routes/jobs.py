@@ -15,14 +15,14 @@ from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import check_id, find_job_record, find_progress
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
-from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page
+from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, QuoteView
 from prodgen.errors import Conflict, ProdgenError, Unavailable
 from prodgen.jobs import delivery
 from prodgen.jobs.archive import Archive
 from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord, load_state
-from prodgen.jobs.submission import submit
+from prodgen.jobs.submission import quote, submit
 from prodgen.ledger.entries import TERMINAL, Event, Progress, Queue, State
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
@@ -67,6 +67,12 @@ def create(
         response.headers["Idempotent-Replayed"] = "true"
     later.add_task(deployment.ring, queue, min(record.cells, DOORBELLS))
     return _details(deployment, record)
+
+
+@router.post("/quote", summary="Check an order")
+def check(spec: JobSpec, caller: Generator, deployment: DeploymentDep) -> QuoteView:
+    """Check an order without placing it. Answers as `POST /v1/jobs` would if the order is at fault."""
+    return QuoteView(total=quote(deployment.store, deployment.settings, caller.tenant, spec))
 
 
 @router.get("", summary="List your jobs")

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -19,6 +20,7 @@ from api_gateway.studio.language import CATALOGUES, NAMES, language_of, translat
 from prodgen.access import ApiKey, Scope
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.settings import Settings
+from prodgen.spec.validation_errors import explain_errors
 
 STATIC = Path(__file__).parent / "static"
 PAGES: dict[str, tuple[str, Scope]] = {
@@ -49,6 +51,8 @@ class PageRoute(StrictRoute):
                 if error.status_code == HTTPStatus.UNAUTHORIZED:
                     return RedirectResponse(f"/sign-in?{urlencode({'next': address(request)})}", 303)
                 return failure(request, str(error.detail), error.status_code)
+            except RequestValidationError as error:
+                return failure(request, str(explain_errors(error.errors())), 400)
             except ProdgenError as error:
                 if isinstance(error, Unavailable):
                     request.app.state.deployment.note_failure(error)

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from prodgen.errors import ProdgenError
@@ -44,12 +44,7 @@ def csv_rows(
     rows without any of these cells are skipped. By default, every column has one of the names; raises
     ProdgenError at the first cell of another column unless ``any_attribute`` is set.
     """
-    first = lines[-1]
-    if first[:4] == "sep=" and first[4:5] in _DELIMITERS:  # Excel's hint, which Excel does not count as a row
-        delimiter, lines = first[4], lines[:-1]
-    else:
-        delimiter = max(_DELIMITERS, key=first.count)
-    rows = _cells(csv.reader(chain(lines, text), delimiter=delimiter, strict=True))
+    rows = _cells(_reader(text, lines))
     header = _own_header(rows, attributes) if columns is None else _header(rows, attributes, columns)
     others = [] if any_attribute else [name for name in header.places if name not in (*attributes, *NAMED)]
     product: list[str] = []
@@ -60,6 +55,13 @@ def csv_rows(
         elif any(cells[place] for place in header.places.values() if place < len(cells)):
             product = _fill_variant(header, product, cells)
             yield number, partial(_fields, number, header, cells)
+
+
+def csv_head(lines: list[str]) -> list[list[str]]:
+    """Return the fullest of the first rows of a CSV, which is probably its header, and some rows after it."""
+    rows = [cells for _, cells in islice(_cells(_reader(lines[1:], lines[:1])), 2 * _HEADER_ROWS)]
+    fullest = max(range(len(rows[:_HEADER_ROWS])), key=lambda place: sum(map(bool, rows[place])), default=0)
+    return rows[fullest:]
 
 
 def fields_of(row: Fields, attributes: Fields) -> Fields:
@@ -95,6 +97,16 @@ def fault(number: int, column: str | None, problem: str) -> ProdgenError:
     """Return an error that names a row, and a column if it is given."""
     where = f"row {number}, column {column}" if column else f"row {number}"
     return ProdgenError(f"{where}: {problem}", param=where)
+
+
+def _reader(text: Iterable[str], lines: list[str]) -> Iterator[list[str]]:
+    """Return a reader of ``lines`` and ``text`` that uses the delimiter of the last of ``lines``."""
+    first = lines[-1]
+    if first[:4] == "sep=" and first[4:5] in _DELIMITERS:  # Excel's hint, which Excel does not count as a row
+        delimiter, lines = first[4], lines[:-1]
+    else:
+        delimiter = max(_DELIMITERS, key=first.count)
+    return csv.reader(chain(lines, text), delimiter=delimiter, strict=True)
 
 
 def _cells(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:

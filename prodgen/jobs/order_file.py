@@ -12,7 +12,16 @@ from typing import BinaryIO, TextIO
 from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError
-from prodgen.jobs.order_csv import Fields, Row, check_columns, csv_rows, fault, fields_of, short
+from prodgen.jobs.order_csv import (
+    Fields,
+    Row,
+    check_columns,
+    csv_head,
+    csv_rows,
+    fault,
+    fields_of,
+    short,
+)
 from prodgen.spec.order import Item
 from prodgen.spec.spelling import fold
 from prodgen.spec.validation_errors import explain
@@ -70,21 +79,29 @@ def read_order(
         raise ProdgenError("the order names no SKU: it has no rows")
 
 
+def first_rows(beginning: bytes) -> list[list[str]]:
+    """Return the header of the CSV with these first bytes, and some rows that follow, for people to see.
+
+    The header is taken to be the fullest of the first rows. Raises ProdgenError if it is no CSV.
+    """
+    text = beginning.decode(_encoding(beginning), errors="replace")
+    lines = [line for line in text.splitlines(keepends=True) if line.strip()]
+    if not lines:
+        raise ProdgenError("the order names no SKU: it has no rows")
+    return csv_head(lines)
+
+
 def _rows(
     file: BinaryIO, attributes: Iterable[str] | None, columns: Mapping[str, str] | None
 ) -> Iterator[Row]:
     if file.seek(0, io.SEEK_END) > MAX_BYTES:
         raise ProdgenError(f"the order is larger than {MAX_BYTES >> 20} MiB; split it")
     file.seek(0)
-    beginning = file.read(4)
+    encoding = _encoding(file.read(4))
     file.seek(0)
-    if beginning.startswith(_WORKBOOKS):
-        raise ProdgenError("the order is a workbook, such as .xlsx; save it as “CSV UTF-8” and send that")
-    wide = beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     # Bytes that are no UTF-8 become surrogates, so that the error can name their row.
-    text = io.TextIOWrapper(
-        file, "utf-16" if wide else "utf-8-sig", errors="strict" if wide else "surrogateescape", newline=""
-    )
+    errors = "strict" if encoding == "utf-16" else "surrogateescape"
+    text = io.TextIOWrapper(file, encoding, errors=errors, newline="")
     try:
         lines = _skip_blank(text)
         start, names = lines[-1].lstrip()[:1], [*(attributes or ())]
@@ -98,6 +115,13 @@ def _rows(
         raise ProdgenError("the order is not UTF-16 text; save it as “CSV UTF-8”") from None
     finally:
         text.detach()  # the caller closes the file
+
+
+def _encoding(beginning: bytes) -> str:
+    """Return the encoding of a file by its first bytes. Raises ProdgenError for a workbook."""
+    if beginning.startswith(_WORKBOOKS):
+        raise ProdgenError("the order is a workbook, such as .xlsx; save it as “CSV UTF-8” and send that")
+    return "utf-16" if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
 def _skip_blank(text: TextIO) -> list[str]:

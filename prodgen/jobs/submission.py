@@ -85,6 +85,17 @@ def submit(
     return record, True
 
 
+def quote(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> int:
+    """Return the number of images of an order, and write nothing. Raises what `submit` raises for it."""
+    version = resolve(store, spec.model, tenant)
+    check_spec(spec, version.config)
+    with TemporaryDirectory(prefix="prodgen-items-") as folder:
+        index = _write_items(store, tenant, spec, version, Path(folder) / "items.jsonl")
+    total = index.total if index else RowParser(spec, version.config.attributes).single().total
+    _check_total(settings, spec, total)
+    return total
+
+
 def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, path: Path) -> Index | None:
     """Check the items of an order and write them to ``path``. Returns None for an order without items."""
     schema = version.config.attributes

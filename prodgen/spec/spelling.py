@@ -57,11 +57,16 @@ def split_pairs(text: str) -> dict[str, str]:
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:
     """Return "; did you mean NAME?" for the most similar of ``names``, or "" if none is similar."""
+    found = most_similar(text, names)
+    return f"; did you mean {found}?" if found else ""
+
+
+def most_similar(text: str, names: Iterable[str]) -> str | None:
+    """Return the one of ``names`` that ``text`` probably means, or None if none is similar."""
     by_form = {_letters(name): name for name in names}
     same = next((group for group in _SYNONYMS if _letters(text) in group), ())
     likely = [*same, *fold(text).split(), *get_close_matches(_letters(text), by_form, 1, _SIMILAR)]
-    found = next((by_form[form] for form in likely if form in by_form), None)
-    return f"; did you mean {found}?" if found else ""
+    return next((by_form[form] for form in likely if form in by_form), None)
 
 
 def _letters(text: str) -> str:

@@ -115,6 +115,38 @@ def test_an_order_is_found_by_its_title_and_its_state(
     assert "there is no job" in browser.get("/orders/0123456789abcdef01234567").text
 
 
+def test_the_columns_of_a_file_are_found(browser: httpx.Client, client: Client) -> None:
+    def page(data: bytes) -> str:
+        digest = client.post("/v1/uploads", content=data).json()["id"]
+        return browser.get(f"/orders/new?name=<i>&upload={digest}").text
+
+    text = page('Template;;\nHandle;Type;Qty\nÄ-1;bag;3\nA-2;"<b>";1'.encode("utf-16"))
+    assert re.findall(r"<option selected>(\w+)</option>", text) == ["Handle", "Qty", "Type"]
+    assert "<td>Ä-1</td>" in text
+    assert "&lt;b&gt;" in text
+    assert "<i>" not in text
+    assert "save it as “CSV UTF-8”" in page(b"PK\x03\x04")
+    assert "the quotes do not match" in page(b'sku,a\nA-1,"b"c\n')
+    assert "no longer here" in browser.get(f"/orders/new?upload={'0' * 64}").text
+    assert browser.get("/orders/new?upload=../x").status_code == 400
+
+
+def test_a_quote_checks_every_row_and_orders_nothing(client: Client) -> None:
+    def quoted(table: str) -> httpx.Response:
+        upload = client.post("/v1/uploads", content=table.encode()).json()["id"]
+        return client.post("/v1/jobs/quote", json={"model": "shoes", "upload": upload, "count": 2})
+
+    answer = quoted("sku,count,category\nA,3,bag\nB,,\n")
+    assert answer.json() == {"object": "quote", "total": 5}
+    faulty = quoted("sku,category\nA,bog\nB,bag\nC,bug\n")
+    assert faulty.status_code == 400
+    assert [fault["param"] for fault in faulty.json()["error"]["details"]] == [
+        "row 2, column category",
+        "row 4, column category",
+    ]
+    assert client.get("/v1/jobs").json()["data"] == []
+
+
 def test_a_filtered_list_of_jobs_has_pages(client: Client, gateway: Gateway) -> None:
     bulk = []
     for _ in range(3):

@@ -1,6 +1,6 @@
 // One order: its state as it changes, its gallery as the images arrive, its download and its end.
 
-import { $, ENDED, api, element, explain, follow, picture, showState, t } from "./studio.js";
+import { $, ENDED, Refusal, api, element, explain, follow, picture, showState, t } from "./studio.js";
 import { zoom } from "./zoom.js";
 
 const PAGE = 60;
@@ -73,7 +73,7 @@ function changed(now) {
 async function load() {
   const now = await api("GET", `/v1/jobs/${job}`);
   changed(now);
-  explain($("trouble"), now.error && new Error(now.error));
+  explain($("trouble"), now.error && new Refusal(now.error));
   return now;
 }
 
