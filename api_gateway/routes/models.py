@@ -126,7 +126,8 @@ def show(ref: str, caller: Anyone, deployment: DeploymentDep) -> ModelDetails:
 def list_files(ref: str, caller: Anyone, deployment: DeploymentDep) -> Page[FileView]:
     """List the files of one version. Their links need no key and expire; a new list has new links.
 
-    A version is the first 12 hex digits of the sha256 of config.json followed by model.safetensors.
+    A version is the first 12 hex digits of the sha256 of config.json followed by the weights: model.onnx for
+    the family `onnx`, else model.safetensors.
     """
     version, seconds = resolve(deployment.store, ref, caller.tenant), deployment.settings.link_seconds
     views = (

@@ -86,12 +86,17 @@ def publish(
     from prodgen.cli.access import open_store
     from prodgen.registry.publish import publish as publish_one
     from prodgen.registry.versions import PRODUCTION, versions
+    from prodgen.spec.model_config import ONNX_WEIGHTS
 
     if alias == PRODUCTION:
         raise ProdgenError(
             f"{PRODUCTION} is reached by comparison: publish with --alias staging, then "
             f"`prodgen models promote {name} staging`"
         )
+    if (folder / ONNX_WEIGHTS).is_file():
+        from prodgen.models import load_model
+
+        load_model(folder)  # makes a few images, which shows faults that the file alone does not
     store, where = open_store()
     known = {v.id for v in versions(store, tenant) if v.owner == tenant}
     version = publish_one(store, folder, name, tenant, () if alias is None else (alias,))

@@ -66,6 +66,7 @@ def opening(model: SavedModel) -> str:
     """Return the first part of a card: what the model is, and its attributes."""
     config = model.config
     parameters = sum(p.numel() for p in model.generator.parameters())
+    network = f"{parameters:,} parameters" if parameters else "a network of another program"
     attributes = "\n".join(
         f"- `{a.name}`: {', '.join(a.values) if isinstance(a, Choice) else 'any colour'}"
         for a in config.attributes.attributes
@@ -74,7 +75,7 @@ def opening(model: SavedModel) -> str:
     return f"""# {model.name}
 
 A generator of {config.size}x{config.size} images with {config.channels} channel{"s"[: config.channels > 1]}:
-family `{config.family}`, {parameters:,} parameters, version `{model.digest}`.
+family `{config.family}`, {network}, version `{model.digest}`.
 
 ## Attributes
 {attributes}

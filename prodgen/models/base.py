@@ -12,9 +12,8 @@ from torch.nn import functional as F
 from prodgen.models.condition import condition_size
 from prodgen.models.layers import Conditioned, constraint
 from prodgen.spec.attributes import AttributeSchema
-from prodgen.spec.model_config import FILES, coarsest_side
+from prodgen.spec.model_config import WEIGHTS, coarsest_side
 
-CONFIG, WEIGHTS = FILES
 HUB_OPTIONS = ("revision", "cache_dir", "force_download", "local_files_only", "token", "strict")
 
 
@@ -36,8 +35,12 @@ class ImageGenerator(nn.Module, PyTorchModelHubMixin):
     def _from_pretrained(cls, *, model_id: str, map_location: str = "cpu", **options: Any) -> Self:
         """Load a model from a folder, without the pickles and the printed output of huggingface_hub."""
         model = cls(**{name: value for name, value in options.items() if name not in HUB_OPTIONS})
-        load_model(model, Path(model_id) / WEIGHTS, device=map_location)
+        model.load_weights(Path(model_id), map_location)
         return model.eval()
+
+    def load_weights(self, folder: Path, device: str) -> None:
+        """Load the weights of a model folder onto ``device``."""
+        load_model(self, folder / WEIGHTS, device=device)
 
     def __init__(
         self, attributes: AttributeSchema, size: int, channels: int, latent_dim: int, widths: list[int]
@@ -46,6 +49,10 @@ class ImageGenerator(nn.Module, PyTorchModelHubMixin):
         self.schema, self.size, self.channels, self.latent_dim = attributes, size, channels, latent_dim
         self.condition_dim = condition_size(attributes)
         self.bottom = coarsest_side(size, widths)
+
+    def size_in_bytes(self) -> int:
+        """Return the size in bytes of the parameters and buffers."""
+        return sum(t.numel() * t.element_size() for t in [*self.parameters(), *self.buffers()])
 
 
 class ProjectionDiscriminator(nn.Module):

@@ -10,10 +10,11 @@ from torch.export import Dim, default_decompositions
 
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.models.saved import SavedModel
-from prodgen.spec.model_config import CONFIG, ModelConfig
+from prodgen.spec.model_config import CONFIG, ONNX, ONNX_WEIGHTS, ModelConfig
+from prodgen.spec.onnx_file import CONDITION, LATENT
 
-ONNX, ONNX_WEIGHTS = "onnx", "model.onnx"
-LATENT, CONDITION, IMAGE = "latent", "condition", "image"
+IMAGE = "image"
+"""The name of the network's output."""
 
 
 def export_onnx(model: SavedModel, folder: Path) -> None:

@@ -8,16 +8,26 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
-from torch import nn
 
 from prodgen.bundled import bundled_folders
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.models.base import CONFIG, WEIGHTS, ImageGenerator, ProjectionDiscriminator
+from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from prodgen.models.onnx_network import OnnxGenerator
 from prodgen.models.r3gan import R3GANDiscriminator, R3GANGenerator
 from prodgen.models.resnet import ResNetDiscriminator, ResNetGenerator, SAGANDiscriminator, SAGANGenerator
 from prodgen.models.vae import VAE
-from prodgen.spec.model_config import STUDIO, ModelConfig, folder_version, read_config
+from prodgen.spec.model_config import (
+    CONFIG,
+    ONNX,
+    ONNX_WEIGHTS,
+    STUDIO,
+    WEIGHTS,
+    ModelConfig,
+    check_files,
+    folder_version,
+    read_config,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,9 @@ FAMILIES = {
     "vae": Family(VAE),
     "vaegan": Family(VAE, ResNetDiscriminator),
 }
+"""The families that prodgen trains."""
+GENERATORS = {name: family.generator for name, family in FAMILIES.items()} | {ONNX: OnnxGenerator}
+"""The generator of each family that prodgen runs."""
 
 
 FORMAT = 1
@@ -92,7 +105,7 @@ def _name(folder: Path) -> str:
 
 def _download(name: str) -> Path:
     try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS]))
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, ONNX_WEIGHTS]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise NotFound(f"there is no folder {name}, and fetching it from the hub failed: {reason}") from None
@@ -101,7 +114,7 @@ def _download(name: str) -> Path:
 def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") -> SavedModel:
     """Load a model in fp32 onto ``device``. ``ref``: a bundled model's name, a folder, or a name on the hub.
 
-    Raises ProdgenError if the files are missing, broken or not safetensors, or if the model is too large.
+    Raises ProdgenError if the files are missing or broken, or if the model is too large.
     """
     folder, own_name = (ref, _name(ref)) if isinstance(ref, Path) else find_model(ref)
     config = read_config(folder)
@@ -110,17 +123,16 @@ def load_model(ref: str | Path, name: str | None = None, device: str = "cpu") ->
             f"{name or own_name} makes pictures of photographs and generates none; use `prodgen edit`, or "
             f"`prodgen submit ORDER --model {name or own_name} --photos FOLDER`"
         )
-    family = FAMILIES.get(config.family)
-    if family is None:
+    kind = GENERATORS.get(config.family)
+    if kind is None:
         raise ProdgenError(
-            f"{folder} has a model of family {config.family!r}; the known ones are {', '.join(FAMILIES)}"
+            f"{folder} has a model of family {config.family!r}; the known ones are {', '.join(GENERATORS)}"
         )
     if config.format > FORMAT:
         raise ProdgenError(f"{folder} has format {config.format}; this prodgen reads formats up to {FORMAT}")
-    if not (folder / WEIGHTS).is_file():
-        raise ProdgenError(f"{folder} has no {WEIGHTS}; other formats may hold code and are not read")
+    check_files(folder)
     try:
-        generator = family.generator.from_pretrained(folder)
+        generator = kind.from_pretrained(folder)
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ProdgenError(
@@ -161,19 +173,14 @@ def _is_finite(generator: ImageGenerator) -> bool:
     return all(bool(t.isfinite().all()) for t in generator.state_dict().values())
 
 
-def size_in_bytes(network: nn.Module) -> int:
-    """Return the size in bytes of the parameters and buffers of ``network``."""
-    return sum(t.numel() * t.element_size() for t in [*network.parameters(), *network.buffers()])
-
-
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether torch raised ``error`` because the memory of a GPU or of the machine is full."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def too_large(model: str, network: nn.Module, device: str) -> ProdgenError:
+def too_large(model: str, network: ImageGenerator, device: str) -> ProdgenError:
     """Return the error for a ``model`` whose weights, or whose smallest batch, do not fit on ``device``."""
-    size = size_in_bytes(network) / 2**20
+    size = network.size_in_bytes() / 2**20
     return ProdgenError(
         f"{model} is too large for the device {device}: its weights take {size:,.0f} MiB, and there is not "
         "enough free memory for them and one image"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.registry.versions import Version
-from prodgen.spec.model_config import CONFIG, DISCRIMINATOR, WEIGHTS, check_weights, folder_version
+from prodgen.spec.model_config import CONFIG, DISCRIMINATOR, check_files, check_weights, folder_version
 from prodgen.storage.base import Store, download, exists
 from prodgen.storage.cache import mark_used, new_folder
 
@@ -22,12 +22,12 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
         return target
     try:
         with new_folder(target, lambda: _is_intact(target, version.version)) as partial:
-            for file in (WEIGHTS, CONFIG):
+            for file in (version.config.weights, CONFIG):
                 download(store, f"{version.prefix}/{file}", partial / file)
             if not _is_intact(partial, version.version):
                 why = "its files do not match its version"
                 raise ProdgenError(f"{version.id} is corrupt in the store: {why}")
-            check_weights(partial / WEIGHTS)
+            check_files(partial)
             mark_used(partial)
     except NotFound as error:
         raise ProdgenError(f"{version.id} is incomplete in the store: {error}") from error
@@ -55,5 +55,5 @@ def has_discriminator(store: Store, version: Version) -> bool:
 def _is_intact(folder: Path, version: str) -> bool:
     try:
         return folder_version(folder) == version
-    except OSError:
+    except (OSError, ProdgenError):
         return False

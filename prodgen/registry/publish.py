@@ -13,11 +13,10 @@ from prodgen.spec.model_config import (
     DISCRIMINATOR,
     LINEAGE,
     METRICS,
-    WEIGHTS,
+    check_files,
     check_weights,
     folder_version,
     parse_lineage,
-    read_config,
 )
 from prodgen.spec.names import check_name
 from prodgen.storage.base import Store, exists
@@ -42,19 +41,17 @@ def publish(
     ``source`` is missing or broken.
     """
     check_name(name)
-    for required in (CONFIG, WEIGHTS):
-        if not (source / required).is_file():
-            raise ProdgenError(f"{source} holds no {required}")
-    read_config(source)
-    for weights in (WEIGHTS, DISCRIMINATOR):
-        if (source / weights).is_file():
-            check_weights(source / weights)
+    if not (source / CONFIG).is_file():
+        raise ProdgenError(f"{source} holds no {CONFIG}")
+    config = check_files(source)
+    if (source / DISCRIMINATOR).is_file():
+        check_weights(source / DISCRIMINATOR)
     if (source / LINEAGE).is_file():
         parse_lineage((source / LINEAGE).read_bytes(), str(source / LINEAGE))
     version = folder_version(source)
     prefix = folder(name, version, tenant)
     if not exists(store, f"{prefix}/{CONFIG}"):
-        for file in (WEIGHTS, *EXTRAS, CONFIG):
+        for file in (config.weights, *EXTRAS, CONFIG):
             path = source / file
             if path.is_file():
                 kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")

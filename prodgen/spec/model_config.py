@@ -11,11 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.colour import Colour
+from prodgen.spec.onnx_file import check_onnx
 from prodgen.spec.validation_errors import parse_json
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-FILES = (CONFIG, WEIGHTS)
-"""The files that determine a model's images. The model's version is computed from their bytes."""
+CONFIG, WEIGHTS, ONNX_WEIGHTS = "config.json", "model.safetensors", "model.onnx"
 METRICS, LINEAGE = "metrics.json", "lineage.json"
 DISCRIMINATOR = "discriminator.safetensors"
 """The file with the discriminator of the training run, which is needed only to train the model further."""
@@ -36,7 +35,14 @@ class ModelConfig(BaseModel):
     precision: Literal["fp32", "bf16"]
     tolerance: int
 
+    @property
+    def weights(self) -> str:
+        """The name of the file with the network's weights."""
+        return ONNX_WEIGHTS if self.family == ONNX else WEIGHTS
 
+
+ONNX = "onnx"
+"""The family of the generators that onnxruntime runs, which other programs may have trained."""
 STUDIO = "studio"
 """The family of the versions that make pictures of photographs. Their `WEIGHTS` file holds no weights."""
 
@@ -123,6 +129,25 @@ def read_config(folder: Path) -> ModelConfig:
     return parse_config(path.read_bytes(), str(path))
 
 
+def check_files(folder: Path) -> ModelConfig:
+    """Return the config of a model folder; raises ProdgenError if it is broken or the weights are of no use.
+
+    Nothing of the weights is run, and nothing is unpickled.
+    """
+    config = read_config(folder)
+    path = folder / config.weights
+    if not path.is_file():
+        raise ProdgenError(f"{folder} has no {path.name}; other formats may hold code and are not read")
+    if config.family != ONNX:
+        check_weights(path)
+        return config
+    if config.precision != "fp32":
+        raise ProdgenError(f"{folder / CONFIG}: the precision of the family {ONNX} is fp32")
+    condition_dim = sum(len(attribute.columns()) for attribute in config.attributes.attributes)
+    check_onnx(path, config.latent_dim, condition_dim)
+    return config
+
+
 def check_weights(path: Path) -> None:
     """Raise ProdgenError unless the file has the header of a safetensors file, which no pickle has."""
     size = path.stat().st_size
@@ -140,8 +165,8 @@ def check_weights(path: Path) -> None:
 
 
 def folder_version(folder: Path) -> str:
-    """Return the version of a model folder: the first 12 hex digits of the sha256 of its `FILES`."""
-    contents = b"".join((folder / name).read_bytes() for name in FILES)
+    """Return the version of a model folder: the first 12 hex digits of the sha256 of config and weights."""
+    contents = b"".join((folder / name).read_bytes() for name in (CONFIG, read_config(folder).weights))
     return hashlib.sha256(contents).hexdigest()[:12]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prodgen.access import KeyRing
 from prodgen.client import Client
+from tests.onnx_models import network, write_onnx
 from tests.sample_models import scored
 from tests.servers.process import wait_until
 from tests.servers.up import Up, wait_for_progress
@@ -51,6 +52,30 @@ def test_a_promotion_affects_new_orders_only(up: Up, tmp_path: Path) -> None:
         assert client.model("hats")["version"] == old
         shown = up.cli("models", "show", "hats", PRODGEN_API_KEY=key).stdout
         assert f"hats@production is {old}, before {new} (rolled back, by " in shown
+
+
+def test_a_network_of_another_program_is_ordered_and_verified_like_any_model(up: Up, tmp_path: Path) -> None:
+    key, _ = KeyRing(up.store).create(TENANT, ["generate"])
+    ref = f"hats@{publish(up, write_onnx(tmp_path / 'onnx'))}"
+    with Client(up.url, key) as client:
+        job = client.submit(
+            {"model": ref, "count": 6, "attributes": {"kind": "mug"}, "priority": "interactive"}
+        )
+        *_, last = client.watch(job["id"])
+        assert (last["state"], last["done"]) == ("succeeded", 6), last
+        (tmp_path / "images").mkdir()
+        assert len(list(client.download(job["id"], tmp_path / "images"))) == 6
+        assert [*client.download_model(ref, tmp_path / "model")]
+    done = up.cli("verify", tmp_path / "images", "--model", tmp_path / "model")
+    assert (done.returncode, done.stdout) == (0, "6 of 6 images verified\n"), done.stderr
+
+    broken = network()
+    broken.graph.node[-1].domain = "com.microsoft"
+    where = ("--name", "masks", "--tenant", TENANT)
+    refused = up.cli("models", "publish", write_onnx(tmp_path / "broken", broken), *where)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("prodgen: model.onnx has the operator Tanh of com.microsoft; only ")
+    assert [*up.store.list(f"tenants/{TENANT}/models/masks/")] == []
 
 
 def test_production_is_not_published_to(up: Up, tmp_path: Path) -> None:

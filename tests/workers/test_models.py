@@ -9,7 +9,6 @@ import pytest
 
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
-from prodgen.models.saved import size_in_bytes
 from prodgen.registry.aliases import rollback, set_alias
 from prodgen.registry.publish import publish
 from prodgen.registry.versions import Version
@@ -58,7 +57,7 @@ def test_memory_is_what_decides(
     store: LocalStore, engine: Engine, toys: list[Version], tmp_path: Path
 ) -> None:
     first, second, third = (version.id for version in toys)
-    size = size_in_bytes(Worker(store, engine, tmp_path).model(first, "acme").generator)
+    size = Worker(store, engine, tmp_path).model(first, "acme").generator.size_in_bytes()
     assert size > 1000
     worker = Worker(store, engine, tmp_path, budget=2 * size)
     for ref in (first, second, first, third):

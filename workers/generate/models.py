@@ -13,7 +13,6 @@ from prodgen.bundled import bundled_folders
 from prodgen.errors import Unavailable
 from prodgen.generation.engine import Engine
 from prodgen.models import SavedModel, load_model
-from prodgen.models.saved import size_in_bytes
 from prodgen.photographs.studio import Studio, load_studio
 from prodgen.registry.fetch import fetch
 from prodgen.registry.versions import PRODUCTION, Version, aliases, aliases_mark, resolve
@@ -84,7 +83,7 @@ class ModelCache:
         model = load_model(folder, version.name, self._engine.device)
         rate = max(self._engine.forward.tune(model).values())
         log.info("%s is loaded: %.0f images/s", version.id, rate)
-        return LoadedModel(version, model, rate, size_in_bytes(model.generator))
+        return LoadedModel(version, model, rate, model.generator.size_in_bytes())
 
     def recent(self, count: int = RECENT) -> list[LoadedModel]:
         """Return the models used last, newest first."""
