@@ -10,6 +10,7 @@ from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.runs.record import Spec
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import CELL, JobSpec
+from prodgen.spec.prompt_rules import Reading
 
 View = TypeVar("View", bound=BaseModel)
 
@@ -56,6 +57,7 @@ class JobDetails(JobView):
     keep: str | None
     expires: datetime | None
     request: JobSpec
+    reading: Reading | None = Field(description="How the order's prompt was read; null without a prompt.")
 
 
 class DeletionView(BaseModel):

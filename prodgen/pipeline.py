@@ -15,6 +15,7 @@ from prodgen.generation.request import Request, Response, manifest_line
 from prodgen.models import SavedModel, load_model
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import Expansion, JobSpec, resolve_attributes
+from prodgen.spec.prompt import read_order
 from prodgen.spec.validation_errors import explain
 
 _CHUNK = 1024
@@ -61,18 +62,18 @@ class Pipeline:
         self.close()
 
     def __call__(
-        self, *, count: int = 1, seed: int = 0, truncation: float = 1.0, **options: Any
+        self, prompt: str | None = None, *, seed: int = 0, truncation: float = 1.0, **options: Any
     ) -> Generated:
-        """Generate ``count`` images for each combination of the attributes in ``options``.
+        """Generate ``count`` images (default: 1) for each combination of the attributes in ``options``.
 
-        ``finish`` and ``output`` in ``options`` have the same form as in a job. Raises ProdgenError for an
-        attribute or value that the model does not have.
+        ``prompt`` names attributes, a count and a background in words; those in ``options`` come first.
+        ``count``, ``finish`` and ``output`` in ``options`` have the same form as in a job. Raises
+        ProdgenError for an attribute or value that the model does not have.
         """
-        parts = {k: options.pop(k) for k in ("finish", "output") if k in options}
-        spec = make_spec(
-            model=self.model.id, count=count, seed=seed, truncation=truncation, attributes=options, **parts
-        )
-        made = list(self.stream(spec))
+        parts = {k: options.pop(k) for k in ("count", "finish", "output") if k in options}
+        fields: dict[str, Any] = {"seed": seed, "truncation": truncation, "attributes": options}
+        wish = make_spec(model=self.model.id, prompt=prompt, **fields, **parts)
+        made = list(self.stream(read_order(wish, self.model.config)[0]))
         return Generated([_open(data) for _, data in made], [line for line, _ in made])
 
     def count(self, spec: JobSpec) -> int:

@@ -209,7 +209,12 @@ def _cursor(job: Progress) -> str:
 
 def _details(deployment: Deployment, record: JobRecord) -> JobDetails:
     progress = find_progress(deployment, record.tenant, record.id)
-    fields = {"model": record.model, "packaging": record.packaging, "request": record.spec}
+    fields = {
+        "model": record.model,
+        "packaging": record.packaging,
+        "request": record.spec,
+        "reading": record.reading,
+    }
     ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None
     return JobDetails.of(progress, **fields, keep=record.keep, expires=ended and record.expires(ended))
 

@@ -8,12 +8,23 @@ import typer
 from PIL import Image
 
 from prodgen.cli.folders import writing
-from prodgen.cli.options import Attr, Background, Format, Json, Seed, Size, Truncation, parse_attributes
-from prodgen.cli.output import report
+from prodgen.cli.options import (
+    Attr,
+    Background,
+    Format,
+    Json,
+    Prompt,
+    Seed,
+    Size,
+    Truncation,
+    parse_attributes,
+)
+from prodgen.cli.output import remark, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
 from prodgen.spec.manifest import check_same_images
+from prodgen.spec.prompt import read_order
 from prodgen.spec.provenance import GENERATED, make_xmp
 
 SHEET = 100
@@ -23,7 +34,11 @@ SHEET = 100
 def generate(
     model: Annotated[str, typer.Argument(help="Bundled model, model folder, or OWNER/NAME of a hub.")],
     out: Annotated[Path, typer.Option(help="Folder for the images, manifest.jsonl and sheet.png.")],
-    count: Annotated[int, typer.Option(help="Images of each combination of attributes.")] = 1,
+    count: Annotated[
+        int | None,
+        typer.Option(help="Images of each combination of attributes (default: the prompt's, or 1)."),
+    ] = None,
+    prompt: Prompt = None,
     attr: Attr = None,
     seed: Seed = 0,
     truncation: Truncation = 1.0,
@@ -38,15 +53,19 @@ def generate(
     from prodgen.pipeline import Pipeline, make_spec
 
     with Pipeline.from_pretrained(model) as pipeline:
-        spec = make_spec(
+        wish = make_spec(
             model=pipeline.model.id,
-            count=count,
+            prompt=prompt,
+            **({} if count is None else {"count": count}),
             seed=seed,
             truncation=truncation,
             attributes=parse_attributes(attr),
             finish={"size": size, "background": background},
             output={"format": format},
         )
+        spec, reading = read_order(wish, pipeline.model.config)
+        if reading and not json:
+            remark(reading.sentence)
         total, most = pipeline.count(spec), settings().max_images_per_job
         if total > most:
             raise ProdgenError(

@@ -14,6 +14,12 @@ Attr = Annotated[
         "--attr", metavar="NAME=VALUE", help="Attribute, as often as you like; NAME=A|B makes both."
     ),
 ]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        help='The wish in words, English or Chinese: "three navy t-shirts". Other options come first.'
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers; the same seed makes the same images.")]
 Truncation = Annotated[float, typer.Option(help="Spread of the latents, from 0 to 1; lower is less varied.")]
 Size = Annotated[int | None, typer.Option(help="Side of the images in pixels (default: the model's own).")]

@@ -7,7 +7,7 @@ import typer
 
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.gateway import connect, download_job, wait_for_job
-from prodgen.cli.options import Attr, Background, Json, Seed, Size, Truncation, parse_attributes
+from prodgen.cli.options import Attr, Background, Json, Prompt, Seed, Size, Truncation, parse_attributes
 from prodgen.cli.output import remark, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import Conflict, NotFound, ProdgenError
@@ -20,7 +20,11 @@ def submit(
         typer.Argument(help="CSV or JSONL with columns sku, count, photo and the model's attributes."),
     ] = None,
     model: Annotated[str, typer.Option(help="NAME, NAME@ALIAS or NAME@VERSION.")] = "fashion-mnist",
-    count: Annotated[int, typer.Option(help="Images of each row and combination of attributes.")] = 1,
+    count: Annotated[
+        int | None,
+        typer.Option(help="Images of each row and combination of attributes (default: the prompt's, or 1)."),
+    ] = None,
+    prompt: Prompt = None,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -66,7 +70,6 @@ def submit(
     with connect() as gateway:
         spec: dict[str, Any] = {
             "model": model,
-            "count": count,
             "seed": seed,
             "seed_from": seed_from,
             "attributes": parse_attributes(attr),
@@ -76,7 +79,8 @@ def submit(
             "priority": priority,
             "keep": keep,
             "title": title,
-        }
+            "prompt": prompt,
+        } | ({} if count is None else {"count": count})
         if out:
             _check_output(out, key)
         named = split_pairs(columns) if columns else None
@@ -86,6 +90,8 @@ def submit(
         elif order:
             spec |= {"upload": gateway.upload(order), "columns": named}
         job = gateway.submit(spec, key)
+        if job["reading"] and not json:
+            remark(job["reading"]["sentence"])
         try:
             if wait or out:
                 if not json:

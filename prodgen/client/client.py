@@ -101,6 +101,10 @@ class Client:
         rows: list[Record] = self._json("GET", "/v1/usage", params=params)["data"]
         return rows
 
+    def read_prompt(self, model: str, prompt: str) -> Record:
+        """Return how the model understands a prompt: attributes, count, background, and words not read."""
+        return self._json("POST", "/v1/prompts", json={"model": model, "prompt": prompt})
+
     # Uploads and data sets
 
     def upload(self, path: Path) -> str:

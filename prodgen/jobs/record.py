@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from prodgen.errors import NotFound
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState
 from prodgen.spec.order import CELL, JobSpec, Keep, count_cells, keep_time
+from prodgen.spec.prompt_rules import Reading
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -23,8 +24,9 @@ class JobRecord(BaseModel, frozen=True):
     ``model`` is the resolved ``name@version``, and ``model_prefix`` the folder of that version in the store,
     so a job never mixes versions. ``items``: whether the job has an items.jsonl. ``photographs``:
     whether the items name photographs, whose pictures take far longer than generated images. ``keep``: how
-    long the order is kept after its end, the order's own or its tenant's; None: for ever. ``request_id``: the
-    id of the HTTP request that placed the order, for log lines.
+    long the order is kept after its end, the order's own or its tenant's; None: for ever. ``reading``: how
+    the order's prompt was read; ``spec`` already has its values. ``request_id``: the id of the HTTP request
+    that placed the order, for log lines.
     """
 
     id: str
@@ -38,6 +40,7 @@ class JobRecord(BaseModel, frozen=True):
     items: bool = False
     photographs: bool = False
     keep: Keep | None = None
+    reading: Reading | None = None
     request_digest: str
     request_id: str | None = None
 

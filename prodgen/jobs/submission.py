@@ -18,6 +18,7 @@ from prodgen.settings import Settings
 from prodgen.spec.model_config import STUDIO
 from prodgen.spec.names import stable_id
 from prodgen.spec.order import JobSpec, RowParser
+from prodgen.spec.prompt import read_order
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.tenants import grant_of
@@ -46,10 +47,11 @@ def submit(
     """
     if ledger.epoch() is None:
         raise LedgerLost
-    job = stable_id(tenant, idempotency_key)
+    job, digest = stable_id(tenant, idempotency_key), request_digest(spec)
     if earlier := find_record(store, tenant, job):
-        return _resubmit(store, ledger, earlier, spec), False
+        return _resubmit(store, ledger, earlier, digest), False
     version, grant = resolve(store, spec.model, tenant), grant_of(store, tenant)
+    spec, reading = read_order(spec, version.config)
     check_spec(spec, version.config)
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
         path = Path(folder) / "items.jsonl"
@@ -72,12 +74,13 @@ def submit(
             items=index is not None,
             keep=spec.keep or grant.keep,
             photographs=version.config.family == STUDIO,
-            request_digest=request_digest(spec),
+            reading=reading,
+            request_digest=digest,
             request_id=request_id,
         )
         with lock(ledger, job):
             if earlier := find_record(store, tenant, job):
-                return _resubmit(store, ledger, earlier, spec), False
+                return _resubmit(store, ledger, earlier, digest), False
             _check_deleted(store, tenant, job)
             admit(ledger, tenant, job, total, grant)
             _write(store, record, index, path)
@@ -165,9 +168,9 @@ def _write(store: Store, record: JobRecord, index: Index | None, items: Path) ->
     store.put(keys.job(record.tenant, record.id, "job.json"), data, "application/json")
 
 
-def _resubmit(store: Store, ledger: Ledger, record: JobRecord, spec: JobSpec) -> JobRecord:
+def _resubmit(store: Store, ledger: Ledger, record: JobRecord, digest: str) -> JobRecord:
     """Return the job of an earlier request with its key, and enter it in the ledger unless it has ended."""
-    if record.request_digest != request_digest(spec):
+    if record.request_digest != digest:
         raise Conflict(
             "this idempotency key belongs to a different order; use a new key for a new order",
             param="Idempotency-Key",

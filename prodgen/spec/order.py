@@ -64,6 +64,9 @@ class JobSpec(BaseModel):
     """``sku``: the images of a SKU depend on the seed and the SKU only, and look the same in every order."""
     attributes: dict[str, Value | list[Value]] = {}
     """A value, or a list of values, by attribute. Attributes left out are drawn as in the training data."""
+    prompt: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    """The wish in words, English or Chinese, such as ``three navy t-shirts``. Attributes, ``count`` and a
+    background that the order names itself come before the prompt's."""
     items: list[Item] | None = Field(default=None, min_length=1)
     """The products of the order, if they are not in an ``upload``."""
     upload: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None

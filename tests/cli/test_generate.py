@@ -59,3 +59,12 @@ def test_verify_finds_the_image_that_was_changed(run: Run, images: Path) -> None
     assert done.out.endswith("1 of 2 images verified\n")
     found = json.loads(run("verify", images, "--json").out)
     assert (found["images"], found["differing"], found["faults"][0]["index"]) == (2, 1, 1)
+
+
+def test_a_prompt_is_read_and_said_back(run: Run, tmp_path: Path) -> None:
+    done = run("generate", "fashion-mnist", "--prompt", "two red handbags", "--out", tmp_path / "bags")
+
+    assert done.code == 0, done.err
+    assert "read: category bag (handbags), count 2 (two); not read: red" in done.err
+    lines = (tmp_path / "bags" / "manifest.jsonl").read_text().splitlines()
+    assert [json.loads(line)["attributes"] for line in lines] == [{"category": "bag"}] * 2

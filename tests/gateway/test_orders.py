@@ -28,6 +28,21 @@ def test_an_order_is_accepted_and_shown(client: Client, gateway: Gateway) -> Non
     assert shown.json() == job
 
 
+def test_an_order_in_words_has_the_values_that_were_read(client: Client) -> None:
+    wish = {"model": "shoes", "prompt": "three red handbags"}
+    reading = client.post("/v1/prompts", json=wish).json()
+    assert (reading["attributes"], reading["count"]) == ({"category": ["bag"]}, 3)
+    assert reading["unread"] == ["red"]
+    headers = {"Idempotency-Key": "words"}
+    job = client.post("/v1/jobs", json=wish, headers=headers).json()
+    assert (job["total"], job["reading"]) == (3, reading)
+    assert (job["request"]["prompt"], job["request"]["attributes"]) == (wish["prompt"], {"category": ["bag"]})
+    assert client.post("/v1/jobs", json=wish, headers=headers).json() == job
+    status, error = client.error("POST", "/v1/jobs", json={"model": "shoes", "prompt": "a scarf"})
+    assert (status, error["param"]) == (400, "prompt")
+    assert "shoes makes no scarf" in error["message"]
+
+
 def test_doorbells_ring_for_each_cell_up_to_a_limit(client: Client, gateway: Gateway) -> None:
     gateway.bells.clear()
     client.order(count=65)

@@ -1,0 +1,114 @@
+"""Names of colours as shops use them, in English and Chinese, with the colours that shops mean by them.
+
+CSS gives some of these names to colours of light, which no cloth has: its navy is too bright and its
+forestgreen too vivid. Prompts read the names here first, and CSS names after them. ``#rrggbb`` is exact.
+"""
+
+from functools import cache
+
+import numpy as np
+from PIL import ImageColor
+
+from prodgen.spec.colour import to_hex, to_lab
+
+_TABLE = """
+#1c1c1c | black; jet black; 黑
+#2b2d30 | off black; 炭黑
+#3b3d42 | charcoal; charcoal grey; anthracite; 炭灰
+#8a8a8a | grey; slate; 灰
+#a5a7ab | heather grey; silver; silver grey; 银; 银灰; 麻灰
+#f5f5f2 | white; 白
+#f3eee0 | off white; ivory; cream; ecru; 米白; 象牙; 奶白; 乳白
+#e8dcc4 | oatmeal; bone; 米; 米黄
+#d8c3a0 | beige; sand; nude; 沙; 裸
+#cfc4b0 | stone; greige
+#8f8072 | taupe; mink; 灰褐
+#b3a16f | khaki; 卡其
+#c9a27a | tan; nut
+#b98a54 | camel; caramel; 驼; 焦糖
+#9a6b3f | cognac; 干邑
+#b08a66 | light brown; 浅棕; 浅褐; 浅咖
+#6b4226 | brown; 棕; 褐; 咖啡; 咖
+#4a2c1d | chocolate; chocolate brown; espresso; coffee; dark brown; 巧克力; 深棕; 深咖
+#a5502f | rust; rust orange; 铁锈; 铁锈红; 砖
+#c4633f | terracotta; burnt orange; 陶土; 赤陶
+#b5763a | copper; bronze; 铜; 古铜
+#d4a017 | mustard; mustard yellow; ochre; 姜黄; 芥末黄; 芥黄
+#c9a74a | gold; golden; 金
+#f0c93a | yellow; 黄
+#e8ff3a | neon yellow; fluorescent yellow; 荧光黄
+#f4e27a | lemon; lemon yellow; 柠檬黄; 鹅黄
+#e87722 | orange; 橙; 橘; 桔
+#f7b98f | peach; apricot; 杏; 桃
+#f07a63 | coral; salmon; 珊瑚; 珊瑚红
+#b01e2e | red; 红
+#a3112a | crimson; cherry red; cherry; 绯红; 樱桃红
+#c3202f | scarlet; poppy red; 大红; 朱红; 猩红; 正红
+#6d1f33 | burgundy; burgundy red; wine; wine red; oxblood; bordeaux; 酒红; 枣红
+#5e1b25 | maroon; 栗
+#f2b8c6 | pink; light pink; 粉; 粉红
+#f6cfd6 | blush; blush pink; pastel pink; baby pink; powder pink; 淡粉; 浅粉红
+#c79a9e | dusty rose; dusty pink; old rose; mauve; 豆沙; 藕粉; 藕
+#ff4f9a | hot pink; fuchsia; 玫粉; 亮粉
+#b3245f | magenta; raspberry; rose red; 玫红; 玫瑰红; 洋红
+#6b3fa0 | purple; violet; 紫
+#4a2166 | deep purple; aubergine; eggplant; plum; 深紫; 茄; 梅
+#b9a7d6 | lavender; 薰衣草; 薰衣草紫; 浅紫; 淡紫
+#c8a2c8 | lilac; 丁香; 丁香紫; 香芋紫
+#2a5caa | blue; 蓝
+#1f2a44 | navy; navy blue; midnight; midnight blue; 藏青; 藏蓝; 海军蓝; 午夜蓝
+#1f2f5c | dark blue; 深蓝
+#2b4fb3 | royal blue; cobalt; cobalt blue; 宝蓝; 宝石蓝; 皇家蓝; 克莱因蓝
+#2d2f6b | indigo; 靛; 靛蓝; 靛青
+#4a6a92 | denim blue; jeans blue; 牛仔蓝
+#7189a6 | steel blue; slate blue; dusty blue; 雾霾蓝; 灰蓝
+#8fc1e8 | sky blue; 天蓝
+#b5cfe8 | light blue; baby blue; powder blue; ice blue; pale blue; 浅蓝; 淡蓝; 冰蓝
+#1f7a7a | teal; petrol; 蓝绿; 孔雀绿; 孔雀蓝; 鸭绿; 青
+#3fbfbf | turquoise; aqua; 绿松石; 湖蓝; 青绿
+#a8dcc5 | mint; mint green; 薄荷; 薄荷绿
+#9caf88 | sage; sage green; 鼠尾草; 鼠尾草绿; 灰绿; 豆绿
+#6b6b35 | olive; olive green; 橄榄; 橄榄绿
+#5a5f3a | army green; military green; 军绿
+#2f7d3b | green; 绿
+#2c4a34 | forest green; forest; hunter green; racing green; 森林绿; 松绿
+#23433a | bottle green; pine; pine green; 墨绿; 深墨绿
+#0f7a55 | emerald; emerald green; 祖母绿; 翠绿
+#a4c639 | lime; lime green; 草绿; 柠檬绿; 果绿
+"""
+MODIFIERS = {
+    "dark": (0.60, 0.0, 0.70),
+    "light": (0.33, 67.0, 0.45),
+    "bright": (0.85, 15.0, 1.30),
+    "muted": (0.95, 5.0, 0.50),
+}
+"""Words that change a colour: lightness becomes a x lightness + b, and chroma becomes c x chroma."""
+MODIFIER_WORDS = {
+    "dark": "dark deep rich 深 暗",
+    "light": "light pale pastel soft 浅 淡",
+    "bright": "bright vivid neon fluorescent electric 亮 鲜 荧光",
+    "muted": "muted dusty faded greyish grayish 灰调",
+}
+
+
+@cache
+def colour_words() -> dict[str, str]:
+    """Return the colour of each name as #rrggbb. English names are in lower case, with spaces."""
+    named = {name: value for name, value in ImageColor.colormap.items() if isinstance(value, str)}
+    for line in _TABLE.strip().splitlines():
+        value, names = line.split(" | ")
+        for name in names.split("; "):
+            named[name] = value
+            if name.isascii():
+                named[name.replace("grey", "gray")] = value
+                named[name.replace(" ", "")] = value
+            else:
+                named[f"{name}色"] = value
+    return named
+
+
+def modify(colour: str, modifier: str) -> str:
+    """Return a colour (#rrggbb) made dark, light, bright or muted."""
+    scale, shift, chroma = MODIFIERS[modifier]
+    lightness, a, b = to_lab(np.frombuffer(bytes.fromhex(colour[1:]), np.uint8))
+    return to_hex((lightness * scale + shift, a * chroma, b * chroma))

@@ -1,0 +1,42 @@
+"""Read a prompt, in English or Chinese, as an order: values of a model's attributes, a count, a background.
+
+Only words of tables are read; there is no network and no machine learning.
+"""
+
+import unicodedata
+
+from prodgen.errors import ProdgenError
+from prodgen.spec.model_config import ModelConfig
+from prodgen.spec.order import JobSpec
+from prodgen.spec.prompt_rules import Reader, Reading
+from prodgen.spec.prompt_words import is_han
+
+
+def read_prompt(prompt: str, config: ModelConfig, model: str = "this model") -> Reading:
+    """Return what a prompt asks of a model; ``model`` is its name in messages.
+
+    Raises ProdgenError for a prompt of a product that the model does not make, of values that exclude each
+    other, of another language than English and Chinese, or without any known word.
+    """
+    foreign = [c for c in prompt if c.isalpha() and not is_han(c) and "LATIN" not in unicodedata.name(c, "")]
+    if foreign:
+        word = next(word for word in prompt.split() if foreign[0] in word)
+        raise ProdgenError(f"prompts are read in English and Chinese; {word!r} is neither", param="prompt")
+    return Reader(config, model).read(prompt)
+
+
+def read_order(spec: JobSpec, config: ModelConfig) -> tuple[JobSpec, Reading | None]:
+    """Return an order with the values of its prompt, and the reading; its own values come before those read.
+
+    An order without a prompt is returned as it is. Raises ProdgenError as `read_prompt` does.
+    """
+    if spec.prompt is None:
+        return spec, None
+    reading = read_prompt(spec.prompt, config, spec.model)
+    own = config.attributes.parse(spec.attributes)
+    changes: dict[str, object] = {"attributes": {**reading.attributes, **own}}
+    if reading.count and "count" not in spec.model_fields_set:
+        changes["count"] = reading.count
+    if reading.background and spec.finish.background is None:
+        changes["finish"] = spec.finish.model_copy(update={"background": reading.background})
+    return spec.model_copy(update=changes), reading
