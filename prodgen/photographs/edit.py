@@ -1,12 +1,12 @@
 """Make catalogue pictures of a photographed product: one for each colour in each scene."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from PIL import Image
 
@@ -16,17 +16,9 @@ from prodgen.errors import ProdgenError
 from prodgen.generation.encode import encode_image
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.presets import Preset
-from prodgen.photographs.recolour import recolour
-from prodgen.photographs.scenes import (
-    compose,
-    ground,
-    has_shadow,
-    is_picture,
-    light_kept,
-    place,
-    plain_colour,
-)
-from prodgen.spec.colour import levels, parse_colour, to_lab
+from prodgen.photographs.product import Product
+from prodgen.photographs.scenes import ground, is_picture, plain_colour
+from prodgen.spec.colour import parse_colour
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
@@ -109,54 +101,37 @@ def make_pictures(
     *,
     generative: bool = False,
 ) -> Iterator[Picture]:
-    """Yield a picture for each colour in each scene, colours first.
+    """Yield a picture for each colour in each scene, all scenes of a colour first.
 
     ``sha256`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
     ``generative``: whether the photograph's marks say that a model made it.
     """
-    matte = torch.from_numpy(cut.matte)
-    layers, scale = place(_in_colours(cut, edit.colours), matte, edit.height, edit.width, edit.fill)
-    light = light_kept(layers[:1, 3:])[0] if any(map(has_shadow, edit.scenes)) else None
-    for scene in edit.scenes:
-        behind = edit.grounds[scene] * light if has_shadow(scene) else edit.grounds[scene]
-        visible = (1 - layers[0, 3]) * behind
-        pictured = is_picture(scene)
-        generative_too = generative or (pictured and read_provenance(Path(scene)).generative)
-        for k, colour in enumerate(edit.colours):
-            recipe = {
-                "prodgen": prodgen.__version__,
-                "photo": sha256,
-                "photo_size": list(photograph.size),
-                "cutter": cutter,
-                "attributes": {"colour": colour} if colour else {},
-                "scene": scene,
-                "size": [edit.width, edit.height],
-                "fill": edit.fill,
-                "preset": edit.preset,
-                "upscaled": round(scale, 2) if scale > 1 else None,
-            }
-            recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
-            image = Image.fromarray(compose(layers[k], visible).numpy())
-            kind = edited_source_type(
-                generative=generative_too, recoloured=colour is not None, on_photograph=pictured
-            )
-            data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
-            yield Picture(colour, scene, data, recipe)
-
-
-def _in_colours(cut: CutOut, colours: tuple[str | None, ...]) -> torch.Tensor:
-    """Return the product in each colour, (B, 3, H, W) in [0, 1]; None keeps the product's own colour."""
-    rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1)
-    own = rgb / 255
-    asked = [levels(colour) for colour in colours if colour]
-    if not asked:
-        return own.expand(len(colours), -1, -1, -1)
-    target = torch.from_numpy(to_lab(np.array(asked, np.uint8))).float()
-    made = recolour(rgb, torch.from_numpy(cut.region.weight), target)
-    if len(asked) == len(colours):
-        return made
-    recoloured = iter(made)
-    return torch.stack([next(recoloured) if colour else own for colour in colours])
+    region = cut.region.weight if any(edit.colours) else cut.matte  # slow to find, and used for colours only
+    product = Product(cut.rgb, cut.matte, region, edit.height, edit.width, edit.fill)
+    generated = {
+        scene: generative or (is_picture(scene) and read_provenance(Path(scene)).generative)
+        for scene in edit.scenes
+    }
+    for colour, scene in itertools.product(edit.colours, edit.scenes):
+        recipe = {
+            "prodgen": prodgen.__version__,
+            "photo": sha256,
+            "photo_size": list(photograph.size),
+            "cutter": cutter,
+            "attributes": {"colour": colour} if colour else {},
+            "scene": scene,
+            "size": [edit.width, edit.height],
+            "fill": edit.fill,
+            "preset": edit.preset,
+            "upscaled": round(product.scale, 2) if product.scale > 1 else None,
+        }
+        recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
+        image = Image.fromarray(product.picture(colour, scene, edit.grounds[scene]))
+        kind = edited_source_type(
+            generative=generated[scene], recoloured=colour is not None, on_photograph=is_picture(scene)
+        )
+        data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
+        yield Picture(colour, scene, data, recipe)
 
 
 def encode(image: Image.Image, format: str, xmp: bytes, most_bytes: int | None) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from prodgen.catalog.photographs.masks import Pixels, Plane, decontaminate
 from prodgen.catalog.picture_files import Photograph, decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import cut_out
@@ -36,6 +37,12 @@ class Learnt(NamedTuple):
     def has_product(self) -> bool:
         """Return whether there is a product to show."""
         return bool((self.matte >= 128).any())
+
+    def planes(self, photograph: Photograph) -> tuple[Pixels, Plane, Plane]:
+        """Return the colours of the photograph's product (H, W, 3), its matte and its region (H, W)."""
+        matte, region = (plane.astype(np.float32) / np.float32(255) for plane in (self.matte, self.region))
+        rgb = photograph.rgb if photograph.alpha is not None else decontaminate(photograph.rgb, matte)
+        return rgb, matte, region
 
     def to_png(self) -> bytes:
         """Return the PNG."""

@@ -10,9 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prodgen.catalog.photographs.masks import Pixels, bounding_box, decontaminate
-from prodgen.catalog.picture_files import Photograph
-from prodgen.photographs.learnt import Learnt
+from prodgen.catalog.photographs.masks import Pixels, Plane, bounding_box
 from prodgen.photographs.recolour import Recolouring
 from prodgen.photographs.scenes import has_shadow, light_kept, place
 from prodgen.spec.colour import levels, to_lab
@@ -26,18 +24,19 @@ _COLOURS, _SCENES = 16, 4
 class Product:
     """One product in a frame of ``height`` and ``width`` pixels, of which it fills the share ``fill``.
 
+    ``rgb`` (H, W, 3) has the product's colours, also at its edge. ``matte`` and ``region`` (H, W) are in
+    [0, 1]: how much each pixel belongs to the product, and to the part of it that changes its colour.
+
     The product is brought to the frame's size once. Its colours, and what each scene shows beside it, are
     kept as bytes, so that a picture of a known colour in a known scene costs only a sum of bytes.
     """
 
-    def __init__(self, photograph: Photograph, learnt: Learnt, height: int, width: int, fill: float) -> None:
-        matte = learnt.matte.astype(np.float32) / np.float32(255)
-        rgb = photograph.rgb if photograph.alpha is not None else decontaminate(photograph.rgb, matte)
+    def __init__(
+        self, rgb: Pixels, matte: Plane, region: Plane, height: int, width: int, fill: float
+    ) -> None:
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
-        region = torch.from_numpy(learnt.region / np.float32(255)).expand(3, -1, -1)
-        layers, self.scale = place(
-            torch.stack([planes, region]), torch.from_numpy(matte), height, width, fill
-        )
+        both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
+        layers, self.scale = place(both, torch.from_numpy(matte), height, width, fill)
         self._alpha = layers[0, 3:]
         top, left, bottom, right = bounding_box(self._alpha[0].numpy() > 0)
         self._box = slice(top, bottom), slice(left, right)
@@ -47,7 +46,7 @@ class Product:
         self._scenes: OrderedDict[str, tuple[Pixels, Pixels]] = OrderedDict()
 
     def picture(self, colour: str | None, scene: str, ground: Tensor) -> Pixels:
-        """Return the product in a colour (#rrggbb, or None for its own) on a ground: (height, width, 3).
+        """Return the product in a colour (None for its own) on a ground: (height, width, 3).
 
         ``ground``: the ground of the scene, (3, height, width) in [0, 1].
         """

@@ -111,14 +111,6 @@ def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
     return bool((colour is main) or (same_hue and min(chroma, other_chroma) > _LEAST_CHROMA))
 
 
-def recolour(rgb: Tensor, region: Tensor, target: Tensor) -> Tensor:
-    """Return (B, 3, H, W) in [0, 1]: a product with its region brought to B colours, CIELAB (B, 3).
-
-    The arguments are those of `Recolouring` and of its call.
-    """
-    return Recolouring(rgb, region)(target)
-
-
 class Recolouring:
     """Brings a region of a product to other colours. What no colour changes is computed once.
 

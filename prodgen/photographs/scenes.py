@@ -133,15 +133,6 @@ def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
     ]
 
 
-def compose(layer: Tensor, visible: Tensor) -> Tensor:
-    """Lay a premultiplied product (4, H, W) over what is visible of its ground; return bytes (H, W, 3).
-
-    ``visible``: the ground (3, H, W), multiplied by 1 minus the product's coverage.
-    """
-    picture = (layer[:3] + visible).mul_(255).round_().clamp_(0, 255)
-    return picture.to(torch.uint8).permute(1, 2, 0).contiguous()
-
-
 def light_kept(alpha: Tensor) -> Tensor:
     """Return the share of light that the shadows of a product leave on the ground, (1, 1, H, W).
 

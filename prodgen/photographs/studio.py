@@ -91,7 +91,7 @@ class Studio:
                     photograph = read_photograph(found.data, self.config.photo_side)
                     if isinstance(photograph, str):
                         raise ProdgenError(f"the photograph {photo} has changed: {photograph}")
-                    product = Product(photograph, found.learnt, height, width, fill)
+                    product = Product(*found.learnt.planes(photograph), height, width, fill)
             xmp = self._xmp(image, product, finish, generative) if marks else b""
             yield self._picture(image, found.learnt, product, finish, format, xmp)
 

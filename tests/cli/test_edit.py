@@ -23,7 +23,7 @@ def test_a_photograph_becomes_a_picture_for_each_colour_and_scene(run: Run, tmp_
     assert json.loads(done.out) | {"pictures": 4, "review": []} == json.loads(done.out)
     lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert [line["file"] for line in lines] == [
-        f"polo-{colour}-{scene}.jpg" for scene in ("white", "studio") for colour in ("crimson", "2f6db5")
+        f"polo-{colour}-{scene}.jpg" for colour in ("crimson", "2f6db5") for scene in ("white", "studio")
     ]
     assert all((out / line["file"]).is_file() for line in lines)
     assert (out / "sheet.png").is_file()

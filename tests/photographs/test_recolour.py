@@ -12,7 +12,7 @@ from prodgen.catalog.picture_files import decode
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import doubts_about_colour
-from prodgen.photographs.recolour import main_region, recolour
+from prodgen.photographs.recolour import Recolouring, main_region
 from prodgen.spec.colour import delta_e_2000, parse_colour, to_lab
 
 COLOURS = ("crimson", "navy", "forestgreen", "#d9a514", "pink", "grey", "white", "black")
@@ -26,7 +26,7 @@ def recoloured(cut: CutOut, colours: tuple[str, ...]) -> tuple[np.ndarray, np.nd
     """The product in these colours, (B, H, W, 3) in [0, 1], and the weight (H, W) of its main region."""
     weight = cut.region.weight
     rgb = torch.from_numpy(cut.rgb.copy()).permute(2, 0, 1)
-    made = recolour(rgb, torch.from_numpy(weight), torch.from_numpy(labs(colours)).float())
+    made = Recolouring(rgb, torch.from_numpy(weight))(torch.from_numpy(labs(colours)).float())
     return made.permute(0, 2, 3, 1).numpy(), weight
 
 

@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 
 from prodgen.bundled import bundled_folders, bundled_photographs
+from prodgen.catalog.picture_files import decode
 from prodgen.errors import ProdgenError
+from prodgen.photographs.cutout import cut_out
+from prodgen.photographs.edit import Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.presets import load_preset, preset_names
 from prodgen.photographs.studio import METHOD, Source, Studio, StudioPicture, load_studio
@@ -106,6 +109,23 @@ def test_the_bundled_versions_have_the_method_and_the_presets_of_this_code(name:
         )
         for preset in preset_names()
     }
+
+
+def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -> None:
+    """Other pixels need the next METHOD, versions in ``prodgen/bundled`` with it, and a method-N.png."""
+    wanted = [("original", "white"), ("#dc143c", "floor"), ("#ffffff", "#336699"), ("#101070", "studio")]
+    made = np.hstack([pixels(picture) for picture in make(studio, polo, *wanted)])
+    kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHOD}.png"))
+    assert np.abs(made.astype(int) - kept).max() <= 1
+
+
+def test_edit_makes_the_picture_that_an_order_makes(studio: Studio, polo: Source) -> None:
+    photograph = decode(POLO, studio.config.photo_side)
+    edit = Edit(("crimson",), ("floor",), 128, 128, studio.config.fill, "png")
+    (edited,) = make_pictures(photograph, "p", cut_out(photograph, studio.cutter), "grabcut", edit)
+    (ordered,) = make(studio, polo, ("#dc143c", "floor"))
+    edited_pixels = np.asarray(Image.open(io.BytesIO(edited.data))).astype(int)
+    assert np.abs(edited_pixels - pixels(ordered)).max() <= 1
 
 
 def test_a_version_of_another_method_or_without_its_weights_makes_no_picture(tmp_path: Path) -> None:
