@@ -12,6 +12,7 @@ from prodgen.cli import (
     generate,
     jobs,
     models,
+    provenance,
     submit,
     train,
     training,
@@ -33,7 +34,7 @@ _HERE, _SERVICE, _ADMIN = "On this machine", "On a service (PRODGEN_URL, PRODGEN
 app.command("generate", rich_help_panel=_HERE)(generate.generate)
 app.command("edit", rich_help_panel=_HERE)(edit.edit)
 app.command("check", rich_help_panel=_HERE)(edit.check)
-app.command("provenance", rich_help_panel=_HERE)(edit.provenance)
+app.command("provenance", rich_help_panel=_HERE)(provenance.provenance)
 app.command("verify", rich_help_panel=_HERE)(verify.verify)
 app.add_typer(data.app, name="data", rich_help_panel=_HERE)
 app.command("train", rich_help_panel=_HERE)(train.train)

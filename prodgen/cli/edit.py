@@ -1,4 +1,4 @@
-"""``prodgen edit``, ``check`` and ``provenance``: catalogue pictures from photographs, on this machine."""
+"""``prodgen edit`` and ``check``: catalogue pictures from photographs, on this machine."""
 
 from collections.abc import Iterator
 from json import loads
@@ -9,7 +9,7 @@ import typer
 
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.options import Attr, Cutter, Json, Weights, parse_attributes
-from prodgen.cli.output import print_json, print_record, remark, report, say
+from prodgen.cli.output import print_json, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
 
@@ -130,22 +130,3 @@ def check(
         remark(f"{len(found) - len(broken)} of {len(found)} pictures keep {preset}'s rules of {rules.date}")
     if broken:
         raise typer.Exit(1)
-
-
-def provenance(
-    file: Annotated[Path, typer.Argument(help="A picture file.")],
-    json: Json = False,
-) -> None:
-    """Read how a picture was made from the marks in its file."""
-    from prodgen.spec.provenance import read_provenance
-
-    if not file.is_file():
-        raise ProdgenError(f"there is no picture {file}", param="file")
-    found = read_provenance(file)
-    if found == (None, None):
-        raise ProdgenError(f"{file} has no marks that say how it was made")
-    record = {"digital_source_type": found.digital_source_type} | (found.recipe or {})
-    if json:
-        print_json(record)
-    else:
-        print_record(record)

@@ -54,7 +54,7 @@ def verify(
     with Engine() as engine, ProgressBars(json) as bars:
         for ref, group in groupby(lines, lambda line: line.model):
             try:
-                found = _findings(ref, list(group), read, model, photos, weights, engine)
+                found = findings(ref, list(group), read, model, photos, weights, engine)
             except NotFound as error:
                 if model:
                     raise
@@ -75,7 +75,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _findings(
+def findings(
     ref: str,
     lines: "list[ManifestLine]",
     read: "Callable[[str], bytes | None]",

@@ -24,10 +24,14 @@ _CHUNK = 1024
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of verifying one image. ``fault`` says what is wrong, or is None if nothing is."""
+    """The result of verifying one image. ``fault`` says what is wrong, or is None if nothing is.
+
+    ``remade`` is the file that was made again, or empty if none could be made.
+    """
 
     line: ManifestLine
     fault: str | None
+    remade: bytes = b""
 
 
 def verify(
@@ -49,7 +53,7 @@ def verify(
             ]
             request = Request(model, images, truncation, finish, format)
             for line, data in zip(chunk, engine.submit(request), strict=True):
-                yield Finding(line, compare(line, read(line.file), data, model.config.tolerance))
+                yield Finding(line, compare(line, read(line.file), data, model.config.tolerance), data)
 
 
 def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: int) -> str | None:
@@ -61,6 +65,14 @@ def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: 
         return "the file is missing or cannot be read"
     if hashlib.sha256(stored).hexdigest() != line.sha256:
         return "the file's bytes do not match the recorded sha256"
+    return difference(stored, remade, line.format, tolerance)
+
+
+def difference(stored: bytes, remade: bytes, format: str, tolerance: int) -> str | None:
+    """Return how the images of two files differ, or None if they agree within ``tolerance`` levels of 255.
+
+    ``format``: that of the remade file. Lossy formats have a tolerance of their own.
+    """
     if stored == remade:
         return None
     try:
@@ -70,7 +82,7 @@ def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: 
     if a.shape != b.shape:
         return f"the image has {_describe(a)}, but the model makes {_describe(b)}"
     worst = int(np.abs(_visible(a) - _visible(b)).max().round())
-    allowed = tolerance if line.format == "png" else max(tolerance, LOSSY_TOLERANCE)
+    allowed = tolerance if format == "png" else max(tolerance, LOSSY_TOLERANCE)
     if worst <= allowed:
         return None
     return f"the image differs by {worst} levels of 255; the tolerance is {allowed}"

@@ -1,16 +1,42 @@
-"""Make pictures of photographs again from their manifest, and compare them with the stored files."""
+"""Make pictures of photographs again, from a manifest or from the recipe in a file, and compare them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from pydantic import BaseModel, Field, ValidationError
+
+from prodgen.catalog.picture_files import decode_or_fault
 from prodgen.errors import ProdgenError
 from prodgen.files import sha256
 from prodgen.generation.verify import Finding, compare
+from prodgen.photographs.cutout import cut_out
+from prodgen.photographs.cutters import load_cutter
+from prodgen.photographs.edit import LARGEST_SIDE, Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
+from prodgen.photographs.presets import load_preset
+from prodgen.photographs.scenes import is_picture
 from prodgen.photographs.studio import Source, Studio
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
+from prodgen.spec.provenance import read_provenance
+from prodgen.spec.validation_errors import explain
+
+EDIT_TOLERANCE = 2
+"""Levels of 255 by which a picture of ``prodgen edit`` may differ when it is made again."""
+
+
+class EditRecipe(BaseModel):
+    """The recipe that ``prodgen edit`` puts into a file; more fields are ignored."""
+
+    photo: str
+    cutter: str
+    attributes: dict[str, str] = {}
+    scene: str
+    size: tuple[int, int]
+    fill: float = Field(gt=0, le=1)
+    preset: str | None = None
 
 
 def photographs_in(folder: Path) -> dict[str, Path]:
@@ -50,4 +76,33 @@ def verify_pictures(
             fault = compare(line, read(line.file), picture.data, studio.config.tolerance)
             if fault is None and picture.review != line.review:
                 fault = f"the picture is to be reviewed because {picture.review!r}, not {line.review!r}"
-            yield Finding(line, fault)
+            yield Finding(line, fault, picture.data)
+
+
+def remake_edit(
+    recipe: dict[str, Any], format: str, photographs: dict[str, Path], weights: Path | None
+) -> bytes:
+    """Make a picture of ``prodgen edit`` again by the recipe in its file, which may come from anywhere.
+
+    ``photographs``: their files by digest. Raises ProdgenError if the picture cannot be made again.
+    """
+    try:
+        wanted = EditRecipe.model_validate(recipe)
+    except ValidationError as error:
+        raise ProdgenError(f"the recipe in the file is none of prodgen: {explain(error, 'it')}") from None
+    path = photographs.get(wanted.photo)
+    if path is None:
+        raise ProdgenError(f"the photograph {wanted.photo} is not in the folder", param="photos")
+    if is_picture(wanted.scene):  # a file must not choose which other files are read
+        raise ProdgenError(f"its ground is the picture {wanted.scene!r}, which the file does not hold")
+    most_bytes = load_preset(wanted.preset).most_bytes if wanted.preset else None
+    colours, scenes = (wanted.attributes.get("colour"),), (wanted.scene,)
+    edit = Edit(colours, scenes, *wanted.size, wanted.fill, format, most_bytes, wanted.preset)
+    edit.check()
+    cutter, decoded = load_cutter(wanted.cutter, weights), decode_or_fault(path, LARGEST_SIDE)
+    if isinstance(decoded, str):
+        raise ProdgenError(f"{path} cannot be read: {decoded}")
+    generative = read_provenance(path).generative
+    cut = cut_out(decoded[1], cutter)
+    (picture,) = make_pictures(decoded[1], wanted.photo, cut, wanted.cutter, edit, generative=generative)
+    return picture.data

@@ -1,0 +1,150 @@
+"""``prodgen provenance``: read how a picture was made from its file, and make it again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from PIL import Image
+from pydantic import ValidationError
+
+from prodgen.cli.folders import writing
+from prodgen.cli.options import Json, Weights
+from prodgen.cli.output import print_json, print_record, remark
+from prodgen.errors import ProdgenError
+from prodgen.spec.photograph import FORMATS, MAX_PIXELS
+from prodgen.spec.provenance import read_provenance
+from prodgen.spec.validation_errors import explain
+
+if TYPE_CHECKING:
+    from prodgen.spec.manifest import ManifestLine
+
+_MAX_BYTES = 256 << 20
+"""The largest file that is compared with the picture that was made again."""
+_RECIPE = ("model", "attributes", "seed", "draw", "attempt", "truncation", "finish", "photo")
+"""The fields of a manifest line that the recipe in a file may have."""
+
+
+def provenance(
+    file: Annotated[Path, typer.Argument(help="A picture file.")],
+    remake: Annotated[
+        Path | None, typer.Option(help="Make the picture again, write it here, and compare it with FILE.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model that made it (default: the recipe's).")] = None,
+    photos: Annotated[Path | None, typer.Option(help="Folder that has the photograph.")] = None,
+    weights: Weights = None,
+    json: Json = False,
+) -> None:
+    """Read how a picture was made from the marks in its file.
+
+    With --remake, the exit code is 1 if the picture that is made again differs.
+    """
+    if not file.is_file():
+        raise ProdgenError(f"there is no picture {file}", param="file")
+    found = read_provenance(file)
+    if found == (None, None):
+        raise ProdgenError(f"{file} has no marks that say how it was made")
+    record = {"digital_source_type": found.digital_source_type} | (found.recipe or {})
+    fault = None
+    if remake:
+        if found.recipe is None:
+            raise ProdgenError(f"{file} has no recipe of prodgen, so it cannot be made again")
+        fault = _remake(file, found.recipe, remake, model, photos, weights)
+        record["remade"] = {"file": str(remake), "difference": fault}
+    if json:
+        print_json(record)
+    else:
+        print_record(_printable(record))
+        if remake:
+            remark(f"{remake} is the same picture" if fault is None else f"{remake} differs: {fault}")
+    if fault is not None:
+        raise typer.Exit(1)
+
+
+def _remake(
+    file: Path,
+    recipe: dict[str, Any],
+    out: Path,
+    model: str | None,
+    photos: Path | None,
+    weights: Path | None,
+) -> str | None:
+    """Make a picture again by the recipe in its file, write it to ``out``, and return how the two differ."""
+    from prodgen.generation.verify import difference
+    from prodgen.photographs.verify import EDIT_TOLERANCE, photographs_in, remake_edit
+
+    if out.exists():
+        raise ProdgenError(f"{out} exists already; choose another name", param="remake")
+    stored, format = _read(file)
+    if "cutter" in recipe:
+        if photos is None:
+            raise ProdgenError("name the folder that has the photograph with --photos", param="photos")
+        remade = remake_edit(recipe, format, photographs_in(photos), weights)
+        tolerance = EDIT_TOLERANCE
+    else:
+        line = _manifest_line(file, format, recipe)
+        remade, tolerance = _remake_line(file, line, stored, model, photos, weights)
+    with writing(out.absolute().parent):
+        out.write_bytes(remade)
+    return difference(stored, remade, format, tolerance)
+
+
+def _remake_line(
+    file: Path,
+    line: "ManifestLine",
+    stored: bytes,
+    model: str | None,
+    photos: Path | None,
+    weights: Path | None,
+) -> tuple[bytes, int]:
+    """Return the file that is made again by the manifest line, and the tolerance of the model."""
+    from prodgen.cli.verify import findings
+    from prodgen.generation.engine import Engine
+    from prodgen.models.saved import find_model
+    from prodgen.spec.model_config import read_config
+
+    if model is None and "/" in line.model:  # a file must not choose a folder or a hub to load from
+        raise ProdgenError(f"{file} was made by {line.model}; pass the model with --model", param="model")
+    config = read_config(find_model(model or line.model)[0])
+    missing = {attribute.name for attribute in config.attributes.attributes} - line.attributes.keys()
+    if missing:
+        raise ProdgenError(f"the recipe in {file} has no {min(missing)}, which {line.model} needs")
+    config.attributes.parse(line.attributes)
+    with Engine() as engine:
+        (finding,) = findings(line.model, [line], lambda _: stored, model, photos, weights, engine)
+    if not finding.remade:
+        raise ProdgenError(f"{file} cannot be made again: {finding.fault}", param="photos")
+    return finding.remade, config.tolerance
+
+
+def _read(file: Path) -> tuple[bytes, str]:
+    """Return the bytes of a picture file, and the format in which it is made again."""
+    with Image.open(file, formats=FORMATS) as image:
+        format, pixels = (image.format or "").lower(), image.width * image.height
+    if pixels > MAX_PIXELS or file.stat().st_size > _MAX_BYTES:
+        raise ProdgenError(f"{file} is too large to be compared with a picture that is made again")
+    return file.read_bytes(), format if format in ("jpeg", "webp") else "png"
+
+
+def _manifest_line(file: Path, format: str, recipe: dict[str, Any]) -> "ManifestLine":
+    """Return the manifest line of a picture by the recipe in its file, which may come from anywhere."""
+    from prodgen.spec.manifest import ManifestLine
+
+    given = {name: recipe[name] for name in _RECIPE if name in recipe}
+    fields: dict[str, Any] = {"index": 0, "seed": 0, "draw": 0, "truncation": 1.0, "finish": {}}
+    fields |= {"format": format, "precision": "", "file": file.name, "sha256": ""}
+    try:
+        return ManifestLine.model_validate(fields | given)
+    except ValidationError as error:
+        reason = explain(error, "it")
+        raise ProdgenError(f"the recipe in {file} cannot be made again: {reason}") from None
+
+
+def _printable(value: Any) -> Any:
+    """Return a JSON value of a file from anywhere without characters that steer a terminal."""
+    if isinstance(value, dict):
+        return {_printable(name): _printable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_printable(inner) for inner in value]
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else "?" for c in value)
+    return value

@@ -1,0 +1,72 @@
+"""A file says how its picture was made, and from what it says the picture is made again."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from prodgen.bundled import bundled_photographs
+from tests.cli.conftest import Run
+
+POLO = next(path for path in bundled_photographs() if path.stem == "polo")
+
+
+def rewritten(file: Path, to: Path, *changes: tuple[str, str]) -> Path:
+    """Save a picture as PNG with its marks, in which some texts are replaced."""
+    with Image.open(file) as image:
+        xmp = image.info["xmp"].decode()
+        for old, new in changes:
+            assert old in xmp
+            xmp = xmp.replace(old, new)
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", xmp)
+        image.save(to, pnginfo=info)
+    return to
+
+
+def test_a_generated_picture_is_made_again_from_its_file(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run("generate", "fashion-mnist", "--attr", "category=bag", "--count", 2, "--out", out).code == 0
+    file, again = out / "000000001.png", tmp_path / "again.png"
+    read = run("provenance", file, "--remake", again, "--json")
+    assert read.code == 0, read.err
+    record = json.loads(read.out)
+    assert (record["digital_source_type"], record["draw"]) == ("trainedAlgorithmicMedia", 1)
+    assert again.read_bytes() == file.read_bytes()
+
+    other = rewritten(file, tmp_path / "other.png", ('"draw":1', '"draw":0'))
+    differs = run("provenance", other, "--remake", tmp_path / "o.png")
+    assert differs.code == 1
+    assert "differs by" in differs.err
+    for change, sentence in (
+        (("fashion-mnist@", "/tmp/fashion-mnist@"), "pass the model with --model"),
+        (('"draw":1', '"draw":-1'), "draw must be at least 0"),
+        (('"bag"', '"\\u001b[31mbag"'), "this model makes"),
+        (('"category":"bag"', '"kind":"bag"'), "has no category, which fashion-mnist@"),
+    ):
+        hostile = rewritten(file, tmp_path / "hostile.png", change)
+        refused = run("provenance", hostile, "--remake", tmp_path / "h.png")
+        assert (refused.code, refused.err.count("\n")) == (2, 1), refused.err
+        assert sentence in refused.err
+        assert "\x1b" not in run("provenance", hostile).out
+    assert "sheet.png has no recipe" in run("provenance", out / "sheet.png", "--remake", again / "x").err
+
+
+def test_a_picture_of_a_photograph_is_made_again_where_the_photograph_is(run: Run, tmp_path: Path) -> None:
+    out, again = tmp_path / "out", tmp_path / "again.jpg"
+    words = ("edit", POLO, "--attr", "colour=navy", "--scene", "floor", "--size", 150, "--cutter", "grabcut")
+    assert run(*words, "--out", out).code == 0
+    file = out / "polo-navy-floor.jpg"
+    assert "--photos" in run("provenance", file, "--remake", again).err
+    assert "is not in the folder" in run("provenance", file, "--remake", again, "--photos", out).err
+    done = run("provenance", file, "--remake", again, "--photos", POLO.parent)
+    assert done.code == 0, done.err
+    assert again.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", POLO.read_bytes()[:300], b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+def test_a_file_that_is_no_picture_gets_one_sentence(run: Run, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    done = run("provenance", tmp_path / "a.jpg")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
