@@ -1,4 +1,4 @@
-"""The recipes for 128 pixels train on cut-outs with colours."""
+"""The recipes for 128 and 256 pixels train on cut-outs with colours."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,21 @@ def cut_outs(count: int, size: int) -> Catalogue:
     return Catalogue(images, {"category": labels}, {"category": ("large", "small")}, {"colour": colours})
 
 
-@pytest.mark.parametrize("name", ["clothing-128", "clothing-128-gpu"])
-def test_a_recipe_for_128_pixels_trains_for_twenty_steps(name: str) -> None:
-    narrow = ["widths=[16, 16, 8, 8, 8]", "batch=4", "steps=20", "compile=false"]
-    state = TrainingState(load_recipe(name, narrow), cut_outs(16, 128), "cpu")
+@pytest.mark.parametrize(
+    ("name", "size", "steps"),
+    [
+        ("clothing-128", 128, 20),
+        ("clothing-128-gpu", 128, 20),
+        ("clothing-256-gpu", 256, 2),
+        ("clothing-256-r3gan", 256, 2),
+    ],
+)
+def test_a_recipe_for_large_images_trains(name: str, size: int, steps: int) -> None:
+    narrow = [16, 16, *[8] * (len(load_recipe(name, []).widths) - 2)]
+    small = [f"widths={narrow}", f"batch={512 // size}", "accumulate=1", "steps=20", "compile=false"]
+    state = TrainingState(load_recipe(name, small), cut_outs(16, size), "cpu")
     before = {key: tensor.clone() for key, tensor in state.method.generator.state_dict().items()}
-    for _ in range(20):
+    for _ in range(steps):
         losses = state.advance()
     assert all(bool(loss.isfinite().all()) for loss in losses.values())
     assert state.is_finite()
@@ -34,4 +43,4 @@ def test_a_recipe_for_128_pixels_trains_for_twenty_steps(name: str) -> None:
     assert len(moved) == len(list(state.method.generator.parameters()))
     with torch.inference_mode():
         images = state.ema.model(torch.zeros(2, state.recipe.latent_dim), state.batches.conditions(2))
-    assert images.shape == (2, 4, 128, 128)
+    assert images.shape == (2, 4, size, size)
