@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from prodgen.errors import NotFound, Unavailable
 from prodgen.jobs.deletion import find_deletion
@@ -26,6 +27,8 @@ from prodgen.tenants import grant_of
 log = logging.getLogger(__name__)
 
 
+_LOST = timedelta(hours=1)
+"""A job that ended longer ago was known to the ledger before the writes that a restart of Redis may lose."""
 Job = tuple[str, str]
 """The tenant and the id of a job."""
 
@@ -119,6 +122,8 @@ def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None
         return
     record = load_record(store, tenant, job)
     state = load_state(store, record)
+    if known is None and state and datetime.now(UTC) - state.finished > _LOST:
+        return  # one of the old jobs that the ledger no longer keeps
     if state:
         sweep_leftovers(store, record, state)
     if known is None:

@@ -18,7 +18,7 @@ if per_day ~= '' then
 end
 if queued ~= '' then
   local used = reserved
-  for _, open in ipairs(unended_jobs(tenant)) do
+  for _, open in ipairs(redis.call('SMEMBERS', open_jobs(tenant))) do
     local total, done, dead = unpack(redis.call('HMGET', key('job', open), 'total', 'done', 'dead'))
     used = used + (total or 0) - (done or 0) - (dead or 0)
   end

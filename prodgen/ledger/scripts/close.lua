@@ -19,5 +19,6 @@ local changed = job.state ~= state
 job.state, job.done = state, tonumber(done)
 if changed then announce(job, 'state') end
 redis.call('HSET', key('job', id), 'done', done, 'updated', finished)
-redis.call('EXPIRE', key('job', id, 'events'), 86400)
+redis.call('EXPIRE', key('job', id, 'events'), 600)
+drop_oldest(job.tenant)
 return 1

@@ -13,15 +13,16 @@ redis.call('ZADD', key('jobs', tenant), created, id)
 for i = 18, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
 if recovery ~= '' or state == 'queued' or state == 'running' then count_order(tenant, id, total, created) end
 local job = find(id)
-announce(job, 'state')
-if updated ~= '' then redis.call('HSET', key('job', id), 'updated', updated) end
 if state == 'queued' or state == 'running' then
+  announce(job, 'state')
   redis.call('SADD', key('jobs', 'open', tenant), id)
   redis.call('SET', key('job', id, 'made'), made)
   redis.call('SET', key('job', id, 'taken'), taken)
+  if updated ~= '' then redis.call('HSET', key('job', id), 'updated', updated) end
   owe(job, job.total - job.done - job.dead)
   conclude(job)
-else
-  redis.call('EXPIRE', key('job', id, 'events'), 86400)
+else  -- without events: a stream of a single event takes four kilobytes
+  redis.call('HSET', key('job', id), 'updated', updated)
+  drop_oldest(tenant)
 end
 return 1

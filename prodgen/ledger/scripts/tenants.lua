@@ -1,4 +1,5 @@
--- What the quotas of a tenant count.
+-- What the ledger keeps of a tenant: what its quotas count, and the jobs that lists show.
+local KEPT = 10000  -- settled jobs of a tenant, the newest; the store has all others
 
 -- Returns the day, since 1970 in UTC, of a time in seconds.
 local function day_of(seconds)
@@ -20,9 +21,9 @@ local function count_order(tenant, id, total, created)
   redis.call('EXPIRE', key('ordered', tenant), 86400)
 end
 
--- Returns the tenant's jobs that are not settled. The first call of a tenant also enters the jobs of a ledger of an
--- older version, which are not in `jobs:open`.
-local function unended_jobs(tenant)
+-- Returns the key of the set of the tenant's jobs that are not settled. The first call of a tenant also enters the jobs
+-- of a ledger of an older version.
+local function open_jobs(tenant)
   local open = key('jobs', 'open', tenant)
   if redis.call('SADD', key('jobs', 'indexed'), tenant) == 1 then
     for _, id in ipairs(redis.call('ZRANGE', key('jobs', tenant), 0, -1)) do
@@ -31,5 +32,26 @@ local function unended_jobs(tenant)
       if not settled or redis.call('SISMEMBER', key('finishing'), id) == 1 then redis.call('SADD', open, id) end
     end
   end
-  return redis.call('SMEMBERS', open)
+  return open
+end
+
+-- Removes a job from the ledger. The caller has seen to it that nothing is owed of it.
+local function drop(tenant, id)
+  for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'events'}) do
+    redis.call('DEL', key('job', id, part))
+  end
+  redis.call('DEL', key('job', id))
+  redis.call('SREM', key('finishing'), id)
+  redis.call('SREM', key('jobs', 'open', tenant), id)
+  redis.call('ZREM', key('jobs', tenant), id)
+end
+
+-- Drops the oldest settled jobs of a tenant that has more jobs than are kept. Looks at the oldest hundred.
+local function drop_oldest(tenant)
+  local over = redis.call('ZCARD', key('jobs', tenant)) - KEPT
+  if over <= 0 then return end
+  local open = open_jobs(tenant)
+  for _, id in ipairs(redis.call('ZRANGE', key('jobs', tenant), 0, math.min(over, 100) - 1)) do
+    if redis.call('SISMEMBER', open, id) == 0 then drop(tenant, id) end
+  end
 end

@@ -1,2 +1,2 @@
 -- unended(tenant): the tenant's jobs that are not settled.
-return unended_jobs(ARGV[2])
+return redis.call('SMEMBERS', open_jobs(ARGV[2]))
