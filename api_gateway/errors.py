@@ -54,6 +54,16 @@ MEANING = {
 _CODE = {status: code for code, status in STATUS.items()}
 
 
+_TYPE = {
+    "unauthorized": "authentication_error",
+    "forbidden": "permission_error",
+    "too_many_requests": "rate_limit_error",
+    "internal_error": "server_error",
+    "unavailable": "server_error",
+}
+"""The types of errors in OpenAI's API, by code; the type of every other code is invalid_request_error."""
+
+
 class FaultView(BaseModel):
     """One of several faults of a request, such as a faulty row of an order."""
 
@@ -62,8 +72,12 @@ class FaultView(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """``message`` is for people, ``code`` is for programs, and ``param`` names the input at fault."""
+    """``message`` is for people, ``code`` is for programs, and ``param`` names the input at fault.
 
+    ``type`` is the kind of the error in OpenAI's API.
+    """
+
+    type: str
     code: str
     message: str
     param: str | None = None
@@ -79,6 +93,11 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
+def error_type(code: str) -> str:
+    """Return the type that OpenAI's API gives to errors of a code."""
+    return _TYPE.get(code, "invalid_request_error")
+
+
 def answer(
     code: str,
     message: str,
@@ -89,7 +108,7 @@ def answer(
     retry_after: float | None = None,
 ) -> JSONResponse:
     """Return the response for a failure. ``retry_after`` is in seconds."""
-    error: dict[str, Any] = {"code": code, **_sentence(message, param)}
+    error: dict[str, Any] = {"type": error_type(code), "code": code, **_sentence(message, param)}
     if details:
         faults = [_sentence(str(fault), fault.param) for fault in details[:MAX_FAULTS]]
         error |= {"details": faults, "more": more}

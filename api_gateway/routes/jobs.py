@@ -16,6 +16,7 @@ from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import check_id, find_job_record, find_progress
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
 from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, QuoteView
+from prodgen.access import ApiKey
 from prodgen.errors import Conflict, ProdgenError, Unavailable
 from prodgen.jobs import delivery
 from prodgen.jobs.archive import Archive
@@ -54,19 +55,26 @@ def create(
     unmarked = spec.output.marks == "none"
     if unmarked and not caller.allows("unmarked"):
         raise HTTPException(403, "output.marks 'none' needs an API key with the scope unmarked")
+    record, created = place(spec, caller, deployment, request, idempotency_key)
+    response.headers["Location"] = f"/v1/jobs/{record.id}"
+    if unmarked:
+        log.warning("job %s by key %s: images without marks", record.id, caller.id)
+    if not created:
+        response.headers["Idempotent-Replayed"] = "true"
+    later.add_task(deployment.ring, record.spec.priority, min(record.cells, DOORBELLS))
+    return _details(deployment, record)
+
+
+def place(
+    spec: JobSpec, caller: ApiKey, deployment: Deployment, request: Request, idempotency_key: str
+) -> tuple[JobRecord, bool]:
+    """Place an order and count its images; ring no doorbell. Returns its job, and whether the job is new."""
     services = (deployment.store, deployment.ledger, deployment.settings)
     record, created = submit(*services, caller.tenant, spec, idempotency_key, request_id=correlation_id.get())
     request.state.job = record.id
-    response.headers["Location"] = f"/v1/jobs/{record.id}"
-    queue = record.spec.priority
-    if unmarked:
-        log.warning("job %s by key %s: images without marks", record.id, caller.id)
     if created:
-        request.app.state.metrics.images.labels(queue).inc(record.total)
-    else:
-        response.headers["Idempotent-Replayed"] = "true"
-    later.add_task(deployment.ring, queue, min(record.cells, DOORBELLS))
-    return _details(deployment, record)
+        request.app.state.metrics.images.labels(record.spec.priority).inc(record.total)
+    return record, created
 
 
 @router.post("/quote", summary="Check an order")
@@ -139,7 +147,7 @@ def images(
     record = find_job_record(deployment, caller.tenant, job)
     lines, following = delivery.page(deployment.store, record, after, limit)
     return Page(
-        data=[ImageView(**dict(line), url=_link(deployment, line)) for line in lines],
+        data=[ImageView(**dict(line), url=link(deployment, line)) for line in lines],
         next=None if following is None else str(following),
     )
 
@@ -219,7 +227,7 @@ def _details(deployment: Deployment, record: JobRecord) -> JobDetails:
     return JobDetails.of(progress, **fields, keep=record.keep, expires=ended and record.expires(ended))
 
 
-def _link(deployment: Deployment, line: ManifestLine) -> str:
+def link(deployment: Deployment, line: ManifestLine) -> str:
     """Return a link to the store for an image that is an object, or to the gateway for an image in a tar."""
     settings = deployment.settings
     if line.object is None:

@@ -91,6 +91,7 @@ def submit(
 def quote(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> int:
     """Return the number of images of an order, and write nothing. Raises what `submit` raises for it."""
     version = resolve(store, spec.model, tenant)
+    spec, _ = read_order(spec, version.config)
     check_spec(spec, version.config)
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
         index = _write_items(store, tenant, spec, version, Path(folder) / "items.jsonl")

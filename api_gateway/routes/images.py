@@ -1,0 +1,195 @@
+"""Images as OpenAI's clients order them: an interactive order whose answer is the images themselves."""
+
+import re
+from math import prod
+from typing import Annotated, Any, Literal
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field, StringConstraints
+
+from api_gateway.answers import Answer, Order
+from api_gateway.auth import Generator
+from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.requests import IdempotencyKey, StrictRoute
+from api_gateway.routes import jobs
+from prodgen import logs
+from prodgen.access import ApiKey
+from prodgen.errors import ProdgenError
+from prodgen.registry.versions import resolve
+from prodgen.spec.finish import Finish, Output
+from prodgen.spec.model_config import STUDIO, ModelConfig
+from prodgen.spec.order import JobSpec
+from prodgen.spec.prompt import read_prompt
+from prodgen.spec.prompt_rules import Reading
+from prodgen.spec.random_streams import MAX_SEED
+
+router = APIRouter(prefix="/v1/images", tags=["images"], route_class=StrictRoute)
+
+TITLE = 100
+"""The most characters of a job's title, which is the beginning of the prompt."""
+_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
+
+
+class Wish(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """An order in the fields of OpenAI's Images API, and ``seed``."""
+
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    """A model of `GET /v1/models`."""
+    prompt: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    """The wish in words, English or Chinese; see `POST /v1/prompts`."""
+    n: int | None = Field(default=None, ge=1)
+    """Images in all, at most 64; if missing, as many as the prompt names, or 1."""
+    size: Annotated[str, StringConstraints(max_length=20)] | None = None
+    """``auto`` (the model's own size) or a square such as ``512x512``."""
+    response_format: Literal["b64_json", "url"] | None = None
+    """The images themselves or links to them; both if missing."""
+    output_format: Literal["png", "webp", "jpeg"] = "png"
+    """The format of the image files."""
+    output_compression: int | None = Field(default=None, ge=0, le=100)
+    """The quality of WebP and JPEG; if missing, the quality of every other order."""
+    background: Literal["auto", "opaque", "transparent"] | None = None
+    """``transparent`` needs a model whose images have alpha, and PNG or WebP."""
+    stream: bool | None = None
+    """Whether each image comes as an event. There are no partial images."""
+    partial_images: int | None = Field(default=None, ge=0, le=3)
+    """Without effect: an image is made in one pass."""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """The number that chooses the images; not of OpenAI's API (``extra_body``)."""
+    user: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Written into the log lines of the request."""
+    quality: Literal["auto", "standard", "hd", "low", "medium", "high", "xhigh", "max"] | None = None
+    """Without effect: a model has one quality."""
+    moderation: Literal["auto", "low"] | None = None
+    """Without effect."""
+
+
+class PictureView(BaseModel):
+    """An image: its file as base64, a link to it, and how the prompt was read."""
+
+    b64_json: str | None = None
+    url: str | None = None
+    revised_prompt: str | None = None
+
+
+class PicturesView(BaseModel):
+    """The images of an order, in the form of OpenAI's Images API."""
+
+    created: int
+    data: list[PictureView]
+    background: Literal["transparent", "opaque"]
+    output_format: Literal["png", "webp", "jpeg"]
+    size: str
+
+
+@router.post(
+    "/generations",
+    summary="Generate images as OpenAI's API does",
+    response_model=PicturesView,
+    response_model_exclude_none=True,
+)
+async def generate(
+    wish: Wish,
+    caller: Generator,
+    deployment: DeploymentDep,
+    request: Request,
+    idempotency_key: IdempotencyKey,
+) -> Any:
+    """Order images at priority `interactive`, and answer with them when they are made, within five minutes.
+
+    If the client disconnects, the order is cancelled. With `stream`, each image is an event
+    `image_generation.completed`.
+    """
+    logs.bind(user=wish.user)
+    order = await run_sync(_place, wish, caller, deployment, request, idempotency_key)
+    return order.stream("image_generation") if wish.stream else await order.respond(request)
+
+
+def _place(
+    wish: Wish, caller: ApiKey, deployment: Deployment, request: Request, idempotency_key: str
+) -> Order:
+    """Place the order of a wish. Raises ProdgenError, whose ``param`` is a field of the wish."""
+    config = resolve(deployment.store, wish.model, caller.tenant).config
+    if config.family == STUDIO:
+        raise ProdgenError(
+            f"{wish.model} makes pictures of photographs; order them by POST /v1/jobs", param="model"
+        )
+    reading = read_prompt(wish.prompt, config, wish.model)
+    count = _count(wish, reading)
+    finish = Finish(size=_side(wish), background=_background(wish, config, reading))
+    answer = _answer(wish, finish.size or config.size, config.channels == 4 and finish.background is None)
+    spec: dict[str, Any] = {
+        "model": wish.model,
+        "prompt": wish.prompt,
+        "seed": wish.seed,
+        "finish": finish,
+        "output": Output(format="png" if answer.quality is not None else wish.output_format),
+        "priority": "interactive",
+        "title": wish.prompt[:TITLE],
+    }
+    if count is not None:
+        spec["count"] = count
+    record, _ = jobs.place(JobSpec.model_validate(spec), caller, deployment, request, idempotency_key)
+    deployment.ring(record.spec.priority, record.cells)
+    return Order(record, caller, deployment, answer)
+
+
+def _count(wish: Wish, reading: Reading) -> int | None:
+    """Return the images of each combination of attributes, so that there are ``n`` in all."""
+    combinations = prod(len(values) for values in reading.attributes.values())
+    if wish.n is None:
+        return None
+    if wish.n % combinations:
+        raise ProdgenError(
+            f"the prompt asks for {combinations} images; n must be a multiple of that, not {wish.n}",
+            param="n",
+        )
+    return wish.n // combinations
+
+
+def _side(wish: Wish) -> int | None:
+    if wish.size in (None, "auto"):
+        return None
+    match = _SIZE.fullmatch(wish.size)
+    side = int(match[1]) if match else 0
+    if match is None or match[1] != match[2] or not 8 <= side <= 2048:
+        raise ProdgenError(
+            f"size must be auto or a square from 8x8 to 2048x2048, not {wish.size!r}", param="size"
+        )
+    return side
+
+
+def _background(wish: Wish, config: ModelConfig, reading: Reading) -> str | None:
+    """Return the background of the finish, or None for the model's own. Raises ProdgenError."""
+    if wish.background == "transparent":
+        for fault, so in (
+            (config.channels != 4, f"{wish.model} makes images without transparency"),
+            (wish.output_format == "jpeg", "jpeg has no transparency; order png or webp"),
+            (reading.background is not None, "the prompt asks for a background of a colour"),
+        ):
+            if fault:
+                raise ProdgenError(f"background cannot be transparent: {so}", param="background")
+    if wish.background == "opaque" and config.channels == 4 and reading.background is None:
+        return "#ffffff"
+    return reading.background
+
+
+def _answer(wish: Wish, side: int, transparent: bool) -> Answer:
+    """Return how the images are sent. Raises ProdgenError."""
+    quality = wish.output_compression if wish.output_format != "png" else None
+    if wish.output_format == "png" and wish.output_compression not in (None, 100):
+        raise ProdgenError(
+            "output_compression is for webp and jpeg; png has none", param="output_compression"
+        )
+    if wish.response_format == "url" and quality is not None:
+        raise ProdgenError(
+            "output_compression needs the response_format b64_json", param="output_compression"
+        )
+    return Answer(
+        json=wish.response_format != "url" or bool(wish.stream),
+        url=wish.response_format != "b64_json" and quality is None and not wish.stream,
+        format=wish.output_format,
+        quality=quality,
+        side=side,
+        transparent=transparent and wish.output_format != "jpeg",
+    )

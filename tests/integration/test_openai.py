@@ -1,0 +1,105 @@
+"""Programs written for OpenAI's Images API order from prodgen: only the address and the key change."""
+
+import asyncio
+import base64
+import io
+
+import httpx
+import openai
+import pytest
+from PIL import Image
+
+from tests.servers.up import Up
+
+
+@pytest.fixture
+def client(up: Up) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{up.url}/v1", api_key=up.ready["api_key"], max_retries=0)
+
+
+def opened(text: str | None) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(text or "")))
+
+
+def test_a_client_of_openai_generates_images_in_words(client: openai.OpenAI, up: Up) -> None:
+    assert "clothing" in [model.id for model in client.models.list()]
+    assert client.models.retrieve("clothing").owned_by == "shared"
+
+    made = client.images.generate(
+        model="clothing",
+        prompt="a navy dress",
+        n=2,
+        size="128x128",
+        background="transparent",
+        output_format="webp",
+        output_compression=80,
+        user="customer 7",
+        extra_body={"seed": 7},
+    )
+
+    assert made.data
+    pictures = [opened(item.b64_json) for item in made.data]
+    assert [(p.format, p.mode, p.size) for p in pictures] == [("WEBP", "RGBA", (128, 128))] * 2
+    assert made.data[0].revised_prompt == "read: colour #1f2a44 (navy), category dress"
+    assert (made.size, made.output_format, made.background) == ("128x128", "webp", "transparent")
+    with up.client() as own:
+        job = own.job(next(own.jobs())["id"])
+    assert (job["state"], job["priority"]) == ("succeeded", "interactive")
+    assert job["request"]["title"] == "a navy dress"
+
+
+def test_links_and_opaque_images_at_the_models_own_size(client: openai.OpenAI) -> None:
+    made = client.images.generate(
+        model="fashion-mnist", prompt="两双运动鞋", size="auto", response_format="url", quality="hd"
+    )
+
+    assert made.data
+    assert (len(made.data), made.size) == (2, "28x28")
+    files = [httpx.get(item.url or "").content for item in made.data]
+    assert [Image.open(io.BytesIO(file)).size for file in files] == [(28, 28)] * 2
+    assert made.data[0].b64_json is None
+
+
+def test_asynchronous_and_streaming_clients(client: openai.OpenAI) -> None:
+    async def generate() -> str | None:
+        later = openai.AsyncOpenAI(base_url=client.base_url, api_key=client.api_key, max_retries=0)
+        async with later:
+            made = await later.images.generate(model="fashion-mnist", prompt="a handbag")
+        return made.data[0].b64_json if made.data else None
+
+    streamed = client.images.generate(
+        model="fashion-mnist", prompt="a handbag", stream=True, partial_images=2
+    )
+    events = list(streamed)
+
+    assert [event.type for event in events] == ["image_generation.completed"]
+    assert events[0].b64_json == asyncio.run(generate())
+
+
+def test_errors_have_the_form_that_clients_know(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.images.generate(model="dall-e-3", prompt="a dress")
+    assert missing.value.code == "not_found"
+    with pytest.raises(openai.BadRequestError, match="fashion-mnist makes no skirt") as refused:
+        client.images.generate(model="fashion-mnist", prompt="a red skirt", stream=True)
+    assert (refused.value.param, refused.value.type) == ("prompt", "invalid_request_error")
+    with pytest.raises(openai.BadRequestError, match="square"):
+        client.images.generate(model="fashion-mnist", prompt="a bag", size="1024x1536")
+    with pytest.raises(openai.BadRequestError, match="makes images without transparency"):
+        client.images.generate(model="fashion-mnist", prompt="a bag", background="transparent")
+    with pytest.raises(openai.AuthenticationError) as unknown:
+        client.with_options(api_key="pg_wrong").models.list()
+    assert unknown.value.type == "authentication_error"
+
+
+def test_a_client_that_goes_cancels_its_order(client: openai.OpenAI, up: Up) -> None:
+    with pytest.raises(openai.APITimeoutError):
+        client.with_options(timeout=0.2).images.generate(
+            model="clothing", prompt="64 dresses", size="1024x1024"
+        )
+
+    with up.client() as own:
+        job = own.job(next(own.jobs())["id"])
+        assert job["request"]["title"] == "64 dresses"
+        *_, last = own.watch(job["id"])
+    assert last["state"] == "cancelled"
