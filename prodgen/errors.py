@@ -56,6 +56,10 @@ class Forbidden(ProdgenError):
     code = "forbidden"
 
 
+class Unsupported(ProdgenError):
+    """This machine, or this version of prodgen, lacks what the work needs; another may have it."""
+
+
 class Interrupted(ProdgenError):
     """The work was stopped by something outside; it may succeed if it is tried again."""
 

@@ -165,6 +165,13 @@ class Ledger:
         """Return a lease without blame. Its cells are owed again."""
         self.scripts.call("release", token)
 
+    def refuse(self, token: str, message: str) -> None:
+        """Return a lease whose job needs what its worker lacks; the worker leases that job no more.
+
+        Once every living worker has refused the job, the images of the lease count as failed.
+        """
+        self.scripts.call("refuse", token, message[:500])
+
     def fail(self, token: str, message: str) -> None:
         """Report a lease whose images failed. A single cell gets a strike; several become two suspects."""
         self.scripts.call("fail", token, message[:500])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from prodgen import files
 from prodgen.catalog.photographs.masks import Pixels, Plane
-from prodgen.errors import ProdgenError
+from prodgen.errors import ProdgenError, Unsupported
 
 DEFAULT = "u2netp"
 _SHA256 = {"u2netp": "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"}
@@ -77,20 +77,20 @@ def load_cutter(name: str | None = None, weights: Path | None = None) -> Cutter:
 
 
 def check_weights(name: str, sha256: str, weights: Path | None = None) -> None:
-    """Raise ProdgenError unless the network ``name`` can run here with the file that has this digest.
+    """Raise Unsupported unless the network ``name`` can run here with the file that has this digest.
 
     Customers of a service read the message, so it names no path.
     """
     file = _folder(weights) / f"{name}.onnx"
     if _new_session() is None:
-        raise ProdgenError(f"the cutter {name} needs rembg: pip install 'prodgen[cutouts]'", param="cutter")
+        raise Unsupported(f"the cutter {name} needs rembg: pip install 'prodgen[cutouts]'", param="cutter")
     if not file.is_file():
-        raise ProdgenError(
+        raise Unsupported(
             f"the cutter {name} needs the file {file.name}, in the folder that U2NET_HOME or --weights names",
             param="weights",
         )
     if (found := files.sha256(file)) != sha256:
-        raise ProdgenError(
+        raise Unsupported(
             f"{file.name} has the digest {found[:12]}, not {sha256[:12]}; put the published file there",
             param="weights",
         )

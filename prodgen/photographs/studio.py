@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import ProdgenError, Unsupported
 from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
 from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
@@ -56,7 +56,7 @@ class Studio:
 
     @cached_property
     def cutter(self) -> Cutter:
-        """The version's cutter; raises ProdgenError if it cannot be used on this machine."""
+        """The version's cutter; raises Unsupported if its file is not on this machine."""
         if self.config.cutter_sha256:
             check_weights(self.config.cutter, self.config.cutter_sha256, self._weights)
         return load_cutter(self.config.cutter, self._weights)
@@ -137,7 +137,7 @@ class Studio:
 
 
 def load_studio(folder: Path, name: str, weights: Path | None = None) -> Studio:
-    """Return the version in a model folder; raises ProdgenError if this prodgen makes pictures differently.
+    """Return the version in a model folder; raises Unsupported if this prodgen makes pictures differently.
 
     ``weights``: the folder with the cutter's file, if it is not where `load_cutter` looks.
     """
@@ -146,7 +146,7 @@ def load_studio(folder: Path, name: str, weights: Path | None = None) -> Studio:
         raise ProdgenError(f"{folder} generates images; it makes no pictures of photographs")
     studio = Studio(config, name, folder_version(folder), weights)
     if config.method != METHOD:
-        raise ProdgenError(
+        raise Unsupported(
             f"{studio.id} makes pictures by method {config.method}, this prodgen only by method {METHOD}; "
             f"order another version, or use the prodgen that brought {studio.id}"
         )

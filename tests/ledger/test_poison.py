@@ -191,3 +191,27 @@ def test_an_order_of_which_nothing_can_be_made_fails_and_says_why(
     progress = ledger.progress("j")
     assert progress
     assert (progress.state, progress.dead, progress.error) == ("failed", [0, 1], state.error)
+
+
+def test_a_job_that_a_worker_refuses_is_left_to_others_and_fails_if_all_refuse(ledger: Ledger) -> None:
+    ledger.submit(JobEntry("j", "ada", "bulk", 64))
+    for worker in ("without", "with"):
+        ledger.report_worker(worker, {})
+    lease = ledger.lease("bulk", "without", 64)
+    assert lease
+    ledger.refuse(lease.token, "the cutter is missing")
+    assert ledger.lease("bulk", "without", 64) is None
+    ledger.submit(JobEntry("k", "ada", "bulk", 64))
+    other = ledger.lease("bulk", "without", 64)
+    assert other
+    assert other.job == "k", "it must still make the other jobs"
+
+    for _ in range(3):
+        for worker in ("with", "without"):
+            lease = ledger.lease("bulk", worker, 64)
+            if lease and lease.job == "j":
+                ledger.refuse(lease.token, "the cutter is missing")
+        ledger.complete(other.token)
+    progress = ledger.progress("j")
+    assert progress
+    assert (progress.state, progress.dead, progress.error) == ("finishing", [0], "the cutter is missing")

@@ -1,6 +1,7 @@
 """A sick worker costs no order its images: its leases go to other workers, and the worker ends."""
 
 import errno
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,14 +13,19 @@ import pytest
 import torch
 from prometheus_client import REGISTRY
 
+from prodgen.bundled import bundled_folders, bundled_photographs
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import Queue
 from prodgen.ledger.ledger import Ledger
+from prodgen.photographs.cutters import GrabCut
+from prodgen.photographs.studio import Studio
 from prodgen.registry.publish import publish
 from prodgen.settings import Settings
-from prodgen.spec.order import JobSpec
+from prodgen.spec.finish import Finish
+from prodgen.spec.order import Item, JobSpec
+from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.servers.process import wait_until
 from tests.toys import toy_folder
@@ -201,6 +207,26 @@ def test_a_full_disk_of_the_worker_fails_no_order(
             assert not worker.work("interactive")
     assert worker.ended == [20.0]
     assert measured("failures_total", kind="disk") == before + 2
+    healthy_worker_delivers(store, ledger, tmp_path, record)
+
+
+def test_a_worker_without_the_cutter_leaves_the_photographs_to_one_that_has_it(
+    worker: Worker, ledger: Ledger, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = next(folder for folder in bundled_folders() if folder.name == "studio")
+    publish(store, studio, "studio", "acme")
+    data = bundled_photographs()[0].read_bytes()
+    photo = hashlib.sha256(data).hexdigest()
+    store.put(keys.upload("acme", photo), data, "image/jpeg")
+    item = Item(sku="a", photo=photo, attributes={})
+    spec = JobSpec(model="studio", items=[item], finish=Finish(size=64), priority="interactive")
+    record = submit(store, ledger, Settings(), "acme", spec, "photographs")[0]
+    ledger.report_worker("another", {})
+
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path / "empty"))
+    assert worker.work("interactive")
+    assert not worker.work("interactive"), "it must not lease the job again"
+    monkeypatch.setattr(Studio, "cutter", GrabCut())
     healthy_worker_delivers(store, ledger, tmp_path, record)
 
 

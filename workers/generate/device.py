@@ -125,7 +125,6 @@ class Device:
 
     def _renew(self) -> None:
         while True:
-            time.sleep(self.settings.lease_seconds / 4)
             if self.engine.batch_seconds > self.settings.stall_seconds:
                 self.condition.give_up(f"the device has hung for {self.engine.batch_seconds:.0f} s")
                 return
@@ -135,6 +134,7 @@ class Device:
                     self.ledger.report_worker(self.name, self.rates.take())
             except Exception as error:  # this thread must survive any failure of Redis
                 log.warning("leases and rates were not reported: %s", error)
+            time.sleep(self.settings.lease_seconds / 4)
 
     def _renew_leases(self) -> None:
         if tokens := self._advancing():

@@ -15,7 +15,7 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from prodgen.errors import Unavailable
+from prodgen.errors import Unavailable, Unsupported
 from prodgen.generation.request import Cancelled, Request, manifest_line
 from prodgen.jobs.ending import discard, report, settle_job
 from prodgen.jobs.record import JobRecord
@@ -44,7 +44,8 @@ Put = Callable[[str, bytes, str], None]
 def make(device: Device, lease: Lease) -> str:
     """Make the images of a lease, and return a summary for Flower.
 
-    A failure is reported to the ledger, and raised.
+    A failure is reported to the ledger, and raised. A lease of a job that this worker lacks something for is
+    refused, so that other workers make it.
     Raises Unavailable, the lease returned, if a service is away for longer than a lease lasts.
     """
     with bound(**device.ids(lease)):
@@ -64,6 +65,12 @@ def _make_and_report(device: Device, lease: Lease) -> str:
         failures.labels("service").inc()
         _return(device, lease)
         raise Unavailable(f"{title}: returned, {error}") from error
+    except Unsupported as error:
+        log.error("%s refused: %s", title, error)
+        leases_ended.labels("refused").inc()
+        with suppress(Unavailable):
+            device.ledger.refuse(lease.token, str(error))
+        return f"{title}: refused, {error}"
     except Exception as error:
         log.exception("%s failed", title)
         _blame(device, lease, error)

@@ -8,7 +8,7 @@ if ended and not pending then return 0 end
 
 owe(job, -job.owed)
 redis.call('SREM', key('jobs', 'open', job.tenant), id)
-for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead'}) do
+for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'refused'}) do
   redis.call('DEL', key('job', id, part))
 end
 for i = 7, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end

@@ -1,6 +1,7 @@
 -- lease(queue, worker, cells, microseconds, request): leases the next untaken cells of the job whose turn it is, or
 -- suspect cells alone to a worker that holds no lease. Returns the lease, or false. A request that is sent again,
 -- because its answer was lost, returns the same lease.
+local TRIES = 64  -- jobs, and tenants, that are looked at for a job that the worker has not refused
 local _, queue, worker, want, microseconds, request = unpack(ARGV)
 local given = redis.call('GET', key('given', request))
 local again = given and redis.call('HMGET', key('lease', given), 'job', 'first', 'cells', 'alone')
@@ -14,9 +15,22 @@ local reserved = redis.call('GET', key('reserved', worker))
 if reserved and redis.call('EXISTS', key('job', reserved, 'suspects')) == 0 then reserved = nil end
 if reserved and #held > 0 then return false end
 
-local tenant = not reserved and first_in(key('line', queue))
-if not reserved and not tenant then return false end
-local job = find(reserved or first_in(key('line', queue, tenant)))
+-- Returns the job whose turn it is, without those that the worker has refused.
+local function next_job()
+  for i = 0, TRIES - 1 do
+    local tenant = redis.call('ZRANGE', key('line', queue), i, i)[1]
+    if not tenant then return nil end
+    for k = 0, TRIES - 1 do
+      local id = redis.call('ZRANGE', key('line', queue, tenant), k, k)[1]
+      if not id then break end
+      if redis.call('SISMEMBER', key('job', id, 'refused'), worker) == 0 then return id end
+    end
+  end
+end
+
+local id = reserved or next_job()
+if not id then return false end
+local job = find(id)
 local taken, suspects = key('job', job.id, 'taken'), key('job', job.id, 'suspects')
 
 local first, cells = nil, 1

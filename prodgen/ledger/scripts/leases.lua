@@ -25,6 +25,16 @@ local function suspect(job, first, cells)
   redis.call('ZADD', key('job', job.id, 'suspects'), first, first .. ':' .. cells)
 end
 
+-- Owes the cells of a lease again, without blame. Suspects stay suspects.
+local function return_cells(job, lease)
+  if lease.alone == 1 then
+    suspect(job, lease.first, lease.cells)
+  else
+    mark(key('job', job.id, 'taken'), lease.first, lease.cells, 0)
+  end
+  owe(job, images(job, lease.first, lease.cells))
+end
+
 -- Handles a lease whose worker died or failed. With several cells it is unknown which one is to blame, so each half
 -- becomes a suspect: a few leases find the cell. A lone cell with three strikes is set aside for good.
 local function blame(job, lease, strike, message)

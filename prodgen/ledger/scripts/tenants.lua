@@ -37,7 +37,7 @@ end
 
 -- Removes a job from the ledger. The caller has seen to it that nothing is owed of it.
 local function drop(tenant, id)
-  for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'events'}) do
+  for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'refused', 'events'}) do
     redis.call('DEL', key('job', id, part))
   end
   redis.call('DEL', key('job', id))
