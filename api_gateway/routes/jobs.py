@@ -92,7 +92,10 @@ def index(
     state: Annotated[tuple[State, ...], Query(description="List only jobs in these states.")] = (),
     priority: Annotated[Queue | None, Query(description="List only jobs of this queue.")] = None,
 ) -> Page[JobView]:
-    """List your jobs, newest first. A page of a filtered list may be short, or empty, and have a `next`."""
+    """List your jobs, newest first: all that have not ended, and the newest 10,000 that have.
+
+    A page of a filtered list may be short, or empty, and have a `next`.
+    """
 
     def fits(job: Progress) -> bool:
         return (not state or job.state in state) and priority in (None, job.queue)
