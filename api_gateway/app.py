@@ -14,7 +14,7 @@ from api_gateway.deployment import Deployment, RingDoorbells, ring_workers
 from api_gateway.metrics import Metrics
 from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_ids, is_request_id
 from api_gateway.routes import datasets, health, images, jobs, models, objects, prompts, runs, uploads, usage
-from api_gateway.studio import create, order_files, orders, sign_in
+from api_gateway.studio import create, order_files, orders, photographs, sign_in
 from api_gateway.studio.frame import STATIC
 from prodgen import logs
 from prodgen import settings as process
@@ -25,7 +25,7 @@ from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
 ROUTES = (jobs, images, prompts, uploads, datasets, models, runs, usage, objects, health)
-PAGES = (sign_in, create, order_files, orders)
+PAGES = (sign_in, create, order_files, orders, photographs)
 
 DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.

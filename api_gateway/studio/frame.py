@@ -25,6 +25,7 @@ from prodgen.spec.validation_errors import explain_errors
 STATIC = Path(__file__).parent / "static"
 PAGES: dict[str, tuple[str, Scope]] = {
     "/create": ("Create", "generate"),
+    "/photographs": ("Photographs", "generate"),
     "/orders": ("Orders", "generate"),
 }
 """The pages of the navigation: their titles, and the scope that a key needs to see them."""

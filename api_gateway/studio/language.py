@@ -6,16 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request
+from PIL import ImageColor
 
 COOKIE = "prodgen_language"
 NAMES = {"en": "English", "zh": "中文"}
 """The name of each language, in the language itself."""
 
-CATALOGUES: Mapping[str, Mapping[str, str]] = {
-    "en": {"succeeded": "done", "partial": "done in part"},
-    "zh": json.loads((Path(__file__).parent / "zh.json").read_text(encoding="utf-8")),
+_CHINESE: dict[str, str] = json.loads((Path(__file__).parent / "zh.json").read_text(encoding="utf-8"))
+_ENGLISH = {
+    "succeeded": "done",
+    "partial": "done in part",
+    "cutter studio": "a network (U²-Netp)",
+    "cutter studio-grabcut": "its colours (GrabCut)",
 }
-"""The translations of each language, by the English text."""
+_COLOURS = {colour: name for name, colour in ImageColor.colormap.items() if isinstance(colour, str)}
+
+CATALOGUES: Mapping[str, Mapping[str, str]] = {
+    "en": {**_ENGLISH, **_COLOURS},
+    "zh": {**_CHINESE, **{colour: _CHINESE.get(name, name) for colour, name in _COLOURS.items()}},
+}
+"""The translations of each language, by the English text. CSS colours (``#rrggbb``) become their names."""
 
 
 def language_of(request: Request) -> str:

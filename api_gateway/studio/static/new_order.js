@@ -1,6 +1,7 @@
 // An order from a file: upload it, check its rows under the chosen columns, and order.
 
 import { $, Refusal, api, element, explain, number, t } from "./studio.js";
+import { randomName } from "./tries.js";
 
 const PAUSE = 100;
 const SHOWN = 12;
@@ -23,6 +24,7 @@ function choose() {
     }
   }
   $("file").onchange = () => send($("file").files[0]);
+  send($("file").files[0]); // chosen before this script was here
   $("drop").ondragover = (event) => {
     event.preventDefault();
     $("drop").classList.add("over");
@@ -37,7 +39,7 @@ function choose() {
 
 function map() {
   const form = $("mapping");
-  const key = `studio file ${crypto.getRandomValues(new Uint32Array(3)).join("-")}`;
+  const key = `studio file ${randomName()}${randomName()}`;
   let newest = null;
   let resting;
 

@@ -27,7 +27,7 @@ async function fill() {
   }
   images = after < 0 ? found : [...images, ...found];
   await show();
-  $("more").hidden = !ended ? wanted >= total : next === null;
+  $("more").hidden = images.length >= total || (ended ? next === null : wanted >= total);
 }
 
 async function show() {

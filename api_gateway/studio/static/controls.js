@@ -1,0 +1,52 @@
+// Controls of attributes: chips, swatches, and colours of one's own.
+
+import { t } from "./studio.js";
+
+/** Return the chosen values of each attribute of a form. */
+export function chosenValues(form) {
+  const found = {};
+  for (const box of form.querySelectorAll("[data-attribute] input[name]"))
+    if (box.type === "checkbox" ? box.checked : box.value.trim()) (found[box.name] ??= []).push(box.value.trim());
+  return found;
+}
+
+/** Return the chosen values as pairs of a name and a value, for the address of the page. */
+export const chosenPairs = (form) =>
+  Object.entries(chosenValues(form)).flatMap(([name, values]) => values.map((value) => [name, value]));
+
+/** Return every combination of the values of several attributes. */
+export function combinationsOf(values) {
+  let combinations = [{}];
+  for (const [name, several] of Object.entries(values))
+    combinations = combinations.flatMap((one) => several.map((value) => ({ ...one, [name]: value })));
+  return combinations;
+}
+
+/** Say beside each control how many of its values are chosen. */
+export function describeControls(form) {
+  const values = chosenValues(form);
+  for (const field of form.querySelectorAll("[data-attribute]")) {
+    const hint = field.querySelector(".hint");
+    const count = values[field.dataset.attribute]?.length ?? 0;
+    hint.textContent = count ? t("{count} chosen", { count }) : hint.dataset.none;
+  }
+}
+
+/** Call `changed` after each change of a control of attributes, and live while a colour is picked. */
+export function watchControls(form, changed) {
+  form.addEventListener("change", (event) => {
+    if (event.target.type !== "color" && event.target.closest("[data-attribute]")) changed();
+  });
+  for (const picker of form.querySelectorAll("input[type=color]"))
+    picker.oninput = () => {
+      picker.nextElementSibling.value = picker.value;
+      changed();
+    };
+}
+
+/** Choose nothing. */
+export function clearControls(form) {
+  for (const box of form.querySelectorAll("[data-attribute] input[name]"))
+    if (box.type === "checkbox") box.checked = false;
+    else box.value = "";
+}

@@ -1,0 +1,188 @@
+// Photographs: upload pictures of products, try colours and scenes on one of them, and order all.
+
+import { chosenPairs, chosenValues, combinationsOf, describeControls, watchControls } from "./controls.js";
+import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
+import { Tries, randomName } from "./tries.js";
+import { zoom } from "./zoom.js";
+
+const SHELF = "photographs";
+const THUMB = 160; // pixels
+const PREVIEW = { most: 24, side: 512 };
+const PAUSE = 60; // milliseconds that a control must rest
+
+const form = $("controls");
+if (form) start();
+
+function start() {
+  const { model } = form.dataset;
+  const asked = new URLSearchParams(location.search).get("model");
+  const tries = new Tries($("status"), $("problem"), $("gallery"));
+  let photographs = JSON.parse(localStorage.getItem(SHELF) ?? "[]");
+  let chosen = photographs[0];
+  let orderKey = randomName() + randomName();
+  let resting;
+
+  // The photographs
+
+  async function add(files) {
+    explain($("upload-problem"));
+    $("drop").ariaBusy = "true";
+    for (const file of files) {
+      try {
+        const thumb = await shrink(file);
+        const { id } = await api("POST", "/v1/uploads", { body: file, type: file.type || "image/jpeg" });
+        if (photographs.some((one) => one.photo === id)) continue;
+        photographs.push({ photo: id, name: file.name.replace(/\.[^.]*$/, "").slice(0, 200) || "photograph", thumb });
+        save();
+        if (photographs.length === 1) choose(photographs[0]);
+      } catch (error) {
+        explain($("upload-problem"), error);
+      }
+    }
+    $("drop").ariaBusy = "false";
+    $("file").value = "";
+  }
+
+  function save() {
+    try {
+      localStorage.setItem(SHELF, JSON.stringify(photographs));
+    } catch {
+      // The browser keeps only some megabytes; what does not fit is forgotten when the page is left.
+    }
+    showStrip();
+    changed();
+  }
+
+  function showStrip() {
+    $("photographs").replaceChildren(
+      ...photographs.map((one) => {
+        const open = element("button", { type: "button", className: "open", ariaPressed: String(one === chosen) });
+        open.append(one.thumb ? element("img", { src: one.thumb, alt: one.name }) : one.name);
+        open.onclick = () => choose(one);
+        const label = t("Remove {name}", { name: one.name });
+        const remove = element("button", { type: "button", className: "remove", ariaLabel: label }, "×");
+        remove.onclick = () => {
+          photographs = photographs.filter((other) => other !== one);
+          if (one === chosen) chosen = photographs[0];
+          save();
+        };
+        return element("li", { title: one.name }, open, remove);
+      }),
+    );
+  }
+
+  function choose(one) {
+    chosen = one;
+    showStrip();
+    changed();
+  }
+
+  $("file").onchange = () => add([...$("file").files]);
+  for (const type of ["dragover", "dragleave", "drop"])
+    $("drop").addEventListener(type, (event) => {
+      event.preventDefault();
+      $("drop").classList.toggle("over", type === "dragover");
+      if (type === "drop") add([...event.dataTransfer.files]);
+    });
+
+  // The controls and the pictures of the chosen photograph
+
+  /** Return the chosen attributes; a preset with a ground of its own allows no scene. */
+  function attributes() {
+    const { scene, ...others } = chosenValues(form);
+    return scene && !preset().ground ? { ...others, scene } : others;
+  }
+
+  const preset = () => form.preset.selectedOptions[0].dataset;
+
+  function request(items, side) {
+    const finish = form.preset.value ? { preset: form.preset.value } : { size: side };
+    return { model, items, finish, output: { format: preset().format ?? "jpeg" } };
+  }
+
+  function changed() {
+    describeControls(form);
+    $("size-field").hidden = Boolean(form.preset.value);
+    form.querySelector("[data-attribute=scene]").disabled = Boolean(preset().ground);
+    history.replaceState(null, "", `?${new URLSearchParams([...(asked ? [["model", asked]] : []), ...chosenPairs(form)])}`);
+    const combinations = combinationsOf(attributes());
+    const total = photographs.length * combinations.length;
+    $("tray").hidden = !photographs.length;
+    document.body.classList.toggle("has-tray", photographs.length > 0);
+    $("count").textContent = t("{photographs} photographs × {looks} looks", {
+      photographs: number(photographs.length),
+      looks: number(combinations.length),
+    });
+    $("order").textContent = t("Order {total} pictures", { total: number(total) });
+    clearTimeout(resting);
+    if (!chosen) return $("gallery").replaceChildren();
+    const { photo, name } = chosen;
+    const items = combinations.slice(0, PREVIEW.most).map((one) => ({ sku: name, photo, attributes: one }));
+    resting = setTimeout(() => tries.draw(request(items, PREVIEW.side), show, otherModel), PAUSE);
+  }
+
+  async function show(images, signal) {
+    const pictures = await Promise.all(images.map(picture));
+    signal.throwIfAborted();
+    $("gallery").replaceChildren(
+      ...images.map((image, place) => {
+        const open = element("button", { type: "button", className: "open" }, pictures[place]);
+        open.onclick = () => zoom(images, place, zoomActions);
+        const caption = element("p", {}, describe(image));
+        if (image.review) caption.append(element("span", { className: "problem" }, image.review));
+        return element("div", { className: "captioned" }, element("div", { className: "tile" }, open), caption);
+      }),
+    );
+  }
+
+  const zoomActions = (image) => [element("a", { className: "button", href: image.url, download: image.file }, t("Download"))];
+
+  /** Use the next model if the workers lack what the first one needs and nobody has asked for it. */
+  function otherModel() {
+    const other = form.model.options[form.model.selectedIndex + 1];
+    if (other && !asked) location.replace(`?${new URLSearchParams([["model", other.value], ...chosenPairs(form)])}`);
+  }
+
+  watchControls(form, changed);
+  form.onsubmit = (event) => event.preventDefault();
+  form.preset.onchange = form.size.onchange = changed;
+  form.model.onchange = () =>
+    (location.search = new URLSearchParams([["model", form.model.value], ...chosenPairs(form)]));
+
+  // The order
+
+  $("empty").onclick = () => {
+    photographs = [];
+    chosen = undefined;
+    save();
+  };
+  $("order").onclick = async () => {
+    explain($("order-problem"));
+    $("order").disabled = true;
+    const items = photographs.map(({ photo, name }) => ({ sku: name, photo, attributes: attributes() }));
+    const order = request(items, Number(form.size.value));
+    order.title = $("title").value.trim() || t("{count} photographs", { count: photographs.length });
+    try {
+      const job = await api("POST", "/v1/jobs", { json: order, key: `studio photographs ${orderKey}` });
+      location.href = `/orders/${job.id}`;
+    } catch (error) {
+      explain($("order-problem"), error);
+      $("order").disabled = false;
+      if (error.status) orderKey = randomName() + randomName();
+    }
+  };
+
+  showStrip();
+  changed();
+  if ($("file").files.length) add([...$("file").files]); // chosen before this script was here
+}
+
+/** Return a small picture of a file as a data URL, or null if the browser cannot read the file. */
+async function shrink(file) {
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  if (!bitmap) return null;
+  const scale = THUMB / Math.max(bitmap.width, bitmap.height);
+  const canvas = element("canvas", { width: bitmap.width * scale, height: bitmap.height * scale });
+  canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/jpeg", 0.8);
+}
