@@ -16,7 +16,7 @@ from prodgen.errors import ProdgenError
 if TYPE_CHECKING:
     from prodgen.photographs.edit import Edit
 
-_MARKETPLACES = "Marketplace: amazon, ebay, google, instagram or shopify."
+_MARKETPLACES = "Marketplace: amazon, ebay, google, instagram, shopify, taobao or zalando."
 
 
 def edit(

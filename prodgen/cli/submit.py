@@ -46,7 +46,8 @@ def submit(
         Path | None, typer.Option(help="Folder of the photographs that ORDER's column photo names.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="For photographs: amazon, ebay, google, instagram or shopify.")
+        str | None,
+        typer.Option(help="For photographs: a marketplace, such as amazon or zalando."),
     ] = None,
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
     keep: Annotated[

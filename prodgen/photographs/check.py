@@ -19,6 +19,7 @@ _SIDE = 8192  # pictures are measured at their own size, or shrunk to this longe
 _MARGIN = 0.015  # width of the border that the ground is read from, as a share of the longer side
 _MOST_BLUR = 0.72  # as `measure` gives it; sharp pictures of one plain garment come to 0.6
 _OFF_CENTRE = 0.06
+_ASPECT = 0.01  # most deviation of height over width
 _AROUND = 0.01  # width of the rim around the product, as a share of the longer side, that may be mixed
 
 
@@ -54,6 +55,8 @@ def _file_findings(path: Path, format: str, size: tuple[int, int], preset: Prese
         found.append(
             Finding("size", f"{size[0]} x {size[1]} pixels", f"a side of {preset.least_side} or more")
         )
+    if preset.aspect and abs(size[1] / size[0] - preset.aspect) > _ASPECT:
+        found.append(Finding("shape", f"{size[1] / size[0]:.2f} high for 1 wide", f"{preset.aspect:.2f}"))
     if (weight := path.stat().st_size) > preset.most_bytes:
         found.append(Finding("weight", f"{weight:,} bytes", f"at most {preset.most_bytes:,}"))
     if preset.photographs_only and read_provenance(path).generative:

@@ -42,6 +42,7 @@ class Edit:
     format: str = "jpeg"
     most_bytes: int | None = None
     preset: str | None = None
+    photographs_only: bool = False
 
     @classmethod
     def of_preset(cls, preset: Preset, colours: tuple[str | None, ...], scenes: tuple[str, ...]) -> "Edit":
@@ -53,8 +54,17 @@ class Edit:
                     f"{preset.name} wants the ground {preset.ground}, not {other[0]}; leave the scene out",
                     param="scene",
                 )
-        size = preset.width, preset.height
-        return cls(colours, scenes, *size, preset.fill, preset.format, preset.most_bytes, preset.name)
+        return cls(
+            colours,
+            scenes,
+            preset.width,
+            preset.height,
+            preset.fill,
+            preset.format,
+            preset.most_bytes,
+            preset.name,
+            preset.photographs_only,
+        )
 
     @cached_property
     def grounds(self) -> dict[str, torch.Tensor]:

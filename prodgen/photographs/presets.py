@@ -20,7 +20,8 @@ class Preset(BaseModel):
     date: str = Field(description="When the rules were read.")
     width: int = Field(ge=64, le=8192, description="Width of the pictures that are made, in pixels.")
     height: int = Field(ge=64, le=8192, description="Height of the pictures that are made, in pixels.")
-    least_side: int = Field(description="Least length of the longer side, in pixels.")
+    aspect: float | None = Field(default=None, description="Height over width, if one is asked.")
+    least_side: int = Field(default=0, description="Least length of the longer side, in pixels.")
     ground: Colour | None = Field(
         default=None, description="The exact colour of the ground, if one is asked."
     )

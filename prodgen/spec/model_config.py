@@ -60,6 +60,7 @@ class PictureRules(BaseModel):
     ground: Colour | None = None
     format: Literal["png", "webp", "jpeg"]
     most_bytes: int
+    photographs_only: bool = False
 
 
 class StudioConfig(ModelConfig):

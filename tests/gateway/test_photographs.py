@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from prodgen.bundled import bundled_folders
+from prodgen.generation.encode import encode_image
 from prodgen.registry.publish import publish
+from prodgen.spec.provenance import GENERATED, make_xmp
 from prodgen.storage import keys
 from prodgen.storage.base import exists
 from tests.gateway.running import Client, Gateway
@@ -103,6 +105,16 @@ def test_a_mistake_gets_one_sentence(client: Client, spec: dict[str, Any], sente
     status, error = client.error("POST", "/v1/jobs", json=order(photo, **spec))
     assert status == 400
     assert sentence in error["message"]
+
+
+def test_a_generated_picture_is_refused_where_a_photograph_is_demanded(client: Client) -> None:
+    generated = encode_image(Image.new("RGB", (300, 300)), "webp", make_xmp(GENERATED, {}))
+    item = {"sku": "A", "photo": upload(client, generated)}
+    spec = {"model": "studio-grabcut", "items": [item], "output": {"format": "jpeg"}}
+    status, error = client.error("POST", "/v1/jobs", json={**spec, "finish": {"preset": "amazon"}})
+    assert status == 400
+    assert error["message"].endswith("amazon takes photographs of real products only")
+    assert client.post("/v1/jobs", json={**spec, "finish": {"preset": "ebay"}}).status_code == 202
 
 
 def test_uploads_that_are_no_usable_pictures_are_refused(client: Client) -> None:

@@ -135,6 +135,12 @@ def test_a_picture_that_breaks_the_rules_is_told_so(tmp_path: Path) -> None:
     assert found["ground"].measured == "0.00% of it is #ffffff"
 
 
+def test_a_picture_of_another_shape_breaks_the_rules_of_zalando(tmp_path: Path) -> None:
+    Image.new("RGB", (1500, 1500), "white").save(tmp_path / "a.jpg")
+    found = {one.rule: one for one in check_picture(tmp_path / "a.jpg", load_preset("zalando"))}
+    assert found["shape"] == ("shape", "1.00 high for 1 wide", "1.44")
+
+
 def test_a_generated_picture_is_no_photograph(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode_image(Image.new("RGB", (1200, 1200), "white"), "png", make_xmp(GENERATED, {})))
