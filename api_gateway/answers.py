@@ -150,7 +150,8 @@ class Order:
         if self._answer.url:
             image["url"] = jobs.link(self._deployment, line)
         if self._record.reading:
-            image["revised_prompt"] = self._record.reading.sentence
+            doubt = f"; look at this picture: {line.review}" if line.review else ""
+            image["revised_prompt"] = self._record.reading.sentence + doubt
         return image
 
 

@@ -70,7 +70,13 @@ def create_app(
     for module in (*ROUTES, *PAGES):
         app.include_router(module.router)
     app.mount("/studio", StaticFiles(directory=STATIC))
-    app.add_middleware(BodyLimits, larger=("/v1/uploads",))
+    app.add_middleware(
+        BodyLimits,
+        larger=(
+            "/v1/uploads",
+            "/v1/images/edits",
+        ),
+    )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog, metrics=app.state.metrics)
     app.add_middleware(CorrelationIdMiddleware, validator=is_request_id)

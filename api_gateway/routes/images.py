@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from api_gateway.answers import Answer, Order
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.forms import read_form, store_photographs
 from api_gateway.requests import IdempotencyKey, StrictRoute
 from api_gateway.routes import jobs
 from prodgen import logs
@@ -23,6 +24,7 @@ from prodgen.spec.order import JobSpec
 from prodgen.spec.prompt import read_prompt
 from prodgen.spec.prompt_rules import Reading
 from prodgen.spec.random_streams import MAX_SEED
+from prodgen.spec.validation_errors import explain
 
 router = APIRouter(prefix="/v1/images", tags=["images"], route_class=StrictRoute)
 
@@ -64,6 +66,13 @@ class Wish(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Without effect."""
 
 
+class EditWish(Wish):
+    """An order of pictures of photographs, in the fields of OpenAI's Images API."""
+
+    input_fidelity: Literal["low", "high"] | None = None
+    """Without effect: a product keeps its shape and its texture."""
+
+
 class PictureView(BaseModel):
     """An image: its file as base64, a link to it, and how the prompt was read."""
 
@@ -101,21 +110,63 @@ async def generate(
     `image_generation.completed`.
     """
     logs.bind(user=wish.user)
-    order = await run_sync(_place, wish, caller, deployment, request, idempotency_key)
+    order = await run_sync(_place, wish, None, caller, deployment, request, idempotency_key)
     return order.stream("image_generation") if wish.stream else await order.respond(request)
 
 
+@router.post(
+    "/edits",
+    summary="Edit photographs as OpenAI's API does",
+    response_model=PicturesView,
+    response_model_exclude_none=True,
+    openapi_extra={
+        "requestBody": {"content": {"multipart/form-data": {"schema": EditWish.model_json_schema()}}}
+    },
+)
+async def edit(
+    caller: Generator, deployment: DeploymentDep, request: Request, idempotency_key: IdempotencyKey
+) -> Any:
+    """Order pictures of photographs in other colours and scenes, and answer with them when they are made.
+
+    The body is a form: the fields of an `EditWish`, and one file `image` or several files `image[]`, of at
+    most 64 MiB in all. The model must make pictures of photographs, such as `studio`. With `stream`, each
+    picture is an event `image_edit.completed`.
+    """
+    fields, photographs = await read_form(request)
+    try:
+        wish = EditWish.model_validate(fields)
+    except ValidationError as error:
+        raise explain(error) from None
+    logs.bind(user=wish.user)
+    photos = await store_photographs(deployment, caller, photographs)
+    order = await run_sync(_place, wish, photos, caller, deployment, request, idempotency_key)
+    return order.stream("image_edit") if wish.stream else await order.respond(request)
+
+
 def _place(
-    wish: Wish, caller: ApiKey, deployment: Deployment, request: Request, idempotency_key: str
+    wish: Wish,
+    photos: list[str] | None,
+    caller: ApiKey,
+    deployment: Deployment,
+    request: Request,
+    idempotency_key: str,
 ) -> Order:
-    """Place the order of a wish. Raises ProdgenError, whose ``param`` is a field of the wish."""
+    """Place the order of a wish: generated images, or pictures of the uploads ``photos``.
+
+    Raises ProdgenError, whose ``param`` is a field of the wish.
+    """
     config = resolve(deployment.store, wish.model, caller.tenant).config
-    if config.family == STUDIO:
-        raise ProdgenError(
-            f"{wish.model} makes pictures of photographs; order them by POST /v1/jobs", param="model"
+    if (config.family == STUDIO) != (photos is not None):
+        instead = (
+            "generates images; name a model that makes pictures of photographs, such as studio"
+            if photos
+            else "makes pictures of photographs; send one to /v1/images/edits"
         )
+        raise ProdgenError(f"{wish.model} {instead}", param="model")
     reading = read_prompt(wish.prompt, config, wish.model)
     count = _count(wish, reading)
+    if photos and count not in (None, 1):
+        raise ProdgenError("each photograph makes one picture of each combination; leave n out", param="n")
     finish = Finish(size=_side(wish), background=_background(wish, config, reading))
     answer = _answer(wish, finish.size or config.size, config.channels == 4 and finish.background is None)
     spec: dict[str, Any] = {
@@ -129,6 +180,8 @@ def _place(
     }
     if count is not None:
         spec["count"] = count
+    if photos:
+        spec["items"] = [{"sku": f"image-{k}", "photo": photo} for k, photo in enumerate(photos, 1)]
     record, _ = jobs.place(JobSpec.model_validate(spec), caller, deployment, request, idempotency_key)
     deployment.ring(record.spec.priority, record.cells)
     return Order(record, caller, deployment, answer)

@@ -1,6 +1,8 @@
 """Uploads: files of a tenant, each stored under the sha256 of its content."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Literal
@@ -12,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from api_gateway.auth import Uploader
-from api_gateway.deployment import UPLOADS_PER_TENANT, DeploymentDep
+from api_gateway.deployment import UPLOADS_PER_TENANT, Deployment, DeploymentDep
 from api_gateway.requests import StrictRoute
 from api_gateway.schemas import RemovalView
 from prodgen.datasets.listing import Sha256, find_chunks
@@ -65,7 +67,18 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
         raise HTTPException(415, "send the file itself as the body (curl --data-binary @FILE), not a form")
     grant = await run_sync(grant_of, deployment.store, caller.tenant)
     await run_sync(check_stored, deployment.ledger, caller.tenant, grant)
-    slots = deployment.upload_slots[caller.tenant]
+    async with upload_slot(deployment, caller.tenant):
+        with NamedTemporaryFile(prefix="prodgen-upload-") as file:
+            digest, size = await _receive(request, file)
+            key = keys.upload(caller.tenant, digest)
+            await run_sync(deployment.store.put_file, key, Path(file.name), kind)
+    return UploadView(id=digest, bytes=size)
+
+
+@asynccontextmanager
+async def upload_slot(deployment: Deployment, tenant: str) -> AsyncIterator[None]:
+    """Hold one of a tenant's slots for uploads within the block. Raises Unavailable if none gets free."""
+    slots = deployment.upload_slots[tenant]
     try:
         with anyio.fail_after(WAIT_SECONDS):
             await slots.acquire()
@@ -75,13 +88,9 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
             "send this file again when one has ended"
         ) from None
     try:
-        with NamedTemporaryFile(prefix="prodgen-upload-") as file:
-            digest, size = await _receive(request, file)
-            key = keys.upload(caller.tenant, digest)
-            await run_sync(deployment.store.put_file, key, Path(file.name), kind)
+        yield
     finally:
         slots.release()
-    return UploadView(id=digest, bytes=size)
 
 
 @router.post("/missing", summary="Find out which files to upload")

@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import io
+from typing import Any
 
 import httpx
 import openai
 import pytest
 from PIL import Image
 
+from prodgen.bundled import bundled_photographs
 from tests.servers.up import Up
 
 
@@ -74,6 +76,36 @@ def test_asynchronous_and_streaming_clients(client: openai.OpenAI) -> None:
 
     assert [event.type for event in events] == ["image_generation.completed"]
     assert events[0].b64_json == asyncio.run(generate())
+
+
+def test_photographs_are_recoloured_and_put_into_scenes(client: openai.OpenAI) -> None:
+    photographs = [path.open("rb") for path in bundled_photographs()[:2]]
+
+    made = client.images.edit(
+        model="studio-grabcut", image=photographs, prompt="in crimson on #eeeeee", size="256x256"
+    )
+
+    assert made.data
+    pictures = [opened(item.b64_json) for item in made.data]
+    assert [(picture.size, picture.getpixel((2, 2))) for picture in pictures] == [
+        ((256, 256), (238,) * 3)
+    ] * 2
+    assert str(made.data[0].revised_prompt).startswith("read: colour #a3112a (crimson), scene #eeeeee")
+    one = bundled_photographs()[0]
+    (event,) = client.images.edit(
+        model="studio-grabcut", image=one, prompt="in crimson on #eeeeee", size="256x256", stream=True
+    )
+    assert (event.type, event.b64_json) == ("image_edit.completed", made.data[0].b64_json)
+    for field, bad in (
+        ("model", {"model": "clothing"}),
+        ("image", {"image": b"no picture"}),
+        ("mask", {"mask": one}),
+        ("n", {"n": 3}),
+    ):
+        options: dict[str, Any] = {"model": "studio-grabcut", "image": one, "prompt": "in navy", **bad}
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.images.edit(**options)
+        assert refused.value.param == field
 
 
 def test_errors_have_the_form_that_clients_know(client: openai.OpenAI) -> None:
