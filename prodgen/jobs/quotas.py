@@ -62,17 +62,18 @@ def check_stored(ledger: Ledger, tenant: str, grant: Grant) -> None:
 
 
 def measure_stored(store: Store, ledger: Ledger) -> None:
-    """Measure the bytes of each tenant that has a limit for them, a part at each call."""
-    for tenant, grant in grants(store).items():
-        if grant.store_mb is not None:
-            _measure(store, ledger, tenant)
-
-
-def _measure(store: Store, ledger: Ledger, tenant: str) -> None:
-    known = ledger.scripts.read("hgetall", "stored", tenant)
-    after, size = known.get("after", ""), int(known.get("size", 0))
-    if not after and time.time() - float(known.get("at", 0)) < MEASURE_SECONDS:
+    """Measure the bytes of tenants that have a limit for them: `OBJECTS` a call, one tenant at a time."""
+    limited = [tenant for tenant, grant in grants(store).items() if grant.store_mb is not None]
+    known = {tenant: ledger.scripts.read("hgetall", "stored", tenant) for tenant in limited}
+    due = [
+        (not one.get("after"), float(one.get("at", 0)), tenant)
+        for tenant, one in known.items()
+        if one.get("after") or time.time() - float(one.get("at", 0)) >= MEASURE_SECONDS
+    ]
+    if not due:
         return
+    _, _, tenant = min(due)  # one that has begun, or else the one that was measured first
+    after, size = known[tenant].get("after", ""), int(known[tenant].get("size", 0))
     found = list(islice(store.list(keys.tenant(tenant), after=after), OBJECTS))
     size += sum(info.size for info in found)
     fields: dict[Any, Any] = {"after": "", "size": 0, "bytes": size, "at": time.time()}
