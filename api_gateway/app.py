@@ -13,7 +13,19 @@ from api_gateway import errors
 from api_gateway.deployment import Deployment, RingDoorbells, ring_workers
 from api_gateway.metrics import Metrics
 from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_ids, is_request_id
-from api_gateway.routes import datasets, health, images, jobs, models, objects, prompts, runs, uploads, usage
+from api_gateway.routes import (
+    datasets,
+    health,
+    images,
+    jobs,
+    models,
+    objects,
+    prompts,
+    runs,
+    uploads,
+    usage,
+    webhooks,
+)
 from api_gateway.studio import create, order_files, orders, photographs, sign_in
 from api_gateway.studio.frame import STATIC
 from prodgen import logs
@@ -24,7 +36,7 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (jobs, images, prompts, uploads, datasets, models, runs, usage, objects, health)
+ROUTES = (jobs, images, prompts, uploads, datasets, models, runs, usage, webhooks, objects, health)
 PAGES = (sign_in, create, order_files, orders, photographs)
 
 DESCRIPTION = """

@@ -97,5 +97,7 @@ Trainer = Annotated[ApiKey, Depends(allowed("train"))]
 """A key that may upload data, and train and evaluate models with the data."""
 Uploader = Annotated[ApiKey, Depends(allowed("generate", "train"))]
 """A key that may upload files."""
+Administrator = Annotated[ApiKey, Depends(allowed("admin"))]
+"""A key that may see and change the secrets of its tenant."""
 Promoter = Annotated[ApiKey, Depends(allowed("promote"))]
 """A key that may move the aliases of models."""

@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     """The most images of one order; the gateway refuses a larger order."""
     max_interactive_orders: int = Field(default=64, ge=1)
     """Interactive orders of one tenant that may wait for a worker; further ones are refused."""
+    webhook_private: bool = False
+    """Whether webhooks may go to addresses that are not public, and over plain ``http``."""
     link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
     """Seconds for which a signed link to an image or another file works."""
 

@@ -2,13 +2,16 @@
 
 import threading
 from collections.abc import Iterator
+from typing import get_args
 
+from prometheus_client import Counter
 from redis.exceptions import RedisError
 
-from prodgen.errors import Unavailable
+from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.quotas import measure_stored
+from prodgen.jobs.webhooks import Outcome, deliver_due
 from prodgen.ledger.entries import Queue
 from prodgen.recovery import ensure
 from prodgen.runs.ending import settle_runs
@@ -19,7 +22,13 @@ DOORBELLS = 4
 """Doorbells rung when a queue has work and none is left. Each worker that finds work rings the next one."""
 GENERATING: tuple[Queue, ...] = ("interactive", "bulk")
 
-_ticking = threading.Lock()
+_ticking, _delivering = threading.Lock(), threading.Lock()
+
+webhooks = Counter(
+    "prodgen_webhooks_total", "Attempts to deliver webhooks, by what became of them.", ["outcome"]
+)
+for outcome in get_args(Outcome):
+    webhooks.labels(outcome)  # so that an alert on a rate sees the first one
 
 
 @app.task(name="maintain.settle")
@@ -51,6 +60,8 @@ def _tick(here: Deployment) -> Iterator[str]:
     """Yield a line for each step that had something to do. The steps that may take long come last."""
     if ensure(here.store, here.ledger):
         yield "the ledger was rebuilt"
+    if _delivering.acquire(blocking=False):  # receivers may be slow, and the ledger must not wait for them
+        threading.Thread(target=_deliver, args=(here,), name="webhooks", daemon=True).start()
     if expired := here.ledger.expire():
         yield f"{len(expired)} leases expired"
     for queue in GENERATING:
@@ -69,3 +80,16 @@ def _tick(here: Deployment) -> Iterator[str]:
     measure_stored(here.store, here.ledger)
     if looked := sweep_due(here.store, here.ledger):
         yield f"{looked} orders swept"
+
+
+def _deliver(here: Deployment) -> None:
+    """Send the webhooks whose time has come."""
+    try:
+        private = here.settings.webhook_private
+        deliver_due(here.store, here.ledger, private=private, count=lambda one: webhooks.labels(one).inc())
+    except ProdgenError as error:
+        log.warning("webhooks wait: %s", error)
+    except Exception:
+        log.exception("webhooks were not sent")
+    finally:
+        _delivering.release()

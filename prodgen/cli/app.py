@@ -19,6 +19,7 @@ from prodgen.cli import (
     up,
     usage,
     verify,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ app.command("evaluate", rich_help_panel=_HERE)(evaluate.evaluate)
 app.command("submit", rich_help_panel=_SERVICE)(submit.submit)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_SERVICE)
 app.command("usage", rich_help_panel=_SERVICE)(usage.usage)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_SERVICE)
 app.add_typer(training.app, name="training", rich_help_panel=_SERVICE)
 app.add_typer(models.app, name="models", rich_help_panel=_SERVICE)
 app.command("up", rich_help_panel=_ADMIN)(up.up)

@@ -53,6 +53,9 @@ def submit(
     keep: Annotated[
         str | None, typer.Option(help="How long after its end the order is kept: 30d or 12h.")
     ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="https URL that is told how the order ended.")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Name by which people find the order again.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key never orders twice.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the end; exit with 1 if images are missing.")] = False,
@@ -80,6 +83,7 @@ def submit(
             "priority": priority,
             "keep": keep,
             "title": title,
+            "webhook": webhook,
             "prompt": prompt,
         } | ({} if count is None else {"count": count})
         if out:

@@ -105,6 +105,26 @@ class Client:
         """Return how the model understands a prompt: attributes, count, background, and words not read."""
         return self._json("POST", "/v1/prompts", json={"model": model, "prompt": prompt})
 
+    # Webhooks
+
+    def webhook_secret(self, rotate: bool = False) -> str:
+        """Return the secret that signs the tenant's webhooks; with ``rotate``, a new one."""
+        method, path = ("POST", "/v1/webhooks/secret/rotate") if rotate else ("GET", "/v1/webhooks/secret")
+        return str(self._json(method, path)["secret"])
+
+    def dead_webhooks(self) -> list[Record]:
+        """Return the messages that were given up, at most a hundred."""
+        found: list[Record] = self._json("GET", "/v1/webhooks")["data"]
+        return found
+
+    def webhook(self, job: str) -> Record:
+        """Return what became of the message about a job's end."""
+        return self._json("GET", f"/v1/webhooks/{job}")
+
+    def replay_webhook(self, job: str) -> Record:
+        """Send the message about an ended job again, and return its record."""
+        return self._json("POST", f"/v1/webhooks/{job}/replay")
+
     # Uploads and data sets
 
     def upload(self, path: Path) -> str:

@@ -14,6 +14,7 @@ from prodgen.jobs.deletion import make_due
 from prodgen.jobs.manifests import Manifest, cells_of, choose, folder_of, publish, published, published_at
 from prodgen.jobs.record import JobRecord, find_record, load_record, load_state
 from prodgen.jobs.usage import record_usage
+from prodgen.jobs.webhooks import announce
 from prodgen.ledger.entries import JobState, Lease, Progress
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
@@ -84,6 +85,7 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
         return None  # the ledger was rebuilt meanwhile, or another process settled the job
     if expires := record.expires(state.finished):  # before the end is written, so that no end lacks its entry
         make_due(store, expires, record.tenant, record.id)
+    announce(store, record)  # before state.json, so that a crash in between forgets no webhook
     data = state.model_dump_json(indent=1).encode()
     store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
     return state

@@ -8,6 +8,7 @@ from prodgen.errors import Conflict, NotFound, ProdgenError, TooManyRequests
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.items import Index, uploaded_items, write_items
 from prodgen.jobs.photographs import check_spec, checked_items
+from prodgen.jobs.public_http import check_url
 from prodgen.jobs.quotas import admit
 from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
 from prodgen.ledger.ledger import Ledger
@@ -126,6 +127,8 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
 
 
 def _check_total(settings: Settings, spec: JobSpec, total: int) -> None:
+    if spec.webhook:
+        check_url(spec.webhook, private=settings.webhook_private)
     if total > settings.max_images_per_job:
         raise ProdgenError(
             f"this order asks for {total:,} images; one job makes at most {settings.max_images_per_job:,}",

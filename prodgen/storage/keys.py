@@ -15,6 +15,8 @@ ALIASES_CHANGED = "system/aliases-changed"
 """Has new content after each change of any alias, so that workers read one object."""
 DUE = "system/due/"
 """Has an empty object for each time at which maintenance must look at an order."""
+WEBHOOKS = "system/webhooks/"
+"""Has an empty object for each time at which maintenance must send an order's webhook."""
 TENANTS = "tenants/"
 SHARED = "shared/"
 _DUE = "%Y-%m-%dT%H/%M-%S"
@@ -25,24 +27,34 @@ def api_key(digest: str) -> str:
     return f"{API_KEYS}{check_name(digest)}.json"
 
 
-def due(when: datetime, job: str, tenant: str) -> str:
+def due(when: datetime, job: str, tenant: str, prefix: str = DUE) -> str:
     """Return the key of the entry that has maintenance look at an order at ``when``, or up to a second later.
 
     Keys of earlier times sort first.
     """
     second = when.astimezone(UTC) + timedelta(microseconds=999_999)
-    return f"{DUE}{second:{_DUE}}.{check_name(job)}.{check_name(tenant)}"
+    return f"{prefix}{second:{_DUE}}.{check_name(job)}.{check_name(tenant)}"
 
 
-def parse_due(key: str) -> tuple[datetime, str, str]:
+def parse_due(key: str, prefix: str = DUE) -> tuple[datetime, str, str]:
     """Return the time, the job and the tenant of an entry; the arguments of `due`."""
-    when, job, tenant = key.removeprefix(DUE).split(".", 2)
+    when, job, tenant = key.removeprefix(prefix).split(".", 2)
     return datetime.strptime(when, _DUE).replace(tzinfo=UTC), job, tenant
 
 
 def tenant(name: str) -> str:
     """Return the prefix of everything that belongs to the tenant ``name``."""
     return f"{TENANTS}{check_name(name)}/"
+
+
+def webhook_secret(tenant: str) -> str:
+    """Return the key of the secrets that sign a tenant's webhooks."""
+    return f"system/webhook-secrets/{check_name(tenant)}.json"
+
+
+def dead_webhooks(tenant: str) -> str:
+    """Return the prefix of the empty objects that name the orders whose webhooks were given up."""
+    return f"{TENANTS}{check_name(tenant)}/dead-webhooks/"
 
 
 def jobs(tenant: str) -> str:

@@ -65,6 +65,7 @@ def test_help_begins_with_one_sentence_and_describes_every_option(path: tuple[st
             "Report",
             "Revoke",
             "Run",
+            "Send",
             "Set",
         ),
         *("Show", "Start", "Stop", "Train", "Read", "Restore", "Wait"),

@@ -129,11 +129,15 @@ def test_nothing_is_open_beyond_this_machine_unless_asked_for() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
-def test_nothing_but_the_proxy_reaches_the_stores_unguarded_ports_or_the_outside() -> None:
+def test_only_the_proxy_reaches_the_stores_unguarded_ports_and_only_webhooks_the_outside() -> None:
     networks = read(FILE, env=filled())["networks"]
-    assert {name for name, network in networks.items() if not (network or {}).get("internal")} == {"edge"}
+    assert {name for name, network in networks.items() if not (network or {}).get("internal")} == {
+        "edge",
+        "webhooks",
+    }
     assert _members("store") == {"s3", "proxy"}
     assert _members("edge") == {"proxy"}
+    assert _members("webhooks") == {"maintenance"}
     assert _members("broker") == {"redis", "gateway", "worker", "training", "maintenance", "beat", "flower"}
     assert {name for name, service in services().items() if "ports" in service} == {"proxy"}
 

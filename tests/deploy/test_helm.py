@@ -247,5 +247,7 @@ def test_what_no_policy_names_is_closed() -> None:
     assert everyone["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in everyone
     assert policies["flower"]["ingress"] == policies["workers"]["ingress"] == []
+    (out,) = policies["webhooks"]["egress"]
+    assert "169.254.0.0/16" in out["to"][0]["ipBlock"]["except"]
     assert not any(kind == "NetworkPolicy" for kind, _ in rendered({**VALUES, "network": {"enabled": False}}))
     assert not any("flower" in name for _, name in rendered(VALUES))
