@@ -43,7 +43,7 @@ DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.
 
 Send an API key with each request: `Authorization: Bearer pg_…`. Signed links, health checks and metrics need
-no key. A failed request answers `{"error": {"code", "message", "param"}}`. A list answers
+no key. A failed request answers `{"error": {"type", "code", "message", "param"}}`. A list answers
 `{"object": "list", "data": […], "next": cursor}`, and `?after=cursor` gets its next page.
 """
 

@@ -1,4 +1,4 @@
-"""The body of every failed request: ``{"error": {"code", "message", "param"}}``."""
+"""The body of every failed request: ``{"error": {"type", "code", "message", "param"}}``."""
 
 import logging
 import math

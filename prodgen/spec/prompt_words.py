@@ -112,7 +112,8 @@ class Lexicon:
         if text.isdecimal():
             return Word(text, "number", value=text)
         if is_han(text[0]) and text not in self._meanings:
-            return Word(text, "number", value=str(_han_number(text)))
+            number = _han_number(text)
+            return Word(text, "number", value=str(number)) if number else Word(text, "unknown")
         if not text[0].isalpha() and text not in self._meanings:
             return Word(text, "skip")
         found = self._find(text)
@@ -155,9 +156,10 @@ def is_han(character: str) -> bool:
     return "\u4e00" <= character <= "\u9fff"
 
 
-def _han_number(text: str) -> int:
-    """Return a number below 100 in Chinese digits."""
-    text = text.replace("两", "二")
-    tens, ten, ones = text.rpartition("十")
-    tens_digit = (_HAN_DIGITS.index(tens) if tens else 1) if ten else 0
-    return 10 * tens_digit + (_HAN_DIGITS.index(ones) if ones else 0)
+def _han_number(text: str) -> int | None:
+    """Return a number below 100 in Chinese digits, or None if the digits are no such number."""
+    match = re.fullmatch("(?:([二三四五六七八九]?)(十))?([一二三四五六七八九]?)", text.replace("两", "二"))
+    if match is None:
+        return None
+    tens = _HAN_DIGITS.index(match[1] or "一") if match[2] else 0
+    return 10 * tens + (_HAN_DIGITS.index(match[3]) if match[3] else 0)

@@ -97,7 +97,7 @@ def test_every_faulty_row_is_named(client: Client) -> None:
 
 def test_one_faulty_row_has_no_list(client: Client) -> None:
     order = {"model": "shoes", "items": [{"sku": "A", "attributes": {"category": "boot"}}]}
-    assert set(client.error("POST", "/v1/jobs", json=order)[1]) == {"code", "message", "param"}
+    assert set(client.error("POST", "/v1/jobs", json=order)[1]) == {"type", "code", "message", "param"}
 
 
 def test_a_stream_of_interactive_orders_is_refused_with_429(client: Client, settings: Settings) -> None:

@@ -1,10 +1,13 @@
 """Prompts become the order that their writer means, or one sentence says why not."""
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prodgen.bundled import bundled_folders
 from prodgen.errors import ProdgenError
@@ -15,6 +18,18 @@ from prodgen.spec.prompt import read_order, read_prompt
 
 ALIKE = 10.0
 """The greatest difference (CIEDE2000) between the colour that is read and the colour of the right reading."""
+WORDS = [
+    *"十三两件 色,、#0fF-'红深",
+    "dark ",
+    "red ",
+    "on ",
+    "with ",
+    "no ",
+    "size ",
+    "dozen ",
+    "hat ",
+    "background ",
+]
 CONFIGS = {folder.name: read_config(folder) for folder in bundled_folders()}
 # Later versions of `studio` may know more scenes; the right readings are those of its first attributes.
 SCENES = {"kind": "named-colour", "name": "scene", "values": ["white", "studio", "floor"]}
@@ -133,3 +148,11 @@ def test_what_the_order_names_itself_comes_before_the_prompt() -> None:
 
 def test_prompts_that_were_kept_apart_are_read_right_but_a_few() -> None:
     assert len(faults("prompts_apart.csv")) <= 5  # as many as when they were read for the first time
+
+
+@given(st.text(max_size=40) | st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
+def test_no_prompt_makes_the_reader_fail(prompt: str) -> None:
+    with suppress(ProdgenError):
+        reading = read_prompt(prompt, CONFIGS["clothing"])
+        assert reading.read
+        CONFIGS["clothing"].attributes.parse(reading.attributes)
