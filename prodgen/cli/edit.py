@@ -126,7 +126,7 @@ def check(
         print_json({path: [finding._asdict() for finding in findings] for path, findings in found.items()})
     else:
         for path, findings in broken.items():
-            say(f"{path}: " + "; ".join(f"{one.rule} {one.measured}, not {one.wanted}" for one in findings))
+            say(f"{path}: " + "; ".join(map(str, findings)))
         remark(f"{len(found) - len(broken)} of {len(found)} pictures keep {preset}'s rules of {rules.date}")
     if broken:
         raise typer.Exit(1)

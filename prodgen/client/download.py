@@ -19,7 +19,7 @@ PAGE = 1000
 """Number of images whose links one request fetches."""
 COLUMNS = ("file", "index", "sku", "seed", "draw", "attempt", "model", "sha256")
 """The columns of manifest.csv that come before the attributes."""
-PHOTO_COLUMNS = ("photo", "review")
+PHOTO_COLUMNS = ("photo", "review", "findings")
 """The columns that follow if the images are pictures of photographs."""
 REVIEW = "review"
 """The folder of pictures that are not trusted."""
@@ -51,7 +51,8 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path, b
                 if not names:
                     names = [*COLUMNS, *(PHOTO_COLUMNS if image.get("photo") else ()), *attributes]
                     writer.writerow(names)
-                writer.writerow([({**attributes, **image}).get(name) for name in names])
+                row = {**attributes, **image, "findings": "; ".join(image.get("findings") or ())}
+                writer.writerow([row.get(name) for name in names])
                 yield image
 
 

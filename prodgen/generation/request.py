@@ -162,11 +162,16 @@ def xmp_packets(request: Request, images: Sequence[ImageRequest]) -> Iterator[by
 
 
 def manifest_line(
-    request: Request, image: ImageRequest, data: bytes, review: str | None = None, **where: Any
+    request: Request,
+    image: ImageRequest,
+    data: bytes,
+    review: str | None = None,
+    findings: tuple[str, ...] | None = None,
+    **where: Any,
 ) -> ManifestLine:
     """Return an image's manifest line. ``data``: its file; ``where``: object, offset, length in a store.
 
-    ``review``: why the picture of a photograph is not trusted.
+    ``review``: why the picture of a photograph is not trusted; ``findings``: the rules that it breaks.
     """
     return ManifestLine.model_validate(
         {
@@ -181,6 +186,7 @@ def manifest_line(
             "finish": request.finish,
             "photo": image.photo,
             "review": review,
+            "findings": findings,
             "format": request.format,
             "precision": request.model.config.precision,
             "file": file_name(image.index, request.format, image.sku, image.repeat),

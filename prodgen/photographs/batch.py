@@ -14,6 +14,7 @@ from prodgen.catalog.picture_files import decode_or_fault
 from prodgen.catalog.prepared_catalogue import write_jsonl
 from prodgen.generation.encode import encode_image
 from prodgen.generation.sheet import contact_sheet
+from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, doubts_about_colour, make_pictures
@@ -75,7 +76,10 @@ class Batch:
             words = (stem, picture.colour, Path(picture.scene).stem)
             file = "-".join(_safe(word) for word in words if word) + f".{extension(self._edit.format)}"
             (self._out / file).write_bytes(picture.data)
-            rows.append({"file": file, "photo_file": str(path), "agreement": cut.agreement} | picture.recipe)
+            row = {"file": file, "photo_file": str(path), "agreement": cut.agreement} | picture.recipe
+            if self._edit.preset:
+                row["findings"] = preset_findings(picture.data, self._edit.preset)
+            rows.append(row)
             self._show(picture.data, picture.colour or stem)
         self.made += len(rows)
         return rows

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from prodgen.errors import ProdgenError, Unsupported
+from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
 from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
@@ -29,10 +30,14 @@ OWN_COLOUR = "original"
 
 
 class StudioPicture(NamedTuple):
-    """A picture file. ``review`` says why the picture is not trusted; None if it is."""
+    """A picture file. ``review`` says why the picture is not trusted; None if it is.
+
+    ``findings`` lists the rules of the order's preset that the picture breaks; None without a preset.
+    """
 
     data: bytes
     review: str | None
+    findings: tuple[str, ...] | None = None
 
 
 class Source(NamedTuple):
@@ -121,7 +126,8 @@ class Studio:
         doubts = [*learnt.doubts, *([learnt.colour_doubt] if learnt.colour_doubt and not own else [])]
         rules = self.config.presets.get(finish.preset or "")
         data = encode(Image.fromarray(pixels), format, xmp, rules and rules.most_bytes)
-        return StudioPicture(data, "; ".join(doubts) or None)
+        findings = preset_findings(data, finish.preset) if finish.preset else None
+        return StudioPicture(data, "; ".join(doubts) or None, findings)
 
     def _xmp(self, image: ImageRequest, product: Product | None, finish: Finish, generative: bool) -> bytes:
         recipe = {

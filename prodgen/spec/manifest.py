@@ -41,6 +41,8 @@ class ManifestLine(BaseModel):
     """The digest of the photograph from which the picture was made."""
     review: str | None = None
     """Why the picture of a photograph is not trusted and should be looked at; absent if it is trusted."""
+    findings: tuple[str, ...] | None = None
+    """The rules of the order's preset that the picture breaks; empty if none, absent without a preset."""
     precision: str
     """The number format in which the model computed the image."""
     file: str

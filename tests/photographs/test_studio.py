@@ -12,6 +12,7 @@ from PIL import Image
 from prodgen.bundled import bundled_folders, bundled_photographs
 from prodgen.catalog.picture_files import decode
 from prodgen.errors import ProdgenError
+from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.edit import Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
@@ -95,6 +96,10 @@ def test_presets_set_size_and_ground(studio: Studio, polo: Source) -> None:
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
     (made,) = studio.pictures([image], lambda photo: polo, Finish(preset="instagram"), "jpeg")
     assert Image.open(io.BytesIO(made.data)).size == (1080, 1350)
+    assert made.findings == ()
+    (plain,) = make(studio, polo, ("original", "white"))
+    assert plain.findings is None
+    assert preset_findings(plain.data, "instagram") == ("size 128 x 128 pixels, not a side of 566 or more",)
 
 
 @pytest.mark.parametrize("name", ["studio", "studio-grabcut"])

@@ -159,7 +159,7 @@ def _as_files(put: Put, folder: str, request: Request, files: list[StudioPicture
     def store(image: ImageRequest, file: StudioPicture) -> ManifestLine:
         key = f"{folder}/{file_name(image.index, request.format)}"
         put(key, file.data, content_type)
-        return manifest_line(request, image, file.data, file.review, object=key)
+        return manifest_line(request, image, file.data, file.review, file.findings, object=key)
 
     return list(_uploaders().map(store, request.images, files))
 
@@ -168,13 +168,13 @@ def _as_tar(put: Put, folder: str, request: Request, files: list[StudioPicture])
     """Store one tar a lease. The manifest has the offset and length of each image in it."""
     buffer, lines, key = io.BytesIO(), [], f"{folder}.tar"
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for image, (data, review) in zip(request.images, files, strict=True):
+        for image, (data, review, findings) in zip(request.images, files, strict=True):
             member = tarfile.TarInfo(file_name(image.index, request.format))
             member.size = len(data)
             offset = buffer.tell() + tarfile.BLOCKSIZE
             archive.addfile(member, io.BytesIO(data))
             place: dict[str, Any] = {"object": key, "offset": offset, "length": len(data)}
-            lines.append(manifest_line(request, image, data, review, **place))
+            lines.append(manifest_line(request, image, data, review, findings, **place))
     put(key, buffer.getvalue(), "application/x-tar")
     return lines
 

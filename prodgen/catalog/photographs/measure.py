@@ -7,7 +7,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from prodgen.catalog.photographs.masks import Pixels
 from prodgen.catalog.picture_files import decode_or_fault
 
 _LUMINANCE_SIDE = 32  # side of the squares of luminance that are compared with each other
@@ -54,6 +56,13 @@ def measure(path: Path) -> Measurements | str:
     bits = low > np.median(low[1:])
     hash_ = int.from_bytes(np.packbits(bits).tobytes(), "big")
     return Measurements(size, sha256, contrast, _blur(grey), hash_, luminance, chroma, _features(lab))
+
+
+def blur(rgb: Pixels) -> float:
+    """Return the blur of a picture, (H, W, 3) bytes, as `measure` measures it."""
+    small = Image.fromarray(rgb)
+    small.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return _blur(cv2.cvtColor(np.asarray(small), cv2.COLOR_RGB2GRAY).astype(np.float32))
 
 
 def _blur(grey: NDArray[np.float32]) -> float:
