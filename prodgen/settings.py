@@ -42,6 +42,8 @@ class Settings(BaseSettings):
 
     public_url: str = "http://127.0.0.1:8000"
     """The URL at which clients reach the gateway; signed links begin with it."""
+    flower_url: str | None = None
+    """The URL at which operators reach Flower; the studio links to it for keys with the scope ``admin``."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """Seconds for which a worker may be silent before its work (cells of images) goes to another worker."""
     tick_seconds: float = Field(default=5.0, gt=0)

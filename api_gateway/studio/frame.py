@@ -27,6 +27,7 @@ PAGES: dict[str, tuple[str, Scope]] = {
     "/create": ("Create", "generate"),
     "/photographs": ("Photographs", "generate"),
     "/orders": ("Orders", "generate"),
+    "/observe": ("Observe", "generate"),
 }
 """The pages of the navigation: their titles, and the scope that a key needs to see them."""
 

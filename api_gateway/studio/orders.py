@@ -5,7 +5,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request, Response
 
 from api_gateway.auth import Generator
-from api_gateway.deployment import DeploymentDep
+from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.lookup import find_job_record
 from api_gateway.requests import Cursor
 from api_gateway.routes import jobs
@@ -46,13 +46,12 @@ def index(
     """List a page of the orders, newest first."""
     chosen = FILTERS.get(show, FILTERS["all"])
     page = jobs.index(caller, deployment, PAGE, after, chosen.states, chosen.queue)
-    rows = in_threads(lambda job: (job, find_job_record(deployment, caller.tenant, job.id)), page.data)
     return render(
         request,
         "orders.html",
         filters=FILTERS,
         show=show,
-        orders=[(job, name_of(record)) for job, record in rows],
+        orders=with_names(deployment, caller.tenant, page.data),
         following=page.next,
         first=after is None,
     )
@@ -66,6 +65,12 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
     return render(
         request, "order.html", job=view, order=record.spec, model=record.model, name=name_of(record)
     )
+
+
+def with_names(deployment: Deployment, tenant: str, views: list[JobView]) -> list[tuple[JobView, str]]:
+    """Return each job with the name that people know it by."""
+    records = in_threads(lambda job: find_job_record(deployment, tenant, job.id), views)
+    return [(job, name_of(record)) for job, record in zip(views, records, strict=True)]
 
 
 def name_of(record: JobRecord) -> str:

@@ -42,6 +42,7 @@ class Stack:
             "PRODGEN_STORE_URL": f"file://{folder.root / 'store'}",
             "PRODGEN_SECRET_KEY": folder.secret("signing"),
             "PRODGEN_PUBLIC_URL": self.gateway,
+            "PRODGEN_FLOWER_URL": self.flower,
             "PRODGEN_MODEL_CACHE": str(folder.root / "models"),
             "PRODGEN_TRAINING_FOLDER": str(folder.root / "training"),
             "PYTHONUNBUFFERED": "1",

@@ -10,6 +10,8 @@ import pytest
 
 from api_gateway import sessions, studio
 from api_gateway.studio.language import CATALOGUES
+from prodgen.jobs.ending import settle_job
+from prodgen.jobs.record import load_record
 from tests.gateway.running import Client, Gateway
 
 SOURCES = Path(studio.__file__).parent
@@ -113,6 +115,29 @@ def test_an_order_is_found_by_its_title_and_its_state(
     assert "&lt;b&gt;Spring&lt;/b&gt;" in page
     assert "<b>Spring" not in page
     assert "there is no job" in browser.get("/orders/0123456789abcdef01234567").text
+
+
+def test_what_waits_and_what_failed_can_be_seen(
+    browser: httpx.Client, client: Client, gateway: Gateway
+) -> None:
+    large = client.order(count=1234)["id"]
+    page = browser.get("/observe").text
+    assert re.search(r"1,[0-9]{3}</b> pictures wait", page)
+    assert "no worker lives" in page
+    assert "No order has failed." in page
+    client.post(f"/v1/jobs/{large}/cancel")
+    job = client.order(count=64, title="<i>Autumn</i>")["id"]
+    while lease := gateway.ledger.lease("bulk", "test", 64):
+        gateway.ledger.fail(lease.token, "no paint") if lease.job == job else gateway.ledger.release(
+            lease.token
+        )
+        if gateway.ledger.progress(job).dead:  # type: ignore[union-attr]
+            break
+    settle_job(gateway.store, gateway.ledger, load_record(gateway.store, client.tenant, job))
+    page = browser.get("/observe").text
+    assert "no paint" in page
+    assert "&lt;i&gt;Autumn&lt;/i&gt;" in page
+    assert "Flower" not in page
 
 
 def test_the_columns_of_a_file_are_found(browser: httpx.Client, client: Client) -> None:

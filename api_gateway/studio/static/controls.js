@@ -2,11 +2,13 @@
 
 import { t } from "./studio.js";
 
-/** Return the chosen values of each attribute of a form. */
+/** Return the chosen values of each attribute of a form. A field may hold several, as `navy | white`. */
 export function chosenValues(form) {
   const found = {};
   for (const box of form.querySelectorAll("[data-attribute] input[name]"))
-    if (box.type === "checkbox" ? box.checked : box.value.trim()) (found[box.name] ??= []).push(box.value.trim());
+    if (box.type !== "checkbox" || box.checked)
+      for (const value of box.value.split("|"))
+        if (value.trim()) (found[box.name] ??= []).push(value.trim());
   return found;
 }
 
@@ -42,6 +44,19 @@ export function watchControls(form, changed) {
       picker.nextElementSibling.value = picker.value;
       changed();
     };
+}
+
+/** Choose these values of each attribute, and nothing else. */
+export function fillControls(form, values) {
+  clearControls(form);
+  for (const [name, several] of Object.entries(values))
+    for (const value of several) {
+      const boxes = [...form.querySelectorAll(`[data-attribute="${CSS.escape(name)}"] input[name]`)];
+      const box = boxes.find((one) => one.type === "checkbox" && (one.value === value || one.value === t(value)));
+      const field = boxes.find((one) => one.type === "text");
+      if (box) box.checked = true;
+      else if (field) field.value += field.value ? ` | ${value}` : value;
+    }
 }
 
 /** Choose nothing. */

@@ -1,6 +1,6 @@
 // Create: every change of a control orders 24 pictures. The newest request wins; older ones are cancelled.
 
-import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, watchControls } from "./controls.js";
+import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, watchControls } from "./controls.js";
 import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
 import { Tries, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
@@ -51,8 +51,23 @@ function start() {
     looks = randomName();
     changed(true);
   };
+  $("prompt").onchange = async () => {
+    const prompt = $("prompt").value.trim();
+    $("reading").textContent = "";
+    if (!prompt) return;
+    try {
+      const reading = await api("POST", "/v1/prompts", { json: { model, prompt } });
+      fillControls(form, reading.attributes);
+      if (reading.unread.length)
+        $("reading").textContent = t("This model cannot follow: {words}", { words: reading.unread.join(", ") });
+      changed();
+    } catch (error) {
+      explain($("problem"), error);
+    }
+  };
   $("clear").onclick = () => {
     clearControls(form);
+    $("prompt").value = $("reading").textContent = "";
     changed();
   };
   onpopstate = () => location.reload();
