@@ -10,7 +10,7 @@ from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.runs.record import Spec
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import CELL, JobSpec
-from prodgen.spec.prompt_rules import Reading
+from prodgen.spec.reading import Reading
 
 View = TypeVar("View", bound=BaseModel)
 

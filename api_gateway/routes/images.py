@@ -22,8 +22,8 @@ from prodgen.spec.finish import Finish, Output
 from prodgen.spec.model_config import STUDIO, ModelConfig
 from prodgen.spec.order import JobSpec
 from prodgen.spec.prompt import read_prompt
-from prodgen.spec.prompt_rules import Reading
 from prodgen.spec.random_streams import MAX_SEED
+from prodgen.spec.reading import Reading
 from prodgen.spec.validation_errors import explain
 
 router = APIRouter(prefix="/v1/images", tags=["images"], route_class=StrictRoute)

@@ -10,7 +10,7 @@ from api_gateway.deployment import DeploymentDep
 from api_gateway.requests import StrictRoute
 from prodgen.registry.versions import resolve
 from prodgen.spec.prompt import read_prompt
-from prodgen.spec.prompt_rules import Reading
+from prodgen.spec.reading import Reading
 
 router = APIRouter(prefix="/v1/prompts", tags=["prompts"], route_class=StrictRoute)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from prodgen.errors import NotFound
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState
 from prodgen.spec.order import CELL, JobSpec, Keep, count_cells, keep_time
-from prodgen.spec.prompt_rules import Reading
+from prodgen.spec.reading import Reading
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 

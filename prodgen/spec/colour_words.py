@@ -4,12 +4,13 @@ CSS gives some of these names to colours of light, which no cloth has: its navy 
 forestgreen too vivid. Prompts read the names here first, and CSS names after them. ``#rrggbb`` is exact.
 """
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
 from PIL import ImageColor
 
-from prodgen.spec.colour import to_hex, to_lab
+from prodgen.spec.colour import Floats, delta_e_2000, levels, to_hex, to_lab
 
 _TABLE = """
 #1c1c1c | black; jet black; 黑
@@ -76,6 +77,8 @@ _TABLE = """
 #0f7a55 | emerald; emerald green; 祖母绿; 翠绿
 #a4c639 | lime; lime green; 草绿; 柠檬绿; 果绿
 """
+ALIKE = 20.0
+"""The greatest difference (CIEDE2000) between a colour and the name that `nearest` gives it."""
 MODIFIERS = {
     "dark": (0.60, 0.0, 0.70),
     "light": (0.33, 67.0, 0.45),
@@ -110,5 +113,16 @@ def colour_words() -> dict[str, str]:
 def modify(colour: str, modifier: str) -> str:
     """Return a colour (#rrggbb) made dark, light, bright or muted."""
     scale, shift, chroma = MODIFIERS[modifier]
-    lightness, a, b = to_lab(np.frombuffer(bytes.fromhex(colour[1:]), np.uint8))
+    lightness, a, b = _lab(colour)
     return to_hex((lightness * scale + shift, a * chroma, b * chroma))
+
+
+def nearest(colour: str, named: Mapping[str, str]) -> str | None:
+    """Return the name of the colour of ``named`` that looks most like ``colour``, or None if none does."""
+    far = {name: float(delta_e_2000(_lab(colour), _lab(value))) for name, value in named.items()}
+    best = min(far, key=lambda name: far[name])
+    return best if far[best] <= ALIKE else None
+
+
+def _lab(colour: str) -> Floats:
+    return to_lab(np.array(levels(colour), np.uint8))

@@ -8,8 +8,9 @@ import unicodedata
 from prodgen.errors import ProdgenError
 from prodgen.spec.model_config import ModelConfig
 from prodgen.spec.order import JobSpec
-from prodgen.spec.prompt_rules import Reader, Reading
+from prodgen.spec.prompt_rules import Reader
 from prodgen.spec.prompt_words import is_han
+from prodgen.spec.reading import Reading
 
 
 def read_prompt(prompt: str, config: ModelConfig, model: str = "this model") -> Reading:

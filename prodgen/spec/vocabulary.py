@@ -158,18 +158,19 @@ NUMBERS |= {"couple": 2, "half a dozen": 6, "half dozen": 6, "dozen": 12}
 _FUNCTION_WORDS = {
     "or": "or / 或 或者 还是 , 、",
     "and": "and & plus 和 与 及 以及 跟",
-    "with": "with featuring over under wearing 带 配 搭配",
+    "with": "with featuring over under wearing 带 带有 印有 配 搭配",
     "in": "in ; . 。 :",
     "on": "on against before onto",
     "ground": "background backdrop backing ground wall 背景 底 底色 背景色",
     "article": "a an one 一",
     "not": "no not without non 无 不 非 没有",
     "size": "size 码",
-    "skip": "the of for to is are be my our some any please show me i i'd i'm want would like need make it "
-    "its put at as by this that these those from photo picture image pictures images photos give get "
-    "have keep same product item set colour color colours colors coloured colored hex rgb pair pairs "
-    "piece pieces style tone shade recolour recolor change something anything and/or pure standing "
-    "lying laid front new more look looking "
+    "skip": "shot view photograph photographs generate create draw version versions variations the of for to "
+    "is are be my our some any please show me i i'd i'm want would like need make it its put at as "
+    "by this that these those from photo picture image pictures images photos give get have keep "
+    "same product item set colour color colours colors coloured colored hex rgb pair pairs piece "
+    "pieces style tone shade recolour recolor change something anything and/or pure standing lying "
+    "laid front new more look looking "
     "的 色 在 上 里 我 要 想 请 款 做 成 用 为 是 件 条 双 个 顶 只 张 套 把 给 保持 改成 换成 颜色 式 拍 图",
 }
 FUNCTIONS = {word: name for name, words in _FUNCTION_WORDS.items() for word in words.split()}

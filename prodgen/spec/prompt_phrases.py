@@ -1,0 +1,118 @@
+"""Steps of reading a prompt that look only at the roles of words: mixed colours, counts, conflicts."""
+
+from prodgen.errors import ProdgenError
+from prodgen.spec.colour_words import modify
+from prodgen.spec.prompt_words import Word, is_han, plain
+from prodgen.spec.reading import Reading, ReadWord
+from prodgen.spec.vocabulary import concepts
+
+MOST_COUNT = 1000
+"""A larger number in a prompt is no count of images."""
+_UNITS = ("px", "pixels", "cm", "mm", "inch", "inches", "%", "k", "p", "year", "years", "yr")
+_UNREAD = ("unknown", "lacking", "unclear", "detail", "modifier", "ground")
+
+
+def mix(words: list[Word]) -> list[Word]:
+    """Return the words, each "dark", "pale" or "bright" joined with the colour that follows."""
+    mixed: list[Word] = []
+    for word in words:
+        while word.role == "colour" and mixed and mixed[-1].role == "modifier":
+            modifier = mixed.pop()
+            space = "" if is_han(word.text[0]) else " "
+            text, value = f"{modifier.text}{space}{word.text}", modify(word.value, modifier.value)
+            word = Word(text, "colour", value=value)
+        mixed.append(word)
+    return mixed
+
+
+def neighbours(words: list[Word], at: int) -> tuple[Word | None, Word | None]:
+    """Return the words before and after a word, past articles and words without meaning."""
+    empty = ("skip", "article")
+    before = next((word for word in reversed(words[:at]) if word.role not in empty), None)
+    return before, next((word for word in words[at + 1 :] if word.role not in empty), None)
+
+
+def count(words: list[Word]) -> ReadWord | None:
+    """Return the number of pictures, or None. Gives other numbers, such as sizes, the role ``detail``."""
+    found: ReadWord | None = None
+    for at, word in enumerate(words):
+        if word.role != "number":
+            continue
+        before, _ = neighbours(words, at)
+        unit = words[at + 1].text if words[at + 1 :] else ""
+        number = int(word.value[:9])
+        sized = before and before.role == "size"
+        if sized or not 0 < number <= MOST_COUNT or unit in _UNITS:
+            word.role = "detail"
+        elif found and at and words[at - 1].role == "number":  # two dozen
+            found = ReadWord(
+                words=f"{found.words} {word.text}", name="count", value=str(int(found.value) * number)
+            )
+        elif found and int(found.value) != number:
+            raise ProdgenError(f"the prompt names two counts, {found.words} and {word.text}", param="prompt")
+        else:
+            found = ReadWord(words=word.text, name="count", value=str(number))
+    return found
+
+
+def check_values(words: list[Word], picks: list[tuple[int, ReadWord]]) -> None:
+    """Raise ProdgenError if two values of an attribute exclude each other, or belong to two products."""
+    for later, (at, pick) in enumerate(picks):
+        same = [known for known in picks[:later] if known[1].name == pick.name]
+        if not same:
+            continue
+        start, earlier = same[-1]
+        if earlier.value == pick.value:
+            continue
+        if any(start < other < at for other, _ in picks):
+            raise ProdgenError(
+                f"{earlier.words} and {pick.words} seem to belong to two products; order each by itself",
+                param="prompt",
+            )
+        joined = {word.role for word in words[start + 1 : at]} & {"or", "and"}
+        if joined and not (joined == {"and"} and _is_one(words, start)):
+            continue
+        raise ProdgenError(
+            f"{pick.name} cannot be both {earlier.words} and {pick.words}; write "
+            f"'{earlier.words} or {pick.words}' to have pictures of each",
+            param="prompt",
+        )
+
+
+def _is_one(words: list[Word], at: int) -> bool:
+    """Return whether the value at ``at`` and the next describe one product: "a red and …", "… striped"."""
+    article = next((w for w in reversed(words[:at]) if w.role not in ("lacking", "value", "unknown")), None)
+    kinds = [concepts().get(plain(word.text)) for word in words if word.role == "value"]
+    patterned = any(found and "patterned" in found.chain for found in kinds)
+    return patterned or (article is not None and article.role == "article")
+
+
+def reading(words: list[Word], picks: list[tuple[int, ReadWord]], number: ReadWord | None) -> Reading:
+    attributes: dict[str, list[str]] = {}
+    background = None
+    for _, pick in picks:
+        if pick.name == "background":
+            background = pick.value
+        elif pick.value not in attributes.setdefault(pick.name, []):
+            attributes[pick.name].append(pick.value)
+    read = [pick for _, pick in picks] + ([number] if number else [])
+    return Reading(
+        attributes=attributes,
+        count=int(number.value) if number else None,
+        background=background,
+        read=read,
+        unread=_unread(words),
+    )
+
+
+def _unread(words: list[Word]) -> list[str]:
+    """Return the words without effect; neighbours are one phrase."""
+    phrases, new = [""], True
+    for word in words:
+        if word.role in _UNREAD:
+            phrases[-1] += ("" if new else " ") + word.text
+            new = False
+        elif not new:
+            phrases.append("")
+            new = True
+    return [phrase for phrase in phrases if phrase]
