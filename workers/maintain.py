@@ -11,7 +11,7 @@ from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.quotas import measure_stored
-from prodgen.jobs.webhooks import Outcome, deliver_due
+from prodgen.jobs.webhook_delivery import Outcome, Sender
 from prodgen.ledger.entries import Queue
 from prodgen.recovery import ensure
 from prodgen.runs.ending import settle_runs
@@ -86,7 +86,7 @@ def _deliver(here: Deployment) -> None:
     """Send the webhooks whose time has come."""
     try:
         private = here.settings.webhook_private
-        deliver_due(here.store, here.ledger, private=private, count=lambda one: webhooks.labels(one).inc())
+        Sender(here.store, here.ledger, private, lambda one: webhooks.labels(one).inc()).send_due()
     except ProdgenError as error:
         log.warning("webhooks wait: %s", error)
     except Exception:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from prodgen.jobs.webhooks import deliver_due
+from prodgen.jobs.webhook_delivery import Sender
 from tests.gateway.running import Client, Gateway
 
 URL = "https://shop.invalid/hooks"
@@ -33,11 +33,11 @@ def test_a_message_that_failed_is_shown_given_up_and_replayed(client: Client, ga
     assert client.error("POST", f"{path}/replay")[0] == 409
     client.post(f"/v1/jobs/{job['id']}/cancel")
     now = datetime.now(UTC) + timedelta(seconds=2)
-    deliver_due(gateway.store, gateway.ledger, private=False, now=now)
+    Sender(gateway.store, gateway.ledger, now=now).send_due()
     shown = client.get(path).json()
     assert (shown["state"], shown["attempts"], shown["url"]) == ("waiting", 1, URL)
     assert shown["error"] == "the host shop.invalid is not known"
-    deliver_due(gateway.store, gateway.ledger, private=False, now=now + timedelta(days=1))
+    Sender(gateway.store, gateway.ledger, now=now + timedelta(days=1)).send_due()
     assert client.get("/v1/webhooks").json()["data"] == [{**client.get(path).json(), "state": "dead"}]
     answer = client.post(f"{path}/replay")
     assert answer.status_code == 202

@@ -3,73 +3,32 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 import pytest
 import redis
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import WebhookVerificationError
 
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.jobs import public_http
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.public_http import check_url, post
 from prodgen.jobs.record import JobRecord
+from prodgen.jobs.webhook_delivery import Outcome, Sender
 from prodgen.jobs.webhook_secrets import webhook_secret
-from prodgen.jobs.webhooks import (
-    Outcome,
-    announce,
-    dead_deliveries,
-    deliver_due,
-    find_delivery,
-    replay,
-)
+from prodgen.jobs.webhooks import announce, dead_deliveries, find_delivery, replay
 from prodgen.ledger.ledger import Ledger
 from prodgen.recovery import ensure
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from tests.jobs.workshop import new_record
 from tests.ledger.memory import MemoryStore
-
-
-class Receiver(ThreadingHTTPServer):
-    """A shop. It answers with each of ``statuses``, then with 204, and keeps the requests."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self.requests: list[tuple[dict[str, str], bytes]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/hooks"
-
-    def verified(self, secret: str) -> list[dict[str, Any]]:
-        """Return the messages, each verified by the library of Standard Webhooks."""
-        return [Webhook(secret).verify(body, headers) for headers, body in self.requests]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.requests.append(({**self.headers}, body))
-        status = self.server.statuses.pop(0) if self.server.statuses else 204
-        self.send_response(status)
-        if 300 <= status < 400:
-            self.send_header("Location", self.server.url)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+from tests.servers.receiver import Receiver
 
 
 @pytest.fixture
 def shop() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        Thread(target=receiver.serve_forever, args=(0.01,), daemon=True).start()
+    with Receiver().serving() as receiver:
         yield receiver
-        receiver.shutdown()
 
 
 Order = Callable[..., JobRecord]
@@ -100,13 +59,9 @@ class Maintenance:
         self.outcomes: list[Outcome] = []
 
     def wait(self, seconds: float = 0) -> int:
-        """Let the time pass, then send what is due. A claim of a message has run out by then."""
+        """Let the time pass, then send what is due."""
         self.now += timedelta(seconds=seconds)
-        for claim in self.ledger.client.scan_iter("prodgen:webhook:*"):
-            self.ledger.client.delete(claim)
-        return deliver_due(
-            self.store, self.ledger, private=self.private, count=self.outcomes.append, now=self.now
-        )
+        return Sender(self.store, self.ledger, self.private, self.outcomes.append, self.now).send_due()
 
 
 @pytest.fixture
@@ -171,7 +126,7 @@ def test_a_message_survives_a_wiped_redis_and_a_death_after_it_was_sent(
         patch.setattr(memory, "delete", lambda _: (_ for _ in ()).throw(RuntimeError("killed")))
         maintenance.wait()
     assert len(shop.requests) == 1
-    assert maintenance.wait(61) == 1
+    assert maintenance.wait() == 1
     assert (len(shop.requests), waiting(memory)) == (1, [])
 
 

@@ -25,7 +25,12 @@ START_SECONDS = 120.0
 STOP_SECONDS = 40.0
 PATIENCE = 60.0
 
-SETTINGS = {"PRODGEN_LEASE_SECONDS": "3", "PRODGEN_TICK_SECONDS": "0.5", "OMP_NUM_THREADS": "1"}
+SETTINGS = {
+    "PRODGEN_LEASE_SECONDS": "3",
+    "PRODGEN_TICK_SECONDS": "0.5",
+    "PRODGEN_WEBHOOK_PRIVATE": "true",
+    "OMP_NUM_THREADS": "1",
+}
 """Short leases, so that lost work is soon repeated; one thread, so that sums have one order."""
 
 

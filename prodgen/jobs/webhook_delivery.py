@@ -1,0 +1,182 @@
+"""Send the messages about ended orders, by Standard Webhooks, until their receivers have taken them.
+
+A message may arrive more than once; its id is then the same. The order of the writes is the protocol of
+``docs/explanation/ledger-and-store.md``.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from typing import Literal
+
+from redis.exceptions import RedisError
+from standardwebhooks import Webhook
+
+from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs.public_http import post
+from prodgen.jobs.record import JobRecord, find_record, load_state
+from prodgen.jobs.webhook_secrets import signing_secrets
+from prodgen.jobs.webhooks import Delivery, find_delivery, make_due, message_id, save
+from prodgen.ledger.entries import JobState
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.scripts import translated
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+
+log = logging.getLogger(__name__)
+
+PAUSES = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200))
+"""The times between attempts. The last one repeats until `PATIENCE` is over."""
+PATIENCE = timedelta(days=1)
+"""The time after the first attempt from which no further attempt is made: the message is dead."""
+NOT_ENDED = timedelta(seconds=10)
+"""The time until the next look at an order whose state.json is not there yet."""
+SCANNED, TENANTS_SHARE, THREADS = 1000, 8, 8
+"""Entries that one pass reads, the most messages of one tenant that it sends, and those sent at once."""
+CLAIM_SECONDS = 60
+"""Seconds after which the claim of a process that died ends; more than an attempt takes."""
+
+Outcome = Literal["delivered", "failed", "dead"]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends the messages of one deployment.
+
+    ``private`` allows receivers on the private network. ``count`` is called with the outcome of each attempt.
+    ``now`` is the time of the pass.
+    """
+
+    store: Store
+    ledger: Ledger
+    private: bool = False
+    count: Callable[[Outcome], None] = lambda outcome: None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def send_due(self) -> int:
+        """Send the messages whose time has come, and return how many entries were looked at.
+
+        A pass sends a bounded number of messages of each tenant, so that receivers that do not answer delay
+        those of other tenants for seconds only.
+        """
+        entries = self._due()
+        with ThreadPoolExecutor(THREADS, "webhook") as pool:
+            list(pool.map(self._look_safely, entries))
+        return len(entries)
+
+    def _due(self) -> list[str]:
+        """Return the keys of the entries whose time has come: one of each tenant, then the second ones …"""
+        found = (info.key for info in self.store.list(keys.WEBHOOKS))
+        due = takewhile(lambda key: keys.parse_due(key, keys.WEBHOOKS)[0] <= self.now, found)
+        by_tenant: dict[str, list[str]] = {}
+        for key in islice(due, SCANNED):
+            by_tenant.setdefault(keys.parse_due(key, keys.WEBHOOKS)[2], []).append(key)
+        return [own[turn] for turn in range(TENANTS_SHARE) for own in by_tenant.values() if turn < len(own)]
+
+    def _look_safely(self, entry: str) -> None:
+        try:
+            with self._claim(entry) as claimed:
+                if claimed:
+                    self._look(entry)
+        except Unavailable as error:
+            log.warning("a webhook waits: %s", error)
+        except Exception:  # a broken record must not stop the messages of others
+            log.exception("the entry %s cannot be worked on", entry)
+
+    @contextmanager
+    def _claim(self, entry: str) -> Iterator[bool]:
+        """Claim an order's message until the end of the block. Yields False if another process has it."""
+        _, job, tenant = keys.parse_due(entry, keys.WEBHOOKS)
+        name = f"{self.ledger.prefix}webhook:{tenant}:{job}"
+        try:
+            claimed = bool(self.ledger.client.set(name, 1, nx=True, ex=CLAIM_SECONDS))
+        except RedisError as error:
+            raise translated(error) from error
+        try:
+            yield claimed
+        finally:
+            if claimed:
+                with suppress(RedisError):  # it ends by itself
+                    self.ledger.client.delete(name)
+
+    def _look(self, entry: str) -> None:
+        """Make one attempt. Writes its record, then the entry of the next one, and deletes the entry last."""
+        _, job, tenant = keys.parse_due(entry, keys.WEBHOOKS)
+        record = find_record(self.store, tenant, job)
+        if record and (state := load_state(self.store, record)) is None:
+            make_due(self.store, record, self.now + NOT_ENDED)
+        elif record and state:
+            delivery = find_delivery(self.store, record)
+            if delivery is None or delivery.message != message_id(record, state):
+                delivery = Delivery(message=message_id(record, state))
+            if delivery.state == "waiting" and _next(delivery, self.now) <= self.now:
+                delivery = self._attempt(record, state, delivery)
+                save(self.store, record, delivery)
+            if delivery.state == "waiting":  # several entries of one message become one
+                make_due(self.store, record, _next(delivery, self.now))
+        self.store.delete([entry])
+
+    def _attempt(self, record: JobRecord, state: JobState, delivery: Delivery) -> Delivery:
+        """Send the message once, and return its record. A receiver that answers 410 wants no other."""
+        status, error = None, None
+        try:
+            status = self._post(record, _body(record, state), delivery.message)
+        except Unavailable:
+            raise
+        except ProdgenError as failure:
+            error = str(failure)
+        if status is not None and not 200 <= status < 300:
+            error = f"the receiver answered {status}"
+        first = delivery.first or self.now
+        dead = error and (status == 410 or self.now - first >= PATIENCE)
+        self.count("dead" if dead else "failed" if error else "delivered")
+        log.info("webhook of job %s: %s", record.id, error or "delivered")
+        return Delivery(
+            message=delivery.message,
+            state="dead" if dead else "waiting" if error else "delivered",
+            attempts=delivery.attempts + 1,
+            first=first,
+            last=self.now,
+            status=status,
+            error=error,
+        )
+
+    def _post(self, record: JobRecord, body: str, message: str) -> int:
+        """Sign and send a message, and return the status of the answer. Raises what `post` raises."""
+        at = datetime.now(UTC)
+        secrets = signing_secrets(self.store, self.ledger, record.tenant)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "prodgen",
+            "webhook-id": message,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": " ".join(Webhook(secret).sign(message, at, body) for secret in secrets),
+        }
+        return post(record.spec.webhook or "", headers, body.encode(), private=self.private)
+
+
+def _next(delivery: Delivery, now: datetime) -> datetime:
+    """Return the time of the next attempt at a message that waits."""
+    if delivery.last is None:
+        return now
+    return delivery.last + PAUSES[min(delivery.attempts, len(PAUSES)) - 1]
+
+
+def _body(record: JobRecord, state: JobState) -> str:
+    """Return the message: always the same text for the same end."""
+    order = {
+        "id": record.id,
+        "state": state.state,
+        "title": record.spec.title,
+        "model": record.model,
+        "total": record.total,
+        "done": state.done,
+        "error": state.error,
+    }
+    message = {"type": f"job.{state.state}", "timestamp": state.finished.isoformat(), "data": order}
+    return json.dumps(message, ensure_ascii=False)
