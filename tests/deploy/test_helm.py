@@ -136,6 +136,7 @@ def test_helm_finds_nothing_to_warn_of() -> None:
         ({"network": {"enabled": True}}, "network/redis/peers"),
         ({"workers": [{**GPU, "replica": 3}]}, "replica"),
         ({"store": {"url": "s3://prodgen"}}, "store/endpoint"),
+        ({"settings": {"redis_url": "redis://:password@redis"}}, "redis_url"),
     ],
 )
 def test_a_value_that_is_missing_or_misspelt_stops_the_installation(
@@ -219,6 +220,15 @@ def test_a_group_of_gpu_workers_gets_gpus_and_a_place() -> None:
     assert container(gpu)["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert gpu["tolerations"] == GPU["tolerations"]
     assert "nvidia.com/gpu" not in container(cpu)["resources"]["limits"]
+
+
+def test_what_a_pod_fetches_does_not_fill_its_disk() -> None:
+    for name in ("worker-h200", "training-cpu"):
+        pod = pods(whole())[name]
+        (cache,) = (v["emptyDir"]["sizeLimit"] for v in pod["volumes"] if v["name"] == "cache")
+        (fetched,) = (v["value"] for v in container(pod)["env"] if v["name"] == "PRODGEN_CACHE_MB")
+        assert cache == "50Gi"
+        assert 50 * 1024 * 0.5 <= int(fetched) <= 50 * 1024 * 0.8
 
 
 def test_there_is_never_a_second_beat() -> None:

@@ -121,7 +121,22 @@ limits:
   {{- end }}
 {{- end }}
 
+{{/* Settings of a group. What is fetched fills `percent` of its disk: a pod whose disk is full is evicted. */}}
+{{- define "prodgen.group" -}}
+{{- $size := .group.cacheSize }}
+{{- $mb := ternary 1 (ternary 1024 1048576 (hasSuffix "Gi" $size)) (hasSuffix "Mi" $size) }}
+- name: PRODGEN_CACHE_MB
+  value: {{ div (mul (regexFind "^[0-9]+" $size | int) $mb .percent) 100 | quote }}
+{{- if .group.gpus }}
+- name: NVIDIA_DRIVER_CAPABILITIES
+  value: compute,utility
+{{- end }}
+{{- end }}
+
 {{- define "prodgen.placement" -}}
+{{- with .runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
 {{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
