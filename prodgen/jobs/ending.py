@@ -6,7 +6,6 @@ protocol of ``docs/explanation/ledger-and-store.md``.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
@@ -19,7 +18,7 @@ from prodgen.ledger.entries import JobState, Lease, Progress
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.storage import keys
-from prodgen.storage.base import ObjectInfo, Store
+from prodgen.storage.base import Store
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
         ledger.give_back(record.id, missing)
         return None
 
-    size = sum(info.size for info in _images(store, record, chosen))
+    size = _stored_bytes(store, record, chosen)
     state = _state(record, progress, made, dead).model_copy(update={"bytes": size})
     now = ledger.progress(record.id)
     if ledger.epoch() != epoch or now is None or now.state != progress.state:
@@ -98,6 +97,13 @@ def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str
         reported_key = keys.cell_folder(record.tenant, record.id, first, token) + ".jsonl"
         if keys.manifest(record.tenant, record.id, first) not in there and ledger.epoch() == epoch:
             publish(store, record, first, reported_key)
+
+
+def _stored_bytes(store: Store, record: JobRecord, manifests: list[Manifest]) -> int:
+    """Return the size of the objects that hold the images of ``manifests``."""
+    folders = {manifest.folder for manifest in manifests}
+    found = store.list(keys.job(record.tenant, record.id, "cells/"))
+    return sum(i.size for i in found if folder_of(i.key) in folders and not i.key.endswith(".jsonl"))
 
 
 def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int]) -> JobState:
@@ -131,17 +137,9 @@ def _sweep(store: Store, record: JobRecord) -> None:
     if broken:
         log.warning("job %s was not swept, since %s cannot be read", record.id, broken[0])
         return
-    kept = {info.key for info in _images(store, record, manifests)}
-    found = store.list(keys.job(record.tenant, record.id, "cells/"))
-    store.delete(info.key for info in found if info.key not in kept)
-
-
-def _images(store: Store, record: JobRecord, manifests: Iterable[Manifest]) -> Iterator[ObjectInfo]:
-    """Yield the objects that hold the images of ``manifests``."""
     kept = {manifest.folder for manifest in manifests}
-    for info in store.list(keys.job(record.tenant, record.id, "cells/")):
-        if folder_of(info.key) in kept and not info.key.endswith(".jsonl"):
-            yield info
+    found = store.list(keys.job(record.tenant, record.id, "cells/"))
+    store.delete(info.key for info in found if info.key.endswith(".jsonl") or folder_of(info.key) not in kept)
 
 
 def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
