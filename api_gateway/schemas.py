@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from prodgen.ledger.entries import Progress, State
 from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.runs.record import Spec
+from prodgen.spec.describe import Description
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import CELL, JobSpec
 from prodgen.spec.reading import Reading
@@ -88,6 +89,9 @@ class ImageView(ManifestLine):
     """An image: a link to it, and all that is needed to make it again."""
 
     url: str
+    findings: tuple[str, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
+    description: Description | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Texts in the ``language`` that the request asks for."""
     object: str | None = Field(default=None, exclude=True)
     offset: int | None = Field(default=None, exclude=True)
     length: int | None = Field(default=None, exclude=True)

@@ -286,6 +286,8 @@ def test_a_download_has_a_folder_for_each_sku_and_a_table(
         zip(files, ("Größe/40", "ドレス"), strict=True)
     )
     assert (rows[1]["index"], rows[1]["category"], rows[1]["colour"]) == ("1", "bag", "#112233")
+    assert (rows[1]["title_en"], rows[1]["alt_zh"]) == ("Navy bag", "藏青色包")
+    assert rows[1]["name_en"] == "navy-bag-000000001-ドレス-0.png"
     lines = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
     assert [line["file"] for line in lines] == files
     network.requests.clear()

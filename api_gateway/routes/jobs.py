@@ -25,6 +25,7 @@ from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.submission import quote, submit
 from prodgen.ledger.entries import TERMINAL, Event, Progress, Queue, State
+from prodgen.spec.describe import Language, describe_line
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
 from prodgen.storage.links import content_disposition, sign
@@ -145,12 +146,21 @@ def images(
     deployment: DeploymentDep,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[int, Query(ge=-1, le=MAX_INDEX, description="The `next` of the page before.")] = -1,
+    language: Language | None = None,
 ) -> Page[ImageView]:
-    """List the finished images by index. Their links need no key and expire; a new list has new links."""
+    """List the finished images by index. Their links need no key and expire; a new list has new links. With
+    `language`, each image has a `description`: `title`, `alt` and `name`, from what it was made with."""
     record = find_job_record(deployment, caller.tenant, job)
     lines, following = delivery.page(deployment.store, record, after, limit)
     return Page(
-        data=[ImageView(**dict(line), url=link(deployment, line)) for line in lines],
+        data=[
+            ImageView(
+                **dict(line),
+                url=link(deployment, line),
+                description=describe_line(line, language) if language else None,
+            )
+            for line in lines
+        ],
         next=None if following is None else str(following),
     )
 

@@ -7,6 +7,7 @@ from prodgen.cli import (
     bench,
     data,
     demo,
+    describe,
     edit,
     evaluate,
     generate,
@@ -36,6 +37,7 @@ app.command("generate", rich_help_panel=_HERE)(generate.generate)
 app.command("edit", rich_help_panel=_HERE)(edit.edit)
 app.command("check", rich_help_panel=_HERE)(edit.check)
 app.command("provenance", rich_help_panel=_HERE)(provenance.provenance)
+app.command("describe", rich_help_panel=_HERE)(describe.describe)
 app.command("verify", rich_help_panel=_HERE)(verify.verify)
 app.add_typer(data.app, name="data", rich_help_panel=_HERE)
 app.command("train", rich_help_panel=_HERE)(train.train)

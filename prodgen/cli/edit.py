@@ -46,7 +46,7 @@ def edit(
 
     asked = _edit(attr, scene, preset, size, format)
     asked.check()
-    files = list(_pictures(photos))
+    files = list(pictures_in(photos))
     check_folder(out)
     if out.exists() and any(out.iterdir()):
         raise ProdgenError(f"{out} already holds files; choose another folder", param="out")
@@ -80,7 +80,7 @@ def _edit(
     return Edit(colours, scenes, size, size, format=format)
 
 
-def _pictures(paths: list[Path]) -> Iterator[Path]:
+def pictures_in(paths: list[Path]) -> Iterator[Path]:
     """Yield the pictures that are named, and those in folders, sorted by name.
 
     Of a folder with a manifest.jsonl, these are the pictures that the manifest lists, without its sheets.
@@ -116,7 +116,7 @@ def check(
     from prodgen.photographs.presets import load_preset
 
     rules = load_preset(preset)
-    files, found = list(_pictures(pictures)), dict[str, list[Finding]]()
+    files, found = list(pictures_in(pictures)), dict[str, list[Finding]]()
     with ProgressBars(json) as bars:
         for done, file in enumerate(files, 1):
             found[str(file)] = check_picture(file, rules)

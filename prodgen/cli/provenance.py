@@ -53,7 +53,7 @@ def provenance(
     if json:
         print_json(record)
     else:
-        print_record(_printable(record))
+        print_record(printable(record))
         if remake:
             remark(f"{remake} is the same picture" if fault is None else f"{remake} differs: {fault}")
     if fault is not None:
@@ -139,12 +139,12 @@ def _manifest_line(file: Path, format: str, recipe: dict[str, Any]) -> "Manifest
         raise ProdgenError(f"the recipe in {file} cannot be made again: {reason}") from None
 
 
-def _printable(value: Any) -> Any:
+def printable(value: Any) -> Any:
     """Return a JSON value of a file from anywhere without characters that steer a terminal."""
     if isinstance(value, dict):
-        return {_printable(name): _printable(inner) for name, inner in value.items()}
+        return {printable(name): printable(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_printable(inner) for inner in value]
+        return [printable(inner) for inner in value]
     if isinstance(value, str):
         return "".join(c if c.isprintable() else "?" for c in value)
     return value

@@ -74,12 +74,14 @@ class Client:
         """Restore a job that was deleted in the last seven days, and return it."""
         return self._json("POST", f"/v1/jobs/{job}/restore")
 
-    def images(self, job: str, page: int = PAGE) -> Iterator[Record]:
+    def images(self, job: str, page: int = PAGE, language: str | None = None) -> Iterator[Record]:
         """Yield the manifest line of each finished image by index, with a signed ``url``.
 
-        One request fetches ``page`` images.
+        One request fetches ``page`` images. With ``language`` (en or zh), each image has a ``description``:
+        its ``title``, its ``alt`` text and a file ``name``.
         """
-        return self._pages(f"/v1/jobs/{job}/images", page)
+        filters = {"language": language} if language else {}
+        return self._pages(f"/v1/jobs/{job}/images", page, **filters)
 
     def download(self, job: str, folder: Path, by_sku: bool = False) -> Iterator[Record]:
         """Download the job's finished images and manifests to ``folder``; yield each downloaded image.

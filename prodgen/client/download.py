@@ -12,6 +12,7 @@ from typing import Any
 from prodgen.client.transport import Transport
 from prodgen.errors import ProdgenError
 from prodgen.files import replacing, sha256
+from prodgen.spec.describe import LANGUAGES, Description, describe_line
 from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine, check_same_images
 
@@ -21,6 +22,8 @@ COLUMNS = ("file", "index", "sku", "seed", "draw", "attempt", "model", "sha256")
 """The columns of manifest.csv that come before the attributes."""
 PHOTO_COLUMNS = ("photo", "review", "findings")
 """The columns that follow if the images are pictures of photographs."""
+TEXTS = tuple(f"{text}_{language}" for language in LANGUAGES for text in Description.model_fields)
+"""The last columns: the title, the alt text and a file name, in English and Chinese."""
 REVIEW = "review"
 """The folder of pictures that are not trusted."""
 _THREADS = 8
@@ -50,10 +53,16 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path, b
                 attributes = image["attributes"]
                 if not names:
                     names = [*COLUMNS, *(PHOTO_COLUMNS if image.get("photo") else ()), *attributes]
-                    writer.writerow(names)
+                    writer.writerow([*names, *TEXTS])
                 row = {**attributes, **image, "findings": "; ".join(image.get("findings") or ())}
-                writer.writerow([row.get(name) for name in names])
+                writer.writerow([*(row.get(name) for name in names), *_texts(image)])
                 yield image
+
+
+def _texts(image: dict[str, Any]) -> Iterator[str]:
+    """Yield the titles, alt texts and file names of an image, in the order of `TEXTS`."""
+    for language in LANGUAGES:
+        yield from describe_line(_line(image), language).model_dump().values()
 
 
 def _manifest_row(image: dict[str, Any]) -> str:

@@ -110,6 +110,19 @@ def colour_words() -> dict[str, str]:
     return named
 
 
+@cache
+def colour_names() -> dict[str, list[tuple[str, str]]]:
+    """Return by language (en, zh) each colour of the table as #rrggbb, with the first of its names."""
+    found: dict[str, list[tuple[str, str]]] = {"en": [], "zh": []}
+    for line in _TABLE.strip().splitlines():
+        value, names = line.split(" | ")
+        english = [name for name in names.split("; ") if name.isascii()]
+        chinese = [name for name in names.split("; ") if not name.isascii()]
+        found["en"] += [(value, name) for name in english[:1]]
+        found["zh"] += [(value, f"{name}色") for name in chinese[:1]]
+    return found
+
+
 def modify(colour: str, modifier: str) -> str:
     """Return a colour (#rrggbb) made dark, light, bright or muted."""
     scale, shift, chroma = MODIFIERS[modifier]

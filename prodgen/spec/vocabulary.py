@@ -122,6 +122,15 @@ original: original colour; original colours; own colour; own colours; as is; nat
 """
 
 
+_TABLES = {
+    "category": _CATEGORIES,
+    "pattern": _PATTERNS,
+    "material": _MATERIALS,
+    "other": _OTHERS,
+    "scene": _SCENES,
+}
+
+
 class Concept(NamedTuple):
     """The meaning of a word. ``chain`` holds the word's concept and the broader ones, the nearest first."""
 
@@ -132,9 +141,8 @@ class Concept(NamedTuple):
 @cache
 def concepts() -> dict[str, Concept]:
     """Return the concept of each known word, by the word in lower case with spaces for hyphens."""
-    tables = {"category": _CATEGORIES, "pattern": _PATTERNS, "material": _MATERIALS, "other": _OTHERS}
     found: dict[str, Concept] = {}
-    for kind, table in {**tables, "scene": _SCENES}.items():
+    for kind, table in _TABLES.items():
         broader: dict[str, str] = {}
         for line in table.strip().splitlines():
             head, _, words = line.partition(":")
@@ -148,6 +156,23 @@ def concepts() -> dict[str, Concept]:
                 plain = word.replace("-", " ").strip().casefold()
                 found[plain] = Concept(kind, tuple(chain))
                 found[plain.replace("colour", "color")] = found[plain]
+    return found
+
+
+def chinese_word(word: str) -> str | None:
+    """Return the first Chinese word for the concept of an English word, or None if there is none."""
+    concept = concepts().get(word.replace("-", " ").casefold())
+    return concept and _chinese().get(concept.chain[0])
+
+
+@cache
+def _chinese() -> dict[str, str]:
+    found = {}
+    for line in "".join(_TABLES.values()).strip().splitlines():
+        head, _, words = line.partition(":")
+        chinese = [word.strip() for word in words.split(";") if not word.strip().isascii()]
+        if chinese:
+            found[head.partition(" < ")[0]] = chinese[0]
     return found
 
 

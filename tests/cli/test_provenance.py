@@ -35,6 +35,10 @@ def test_a_generated_picture_is_made_again_from_its_file(run: Run, tmp_path: Pat
     assert (record["digital_source_type"], record["draw"]) == ("trainedAlgorithmicMedia", 1)
     assert again.read_bytes() == file.read_bytes()
 
+    described = json.loads(run("describe", out, "--language", "zh", "--json").out)
+    assert [text["name"] for text in described] == ["包-000000000.png", "包-000000001.png"]
+    assert "there is no language 'de'; there are en and zh" in run("describe", out, "--language", "de").err
+
     other = rewritten(file, tmp_path / "other.png", ('"draw":1', '"draw":0'))
     differs = run("provenance", other, "--remake", tmp_path / "o.png")
     assert differs.code == 1

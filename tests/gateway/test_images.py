@@ -42,6 +42,20 @@ def test_a_row_is_a_manifest_line(client: Client, gateway: Gateway) -> None:
     line = ManifestLine.model_validate(row)
     assert line.attributes == {"category": "bag"}
     assert "cells" not in str(row)
+    assert "description" not in row
+
+
+def test_images_are_described_in_the_language_that_is_asked_for(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=1, finish={"background": "white"})["id"]
+    gateway.work(client.tenant, job)
+    path = f"/v1/jobs/{job}/images"
+    (row,) = client.get(path, params={"language": "zh"}).json()["data"]
+    assert row["description"] == {
+        "title": "包",
+        "alt": "白色背景上的包",
+        "name": "包-000000000.png",
+    }
+    assert client.error("GET", f"{path}?language=de")[1]["param"] == "language"
 
 
 @pytest.mark.parametrize("limit", [7, 64, 1000])

@@ -1,0 +1,138 @@
+"""Titles, alt texts and file names of pictures, in English and Chinese, from what the pictures are made with.
+
+Each language is a small file of templates in ``languages/``. A text names only what the recipe has, so it
+cannot contradict the recipe.
+"""
+
+import string
+import tomllib
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from prodgen.spec.colour import delta_e_2000, levels, parse_colour, to_lab
+from prodgen.spec.colour_words import colour_names
+from prodgen.spec.finish import safe_name
+from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.vocabulary import chinese_word
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+_FARTHEST = 16.0
+"""The largest distance (CIEDE2000) of a colour from the colour whose name it is called by."""
+
+
+class Description(BaseModel, frozen=True):
+    """The texts for one picture. ``name`` is a file name that says what the picture shows."""
+
+    title: str
+    alt: str
+    name: str
+
+
+class _Templates(BaseModel, frozen=True):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str
+    capital: bool
+    alt: str
+    other: str
+    product: str
+    ground: str
+    transparent: str
+    picture: str
+    grounds: dict[str, str]
+    words: dict[str, str]
+
+
+def describe(
+    attributes: Mapping[str, str], ground: str | None, file: str, language: Language = "en"
+) -> Description:
+    """Return the texts for a picture in a language.
+
+    ``attributes``: those that the picture was made with. ``ground``: a scene, a colour or a picture; None if
+    it is the model's own. ``file``: the picture's present file name.
+    """
+    texts, left = _templates(language), dict(attributes)
+    ground = left.pop("scene", ground)
+    shown = {"colour": _colour(left.pop("colour", ""), language)}
+    shown |= {name: _word(left.pop(name, ""), language) for name in ("pattern", "category")}
+    shown["category"] = shown["category"] or texts.product
+    title = " ".join(texts.title.format_map(shown).split())
+    alt = title if ground is None else texts.alt.format(title=title, ground=_ground(ground, language))
+    for name, value in sorted(left.items()):
+        alt += texts.other.format(name=_word(name, language), value=_word(value, language))
+    if texts.capital:
+        title, alt = title[:1].upper() + title[1:], alt[:1].upper() + alt[1:]
+    slug = safe_name(title.lower().replace(" ", "-"))
+    return Description(title=title, alt=alt, name=f"{slug}-{Path(file).name}")
+
+
+def describe_line(line: ManifestLine, language: Language = "en") -> Description:
+    """Return the texts for the picture of a manifest line."""
+    return describe(line.attributes, line.finish.background, line.file, language)
+
+
+def describe_recipe(recipe: Mapping[str, Any], file: str, language: Language = "en") -> Description:
+    """Return the texts for a picture by the recipe in its file, which may come from anywhere."""
+    attributes, finish = recipe.get("attributes"), recipe.get("finish")
+    named = (
+        {str(name): str(value) for name, value in attributes.items()} if isinstance(attributes, dict) else {}
+    )
+    ground = recipe.get("scene") or (finish.get("background") if isinstance(finish, dict) else None)
+    return describe(named, None if ground is None else str(ground), file, language)
+
+
+def _ground(scene: str, language: Language) -> str:
+    texts = _templates(language)
+    if scene in texts.grounds:
+        return texts.grounds[scene]
+    try:
+        colour = parse_colour(scene)
+    except ValueError:
+        return texts.picture
+    return texts.ground.format(colour=_colour(colour, language) or colour)
+
+
+def _word(value: str, language: Language) -> str:
+    """Return the word for a value of an attribute; the value itself if the language has no word."""
+    found = _templates(language).words.get(value) or (chinese_word(value) if language == "zh" else None)
+    return found or value.replace("_", " ")
+
+
+@lru_cache(4096)
+def _colour(value: str, language: Language) -> str:
+    """Return the name of a colour, or "" if the picture was not made in a colour that has a name."""
+    try:
+        lab = to_lab(np.array(levels(value), np.uint8))
+    except ValueError:
+        return ""  # no colour was asked for, or the product's own
+    if language == "en" and value.replace(" ", "").isalpha():
+        return value
+    names, table = _named(language)
+    distances = delta_e_2000(np.broadcast_to(lab, table.shape), table)
+    nearest = int(distances.argmin())
+    return names[nearest] if distances[nearest] <= _FARTHEST else ""
+
+
+@cache
+def _named(language: Language) -> tuple[list[str], Any]:
+    """Return the names of colours in a language, and the colours in CIELAB (N, 3)."""
+    pairs = colour_names()[language]
+    rgb = np.array([levels(value) for value, _ in pairs], np.uint8)
+    return [name for _, name in pairs], to_lab(rgb)
+
+
+@cache
+def _templates(language: Language) -> _Templates:
+    text = (files("prodgen.spec") / "languages" / f"{language}.toml").read_text(encoding="utf-8")
+    templates = _Templates.model_validate(tomllib.loads(text))
+    fields = {field for _, field, _, _ in string.Formatter().parse(templates.title) if field}
+    if fields != {"colour", "pattern", "category"}:
+        raise ValueError(f"the title of {language} must use colour, pattern and category")
+    return templates
