@@ -86,10 +86,10 @@ class Up:
         self._process.kill()
         self._process.wait()
 
-    def kill(self, name: str) -> int:
-        """Kill a service with SIGKILL and return the process id that it had."""
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        """Kill a service with SIGKILL, or another signal, and return the process id that it had."""
         pid = self.pids[name]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
         return pid
 
     def wait_replaced(self, name: str, pid: int) -> None:
