@@ -158,6 +158,6 @@ class Order:
 def _encoded_again(png: bytes, format: str, quality: int) -> bytes:
     """Return a PNG as a JPEG or WebP of a quality of 100, with the same marks."""
     with Image.open(io.BytesIO(png)) as image:
-        marks = str(image.info.get("XML:com.adobe.xmp", "")).encode()
+        marks = image.info.get("xmp", b"")
         flat = on_white(image) if format == "jpeg" and image.mode == "RGBA" else image
         return encode_image(flat, format, marks, quality=quality)

@@ -25,13 +25,14 @@ class Catalogue:
 
     ``images`` is (N, H, W, C) bytes. ``labels[name]`` is (N,) indices into ``values[name]``, or UNKNOWN; the
     values are the same for all splits of a data set. ``colours[name]`` is (N, 3) CIELAB values of a colour
-    attribute, NaN where the colour is unknown.
+    attribute, NaN where the colour is unknown. ``synonyms[name]`` holds other words for a value.
     """
 
     images: NDArray[np.uint8]
     labels: dict[str, NDArray[np.int64]]
     values: dict[str, tuple[str, ...]]
     colours: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    synonyms: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -75,7 +76,8 @@ class Catalogue:
                 f"{name} is unknown for all {len(self)} images; at least one should have a value"
             )
         frequencies = (counts / counts.sum()).round(6).tolist()
-        return Choice(name=name, values=self.values[name], frequencies=tuple(frequencies))
+        words = self.synonyms.get(name, {})
+        return Choice(name=name, values=self.values[name], frequencies=tuple(frequencies), synonyms=words)
 
     def _continuous(self, name: str) -> ContinuousColour:
         known = self.colours[name][~np.isnan(self.colours[name]).any(1)]

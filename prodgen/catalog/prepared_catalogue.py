@@ -61,7 +61,8 @@ def load_prepared(
     values = {name: tuple(listed) for name, listed in description["attributes"].items()}
     colour = np.array([row["colour"] for row in rows], np.float32).reshape(len(rows), 3)
     images = _converted(images, size, channels)
-    return Catalogue(images, encode_labels(values, rows), values, {"colour": colour})
+    synonyms = _merged_names(description.get("merged", {}))
+    return Catalogue(images, encode_labels(values, rows), values, {"colour": colour}, synonyms)
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -92,6 +93,12 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not whole:
         raise ProdgenError(f"{printable(path)} lacks its size, attributes or splits")
     return description
+
+
+def _merged_names(merges: Mapping[str, str]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the old names of merged categories by their new one: people still ask for them."""
+    names = {new: tuple(sorted(old for old in merges if merges[old] == new)) for new in merges.values()}
+    return {"category": names} if names else {}
 
 
 def _converted(images: NDArray[np.uint8], size: int | None, channels: int | None) -> NDArray[np.uint8]:

@@ -30,7 +30,10 @@ RequestedValues = Mapping[str, str | list[str]]
 
 
 class Choice(BaseModel):
-    """An attribute with a fixed set of values, and the frequency of each value in the training images."""
+    """An attribute with a fixed set of values, and the frequency of each value in the training images.
+
+    ``synonyms`` holds more words by which prompts may name a value.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,12 +41,21 @@ class Choice(BaseModel):
     name: str
     values: tuple[str, ...] = Field(min_length=1)
     frequencies: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...]
+    synonyms: dict[str, tuple[str, ...]] = {}
 
     @model_validator(mode="after")
     def _check_frequencies(self) -> Self:
         if len(self.frequencies) != len(self.values) or sum(self.frequencies) <= 0:
             raise ValueError(f"{self.name} needs a frequency for each of its {len(self.values)} values")
+        if unknown := self.synonyms.keys() - set(self.values):
+            raise ValueError(f"{self.name} has synonyms of {min(unknown)!r}, which is none of its values")
         return self
+
+    @model_serializer(mode="wrap")
+    def _omit_empty_synonyms(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out empty ``synonyms``, so that a config without them keeps the same bytes."""
+        fields: dict[str, Any] = plain(self)
+        return fields if self.synonyms else {name: fields[name] for name in fields if name != "synonyms"}
 
     def parse(self, text: object) -> str:
         """Return the value that ``text`` names; raises ProdgenError, which lists the values."""

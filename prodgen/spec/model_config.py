@@ -34,8 +34,6 @@ class ModelConfig(BaseModel):
     ground: str
     precision: Literal["fp32", "bf16"]
     tolerance: int
-    synonyms: dict[str, dict[str, tuple[str, ...]]] = {}
-    """More words by which prompts may name a value, by attribute and value."""
 
     @property
     def weights(self) -> str:

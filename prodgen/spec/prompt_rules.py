@@ -22,7 +22,7 @@ class Reader:
 
     def __init__(self, config: ModelConfig, model: str) -> None:
         attributes = config.attributes.attributes
-        self._model, self._lexicon = model, Lexicon(config.attributes, config.synonyms)
+        self._model, self._lexicon = model, Lexicon(config.attributes)
         self._category = next((a for a in config.attributes.choices if _is_category(a)), None)
         self._scene = next((a.name for a in attributes if fold(a.name) in _SCENES), None)
         colours = [a for a in attributes if a.name != self._scene and _has_colours(a)]

@@ -2,16 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.colour_words import MODIFIER_WORDS, colour_words
 from prodgen.spec.vocabulary import FUNCTIONS, NUMBERS, Concept, concepts
-
-Synonyms = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""More words for the values of a model, by attribute and value."""
 
 _TRADITIONAL = (
     "紅红藍蓝綠绿黃黄褲裤襯衬條条紋纹兒儿雙双個个兩两長长裝装連连銀银淺浅領领無无與与絲丝純纯復复風风"
@@ -23,7 +20,7 @@ _HAN_DIGITS = "零一二三四五六七八九"
 _HAN_NUMBER = r"[一二两三四五六七八九十]+(?=[件条双个顶只张套])"
 _TOKEN = re.compile(
     rf"#(?:[0-9a-f]{{6}}|[0-9a-f]{{3}})\b|{_HAN_NUMBER}|\d+"
-    r"|[^\W\d_\u4e00-\u9fff]+(?:'[^\W\d_]+)?|(?:(?!" + _HAN_NUMBER + r")[\u4e00-\u9fff])+|[^\w\s]"
+    r"|t恤衫?|[^\W\d_\u4e00-\u9fff]+(?:'[^\W\d_]+)?|(?:(?!" + _HAN_NUMBER + r")[\u4e00-\u9fff])+|[^\w\s]"
 )
 _WORDS, _CHARACTERS = 4, 6
 """The longest known phrases, in words and in Chinese characters."""
@@ -47,9 +44,9 @@ class Word:
 
 
 class Lexicon:
-    """The meanings of words for one model: ``synonyms``, then the model's values, then the general list."""
+    """The meanings of words for one model: synonyms of its values, then the values, then the general list."""
 
-    def __init__(self, schema: AttributeSchema, synonyms: Synonyms) -> None:
+    def __init__(self, schema: AttributeSchema) -> None:
         values = [(a.name, value) for a in schema.attributes for value in getattr(a, "values", ())]
         self._values = [(*known, concepts().get(plain(known[1]))) for known in values]
         meanings = {word: Word("", role) for word, role in FUNCTIONS.items()}
@@ -61,9 +58,9 @@ class Lexicon:
         for name, value in values:
             if plain(value) not in colour_words():
                 meanings[plain(value)] = Word("", "value", name, value)
-        for name, by_value in synonyms.items():
-            for value, others in by_value.items():
-                meanings |= {plain(word): Word("", "value", name, value) for word in others}
+        for choice in schema.choices:
+            for value, others in choice.synonyms.items():
+                meanings |= {plain(word): Word("", "value", choice.name, value) for word in others}
         self._meanings = meanings
 
     def _meaning(self, concept: Concept) -> Word:
@@ -118,7 +115,8 @@ class Lexicon:
             return Word(text, "skip")
         found = self._find(text)
         if not found and len(text) >= _TYPO_LETTERS:
-            for likely in get_close_matches(text, self._meanings, 1, _LIKENESS):
+            similar = [word for word in self._meanings if word[0] == text[0]]  # slips rarely begin a word
+            for likely in get_close_matches(text, similar, 1, _LIKENESS):
                 found = self._meanings[likely]
         return replace(found, text=text) if found else Word(text, "unknown")
 
@@ -148,7 +146,7 @@ class Lexicon:
 def plain(text: str) -> str:
     """Return text in lower case, in simplified characters, with spaces for hyphens and underscores."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_SIMPLIFY).replace("\u2019", "'")
-    return re.sub(r"(?<=\w)[-_](?=\w)", " ", folded).replace("t恤", "体恤").strip()
+    return re.sub(r"(?<=\w)[-_](?=\w)", " ", folded).strip()
 
 
 def is_han(character: str) -> bool:

@@ -17,6 +17,7 @@ from prodgen.catalog.formats import kind, open_catalogue, splits
 from prodgen.catalog.photographs.prepare import prepare
 from prodgen.catalog.prepared_catalogue import read_jsonl
 from prodgen.errors import Conflict, ProdgenError
+from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.colour import delta_e_2000, to_lab
 from tests.catalog.photos import BLUE, GREEN, RED, SHEET, WOOD, photo, save, shape
 from tests.catalog.test_data_cli import run
@@ -273,6 +274,16 @@ def test_an_undecided_pattern_is_unknown(out):
     rows[1]["pattern"] = None
     (out / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert open_catalogue(out).labels["pattern"].tolist() == [0, UNKNOWN, 0]
+
+
+def test_the_old_names_of_merged_categories_are_words_for_the_new_one(out):
+    description = json.loads((out / "catalogue.json").read_text())
+    (out / "catalogue.json").write_text(json.dumps(description | {"merged": {"hot": "warm", "mild": "warm"}}))
+
+    schema = open_catalogue(out).schema()
+
+    assert AttributeSchema.model_validate_json(schema.model_dump_json()) == schema
+    assert schema.choices[0].synonyms == {"warm": ("hot", "mild")}
 
 
 def test_another_size_and_channels_are_honoured(once):

@@ -49,9 +49,10 @@ def boutique(**synonyms: dict[str, list[str]]) -> ModelConfig:
         "scene": ["marble", "beach"],
     }
     attributes = [
-        {"name": name, "values": values, "frequencies": [1] * len(values)} for name, values in choices.items()
+        {"name": name, "values": values, "frequencies": [1] * len(values), "synonyms": synonyms.get(name, {})}
+        for name, values in choices.items()
     ]
-    changes = {"attributes": {"attributes": attributes}, "synonyms": synonyms}
+    changes = {"attributes": {"attributes": attributes}}
     return ModelConfig.model_validate(CONFIGS["clothing"].model_dump() | changes)
 
 
@@ -107,6 +108,8 @@ def test_a_config_may_name_more_words_for_its_values() -> None:
     config = boutique(category={"handbag": ["Birkin", "凯莉包"]})
     assert read_prompt("a navy Birkin", config).attributes["category"] == ["handbag"]
     assert read_prompt("黑色凯莉包", config).attributes["category"] == ["handbag"]
+    with pytest.raises(ValueError, match="synonyms of 'sock', which is none of its values"):
+        boutique(category={"sock": ["stocking"]})
 
 
 def test_a_number_of_a_colour_is_exact_and_a_slip_of_the_pen_is_read() -> None:

@@ -50,7 +50,7 @@ def _write(catalogue: Catalogue, folder: Path) -> None:
     labels = {f"label {name}": numbers for name, numbers in catalogue.labels.items()}
     colours = {f"colour {name}": lab for name, lab in catalogue.colours.items()}
     save_file(labels | colours, folder / "attributes.safetensors")
-    names = {"values": catalogue.values, "colours": list(catalogue.colours)}
+    names = {"values": catalogue.values, "colours": list(catalogue.colours), "synonyms": catalogue.synonyms}
     (folder / "names.json").write_text(json.dumps(names))
 
 
@@ -62,4 +62,5 @@ def _map(folder: Path) -> Catalogue:
         {name: attributes[f"label {name}"] for name in names["values"]},
         {name: tuple(values) for name, values in names["values"].items()},
         {name: attributes[f"colour {name}"] for name in names["colours"]},
+        names["synonyms"],
     )
