@@ -26,7 +26,7 @@ from api_gateway.routes import (
     usage,
     webhooks,
 )
-from api_gateway.studio import create, observe, order_files, orders, photographs, sign_in
+from api_gateway.studio import create, models_page, observe, order_files, orders, photographs, sign_in
 from api_gateway.studio.frame import STATIC
 from prodgen import logs
 from prodgen import settings as process
@@ -37,7 +37,7 @@ from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
 ROUTES = (jobs, images, prompts, uploads, datasets, models, runs, usage, webhooks, objects, health)
-PAGES = (sign_in, create, order_files, orders, photographs, observe)
+PAGES = (sign_in, create, order_files, orders, photographs, models_page, observe)
 
 DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.

@@ -7,7 +7,7 @@ from api_gateway.auth import Anyone, Generator
 from api_gateway.deployment import DeploymentDep
 from api_gateway.routes import models
 from api_gateway.routes.models import ModelView
-from api_gateway.studio.frame import PAGES, PageRoute, failure, render
+from api_gateway.studio.frame import PageRoute, failure, pages_of, render
 from prodgen.spec.model_config import STUDIO
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -22,9 +22,8 @@ COLOURS = (
 @router.get("/")
 def home(request: Request, caller: Anyone) -> Response:
     """Lead to the first page that the key may see."""
-    for path, (_, scope) in PAGES.items():
-        if caller.allows(scope):
-            return RedirectResponse(path, 303)
+    for path in pages_of(caller):
+        return RedirectResponse(path, 303)
     return failure(request, "this key may see no page of the studio; sign in with another", 403)
 
 

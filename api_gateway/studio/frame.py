@@ -23,13 +23,14 @@ from prodgen.settings import Settings
 from prodgen.spec.validation_errors import explain_errors
 
 STATIC = Path(__file__).parent / "static"
-PAGES: dict[str, tuple[str, Scope]] = {
-    "/create": ("Create", "generate"),
-    "/photographs": ("Photographs", "generate"),
-    "/orders": ("Orders", "generate"),
-    "/observe": ("Observe", "generate"),
+PAGES: dict[str, tuple[str, tuple[Scope, ...]]] = {
+    "/create": ("Create", ("generate",)),
+    "/photographs": ("Photographs", ("generate",)),
+    "/orders": ("Orders", ("generate",)),
+    "/models": ("Models", ("generate", "train", "promote")),
+    "/observe": ("Observe", ("generate",)),
 }
-"""The pages of the navigation: their titles, and the scope that a key needs to see them."""
+"""The pages of the navigation: their titles, and the scopes of which a key needs one to see them."""
 
 _templates = Environment(
     loader=PackageLoader("api_gateway.studio"),
@@ -79,11 +80,16 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         "csrf_token": sessions.token(secret, cookie) if caller else "",
         "here": address(request),
         "path": request.url.path,
-        "pages": {path: title for path, (title, scope) in PAGES.items() if caller and caller.allows(scope)},
+        "pages": pages_of(caller) if caller else {},
     }
     text = _templates.get_template(template).render(**frame, **values)
     headers = {"Content-Security-Policy": _policy(deployment.settings), "Cache-Control": "no-store"}
     return HTMLResponse(text, status, headers)
+
+
+def pages_of(caller: ApiKey) -> dict[str, str]:
+    """Return the addresses and titles of the pages that a key may see."""
+    return {path: title for path, (title, scopes) in PAGES.items() if any(map(caller.allows, scopes))}
 
 
 def failure(request: Request, message: str, status: int) -> HTMLResponse:

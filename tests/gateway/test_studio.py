@@ -12,7 +12,9 @@ from api_gateway import sessions, studio
 from api_gateway.studio.language import CATALOGUES
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import load_record
+from prodgen.registry.publish import publish
 from tests.gateway.running import Client, Gateway
+from tests.sample_models import write_model
 
 SOURCES = Path(studio.__file__).parent
 
@@ -115,6 +117,21 @@ def test_an_order_is_found_by_its_title_and_its_state(
     assert "&lt;b&gt;Spring&lt;/b&gt;" in page
     assert "<b>Spring" not in page
     assert "there is no job" in browser.get("/orders/0123456789abcdef01234567").text
+
+
+def test_a_key_that_may_promote_sees_versions_to_promote(gateway: Gateway, tmp_path: Path) -> None:
+    client = gateway.client("promoters", ("promote",))
+    versions = [
+        publish(gateway.store, write_model(tmp_path / alias, alias.encode()), "boots", client.tenant, [alias])
+        for alias in ("production", "staging")
+    ]
+    with httpx.Client(base_url=gateway.settings.public_url) as browser:
+        assert sign_in(browser, client, "/").headers["location"] == "/"
+        assert browser.get("/").headers["location"] == "/models"
+        page = browser.get("/models").text
+        assert all(version.version in page for version in versions)
+        assert page.count('data-act="promote"') == page.count('data-act="rollback"') == 1
+        assert "/create" not in page
 
 
 def test_what_waits_and_what_failed_can_be_seen(

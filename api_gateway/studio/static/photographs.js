@@ -129,7 +129,8 @@ function start() {
         const open = element("button", { type: "button", className: "open" }, pictures[place]);
         open.onclick = () => zoom(images, place, zoomActions);
         const caption = element("p", {}, describe(image));
-        if (image.review) caption.append(element("span", { className: "problem" }, image.review));
+        for (const problem of [image.review, ...(image.findings ?? [])])
+          if (problem) caption.append(element("span", { className: "problem" }, problem));
         return element("div", { className: "captioned" }, element("div", { className: "tile" }, open), caption);
       }),
     );

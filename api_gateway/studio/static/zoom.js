@@ -21,6 +21,8 @@ function show(at) {
   Object.assign($("zoom-picture"), { src: image.url, alt: describe(image) });
   const facts = Object.entries(image.attributes).map(([name, value]) => [t(name), value]);
   if (image.sku) facts.unshift([t("SKU"), image.sku]);
+  if (image.review) facts.push([t("Not trusted"), image.review]);
+  for (const finding of image.findings ?? []) facts.push([t("Breaks a rule"), finding]);
   $("zoom-facts").replaceChildren(
     ...facts.map(([name, value]) => {
       const shown = element("dd", {}, t(value));

@@ -1,0 +1,49 @@
+"""Models: see the versions with their samples and scores, promote one, and roll an alias back."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request, Response
+
+from api_gateway.auth import Anyone
+from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.routes import models
+from api_gateway.studio.frame import PageRoute, render
+from prodgen.errors import NotFound
+from prodgen.registry.versions import resolve
+from prodgen.spec.model_config import STUDIO
+from prodgen.storage.base import in_threads
+
+PICTURES = ("samples.png", "colours.png", "reconstructions.png")
+"""The files of a version that may show what it makes, the best first."""
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/models")
+def show(request: Request, caller: Anyone, deployment: DeploymentDep) -> Response:
+    """List every version that the key may use, those of its tenant and the newest first."""
+    views = models.index(caller, deployment).data
+    views.sort(key=lambda one: (one.owned_by == "shared", one.name, -one.created))
+    samples = in_threads(lambda one: _sample(deployment, f"{one.name}@{one.version}", caller.tenant), views)
+    return render(
+        request,
+        "models.html",
+        models=[
+            (one, datetime.fromtimestamp(one.created, UTC), sample)
+            for one, sample in zip(views, samples, strict=True)
+        ],
+        studio=STUDIO,
+        may_promote=caller.allows("promote"),
+        may_order=caller.allows("generate"),
+    )
+
+
+def _sample(deployment: Deployment, ref: str, tenant: str) -> str | None:
+    """Return a link to a picture of what a version makes, or None if it has none."""
+    store, prefix = deployment.store, resolve(deployment.store, ref, tenant).prefix
+    for name in PICTURES:
+        with suppress(NotFound):
+            store.stat(f"{prefix}/{name}")
+            return store.link(f"{prefix}/{name}", deployment.settings.link_seconds, name)
+    return None

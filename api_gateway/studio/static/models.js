@@ -1,0 +1,33 @@
+// Models: the promotion of a version, and the way back.
+
+import { $, api, explain, t } from "./studio.js";
+
+/** Ask, and resolve with whether the answer is yes. */
+function ask(title, about) {
+  $("asking-title").textContent = title;
+  $("asking-about").textContent = about;
+  $("asking").returnValue = "";
+  $("asking").showModal();
+  return new Promise((resolve) => ($("asking").onclose = () => resolve($("asking").returnValue === "yes")));
+}
+
+async function change(card, act) {
+  const { name, version, ref } = card.dataset;
+  const path = `/v1/models/${encodeURIComponent(name)}/aliases/production`;
+  const promotes = act === "promote";
+  const title = promotes ? t("Make {version} the version of new orders?", { version: ref }) : t("Roll {name} back?", { name });
+  const about = promotes
+    ? t("New orders that name {name} use it. Orders that run keep theirs.", { name })
+    : t("New orders use the version before. Orders that run keep theirs.");
+  if (!(await ask(title, about))) return;
+  try {
+    await api("POST", promotes ? path : `${path}/rollback`, { json: { version } });
+    location.reload();
+  } catch (error) {
+    explain($("problem"), error);
+    $("problem").scrollIntoView({ block: "center" });
+  }
+}
+
+for (const button of $("models").querySelectorAll("[data-act]"))
+  button.onclick = () => change(button.closest("li"), button.dataset.act);
