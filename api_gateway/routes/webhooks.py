@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from api_gateway.auth import Administrator, Generator
 from api_gateway.deployment import DeploymentDep
 from api_gateway.lookup import check_id, find_job_record
-from api_gateway.requests import StrictRoute
+from api_gateway.requests import Cursor, StrictRoute
 from api_gateway.schemas import Page
 from prodgen.errors import NotFound
 from prodgen.jobs.record import JobRecord
@@ -30,8 +30,9 @@ class SecretView(BaseModel):
 class DeliveryView(BaseModel):
     """What became of the message about a job's end. ``message`` is the header ``webhook-id`` of each attempt.
 
-    A ``waiting`` message is sent again; a ``dead`` one only if it is replayed. ``status`` is that of the last
-    answer; ``error`` says why the last attempt failed.
+    A ``waiting`` message is sent again; a ``dead`` one only if it is replayed. ``first`` and ``last`` are the
+    times of the first and the last attempt. ``status`` is that of the last answer; ``error`` says why the
+    last attempt failed.
     """
 
     object: Literal["webhook-delivery"] = "webhook-delivery"
@@ -55,11 +56,13 @@ class DeliveryView(BaseModel):
 def index(
     caller: Generator,
     deployment: DeploymentDep,
-    limit: Annotated[int, Query(ge=1, le=100, description="The most messages of the list.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Cursor = None,
 ) -> Page[DeliveryView]:
-    """List messages that no receiver took for a day, and that the receiver answered with 410."""
-    found = islice(dead_deliveries(deployment.store, caller.tenant), limit)
-    return Page(data=[DeliveryView.of(*one) for one in found])
+    """List the messages that no receiver took for a day, and those that were answered with 410, by job id."""
+    dead = dead_deliveries(deployment.store, caller.tenant, after or "")
+    found = [DeliveryView.of(*one) for one in islice(dead, limit + 1)]
+    return Page(data=found[:limit], next=found[limit - 1].job if len(found) > limit else None)
 
 
 @router.get("/secret", summary="Show the webhook secret")

@@ -36,7 +36,7 @@ def secret(
 def list_dead(json: Json = False) -> None:
     """List the messages that were given up."""
     with connect() as gateway:
-        found = gateway.dead_webhooks()
+        found = list(gateway.dead_webhooks())
     if json:
         print_json(found)
     else:

@@ -114,10 +114,9 @@ class Client:
         method, path = ("POST", "/v1/webhooks/secret/rotate") if rotate else ("GET", "/v1/webhooks/secret")
         return str(self._json(method, path)["secret"])
 
-    def dead_webhooks(self) -> list[Record]:
-        """Return the messages that were given up, at most a hundred."""
-        found: list[Record] = self._json("GET", "/v1/webhooks")["data"]
-        return found
+    def dead_webhooks(self) -> Iterator[Record]:
+        """Yield the messages that were given up, by the id of their job."""
+        return self._pages("/v1/webhooks", _LIST)
 
     def webhook(self, job: str) -> Record:
         """Return what became of the message about a job's end."""

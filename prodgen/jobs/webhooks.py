@@ -48,9 +48,9 @@ def find_delivery(store: Store, record: JobRecord) -> Delivery | None:
     return None
 
 
-def dead_deliveries(store: Store, tenant: str) -> Iterator[tuple[JobRecord, Delivery]]:
-    """Yield the orders whose messages were given up, and forget those that are deleted."""
-    for job in list(store.names(keys.dead_webhooks(tenant))):
+def dead_deliveries(store: Store, tenant: str, after: str = "") -> Iterator[tuple[JobRecord, Delivery]]:
+    """Yield the orders whose messages were given up, by id after ``after``; forget those that are deleted."""
+    for job in sorted(name for name in store.names(keys.dead_webhooks(tenant)) if name > after):
         record = find_record(store, tenant, job)
         delivery = record and find_delivery(store, record)
         if record and delivery:

@@ -61,3 +61,16 @@ def test_a_message_of_another_tenant_is_not_found(client: Client, stranger: Clie
     client.post(f"/v1/jobs/{job}/cancel")
     assert stranger.error("GET", f"/v1/webhooks/{job}")[0] == 404
     assert stranger.error("POST", f"/v1/webhooks/{job}/replay")[0] == 404
+
+
+def test_a_long_list_of_messages_that_were_given_up_has_pages(client: Client, gateway: Gateway) -> None:
+    jobs = [client.order(webhook=URL)["id"] for _ in range(3)]
+    for job in jobs:
+        client.post(f"/v1/jobs/{job}/cancel")
+    now = datetime.now(UTC) + timedelta(seconds=2)
+    for days in range(2):
+        Sender(gateway.store, gateway.ledger, now=now + timedelta(days=days)).send_due()
+    first = client.get("/v1/webhooks?limit=2").json()
+    second = client.get(f"/v1/webhooks?limit=2&after={first['next']}").json()
+    assert [one["job"] for one in first["data"] + second["data"]] == sorted(jobs)
+    assert second["next"] is None
