@@ -110,7 +110,7 @@ class Order:
             with anyio.CancelScope(shield=True), suppress(ProdgenError):
                 await self._in_thread(self._cancel)
             raise
-        return await self._in_thread(self._images)
+        return await run_sync(self._images)
 
     async def _until_made(self, request: Request | None) -> None:
         pause, deadline = QUICK, anyio.current_time() + WAIT_SECONDS

@@ -17,6 +17,7 @@ from api_gateway.routes import jobs
 from prodgen import logs
 from prodgen.access import ApiKey
 from prodgen.errors import ProdgenError
+from prodgen.jobs.submission import INTERACTIVE_IMAGES
 from prodgen.registry.versions import resolve
 from prodgen.spec.finish import Finish, Output
 from prodgen.spec.model_config import STUDIO, ModelConfig
@@ -30,6 +31,8 @@ router = APIRouter(prefix="/v1/images", tags=["images"], route_class=StrictRoute
 
 TITLE = 100
 """The most characters of a job's title, which is the beginning of the prompt."""
+MOST_PIXELS = 1 << 25
+"""The most pixels of all images of an answer that holds the images themselves: 32 of 1024x1024."""
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
 
@@ -40,7 +43,7 @@ class Wish(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """A model of `GET /v1/models`."""
     prompt: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     """The wish in words, English or Chinese; see `POST /v1/prompts`."""
-    n: int | None = Field(default=None, ge=1)
+    n: int | None = Field(default=None, ge=1, le=INTERACTIVE_IMAGES)
     """Images in all, at most 64; if missing, as many as the prompt names, or 1."""
     size: Annotated[str, StringConstraints(max_length=20)] | None = None
     """``auto`` (the model's own size) or a square such as ``512x512``."""
@@ -164,22 +167,29 @@ def _place(
         )
         raise ProdgenError(f"{wish.model} {instead}", param="model")
     reading = read_prompt(wish.prompt, config, wish.model)
-    count = _count(wish, reading)
-    if photos and count not in (None, 1):
+    combinations = prod(len(values) for values in reading.attributes.values())
+    count = _count(wish, combinations) or reading.count or 1
+    if photos and count != 1:
         raise ProdgenError("each photograph makes one picture of each combination; leave n out", param="n")
     finish = Finish(size=_side(wish), background=_background(wish, config, reading))
     answer = _answer(wish, finish.size or config.size, config.channels == 4 and finish.background is None)
+    pixels = answer.side**2 * count * combinations * len(photos or [""])
+    if answer.json and pixels > MOST_PIXELS:
+        raise ProdgenError(
+            "the images are too large to be in the answer together; ask for response_format url, for fewer "
+            "or for smaller ones",
+            param="response_format",
+        )
     spec: dict[str, Any] = {
         "model": wish.model,
         "prompt": wish.prompt,
+        "count": count,
         "seed": wish.seed,
         "finish": finish,
         "output": Output(format="png" if answer.quality is not None else wish.output_format),
         "priority": "interactive",
         "title": wish.prompt[:TITLE],
     }
-    if count is not None:
-        spec["count"] = count
     if photos:
         spec["items"] = [{"sku": f"image-{k}", "photo": photo} for k, photo in enumerate(photos, 1)]
     record, _ = jobs.place(JobSpec.model_validate(spec), caller, deployment, request, idempotency_key)
@@ -187,9 +197,8 @@ def _place(
     return Order(record, caller, deployment, answer)
 
 
-def _count(wish: Wish, reading: Reading) -> int | None:
-    """Return the images of each combination of attributes, so that there are ``n`` in all."""
-    combinations = prod(len(values) for values in reading.attributes.values())
+def _count(wish: Wish, combinations: int) -> int | None:
+    """Return the images of each combination of attributes that make ``n`` in all; None without ``n``."""
     if wish.n is None:
         return None
     if wish.n % combinations:

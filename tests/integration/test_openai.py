@@ -117,6 +117,10 @@ def test_errors_have_the_form_that_clients_know(client: openai.OpenAI) -> None:
     assert (refused.value.param, refused.value.type) == ("prompt", "invalid_request_error")
     with pytest.raises(openai.BadRequestError, match="square"):
         client.images.generate(model="fashion-mnist", prompt="a bag", size="1024x1536")
+    with pytest.raises(openai.BadRequestError, match="too large to be in the answer"):
+        client.images.generate(model="fashion-mnist", prompt="64 bags", size="1024x1024")
+    with pytest.raises(openai.BadRequestError, match="n must be at most 64"):
+        client.images.generate(model="fashion-mnist", prompt="a bag", n=65)
     with pytest.raises(openai.BadRequestError, match="makes images without transparency"):
         client.images.generate(model="fashion-mnist", prompt="a bag", background="transparent")
     with pytest.raises(openai.AuthenticationError) as unknown:
@@ -127,7 +131,7 @@ def test_errors_have_the_form_that_clients_know(client: openai.OpenAI) -> None:
 def test_a_client_that_goes_cancels_its_order(client: openai.OpenAI, up: Up) -> None:
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=0.2).images.generate(
-            model="clothing", prompt="64 dresses", size="1024x1024"
+            model="clothing", prompt="64 dresses", size="1024x1024", response_format="url"
         )
 
     with up.client() as own:
