@@ -117,10 +117,9 @@ def restore_job(
 def sweep_due(store: Store, ledger: Ledger, now: datetime | None = None) -> int:
     """Look at orders whose time has come, and return how many. Does a bounded amount of work."""
     now = now or datetime.now(UTC)
-    entries = (keys.parse_due(info.key) for info in store.list(keys.DUE))
+    entries = takewhile(lambda entry: entry[0] <= now, (keys.parse_due(i.key) for i in store.list(keys.DUE)))
     looked, room = 0, OBJECTS
-    for entry in list(islice(takewhile(lambda entry: entry[0] <= now, entries), ENTRIES)):
-        due, job, tenant = entry
+    for due, job, tenant in list(islice(entries, ENTRIES)):
         try:
             with lock(ledger, job, _REFUSAL):
                 room -= _look(store, ledger, tenant, job, now, room)
