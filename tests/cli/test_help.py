@@ -68,7 +68,7 @@ def test_help_begins_with_one_sentence_and_describes_every_option(path: tuple[st
             "Send",
             "Set",
         ),
-        *("Show", "Start", "Stop", "Train", "Read", "Restore", "Wait"),
+        *("Show", "Start", "Stop", "Train", "Read", "Restore", "Wait", "Write"),
     }, "not a verb"
     for option in command.params:
         assert option.help or option.name == "help", f"{option.name} is not described"
