@@ -86,3 +86,18 @@ def test_a_body_that_is_no_file_is_refused(
     status, error = client.error("POST", "/v1/uploads", content=b" " * ((1 << 20) + 1))
     assert (status, error["message"]) == (413, "the file is larger than 1 MiB; split it")
     assert list(store.list(f"tenants/{client.tenant}/")) == []
+
+
+def test_a_form_that_is_no_form_of_photographs_is_refused(client: Client) -> None:
+    for kind, body in (
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=x", b"--x\r\nno header\r\n\r\n--x--"),
+        ("application/json", b"{}"),
+        ("application/x-www-form-urlencoded", b"image=1"),
+    ):
+        status, error = client.error("POST", "/v1/images/edits", content=body, headers={"Content-Type": kind})
+        assert (status, error["code"]) == (400, "invalid_request"), kind
+    pieces = iter([b"x"])
+    assert client.error("POST", "/v1/images/edits", content=pieces)[0] == 411
+    missing = client.error("POST", "/v1/images/edits", files={"image": b"x"}, data={"prompt": "in navy"})
+    assert (missing[0], missing[1]["param"]) == (400, "model")
