@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import Depends, FastAPI
-from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 import prodgen
@@ -27,7 +26,7 @@ from api_gateway.routes import (
     webhooks,
 )
 from api_gateway.studio import create, models_page, observe, order_files, orders, photographs, sign_in
-from api_gateway.studio.frame import STATIC
+from api_gateway.studio.frame import Static
 from prodgen import logs
 from prodgen import settings as process
 from prodgen.access import KeyRing
@@ -81,7 +80,7 @@ def create_app(
     errors.install(app)
     for module in (*ROUTES, *PAGES):
         app.include_router(module.router)
-    app.mount("/studio", StaticFiles(directory=STATIC))
+    app.mount("/studio", Static())
     app.add_middleware(
         BodyLimits,
         larger=(

@@ -1,16 +1,15 @@
 """What all pages of the studio share: their frame, their headers, and the page that explains a failure."""
 
-import hashlib
 from collections.abc import Callable, Coroutine
-from functools import lru_cache, partial
+from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api_gateway import errors, sessions
@@ -22,7 +21,6 @@ from prodgen.errors import ProdgenError, Unavailable
 from prodgen.settings import Settings
 from prodgen.spec.validation_errors import explain_errors
 
-STATIC = Path(__file__).parent / "static"
 PAGES: dict[str, tuple[str, tuple[Scope, ...]]] = {
     "/create": ("Create", ("generate",)),
     "/photographs": ("Photographs", ("generate",)),
@@ -39,6 +37,19 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+class Static(StaticFiles):
+    """The scripts, styles and pictures of the pages. Browsers ask each time whether a file has changed."""
+
+    def __init__(self) -> None:
+        super().__init__(packages=[("api_gateway.studio", "static")])
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        """Return the answer with a file."""
+        response = super().file_response(*args, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 class PageRoute(StrictRoute):
@@ -75,7 +86,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         "language": language,
         "languages": NAMES,
         "catalogue": CATALOGUES[language],
-        "static": static_url,
+        "static": "/studio/{}".format,
         "caller": caller,
         "csrf_token": sessions.token(secret, cookie) if caller else "",
         "here": address(request),
@@ -107,12 +118,6 @@ def local_address(wanted: str) -> str:
     parts = urlsplit(wanted)
     is_local = wanted.startswith("/") and not (parts.scheme or parts.netloc or "\\" in wanted)
     return wanted if is_local else "/"
-
-
-@lru_cache
-def static_url(name: str) -> str:
-    """Return the address of a static file, which changes with its content, so that browsers may keep it."""
-    return f"/studio/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
 
 def _policy(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""People use the studio under a session that nobody else can begin, forge or misuse."""
+"""People use the studio under a session that no other site or person can begin, forge or misuse."""
 
 import json
 import re
@@ -51,6 +51,11 @@ def test_the_session_is_kept_from_scripts_and_other_sites(browser: httpx.Client,
     assert {"HttpOnly", "SameSite=lax"} <= set(header.split("; "))
     page = browser.get("/orders")
     policy = page.headers["content-security-policy"]
+    files = re.findall(r'(?:src|href)="(/studio/[^"]+)"', page.text)
+    assert len(files) == 3
+    for file in files:
+        answer = browser.get(file)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
     assert "unsafe" not in policy
     assert "script-src 'self'" in policy
     assert not re.search(r"<script(?![^>]*(src=|application/json))|style=|\son\w+=", page.text)

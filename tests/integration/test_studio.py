@@ -62,7 +62,7 @@ class Visit:
         return self.page
 
     def check(self) -> None:
-        """Check that the page fits its window, can be read by everyone, and has no trouble."""
+        """Check that the page fits its window, can be read with a screen reader, and has no trouble."""
         assert self.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         found = Axe().run(self.page).response["violations"]
         serious = [one for one in found if one["impact"] in ("serious", "critical")]
@@ -124,6 +124,11 @@ def test_pictures_are_made_kept_and_ordered_and_the_order_is_found_again(browser
     expect(page.locator("#zoom-facts")).to_contain_text("gold")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#zoom-facts")).to_contain_text("teal")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete").click()
+    page.locator("#deleting .button").click()
+    expect(page.get_by_role("heading", name="Orders")).to_be_visible()
+    expect(page.get_by_role("link", name="Spring dresses")).to_have_count(0)
 
 
 def test_a_file_is_mapped_checked_mended_and_ordered(browser: Browser, up: Up) -> None:

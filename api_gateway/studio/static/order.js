@@ -66,6 +66,7 @@ function changed(now) {
   order.dataset.state = now.state;
   showState(order.querySelector(".state"), now);
   $("cancel").hidden = ENDED.has(now.state);
+  $("delete").hidden = !ENDED.has(now.state);
   $("archive").hidden = !ENDED.has(now.state) || !now.done;
   refresh();
 }
@@ -87,6 +88,17 @@ $("cancelling").onclose = async () => {
   try {
     await api("POST", `/v1/jobs/${job}/cancel`);
     await load();
+  } catch (error) {
+    explain($("problem"), error);
+  }
+};
+
+$("delete").onclick = () => $("deleting").showModal();
+$("deleting").onclose = async () => {
+  if ($("deleting").returnValue !== "delete-order") return;
+  try {
+    await api("DELETE", `/v1/jobs/${job}`);
+    location.href = "/orders";
   } catch (error) {
     explain($("problem"), error);
   }

@@ -138,7 +138,7 @@ function start() {
 
   const zoomActions = (image) => [element("a", { className: "button", href: image.url, download: image.file }, t("Download"))];
 
-  /** Use the next model if the workers lack what the first one needs and nobody has asked for it. */
+  /** Use the next model if the workers lack what the first one needs, unless the address names a model. */
   function otherModel() {
     const other = form.model.options[form.model.selectedIndex + 1];
     if (other && !asked) location.replace(`?${new URLSearchParams([["model", other.value], ...chosenPairs(form)])}`);

@@ -64,7 +64,7 @@ async function reason(job) {
   return (await api("GET", `/v1/jobs/${job}`)).error ?? t("No picture could be made.");
 }
 
-/** Return six letters and digits that nobody has drawn before. */
+/** Return six random letters and digits: a name that is new. */
 export function randomName() {
   const letters = "23456789abcdefghjkmnpqrstuvwxyz";
   return [...crypto.getRandomValues(new Uint8Array(6))].map((byte) => letters[byte % letters.length]).join("");
