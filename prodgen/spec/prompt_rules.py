@@ -45,8 +45,11 @@ class Reader:
         """Give the role ``scene`` to colours of the background: "white background", "on white"."""
         for at, word in enumerate(words):
             before, after = neighbours(words, at)
-            if word.role == "value" and word.name == self._scene and after and after.role == "ground":
-                after.role = "skip"
+            if word.role == "value" and word.name == self._scene and after:
+                if after.role == "ground":
+                    after.role = "skip"
+                elif self._is_product(after):  # "beach bag"
+                    word.role = "detail"
             if word.role != "colour":
                 continue
             if after and after.role == "ground":

@@ -100,6 +100,7 @@ def test_words_of_every_kind_are_read_where_the_model_has_them() -> None:
         "scene": ["marble"],
     }
     assert (reading.count, reading.unread) == (2, ["table"])
+    assert read_prompt("a beach handbag", boutique()).unread == ["beach"]
     assert "colour navy (dark blue)" in reading.sentence
     assert reading.sentence.endswith("not read: table")
 
