@@ -112,7 +112,10 @@ def colour_words() -> dict[str, str]:
 
 @cache
 def colour_names() -> dict[str, list[tuple[str, str]]]:
-    """Return by language (en, zh) each colour of the table as #rrggbb, with the first of its names."""
+    """Return by language (en, zh) each colour of the table as #rrggbb, with the first of its names.
+
+    A colour to which CSS gives one of these names has it too, because an order may name it so.
+    """
     found: dict[str, list[tuple[str, str]]] = {"en": [], "zh": []}
     for line in _TABLE.strip().splitlines():
         value, names = line.split(" | ")
@@ -120,6 +123,10 @@ def colour_names() -> dict[str, list[tuple[str, str]]]:
         chinese = [name for name in names.split("; ") if not name.isascii()]
         found["en"] += [(value, name) for name in english[:1]]
         found["zh"] += [(value, f"{name}色") for name in chinese[:1]]
+        for name in english:
+            if css := ImageColor.colormap.get(name.replace(" ", "")):
+                found["en"].append((str(css), name))
+                found["zh"] += [(str(css), f"{word}色") for word in chinese[:1]]
     return found
 
 

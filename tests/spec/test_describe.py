@@ -4,7 +4,7 @@ import pytest
 
 from prodgen.bundled import bundled_folders
 from prodgen.spec.colour import delta_e_2000, levels, to_lab
-from prodgen.spec.colour_words import colour_names, colour_words
+from prodgen.spec.colour_words import colour_names
 from prodgen.spec.describe import LANGUAGES, Language, describe, describe_recipe
 from prodgen.spec.model_config import read_config
 from prodgen.spec.prompt_words import is_han
@@ -41,14 +41,18 @@ def test_names_of_files_say_what_is_shown_and_stay_different() -> None:
     assert describe(made, None, "000000012.jpg", "zh").name == "藏青色连衣裙-000000012.jpg"
 
 
+def css_crimson(language: Language) -> str:
+    return describe({"colour": "#dc143c"}, None, "a.png", language).title
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_named_colour_is_called_by_its_name_and_a_far_one_by_none(language: Language) -> None:
-    words = colour_words()
-    for value, name in colour_names()[language]:
-        assert words[name] == value
+    names = colour_names()[language]
+    for value, _ in names:
         title = describe({"colour": value}, None, "a.png", language).title.casefold()
-        assert title.startswith(name)
-    unnamed = "#00ff00"
+        assert title.startswith(tuple(name for known, name in names if known == value))
+    assert {"en": "Crimson product", "zh": "绯红色商品"}[language] == css_crimson(language)
+    unnamed = "#996699"
     table = [to_lab(levels(value)) for value, _ in colour_names()[language]]
     assert min(float(delta_e_2000(to_lab(levels(unnamed)), lab)) for lab in table) > 16
     assert describe({"colour": unnamed}, None, "a.png", language).title in ("Product", "商品")
