@@ -48,7 +48,7 @@ class Reader:
             if word.role == "value" and word.name == self._scene and after:
                 if after.role == "ground":
                     after.role = "skip"
-                elif self._is_product(after):  # "beach bag"
+                elif self._is_product(after) and not (before and before.role == "on"):  # "beach bag"
                     word.role = "detail"
             if word.role != "colour":
                 continue
