@@ -24,6 +24,14 @@ class Page(BaseModel, Generic[View]):
     next: str | None = None
 
 
+class SheetView(BaseModel):
+    """A sprite sheet: `name` with `.png` is the sheet, with `.json` its atlas. Sides are in pixels."""
+
+    name: str
+    width: int
+    height: int
+
+
 class JobView(BaseModel):
     """A job and its state. ``total``, ``done`` and ``failed`` count images."""
 

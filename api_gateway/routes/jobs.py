@@ -1,6 +1,7 @@
 """Jobs: order images; list, show, follow and cancel the orders; list the images of a job."""
 
 import logging
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -15,19 +16,21 @@ from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import check_id, find_job_record, find_progress
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
-from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, QuoteView
+from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, QuoteView, SheetView
 from prodgen.access import ApiKey
-from prodgen.errors import Conflict, ProdgenError, Unavailable
+from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.jobs import delivery
 from prodgen.jobs.archive import Archive
 from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord, load_state
+from prodgen.jobs.sprite_sheets import draw_sheet, layout_of, lines_on
 from prodgen.jobs.submission import quote, submit
 from prodgen.ledger.entries import TERMINAL, Event, Progress, Queue, State
 from prodgen.spec.describe import Language, describe_line
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
+from prodgen.spec.sprite_sheet import atlas, sheet_name
 from prodgen.storage.links import content_disposition, sign
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
@@ -37,6 +40,7 @@ log = logging.getLogger("prodgen.gateway")
 DOORBELLS = 16
 """The most doorbells that a new job rings. A worker that takes work and has room for more rings again."""
 MAX_INDEX = 2**63 - 1
+_SHEET = re.compile(r"sprites-([0-9]{1,9})\.(png|json)")
 SCANS, SCAN = 10, 100
 """The most reads of a filtered list for one page, and the jobs of one read."""
 
@@ -176,13 +180,51 @@ def archive(job: str, request: Request, caller: Generator, deployment: Deploymen
 
     The bytes are always the same, so that `Range` resumes a download that broke off.
     """
-    record = find_job_record(deployment, caller.tenant, job)
-    if load_state(deployment.store, record) is None:
-        state = find_progress(deployment, caller.tenant, job).state
-        raise Conflict(f"job {job} is {state}; its archive is there when the job has ended", param="job")
+    record = _ended(deployment, caller.tenant, job, "archive is")
     found = Archive(deployment.store, record)
     headers = {"ETag": f'"{job}-{found.size}"', "Content-Disposition": content_disposition(f"{job}.tar")}
     return ranges.send(request, found.size, found.read, headers, "application/x-tar")
+
+
+@router.get("/{job}/sheets", summary="List a job's sprite sheets")
+def sheets(
+    job: str,
+    caller: Generator,
+    deployment: DeploymentDep,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=-1, le=MAX_INDEX, description="The `next` of the page before.")] = -1,
+) -> Page[SheetView]:
+    """List the sprite sheets of an ended job that was ordered with `output.packaging` `sheet`."""
+    record = _ended(deployment, caller.tenant, job, "sprite sheets are")
+    layout = layout_of(deployment.store, record)
+    last = min(after + limit, layout.sheets - 1)
+    views = []
+    for number in range(after + 1, last + 1):
+        width, height = layout.dimensions(number)
+        views.append(SheetView(name=sheet_name(number), width=width, height=height))
+    return Page(data=views, next=str(last) if last < layout.sheets - 1 else None)
+
+
+@router.get(
+    "/{job}/sheets/{name}",
+    summary="Download a sprite sheet",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}, "application/json": {}}}},
+)
+def sheet(job: str, name: str, caller: Generator, deployment: DeploymentDep) -> Response:
+    """Send a sheet (`sprites-0.png`), or its atlas (`sprites-0.json`) in the hash format of TexturePacker."""
+    record = _ended(deployment, caller.tenant, job, "sprite sheets are")
+    layout, found = layout_of(deployment.store, record), _SHEET.fullmatch(name)
+    if found is None or (number := int(found[1])) >= layout.sheets:
+        raise NotFound(
+            f"job {job} has no file {name!r}; it has sprites-N.png and sprites-N.json, N from 0 to "
+            f"{layout.sheets - 1}",
+            param="name",
+        )
+    if found[2] == "png":
+        return Response(draw_sheet(deployment.store, record, layout, number), media_type="image/png")
+    lines = lines_on(deployment.store, record, layout, number)
+    return Response(atlas(layout, number, lines), media_type="application/json")
 
 
 @router.post("/{job}/cancel", summary="Cancel a job")
@@ -226,6 +268,15 @@ def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetail
 def _cursor(job: Progress) -> str:
     """Return the cursor of the page after a job. With its time the cursor works after the job is deleted."""
     return f"{job.id}-{job.created:.6f}"
+
+
+def _ended(deployment: Deployment, tenant: str, job: str, what: str) -> JobRecord:
+    """Return the record of an ended job. Raises Conflict, which says ``what`` is not there yet."""
+    record = find_job_record(deployment, tenant, job)
+    if load_state(deployment.store, record) is None:
+        state = find_progress(deployment, tenant, job).state
+        raise Conflict(f"job {job} is {state}; its {what} there when the job has ended", param="job")
+    return record
 
 
 def _details(deployment: Deployment, record: JobRecord) -> JobDetails:

@@ -49,9 +49,15 @@ def download_job(
     gateway: Client, job: dict[str, Any], folder: Path, quiet: bool, by_sku: bool = False
 ) -> int:
     """Download the job's finished images and their manifests to the folder; return the number of images."""
+    if job["request"]["output"]["packaging"] != "sheet":
+        images = gateway.download(job["id"], folder, by_sku)
+    elif by_sku:
+        raise ProdgenError("sprite sheets have no folders; leave --by-sku out", param="by_sku")
+    else:
+        images = gateway.download_sheets(job["id"], folder)
     count, review = 0, 0
     with ProgressBars(quiet) as bars:
-        for count, image in enumerate(gateway.download(job["id"], folder, by_sku), 1):
+        for count, image in enumerate(images, 1):
             review += bool(image.get("review"))
             bars.report("Downloading", count, job["done"])
     if review and not quiet:

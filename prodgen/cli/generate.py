@@ -1,6 +1,7 @@
 """``prodgen generate``: make images on this machine, without a service."""
 
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from prodgen.cli.options import (
     Json,
     Prompt,
     Seed,
+    Sheet,
     Size,
     Truncation,
     parse_attributes,
@@ -23,9 +25,10 @@ from prodgen.cli.output import remark, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
 from prodgen.settings import settings
-from prodgen.spec.manifest import check_same_images
+from prodgen.spec.manifest import ManifestLine, check_same_images
 from prodgen.spec.prompt import read_order
 from prodgen.spec.provenance import GENERATED, make_xmp
+from prodgen.spec.sprite_sheet import Layout, pack
 
 SHEET = 100
 """Largest number of images on the contact sheet."""
@@ -45,6 +48,7 @@ def generate(
     size: Size = None,
     background: Background = None,
     format: Format = "png",
+    sheet: Sheet = False,
     json: Json = False,
 ) -> None:
     """Generate images, their manifest and a contact sheet."""
@@ -61,7 +65,7 @@ def generate(
             truncation=truncation,
             attributes=parse_attributes(attr),
             finish={"size": size, "background": background},
-            output={"format": format},
+            output={"format": format, "packaging": "sheet" if sheet else "auto"},
         )
         spec, reading = read_order(wish, pipeline.model.config)
         if reading and not json:
@@ -71,19 +75,39 @@ def generate(
             raise ProdgenError(
                 f"{total:,} images are too many for one order; at most {most:,} are made", param="count"
             )
-        check_same_images(out, pipeline.planned_manifest(spec))
+        layout = Layout(spec.finish.size or pipeline.model.config.size, total) if sheet else None
+        planned = pipeline.planned_manifest(spec)
+        check_same_images(out, map(layout.place, planned) if layout else planned)
         start = time.perf_counter()
         shown: list[tuple[Image.Image, str]] = []
         with writing(out), (out / "manifest.jsonl").open("w") as manifest, ProgressBars(json) as bars:
-            for done, (line, data) in enumerate(pipeline.stream(spec), 1):
-                (out / line.file).write_bytes(data)
-                manifest.write(line.to_json() + "\n")
-                bars.report("Making images", done, total)
-                if len(shown) < SHEET:
-                    shown.append((to_image(decode(data)), " ".join(line.attributes.values())))
-            sheet = contact_sheet([i for i, _ in shown], [label for _, label in shown])
-            (out / "sheet.png").write_bytes(encode_image(sheet, "png", make_xmp(GENERATED, {})))
+
+            def images() -> Iterator[tuple[ManifestLine, bytes]]:
+                """Yield the images as they are made, and remember those of the contact sheet."""
+                for done, (line, data) in enumerate(pipeline.stream(spec), 1):
+                    yield line, data
+                    bars.report("Making images", done, total)
+                    if len(shown) < SHEET:
+                        shown.append((to_image(decode(data)), " ".join(line.attributes.values())))
+
+            for file, data, lines in _files(images(), layout):
+                (out / file).write_bytes(data)
+                manifest.writelines(line.to_json() + "\n" for line in lines)
+            contacts = contact_sheet([i for i, _ in shown], [label for _, label in shown])
+            (out / "sheet.png").write_bytes(encode_image(contacts, "png", make_xmp(GENERATED, {})))
         seconds = time.perf_counter() - start
         ref = pipeline.model.id
     made = {"images": total, "out": str(out), "model": ref, "seconds": seconds}
     report(json, made, f"{total} images of {ref} in {seconds:.1f} s: {out}/sheet.png")
+
+
+def _files(
+    images: Iterable[tuple[ManifestLine, bytes]], layout: Layout | None
+) -> Iterator[tuple[str, bytes, list[ManifestLine]]]:
+    """Yield the name and the content of each file, with the manifest lines of the images that it holds."""
+    if layout is None:
+        yield from ((line.file, data, [line]) for line, data in images)
+        return
+    for sheet in pack(layout, images):
+        yield f"{sheet.name}.png", sheet.png, sheet.lines
+        yield f"{sheet.name}.json", sheet.atlas, []

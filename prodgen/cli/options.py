@@ -31,6 +31,9 @@ Cutter = Annotated[
     str | None, typer.Option(help="grabcut, u2netp or another network of rembg (default: the best here).")
 ]
 Weights = Annotated[Path | None, typer.Option(help="Folder with the file of the cutter's network.")]
+Sheet = Annotated[
+    bool, typer.Option("--sheet", help="Put the images on sprite sheets with an atlas, for games.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Key = Annotated[str | None, typer.Option(help="With --queue: the same key never queues twice.")]
 

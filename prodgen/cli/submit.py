@@ -7,7 +7,17 @@ import typer
 
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.gateway import connect, download_job, wait_for_job
-from prodgen.cli.options import Attr, Background, Json, Prompt, Seed, Size, Truncation, parse_attributes
+from prodgen.cli.options import (
+    Attr,
+    Background,
+    Json,
+    Prompt,
+    Seed,
+    Sheet,
+    Size,
+    Truncation,
+    parse_attributes,
+)
 from prodgen.cli.output import remark, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import Conflict, NotFound, ProdgenError
@@ -42,6 +52,7 @@ def submit(
         str | None,
         typer.Option(help="File format: png, webp or jpeg (default: jpeg with --preset, else png)."),
     ] = None,
+    sheet: Sheet = False,
     photos: Annotated[
         Path | None, typer.Option(help="Folder of the photographs that ORDER's column photo names.")
     ] = None,
@@ -79,7 +90,8 @@ def submit(
             "attributes": parse_attributes(attr),
             "truncation": truncation,
             "finish": {"size": size, "background": background} | ({"preset": preset} if preset else {}),
-            "output": {"format": format or ("jpeg" if preset else "png")},
+            "output": {"format": format or ("jpeg" if preset else "png")}
+            | ({"packaging": "sheet"} if sheet else {}),
             "priority": priority,
             "keep": keep,
             "title": title,

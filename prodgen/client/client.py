@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from prodgen.client.download import PAGE, download, download_archive
+from prodgen.client.download import PAGE, download, download_archive, download_sheets
 from prodgen.client.model_download import download_model
 from prodgen.client.photographs import Progress, read_photo_order, send_photos
 from prodgen.client.transport import Transport
@@ -89,6 +89,10 @@ class Client:
         With ``by_sku``, the images of each SKU have a folder of their own.
         """
         return download(self._transport, lambda: self.images(job), folder, by_sku)
+
+    def download_sheets(self, job: str, folder: Path) -> Iterator[Record]:
+        """Download an ended job's sprite sheets, atlases and manifest to ``folder``; yield each image."""
+        return download_sheets(self._transport, job, lambda: self.images(job), folder)
 
     def download_archive(self, job: str, path: Path) -> Iterator[tuple[int, int]]:
         """Download an ended job's images and manifest as a tar to ``path``; yield bytes so far and in all.

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,39 @@ def _texts(image: dict[str, Any]) -> Iterator[str]:
     """Yield the titles, alt texts and file names of an image, in the order of `TEXTS`."""
     for language in LANGUAGES:
         yield from describe_line(_line(image), language).model_dump().values()
+
+
+def download_sheets(transport: Transport, job: str, images: Callable[[], Images], folder: Path) -> Images:
+    """Download the sprite sheets and atlases of a job to ``folder``, and write manifest.jsonl.
+
+    Yields each image when its sheet is there. Raises Conflict if the folder holds the images of another
+    request.
+    """
+    sheets = [sheet["name"] for sheet in transport.pages(f"/v1/jobs/{job}/sheets", PAGE)]
+    frames: dict[str, tuple[str, list[int]]] = {}
+    atlases = {
+        name: transport.request("GET", f"/v1/jobs/{job}/sheets/{name}.json").content for name in sheets
+    }
+    for name, atlas in atlases.items():
+        for file, entry in json.loads(atlas)["frames"].items():
+            frames[file] = (f"{name}.png", [entry["frame"][side] for side in "xywh"])
+
+    def placed(row: dict[str, Any]) -> dict[str, Any]:
+        file, frame = frames[row["file"]]
+        return {**row, "file": file, "frame": frame}
+
+    check_same_images(folder, (_line(placed(row)) for row in images()))
+    with (folder / "manifest.jsonl").open("w") as manifest:
+        for file, group in groupby(map(placed, images()), lambda row: row["file"]):
+            name, png = Path(file).stem, transport.request("GET", f"/v1/jobs/{job}/sheets/{file}").content
+            for path, data in ((folder / file, png), (folder / f"{name}.json", atlases[name])):
+                with replacing(path) as partial:
+                    partial.write_bytes(data)
+            digest = hashlib.sha256(png).hexdigest()
+            for row in group:
+                image = {**row, "sha256": digest}
+                manifest.write(_line(image).to_json() + "\n")
+                yield image
 
 
 def _manifest_row(image: dict[str, Any]) -> str:

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.errors import ProdgenError
-from prodgen.generation.encode import decode
+from prodgen.generation.encode import decode, to_image
 from prodgen.generation.engine import Engine
 from prodgen.generation.request import Request
 from prodgen.models import SavedModel
@@ -42,6 +44,7 @@ def verify(
     ``read`` returns None for a file that is missing or cannot be read. Yields a finding for each line. Pixels
     may differ by the model's tolerance. Raises ProdgenError if a line names a model other than ``model``.
     """
+    read_sheet = lru_cache(1)(lambda name: _load_sheet(read(name)))
     alike = groupby(lines, lambda line: (line.truncation, line.finish, line.format))
     for (truncation, finish, format), group in alike:
         while chunk := list(islice(group, _CHUNK)):
@@ -53,7 +56,11 @@ def verify(
             ]
             request = Request(model, images, truncation, finish, format)
             for line, data in zip(chunk, engine.submit(request), strict=True):
-                yield Finding(line, compare(line, read(line.file), data, model.config.tolerance), data)
+                if line.frame:
+                    fault = _compare_frame(line, read_sheet(line.file), data, model.config.tolerance)
+                else:
+                    fault = compare(line, read(line.file), data, model.config.tolerance)
+                yield Finding(line, fault, data)
 
 
 def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: int) -> str | None:
@@ -79,6 +86,33 @@ def difference(stored: bytes, remade: bytes, format: str, tolerance: int) -> str
         a, b = decode(stored), decode(remade)
     except ProdgenError as error:
         return str(error)
+    return _difference_of_pixels(a, b, format, tolerance)
+
+
+def _load_sheet(data: bytes | None) -> tuple[str, NDArray[np.uint8]] | None:
+    """Return the digest and the pixels (H, W, 4) of a sprite sheet, or None if it cannot be read."""
+    with suppress(ProdgenError):
+        return data and (hashlib.sha256(data).hexdigest(), decode(data))
+    return None
+
+
+def _compare_frame(
+    line: ManifestLine, sheet: tuple[str, NDArray[np.uint8]] | None, remade: bytes, tolerance: int
+) -> str | None:
+    """Return how the image at the line's frame of a sheet differs from the remade file, or None."""
+    if sheet is None:
+        return "the sheet is missing or cannot be read"
+    digest, pixels = sheet
+    if digest != line.sha256:
+        return "the sheet's bytes do not match the recorded sha256"
+    x, y, width, height = line.frame
+    image = np.asarray(to_image(decode(remade)).convert("RGBA"))
+    return _difference_of_pixels(pixels[y : y + height, x : x + width], image, line.format, tolerance)
+
+
+def _difference_of_pixels(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], format: str, tolerance: int
+) -> str | None:
     if a.shape != b.shape:
         return f"the image has {_describe(a)}, but the model makes {_describe(b)}"
     worst = int(np.abs(_visible(a) - _visible(b)).max().round())

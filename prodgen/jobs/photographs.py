@@ -39,6 +39,11 @@ def check_spec(spec: JobSpec, config: ModelConfig) -> None:
             f"{spec.model} makes pictures of photographs: give items (or an upload) with a photo each",
             param="items",
         )
+    if spec.output.packaging == "sheet":
+        raise ProdgenError(
+            "sprite sheets hold generated images; order pictures of photographs as files or tar",
+            param="output.packaging",
+        )
     for name, asked in (
         ("truncation", spec.truncation != 1.0),
         ("finish.background", spec.finish.background is not None),

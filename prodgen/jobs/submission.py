@@ -63,6 +63,8 @@ def submit(
         packaging = spec.output.packaging
         if packaging == "auto":
             packaging = "files" if total <= FILES_IMAGES else "tar"
+        elif packaging == "sheet":
+            packaging = "tar"
         record = JobRecord(
             id=job,
             tenant=tenant,

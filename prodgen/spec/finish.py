@@ -1,9 +1,9 @@
 """What a request asks for after the generator: size, background, random variations and file format."""
 
 import unicodedata
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prodgen.spec.colour import Colour
 
@@ -51,10 +51,17 @@ class Output(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["png", "webp", "jpeg"] = "png"
-    packaging: Literal["auto", "files", "tar"] = "auto"
-    """``files``: an object for each image; ``tar``: one for each lease; ``auto``: files for small jobs."""
+    packaging: Literal["auto", "files", "tar", "sheet"] = "auto"
+    """``files``: an object for each image; ``tar``: one for each lease; ``auto``: files for small jobs.
+    ``sheet``: tars, which are downloaded as sprite sheets with an atlas; PNG only."""
     marks: Literal["xmp", "none"] = "xmp"
     """``xmp``: each file says how it was made; ``none`` needs an API key with the scope ``unmarked``."""
+
+    @model_validator(mode="after")
+    def _check_sheet(self) -> Self:
+        if self.packaging == "sheet" and self.format != "png":
+            raise ValueError("sprite sheets are PNG files; set format to png")
+        return self
 
     def content_type(self) -> str:
         """Return the MIME type of an image."""

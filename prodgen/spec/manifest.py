@@ -47,8 +47,10 @@ class ManifestLine(BaseModel):
     """The number format in which the model computed the image."""
     file: str
     """The file name for people."""
+    frame: tuple[int, int, int, int] | None = None
+    """The image's place in ``file``, if that is a sprite sheet: left, top, width and height in pixels."""
     sha256: str
-    """The digest of the image file."""
+    """The digest of ``file``."""
     object: str | None = None
     """The key in the store; jobs only."""
     offset: int | None = None

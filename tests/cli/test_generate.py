@@ -1,5 +1,6 @@
 """The same seed makes the same images, and a command checks that they are the same."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -68,3 +69,27 @@ def test_a_prompt_is_read_and_said_back(run: Run, tmp_path: Path) -> None:
     assert "read: category bag (handbags), count 2 (two); not read: red" in done.err
     lines = (tmp_path / "bags" / "manifest.jsonl").read_text().splitlines()
     assert [json.loads(line)["attributes"] for line in lines] == [{"category": "bag"}] * 2
+
+
+def test_a_sprite_sheet_is_verified_image_by_image(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "game"
+    words = ("generate", "clothing", "--count", 3, "--sheet", "--out", out)
+    assert run(*words).code == 0
+    assert {path.name for path in out.iterdir()} == {
+        *("sprites-0.png", "sprites-0.json", "manifest.jsonl", "sheet.png")
+    }
+    assert run(*words).code == 0, "the same images may be written again"
+    assert run("verify", out).out == "3 of 3 images verified\n"
+
+    sheet = Image.open(out / "sprites-0.png")
+    sheet.paste((255, 0, 0, 255), (66, 0, 130, 64))
+    sheet.save(out / "sprites-0.png")
+    done = run("verify", out)
+    assert (done.code, done.out.count("the sheet's bytes do not match the recorded sha256")) == (1, 3)
+    lines = (out / "manifest.jsonl").read_text()
+    recorded = json.loads(lines.splitlines()[0])["sha256"]
+    digest = hashlib.sha256((out / "sprites-0.png").read_bytes()).hexdigest()
+    (out / "manifest.jsonl").write_text(lines.replace(recorded, digest))
+    done = run("verify", out)
+    assert (done.code, done.out.splitlines()[-1]) == (1, "2 of 3 images verified")
+    assert "the image differs by " in done.out
