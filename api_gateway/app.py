@@ -13,6 +13,7 @@ from api_gateway.deployment import Deployment, RingDoorbells, ring_workers
 from api_gateway.metrics import Metrics
 from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_ids, is_request_id
 from api_gateway.routes import (
+    control,
     datasets,
     health,
     images,
@@ -35,7 +36,7 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (jobs, images, prompts, uploads, datasets, models, runs, usage, webhooks, objects, health)
+ROUTES = (jobs, control, images, prompts, uploads, datasets, models, runs, usage, webhooks, objects, health)
 PAGES = (sign_in, create, order_files, orders, photographs, models_page, observe)
 
 DESCRIPTION = """

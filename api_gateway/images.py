@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from prodgen.jobs.submission import INTERACTIVE_IMAGES
+from prodgen.jobs.limits import INTERACTIVE_IMAGES
 from prodgen.spec.random_streams import MAX_SEED
 
 

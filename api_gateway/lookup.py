@@ -3,14 +3,16 @@
 An id that does not exist and an id of another tenant raise the same NotFound.
 """
 
+from datetime import UTC, datetime
+
 from api_gateway.deployment import Deployment
 from api_gateway.requests import ID
-from api_gateway.schemas import RunDetails
+from api_gateway.schemas import JobDetails, RunDetails
 from prodgen.errors import NotFound
 from prodgen.jobs import record as job_records
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.record import JobRecord
-from prodgen.ledger.entries import Progress
+from prodgen.ledger.entries import TERMINAL, Progress
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import RunStatus
 from prodgen.runs import files as run_files
@@ -34,6 +36,19 @@ def find_job_record(deployment: Deployment, tenant: str, job: str) -> JobRecord:
     if record is None:
         raise _no_job(deployment, tenant, job)
     return record
+
+
+def job_details(deployment: Deployment, record: JobRecord) -> JobDetails:
+    """Return the present state of a job, with its order."""
+    progress = find_progress(deployment, record.tenant, record.id)
+    fields = {
+        "model": record.model,
+        "packaging": record.packaging,
+        "request": record.spec,
+        "reading": record.reading,
+    }
+    ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None
+    return JobDetails.of(progress, **fields, keep=record.keep, expires=ended and record.expires(ended))
 
 
 def check_id(job: str) -> None:
@@ -96,11 +111,12 @@ def _no_job(deployment: Deployment, tenant: str, job: str) -> NotFound:
 
 def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:
     state = job_records.load_state(deployment.store, record)
+    control = job_records.load_control(deployment.store, record)
     return Progress(
         id=record.id,
         tenant=record.tenant,
-        queue=record.spec.priority,
-        state=state.state if state else "queued",
+        queue=record.queue(control),
+        state=state.state if state else "paused" if control.paused else "queued",
         total=record.total,
         done=state.done if state else 0,
         dead=state.dead if state else [],

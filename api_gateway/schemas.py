@@ -45,13 +45,15 @@ class JobView(BaseModel):
     error: str | None
     created: datetime
     updated: datetime
-    links: dict[str, str] = Field(description="Paths: `self`, `events`, `images`, `cancel`.")
+    links: dict[str, str] = Field(
+        description="Paths: `self`, `events`, `images`, `cancel`, `pause`, `resume`."
+    )
 
     @classmethod
     def of(cls, progress: Progress, **others: Any) -> Self:
         """Return the view of a job's progress. ``others``: the values of the fields that subclasses add."""
         failed = sum(min(CELL, progress.total - cell * CELL) for cell in progress.dead)
-        links = _links(f"/v1/jobs/{progress.id}", ("events", "images", "cancel"))
+        links = _links(f"/v1/jobs/{progress.id}", ("events", "images", "cancel", "pause", "resume"))
         return cls(**vars(progress) | {"priority": progress.queue, "failed": failed, "links": links} | others)
 
 

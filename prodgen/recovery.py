@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from prodgen.errors import NotFound, Unavailable
+from prodgen.jobs.control import restore_control
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.ending import sweep_leftovers
 from prodgen.jobs.manifests import cells_of, choose, publish, published, reported
-from prodgen.jobs.record import find_record, load_record, load_state
+from prodgen.jobs.record import JobControl, find_record, load_control, load_record, load_state
 from prodgen.ledger.entries import TERMINAL
 from prodgen.ledger.ledger import RECOVERY_SECONDS, Ledger
 from prodgen.ledger.roster import Roster
@@ -102,8 +103,9 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
         if deletion:
             ledger.count_deleted(deletion.record.entry(), recovery)
         return
-    state, done = load_state(store, record), set[int]()
+    state, control, done = load_state(store, record), JobControl(), set[int]()
     if state is None:
+        control = load_control(store, record)
         manifests = choose(published(store, record)[0])
         for manifest in choose(reported(store, record), given=manifests):
             ledger.renew_recovery(recovery)
@@ -112,11 +114,11 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
         done = cells_of(manifests)
     else:
         sweep_leftovers(store, record, state)
-    ledger.restore(record.entry(grant_of(store, record.tenant).weight), done, (), state, recovery)
+    ledger.restore(record.entry(grant_of(store, record.tenant).weight, control), done, (), state, recovery)
 
 
 def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
-    """Restore what a restarted Redis lost of one job: the whole job, or its end."""
+    """Restore what a restarted Redis lost of one job: the whole job, its end, or a change of it."""
     known = ledger.progress(job)
     if known and known.state in TERMINAL:
         return
@@ -128,9 +130,12 @@ def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None
         sweep_leftovers(store, record, state)
     if known is None:
         done = cells_of(choose(published(store, record)[0])) if state is None else ()
-        ledger.restore(record.entry(grant_of(store, tenant).weight), done, (), state)
+        entry = record.entry(grant_of(store, tenant).weight, load_control(store, record))
+        ledger.restore(entry, done, (), state)
     elif state:
         ledger.close(job, state)
+    else:
+        restore_control(store, ledger, record)
 
 
 def _for_each(jobs: Iterable[Job], act: Callable[[Job], None]) -> None:

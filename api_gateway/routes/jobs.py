@@ -2,7 +2,6 @@
 
 import logging
 import re
-from datetime import UTC, datetime
 from typing import Annotated
 
 from asgi_correlation_id import correlation_id
@@ -14,7 +13,7 @@ from api_gateway import ranges
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
-from api_gateway.lookup import check_id, find_job_record, find_progress
+from api_gateway.lookup import check_id, find_job_record, find_progress, job_details
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
 from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, QuoteView, SheetView
 from prodgen.access import ApiKey
@@ -67,7 +66,7 @@ def create(
     if not created:
         response.headers["Idempotent-Replayed"] = "true"
     later.add_task(deployment.ring, record.spec.priority, min(record.cells, DOORBELLS))
-    return _details(deployment, record)
+    return job_details(deployment, record)
 
 
 def place(
@@ -121,7 +120,7 @@ def index(
 @router.get("/{job}", summary="Show a job")
 def show(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
     """Show one job and its order."""
-    return _details(deployment, find_job_record(deployment, caller.tenant, job))
+    return job_details(deployment, find_job_record(deployment, caller.tenant, job))
 
 
 @router.get("/{job}/events", summary="Follow a job", response_class=EventSourceResponse, responses=RESPONSES)
@@ -238,7 +237,7 @@ def cancel(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails
         settled = settle_job(deployment.store, deployment.ledger, record)
         if settled is None and find_progress(deployment, caller.tenant, job).state == "cancelled":
             raise Unavailable("the job is cancelled, but the store does not record it yet; cancel it again")
-    return _details(deployment, record)
+    return job_details(deployment, record)
 
 
 @router.delete("/{job}", summary="Delete a job")
@@ -262,7 +261,7 @@ def delete(
 def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
     """Restore a job that was deleted in the last seven days. A job that is not deleted does not change."""
     check_id(job)
-    return _details(deployment, restore_job(deployment.store, deployment.ledger, caller.tenant, job))
+    return job_details(deployment, restore_job(deployment.store, deployment.ledger, caller.tenant, job))
 
 
 def _cursor(job: Progress) -> str:
@@ -277,18 +276,6 @@ def _ended(deployment: Deployment, tenant: str, job: str, what: str) -> JobRecor
         state = find_progress(deployment, tenant, job).state
         raise Conflict(f"job {job} is {state}; its {what} there when the job has ended", param="job")
     return record
-
-
-def _details(deployment: Deployment, record: JobRecord) -> JobDetails:
-    progress = find_progress(deployment, record.tenant, record.id)
-    fields = {
-        "model": record.model,
-        "packaging": record.packaging,
-        "request": record.spec,
-        "reading": record.reading,
-    }
-    ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None
-    return JobDetails.of(progress, **fields, keep=record.keep, expires=ended and record.expires(ended))
 
 
 def link(deployment: Deployment, line: ManifestLine) -> str:

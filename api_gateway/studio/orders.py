@@ -30,7 +30,7 @@ class Filter(NamedTuple):
 
 FILTERS = {
     "all": Filter("All"),
-    "active": Filter("In progress", ("queued", "running", "finishing")),
+    "active": Filter("In progress", ("queued", "running", "paused", "finishing")),
     "done": Filter("Done", ("succeeded",)),
     "trouble": Filter("With failures", ("partial", "failed")),
     "cancelled": Filter("Cancelled", ("cancelled",)),

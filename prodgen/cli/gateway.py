@@ -41,7 +41,8 @@ def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str,
     with ProgressBars(quiet) as bars:
         bars.report("Making images", job["done"], job["total"])
         for event in gateway.watch(job["id"]):
-            bars.report("Making images", event["done"], job["total"])
+            note = f"paused: prodgen jobs resume {job['id']}" if event["state"] == "paused" else ""
+            bars.report("Making images", event["done"], job["total"], note)
     return gateway.job(job["id"])
 
 

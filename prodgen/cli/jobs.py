@@ -1,5 +1,6 @@
 """``prodgen jobs``: commands for the orders of a service and for their images."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from prodgen.cli.progress import ProgressBars
 from prodgen.client import TERMINAL, Client
 from prodgen.errors import ProdgenError
 
-app = typer.Typer(help="List, show, watch, cancel, download and delete orders.", no_args_is_help=True)
+app = typer.Typer(help="List, show, control, download and delete orders.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Id of the job.")]
 _THREADS = 8
 
@@ -79,6 +80,28 @@ def cancel(job: Id, json: Json = False) -> None:
         _print(gateway.cancel(job), json)
     if before in TERMINAL:
         remark(f"nothing was cancelled: the job had ended before, as {before}")
+
+
+@app.command()
+def pause(job: Id, json: Json = False) -> None:
+    """Stop a job until `resume`; images in the making are delivered."""
+    _change(job, Client.pause, json)
+
+
+@app.command()
+def resume(job: Id, json: Json = False) -> None:
+    """Continue a paused job."""
+    _change(job, Client.resume, json)
+
+
+@app.command()
+def priority(
+    job: Id,
+    priority: Annotated[str, typer.Argument(help="bulk, or interactive (at most 64 images).")],
+    json: Json = False,
+) -> None:
+    """Move a job to the other queue."""
+    _change(job, lambda gateway, job: gateway.set_priority(job, priority), json)
 
 
 @app.command()
@@ -167,6 +190,15 @@ def recount(json: Json = False) -> None:
     store, where = open_store()
     count = record_all_usage(store)
     report(json, {"orders": count}, f"recorded the usage of {count} ended orders in {where}")
+
+
+def _change(job: str, change: Callable[[Client, str], dict[str, Any]], json: bool) -> None:
+    """Change a job, print it, and say so if the job had ended before."""
+    with connect() as gateway:
+        changed = change(gateway, job)
+        _print(changed, json)
+    if changed["state"] in TERMINAL:
+        remark(f"nothing was changed: the job had ended before, as {changed['state']}")
 
 
 def _print(job: dict[str, Any], json: bool) -> None:

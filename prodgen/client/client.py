@@ -63,6 +63,18 @@ class Client:
         """Stop a job for good and return it. Its finished images are kept."""
         return self._json("POST", f"/v1/jobs/{job}/cancel")
 
+    def pause(self, job: str) -> Record:
+        """Give no more images of a job to workers, until `resume`; return the job."""
+        return self._json("POST", f"/v1/jobs/{job}/pause")
+
+    def resume(self, job: str) -> Record:
+        """Continue a paused job and return it."""
+        return self._json("POST", f"/v1/jobs/{job}/resume")
+
+    def set_priority(self, job: str, priority: str) -> Record:
+        """Move a job to the queue ``bulk`` or ``interactive`` (at most 64 images), and return the job."""
+        return self._json("POST", f"/v1/jobs/{job}/priority", json={"priority": priority})
+
     def delete_job(self, job: str, for_good: bool = False) -> Record:
         """Delete an ended job with its images; return when, and until when it can be restored.
 

@@ -17,7 +17,7 @@ from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.jobs.usage import record_usage
 from prodgen.ledger.ledger import Ledger
-from prodgen.ledger.locks import lock
+from prodgen.ledger.locks import CHANGING, lock
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -31,7 +31,6 @@ POSTPONED = timedelta(days=1)
 """The time until the next look at an order that cannot be read, or that has not ended yet."""
 ENTRIES, OBJECTS = 200, 2000
 """The most orders that one sweep looks at, and about the most objects that it deletes."""
-_REFUSAL = "another request changes this job; try again in a moment"
 
 
 class Deletion(BaseModel, frozen=True):
@@ -73,7 +72,7 @@ def delete_job(
     A second call changes nothing. Raises NotFound, and Conflict for an order that has not ended.
     """
     now = (now or datetime.now(UTC)).replace(microsecond=0)
-    with lock(ledger, job, _REFUSAL):
+    with lock(ledger, job, CHANGING):
         deletion = find_deletion(store, tenant, job)
         if deletion and deletion.wanted == "restored":
             _carry_out(store, ledger, deletion)
@@ -102,7 +101,7 @@ def restore_job(
     Raises NotFound, and Conflict for an order that is deleted for good.
     """
     now = now or datetime.now(UTC)
-    with lock(ledger, job, _REFUSAL):
+    with lock(ledger, job, CHANGING):
         deletion = find_deletion(store, tenant, job)
         record = deletion.record if deletion else find_record(store, tenant, job)
         if record is None:
@@ -121,7 +120,7 @@ def sweep_due(store: Store, ledger: Ledger, now: datetime | None = None) -> int:
     looked, room = 0, OBJECTS
     for due, job, tenant in list(islice(entries, ENTRIES)):
         try:
-            with lock(ledger, job, _REFUSAL):
+            with lock(ledger, job, CHANGING):
                 room -= _look(store, ledger, tenant, job, now, room)
         except Unavailable:
             raise

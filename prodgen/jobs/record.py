@@ -1,4 +1,7 @@
-"""The files of a job in the store: job.json is the accepted order, and state.json the end of the job."""
+"""The files of a job in the store.
+
+job.json is the accepted order, control.json what was changed about it since, and state.json its end.
+"""
 
 import hashlib
 from contextlib import suppress
@@ -8,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from prodgen.errors import NotFound
-from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState
+from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState, Queue
 from prodgen.spec.order import CELL, JobSpec, Keep, count_cells, keep_time
 from prodgen.spec.reading import Reading
 from prodgen.storage import keys
@@ -16,6 +19,19 @@ from prodgen.storage.base import Store
 
 LEASE_PIXELS = 1 << 24
 """The most pixels that one lease finishes: about a second of work for a CPU, so that leases stay short."""
+
+
+class JobControl(BaseModel, frozen=True):
+    """control.json: what was changed about an order after it was accepted. Absent until the first change.
+
+    ``priority`` replaces the order's own.
+    """
+
+    paused: bool = False
+    priority: Queue | None = None
+
+
+UNCHANGED = JobControl()
 
 
 class JobRecord(BaseModel, frozen=True):
@@ -57,14 +73,26 @@ class JobRecord(BaseModel, frozen=True):
         """Return the image indices of ``count`` cells from cell ``first``."""
         return range(first * CELL, min((first + count) * CELL, self.total))
 
-    def entry(self, weight: float = 1.0) -> JobEntry:
+    def queue(self, control: JobControl) -> Queue:
+        """Return the queue of the job, which is named after its priority."""
+        return control.priority or self.spec.priority
+
+    def entry(self, weight: float = 1.0, control: JobControl = UNCHANGED) -> JobEntry:
         """Return what the ledger must know of the job. ``weight`` is the tenant's."""
         pixels = (self.spec.finish.size or 1) ** 2  # a model's own size is small, and already in its rate
         most = 1 if self.photographs else MAX_LEASE_CELLS
         lease_cells = min(most, max(1, LEASE_PIXELS // (CELL * pixels)))
         created = self.created.timestamp()
         return JobEntry(
-            self.id, self.tenant, self.spec.priority, self.total, weight, created, lease_cells, self.model
+            self.id,
+            self.tenant,
+            self.queue(control),
+            self.total,
+            weight,
+            created,
+            lease_cells,
+            self.model,
+            control.paused,
         )
 
 
@@ -83,6 +111,13 @@ def find_record(store: Store, tenant: str, job: str) -> JobRecord | None:
     with suppress(NotFound):
         return load_record(store, tenant, job)
     return None
+
+
+def load_control(store: Store, record: JobRecord) -> JobControl:
+    """Read control.json."""
+    with suppress(NotFound):
+        return JobControl.model_validate_json(store.get(keys.job(record.tenant, record.id, "control.json")))
+    return JobControl()
 
 
 def load_state(store: Store, record: JobRecord) -> JobState | None:

@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from prodgen.errors import Conflict, NotFound, ProdgenError, TooManyRequests
+from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.items import Index, uploaded_items, write_items
+from prodgen.jobs.limits import check_total, check_waiting
 from prodgen.jobs.photographs import check_spec, checked_items
 from prodgen.jobs.public_http import check_url
 from prodgen.jobs.quotas import admit
-from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
+from prodgen.jobs.record import JobRecord, find_record, load_control, load_state, request_digest
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
@@ -24,8 +25,6 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.tenants import grant_of
 
-INTERACTIVE_IMAGES = 64
-"""The most images of an interactive order."""
 FILES_IMAGES = 512
 """The most images of a job that ``packaging: auto`` stores as one object an image."""
 
@@ -58,8 +57,8 @@ def submit(
         path = Path(folder) / "items.jsonl"
         index = _write_items(store, tenant, spec, version, path)
         total = index.total if index else RowParser(spec, version.config.attributes).single().total
-        _check_total(settings, spec, total)
-        _check_waiting(settings, ledger, tenant, spec)
+        _check_order(settings, spec, total)
+        check_waiting(settings, ledger, tenant, spec.priority)
         packaging = spec.output.packaging
         if packaging == "auto":
             packaging = "files" if total <= FILES_IMAGES else "tar"
@@ -99,7 +98,7 @@ def quote(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> int:
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
         index = _write_items(store, tenant, spec, version, Path(folder) / "items.jsonl")
     total = index.total if index else RowParser(spec, version.config.attributes).single().total
-    _check_total(settings, spec, total)
+    _check_order(settings, spec, total)
     return total
 
 
@@ -128,31 +127,10 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
         ) from None
 
 
-def _check_total(settings: Settings, spec: JobSpec, total: int) -> None:
+def _check_order(settings: Settings, spec: JobSpec, total: int) -> None:
     if spec.webhook:
         check_url(spec.webhook, private=settings.webhook_private)
-    if total > settings.max_images_per_job:
-        raise ProdgenError(
-            f"this order asks for {total:,} images; one job makes at most {settings.max_images_per_job:,}",
-            param="count",
-        )
-    if spec.priority == "interactive" and total > INTERACTIVE_IMAGES:
-        raise ProdgenError(
-            f"this order asks for {total:,} images; an interactive one makes at most {INTERACTIVE_IMAGES}:"
-            " order it with priority 'bulk'",
-            param="priority",
-        )
-
-
-def _check_waiting(settings: Settings, ledger: Ledger, tenant: str, spec: JobSpec) -> None:
-    """Refuse an interactive order if enough of the tenant's wait. Orders sent at once may pass the limit."""
-    most = settings.max_interactive_orders
-    if spec.priority == "interactive" and ledger.waiting("interactive", tenant) >= most:
-        raise TooManyRequests(
-            f"{most} interactive orders of this tenant wait for a worker, and no more may wait:"
-            " order it with priority 'bulk', or again when some of them are made",
-            param="priority",
-        )
+    check_total(settings, spec.priority, total)
 
 
 def _check_deleted(store: Store, tenant: str, job: str) -> None:
@@ -182,5 +160,5 @@ def _resubmit(store: Store, ledger: Ledger, record: JobRecord, digest: str) -> J
             param="Idempotency-Key",
         )
     if load_state(store, record) is None:
-        ledger.submit(record.entry(grant_of(store, record.tenant).weight))
+        ledger.submit(record.entry(grant_of(store, record.tenant).weight, load_control(store, record)))
     return record

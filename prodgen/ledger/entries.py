@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 Queue = Literal["interactive", "bulk"]
-State = Literal["queued", "running", "finishing", "succeeded", "partial", "failed", "cancelled"]
+State = Literal["queued", "running", "paused", "finishing", "succeeded", "partial", "failed", "cancelled"]
 TERMINAL: tuple[State, ...] = ("succeeded", "partial", "failed", "cancelled")
 
 Held = Literal["held", "lost", "cancelled"]
@@ -25,7 +25,8 @@ class JobEntry:
     """A job of ``total`` images. ``created`` is in Unix seconds.
 
     While both wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1. A lease has
-    at most ``lease_cells`` cells. ``model`` is the resolved ``name@version``.
+    at most ``lease_cells`` cells. ``model`` is the resolved ``name@version``. No lease is given of a
+    ``paused`` job.
     """
 
     id: str
@@ -36,6 +37,7 @@ class JobEntry:
     created: float = 0.0
     lease_cells: int = MAX_LEASE_CELLS
     model: str = ""
+    paused: bool = False
 
     def __post_init__(self) -> None:
         if self.total < 1 or not 0 < self.weight < float("inf"):
@@ -47,6 +49,7 @@ class Lease:
     """The right to make the cells [first, first + cells) of a job until a deadline.
 
     ``alone``: the cells may have killed a worker before, so this worker makes nothing else meanwhile.
+    ``queue``: the queue of the job when the lease was given.
     """
 
     token: str
@@ -55,6 +58,7 @@ class Lease:
     first: int
     cells: int
     alone: bool
+    queue: Queue = "bulk"
 
 
 @dataclass(frozen=True)

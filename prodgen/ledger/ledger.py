@@ -75,6 +75,13 @@ class Ledger:
         """Cancel a job and return its state, or None if unknown. A finishing or ended job stays as it is."""
         return cast("State | None", self.scripts.call("cancel", job))
 
+    def control(self, job: str, queue: Queue, paused: bool) -> State | None:
+        """Move a job to ``queue``, and pause or resume it. Returns its state, or None if unknown.
+
+        The change takes effect at the next lease. A finishing or ended job stays as it is.
+        """
+        return cast("State | None", self.scripts.call("control", job, queue, int(paused)))
+
     def progress(self, job: str) -> Progress | None:
         """Return a job's state and counts, or None if it is unknown."""
         views = self.scripts.call("view", "job", job)
@@ -254,7 +261,8 @@ class Ledger:
         # '' is now: a running job is owed anew from now on. To all other jobs nothing has happened.
         updated = state.finished.timestamp() if state else entry.created if name == "queued" else ""
         standing = (name, images, _images(aside, entry.total), (state and state.error) or "", updated)
-        arguments = (*astuple(entry), *bitmaps, *standing, *sorted(aside))
+        *fields, paused = astuple(entry)
+        arguments = (*fields, int(paused), *bitmaps, *standing, *sorted(aside))
         return bool(self.scripts.call("restore", recovery, *arguments))
 
     def count_deleted(self, entry: JobEntry, recovery: str) -> None:
@@ -283,18 +291,19 @@ class Ledger:
 
 
 def _lease(fields: list[Any]) -> Lease:
-    token, job, tenant, first, cells, alone = fields
-    return Lease(token, job, tenant, first, cells, bool(alone))
+    token, job, tenant, first, cells, alone, queue = fields
+    return Lease(token, job, tenant, first, cells, bool(alone), queue)
 
 
 def _progress(id: str, flat: list[str], dead: list[str]) -> Progress:
     """Convert a job's hash and its dead cells."""
     fields = record(flat)
+    paused = fields.get("paused") == "1" and fields["state"] in ("queued", "running")
     return Progress(
         id=id,
         tenant=fields["tenant"],
         queue=fields["queue"],
-        state=fields["state"],
+        state="paused" if paused else fields["state"],
         total=int(fields["total"]),
         done=int(fields["done"]),
         dead=sorted(map(int, dead)),

@@ -11,6 +11,8 @@ from prodgen.ledger.scripts import translated
 
 _HELD_SECONDS = 120
 _WAIT_SECONDS = 5
+CHANGING = "another request changes this job; try again in a moment"
+"""The refusal of a change of a job while another change of it holds the lock."""
 _REFUSAL = "another request with this idempotency key is in progress; try again in a moment"
 
 

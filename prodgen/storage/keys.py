@@ -62,7 +62,7 @@ def jobs(tenant: str) -> str:
 
 
 def job(tenant: str, job_id: str, *parts: str) -> str:
-    """Return the key of a job's file: job.json, items.jsonl, state.json, cells/… or manifest/…"""
+    """Return the key of a job's file: job.json, state.json, cells/…, manifest/… and others."""
     return "/".join([jobs(tenant) + check_name(job_id), *parts])
 
 

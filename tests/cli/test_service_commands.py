@@ -108,9 +108,15 @@ def test_a_job_is_downloaded_as_one_file(run: Run, job: str, tmp_path: Path) -> 
 
 def test_a_cancelled_job_is_shown_and_its_watcher_fails(run: Run, client: Client) -> None:
     job = client.submit({"model": "shoes", "count": 5})["id"]
+    assert fields(shown(run, "jobs", "pause", job))["state"] == "paused"
+    assert "paused" in shown(run, "jobs", "list")
+    assert fields(shown(run, "jobs", "priority", job, "interactive"))["priority"] == "interactive"
+    assert fields(shown(run, "jobs", "resume", job))["state"] == "queued"
     assert fields(shown(run, "jobs", "cancel", job))["state"] == "cancelled"
     again = run("jobs", "cancel", job)
     assert again.err == "nothing was cancelled: the job had ended before, as cancelled\n"
+    again = run("jobs", "pause", job)
+    assert again.err == "nothing was changed: the job had ended before, as cancelled\n"
     watched = run("jobs", "watch", job)
     assert watched.code == 1
     assert fields(watched.out)["images"] == "0 of 5 made"

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobControl, JobRecord
 from prodgen.ledger.entries import Lease, Queue, State
 from prodgen.storage import keys
 from tests.ledger.memory import MemoryStore
@@ -16,11 +16,17 @@ class Job:
     poison: bool = False
     known: bool = False
     state: State = "queued"
+    paused: bool = False
+    priority: Queue | None = None
     done: set[int] = field(default_factory=set)
     dead: set[int] = field(default_factory=set)
     suspects: set[int] = field(default_factory=set)
     strikes: Counter[int] = field(default_factory=Counter)
     end: bytes | None = None
+
+    @property
+    def queue(self) -> Queue:
+        return self.priority or self.record.spec.priority
 
     def images(self, cells: set[int]) -> int:
         return sum(len(self.record.indices(cell, 1)) for cell in cells)
@@ -58,12 +64,12 @@ class Model:
         return [
             job
             for job in self.jobs.values()
-            if job.known and job.record.spec.priority == queue and job.state in ("queued", "running")
+            if job.known and job.queue == queue and job.state in ("queued", "running")
         ]
 
     def owed(self, job: Job) -> set[int]:
         """Cells that may be given away."""
-        if not job.known or job.state not in ("queued", "running"):
+        if not job.known or job.paused or job.state not in ("queued", "running"):
             return set()
         leased = [cells(h.lease) for h in self.leases.values() if h.lease.job == job.record.id]
         return set(range(job.record.cells)) - job.done - job.dead - set().union(*leased)
@@ -84,7 +90,8 @@ class Model:
             assert not held, "a suspect runs beside something"
         else:
             assert not cells(lease) & job.suspects, "a suspect runs in company"
-            assert job.record.spec.priority == queue
+            assert job.queue == queue
+        assert lease.queue == job.queue
         self.leases[lease.token] = Held(lease, worker)
         job.state = "running"
 
@@ -148,6 +155,9 @@ class Model:
             if job.end:
                 job.state = json.loads(job.end)["state"]
                 continue
+            written = store.objects.get(keys.job(job.record.tenant, job.record.id, "control.json"))
+            control = JobControl.model_validate_json(written or b"{}")
+            job.paused, job.priority = control.paused, control.priority
             done = published(store, job.record)
             assert job.images(done) >= job.images(job.done), "made images were forgotten"
             job.done, job.dead = done, set()

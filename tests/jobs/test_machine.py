@@ -23,10 +23,13 @@ from hypothesis.stateful import (
 
 from prodgen import recovery
 from prodgen.jobs import ending
+from prodgen.jobs.control import change_job
 from prodgen.jobs.ending import discard, report
-from prodgen.ledger.entries import TERMINAL, JobState, Lease
+from prodgen.jobs.record import load_control
+from prodgen.ledger.entries import TERMINAL, JobState, Lease, Queue, State
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
+from prodgen.settings import Settings
 from prodgen.storage import base, keys
 from tests.jobs.model import Job, Model, published
 from tests.jobs.workshop import new_record, paint, write_order
@@ -159,14 +162,41 @@ class Deployment(RuleBasedStateMachine):
         self.client.delete("prodgen:recovering")  # time passes
         self.note_ends()
 
+    @rule(pick=picks, incident=incidents, point=st.integers(0, 2), dies_at=st.none() | st.integers(0, 3))
+    def control(self, pick: int, incident: str, point: int, dies_at: int | None) -> None:
+        """Pause, resume, or move to the other queue."""
+        job = list(self.model.jobs.values())[pick % len(self.model.jobs)]
+        change: dict[str, Any] = [{"paused": True}, {"paused": False}, {"priority": "bulk"}][pick // 7 % 3]
+        with killed_at(self.store, dies_at), self.answers(LedgerLost, Killed):
+            self.control_job(job, change, point, self.incident(incident, pick))
+
     # What it consists of
+
+    def control_job(
+        self,
+        job: Job,
+        change: dict[str, Any],
+        point: int = -1,
+        incident: Callable[[], None] = lambda: None,
+    ) -> None:
+        def control(id: str, queue: Queue, paused: bool) -> State | None:
+            answer = self.ledger.control(id, queue, paused)
+            if job.known and job.state in ("queued", "running"):
+                job.paused, job.priority = paused, queue
+            return answer
+
+        ledger: Any = Interrupted(self.ledger, point, incident, control=control)
+        change_job(self.store, ledger, Settings(), job.record.tenant, job.record.id, **change)
 
     def submit(self, job: Job) -> None:
         if job.end:
             return  # a gateway looks for state.json first
+        control = load_control(self.store, job.record)
         with self.answers():
-            assert self.ledger.submit(job.record.entry()) == (not job.known)
-            job.known = True
+            new = self.ledger.submit(job.record.entry(control=control))
+            assert new == (not job.known)
+            if new:
+                job.known, job.paused, job.priority = True, control.paused, control.priority
 
     def cancel(self, job: Job) -> None:
         with self.answers():
@@ -303,14 +333,15 @@ class Deployment(RuleBasedStateMachine):
                 assert (progress.state, progress.done, progress.dead) == (state.state, state.done, state.dead)
                 job.state = state.state
             else:
-                assert (progress.state, progress.done) == (job.state, job.images(job.done))
+                state = "paused" if job.paused and job.state in ("queued", "running") else job.state
+                assert (progress.state, progress.done) == (state, job.images(job.done))
+                assert progress.queue == job.queue
                 assert progress.dead == sorted(job.dead)
         for queue in ("bulk", "interactive"):
             backlog = self.ledger.backlog(queue)
-            jobs = [job for job in self.model.jobs.values() if job.record.spec.priority == queue]
+            jobs = [job for job in self.model.jobs.values() if job.queue == queue]
             assert backlog.images == sum(job.images(self.model.owed(job)) for job in jobs)
-            names = {job.record.id for job in jobs}
-            assert backlog.leases == sum(held.lease.job in names for held in self.model.leases.values())
+            assert backlog.leases == sum(held.lease.queue == queue for held in self.model.leases.values())
 
     def teardown(self) -> None:
         """In the end every order is delivered."""
@@ -319,6 +350,7 @@ class Deployment(RuleBasedStateMachine):
         self.maintain()
         for job in self.model.jobs.values():
             self.submit(job)
+            self.control_job(job, {"paused": False})
         self.expire(sorted(self.model.leases))
         for queue in ("bulk", "interactive"):
             while lease := self.lease("last", queue, 128):

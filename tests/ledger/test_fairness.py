@@ -102,3 +102,44 @@ def test_a_tenant_may_have_any_name(ledger: Ledger) -> None:
     for tenant in ("spent", "bulk", "events", "leases"):
         ledger.submit(JobEntry(tenant, tenant, "bulk", 64))
     assert set(served(ledger, 64, 4)) == {"spent", "bulk", "events", "leases"}
+
+
+def test_a_resumed_order_does_not_catch_up_and_a_paused_one_holds_up_nobody(ledger: Ledger) -> None:
+    for tenant in ("ada", "bob"):
+        ledger.submit(JobEntry(tenant, tenant, "bulk", MILLION))
+    before = served(ledger, 640, 2)
+    assert ledger.control("ada", "bulk", paused=True) == "paused"
+    assert ledger.control("ada", "bulk", paused=True) == "paused"
+    assert ledger.backlog("bulk").images == MILLION - before["bob"]
+    assert served(ledger, 640, 50)["ada"] == 0
+    assert ledger.control("ada", "bulk", paused=False) == "running"
+    given = served(ledger, 640, 50)
+    assert abs(given["ada"] - given["bob"]) <= 1280
+
+
+def test_a_pause_lets_leases_in_flight_finish_and_gives_no_suspect_away(ledger: Ledger) -> None:
+    ledger.submit(JobEntry("j", "ada", "bulk", 256))
+    held = ledger.lease("bulk", "busy", 64)
+    failed = ledger.lease("bulk", "w", 192)
+    assert held
+    assert failed
+    ledger.fail(failed.token, "it raised")
+    assert ledger.lease("bulk", "busy", 64) is None, "the suspects are reserved for this worker"
+    ledger.control("j", "bulk", paused=True)
+    assert ledger.renew([held.token]) == {held.token: "held"}
+    assert ledger.complete(held.token)
+    assert ledger.lease("bulk", "busy", 64) is None
+    assert [event.data["state"] for event in ledger.events("j")] == ["queued", "running", "paused", "paused"]
+    assert ledger.cancel("j") == "cancelled"
+
+
+def test_an_order_that_changes_its_queue_waits_in_the_other_one(ledger: Ledger) -> None:
+    ledger.submit(JobEntry("j", "ada", "bulk", 128))
+    assert ledger.lease("bulk", "w", 64)
+    assert ledger.control("j", "interactive", paused=False) == "running"
+    assert ledger.lease("bulk", "v", 64) is None
+    assert (ledger.backlog("bulk").images, ledger.backlog("bulk").leases) == (0, 1)
+    assert ledger.backlog("interactive").images == 64
+    lease = ledger.lease("interactive", "v", 64)
+    assert lease
+    assert lease.queue == "interactive"

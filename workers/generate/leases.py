@@ -100,7 +100,7 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         spec.truncation,
         spec.finish,
         spec.output.format,
-        PRIORITY[spec.priority],
+        PRIORITY[lease.queue],
         lease.tenant,
         marks=spec.output.marks != "none",
     )

@@ -2,7 +2,7 @@
 -- end may be in the store already.
 local job = find(ARGV[2])
 if not job then return false end
-if job.state == 'queued' or job.state == 'running' then
+if unfinished(job) then
   job.state = 'cancelled'
   owe(job, -job.owed)
   redis.call('DEL', key('job', job.id, 'taken'), key('job', job.id, 'suspects'), key('job', job.id, 'strikes'))

@@ -3,7 +3,7 @@ local _, id, state, done, message, finished = unpack(ARGV, 1, 6)
 local job = find(id)
 if not job then return 0 end
 local pending = redis.call('SREM', key('finishing'), id) == 1
-local ended = job.state ~= 'queued' and job.state ~= 'running' and job.state ~= 'finishing'
+local ended = not unfinished(job) and job.state ~= 'finishing'
 if ended and not pending then return 0 end
 
 owe(job, -job.owed)

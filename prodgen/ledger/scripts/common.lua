@@ -45,10 +45,19 @@ local function mark(bitmap, first, cells, bit)
   redis.call('BITFIELD', bitmap, unpack(sets))
 end
 
+local function unfinished(job)
+  return job.state == 'queued' or job.state == 'running'
+end
+
+-- The state that callers see. A paused job keeps its own state, because its leases in flight still count.
+local function seen(job)
+  return unfinished(job) and job.paused == 1 and 'paused' or job.state
+end
+
 local function announce(job, kind)
   redis.call('HSET', key('job', job.id), 'state', job.state, 'done', job.done, 'updated', now() / 1000000)
   redis.call('XADD', key('job', job.id, 'events'), 'MAXLEN', '~', 1000, '*',
-    'type', kind, 'state', job.state, 'done', job.done, 'total', job.total)
+    'type', kind, 'state', seen(job), 'done', job.done, 'total', job.total)
 end
 
 -- Makes the job finishing once all its images are made or set aside: its end may now be settled.

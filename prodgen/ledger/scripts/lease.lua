@@ -4,7 +4,7 @@
 local TRIES = 64  -- jobs, and tenants, that are looked at for a job that the worker has not refused
 local _, queue, worker, want, microseconds, request = unpack(ARGV)
 local given = redis.call('GET', key('given', request))
-local again = given and redis.call('HMGET', key('lease', given), 'job', 'first', 'cells', 'alone')
+local again = given and redis.call('HMGET', key('lease', given), 'job', 'first', 'cells', 'alone', 'queue')
 if again and again[1] then return view_lease(given, unpack(again)) end
 
 local held = redis.call('SMEMBERS', key('worker', worker))
@@ -12,7 +12,10 @@ if #held == 1 and redis.call('HGET', key('lease', held[1]), 'alone') == '1' then
 
 -- A worker that was busy when a suspect was due leases nothing else until the suspect is taken.
 local reserved = redis.call('GET', key('reserved', worker))
-if reserved and redis.call('EXISTS', key('job', reserved, 'suspects')) == 0 then reserved = nil end
+if reserved and (redis.call('EXISTS', key('job', reserved, 'suspects')) == 0
+    or redis.call('HGET', key('job', reserved), 'paused') == '1') then
+  reserved = nil
+end
 if reserved and #held > 0 then return false end
 
 -- Returns the job whose turn it is, without those that the worker has refused.
@@ -70,4 +73,4 @@ if job.state == 'queued' then
   job.state = 'running'
   announce(job, 'state')
 end
-return view_lease(token, job.id, first, cells, suspect and 1 or 0)
+return view_lease(token, job.id, first, cells, suspect and 1 or 0, job.queue)

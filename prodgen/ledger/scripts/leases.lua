@@ -15,9 +15,9 @@ local function take_back(token)
 end
 
 -- Returns a lease as scripts answer it.
-local function view_lease(token, job, first, cells, alone)
+local function view_lease(token, job, first, cells, alone, queue)
   local tenant = redis.call('HGET', key('job', job), 'tenant') or ''
-  return {token, job, tenant, tonumber(first), tonumber(cells), tonumber(alone)}
+  return {token, job, tenant, tonumber(first), tonumber(cells), tonumber(alone), queue}
 end
 
 -- Makes consecutive cells suspect: they are leased together next, and alone on their worker.

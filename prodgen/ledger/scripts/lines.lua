@@ -22,16 +22,20 @@ local function charge(line, member, amount)
   redis.call('HSET', line .. '/spent', '', string.format('%.17g', clock), member, spent)
 end
 
--- Changes how many images of a job are owed. The job waits in its line exactly while images are owed.
-local function owe(job, change)
-  job.owed = redis.call('HINCRBY', key('job', job.id), 'owed', change)
+-- Changes how many images of a job its queue owes. A queue owes none of a paused job.
+local function count_owed(job, change)
+  if job.paused == 1 then return end
   redis.call('HINCRBY', key('queue', job.queue), 'owed', change)
   local models = key('queue', job.queue, 'models')
   if job.model and redis.call('HINCRBY', models, job.model, change) <= 0 then
     redis.call('HDEL', models, job.model)
   end
+end
+
+-- Puts a job into its line, where it waits exactly while `owed` images of it may be leased.
+local function line_up(job, owed)
   local tenants, jobs = key('line', job.queue), key('line', job.queue, job.tenant)
-  if job.owed > 0 then
+  if owed > 0 and job.paused ~= 1 then
     join(tenants, job.tenant)
     join(jobs, job.id)
     redis.call('ZADD', key('waiting', job.queue), job.created, job.id)
@@ -40,4 +44,11 @@ local function owe(job, change)
     redis.call('ZREM', key('waiting', job.queue), job.id)
     if redis.call('EXISTS', jobs) == 0 then redis.call('ZREM', tenants, job.tenant) end
   end
+end
+
+-- Changes how many images of a job are owed.
+local function owe(job, change)
+  job.owed = redis.call('HINCRBY', key('job', job.id), 'owed', change)
+  count_owed(job, change)
+  line_up(job, job.owed)
 end

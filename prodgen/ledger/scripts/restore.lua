@@ -1,16 +1,18 @@
--- restore(recovery, job, tenant, queue, total, weight, created, lease_cells, model, made, taken, state, done, dead,
--- error, updated, cell...): enters a job as the store knows it; updated '' is now. Returns 0 if the job is known.
-local _, recovery, id, tenant, queue, total, weight, created, lease_cells, model, made, taken = unpack(ARGV, 1, 12)
-local state, done, dead, message, updated = unpack(ARGV, 13, 17)
+-- restore(recovery, job, tenant, queue, total, weight, created, lease_cells, model, paused, made, taken, state,
+-- done, dead, error, updated, cell...): enters a job as the store knows it; updated '' is now. Returns 0 if the job
+-- is known.
+local _, recovery, id, tenant, queue, total, weight, created, lease_cells, model, paused = unpack(ARGV, 1, 11)
+local made, taken, state, done, dead, message, updated = unpack(ARGV, 12, 18)
 if not may_restore(recovery) then return redis.error_reply('LOST') end
 if redis.call('EXISTS', key('job', id)) == 1 then return 0 end
 
 redis.call('HSET', key('job', id), 'tenant', tenant, 'queue', queue, 'total', total, 'weight', weight,
-  'created', created, 'lease_cells', lease_cells, 'state', state, 'done', done, 'dead', dead, 'owed', 0)
+  'created', created, 'lease_cells', lease_cells, 'state', state, 'done', done, 'dead', dead, 'owed', 0,
+  'paused', paused)
 if model ~= '' then redis.call('HSET', key('job', id), 'model', model) end
 if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end
 redis.call('ZADD', key('jobs', tenant), created, id)
-for i = 18, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
+for i = 19, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
 if recovery ~= '' or state == 'queued' or state == 'running' then count_order(tenant, id, total, created) end
 local job = find(id)
 if state == 'queued' or state == 'running' then

@@ -1,0 +1,60 @@
+"""An order can be paused, resumed and given another priority, and no crash of Redis undoes that."""
+
+import redis
+
+from prodgen.recovery import ensure
+from tests.gateway.running import Client, Gateway
+from tests.servers.process import wait_until
+
+
+def test_a_paused_order_makes_nothing_until_it_is_resumed(
+    client: Client, stranger: Client, gateway: Gateway
+) -> None:
+    job = client.order(count=200)
+    gateway.work(client.tenant, job["id"], cells=1)
+    for _ in range(2):
+        paused = client.post(job["links"]["pause"])
+        assert (paused.status_code, paused.json()["state"], paused.json()["done"]) == (200, "paused", 64)
+    gateway.work(client.tenant, job["id"])
+    assert client.get(job["links"]["self"]).json()["done"] == 64
+    assert [one["state"] for one in client.get("/v1/jobs").json()["data"]] == ["paused"]
+    assert stranger.error("POST", job["links"]["resume"])[0] == 404
+
+    gateway.bells.clear()
+    assert client.post(job["links"]["resume"]).json()["state"] == "running"
+    wait_until(lambda: gateway.bells == [("bulk", 1)], "no bell")
+    gateway.work(client.tenant, job["id"])
+    states = [event.data["state"] for event in client.events(job["id"])]
+    assert list(dict.fromkeys(states)) == ["queued", "running", "paused", "finishing", "succeeded"]
+    assert client.post(job["links"]["pause"]).json()["state"] == "succeeded"
+
+
+def test_a_pause_survives_what_redis_loses(client: Client, gateway: Gateway) -> None:
+    job = client.order(count=200)
+    client.post(job["links"]["pause"])
+    gateway.ledger.control(job["id"], "bulk", paused=False)  # as if the last second of Redis were lost
+    server: redis.Redis = gateway.ledger.client
+    server.set("prodgen:server", "another process")
+    ensure(gateway.store, gateway.ledger)
+    assert client.get(job["links"]["self"]).json()["state"] == "paused"
+    server.flushdb()
+    assert ensure(gateway.store, gateway.ledger)
+    assert client.get(job["links"]["self"]).json()["state"] == "paused"
+    assert gateway.ledger.lease("bulk", "test", 64) is None
+    assert client.post(job["links"]["cancel"]).json()["state"] == "cancelled"
+
+
+def test_a_small_order_can_become_interactive_and_a_large_one_cannot(
+    client: Client, gateway: Gateway
+) -> None:
+    small, large = client.order(count=64), client.order(count=65)
+    changed = client.post(f"{small['links']['self']}/priority", json={"priority": "interactive"})
+    assert changed.json()["priority"] == "interactive"
+    status, error = client.error(
+        "POST", f"{large['links']['self']}/priority", json={"priority": "interactive"}
+    )
+    assert (status, error["param"]) == (400, "priority")
+    lease = gateway.ledger.lease("interactive", "test", 64)
+    assert lease
+    assert lease.job == small["id"]
+    client.post(large["links"]["cancel"])
