@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from PIL import ImageColor
 
-from prodgen.spec.colour import Floats, delta_e_2000, levels, to_hex, to_lab
+from prodgen.spec.colour import Floats, delta_e_2000, levels, parse_colour, to_hex, to_lab
 
 _TABLE = """
 #1c1c1c | black; jet black; 黑
@@ -124,9 +124,10 @@ def colour_names() -> dict[str, list[tuple[str, str]]]:
         found["en"] += [(value, name) for name in english[:1]]
         found["zh"] += [(value, f"{name}色") for name in chinese[:1]]
         for name in english:
-            if css := ImageColor.colormap.get(name.replace(" ", "")):
-                found["en"].append((str(css), name))
-                found["zh"] += [(str(css), f"{word}色") for word in chinese[:1]]
+            if name.replace(" ", "") in ImageColor.colormap:
+                css = parse_colour(name)  # Pillow replaces the values of its table once it has read them
+                found["en"].append((css, name))
+                found["zh"] += [(css, f"{word}色") for word in chinese[:1]]
     return found
 
 
