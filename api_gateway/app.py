@@ -21,6 +21,7 @@ from api_gateway.routes import (
     models,
     objects,
     prompts,
+    quotes,
     runs,
     uploads,
     usage,
@@ -36,7 +37,21 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.storage import Store, connect
 
-ROUTES = (jobs, control, images, prompts, uploads, datasets, models, runs, usage, webhooks, objects, health)
+ROUTES = (
+    jobs,
+    control,
+    images,
+    prompts,
+    quotes,
+    uploads,
+    datasets,
+    models,
+    runs,
+    usage,
+    webhooks,
+    objects,
+    health,
+)
 PAGES = (sign_in, create, order_files, orders, photographs, models_page, observe)
 
 DESCRIPTION = """

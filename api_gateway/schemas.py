@@ -89,10 +89,15 @@ class RemovalView(BaseModel):
 
 
 class QuoteView(BaseModel):
-    """What an order would make: ``total`` counts its images."""
+    """What an order would make: ``total`` counts its images.
+
+    ``seconds``: the time until all of them are made, if the workers that are alive first make every image
+    that waits in the queue; null if no worker is alive, or if none has made images of the model yet.
+    """
 
     object: Literal["quote"] = "quote"
     total: int
+    seconds: float | None
 
 
 class ImageView(ManifestLine):

@@ -15,7 +15,7 @@ from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import check_id, find_job_record, find_progress, job_details
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
-from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, QuoteView, SheetView
+from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, SheetView
 from prodgen.access import ApiKey
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.jobs import delivery
@@ -24,7 +24,7 @@ from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.sprite_sheets import draw_sheet, layout_of, lines_on
-from prodgen.jobs.submission import quote, submit
+from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import TERMINAL, Event, Progress, Queue, State
 from prodgen.spec.describe import Language, describe_line
 from prodgen.spec.manifest import ManifestLine
@@ -79,12 +79,6 @@ def place(
     if created:
         request.app.state.metrics.images.labels(record.spec.priority).inc(record.total)
     return record, created
-
-
-@router.post("/quote", summary="Check an order")
-def check(spec: JobSpec, caller: Generator, deployment: DeploymentDep) -> QuoteView:
-    """Check an order without placing it. Answers as `POST /v1/jobs` would if the order is at fault."""
-    return QuoteView(total=quote(deployment.store, deployment.settings, caller.tenant, spec))
 
 
 @router.get("", summary="List your jobs")

@@ -1,5 +1,6 @@
 """``prodgen submit``: send an order to a gateway."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,6 +69,9 @@ def submit(
         str | None, typer.Option(metavar="URL", help="https URL that is told how the order ended.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Name by which people find the order again.")] = None,
+    quote: Annotated[
+        bool, typer.Option("--quote", help="Check the order and say how long it would take; order nothing.")
+    ] = False,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key never orders twice.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the end; exit with 1 if images are missing.")] = False,
     out: Annotated[Path | None, typer.Option(help="Wait, then download to this folder.")] = None,
@@ -106,6 +110,9 @@ def submit(
                 spec["upload"] = gateway.upload_photo_order(order, photos, model, named, bars.report)
         elif order:
             spec |= {"upload": gateway.upload(order), "columns": named}
+        if quote:
+            _print_quote(gateway.quote(spec), json)
+            return
         job = gateway.submit(spec, key)
         if job["reading"] and not json:
             remark(job["reading"]["sentence"])
@@ -125,6 +132,15 @@ def submit(
     report(json, job, f"job {job['id']} {job['state']}: {job['done']} of {job['total']} images{where}")
     if (wait or out) and job["state"] != "succeeded":
         raise typer.Exit(1)
+
+
+def _print_quote(quote: dict[str, Any], json: bool) -> None:
+    seconds = quote["seconds"]
+    if seconds is None:
+        time = "the time is not known, because no worker is alive, or none has made images of this model yet"
+    else:
+        time = f"about {timedelta(seconds=round(seconds))} for them and all images that wait before them"
+    report(json, quote, f"{quote['total']:,} images; {time}; nothing was ordered")
 
 
 def _check_output(out: Path, key: str | None) -> None:

@@ -47,6 +47,10 @@ class Client:
         """Send an order and return the job that makes its images."""
         return self._queue("/v1/jobs", spec, idempotency_key)
 
+    def quote(self, spec: Record) -> Record:
+        """Check an order without placing it: return the number of its images, and their seconds."""
+        return self._json("POST", "/v1/quotes", json=spec)
+
     def job(self, job: str) -> Record:
         """Return a job with its present state."""
         return self._json("GET", f"/v1/jobs/{job}")

@@ -90,8 +90,14 @@ def submit(
     return record, True
 
 
-def quote(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> int:
-    """Return the number of images of an order, and write nothing. Raises what `submit` raises for it."""
+def quote(
+    store: Store, ledger: Ledger, settings: Settings, tenant: str, spec: JobSpec
+) -> tuple[int, float | None]:
+    """Return the number of images of an order, and the seconds until they are made; write nothing.
+
+    The seconds count all images that wait in the order's queue as made before it. They are None if no
+    worker is alive, or if none has made images of the model yet. Raises what `submit` raises.
+    """
     version = resolve(store, spec.model, tenant)
     spec, _ = read_order(spec, version.config)
     check_spec(spec, version.config)
@@ -99,7 +105,12 @@ def quote(store: Store, settings: Settings, tenant: str, spec: JobSpec) -> int:
         index = _write_items(store, tenant, spec, version, Path(folder) / "items.jsonl")
     total = index.total if index else RowParser(spec, version.config.attributes).single().total
     _check_order(settings, spec, total)
-    return total
+    rates = ledger.rates()
+    if not rates.workers or version.id not in rates.by_model:
+        return total, None
+    waiting = ledger.backlog(spec.priority).models.items()
+    work = sum(rates.seconds(model, images) for model, images in [*waiting, (version.id, total)])
+    return total, work / rates.workers
 
 
 def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, path: Path) -> Index | None:

@@ -124,6 +124,10 @@ def test_a_cancelled_job_is_shown_and_its_watcher_fails(run: Run, client: Client
 
 def test_an_order_file_is_submitted(run: Run, service: str, tmp_path: Path) -> None:
     (tmp_path / "order.csv").write_text("sku,count\nA-1,2\nB-2,3\n")
+    quoted = run(
+        "submit", tmp_path / "order.csv", "--model", "shoes", "--attr", "category=bag|sneaker", "--quote"
+    )
+    assert "nothing was ordered" in quoted.err
     done = run("submit", tmp_path / "order.csv", "--model", "shoes", "--attr", "category=bag|sneaker")
     sentence = r"job ([0-9a-f]{24}) queued: 0 of 10 images; prodgen jobs watch \1\n"
     assert re.fullmatch(sentence, done.err), done.err

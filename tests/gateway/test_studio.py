@@ -178,20 +178,23 @@ def test_the_columns_of_a_file_are_found(browser: httpx.Client, client: Client) 
     assert browser.get("/orders/new?upload=../x").status_code == 400
 
 
-def test_a_quote_checks_every_row_and_orders_nothing(client: Client) -> None:
+def test_a_quote_checks_every_row_and_orders_nothing(client: Client, gateway: Gateway) -> None:
     def quoted(table: str) -> httpx.Response:
         upload = client.post("/v1/uploads", content=table.encode()).json()["id"]
-        return client.post("/v1/jobs/quote", json={"model": "shoes", "upload": upload, "count": 2})
+        return client.post("/v1/quotes", json={"model": "shoes", "upload": upload, "count": 2})
 
     answer = quoted("sku,count,category\nA,3,bag\nB,,\n")
-    assert answer.json() == {"object": "quote", "total": 5}
+    assert answer.json() == {"object": "quote", "total": 5, "seconds": None}
+    waiting = client.order(count=45)
+    gateway.ledger.report_worker("w", {waiting["model"]: 5.0})
+    assert quoted("sku,count,category\nA,3,bag\nB,,\n").json()["seconds"] == 10.0
     faulty = quoted("sku,category\nA,bog\nB,bag\nC,bug\n")
     assert faulty.status_code == 400
     assert [fault["param"] for fault in faulty.json()["error"]["details"]] == [
         "row 2, column category",
         "row 4, column category",
     ]
-    assert client.get("/v1/jobs").json()["data"] == []
+    assert [job["id"] for job in client.get("/v1/jobs").json()["data"]] == [waiting["id"]]
 
 
 def test_a_filtered_list_of_jobs_has_pages(client: Client, gateway: Gateway) -> None:

@@ -70,7 +70,7 @@ function map() {
     }
     $("status").textContent = t("Checking every row …");
     try {
-      const { total } = await api("POST", "/v1/jobs/quote", { json: request(), signal });
+      const { total } = await api("POST", "/v1/quotes", { json: request(), signal });
       $("status").textContent = t("Every row can be made.");
       $("place").textContent = t("Order {total} pictures", { total: number(total) });
       $("place").disabled = false;
