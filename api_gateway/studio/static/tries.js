@@ -70,15 +70,8 @@ export function randomName() {
   return [...crypto.getRandomValues(new Uint8Array(6))].map((byte) => letters[byte % letters.length]).join("");
 }
 
-/** Return a number of 53 bits for a text (cyrb53, public domain). Works without a secure context. */
+/** Return a name for a text, almost certainly its own: two hashes of 32 bits (FNV-1a). Needs no secure context. */
 function hash(text) {
-  let [high, low] = [0xdeadbeef, 0x41c6ce57];
-  for (let place = 0; place < text.length; place++) {
-    const code = text.charCodeAt(place);
-    high = Math.imul(high ^ code, 2654435761);
-    low = Math.imul(low ^ code, 1597334677);
-  }
-  high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
-  low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
-  return 4294967296 * (2097151 & low) + (high >>> 0);
+  const fold = (start) => [...text].reduce((h, letter) => Math.imul(h ^ letter.codePointAt(0), 16777619), start) >>> 0;
+  return `${fold(2166136261)}-${fold(1)}`;
 }
