@@ -12,7 +12,7 @@ async function showPicture(job, state) {
   if (page.data.length && !place.firstChild) place.append(element("img", { src: page.data[0].url, alt: "" }));
 }
 
-// One request for all orders: browsers allow only six event streams at a time.
+// Asks at intervals for each order that has not ended, because browsers allow only six event streams at a time.
 async function update() {
   const active = [...rows].filter(([, state]) => !ENDED.has(state.dataset.state));
   if (!active.length) return;
