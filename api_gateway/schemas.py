@@ -81,7 +81,7 @@ class DeletionView(BaseModel):
 
 
 class RemovalView(BaseModel):
-    """What was removed. ``bytes`` is the size of the deleted content, which nothing else shared."""
+    """The removed versions or files. ``bytes``: the size of deleted content that nothing else shared."""
 
     object: Literal["removal"] = "removal"
     removed: list[str]
@@ -89,7 +89,7 @@ class RemovalView(BaseModel):
 
 
 class QuoteView(BaseModel):
-    """What an order would make: ``total`` counts its images.
+    """The check of an order that is not placed. ``total`` counts its images.
 
     ``seconds``: the time until all of them are made, if the workers that are alive first make every image
     that waits in the queue; null if no worker is alive, or if none has made images of the model yet.

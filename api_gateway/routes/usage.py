@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/usage", tags=["usage"], route_class=StrictRoute)
 
 
 class UsageView(BaseModel):
-    """What the orders of one model, which ended on one day (UTC), have delivered. ``bytes`` are of images."""
+    """Images of one model in the orders that ended on one day (UTC). ``bytes`` is their size."""
 
     object: Literal["usage"] = "usage"
     day: date

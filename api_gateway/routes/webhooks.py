@@ -28,7 +28,7 @@ class SecretView(BaseModel):
 
 
 class DeliveryView(BaseModel):
-    """What became of the message about a job's end. ``message`` is the header ``webhook-id`` of each attempt.
+    """The state of the message about a job's end. ``message`` is the header ``webhook-id`` of each attempt.
 
     A ``waiting`` message is sent again; a ``dead`` one only if it is replayed. ``first`` and ``last`` are the
     times of the first and the last attempt. ``status`` is that of the last answer; ``error`` says why the

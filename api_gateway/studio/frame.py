@@ -1,4 +1,4 @@
-"""What all pages of the studio share: their frame, their headers, and the page that explains a failure."""
+"""Render the pages of the studio: their frame, their headers, and the page that explains a failure."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial

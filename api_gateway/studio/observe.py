@@ -1,4 +1,4 @@
-"""Observe: how much work waits, who works on it, what failed, and what was delivered this month."""
+"""Observe: how much work waits, who works on it, what failed, and how many images the month has brought."""
 
 from collections import Counter
 from typing import NamedTuple

@@ -66,7 +66,7 @@ def submit(
         str | None, typer.Option(help="How long after its end the order is kept: 30d or 12h.")
     ] = None,
     webhook: Annotated[
-        str | None, typer.Option(metavar="URL", help="https URL that is told how the order ended.")
+        str | None, typer.Option(metavar="URL", help="https URL that gets a message at the order's end.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Name by which people find the order again.")] = None,
     quote: Annotated[

@@ -1,4 +1,4 @@
-"""Delete ended orders, restore them from the trash, and delete for good what was kept long enough.
+"""Delete ended orders, restore them from the trash, and delete for good those kept long enough.
 
 The folder of a deleted order has ``deleted.json`` in place of ``job.json``, so no reader finds the order.
 Each change first writes ``system/due/{time}.{job}.{tenant}``, the time at which maintenance looks at the

@@ -1,6 +1,6 @@
 """The files of a job in the store.
 
-job.json is the accepted order, control.json what was changed about it since, and state.json its end.
+job.json is the accepted order, control.json its later changes, and state.json its end.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ LEASE_PIXELS = 1 << 24
 
 
 class JobControl(BaseModel, frozen=True):
-    """control.json: what was changed about an order after it was accepted. Absent until the first change.
+    """control.json: the changes to an order since it was accepted. Absent until the first change.
 
     ``priority`` replaces the order's own.
     """

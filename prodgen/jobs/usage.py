@@ -19,7 +19,7 @@ MAX_DAYS = 366
 
 
 class Usage(NamedTuple):
-    """What the orders of one model, which ended on one day (UTC), have delivered."""
+    """The number and the size of the images of one model in the orders that ended on one day (UTC)."""
 
     day: date
     model: str

@@ -1,7 +1,7 @@
 """The messages that tell a tenant's receiver how an order ended: announced, recorded, given up, replayed.
 
 `announce` writes an entry ``system/webhooks/{time}.{job}.{tenant}`` before the state.json of the order, so
-that no end is forgotten, whatever dies and whether or not Redis is wiped. `prodgen.jobs.webhook_delivery`
+that no end is forgotten if a process dies or Redis is wiped. `prodgen.jobs.webhook_delivery`
 sends the message. ``webhook.json`` in the job's folder records the attempts.
 """
 

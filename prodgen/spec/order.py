@@ -85,7 +85,7 @@ class JobSpec(BaseModel):
     """How long after its end the order is kept, such as ``30d`` or ``12h``; null: as long as its tenant keeps
     orders. Then it is deleted with its images."""
     webhook: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
-    """The ``https`` URL that is told how the order ended."""
+    """The ``https`` URL that receives a message when the order has ended."""
     title: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     """The name by which people find the order again. It does not change the images."""
 

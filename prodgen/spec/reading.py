@@ -16,7 +16,7 @@ class ReadWord(BaseModel):
 
 
 class Reading(BaseModel):
-    """What a prompt asks for, which words say so, and the words that the model cannot follow."""
+    """The attributes, count and background that a prompt asks for, and which words are read or not."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 

@@ -200,4 +200,4 @@ _FUNCTION_WORDS = {
 }
 FUNCTIONS = {word: name for name, words in _FUNCTION_WORDS.items() for word in words.split()}
 FUNCTIONS["in front of"] = "on"
-"""What a word does between the others, by the word."""
+"""The role of each small word of a prompt."""
