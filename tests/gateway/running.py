@@ -23,6 +23,7 @@ from prodgen.jobs.ending import report, settle_job
 from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, load_record
 from prodgen.ledger.entries import Lease, Queue
+from prodgen.recovery import ensure
 from prodgen.settings import Settings
 from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine, write_lines
@@ -105,6 +106,7 @@ class Gateway:
 
     def client(self, tenant: str, scopes: Sequence[Scope] = ("generate",)) -> Client:
         """Return a client of this tenant."""
+        ensure(self.store, self.ledger)  # other tests restart Redis, and maintenance does not run here
         secret, _ = self.keys.create(tenant, scopes)
         client = Client(
             base_url=self.settings.public_url, headers={"Authorization": f"Bearer {secret}"}, timeout=20
