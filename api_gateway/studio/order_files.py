@@ -17,6 +17,7 @@ router = APIRouter(prefix="/orders", include_in_schema=False, route_class=PageRo
 
 HEAD = 1 << 16
 """The bytes of a file from which its columns are read."""
+NO_MODEL = "There is no model in production that draws pictures. Train one, or promote a version."
 ROWS = 3
 """The rows of a file that the page shows."""
 
@@ -34,6 +35,8 @@ def new(
     offered = drawing_models(caller, deployment)
     chosen = next((one for one in offered if one.id == model), offered[0] if offered else None)
     rows, problem, columns = list[list[str]](), "", dict[str, str | None]()
+    if upload and not chosen:
+        upload, problem = "", NO_MODEL
     if upload:
         try:
             rows = first_rows(deployment.store.get(keys.upload(caller.tenant, upload), 0, HEAD))[: ROWS + 1]

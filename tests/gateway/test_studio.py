@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api_gateway import sessions, studio
+from api_gateway.studio import order_files
 from api_gateway.studio.language import CATALOGUES
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import load_record
@@ -122,6 +123,8 @@ def test_an_order_is_found_by_its_title_and_its_state(
     assert "&lt;b&gt;Spring&lt;/b&gt;" in page
     assert "<b>Spring" not in page
     assert "there is no job" in browser.get("/orders/0123456789abcdef01234567").text
+    several = client.order(attributes={"category": ["bag", "sneaker"]})["id"]
+    assert "<dd>bag, sneaker</dd>" in browser.get(f"/orders/{several}").text
 
 
 def test_a_key_that_may_promote_sees_versions_to_promote(gateway: Gateway, tmp_path: Path) -> None:
@@ -162,7 +165,9 @@ def test_what_waits_and_what_failed_can_be_seen(
     assert "Flower" not in page
 
 
-def test_the_columns_of_a_file_are_found(browser: httpx.Client, client: Client) -> None:
+def test_the_columns_of_a_file_are_found(
+    browser: httpx.Client, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def page(data: bytes) -> str:
         digest = client.post("/v1/uploads", content=data).json()["id"]
         return browser.get(f"/orders/new?name=<i>&upload={digest}").text
@@ -176,6 +181,8 @@ def test_the_columns_of_a_file_are_found(browser: httpx.Client, client: Client) 
     assert "the quotes do not match" in page(b'sku,a\nA-1,"b"c\n')
     assert "no longer here" in browser.get(f"/orders/new?upload={'0' * 64}").text
     assert browser.get("/orders/new?upload=../x").status_code == 400
+    monkeypatch.setattr(order_files, "drawing_models", lambda *_: [])
+    assert "There is no model in production" in page(b"sku\nA\n")
 
 
 def test_a_quote_checks_every_row_and_orders_nothing(client: Client, gateway: Gateway) -> None:

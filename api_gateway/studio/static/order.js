@@ -10,22 +10,23 @@ const { job } = order.dataset;
 const total = Number(order.dataset.total);
 const tiles = new Map(); // by the index of the image
 let images = [];
+let whole = false; // whether `images` were listed after the end, so that none can appear between them
 let wanted = Math.min(PAGE, total);
 let filling = null;
 
 /** List the images up to `wanted`. While an order runs, images appear between those that are listed. */
 async function fill() {
   const ended = ENDED.has(order.dataset.state);
-  const after = ended && images.length ? images.at(-1).index : -1;
-  const found = [];
-  let next = String(after);
-  while (next !== null && found.length + (after < 0 ? 0 : images.length) < wanted) {
+  const found = whole ? [...images] : [];
+  let next = String(found.at(-1)?.index ?? -1);
+  while (next !== null && found.length < wanted) {
     const limit = Math.min(1000, wanted - found.length);
     const page = await api("GET", `/v1/jobs/${job}/images?limit=${limit}&after=${next}`);
     found.push(...page.data);
     next = page.next;
   }
-  images = after < 0 ? found : [...images, ...found];
+  images = found;
+  whole = ended;
   await show();
   $("more").hidden = images.length >= total || (ended ? next === null : wanted >= total);
 }
@@ -82,27 +83,23 @@ $("more").onclick = () => {
   wanted += PAGE;
   refresh();
 };
-$("cancel").onclick = () => $("cancelling").showModal();
-$("cancelling").onclose = async () => {
-  if ($("cancelling").returnValue !== "cancel-order") return;
-  try {
-    await api("POST", `/v1/jobs/${job}/cancel`);
-    await load();
-  } catch (error) {
-    explain($("problem"), error);
-  }
-};
+/** Open `dialog` by `button`; `act` once the person has agreed. */
+function confirm(button, dialog, act) {
+  $(button).onclick = () => {
+    $(dialog).returnValue = ""; // Escape keeps the answer of the last time
+    $(dialog).showModal();
+  };
+  $(dialog).onclose = () => $(dialog).returnValue && act().catch((error) => explain($("problem"), error));
+}
 
-$("delete").onclick = () => $("deleting").showModal();
-$("deleting").onclose = async () => {
-  if ($("deleting").returnValue !== "delete-order") return;
-  try {
-    await api("DELETE", `/v1/jobs/${job}`);
-    location.href = "/orders";
-  } catch (error) {
-    explain($("problem"), error);
-  }
-};
+confirm("cancel", "cancelling", async () => {
+  await api("POST", `/v1/jobs/${job}/cancel`);
+  await load();
+});
+confirm("delete", "deleting", async () => {
+  await api("DELETE", `/v1/jobs/${job}`);
+  location.href = "/orders";
+});
 
 load()
   .then((now) => ENDED.has(now.state) || follow(job, changed).then(load))

@@ -44,6 +44,7 @@ export async function api(method, path, { json, body, key, signal, type } = {}) 
     throw new Refusal(t("prodgen does not answer. Look whether you are online, and try again."));
   }
   const answer = await response.json().catch(() => ({}));
+  signal?.throwIfAborted(); // an answer that was cut off is no empty answer
   if (response.ok) return answer;
   const { message = t("prodgen failed to answer."), ...rest } = answer.error ?? {};
   throw new Refusal(message, { ...rest, status: response.status });
