@@ -1,7 +1,6 @@
 """Observe: how much work waits, who works on it, what failed, and how many images the month has brought."""
 
 from collections import Counter
-from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,7 +11,6 @@ from api_gateway.routes import jobs, usage
 from api_gateway.schemas import Page
 from api_gateway.studio.frame import PageRoute, render
 from api_gateway.studio.orders import FILTERS, with_names
-from prodgen.ledger.entries import Queue
 from prodgen.ledger.roster import Roster
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -21,28 +19,12 @@ FAILURES = 8
 """The most failed orders that the page lists."""
 
 
-class Waiting(NamedTuple):
-    """The work of one queue: images that no worker has taken, and the seconds in which all workers make them.
-
-    ``seconds`` is None without workers.
-    """
-
-    queue: Queue
-    images: int
-    seconds: float | None
-    oldest_seconds: float
-    leases: int
-
-
 @router.get("/observe")
 def observe(request: Request, caller: Generator, deployment: DeploymentDep) -> Response:
     """Show the queues and workers of the deployment, and the failures and the usage of the tenant."""
     ledger, settings = deployment.ledger, deployment.settings
-    rates, waiting = ledger.rates(), list[Waiting]()
-    for found in map(ledger.backlog, QUEUES):
-        work = sum(rates.seconds(model, images) for model, images in found.models.items())
-        seconds = work / rates.workers if rates.workers else None
-        waiting.append(Waiting(found.queue, found.images, seconds, found.oldest_seconds, found.leases))
+    rates = ledger.rates()
+    waiting = [(backlog, rates.wait(backlog.models.items())) for backlog in map(ledger.backlog, QUEUES)]
     roster = Roster(ledger)
     nodes = roster.nodes()
     failed = jobs.index(caller, deployment, FAILURES, None, FILTERS["trouble"].states, None)

@@ -52,12 +52,9 @@ def submit(
         return _resubmit(store, ledger, earlier, digest), False
     version, grant = resolve(store, spec.model, tenant), grant_of(store, tenant)
     spec, reading = read_order(spec, version.config)
-    check_spec(spec, version.config)
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
         path = Path(folder) / "items.jsonl"
-        index = _write_items(store, tenant, spec, version, path)
-        total = index.total if index else RowParser(spec, version.config.attributes).single().total
-        _check_order(settings, spec, total)
+        index, total = _check(store, settings, tenant, spec, version, path)
         check_waiting(settings, ledger, tenant, spec.priority)
         packaging = spec.output.packaging
         if packaging == "auto":
@@ -100,17 +97,25 @@ def quote(
     """
     version = resolve(store, spec.model, tenant)
     spec, _ = read_order(spec, version.config)
-    check_spec(spec, version.config)
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
-        index = _write_items(store, tenant, spec, version, Path(folder) / "items.jsonl")
-    total = index.total if index else RowParser(spec, version.config.attributes).single().total
-    _check_order(settings, spec, total)
+        _, total = _check(store, settings, tenant, spec, version, Path(folder) / "items.jsonl")
     rates = ledger.rates()
-    if not rates.workers or version.id not in rates.by_model:
+    if version.id not in rates.by_model:
         return total, None
-    waiting = ledger.backlog(spec.priority).models.items()
-    work = sum(rates.seconds(model, images) for model, images in [*waiting, (version.id, total)])
-    return total, work / rates.workers
+    return total, rates.wait([*ledger.backlog(spec.priority).models.items(), (version.id, total)])
+
+
+def _check(
+    store: Store, settings: Settings, tenant: str, spec: JobSpec, version: Version, path: Path
+) -> tuple[Index | None, int]:
+    """Check an order, and write its items to ``path``. Returns their index, and the number of its images."""
+    check_spec(spec, version.config)
+    index = _write_items(store, tenant, spec, version, path)
+    total = index.total if index else RowParser(spec, version.config.attributes).single().total
+    if spec.webhook:
+        check_url(spec.webhook, private=settings.webhook_private)
+    check_total(settings, spec.priority, total)
+    return index, total
 
 
 def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, path: Path) -> Index | None:
@@ -136,12 +141,6 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
         raise NotFound(
             f"there is no upload {spec.upload}; send the file to /v1/uploads first", param="upload"
         ) from None
-
-
-def _check_order(settings: Settings, spec: JobSpec, total: int) -> None:
-    if spec.webhook:
-        check_url(spec.webhook, private=settings.webhook_private)
-    check_total(settings, spec.priority, total)
 
 
 def _check_deleted(store: Store, tenant: str, job: str) -> None:

@@ -3,6 +3,7 @@
 The order of the fields of `JobEntry` and `Lease` is that of the arguments and answers of the scripts.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -110,6 +111,10 @@ class Rates:
     def seconds(self, model: str, images: int) -> float:
         """Return the seconds in which one worker makes ``images`` images of ``model``."""
         return images / self.by_model.get(model, UNKNOWN_RATE)
+
+    def wait(self, models: Iterable[tuple[str, int]]) -> float | None:
+        """Return the seconds in which all workers make so many images of each model; None without workers."""
+        return sum(self.seconds(*work) for work in models) / self.workers if self.workers else None
 
 
 @dataclass(frozen=True)
