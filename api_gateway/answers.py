@@ -25,6 +25,7 @@ from prodgen.jobs import delivery
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import TERMINAL
 from prodgen.spec.manifest import ManifestLine
+from prodgen.storage.base import in_threads
 
 Result = TypeVar("Result")
 
@@ -138,7 +139,7 @@ class Order:
 
     def _images(self) -> list[dict[str, str]]:
         lines, _ = delivery.page(self._deployment.store, self._record, limit=self._record.total)
-        return [self._image(line) for line in lines]
+        return list(in_threads(self._image, lines))
 
     def _image(self, line: ManifestLine) -> dict[str, str]:
         image = {}

@@ -65,8 +65,6 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
     kind = request.headers.get("content-type", "application/octet-stream").split(";")[0].strip().lower()
     if kind.startswith("multipart/"):
         raise HTTPException(415, "send the file itself as the body (curl --data-binary @FILE), not a form")
-    grant = await run_sync(grant_of, deployment.store, caller.tenant)
-    await run_sync(check_stored, deployment.ledger, caller.tenant, grant)
     async with upload_slot(deployment, caller.tenant):
         with NamedTemporaryFile(prefix="prodgen-upload-") as file:
             digest, size = await _receive(request, file)
@@ -77,7 +75,12 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
 
 @asynccontextmanager
 async def upload_slot(deployment: Deployment, tenant: str) -> AsyncIterator[None]:
-    """Hold one of a tenant's slots for uploads within the block. Raises Unavailable if none gets free."""
+    """Hold one of a tenant's slots for uploads within the block.
+
+    Raises Forbidden if the tenant may store no more, and Unavailable if no slot gets free.
+    """
+    grant = await run_sync(grant_of, deployment.store, tenant)
+    await run_sync(check_stored, deployment.ledger, tenant, grant)
     slots = deployment.upload_slots[tenant]
     try:
         with anyio.fail_after(WAIT_SECONDS):

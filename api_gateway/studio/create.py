@@ -31,10 +31,8 @@ def home(request: Request, caller: Anyone) -> Response:
 def create(request: Request, caller: Generator, deployment: DeploymentDep, model: str = "") -> Response:
     """Show the controls of a model. The query holds all choices, so that people may keep its address."""
     offered = drawing_models(caller, deployment)
-    chosen = next((one for one in offered if one.id == model), offered[0] if offered else None)
-    return render(
-        request, "create.html", models=offered, model=chosen, colours=COLOURS, query=request.query_params
-    )
+    chosen, query = chosen_of(offered, model), request.query_params
+    return render(request, "create.html", models=offered, model=chosen, colours=COLOURS, query=query)
 
 
 def drawing_models(caller: Generator, deployment: DeploymentDep) -> list[ModelView]:
@@ -42,3 +40,8 @@ def drawing_models(caller: Generator, deployment: DeploymentDep) -> list[ModelVi
     views = [one for one in models.index(caller, deployment).data if one.family != STUDIO]
     named = [one for one in views if one.id == one.name]
     return sorted(named, key=lambda one: (one.owned_by == "shared", -one.channels, one.name))
+
+
+def chosen_of(offered: list[ModelView], wanted: str) -> ModelView | None:
+    """Return the model with the id ``wanted``, or else the first; None if none is offered."""
+    return next((one for one in offered if one.id == wanted), offered[0] if offered else None)

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request, Response
 from api_gateway.auth import Anyone
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.routes import models
+from api_gateway.routes.models import ModelView
 from api_gateway.studio.frame import PageRoute, render
 from prodgen.errors import NotFound
-from prodgen.registry.versions import resolve
+from prodgen.registry.versions import folder
 from prodgen.spec.model_config import STUDIO
 from prodgen.storage.base import in_threads
 
@@ -25,7 +26,7 @@ def show(request: Request, caller: Anyone, deployment: DeploymentDep) -> Respons
     """List every version that the key may use, those of its tenant and the newest first."""
     views = models.index(caller, deployment).data
     views.sort(key=lambda one: (one.owned_by == "shared", one.name, -one.created))
-    samples = in_threads(lambda one: _sample(deployment, f"{one.name}@{one.version}", caller.tenant), views)
+    samples = in_threads(lambda one: _sample(deployment, one, caller.tenant), views)
     return render(
         request,
         "models.html",
@@ -39,9 +40,10 @@ def show(request: Request, caller: Anyone, deployment: DeploymentDep) -> Respons
     )
 
 
-def _sample(deployment: Deployment, ref: str, tenant: str) -> str | None:
+def _sample(deployment: Deployment, one: ModelView, tenant: str) -> str | None:
     """Return a link to a picture of what a version makes, or None if it has none."""
-    store, prefix = deployment.store, resolve(deployment.store, ref, tenant).prefix
+    store = deployment.store
+    prefix = folder(one.name, one.version, None if one.owned_by == "shared" else tenant)
     for name in PICTURES:
         with suppress(NotFound):
             store.stat(f"{prefix}/{name}")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api_gateway.auth import Generator
 from api_gateway.deployment import DeploymentDep
-from api_gateway.studio.create import drawing_models
+from api_gateway.studio.create import chosen_of, drawing_models
 from api_gateway.studio.frame import PageRoute, render
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.jobs.order_file import first_rows
@@ -33,7 +33,7 @@ def new(
 ) -> Response:
     """Ask for a file, or for the columns of the uploaded file, which the query names."""
     offered = drawing_models(caller, deployment)
-    chosen = next((one for one in offered if one.id == model), offered[0] if offered else None)
+    chosen = chosen_of(offered, model)
     rows, problem, columns = list[list[str]](), "", dict[str, str | None]()
     if upload and not chosen:
         upload, problem = "", NO_MODEL

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.lookup import find_job_record
+from api_gateway.lookup import find_job_record, job_details
 from api_gateway.requests import Cursor
 from api_gateway.routes import jobs
 from api_gateway.schemas import JobView
@@ -61,10 +61,7 @@ def index(
 def show(request: Request, job: str, caller: Generator, deployment: DeploymentDep) -> Response:
     """Show one order and its images."""
     record = find_job_record(deployment, caller.tenant, job)
-    view: JobView = jobs.show(job, caller, deployment)
-    return render(
-        request, "order.html", job=view, order=record.spec, model=record.model, name=name_of(record)
-    )
+    return render(request, "order.html", job=job_details(deployment, record), name=name_of(record))
 
 
 def with_names(deployment: Deployment, tenant: str, views: list[JobView]) -> list[tuple[JobView, str]]:

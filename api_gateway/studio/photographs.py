@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api_gateway.auth import Generator
 from api_gateway.deployment import DeploymentDep
 from api_gateway.routes import models
-from api_gateway.studio.create import COLOURS
+from api_gateway.studio.create import COLOURS, chosen_of
 from api_gateway.studio.frame import PageRoute, render
 from prodgen.registry.versions import resolve
 from prodgen.spec.model_config import STUDIO, studio_config
@@ -21,7 +21,7 @@ def photographs(request: Request, caller: Generator, deployment: DeploymentDep, 
     views = [
         one for one in models.index(caller, deployment).data if one.family == STUDIO and one.id == one.name
     ]
-    chosen = next((one for one in views if one.id == model), views[0] if views else None)
+    chosen = chosen_of(views, model)
     config = studio_config(resolve(deployment.store, chosen.id, caller.tenant).config) if chosen else None
     presets = config.presets if config else {}
     values: dict[str, Any] = {"models": views, "model": chosen, "presets": presets, "colours": COLOURS}

@@ -2,7 +2,7 @@
 
 import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, watchControls } from "./controls.js";
 import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
-import { Tries, randomName } from "./tries.js";
+import { Tries, randomKey, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
 
 const PICTURES = 24;
@@ -182,7 +182,7 @@ function start() {
   }
 
   $("order").onclick = () => {
-    orderKey = `studio order ${randomName() + randomName()}`;
+    orderKey = `studio order ${randomKey()}`;
     explain($("order-problem"));
     describeOrder();
     $("ordering").showModal();

@@ -1,7 +1,7 @@
 // An order from a file: upload it, check its rows under the chosen columns, and order.
 
-import { $, Refusal, api, element, explain, number, t } from "./studio.js";
-import { randomName } from "./tries.js";
+import { $, Refusal, api, dropZone, element, explain, number, t } from "./studio.js";
+import { randomKey } from "./tries.js";
 
 const PAUSE = 100;
 const SHOWN = 12;
@@ -25,21 +25,12 @@ function choose() {
   }
   $("file").onchange = () => send($("file").files[0]);
   send($("file").files[0]); // chosen before this script was here
-  $("drop").ondragover = (event) => {
-    event.preventDefault();
-    $("drop").classList.add("over");
-  };
-  $("drop").ondragleave = () => $("drop").classList.remove("over");
-  $("drop").ondrop = (event) => {
-    event.preventDefault();
-    $("drop").classList.remove("over");
-    send(event.dataTransfer.files[0]);
-  };
+  dropZone($("drop"), ([file]) => send(file));
 }
 
 function map() {
   const form = $("mapping");
-  const key = `studio file ${randomName()}${randomName()}`;
+  const key = `studio file ${randomKey()}`;
   let newest = null;
   let resting;
 

@@ -1,7 +1,7 @@
 // One order: its state as it changes, its gallery as the images arrive, its download and its end.
 
 import { $, ENDED, Refusal, api, element, explain, follow, picture, showState, t } from "./studio.js";
-import { zoom } from "./zoom.js";
+import { downloads, zoom } from "./zoom.js";
 
 const PAGE = 60;
 const PAUSE = 700; // milliseconds between two looks for new images
@@ -35,7 +35,7 @@ async function show() {
   const fresh = images.filter((image) => !tiles.has(image.index));
   for (const image of fresh) {
     const open = element("button", { type: "button", className: "open" });
-    open.onclick = () => zoom(images, images.findIndex((one) => one.index === image.index), zoomActions);
+    open.onclick = () => zoom(images, images.findIndex((one) => one.index === image.index), downloads);
     tiles.set(image.index, element("div", { className: "tile" }, open));
     picture(image).then((made) => open.replaceChildren(made));
   }
@@ -43,8 +43,6 @@ async function show() {
   const places = Array.from({ length: empty }, () => element("div", { className: "tile waiting" }));
   $("gallery").replaceChildren(...images.map((image) => tiles.get(image.index)), ...places);
 }
-
-const zoomActions = (image) => [element("a", { className: "button", href: image.url, download: image.file }, t("Download"))];
 
 /** Fill the gallery; a call while another fills is carried out once after it. */
 function refresh() {

@@ -1,9 +1,9 @@
 // Photographs: upload pictures of products, try colours and scenes on one of them, and order all.
 
 import { chosenPairs, chosenValues, combinationsOf, describeControls, watchControls } from "./controls.js";
-import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
-import { Tries, randomName } from "./tries.js";
-import { zoom } from "./zoom.js";
+import { $, api, describe, dropZone, element, explain, number, picture, t } from "./studio.js";
+import { Tries, randomKey } from "./tries.js";
+import { downloads, zoom } from "./zoom.js";
 
 const SHELF = "photographs";
 const THUMB = 160; // pixels
@@ -19,7 +19,7 @@ function start() {
   const tries = new Tries($("status"), $("problem"), $("gallery"));
   let photographs = JSON.parse(localStorage.getItem(SHELF) ?? "[]");
   let chosen = photographs[0];
-  let orderKey = randomName() + randomName();
+  let orderKey = randomKey();
   let resting;
 
   // The photographs
@@ -78,12 +78,7 @@ function start() {
   }
 
   $("file").onchange = () => add([...$("file").files]);
-  for (const type of ["dragover", "dragleave", "drop"])
-    $("drop").addEventListener(type, (event) => {
-      event.preventDefault();
-      $("drop").classList.toggle("over", type === "dragover");
-      if (type === "drop") add([...event.dataTransfer.files]);
-    });
+  dropZone($("drop"), add);
 
   // The controls and the pictures of the chosen photograph
 
@@ -127,7 +122,7 @@ function start() {
     $("gallery").replaceChildren(
       ...images.map((image, place) => {
         const open = element("button", { type: "button", className: "open" }, pictures[place]);
-        open.onclick = () => zoom(images, place, zoomActions);
+        open.onclick = () => zoom(images, place, downloads);
         const caption = element("p", {}, describe(image));
         for (const problem of [image.review, ...(image.findings ?? [])])
           if (problem) caption.append(element("span", { className: "problem" }, problem));
@@ -135,8 +130,6 @@ function start() {
       }),
     );
   }
-
-  const zoomActions = (image) => [element("a", { className: "button", href: image.url, download: image.file }, t("Download"))];
 
   /** Use the next model if the workers lack what the first one needs, unless the address names a model. */
   function otherModel() {
@@ -169,7 +162,7 @@ function start() {
     } catch (error) {
       explain($("order-problem"), error);
       $("order").disabled = false;
-      if (error.status) orderKey = randomName() + randomName();
+      if (error.status) orderKey = randomKey();
     }
   };
 

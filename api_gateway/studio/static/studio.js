@@ -111,12 +111,18 @@ export async function picture(image) {
   return made;
 }
 
-/** Paint each element with the colour that its `data-colour` names. */
-export function paint(root = document) {
-  for (const one of root.querySelectorAll("[data-colour]")) one.style.backgroundColor = one.dataset.colour;
+/** Let people drop files on `place`; `take` gets the files. */
+export function dropZone(place, take) {
+  for (const type of ["dragover", "dragleave", "drop"])
+    place.addEventListener(type, (event) => {
+      event.preventDefault();
+      place.classList.toggle("over", type === "dragover");
+      if (type === "drop") take([...event.dataTransfer.files]);
+    });
 }
 
-paint();
+/** Paint each element with the colour that its `data-colour` names. */
+for (const one of document.querySelectorAll("[data-colour]")) one.style.backgroundColor = one.dataset.colour;
 
 /** Show the state and the counts of a job in the element that the page has for them. */
 export function showState(place, { state, done }) {

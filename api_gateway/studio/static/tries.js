@@ -70,6 +70,9 @@ export function randomName() {
   return [...crypto.getRandomValues(new Uint8Array(6))].map((byte) => letters[byte % letters.length]).join("");
 }
 
+/** Return a key that no other order has. */
+export const randomKey = () => randomName() + randomName();
+
 /** Return a name for a text, almost certainly its own: two hashes of 32 bits (FNV-1a). Needs no secure context. */
 function hash(text) {
   const fold = (start) => [...text].reduce((h, letter) => Math.imul(h ^ letter.codePointAt(0), 16777619), start) >>> 0;

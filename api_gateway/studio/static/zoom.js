@@ -5,15 +5,18 @@ import { $, describe, element, t } from "./studio.js";
 const dialog = $("zoom");
 let images = [];
 let place = 0;
-let actions = () => [];
+let actions;
 
 /** Show `list[at]` large. `makeActions` returns the buttons and links for an image. */
-export function zoom(list, at, makeActions = () => []) {
+export function zoom(list, at, makeActions) {
   images = list;
   actions = makeActions;
   show(at);
   if (!dialog.open) dialog.showModal();
 }
+
+/** The only action of a picture that belongs to an order: its download. */
+export const downloads = (image) => [element("a", { className: "button", href: image.url, download: image.file }, t("Download"))];
 
 function show(at) {
   place = (at + images.length) % images.length;
