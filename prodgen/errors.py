@@ -38,9 +38,9 @@ class Conflict(ProdgenError):
 
 
 class TooManyRequests(ProdgenError):
-    """The tenant uses all that it may for now: orders, images, requests or streams; try again later.
+    """A limit of the tenant is reached: its orders, images, requests or streams; try again later.
 
-    ``retry_after`` is in seconds, or None if nobody knows when there is room.
+    ``retry_after`` is in seconds, or None if the time is not known.
     """
 
     code = "too_many_requests"

@@ -69,8 +69,8 @@ def test_a_tenant_has_the_weight_that_was_set(run: Run, store: LocalStore) -> No
     assert run("tenants", "set", "acme", "--keep", "soon").code == 2
     assert run("tenants", "set", "acme").code == 2
     limits = ("--images-per-day", 1000, "--queued-images", 500, "--store-mb", 9, "--requests-per-second", 0.5)
-    told = run("tenants", "set", "acme", *limits, "--event-streams", 8).err
-    assert told.startswith(
+    message = run("tenants", "set", "acme", *limits, "--event-streams", 8).err
+    assert message.startswith(
         "acme has weight 3, images_per_day 1000, queued_images 500, store_mb 9, requests_per_second 0.5, "
         "event_streams 8 in"
     )

@@ -1,4 +1,4 @@
-"""What an operator of a cluster would lose if the Helm chart were wrong. Helm itself renders it."""
+"""The Helm chart, which Helm itself renders, has all that an operator of a cluster needs."""
 
 import re
 import textwrap

@@ -1,9 +1,7 @@
-"""What an operator sees and is woken by: the dashboard and the alerts name figures that processes export."""
+"""The dashboard and the alerts use only metrics that the processes export."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -18,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.compose import ROOT
 from tests.deploy.test_helm import ALL, rendered
-from tests.servers.process import free_port, wait_until
+from tests.servers.process import Process, free_port, wait_until
 from tests.servers.up import START_SECONDS
 from tests.servers.valkey import ValkeyServer
 
@@ -34,10 +32,9 @@ ADDED = {"instance", "job", "le"}
 
 @pytest.fixture(scope="module")
 def exported(valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Metric]]:
-    """What a gateway, a worker and maintenance, all real processes, answer at /metrics."""
+    """Yield the metrics of a gateway, a worker and maintenance, which run as real processes."""
     folder, ports = tmp_path_factory.mktemp("monitoring"), [free_port() for _ in range(3)]
     environment = {
-        **os.environ,
         "PRODGEN_REDIS_URL": valkey_server.url(DATABASE),
         "PRODGEN_STORE_URL": f"file://{folder / 'store'}",
         "PRODGEN_MODEL_CACHE": str(folder / "models"),
@@ -49,12 +46,14 @@ def exported(valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFacto
         (*celery, "-Q", "interactive,bulk", "-n", "worker@%h"),
         (*celery, "-Q", "maintenance", "-n", "maintenance@%h"),
     )
-    running = []
+    processes = []
+    for port, command in zip(ports, commands, strict=True):
+        variables = {**environment, "PRODGEN_HEALTH_PORT": str(port)}.items()
+        started = ("env", *(f"{name}={value}" for name, value in variables), *command)
+        processes.append(Process(started, port, folder / f"log-{port}"))
     try:
-        for number, command in enumerate(commands):
-            own = {**environment, "PRODGEN_HEALTH_PORT": str(ports[number])}
-            with (folder / f"log-{number}").open("wb") as log:
-                running.append(subprocess.Popen(command, env=own, stdout=log, stderr=log))
+        for process in processes:
+            process.start()
 
         def ready() -> bool:
             try:
@@ -66,9 +65,8 @@ def exported(valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFacto
         texts = [httpx.get(f"http://127.0.0.1:{port}/metrics").text for port in ports]
         yield [family for text in texts for family in text_string_to_metric_families(text)]
     finally:
-        for process in running:
+        for process in processes:
             process.kill()
-            process.wait()
 
 
 def queries() -> list[str]:

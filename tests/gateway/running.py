@@ -47,6 +47,11 @@ class Client(httpx.Client):
     tenant: str
     gateway: subprocess.Popen[bytes]
 
+    @property
+    def key(self) -> str:
+        """The API key."""
+        return self.headers["Authorization"].removeprefix("Bearer ")
+
     def order(self, **spec: Any) -> dict[str, Any]:
         """Order images, and return the job."""
         response = self.post("/v1/jobs", json={"model": "shoes", **spec})

@@ -36,7 +36,7 @@ def ordered(client: Client, gateway: Gateway, name: str) -> str:
 
 
 def service(client: Client) -> Service:
-    return Service(str(client.base_url), client.headers["Authorization"].removeprefix("Bearer "))
+    return Service(str(client.base_url), client.key)
 
 
 @pytest.mark.parametrize("name", ORDERS)

@@ -54,7 +54,10 @@ def test_a_small_order_can_become_interactive_and_a_large_one_cannot(
         "POST", f"{large['links']['self']}/priority", json={"priority": "interactive"}
     )
     assert (status, error["param"]) == (400, "priority")
-    leases = iter(lambda: gateway.ledger.lease("interactive", "another worker", 64), None)
+    leases = list(iter(lambda: gateway.ledger.lease("interactive", "another worker", 64), None))
     assert small["id"] in {lease.job for lease in leases}
+    for lease in leases:
+        gateway.ledger.release(lease.token)
     assert gateway.ledger.waiting("bulk", client.tenant) == 1
-    client.post(large["links"]["cancel"])
+    for job in (small, large):
+        client.post(job["links"]["cancel"])

@@ -57,7 +57,7 @@ def environment(client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatc
     """Let commands call the gateway as this client, and return the environment for child processes."""
     named = {
         "PRODGEN_URL": gateway.settings.public_url,
-        "PRODGEN_API_KEY": client.headers["Authorization"].removeprefix("Bearer "),
+        "PRODGEN_API_KEY": client.key,
     }
     for name, value in named.items():
         monkeypatch.setenv(name, value)
@@ -380,7 +380,7 @@ def test_another_tenants_data_cannot_be_removed(
         for ref in ("shop", said["id"]):
             status, error = other.error("DELETE", f"/v1/datasets/{ref}")
             assert (status, error["code"], error["param"]) == (404, "not_found", "dataset")
-        key = other.headers["Authorization"].removeprefix("Bearer ")
+        key = other.key
         with Service(gateway.settings.public_url, key) as theirs:
             push(theirs, folder, "shop", summarise(folder, lambda *_: None), lambda *_: None)
     run("remove", "shop")

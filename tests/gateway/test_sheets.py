@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from prodgen.bundled import bundled_folders
 from prodgen.client import Client as Service
 from prodgen.errors import Conflict
+from prodgen.registry.publish import publish
 from prodgen.spec.manifest import read_lines
-from prodgen.spec.model_config import STUDIO
 from tests.gateway.running import Client, Gateway
 
 SIZE = 700
@@ -49,7 +50,7 @@ def test_sheets_are_listed_and_sent_with_their_atlases(client: Client, job: str)
 
 
 def test_an_order_of_sheets_is_downloaded_as_sheets(client: Client, job: str, tmp_path: Path) -> None:
-    key = client.headers["Authorization"].removeprefix("Bearer ")
+    key = client.key
     with Service(str(client.base_url), key) as service:
         assert len([*service.download_sheets(job, tmp_path)]) == 6
         assert len([*service.download_sheets(job, tmp_path)]) == 6, "a second download changes nothing"
@@ -81,5 +82,12 @@ def test_sheets_that_are_not_there_are_refused(client: Client, gateway: Gateway,
     lossy = {"model": "shoes", "output": {"packaging": "sheet", "format": "jpeg"}}
     status, error = client.error("POST", "/v1/jobs", json=lossy)
     assert (status, error["message"]) == (400, "output: sprite sheets are PNG files; set format to png")
-    photographs = {"model": STUDIO, "output": {"packaging": "sheet"}, "items": [{"sku": "a"}]}
-    assert client.error("POST", "/v1/jobs", json=photographs)[0] in (400, 404)
+    (studio,) = (folder for folder in bundled_folders() if folder.name == "studio-grabcut")
+    publish(gateway.store, studio, studio.name, client.tenant)
+    photographs = {
+        "model": studio.name,
+        "output": {"packaging": "sheet"},
+        "items": [{"sku": "a", "photo": "0" * 64}],
+    }
+    status, error = client.error("POST", "/v1/jobs", json=photographs)
+    assert (status, error["message"].split(";")[0]) == (400, "sprite sheets hold generated images")

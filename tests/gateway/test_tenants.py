@@ -81,7 +81,7 @@ def test_a_key_allows_what_its_scopes_name(gateway: Gateway) -> None:
 
 @pytest.fixture
 def grant(client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that sets limits of the client's tenant, and waits until the gateway knows them."""
+    """Return a function that sets limits of the client's tenant, and waits until the gateway applies them."""
     monkeypatch.setattr(tenants, "CACHE_SECONDS", 0.0)
 
     def grant(**limits: float) -> None:
@@ -114,7 +114,7 @@ def test_requests_and_streams_have_limits_and_a_client_waits_a_second(
     assert refused.json()["error"]["message"].startswith(
         "this tenant may send 3 requests a second; send this"
     )
-    with Service(str(client.base_url), client.headers["Authorization"].removeprefix("Bearer ")) as service:
+    with Service(str(client.base_url), client.key) as service:
         wait_until(lambda: client.get("/v1/jobs").status_code == 200, "no request is allowed")
         wait_until(lambda: _first_job(service) == job, "the first request is refused")
         assert [service.job(job)["id"] for _ in range(5)] == [job] * 5

@@ -45,7 +45,7 @@ def roster(gateway: Gateway) -> Roster:
 
 @pytest.fixture
 def data(client: Client, gateway: Gateway, toys: Path, roster: Roster) -> str:
-    key = client.headers["Authorization"].removeprefix("Bearer ")
+    key = client.key
     with Service(gateway.settings.public_url, key) as service:
         return str(push_folder(service, toys, quiet=True).dataset["id"])
 
@@ -216,7 +216,7 @@ def test_a_queued_run_is_paused_resumed_and_cancelled(client: Client, data: str)
 def test_a_preparation_that_cannot_succeed_is_refused(
     client: Client, gateway: Gateway, data: str, tmp_path: Path, changes: dict[str, Any], sentence: str
 ) -> None:
-    key = client.headers["Authorization"].removeprefix("Bearer ")
+    key = client.key
     with Service(gateway.settings.public_url, key) as service:
         push_folder(service, pictures(tmp_path / "shop"), quiet=True)
     answer = client.post("/v1/preparation-jobs", json={"data": data} | changes)
@@ -234,7 +234,7 @@ def test_an_evaluation_that_cannot_succeed_is_refused(
 ) -> None:
     Roster(gateway.ledger).heartbeat("n1", "10.0.0.1", 0)
     publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
-    key = client.headers["Authorization"].removeprefix("Bearer ")
+    key = client.key
     with Service(gateway.settings.public_url, key) as service:
         push_folder(service, table(tmp_path / "shop"), quiet=True)
     answer = client.post("/v1/evaluation-jobs", json={"model": "toy-model", "data": "shop"})
@@ -268,7 +268,7 @@ def test_a_run_that_redis_forgot_stands_where_its_checkpoint_does(
 def test_an_evaluation_on_too_few_images_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
     Roster(gateway.ledger).heartbeat("n1", "10.0.0.1", 0)
     publish(gateway.store, toy_folder(tmp_path / "toy-model"), "toy-model", client.tenant)
-    key = client.headers["Authorization"].removeprefix("Bearer ")
+    key = client.key
     with Service(gateway.settings.public_url, key) as service:
         push_folder(service, pictures(tmp_path / "shop", count=2), quiet=True)
     answer = client.post("/v1/evaluation-jobs", json={"model": "toy-model", "data": "shop"})

@@ -8,7 +8,7 @@ from prodgen.jobs.webhook_delivery import Sender
 from tests.gateway.running import Client, Gateway
 
 URL = "https://shop.invalid/hooks"
-"""Of a host that no resolver knows."""
+"""A URL whose host does not exist."""
 
 
 @pytest.mark.parametrize(

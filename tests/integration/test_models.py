@@ -30,15 +30,16 @@ def test_a_promotion_affects_new_orders_only(up: Up, tmp_path: Path) -> None:
     order = {"model": "hats@production", "finish": {"size": 96}}
     with Client(up.url, key) as client:
         client.promote("hats", "staging", "production")
-        bulk = client.submit({**order, "count": 12_000})
+        bulk = client.submit({**order, "count": 4_000})
         wait_for_progress(client, bulk["id"], 1)
+        client.pause(bulk["id"])  # so that it cannot end before the promotion
 
         new = publish(up, scored(toy_folder(tmp_path / "new", seed=2), 4.0))
         promoted = up.cli("models", "promote", "hats", "staging", PRODGEN_API_KEY=key)
         assert promoted.stdout.startswith(
             f"hats@production is {new}, before {old} (FID 4.00 against 5.00, by "
         )
-        assert client.job(bulk["id"])["state"] == "running", "the old job ended too early"
+        assert client.resume(bulk["id"])["state"] == "running", "the old job ended too early"
         wait_until(lambda: f"hats@{new} is loaded" in up.log("worker-1"), "the new version is not loaded")
         quick = client.submit({**order, "count": 16, "priority": "interactive"})
         for job, version in ((quick, new), (bulk, old)):

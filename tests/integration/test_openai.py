@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from prodgen.bundled import bundled_photographs
+from tests.servers.process import wait_until
 from tests.servers.up import Up
 
 
@@ -135,7 +136,10 @@ def test_a_client_that_goes_cancels_its_order(client: openai.OpenAI, up: Up) -> 
         )
 
     with up.client() as own:
-        job = own.job(next(own.jobs())["id"])
-        assert job["request"]["title"] == "64 dresses"
-        *_, last = own.watch(job["id"])
+
+        def newest() -> dict[str, Any]:
+            return own.job(next(own.jobs())["id"])
+
+        wait_until(lambda: newest()["request"]["title"] == "64 dresses", "the order is not placed")
+        *_, last = own.watch(newest()["id"])
     assert last["state"] == "cancelled"

@@ -1,4 +1,4 @@
-"""Usage is what ended orders have delivered, once each, whatever dies and whatever is deleted."""
+"""Usage counts each ended order exactly once, after any crash and any deletion."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A shop is told how its orders ended, by messages that it can verify; no order opens a private network."""
+"""A shop gets a message, which it can verify, when its order ends; no order opens a private network."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -104,7 +104,7 @@ def test_a_tenant_may_have_any_name(ledger: Ledger) -> None:
     assert set(served(ledger, 64, 4)) == {"spent", "bulk", "events", "leases"}
 
 
-def test_a_resumed_order_does_not_catch_up_and_a_paused_one_holds_up_nobody(ledger: Ledger) -> None:
+def test_a_resumed_order_does_not_catch_up_and_a_paused_one_delays_no_other(ledger: Ledger) -> None:
     for tenant in ("ada", "bob"):
         ledger.submit(JobEntry(tenant, tenant, "bulk", MILLION))
     before = served(ledger, 640, 2)

@@ -168,7 +168,7 @@ def test_the_work_of_a_model_is_known_in_seconds_even_without_workers(
 
     ledger.report_worker("cpu", {"shoes@1": 10.0})
     ledger.report_worker("gpu", {"shoes@1": 1000.0})
-    for _ in range(40):  # a mean of all workers, whatever they report first
+    for _ in range(40):  # the mean of both workers, independent of which reports first
         ledger.report_worker("cpu", {"shoes@1": 10.0})
         ledger.report_worker("gpu", {"shoes@1": 1000.0})
     rates = ledger.rates()
@@ -242,8 +242,8 @@ def test_a_watcher_misses_no_event_and_can_resume(ledger: Ledger) -> None:
         ledger.complete(lease.token)
     ledger.close("j", JobState(state="succeeded", done=128, finished=MONDAY))
     events = ledger.events("j", "0")
-    told = [(event.type, event.data["state"], event.data["done"]) for event in events]
-    assert told == [
+    sent = [(event.type, event.data["state"], event.data["done"]) for event in events]
+    assert sent == [
         ("state", "queued", 0),
         ("state", "running", 0),
         ("progress", "running", 64),

@@ -1,4 +1,4 @@
-"""What an operator scales by: how fast a worker makes the images of each model."""
+"""A worker measures how many images of each model it makes in a second; operators scale by these rates."""
 
 from workers.generate.rates import RateMeter
 

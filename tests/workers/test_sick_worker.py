@@ -5,6 +5,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -230,43 +231,15 @@ def test_a_worker_without_the_cutter_leaves_the_photographs_to_one_that_has_it(
     healthy_worker_delivers(store, ledger, tmp_path, record)
 
 
-def test_a_hung_device_gives_its_leases_back_and_the_process_ends(
-    store: LocalStore, ledger: Ledger, order: Callable[..., JobRecord], tmp_path: Path
-) -> None:
-    record = order(64)
-    worker = Worker(store, ledger, tmp_path / "worker", stall_seconds=0.5)
+@contextmanager
+def stuck(worker: Worker, record: JobRecord) -> Iterator[None]:
+    """Have the worker lease the order, and hold its forward pass until the end of the block."""
     worker.models.load(record.model, "acme")
-    hung, forward = threading.Event(), worker.engine.forward
-
-    def hang(model: Any, images: Any, truncation: Any) -> torch.Tensor:
-        hung.wait(60)
-        return forward(model, images, truncation)
-
-    worker.engine.forward = cast("Any", _Broken(forward, hang))
-    thread = threading.Thread(target=worker.work)
-    thread.start()
-    try:
-        wait_until(lambda: worker.ended == [0.0], "the worker did not notice that its device hangs", 10)
-        assert "hung" in (worker.condition.problem or "")
-        assert ledger.backlog("bulk").leases == 0
-        healthy_worker_delivers(store, ledger, tmp_path, record)
-    finally:
-        hung.set()
-        thread.join(10)
-        worker.engine.close()
-
-
-def test_a_worker_that_is_stopped_hands_back_what_it_cannot_finish_in_time(
-    store: LocalStore, ledger: Ledger, order: Callable[..., JobRecord], tmp_path: Path
-) -> None:
-    record = order(64)
-    worker = Worker(store, ledger, tmp_path / "worker", stop_seconds=0.5)
-    worker.models.load(record.model, "acme")
-    begun, slow, forward = threading.Event(), threading.Event(), worker.engine.forward
+    begun, go_on, forward = threading.Event(), threading.Event(), worker.engine.forward
 
     def wait(model: Any, images: Any, truncation: Any) -> torch.Tensor:
         begun.set()
-        slow.wait(60)
+        go_on.wait(60)
         return forward(model, images, truncation)
 
     worker.engine.forward = cast("Any", _Broken(forward, wait))
@@ -274,15 +247,37 @@ def test_a_worker_that_is_stopped_hands_back_what_it_cannot_finish_in_time(
     thread.start()
     try:
         assert begun.wait(10)
+        yield
+    finally:
+        go_on.set()
+        thread.join(10)
+        worker.draining.set()
+        worker.engine.close()
+
+
+def test_a_hung_device_gives_its_leases_back_and_the_process_ends(
+    store: LocalStore, ledger: Ledger, order: Callable[..., JobRecord], tmp_path: Path
+) -> None:
+    record = order(64)
+    worker = Worker(store, ledger, tmp_path / "worker", stall_seconds=0.5)
+    with stuck(worker, record):
+        wait_until(lambda: worker.ended == [0.0], "the worker did not notice that its device hangs", 10)
+        assert "hung" in (worker.condition.problem or "")
+        assert ledger.backlog("bulk").leases == 0
+        healthy_worker_delivers(store, ledger, tmp_path, record)
+
+
+def test_a_worker_that_is_stopped_hands_back_what_it_cannot_finish_in_time(
+    store: LocalStore, ledger: Ledger, order: Callable[..., JobRecord], tmp_path: Path
+) -> None:
+    record = order(64)
+    worker = Worker(store, ledger, tmp_path / "worker", stop_seconds=0.5)
+    with stuck(worker, record):
         worker.drain()
         assert ledger.backlog("bulk").leases == 1, "it has time to finish"
         wait_until(lambda: worker.ended == [0.0], "the worker did not end", 10)
         assert (ledger.backlog("bulk").images, ledger.backlog("bulk").lost) == (64, 0)
         healthy_worker_delivers(store, ledger, tmp_path, record)
-    finally:
-        slow.set()
-        thread.join(10)
-        worker.engine.close()
 
 
 def test_a_lease_that_stands_still_is_renewed_no_more(
@@ -303,4 +298,5 @@ def test_a_lease_that_stands_still_is_renewed_no_more(
         count = len(renewed)
         time.sleep(0.8)
     assert 1 <= len(renewed) == count, "it was renewed while it stood still"
+    worker.draining.set()
     worker.engine.close()
