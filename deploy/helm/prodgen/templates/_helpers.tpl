@@ -23,7 +23,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 valueFrom: { secretKeyRef: { name: {{ .root.Values.secret }}, key: {{ .key }} } }
 {{- end }}
 
-{{/* What every process must know: Redis, the signing secret, and the settings of values.yaml. */}}
+{{/* The environment of every process: Redis, the signing secret, and the settings of values.yaml. */}}
 {{- define "prodgen.environment" -}}
 - name: PRODGEN_ENVIRONMENT
   value: production
@@ -56,7 +56,7 @@ valueFrom: { secretKeyRef: { name: {{ .root.Values.secret }}, key: {{ .key }} } 
   {{- include "prodgen.from-secret" (dict "root" . "key" "s3-secret-key") | nindent 2 }}
 {{- end }}
 
-{{/* Of workers: where they answer /healthz, /readyz and /metrics. */}}
+{{/* The environment of workers: the port of /healthz, /readyz and /metrics. */}}
 {{- define "prodgen.health" -}}
 - name: PRODGEN_HEALTH_PORT
   value: "8001"
