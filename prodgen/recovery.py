@@ -15,14 +15,14 @@ from prodgen.jobs.control import restore_control
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.ending import sweep_leftovers
 from prodgen.jobs.manifests import cells_of, choose, publish, published, reported
-from prodgen.jobs.record import JobControl, find_record, load_control, load_record, load_state
+from prodgen.jobs.record import UNCHANGED, find_record, load_control, load_record, load_state
 from prodgen.ledger.entries import TERMINAL
 from prodgen.ledger.ledger import RECOVERY_SECONDS, Ledger
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.ending import restore_runs
 from prodgen.storage import keys
-from prodgen.storage.base import Store, in_threads, list_folders
+from prodgen.storage.base import Store, in_threads, tenant_folders
 from prodgen.tenants import grant_of
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def ensure(store: Store, ledger: Ledger) -> bool:
     if ledger.server_restarted():
         with _recovery(ledger) as recovery:
             if recovery:
-                _for_each(_jobs(store), lambda job: _restore_losses(store, ledger, *job))
+                _for_each(tenant_folders(store, keys.jobs), lambda job: _restore_losses(store, ledger, *job))
                 restore_runs(store, Roster(ledger))
                 ledger.end_recovery(recovery)
     return False
@@ -62,7 +62,7 @@ def recover(store: Store, ledger: Ledger) -> bool:
         if recovery is None or ledger.epoch() is not None:
             return False
         ledger.clear(recovery)
-        _for_each(_jobs(store), lambda job: _restore(store, ledger, job, recovery))
+        _for_each(tenant_folders(store, keys.jobs), lambda job: _restore(store, ledger, job, recovery))
         restore_runs(store, Roster(ledger), recovery)
         ledger.open(recovery)
     return True
@@ -103,7 +103,7 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
         if deletion:
             ledger.count_deleted(deletion.record.entry(), recovery)
         return
-    state, control, done = load_state(store, record), JobControl(), set[int]()
+    state, control, done = load_state(store, record), UNCHANGED, set[int]()
     if state is None:
         control = load_control(store, record)
         manifests = choose(published(store, record)[0])
@@ -135,7 +135,7 @@ def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None
     elif state:
         ledger.close(job, state)
     else:
-        restore_control(store, ledger, record)
+        restore_control(store, ledger, record, known)
 
 
 def _for_each(jobs: Iterable[Job], act: Callable[[Job], None]) -> None:
@@ -151,10 +151,3 @@ def _for_each(jobs: Iterable[Job], act: Callable[[Job], None]) -> None:
 
     for _ in in_threads(try_to, jobs):
         pass
-
-
-def _jobs(store: Store) -> Iterator[Job]:
-    """Yield every job in the store."""
-    for tenant in list_folders(store, keys.TENANTS):
-        for job in list_folders(store, keys.jobs(tenant)):
-            yield tenant, job

@@ -11,7 +11,7 @@ chunks exist and are not deleted. Between two batches, other processes can take 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -57,12 +57,7 @@ def remove_dataset(
 
 def needed_by(store: Store, tenant: str, digest: str) -> str | None:
     """Return ``name@version`` of a data set that needs the upload ``digest``, or None."""
-    for info in list_records(store, tenant):
-        with suppress(NotFound):  # the record or the list is gone
-            for dataset in load_records(store, [info]):
-                if digest in _content(store, dataset):
-                    return dataset.id
-    return None
+    return next((dataset.id for _, dataset, content in _contents(store, tenant) if digest in content), None)
 
 
 def _replace_by_tombstones(
@@ -113,14 +108,22 @@ def _delete_uploads(store: Store, tenant: str, removed: list[Dataset], lock: Loc
 
 def _keep_needed(store: Store, tenant: str, unneeded: dict[str, datetime], seen: set[str]) -> None:
     """Remove from ``unneeded`` each digest that an existing version needs; skip the records in ``seen``."""
+    for key, _, content in _contents(store, tenant, seen):
+        for digest in content:
+            unneeded.pop(digest, None)
+        seen.add(key)
+
+
+def _contents(
+    store: Store, tenant: str, seen: Container[str] = ()
+) -> Iterator[tuple[str, Dataset, set[str]]]:
+    """Yield the key of each version's record that is not in ``seen``, the version, and its `_content`."""
     for info in list_records(store, tenant):
         if info.key in seen:
             continue
         with suppress(NotFound):  # a version without its list of files is unusable, but may be pushed again
             for dataset in load_records(store, [info]):
-                for digest in _content(store, dataset):
-                    unneeded.pop(digest, None)
-                seen.add(info.key)
+                yield info.key, dataset, _content(store, dataset)
 
 
 def _content(store: Store, dataset: Dataset, *, may_be_broken: bool = False) -> set[str]:

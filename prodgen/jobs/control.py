@@ -7,7 +7,7 @@ lease. If the process dies in between, a repeated request or the next recovery m
 from prodgen.errors import NotFound
 from prodgen.jobs.limits import check_total, check_waiting
 from prodgen.jobs.record import JobControl, JobRecord, find_record, load_control, load_state
-from prodgen.ledger.entries import Queue
+from prodgen.ledger.entries import Progress, Queue
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import CHANGING, lock
 from prodgen.settings import Settings
@@ -53,10 +53,10 @@ def change_job(
     return record
 
 
-def restore_control(store: Store, ledger: Ledger, record: JobRecord) -> None:
+def restore_control(store: Store, ledger: Ledger, record: JobRecord, progress: Progress) -> None:
     """Make the changes in the ledger that a restart of Redis, or the death of a gateway, has lost."""
-    progress, control = ledger.progress(record.id), load_control(store, record)
-    if progress and (progress.queue, progress.state == "paused") != (record.queue(control), control.paused):
+    control = load_control(store, record)
+    if (progress.queue, progress.state == "paused") != (record.queue(control), control.paused):
         with lock(ledger, record.id, CHANGING):
             apply_control(ledger, record, load_control(store, record))
 

@@ -8,16 +8,17 @@ order again and completes a change whose process has died (``docs/explanation/le
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Literal
 
 from pydantic import BaseModel
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.jobs.due import POSTPONED, due_entries, make_due
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.jobs.usage import record_usage
 from prodgen.ledger.ledger import Ledger
-from prodgen.ledger.locks import CHANGING, lock
+from prodgen.ledger.locks import CHANGING, lock, try_lock
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -27,8 +28,6 @@ TRASH = timedelta(days=7)
 """The time for which a deleted order can be restored, and its idempotency key places no new order."""
 LOOK_AGAIN = timedelta(minutes=1)
 """The time after a change at which maintenance completes the change, or finds it complete."""
-POSTPONED = timedelta(days=1)
-"""The time until the next look at an order that cannot be read, or that has not ended yet."""
 ENTRIES, OBJECTS = 200, 2000
 """The most orders that one sweep looks at, and about the most objects that it deletes."""
 
@@ -116,27 +115,23 @@ def restore_job(
 def sweep_due(store: Store, ledger: Ledger, now: datetime | None = None) -> int:
     """Look at orders whose time has come, and return how many. Does a bounded amount of work."""
     now = now or datetime.now(UTC)
-    entries = takewhile(lambda entry: entry[0] <= now, (keys.parse_due(i.key) for i in store.list(keys.DUE)))
-    looked, room = 0, OBJECTS
-    for due, job, tenant in list(islice(entries, ENTRIES)):
-        try:
-            with lock(ledger, job, CHANGING):
+    looked, room = list[str](), OBJECTS
+    for key, _, job, tenant in list(islice(due_entries(store, now), ENTRIES)):
+        with try_lock(ledger, job) as held:
+            if not held:  # a request changes the order; the next sweep looks at it
+                continue
+            try:
                 room -= _look(store, ledger, tenant, job, now, room)
-        except Unavailable:
-            raise
-        except (ProdgenError, ValueError):
-            log.exception("job %s of %s cannot be read; the next look is tomorrow", job, tenant)
-            make_due(store, now + POSTPONED, tenant, job)
+            except Unavailable:
+                raise
+            except (ProdgenError, ValueError):
+                log.exception("job %s of %s cannot be read; the next look is tomorrow", job, tenant)
+                make_due(store, now + POSTPONED, tenant, job)
         if room <= 0:  # the order may have more objects, so its entry stays
             break
-        store.delete([keys.due(due, job, tenant)])
-        looked += 1
-    return looked
-
-
-def make_due(store: Store, when: datetime, tenant: str, job: str) -> None:
-    """Have maintenance look at an order at ``when``, or soon after."""
-    store.put(keys.due(when, job, tenant), b"", "text/plain")
+        looked.append(key)
+    store.delete(looked)
+    return len(looked)
 
 
 def _change(store: Store, ledger: Ledger, deletion: Deletion, now: datetime) -> None:

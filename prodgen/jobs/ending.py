@@ -9,7 +9,7 @@ import logging
 from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.deletion import make_due
+from prodgen.jobs.due import make_due
 from prodgen.jobs.manifests import Manifest, cells_of, choose, folder_of, publish, published, published_at
 from prodgen.jobs.record import JobRecord, find_record, load_record, load_state
 from prodgen.jobs.usage import record_usage

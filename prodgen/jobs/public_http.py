@@ -136,7 +136,7 @@ def _resolve(host: str, port: int, private: bool) -> list[str]:
     """Return the addresses of a host. Raises ProdgenError if one of them is not public and must be."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # also a name with empty or too long parts
         raise ProdgenError(f"the host {host} is not known") from None
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     if not private and any(map(_is_private, addresses)):

@@ -117,7 +117,7 @@ def load_control(store: Store, record: JobRecord) -> JobControl:
     """Read control.json."""
     with suppress(NotFound):
         return JobControl.model_validate_json(store.get(keys.job(record.tenant, record.id, "control.json")))
-    return JobControl()
+    return UNCHANGED
 
 
 def load_state(store: Store, record: JobRecord) -> JobState | None:

@@ -12,7 +12,7 @@ from prodgen.errors import ProdgenError
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.ledger.entries import JobState
 from prodgen.storage import keys
-from prodgen.storage.base import Store, in_threads, list_folders
+from prodgen.storage.base import Store, in_threads, tenant_folders
 
 MAX_DAYS = 366
 """The most days of one request for usage."""
@@ -51,9 +51,7 @@ def record_all_usage(store: Store) -> int:
             record_usage(store, record, state)
         return bool(state)
 
-    tenants = list_folders(store, keys.TENANTS)
-    jobs = ((tenant, job) for tenant in tenants for job in list_folders(store, keys.jobs(tenant)))
-    return sum(in_threads(record_one, jobs))
+    return sum(in_threads(record_one, tenant_folders(store, keys.jobs)))
 
 
 def read_usage(store: Store, tenant: str, first: date, last: date) -> list[Usage]:

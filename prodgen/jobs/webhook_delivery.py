@@ -6,25 +6,24 @@ A message may arrive more than once; its id is then the same. The order of the w
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Literal
 
-from redis.exceptions import RedisError
 from standardwebhooks import Webhook
 
 from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs.due import POSTPONED, Entry, due_entries, make_due
 from prodgen.jobs.public_http import post
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.jobs.webhook_secrets import signing_secrets
-from prodgen.jobs.webhooks import Delivery, find_delivery, make_due, message_id, save
+from prodgen.jobs.webhooks import Delivery, find_delivery, message_id, save
 from prodgen.ledger.entries import JobState
 from prodgen.ledger.ledger import Ledger
-from prodgen.ledger.scripts import translated
+from prodgen.ledger.locks import try_lock
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -38,8 +37,6 @@ NOT_ENDED = timedelta(seconds=10)
 """The time until the next look at an order whose state.json is not there yet."""
 SCANNED, TENANTS_SHARE, THREADS = 1000, 8, 8
 """Entries that one pass reads, the most messages of one tenant that it sends, and those sent at once."""
-CLAIM_SECONDS = 60
-"""Seconds after which the claim of a process that died ends; more than an attempt takes."""
 
 Outcome = Literal["delivered", "failed", "dead"]
 
@@ -69,47 +66,42 @@ class Sender:
             list(pool.map(self._look_safely, entries))
         return len(entries)
 
-    def _due(self) -> list[str]:
-        """Return the keys of the entries whose time has come: one of each tenant, then the second ones …"""
-        found = (info.key for info in self.store.list(keys.WEBHOOKS))
-        due = takewhile(lambda key: keys.parse_due(key, keys.WEBHOOKS)[0] <= self.now, found)
-        by_tenant: dict[str, list[str]] = {}
-        for key in islice(due, SCANNED):
-            by_tenant.setdefault(keys.parse_due(key, keys.WEBHOOKS)[2], []).append(key)
+    def _due(self) -> list[Entry]:
+        """Return the entries whose time has come: one of each tenant, then the second ones …"""
+        by_tenant: dict[str, list[Entry]] = {}
+        for entry in islice(due_entries(self.store, self.now, keys.WEBHOOKS), SCANNED):
+            by_tenant.setdefault(entry.tenant, []).append(entry)
         return [own[turn] for turn in range(TENANTS_SHARE) for own in by_tenant.values() if turn < len(own)]
 
-    def _look_safely(self, entry: str) -> None:
+    def _look_safely(self, entry: Entry) -> None:
         try:
-            with self._claim(entry) as claimed:
-                if claimed:
-                    self._look(entry)
+            with try_lock(self.ledger, f"webhook:{entry.tenant}:{entry.job}") as held:
+                if held:
+                    self._look_or_postpone(entry)
         except Unavailable as error:
             log.warning("a webhook waits: %s", error)
-        except Exception:  # a broken record must not stop the messages of others
-            log.exception("the entry %s cannot be worked on", entry)
+        except Exception:  # must not stop the messages of others
+            log.exception("the webhook of job %s of %s cannot be sent", entry.job, entry.tenant)
 
-    @contextmanager
-    def _claim(self, entry: str) -> Iterator[bool]:
-        """Claim an order's message until the end of the block. Yields False if another process has it."""
-        _, job, tenant = keys.parse_due(entry, keys.WEBHOOKS)
-        name = f"{self.ledger.prefix}webhook:{tenant}:{job}"
+    def _look_or_postpone(self, entry: Entry) -> None:
+        """Look at an entry. That of an order that cannot be read waits for a day, and so delays no other."""
         try:
-            claimed = bool(self.ledger.client.set(name, 1, nx=True, ex=CLAIM_SECONDS))
-        except RedisError as error:
-            raise translated(error) from error
-        try:
-            yield claimed
-        finally:
-            if claimed:
-                with suppress(RedisError):  # it ends by itself
-                    self.ledger.client.delete(name)
+            self._look(entry)
+        except Unavailable:
+            raise
+        except (ProdgenError, ValueError):
+            log.exception("job %s of %s cannot be read; the next look is tomorrow", entry.job, entry.tenant)
+            self._make_due(entry, self.now + POSTPONED)
+            self.store.delete([entry.key])
 
-    def _look(self, entry: str) -> None:
+    def _make_due(self, entry: Entry, when: datetime) -> None:
+        make_due(self.store, when, entry.tenant, entry.job, keys.WEBHOOKS)
+
+    def _look(self, entry: Entry) -> None:
         """Make one attempt. Writes its record, then the entry of the next one, and deletes the entry last."""
-        _, job, tenant = keys.parse_due(entry, keys.WEBHOOKS)
-        record = find_record(self.store, tenant, job)
+        record = find_record(self.store, entry.tenant, entry.job)
         if record and (state := load_state(self.store, record)) is None:
-            make_due(self.store, record, self.now + NOT_ENDED)
+            self._make_due(entry, self.now + NOT_ENDED)
         elif record and state:
             delivery = find_delivery(self.store, record)
             if delivery is None or delivery.message != message_id(record, state):
@@ -118,8 +110,8 @@ class Sender:
                 delivery = self._attempt(record, state, delivery)
                 save(self.store, record, delivery)
             if delivery.state == "waiting":  # several entries of one message become one
-                make_due(self.store, record, _next(delivery, self.now))
-        self.store.delete([entry])
+                self._make_due(entry, _next(delivery, self.now))
+        self.store.delete([entry.key])
 
     def _attempt(self, record: JobRecord, state: JobState, delivery: Delivery) -> Delivery:
         """Send the message once, and return its record. A receiver that answers 410 wants no other."""

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from prodgen.errors import Conflict, NotFound
+from prodgen.jobs.due import make_due
 from prodgen.jobs.record import JobRecord, find_record, load_record, load_state
 from prodgen.ledger.entries import JobState
 from prodgen.storage import keys
@@ -38,7 +39,7 @@ class Delivery(BaseModel, frozen=True):
 def announce(store: Store, record: JobRecord, now: datetime | None = None) -> None:
     """Have maintenance send the order's webhook, if it has one. Call it before state.json is written."""
     if record.spec.webhook:
-        make_due(store, record, now or datetime.now(UTC))
+        make_due(store, now or datetime.now(UTC), record.tenant, record.id, keys.WEBHOOKS)
 
 
 def find_delivery(store: Store, record: JobRecord) -> Delivery | None:
@@ -75,7 +76,7 @@ def replay(store: Store, tenant: str, job: str, now: datetime | None = None) -> 
         raise Conflict(f"job {job} has not ended; its webhook is sent at its end", param="job")
     delivery = Delivery(message=message_id(record, state))
     save(store, record, delivery)
-    make_due(store, record, now or datetime.now(UTC))
+    make_due(store, now or datetime.now(UTC), tenant, job, keys.WEBHOOKS)
     store.delete([keys.dead_webhooks(tenant) + job])
     return delivery
 
@@ -83,11 +84,6 @@ def replay(store: Store, tenant: str, job: str, now: datetime | None = None) -> 
 def message_id(record: JobRecord, state: JobState) -> str:
     """Return the id of the message about an end, which is the same in each attempt."""
     return f"msg_{record.id}_{state.finished.astimezone(UTC):%Y%m%dT%H%M%S}"
-
-
-def make_due(store: Store, record: JobRecord, when: datetime) -> None:
-    """Have maintenance look at the message at ``when``, or soon after."""
-    store.put(keys.due(when, record.id, record.tenant, keys.WEBHOOKS), b"", "text/plain")
 
 
 def save(store: Store, record: JobRecord, delivery: Delivery) -> None:

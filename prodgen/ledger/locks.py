@@ -18,21 +18,28 @@ _REFUSAL = "another request with this idempotency key is in progress; try again 
 
 @contextmanager
 def lock(ledger: Ledger, what: str, refusal: str = _REFUSAL) -> Iterator[None]:
-    """Hold the lock ``what`` until the end of the block. Raises Unavailable(``refusal``) if it stays taken.
+    """Hold a lock as `try_lock` does. Raises Unavailable(``refusal``) if it stays taken for five seconds."""
+    with try_lock(ledger, what, _WAIT_SECONDS) as held:
+        if not held:
+            raise Unavailable(refusal)
+        yield
+
+
+@contextmanager
+def try_lock(ledger: Ledger, what: str, wait: float = 0.0) -> Iterator[bool]:
+    """Hold the lock ``what`` until the end of the block. Yields False if it stays taken for ``wait`` seconds.
 
     The lock of a process that dies is free after two minutes. A holder that takes longer, or that lives
     through a wipe of Redis, may no longer be alone.
     """
-    name = f"{ledger.prefix}turn:{what}"
-    held = ledger.client.lock(name, timeout=_HELD_SECONDS, blocking_timeout=_WAIT_SECONDS)
+    held = ledger.client.lock(f"{ledger.prefix}turn:{what}", timeout=_HELD_SECONDS, blocking_timeout=wait)
     try:
         acquired = held.acquire()
     except RedisError as error:
         raise translated(error) from error
-    if not acquired:
-        raise Unavailable(refusal)
     try:
-        yield
+        yield acquired
     finally:
-        with suppress(LockError, RedisError):  # the lock has expired, and another process may hold it
-            held.release()
+        if acquired:
+            with suppress(LockError, RedisError):  # the lock has expired, and another process may hold it
+                held.release()

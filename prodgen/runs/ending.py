@@ -17,7 +17,7 @@ from prodgen.runs.files import (
     write_end,
 )
 from prodgen.storage import keys
-from prodgen.storage.base import Store, in_threads, list_folders
+from prodgen.storage.base import Store, in_threads, tenant_folders
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +79,7 @@ def restore_runs(store: Store, roster: Roster, recovery: str = "") -> None:
         except ValueError:
             log.exception("run %s of %s is broken in the store and is not restored", run, tenant)
 
-    tenants = list_folders(store, keys.TENANTS)
-    runs = ((tenant, run) for tenant in tenants for run in list_folders(store, keys.runs(tenant)))
-    for _ in in_threads(restore, runs):
+    for _ in in_threads(restore, tenant_folders(store, keys.runs)):
         pass
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.storage import keys
 from prodgen.storage.cache import check_room
 
 T = TypeVar("T")
@@ -110,6 +111,13 @@ def exists(store: Store, key: str) -> bool:
 def list_folders(store: Store, prefix: str) -> Iterator[str]:
     """Yield the names of the folders directly below ``prefix`` ("" or "…/")."""
     return (name[:-1] for name in store.names(prefix) if name.endswith("/"))
+
+
+def tenant_folders(store: Store, prefix: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """Yield each tenant, and the name of each folder directly below ``prefix(tenant)``."""
+    for tenant in list_folders(store, keys.TENANTS):
+        for name in list_folders(store, prefix(tenant)):
+            yield tenant, name
 
 
 def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

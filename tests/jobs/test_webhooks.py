@@ -106,6 +106,23 @@ def test_a_shop_that_fails_twice_gets_the_same_message_until_it_accepts(
     assert secret not in str({key: memory.get(key) for key in _keys(memory) if "webhook-secrets" not in key})
 
 
+def test_a_host_that_cannot_be_a_name_is_a_failed_attempt(cancelled: Order, maintenance: Maintenance) -> None:
+    cancelled(url="https://a..b/hook")
+    maintenance.wait()
+    assert maintenance.outcomes == ["failed"]
+
+
+def test_a_broken_record_waits_for_a_day_and_delays_no_other(
+    memory: MemoryStore, shop: Receiver, cancelled: Order, maintenance: Maintenance
+) -> None:
+    broken = cancelled("broken")
+    cancelled("whole")
+    memory.put(keys.job(broken.tenant, broken.id, "job.json"), b"{")
+    maintenance.wait()
+    assert (maintenance.outcomes, len(waiting(memory))) == (["delivered"], 1)
+    assert maintenance.wait(3600) == 0
+
+
 def _keys(store: Store) -> list[str]:
     return [info.key for info in store.list("")]
 

@@ -8,9 +8,7 @@ if ended and not pending then return 0 end
 
 owe(job, -job.owed)
 redis.call('SREM', key('jobs', 'open', job.tenant), id)
-for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'refused'}) do
-  redis.call('DEL', key('job', id, part))
-end
+clear(id)
 for i = 7, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
 redis.call('HDEL', key('job', id), 'error')
 if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end

@@ -32,6 +32,13 @@ local function find(id)
   return job
 end
 
+-- Deletes what is only needed of a job that has not ended.
+local function clear(id)
+  for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'refused'}) do
+    redis.call('DEL', key('job', id, part))
+  end
+end
+
 local function images(job, first, cells)
   return math.min((first + cells) * CELL, job.total) - first * CELL
 end

@@ -13,9 +13,9 @@ if model ~= '' then redis.call('HSET', key('job', id), 'model', model) end
 if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end
 redis.call('ZADD', key('jobs', tenant), created, id)
 for i = 19, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
-if recovery ~= '' or state == 'queued' or state == 'running' then count_order(tenant, id, total, created) end
 local job = find(id)
-if state == 'queued' or state == 'running' then
+if recovery ~= '' or unfinished(job) then count_order(tenant, id, total, created) end
+if unfinished(job) then
   announce(job, 'state')
   redis.call('SADD', key('jobs', 'open', tenant), id)
   redis.call('SET', key('job', id, 'made'), made)

@@ -37,10 +37,8 @@ end
 
 -- Removes a job from the ledger. The caller has seen to it that nothing is owed of it.
 local function drop(tenant, id)
-  for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'refused', 'events'}) do
-    redis.call('DEL', key('job', id, part))
-  end
-  redis.call('DEL', key('job', id))
+  clear(id)
+  redis.call('DEL', key('job', id), key('job', id, 'events'))
   redis.call('SREM', key('finishing'), id)
   redis.call('SREM', key('jobs', 'open', tenant), id)
   redis.call('ZREM', key('jobs', tenant), id)
