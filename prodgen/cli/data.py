@@ -1,6 +1,5 @@
 """``prodgen data``: commands for the data sets that models are trained on, here and on a service."""
 
-import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_table, remark, remark_reading, report, say, words
 from prodgen.cli.progress import ProgressBars
 from prodgen.datasets.summary import count_values
+from prodgen.files import sha256
 
 app = typer.Typer(help="Download, inspect, prepare, push and list data to train on.", no_args_is_help=True)
 app.command()(photographs.inspect)
@@ -144,7 +144,7 @@ def remove_uploads(
     with connect() as gateway:
         for file in files:
             path = Path(file)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else file
+            digest = sha256(path) if path.is_file() else file
             gone = gateway.delete_upload(digest)
             report(json, gone, f"removed {file}: {decimal(gone['bytes'])} freed")
 

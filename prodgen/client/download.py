@@ -61,8 +61,9 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path, b
 
 def _texts(image: dict[str, Any]) -> Iterator[str]:
     """Yield the titles, alt texts and file names of an image, in the order of `TEXTS`."""
+    line = _line(image)
     for language in LANGUAGES:
-        yield from describe_line(_line(image), language).model_dump().values()
+        yield from describe_line(line, language).model_dump().values()
 
 
 def download_sheets(transport: Transport, job: str, images: Callable[[], Images], folder: Path) -> Images:

@@ -92,7 +92,7 @@ def difference(stored: bytes, remade: bytes, format: str, tolerance: int) -> str
 def _load_sheet(data: bytes | None) -> tuple[str, NDArray[np.uint8]] | None:
     """Return the digest and the pixels (H, W, 4) of a sprite sheet, or None if it cannot be read."""
     with suppress(ProdgenError):
-        return data and (hashlib.sha256(data).hexdigest(), decode(data))
+        return (hashlib.sha256(data).hexdigest(), decode(data)) if data else None
     return None
 
 

@@ -97,7 +97,8 @@ def _ground_findings(rgb: Pixels, preset: Preset) -> list[Finding]:
             (width, height),
             interpolation=cv2.INTER_NEAREST,
         ).astype(bool)
-        pure = float((rgb[outside] == levels(preset.ground)).all(-1).mean()) if outside.any() else 0.0
+        ground = levels(preset.ground)
+        pure = float((cv2.inRange(rgb, ground, ground)[outside] > 0).mean()) if outside.any() else 0.0
         if pure < 1.0:
             found.append(
                 Finding("ground", f"{pure:.2%} of it is {preset.ground}", f"all of it {preset.ground}")

@@ -71,6 +71,12 @@ class Edit:
         """The ground of each scene, (3, height, width); raises ProdgenError as `ground`."""
         return {scene: ground(scene, self.height, self.width) for scene in self.scenes}
 
+    @cached_property
+    def generated_scenes(self) -> frozenset[str]:
+        """The scenes that are pictures made by a generative model."""
+        pictures = filter(is_picture, self.scenes)
+        return frozenset(scene for scene in pictures if read_provenance(Path(scene)).generative)
+
     def check(self) -> None:
         """Raise ProdgenError for a size, a format, a colour or a scene that cannot be made."""
         if not SMALLEST_SIDE <= min(self.width, self.height) <= max(self.width, self.height) <= LARGEST_SIDE:
@@ -118,10 +124,6 @@ def make_pictures(
     """
     region = cut.region.weight if any(edit.colours) else cut.matte  # slow to find, and used for colours only
     product = Product(cut.rgb, cut.matte, region, edit.height, edit.width, edit.fill)
-    generated = {
-        scene: generative or (is_picture(scene) and read_provenance(Path(scene)).generative)
-        for scene in edit.scenes
-    }
     for colour, scene in itertools.product(edit.colours, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,
@@ -138,7 +140,9 @@ def make_pictures(
         recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
         image = Image.fromarray(product.picture(colour, scene, edit.grounds[scene]))
         kind = edited_source_type(
-            generative=generated[scene], recoloured=colour is not None, on_photograph=is_picture(scene)
+            generative=generative or scene in edit.generated_scenes,
+            recoloured=colour is not None,
+            on_photograph=is_picture(scene),
         )
         data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
         yield Picture(colour, scene, data, recipe)

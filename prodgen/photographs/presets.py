@@ -1,6 +1,7 @@
 """Presets: what each marketplace asks of a product picture, one small file each in ``presets/``."""
 
 import tomllib
+from functools import cache
 from importlib.resources import files
 from typing import Literal
 
@@ -44,6 +45,7 @@ def preset_names() -> list[str]:
     )
 
 
+@cache
 def load_preset(name: str) -> Preset:
     """Return a preset; raises ProdgenError, which lists the presets, for an unknown name."""
     if name not in preset_names():

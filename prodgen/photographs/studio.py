@@ -90,7 +90,7 @@ class Studio:
             if image.photo is None:
                 raise ProdgenError(f"image {image.index} names no photograph, from which {self.id} makes it")
             if image.photo != photo or found is None:
-                photo, found, product = image.photo, source(image.photo), None
+                photo, found, product, generative = image.photo, source(image.photo), None, False
                 if found.learnt.has_product:
                     generative = read_provenance(io.BytesIO(found.data)).generative
                     photograph = read_photograph(found.data, self.config.photo_side)

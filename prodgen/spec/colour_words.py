@@ -4,7 +4,7 @@ CSS gives some of these names to colours of light, which no cloth has: its navy 
 forestgreen too vivid. Prompts read the names here first, and CSS names after them. ``#rrggbb`` is exact.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -97,10 +97,9 @@ MODIFIER_WORDS = {
 @cache
 def colour_words() -> dict[str, str]:
     """Return the colour of each name as #rrggbb. English names are in lower case, with spaces."""
-    named = {name: value for name, value in ImageColor.colormap.items() if isinstance(value, str)}
-    for line in _TABLE.strip().splitlines():
-        value, names = line.split(" | ")
-        for name in names.split("; "):
+    named = {name: parse_colour(name) for name in ImageColor.colormap}
+    for value, names in _rows():
+        for name in names:
             named[name] = value
             if name.isascii():
                 named[name.replace("grey", "gray")] = value
@@ -117,18 +116,24 @@ def colour_names() -> dict[str, list[tuple[str, str]]]:
     A colour to which CSS gives one of these names has it too, because an order may name it so.
     """
     found: dict[str, list[tuple[str, str]]] = {"en": [], "zh": []}
-    for line in _TABLE.strip().splitlines():
-        value, names = line.split(" | ")
-        english = [name for name in names.split("; ") if name.isascii()]
-        chinese = [name for name in names.split("; ") if not name.isascii()]
+    for value, names in _rows():
+        english = [name for name in names if name.isascii()]
+        chinese = [name for name in names if not name.isascii()]
         found["en"] += [(value, name) for name in english[:1]]
         found["zh"] += [(value, f"{name}色") for name in chinese[:1]]
         for name in english:
             if name.replace(" ", "") in ImageColor.colormap:
-                css = parse_colour(name)  # Pillow replaces the values of its table once it has read them
+                css = parse_colour(name)
                 found["en"].append((css, name))
                 found["zh"] += [(css, f"{word}色") for word in chinese[:1]]
     return found
+
+
+def _rows() -> Iterator[tuple[str, list[str]]]:
+    """Yield each colour of the table as #rrggbb, and its names."""
+    for line in _TABLE.strip().splitlines():
+        value, names = line.split(" | ")
+        yield value, names.split("; ")
 
 
 def modify(colour: str, modifier: str) -> str:
@@ -138,11 +143,15 @@ def modify(colour: str, modifier: str) -> str:
     return to_hex((lightness * scale + shift, a * chroma, b * chroma))
 
 
-def nearest(colour: str, named: Mapping[str, str]) -> str | None:
-    """Return the name of the colour of ``named`` that looks most like ``colour``, or None if none does."""
-    far = {name: float(delta_e_2000(_lab(colour), _lab(value))) for name, value in named.items()}
-    best = min(far, key=lambda name: far[name])
-    return best if far[best] <= ALIKE else None
+def nearest(colour: str, named: Sequence[tuple[str, str]], farthest: float = ALIKE) -> str | None:
+    """Return the name of the colour that looks most like ``colour``, or None if all are too different.
+
+    ``named``: pairs of #rrggbb and name; ``farthest``: the greatest difference (CIEDE2000).
+    """
+    table = to_lab(np.array([levels(value) for value, _ in named], np.uint8))
+    distances = delta_e_2000(_lab(colour), table)
+    best = int(distances.argmin())
+    return named[best][1] if distances[best] <= farthest else None
 
 
 def _lab(colour: str) -> Floats:

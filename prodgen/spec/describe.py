@@ -12,11 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from prodgen.spec.colour import delta_e_2000, levels, parse_colour, to_lab
-from prodgen.spec.colour_words import colour_names
+from prodgen.spec.colour import levels, parse_colour
+from prodgen.spec.colour_words import colour_names, nearest
 from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.vocabulary import chinese_word
@@ -109,23 +108,12 @@ def _word(value: str, language: Language) -> str:
 def _colour(value: str, language: Language) -> str:
     """Return the name of a colour, or "" if the picture was not made in a colour that has a name."""
     try:
-        lab = to_lab(np.array(levels(value), np.uint8))
+        levels(value)
     except ValueError:
         return ""  # no colour was asked for, or the product's own
     if language == "en" and value.replace(" ", "").isalpha():
         return value
-    names, table = _named(language)
-    distances = delta_e_2000(np.broadcast_to(lab, table.shape), table)
-    nearest = int(distances.argmin())
-    return names[nearest] if distances[nearest] <= _FARTHEST else ""
-
-
-@cache
-def _named(language: Language) -> tuple[list[str], Any]:
-    """Return the names of colours in a language, and the colours in CIELAB (N, 3)."""
-    pairs = colour_names()[language]
-    rgb = np.array([levels(value) for value, _ in pairs], np.uint8)
-    return [name for _, name in pairs], to_lab(rgb)
+    return nearest(value, colour_names()[language], _FARTHEST) or ""
 
 
 @cache

@@ -1,5 +1,7 @@
 """Steps of reading a prompt that look only at the roles of words: mixed colours, counts, conflicts."""
 
+from itertools import groupby
+
 from prodgen.errors import ProdgenError
 from prodgen.spec.colour_words import modify
 from prodgen.spec.prompt_words import Word, is_han, plain
@@ -107,12 +109,5 @@ def reading(words: list[Word], picks: list[tuple[int, ReadWord]], number: ReadWo
 
 def _unread(words: list[Word]) -> list[str]:
     """Return the words without effect; neighbours are one phrase."""
-    phrases, new = [""], True
-    for word in words:
-        if word.role in _UNREAD:
-            phrases[-1] += ("" if new else " ") + word.text
-            new = False
-        elif not new:
-            phrases.append("")
-            new = True
-    return [phrase for phrase in phrases if phrase]
+    runs = groupby(words, lambda word: word.role in _UNREAD)
+    return [" ".join(word.text for word in run) for unread, run in runs if unread]

@@ -105,10 +105,8 @@ class Reader:
         if word.role == "colour" and self._colour:
             value = word.value
             if isinstance(self._colour, Choice):
-                value = (
-                    nearest(word.value, {name: colour_words()[plain(name)] for name in self._colour.values})
-                    or ""
-                )
+                known = [(colour_words()[plain(name)], name) for name in self._colour.values]
+                value = nearest(word.value, known) or ""
             if value:
                 return ReadWord(words=word.text, name=self._colour.name, value=value)
         if word.role == "colour":

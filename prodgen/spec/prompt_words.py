@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.colour import parse_colour
 from prodgen.spec.colour_words import MODIFIER_WORDS, colour_words
 from prodgen.spec.vocabulary import FUNCTIONS, NUMBERS, Concept, concepts
 
@@ -104,8 +105,7 @@ class Lexicon:
 
     def _read(self, text: str) -> Word:
         if text.startswith("#") and len(text) > 1:
-            value = text if len(text) == 7 else "#" + "".join(2 * digit for digit in text[1:])
-            return Word(text, "colour", value=value)
+            return Word(text, "colour", value=parse_colour(text))
         if text.isdecimal():
             return Word(text, "number", value=text)
         if is_han(text[0]) and text not in self._meanings:

@@ -56,11 +56,10 @@ class Layout:
         row, column = divmod(index % self.capacity, self.columns)
         return self._edge(column), self._edge(row), self.size, self.size
 
-    def place(self, line: ManifestLine, png: bytes = b"") -> ManifestLine:
-        """Return an image's manifest line with the sheet, whose content is ``png``, as its file."""
+    def place(self, line: ManifestLine, sha256: str = "") -> ManifestLine:
+        """Return an image's manifest line with its sheet as its file; ``sha256`` is that of the sheet."""
         file = f"{sheet_name(line.index // self.capacity)}.png"
-        digest = hashlib.sha256(png).hexdigest()
-        return line.model_copy(update={"file": file, "frame": self.frame(line.index), "sha256": digest})
+        return line.model_copy(update={"file": file, "frame": self.frame(line.index), "sha256": sha256})
 
     def _edge(self, number: int) -> int:
         return number * (self.size + GAP)
@@ -86,7 +85,8 @@ def pack(layout: Layout, images: Iterable[tuple[ManifestLine, bytes]]) -> Iterat
     for number, group in groupby(images, lambda image: image[0].index // layout.capacity):
         held = list(group)
         png = draw(layout, number, held, marks=True)
-        lines = [layout.place(line, png) for line, _ in held]
+        digest = hashlib.sha256(png).hexdigest()
+        lines = [layout.place(line, digest) for line, _ in held]
         yield Sheet(sheet_name(number), png, atlas(layout, number, (line for line, _ in held)), lines)
 
 

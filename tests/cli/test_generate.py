@@ -93,3 +93,5 @@ def test_a_sprite_sheet_is_verified_image_by_image(run: Run, tmp_path: Path) -> 
     done = run("verify", out)
     assert (done.code, done.out.splitlines()[-1]) == (1, "2 of 3 images verified")
     assert "the image differs by " in done.out
+    (out / "sprites-0.png").write_bytes(b"")
+    assert run("verify", out).out.splitlines()[-1] == "0 of 3 images verified"

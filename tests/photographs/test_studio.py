@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from prodgen.bundled import bundled_folders, bundled_photographs
 from prodgen.catalog.picture_files import decode
 from prodgen.errors import ProdgenError
+from prodgen.generation.encode import encode
 from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.edit import Edit, make_pictures
@@ -21,7 +23,7 @@ from prodgen.photographs.studio import METHOD, Source, Studio, StudioPicture, lo
 from prodgen.spec.finish import Finish
 from prodgen.spec.model_config import PictureRules, read_config, studio_config
 from prodgen.spec.order import ImageRequest
-from prodgen.spec.provenance import read_provenance
+from prodgen.spec.provenance import GENERATED, make_xmp, read_provenance
 
 POLO = next(path for path in bundled_photographs() if path.stem == "polo")
 FOLDER = next(folder for folder in bundled_folders() if folder.name == "studio-grabcut")
@@ -81,6 +83,22 @@ def test_a_photograph_that_cannot_be_read_gives_the_scene_alone_with_the_reason(
     assert picture.review
     assert picture.review.startswith("the photograph cannot be read")
     assert (pixels(picture) == (0, 255, 0)).all()
+
+
+def test_a_generated_photograph_does_not_mark_the_picture_of_the_next_one(
+    studio: Studio, polo: Source, tmp_path: Path
+) -> None:
+    marked = encode(np.asarray(Image.open(POLO).convert("RGB")), "png", make_xmp(GENERATED, {}))
+    blank = b"not a photograph"
+    sources = {
+        "generated": Source(marked, polo.learnt),
+        "blank": Source(blank, Learnt.from_png(studio.learn(blank).to_png())),
+    }
+    image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"})
+    images = [replace(image, photo=photo) for photo in sources]
+    _, after = studio.pictures(images, lambda photo: sources[photo], SMALL, "png")
+    (alone,) = studio.pictures(images[1:], lambda photo: sources[photo], SMALL, "png")
+    assert after.data == alone.data
 
 
 def test_a_pattern_is_to_be_reviewed_in_another_colour_and_trusted_in_its_own(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from prodgen.bundled import bundled_folders
 from prodgen.errors import ProdgenError
-from prodgen.spec.colour import delta_e_2000, levels, to_lab
+from prodgen.spec.colour import delta_e_2000, levels, parse_colour, to_lab
+from prodgen.spec.colour_words import colour_words
 from prodgen.spec.model_config import ModelConfig, read_config
 from prodgen.spec.order import JobSpec
 from prodgen.spec.prompt import read_order, read_prompt
@@ -160,3 +161,9 @@ def test_no_prompt_makes_the_reader_fail(prompt: str) -> None:
         reading = read_prompt(prompt, CONFIGS["clothing"])
         assert reading.read
         CONFIGS["clothing"].attributes.parse(reading.attributes)
+
+
+def test_colour_words_do_not_depend_on_the_colours_that_were_read_before() -> None:
+    parse_colour("thistle")
+    colour_words.cache_clear()
+    assert colour_words()["thistle"] == "#d8bfd8"
