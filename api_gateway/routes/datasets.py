@@ -17,7 +17,6 @@ from prodgen.datasets.summary import Summary
 from prodgen.datasets.versions import Dataset, create_dataset, dataset_lock, datasets, resolve_dataset
 from prodgen.errors import Conflict
 from prodgen.ledger.roster import Roster
-from prodgen.ledger.scripts import LedgerLost
 from prodgen.runs.files import find_record
 from prodgen.tenants import grant_of
 
@@ -86,8 +85,7 @@ def remove(ref: str, caller: Trainer, deployment: DeploymentDep) -> RemovalView:
 def _check_unread(deployment: Deployment, tenant: str, versions: Sequence[Dataset]) -> None:
     """Raise Conflict if a run that has not ended reads one of the versions."""
     ledger = deployment.ledger
-    if ledger.epoch() is None or ledger.server_restarted():  # the roster may have forgotten runs
-        raise LedgerLost
+    ledger.check_complete()
     ids = {dataset.id for dataset in versions}
     for run in Roster(ledger).unended(tenant):
         record = find_record(deployment.store, tenant, run.id)

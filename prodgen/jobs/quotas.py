@@ -13,7 +13,7 @@ from prodgen.tenants import Grant, grants
 MEASURE_SECONDS = 300
 """Seconds after which the bytes of a tenant that has a limit are measured again."""
 OBJECTS = 20_000
-"""The most objects of a tenant that one call of `measure_stored` looks at."""
+"""The most objects that one call of `measure_stored` looks at."""
 
 
 def admit(ledger: Ledger, tenant: str, job: str, images: int, grant: Grant) -> None:
@@ -62,7 +62,10 @@ def check_stored(ledger: Ledger, tenant: str, grant: Grant) -> None:
 
 
 def measure_stored(store: Store, ledger: Ledger) -> None:
-    """Measure the bytes of tenants that have a limit for them: `OBJECTS` a call, one tenant at a time."""
+    """Measure the bytes of tenants that have a limit for them, `OBJECTS` a call.
+
+    A tenant whose measurement has begun comes first, then the one that was measured least recently.
+    """
     limited = [tenant for tenant, grant in grants(store).items() if grant.store_mb is not None]
     known = {tenant: ledger.scripts.read("hgetall", "stored", tenant) for tenant in limited}
     due = [
@@ -70,16 +73,18 @@ def measure_stored(store: Store, ledger: Ledger) -> None:
         for tenant, one in known.items()
         if one.get("after") or time.time() - float(one.get("at", 0)) >= MEASURE_SECONDS
     ]
-    if not due:
-        return
-    _, _, tenant = min(due)  # one that has begun, or else the one that was measured first
-    after, size = known[tenant].get("after", ""), int(known[tenant].get("size", 0))
-    found = list(islice(store.list(keys.tenant(tenant), after=after), OBJECTS))
-    size += sum(info.size for info in found)
-    fields: dict[Any, Any] = {"after": "", "size": 0, "bytes": size, "at": time.time()}
-    if len(found) == OBJECTS:
-        fields = {"after": found[-1].key, "size": size}
-    ledger.client.hset(f"{ledger.prefix}stored:{tenant}", mapping=fields)
+    room = OBJECTS
+    for _, _, tenant in sorted(due):
+        after, size = known[tenant].get("after", ""), int(known[tenant].get("size", 0))
+        found = list(islice(store.list(keys.tenant(tenant), after=after), room))
+        size += sum(info.size for info in found)
+        fields: dict[Any, Any] = {"after": "", "size": 0, "bytes": size, "at": time.time()}
+        if len(found) == room:
+            fields = {"after": found[-1].key, "size": size}
+        ledger.client.hset(f"{ledger.prefix}stored:{tenant}", mapping=fields)
+        room -= len(found)
+        if not room:
+            return
 
 
 def _duration(seconds: int) -> str:

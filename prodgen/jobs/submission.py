@@ -93,7 +93,8 @@ def quote(
     """Return the number of images of an order, and the seconds until they are made; write nothing.
 
     The seconds count all images that wait in the order's queue as made before it. They are None if no
-    worker is alive, or if none has made images of the model yet. Raises what `submit` raises.
+    worker is alive, or if none has made images of the model yet. Raises what `submit` raises for a faulty
+    order.
     """
     version = resolve(store, spec.model, tenant)
     spec, _ = read_order(spec, version.config)

@@ -96,12 +96,8 @@ class Ledger:
         return [_progress(*view) for view in self.scripts.call("view", "job", *found)]
 
     def unended(self, tenant: str) -> list[str]:
-        """Return the tenant's jobs whose end is not in the store yet.
-
-        Raises LedgerLost also if Redis has restarted, and may have forgotten jobs.
-        """
-        if self.server_restarted():
-            raise LedgerLost
+        """Return the tenant's jobs whose end is not in the store yet. Raises what `check_complete` raises."""
+        self.check_complete()
         return sorted(self.scripts.call("unended", tenant))
 
     def events(self, job: str, after: str = "0") -> list[Event]:
@@ -278,6 +274,11 @@ class Ledger:
     def end_recovery(self, recovery: str, epoch: str = "") -> None:
         """Give up the right to restore the ledger, which is complete for this run of the server."""
         self.scripts.call("recovery_end", recovery, epoch, self._server())
+
+    def check_complete(self) -> None:
+        """Raise LedgerLost if Redis was wiped or has restarted, and may have forgotten jobs or runs."""
+        if self.epoch() is None or self.server_restarted():
+            raise LedgerLost
 
     def server_restarted(self) -> bool:
         """Return whether Redis has restarted since the last recovery, and may have lost recent writes."""
