@@ -190,12 +190,12 @@ def test_redis_refuses_writes_before_it_is_killed_for_its_memory() -> None:
     assert words[words.index("--maxmemory-policy") + 1] == "noeviction"
 
 
-def test_images_have_exact_versions() -> None:
+def test_images_of_others_are_pinned_by_version_and_digest() -> None:
     bases = re.findall(r"^ARG PYTHON=(.*)$", (ROOT / "deploy/Dockerfile").read_text(), re.M)
     foreign = [s["image"].partition(":")[2] for s in services().values() if "build" not in s]
     assert len(bases) + len(foreign) == 4
     for tag in (*bases, *foreign):
-        assert re.match(r"\d+\.\d+", tag), tag
+        assert re.fullmatch(r"\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}", tag), tag
     assert re.match(r"\d+\.\d+\.\d+-", bases[0])
 
 
