@@ -17,6 +17,7 @@ from prodgen import logs
 from prodgen.ledger.entries import Queue
 from prodgen.settings import settings
 from workers import health
+from workers.doorbell import Doorbell
 
 log = logging.getLogger("prodgen.worker")
 
@@ -28,7 +29,7 @@ TASKS = {
 }
 """The module of tasks that a worker of each queue loads."""
 
-app = Celery("prodgen", broker=settings().redis_url.get_secret_value())
+app = Celery("prodgen", task_cls=Doorbell, broker=settings().redis_url.get_secret_value())
 app.conf.update(
     task_serializer="json",
     accept_content=["json"],
@@ -40,7 +41,6 @@ app.conf.update(
         "maintain.*": {"queue": "maintenance"},
     },
     task_ignore_result=True,
-    task_track_started=True,
     worker_send_task_events=True,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,

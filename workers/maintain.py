@@ -17,6 +17,7 @@ from prodgen.recovery import ensure
 from prodgen.runs.ending import settle_runs
 from workers.app import app, log, ring
 from workers.deployment import Deployment, deployment
+from workers.doorbell import Doorbell
 
 DOORBELLS = 4
 """Doorbells rung when a queue has work and none is left. Each worker that finds work rings the next one."""
@@ -31,18 +32,22 @@ for outcome in get_args(Outcome):
     webhooks.labels(outcome)  # so that an alert on a rate sees the first one
 
 
-@app.task(name="maintain.settle")
-def settle() -> str:
-    """Settle the jobs whose images are all made, and return a line about each for Flower."""
+@app.task(name="maintain.settle", bind=True)
+def settle(self: Doorbell) -> None:
+    """Settle the jobs whose images are all made. Flower shows a line about each."""
     here = deployment()
     try:
         settled = settle_jobs(here.store, here.ledger)
     except Unavailable as error:
-        return f"not yet: {error}"
-    return ", ".join(f"job {r.id[:6]} {s.state}: {s.done} images" for r, s in settled) or "nothing to settle"
+        log.warning("jobs are settled later: %s", error)
+        return
+    if settled:
+        with self.working("settles jobs") as work:
+            show = work.failed if any(end.state == "failed" for _, end in settled) else work.succeeded
+            show(", ".join(f"job {job.id[:6]} {end.state}: {end.done} images" for job, end in settled))
 
 
-@app.task(name="maintain.tick", send_events=False)  # else Flower would show little besides ticks
+@app.task(name="maintain.tick")
 def tick() -> str:
     """Do the periodic maintenance, and return what was done. Skips while the previous tick still runs."""
     if not _ticking.acquire(blocking=False):

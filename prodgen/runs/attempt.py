@@ -41,7 +41,7 @@ class Attempt:
     """One node's work on an assignment.
 
     ``address``: where other nodes reach this node. ``folder``: where this node keeps downloads and runs.
-    ``leaving()`` returns whether the worker was asked to stop.
+    ``leaving()`` returns whether the worker was asked to stop. ``outcome``: what was reported to the roster.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Attempt:
         self.folder = folder / "runs" / f"{assignment.run}-{node}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.processes: Processes | None = None
+        self.outcome: Outcome | None = None
         self.lease = RunLease(roster, assignment, node, self.folder / "lease", self._progress, self._kill)
         self._retry = Retrying(
             retry=retry_if_exception_type(Unavailable),
@@ -150,6 +151,7 @@ class Attempt:
             raise _LeaseLost
         with suppress(Unavailable):  # maintenance settles the run later
             settle(self.store, self.roster, self.assignment.run)
+        self.outcome = outcome
         parts = [f"{outcome} at step {step}" if step else outcome, summary or message]
         return f"run {self.assignment.run[:6]}: {', '.join(filter(None, parts))}"
 

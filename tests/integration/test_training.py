@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
-from tests.integration.test_up import FLOWER_TABLE
-from tests.servers.up import Up
+from tests.servers.process import wait_until
+from tests.servers.up import PATIENCE, Up
 from tests.toys import write_catalogue
 
 RECIPE = """
@@ -38,17 +37,34 @@ def test_from_a_folder_to_images_of_ones_own_model(up: Up, place: Path, tmp_path
     run = up.json("train", toy, "--queue", "--data", toys, "--name", "circle")
     assert (run["state"], run["steps"], run["name"]) == ("queued", 60, "circle")
 
+    order = up.json("submit", "--model", "fashion-mnist", "--count", 100_000)["id"]
+    training = (f"train circle on {run['data']}", f"run {run['id'][:6]}")
+
+    def running() -> set[tuple[str, str]]:
+        rows = [task for task in up.flower_tasks() if task["state"] == "STARTED"]
+        return {(task["name"], " ".join(task["result"].split()[:2])) for task in rows}
+
+    wait_until(
+        lambda: {training, ("generate.bulk", f"job {order[:6]}")} <= running(),
+        "Flower does not show the order and the training while they run",
+        PATIENCE,
+    )
+    up.json("jobs", "cancel", order)
+
     watched = up.cli("training", "watch", run["id"], "--out", tmp_path / "samples")
     assert watched.returncode == 0, watched.stderr
     assert "succeeded at step 60" in watched.stderr
     assert [p.name for p in sorted((tmp_path / "samples").iterdir())] == ["0000030.png", "0000060.png"]
     assert Image.open(tmp_path / "samples" / "0000060.png").size[0] > 100
 
-    table = httpx.post(f"{up.ready['flower']}/tasks/datatable", params=FLOWER_TABLE).json()["data"]
-    results = [str(task["result"]) for task in table if task["name"] == f"train circle on {run['data']}"]
-    assert sum("succeeded at step 60, circle@" in words for words in results) == 1, (
-        results
-    )  # a doorbell may ring twice
+    summary = f"{training[1]}: succeeded at step 60, circle@"
+    wait_until(
+        lambda: any(task["result"].startswith(summary) for task in up.flower_tasks()),
+        "Flower does not show the training's end",
+        PATIENCE,
+    )
+    idle = [task for task in up.flower_tasks() if not task["result"].startswith(("job ", "run ", "settles"))]
+    assert not idle, "Flower shows doorbells that found no work"
 
     ended = up.json("training", "show", run["id"])
     assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 60, 0)

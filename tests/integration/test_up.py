@@ -8,16 +8,6 @@ import pytest
 from tests.servers.process import free_port, wait_until
 from tests.servers.up import PATIENCE, Up, clean_environment, run_prodgen
 
-FLOWER_TABLE = {
-    "draw": 1,
-    "start": 0,
-    "length": 200,
-    "search[value]": "",
-    "order[0][column]": 0,
-    "columns[0][data]": "received",
-    "order[0][dir]": "desc",
-}
-
 
 def test_ready_json_names_every_process(up: Up) -> None:
     assert set(up.pids) == {"broker", "gateway", "worker-1", "training-1", "maintenance", "beat", "flower"}
@@ -39,13 +29,15 @@ def test_flower_shows_what_was_made(up: Up) -> None:
         for _ in client.watch(job):
             pass
 
-    def shown() -> bool:
-        table = httpx.post(f"{up.ready['flower']}/tasks/datatable", params=FLOWER_TABLE).json()["data"]
-        return any(f"job {job[:6]} cells 0-0: 3 images" in str(task["result"]) for task in table)
+    def shown() -> set[str]:
+        return {task["result"] for task in up.flower_tasks() if f"job {job[:6]}" in task["result"]}
 
-    wait_until(shown, "Flower does not show the task", PATIENCE)
+    ended = f"job {job[:6]} succeeded: 3 images"
+    wait_until(lambda: ended in shown(), "Flower does not show the order's end", PATIENCE)
+    assert any(line.startswith(f"job {job[:6]} cells 0-0: 3 images, ") for line in shown())
     assert "flower_events_total" in httpx.get(f"{up.ready['flower']}/metrics").text
-    assert httpx.get(f"{up.ready['flower']}/tasks").is_success
+    assert httpx.get(f"{up.ready['flower']}/tasks").status_code == 401
+    assert "Tasks" in up.flower("/tasks").text
 
 
 @pytest.mark.parametrize("shared", ["port", "folder"])

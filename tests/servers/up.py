@@ -30,8 +30,19 @@ SETTINGS = {
     "PRODGEN_TICK_SECONDS": "0.5",
     "PRODGEN_WEBHOOK_PRIVATE": "true",
     "OMP_NUM_THREADS": "1",
+    "FLOWER_BASIC_AUTH": "operator:a password of Flower",
 }
 """Short leases, so that lost work is soon repeated; one thread, so that sums have one order."""
+
+FLOWER_TABLE = {
+    "draw": 1,
+    "start": 0,
+    "length": 1000,
+    "search[value]": "",
+    "order[0][column]": 0,
+    "columns[0][data]": "received",
+    "order[0][dir]": "desc",
+}
 
 
 class Up:
@@ -160,6 +171,17 @@ class Up:
     def log(self, name: str) -> str:
         """Return the log of a service."""
         return (self.data_dir / "logs" / f"{name}.log").read_text()
+
+    def flower(self, path: str, **params: Any) -> httpx.Response:
+        """Return the answer of Flower to its operator."""
+        user, password = SETTINGS["FLOWER_BASIC_AUTH"].split(":")
+        url = f"{self.ready['flower']}{path}"
+        return httpx.get(url, params=params, auth=(user, password)).raise_for_status()
+
+    def flower_tasks(self) -> list[dict[str, Any]]:
+        """Return the rows of Flower's page of tasks, the newest first."""
+        rows: list[dict[str, Any]] = self.flower("/tasks/datatable", **FLOWER_TABLE).json()["data"]
+        return rows
 
     @property
     def store(self) -> LocalStore:

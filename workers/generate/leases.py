@@ -44,17 +44,21 @@ Put = Callable[[str, bytes, str], None]
 def make(device: Device, lease: Lease) -> str:
     """Make the images of a lease, and return a summary for Flower.
 
-    A failure is reported to the ledger, and raised. A lease of a job that this worker lacks something for is
-    refused, so that other workers make it.
+    A failure is reported to the ledger, and raised with the title of the lease. A lease of a job that this
+    worker lacks something for is refused, so that other workers make it.
     Raises Unavailable, the lease returned, if a service is away for longer than a lease lasts.
     """
     with bound(**device.ids(lease)):
         return _make_and_report(device, lease)
 
 
+def title(lease: Lease) -> str:
+    """Return the words for a lease in logs and in Flower."""
+    return f"job {lease.job[:6]} cells {lease.first}-{lease.first + lease.cells - 1}"
+
+
 def _make_and_report(device: Device, lease: Lease) -> str:
     start = time.perf_counter()
-    title = f"job {lease.job[:6]} cells {lease.first}-{lease.first + lease.cells - 1}"
     try:
         with device.holding(lease.token) as held:
             images = _make(device, lease, held)
@@ -64,24 +68,24 @@ def _make_and_report(device: Device, lease: Lease) -> str:
     except Unavailable as error:
         failures.labels("service").inc()
         _return(device, lease)
-        raise Unavailable(f"{title}: returned, {error}") from error
+        raise Unavailable(f"{title(lease)}: returned, {error}") from error
     except Unsupported as error:
-        log.error("%s refused: %s", title, error)
+        log.error("%s refused: %s", title(lease), error)
         leases_ended.labels("refused").inc()
         with suppress(Unavailable):
             device.ledger.refuse(lease.token, str(error))
-        return f"{title}: refused, {error}"
+        return f"{title(lease)}: refused, {error}"
     except Exception as error:
-        log.exception("%s failed", title)
+        log.exception("%s failed", title(lease))
         _blame(device, lease, error)
-        raise
+        raise RuntimeError(f"{title(lease)}: {error}") from error
     if images is None:
         leases_ended.labels("lost").inc()
         _settle_if_ended(device, lease)
-        return f"{title}: dropped, the lease was lost or the job cancelled"
+        return f"{title(lease)}: dropped, the lease was lost or the job cancelled"
     leases_ended.labels("completed").inc()
     device.condition.completed()
-    summary = f"{title}: {images} images, {time.perf_counter() - start:.2f} s"
+    summary = f"{title(lease)}: {images} images, {time.perf_counter() - start:.2f} s"
     log.info("%s", summary)
     return summary
 

@@ -10,48 +10,47 @@ from prodgen.ledger.entries import Queue
 from prodgen.registry.versions import versions
 from workers import health
 from workers.app import app, ring, ring_settle
+from workers.doorbell import Doorbell
 from workers.generate.device import Device, device, log
-from workers.generate.leases import make
+from workers.generate.leases import make, title
 from workers.generate.metrics import export_device_memory
 from workers.generate.models import RECENT, Name
 
 
-@app.task(name="generate.bulk")
-def bulk() -> str:
+@app.task(name="generate.bulk", bind=True)
+def bulk(self: Doorbell) -> None:
     """Make one lease of a bulk job, unless this worker's slots for bulk jobs are taken."""
-    return _answer("bulk")
+    _answer(self, "bulk")
 
 
-@app.task(name="generate.interactive")
-def interactive() -> str:
+@app.task(name="generate.interactive", bind=True)
+def interactive(self: Doorbell) -> None:
     """Make one lease of an interactive job, unless this worker's slots for interactive jobs are taken."""
-    return _answer("interactive")
+    _answer(self, "interactive")
 
 
-def _answer(queue: Queue) -> str:
+def _answer(task: Doorbell, queue: Queue) -> None:
     """Make one lease and ring for the next. Does not ring while a service is away: maintenance will."""
     here = device()
     if here.draining.is_set():
-        return "this worker is stopping"
+        return
     try:
         with here.slot(queue) as free:
-            if not free:
-                return "this worker is busy"
-            lease = here.ledger.lease(queue, here.name, here.capacity())
+            lease = here.ledger.lease(queue, here.name, here.capacity()) if free else None
             if lease is None:
-                return "nothing to do"
+                return
             with here.slot(queue) as another:
                 if queue == "bulk" and another and not lease.alone:
                     ring(queue)
-            summary = make(here, lease)
+            with task.working(title(lease)) as work:
+                work.succeeded(make(here, lease))
         progress = here.ledger.progress(lease.job)
     except Unavailable as error:
         log.warning("%s", error)
-        return str(error)
+        return
     if progress and progress.state == "finishing":
         ring_settle()
     ring(queue)  # after the slot is free, or this worker would be too busy to answer
-    return summary
 
 
 @worker_ready.connect

@@ -8,44 +8,46 @@ from prodgen.errors import Unavailable
 from prodgen.ports import free_port
 from prodgen.runs.attempt import Attempt
 from workers.app import app, node_queue, ring, ring_node
-from workers.train.node import name_node, training_node
+from workers.doorbell import Doorbell
+from workers.train.node import log, name_node, training_node
 
 
 @app.task(name="train.claim")
-def claim() -> str:
+def claim() -> None:
     """Reserve nodes for the oldest run for which enough are idle. Sends each node the task ``train.part``."""
     here = training_node()
     if here.is_leaving():
-        return "this worker is stopping"
+        return
     try:
         claimed = here.roster.claim(here.name, free_port(""))
     except Unavailable as error:
-        return str(error)
-    if claimed is None:
-        return "nothing to do"
-    assignment, members = claimed
-    for member in members or [here.name]:
-        ring_node(member, assignment.title)
-    return f"{assignment.title}: {assignment.nodes} node{'s' * (assignment.nodes > 1)}"
+        log.warning("no run was claimed: %s", error)
+        return
+    if claimed:
+        assignment, members = claimed
+        for member in members or [here.name]:
+            ring_node(member, assignment.title)
 
 
-@app.task(name="train.part")
-def work() -> str:
+@app.task(name="train.part", bind=True)
+def work(self: Doorbell) -> None:
     """Work on the run that this node was reserved for."""
     here = training_node()
     try:
         assignment = here.roster.heartbeat(here.name, here.address, here.devices)
     except Unavailable as error:
-        return str(error)
+        log.warning("the assignment was not read: %s", error)
+        return
     if assignment is None:
-        return "nothing to do"
+        return
     attempt = Attempt(
         here.store, here.roster, assignment, here.name, here.address, here.folder, here.is_leaving
     )
-    with here.working(assignment):
-        said = attempt.work()
+    with here.working(assignment), self.working(f"run {assignment.run[:6]}") as shown:
+        summary = attempt.work()
+        show = shown.failed if attempt.outcome in ("failed", "crashed") else shown.succeeded
+        show(summary)
     ring("training")  # other runs may wait for this node
-    return said
 
 
 @celeryd_after_setup.connect
