@@ -32,6 +32,14 @@ class SheetView(BaseModel):
     height: int
 
 
+class ShardView(BaseModel):
+    """A tar with ``images`` images of a job."""
+
+    name: str
+    images: int
+    url: str
+
+
 class JobView(BaseModel):
     """A job and its state. ``total``, ``done`` and ``failed`` count images."""
 

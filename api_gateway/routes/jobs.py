@@ -15,13 +15,14 @@ from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import check_id, find_job_record, find_progress, job_details
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
-from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, SheetView
+from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, ShardView, SheetView
 from prodgen.access import ApiKey
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.jobs import delivery
 from prodgen.jobs.archive import Archive
 from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
+from prodgen.jobs.manifests import published_page
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.sprite_sheets import draw_sheet, layout_of, lines_on
 from prodgen.jobs.submission import submit
@@ -30,6 +31,7 @@ from prodgen.spec.describe import Language, describe_line
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
 from prodgen.spec.sprite_sheet import atlas, sheet_name
+from prodgen.storage import keys
 from prodgen.storage.links import content_disposition, sign
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
@@ -39,6 +41,7 @@ log = logging.getLogger("prodgen.gateway")
 DOORBELLS = 16
 """The most doorbells that a new job rings. A worker that takes work and has room for more rings again."""
 MAX_INDEX = 2**63 - 1
+MAX_SHARD = 10**9
 _SHEET = re.compile(r"sprites-([0-9]{1,9})\.(png|json)")
 SCANS, SCAN = 10, 100
 """The most reads of a filtered list for one page, and the jobs of one read."""
@@ -218,6 +221,30 @@ def sheet(job: str, name: str, caller: Generator, deployment: DeploymentDep) -> 
         return Response(draw_sheet(deployment.store, record, layout, number), media_type="image/png")
     lines = lines_on(deployment.store, record, layout, number)
     return Response(atlas(layout, number, lines), media_type="application/json")
+
+
+@router.get("/{job}/shards", summary="List a job's shards for webdataset")
+def shards(
+    job: str,
+    caller: Generator,
+    deployment: DeploymentDep,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=-1, le=MAX_SHARD, description="The `next` of the page before.")] = -1,
+) -> Page[ShardView]:
+    """List the tars of an ended job that was ordered with `output.packaging` `webdataset`. Their links need
+    no key and expire; a new list has new links."""
+    record = _ended(deployment, caller.tenant, job, "shards are")
+    if record.spec.output.packaging != "webdataset":
+        raise ProdgenError(
+            f"job {job} has no shards; order them with output.packaging 'webdataset'", param="job"
+        )
+    found = published_page(deployment.store, record, after, limit + 1)
+    views = []
+    for number, manifest in enumerate(found[:limit], after + 1):
+        name, key = f"{job}-{number:06d}.tar", keys.job(record.tenant, job, "cells", f"{manifest.folder}.tar")
+        url = deployment.store.link(key, deployment.settings.link_seconds, name)
+        views.append(ShardView(name=name, images=manifest.images, url=url))
+    return Page(data=views, next=str(after + limit) if len(found) > limit else None)
 
 
 @router.post("/{job}/cancel", summary="Cancel a job")

@@ -50,12 +50,15 @@ def download_job(
     gateway: Client, job: dict[str, Any], folder: Path, quiet: bool, by_sku: bool = False
 ) -> int:
     """Download the job's finished images and their manifests to the folder; return the number of images."""
-    if job["request"]["output"]["packaging"] != "sheet":
+    packaging = job["request"]["output"]["packaging"]
+    if packaging not in ("sheet", "webdataset"):
         images = gateway.download(job["id"], folder, by_sku)
     elif by_sku:
-        raise ProdgenError("sprite sheets have no folders; leave --by-sku out", param="by_sku")
-    else:
+        raise ProdgenError("sprite sheets and shards have no folders; leave --by-sku out", param="by_sku")
+    elif packaging == "sheet":
         images = gateway.download_sheets(job["id"], folder)
+    else:
+        return _download_shards(gateway, job, folder, quiet)
     count, review = 0, 0
     with ProgressBars(quiet) as bars:
         for count, image in enumerate(images, 1):
@@ -63,6 +66,14 @@ def download_job(
             bars.report("Downloading", count, job["done"])
     if review and not quiet:
         remark(f"{review} pictures are not trusted: look at {folder / REVIEW}; manifest.csv has the reasons")
+    return count
+
+
+def _download_shards(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool) -> int:
+    count = 0
+    with ProgressBars(quiet) as bars:
+        for count in gateway.download_shards(job["id"], folder):
+            bars.report("Downloading", count, job["done"])
     return count
 
 

@@ -54,6 +54,9 @@ def submit(
         typer.Option(help="File format: png, webp or jpeg (default: jpeg with --preset, else png)."),
     ] = None,
     sheet: Sheet = False,
+    webdataset: Annotated[
+        bool, typer.Option("--webdataset", help="Store the images as tars that the library webdataset reads.")
+    ] = False,
     photos: Annotated[
         Path | None, typer.Option(help="Folder of the photographs that ORDER's column photo names.")
     ] = None,
@@ -82,6 +85,8 @@ def submit(
         raise NotFound(f"there is no order file {order}")
     if order is not None and not order.stat().st_size:
         raise ProdgenError(f"the order names no SKU: {order} is empty", param="order")
+    if sheet and webdataset:
+        raise ProdgenError("choose either --sheet or --webdataset", param="sheet")
     if photos and order is None:
         raise ProdgenError("--photos is for an order file with a column photo; name it too", param="photos")
     if columns and order is None:
@@ -95,7 +100,7 @@ def submit(
             "truncation": truncation,
             "finish": {"size": size, "background": background} | ({"preset": preset} if preset else {}),
             "output": {"format": format or ("jpeg" if preset else "png")}
-            | ({"packaging": "sheet"} if sheet else {}),
+            | ({"packaging": "webdataset" if webdataset else "sheet"} if sheet or webdataset else {}),
             "priority": priority,
             "keep": keep,
             "title": title,

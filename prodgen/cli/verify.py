@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def verify(
-    manifest: Annotated[Path, typer.Argument(help="manifest.jsonl beside its images, or their folder.")],
+    manifest: Annotated[
+        Path,
+        typer.Argument(help="manifest.jsonl beside its images, a shard for webdataset, or their folder."),
+    ],
     model: Annotated[str | None, typer.Option(help="Model that made them (default: the manifest's).")] = None,
     photos: Annotated[
         Path | None, typer.Option(help="Folder with the photographs of pictures of photographs.")
@@ -32,24 +35,8 @@ def verify(
 ) -> None:
     """Make a manifest's images again; exit with 1 if one differs."""
     from prodgen.generation.engine import Engine
-    from prodgen.spec.manifest import read_lines
 
-    if manifest.is_dir():
-        manifest /= "manifest.jsonl"
-    if not manifest.is_file():
-        raise NotFound(f"there is no manifest {manifest}")
-    lines = list(read_lines(manifest.read_bytes()))
-    if not lines:
-        raise ProdgenError(f"{manifest} lists no image")
-
-    def read(name: str) -> bytes | None:
-        path = manifest.parent / name
-        if not path.resolve().is_relative_to(manifest.parent.resolve()):
-            return None
-        with suppress(OSError):
-            return path.read_bytes()
-        return None
-
+    lines, read = _read_manifest(manifest)
     faults, done = [], count(1)
     with Engine() as engine, ProgressBars(json) as bars:
         for ref, group in groupby(lines, lambda line: line.model):
@@ -73,6 +60,50 @@ def verify(
         say(f"{len(lines) - len(faults)} of {len(lines)} images verified")
     if faults:
         raise typer.Exit(1)
+
+
+def _read_manifest(path: Path) -> "tuple[list[ManifestLine], Callable[[str], bytes | None]]":
+    """Return the lines of a manifest or of shards, and the function that reads the image of a line's file."""
+    from prodgen.spec.manifest import read_lines
+
+    shards = sorted(path.glob("*.tar")) if path.is_dir() else [path] if path.suffix == ".tar" else []
+    if path.is_dir() and (not shards or (path / "manifest.jsonl").is_file()):
+        path, shards = path / "manifest.jsonl", []
+    if not path.exists():
+        raise NotFound(f"there is no manifest {path}")
+    if shards:
+        return _read_shards(shards)
+    lines = list(read_lines(path.read_bytes()))
+    if not lines:
+        raise ProdgenError(f"{path} lists no image")
+
+    def read(name: str) -> bytes | None:
+        image = path.parent / name
+        if not image.resolve().is_relative_to(path.parent.resolve()):
+            return None
+        with suppress(OSError):
+            return image.read_bytes()
+        return None
+
+    return lines, read
+
+
+def _read_shards(shards: list[Path]) -> "tuple[list[ManifestLine], Callable[[str], bytes | None]]":
+    from prodgen.client.shards import read_shard
+
+    lines, places = [], {}
+    for shard in shards:
+        for line, data in read_shard(shard):
+            lines.append(line)
+            places[line.file] = shard, line.offset or 0, len(data)
+
+    def read(name: str) -> bytes | None:
+        shard, offset, length = places[name]
+        with shard.open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    return lines, read
 
 
 def findings(

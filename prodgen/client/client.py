@@ -11,6 +11,7 @@ from urllib.parse import quote
 from prodgen.client.download import PAGE, download, download_archive, download_sheets
 from prodgen.client.model_download import download_model
 from prodgen.client.photographs import Progress, read_photo_order, send_photos
+from prodgen.client.shards import download_shards
 from prodgen.client.transport import Transport
 from prodgen.files import replacing
 
@@ -109,6 +110,13 @@ class Client:
     def download_sheets(self, job: str, folder: Path) -> Iterator[Record]:
         """Download an ended job's sprite sheets, atlases and manifest to ``folder``; yield each image."""
         return download_sheets(self._transport, job, lambda: self.images(job), folder)
+
+    def download_shards(self, job: str, folder: Path) -> Iterator[int]:
+        """Download the tars of an ended order for webdataset to ``folder``; yield the images so far.
+
+        A call after an interrupted call continues the download. Each image is checked against its digest.
+        """
+        return download_shards(self._transport, job, folder)
 
     def download_archive(self, job: str, path: Path) -> Iterator[tuple[int, int]]:
         """Download an ended job's images and manifest as a tar to ``path``; yield bytes so far and in all.

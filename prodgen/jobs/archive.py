@@ -15,15 +15,17 @@ from typing import NamedTuple
 
 from prodgen.errors import Unavailable
 from prodgen.jobs.delivery import CHUNK, lines_of
-from prodgen.jobs.manifests import Manifest, folder_of, published
+from prodgen.jobs.manifests import Manifest, folder_of, published_whole
 from prodgen.jobs.record import JobRecord
 from prodgen.spec.manifest import read_lines
 from prodgen.storage import keys
-from prodgen.storage.base import THREADS, ObjectInfo, Store
+from prodgen.storage.base import THREADS, ObjectInfo, Store, in_threads
 
 BLOCK = tarfile.BLOCKSIZE
 _BATCH = 2 * THREADS
 """The most images in memory at once, if each is an object of its own."""
+_FIRST_LINE = 4096
+"""Bytes of a read of a manifest's first line."""
 _PLACE = re.compile(rb', ?"object": ?"[^"]*"(?:, ?"offset": ?\d+)?(?:, ?"length": ?\d+)?')
 
 
@@ -51,11 +53,14 @@ class Archive:
     def __init__(self, store: Store, record: JobRecord) -> None:
         self._store, self._record = store, record
         self._header = (3 if record.items else 1) * BLOCK  # a name with a SKU may be too long for one block
-        manifests, broken = published(store, record)
-        if broken:
-            raise Unavailable(f"the list of images of job {record.id} is incomplete; tell the operator")
-        sizes = {m.folder: _padded(m.packed) - m.images * BLOCK for m in manifests}
-        if record.packaging == "files":
+        manifests = published_whole(store, record)
+        if record.packaging == "tar":
+            befores = in_threads(self._before, manifests)
+            sizes = {
+                m.folder: _padded(m.packed) - m.images * before
+                for m, before in zip(manifests, befores, strict=True)
+            }
+        else:
             sizes = defaultdict(int)
             for info in self._files():
                 sizes[folder_of(info.key)] += _padded(info.size)
@@ -75,6 +80,13 @@ class Archive:
                 yield bytes(buffer)
                 buffer.clear()
         yield bytes(buffer)
+
+    def _before(self, manifest: Manifest) -> int:
+        """Return the bytes before each image of a lease in its tar: headers, and the line of a webdataset."""
+        if self._record.spec.output.packaging != "webdataset":
+            return BLOCK
+        first = next(read_lines(lines_of(self._store, manifest.key, manifest.size, chunk=_FIRST_LINE)))
+        return first.offset or 0
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
         """Yield the offset and the bytes of pieces that have all of [start, stop) together, in order."""

@@ -10,8 +10,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
-from prodgen.errors import NotFound
+from prodgen.errors import NotFound, Unavailable
 from prodgen.jobs.record import JobRecord
 from prodgen.spec.order import CELL, count_cells
 from prodgen.storage import keys
@@ -42,6 +43,26 @@ class Manifest:
 def published(store: Store, record: JobRecord) -> tuple[list[Manifest], list[str]]:
     """Return the published manifests, and the keys of those that cannot be read."""
     return _read_all(store, record, store.list(keys.job(record.tenant, record.id, "manifest/")))
+
+
+def published_page(store: Store, record: JobRecord, after: int, limit: int) -> list[Manifest]:
+    """Return up to ``limit`` published manifests behind number ``after``, counted from 0 by first cell.
+
+    Raises Unavailable if one cannot be read.
+    """
+    found = store.list(keys.job(record.tenant, record.id, "manifest/"))
+    return _whole(record, *_read_all(store, record, islice(found, after + 1, after + 1 + limit)))
+
+
+def published_whole(store: Store, record: JobRecord) -> list[Manifest]:
+    """Return the published manifests. Raises Unavailable if one cannot be read."""
+    return _whole(record, *published(store, record))
+
+
+def _whole(record: JobRecord, manifests: list[Manifest], broken: list[str]) -> list[Manifest]:
+    if broken:
+        raise Unavailable(f"the list of images of job {record.id} is incomplete; tell the operator")
+    return manifests
 
 
 def published_at(store: Store, record: JobRecord, first: int) -> Manifest | None:

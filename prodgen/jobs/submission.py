@@ -59,7 +59,7 @@ def submit(
         packaging = spec.output.packaging
         if packaging == "auto":
             packaging = "files" if total <= FILES_IMAGES else "tar"
-        elif packaging == "sheet":
+        elif packaging != "files":
             packaging = "tar"
         record = JobRecord(
             id=job,

@@ -51,9 +51,10 @@ class Output(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["png", "webp", "jpeg"] = "png"
-    packaging: Literal["auto", "files", "tar", "sheet"] = "auto"
+    packaging: Literal["auto", "files", "tar", "sheet", "webdataset"] = "auto"
     """``files``: an object for each image; ``tar``: one for each lease; ``auto``: files for small jobs.
-    ``sheet``: tars, which are downloaded as sprite sheets with an atlas; PNG only."""
+    ``sheet``: tars, which are downloaded as sprite sheets with an atlas; PNG only. ``webdataset``: tars that
+    the library webdataset reads, with each image's manifest line as JSON beside the image."""
     marks: Literal["xmp", "none"] = "xmp"
     """``xmp``: each file says how it was made; ``none`` needs an API key with the scope ``unmarked``."""
 

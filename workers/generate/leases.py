@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
-from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -152,8 +151,9 @@ def _store(
         held.advance()
 
     folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
-    package = _as_tar if record.packaging == "tar" else _as_files
-    return package(put, folder, request, files)
+    if record.packaging == "files":
+        return _as_files(put, folder, request, files)
+    return _as_tar(put, folder, request, files, with_lines=record.spec.output.packaging == "webdataset")
 
 
 def _as_files(put: Put, folder: str, request: Request, files: list[StudioPicture]) -> list[ManifestLine]:
@@ -168,19 +168,36 @@ def _as_files(put: Put, folder: str, request: Request, files: list[StudioPicture
     return list(_uploaders().map(store, request.images, files))
 
 
-def _as_tar(put: Put, folder: str, request: Request, files: list[StudioPicture]) -> list[ManifestLine]:
-    """Store one tar a lease. The manifest has the offset and length of each image in it."""
-    buffer, lines, key = io.BytesIO(), [], f"{folder}.tar"
+def _as_tar(
+    put: Put, folder: str, request: Request, files: list[StudioPicture], with_lines: bool
+) -> list[ManifestLine]:
+    """Store one tar a lease. The manifest has the offset and length of each image in it.
+
+    ``with_lines``: put each image's manifest line before the image, as JSON. All of these members are equally
+    long, so that the archive of the job knows the sizes of the images without reading every line.
+    """
+    buffer, key = io.BytesIO(), f"{folder}.tar"
+    lines = [
+        manifest_line(request, image, data, review, findings)
+        for image, (data, review, findings) in zip(request.images, files, strict=True)
+    ]
+    texts = [line.to_json().encode() for line in lines] if with_lines else []
+    longest = max(map(len, texts), default=0)
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for image, (data, review, findings) in zip(request.images, files, strict=True):
-            member = tarfile.TarInfo(file_name(image.index, request.format))
-            member.size = len(data)
-            offset = buffer.tell() + tarfile.BLOCKSIZE
-            archive.addfile(member, io.BytesIO(data))
-            place: dict[str, Any] = {"object": key, "offset": offset, "length": len(data)}
-            lines.append(manifest_line(request, image, data, review, findings, **place))
+        for at, (line, file) in enumerate(zip(lines, files, strict=True)):
+            if with_lines:
+                _add_member(archive, file_name(line.index, "json"), texts[at].ljust(longest))
+            place = {"object": key, "offset": buffer.tell() + tarfile.BLOCKSIZE, "length": len(file.data)}
+            _add_member(archive, file_name(line.index, line.format), file.data)
+            lines[at] = line.model_copy(update=place)
     put(key, buffer.getvalue(), "application/x-tar")
     return lines
+
+
+def _add_member(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    archive.addfile(member, io.BytesIO(data))
 
 
 @cache

@@ -1,0 +1,92 @@
+"""The tars of an order for webdataset are read by that library as they are, and lose no image on the way."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+import webdataset
+from PIL import Image
+
+from prodgen.client import Client as Service
+from prodgen.client.shards import read_shard
+from prodgen.errors import ProdgenError
+from prodgen.jobs.archive import Archive
+from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.record import load_record
+from prodgen.registry.publish import publish
+from tests.cli.conftest import run
+from tests.gateway.running import Client, Gateway
+from tests.toys import toy_folder
+from tests.workers.test_sick_worker import Worker
+
+__all__ = ["run"]
+
+ITEMS = [{"sku": "A.1", "count": 70}, {"sku": "B", "count": 30, "attributes": {"category": "bag"}}]
+
+
+@pytest.fixture
+def job(client: Client, gateway: Gateway, tmp_path: Path) -> str:
+    """An ended job of 100 images in two shards, made by a worker with a model."""
+    publish(gateway.store, toy_folder(tmp_path / "toy"), "toy", client.tenant)
+    job = client.order(model="toy", items=ITEMS, output={"packaging": "webdataset"})["id"]
+    worker = Worker(gateway.store, gateway.ledger, tmp_path / "worker")
+    while worker.work(images=64):
+        pass
+    worker.draining.set()
+    worker.engine.close()
+    assert settle_jobs(gateway.store, gateway.ledger)
+    return str(job)
+
+
+def test_shards_are_read_by_webdataset_downloaded_verified_and_archived(
+    client: Client, gateway: Gateway, job: str, tmp_path: Path, run
+) -> None:
+    listed = client.get(f"/v1/jobs/{job}/shards?limit=1").json()
+    listed = listed["data"] + client.get(f"/v1/jobs/{job}/shards?after={listed['next']}").json()["data"]
+    assert [(s["name"], s["images"]) for s in listed] == [
+        (f"{job}-000000.tar", 64),
+        (f"{job}-000001.tar", 36),
+    ]
+    rows = client.get(f"/v1/jobs/{job}/images?limit=1000").json()["data"]
+
+    folder = tmp_path / "shards"
+    with Service(str(client.base_url), client.key) as service:
+        first = client.get(listed[0]["url"]).content
+        folder.mkdir()
+        (folder / f"{job}-000000.tar.part").write_bytes(first[:1000])  # a download that broke off
+        assert [*service.download_shards(job, folder)] == [64, 100]
+    paths = sorted(folder.iterdir())
+    assert [path.name for path in paths] == [s["name"] for s in listed]
+    assert paths[0].read_bytes() == first
+
+    samples = [*webdataset.WebDataset([s["url"] for s in listed], shardshuffle=False).decode("pil")]
+    assert [sample["__key__"] for sample in samples] == [f"{index:09d}" for index in range(100)]
+    for sample, row in zip(samples, rows, strict=True):
+        assert sample["json"] == {name: row[name] for name in sample["json"]}
+        assert sample["json"].keys() >= {"sku", "seed", "attributes", "sha256"}
+        image = Image.open(io.BytesIO(client.get(row["url"]).content))  # a range of the tar
+        assert image.convert("RGB").tobytes() == sample["png"].tobytes()
+
+    assert run("verify", folder, "--model", tmp_path / "toy").out.startswith("100 of 100 images verified")
+    archive = Archive(gateway.store, load_record(gateway.store, client.tenant, job))
+    with tarfile.open(fileobj=io.BytesIO(b"".join(archive.read(0, archive.size)))) as opened:
+        assert opened.getnames() == [*(row["file"] for row in rows), "manifest.jsonl"]
+
+
+def test_a_damaged_shard_is_found(job: str, client: Client, tmp_path: Path, run) -> None:
+    with Service(str(client.base_url), client.key) as service:
+        assert max(service.download_shards(job, tmp_path)) == 100
+    path = tmp_path / f"{job}-000001.tar"
+    lines = [line for line, _ in read_shard(path)]
+    with path.open("r+b") as file:
+        file.seek((lines[3].offset or 0) + 200)
+        file.write(b"XXXX")
+    done = run("verify", path, "--model", tmp_path / "toy")
+    assert (done.code, done.out.splitlines()[-1]) == (1, "35 of 36 images verified")
+    assert done.out.startswith(f"{path.name}/000000067-A.1-67.png: the file's bytes do not match")
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ProdgenError, match="is no shard"):
+        [*read_shard(path)]
+    ordinary = client.order(count=1)["id"]
+    assert client.error("GET", f"/v1/jobs/{ordinary}/shards")[0] == 409
