@@ -14,6 +14,7 @@ from prodgen.cli import (
     jobs,
     models,
     provenance,
+    sign,
     submit,
     train,
     training,
@@ -37,6 +38,7 @@ app.command("generate", rich_help_panel=_HERE)(generate.generate)
 app.command("edit", rich_help_panel=_HERE)(edit.edit)
 app.command("check", rich_help_panel=_HERE)(edit.check)
 app.command("provenance", rich_help_panel=_HERE)(provenance.provenance)
+app.command("sign", rich_help_panel=_HERE)(sign.sign)
 app.command("describe", rich_help_panel=_HERE)(describe.describe)
 app.command("verify", rich_help_panel=_HERE)(verify.verify)
 app.add_typer(data.app, name="data", rich_help_panel=_HERE)

@@ -16,7 +16,7 @@ console = Console(stderr=True)
 results = Console()
 """Prints results on stdout, for the screen or a pipe."""
 
-_EMPTY: tuple[Any, ...] = (None, "", {}, [])
+_EMPTY: tuple[Any, ...] = (None, "", {}, [], ())
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
 
 

@@ -32,18 +32,27 @@ def provenance(
     model: Annotated[str | None, typer.Option(help="Model that made it (default: the recipe's).")] = None,
     photos: Annotated[Path | None, typer.Option(help="Folder that has the photograph.")] = None,
     weights: Weights = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="PEM file of the authorities whose certificates you trust.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Read how a picture was made from the marks in its file.
+    """Read how a picture was made from the marks in its file, and check its C2PA signature.
 
-    With --remake, the exit code is 1 if the picture that is made again differs.
+    The exit code is 1 if the signature does not hold, if no authority in --trust vouches for it, or if the
+    picture that --remake makes again differs.
     """
+    from prodgen.signatures import read_signature
+
     if not file.is_file():
         raise ProdgenError(f"there is no picture {file}", param="file")
     found = read_provenance(file)
-    if found == (None, None):
+    signature = read_signature(file, trust.read_bytes() if trust else None)
+    if found == (None, None) and signature is None:
         raise ProdgenError(f"{file} has no marks that say how it was made")
     record = {"digital_source_type": found.digital_source_type} | (found.recipe or {})
+    if signature:
+        record["signature"] = signature._asdict()
     fault = None
     if remake:
         if found.recipe is None:
@@ -56,7 +65,9 @@ def provenance(
         print_record(printable(record))
         if remake:
             remark(f"{remake} is the same picture" if fault is None else f"{remake} differs: {fault}")
-    if fault is not None:
+    broken = signature is not None and signature.holds is False
+    untrusted = trust is not None and not (signature and signature.trusted)
+    if fault is not None or broken or untrusted:
         raise typer.Exit(1)
 
 

@@ -31,13 +31,13 @@ GENERATED: SourceType = "trainedAlgorithmicMedia"
 GENERATIVE = frozenset({GENERATED, "compositeSynthetic", "compositeWithTrainedAlgorithmicMedia"})
 """The concepts for pictures that a generative model made, wholly or in part."""
 
-_VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _PRODGEN = "https://prodgen.dev/ns/1.0/"
 _HEAD = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
-    f'xmlns:Iptc4xmpExt="{_IPTC}" xmlns:prodgen="{_PRODGEN}" Iptc4xmpExt:DigitalSourceType="{_VOCABULARY}'
+    f'xmlns:Iptc4xmpExt="{_IPTC}" xmlns:prodgen="{_PRODGEN}" Iptc4xmpExt:DigitalSourceType="{VOCABULARY}'
 )
 _TAIL = '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
