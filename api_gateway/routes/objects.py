@@ -17,6 +17,7 @@ _TYPES = {
     "png": "image/png",
     "webp": "image/webp",
     "jpg": "image/jpeg",
+    "avif": "image/avif",
     "json": "application/json",
     "jsonl": "application/jsonl",
     "tar": "application/x-tar",

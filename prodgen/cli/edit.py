@@ -29,7 +29,9 @@ def edit(
     ] = None,
     preset: Annotated[str | None, typer.Option(help=_MARKETPLACES)] = None,
     size: Annotated[int, typer.Option(help="Side of the pictures in pixels, without a preset.")] = 1024,
-    format: Annotated[str, typer.Option(help="File format, without a preset: jpeg, png or webp.")] = "jpeg",
+    format: Annotated[
+        str, typer.Option(help="File format, without a preset: jpeg, png, webp or avif.")
+    ] = "jpeg",
     cutter: Cutter = None,
     weights: Weights = None,
     force: Annotated[bool, typer.Option("--force", help="Also deliver what is not trusted.")] = False,

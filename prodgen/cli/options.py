@@ -26,7 +26,7 @@ Size = Annotated[int | None, typer.Option(help="Side of the images in pixels (de
 Background = Annotated[
     str | None, typer.Option(help="CSS colour behind the product (default: the model's own).")
 ]
-Format = Annotated[str, typer.Option(help="File format: png, webp or jpeg.")]
+Format = Annotated[str, typer.Option(help="File format: png, webp, jpeg or avif.")]
 Cutter = Annotated[
     str | None, typer.Option(help="grabcut, u2netp or another network of rembg (default: the best here).")
 ]

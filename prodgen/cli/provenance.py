@@ -133,7 +133,7 @@ def _read(file: Path) -> tuple[bytes, str]:
         format, pixels = (image.format or "").lower(), image.width * image.height
     if pixels > MAX_PIXELS or file.stat().st_size > _MAX_BYTES:
         raise ProdgenError(f"{file} is too large to be compared with a picture that is made again")
-    return file.read_bytes(), format if format in ("jpeg", "webp") else "png"
+    return file.read_bytes(), format if format in ("jpeg", "webp", "avif") else "png"
 
 
 def _manifest_line(file: Path, format: str, recipe: dict[str, Any]) -> "ManifestLine":

@@ -51,7 +51,7 @@ def submit(
     background: Background = None,
     format: Annotated[
         str | None,
-        typer.Option(help="File format: png, webp or jpeg (default: jpeg with --preset, else png)."),
+        typer.Option(help="File format: png, webp, jpeg or avif (default: jpeg with --preset, else png)."),
     ] = None,
     sheet: Sheet = False,
     webdataset: Annotated[

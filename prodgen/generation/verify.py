@@ -19,7 +19,7 @@ from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
 
 LOSSY_TOLERANCE = 24
-"""Levels of 255 by which files of a lossy format may differ: in WebP, one level became up to 20."""
+"""Levels of 255 by which files of a lossy format may differ: in WebP and AVIF, one level became up to 20."""
 
 _CHUNK = 1024
 

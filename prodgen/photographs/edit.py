@@ -13,7 +13,7 @@ from PIL import Image
 import prodgen
 from prodgen.catalog.picture_files import Photograph
 from prodgen.errors import ProdgenError
-from prodgen.generation.encode import encode_image
+from prodgen.generation.encode import AVIF, encode_image
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.product import Product
@@ -23,7 +23,7 @@ from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenanc
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
-FORMATS = ("jpeg", "png", "webp")
+FORMATS = ("jpeg", "png", "webp", "avif")
 _QUALITIES = (95, 90, 85, 80, 70, 60)
 _LEAST_REGION = 0.7
 """A product whose main colour covers less than this share of it counts as patterned: of recoloured patterns,
@@ -83,7 +83,7 @@ class Edit:
             side = self.width if self.width == self.height else f"{self.width} x {self.height}"
             raise ProdgenError(f"size {side} is not from {SMALLEST_SIDE} to {LARGEST_SIDE}", param="size")
         if self.format not in FORMATS:
-            raise ProdgenError(f"format {self.format!r} is not jpeg, png or webp", param="format")
+            raise ProdgenError(f"format {self.format!r} is not jpeg, png, webp or avif", param="format")
         for colour in filter(None, self.colours):
             try:
                 parse_colour(colour)
@@ -156,7 +156,12 @@ def encode(image: Image.Image, format: str, xmp: bytes, most_bytes: int | None) 
     data = b""
     for quality in _QUALITIES:
         jpeg = {"quality": quality, "subsampling": 0, "optimize": True}
-        options: dict[str, dict[str, Any]] = {"jpeg": jpeg, "webp": {"lossless": True}, "png": {}}
+        options: dict[str, dict[str, Any]] = {
+            "jpeg": jpeg,
+            "webp": {"lossless": True},
+            "png": {},
+            "avif": AVIF,
+        }
         data = encode_image(image, format, xmp, **options[format])
         if not most_bytes or len(data) <= most_bytes:
             return data

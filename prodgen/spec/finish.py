@@ -50,7 +50,7 @@ class Output(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["png", "webp", "jpeg"] = "png"
+    format: Literal["png", "webp", "jpeg", "avif"] = "png"
     packaging: Literal["auto", "files", "tar", "sheet", "webdataset"] = "auto"
     """``files``: an object for each image; ``tar``: one for each lease; ``auto``: files for small jobs.
     ``sheet``: tars, which are downloaded as sprite sheets with an atlas; PNG only. ``webdataset``: tars that

@@ -35,7 +35,7 @@ class ManifestLine(BaseModel):
     """The order's ``truncation``."""
     finish: Finish
     """The order's ``finish``, without values that equal the defaults."""
-    format: Literal["png", "webp", "jpeg"]
+    format: Literal["png", "webp", "jpeg", "avif"]
     """The format of the image file."""
     photo: str | None = None
     """The digest of the photograph from which the picture was made."""

@@ -77,7 +77,7 @@ def test_a_photograph_that_cannot_be_cut_is_set_aside_and_the_others_are_made(
         (("edit", POLO, "--scene", "beach", "--out", "out"), "no scene is 'beach'"),
         (("edit", POLO, "--preset", "amazn", "--out", "out"), "no preset is named 'amazn'"),
         (("edit", POLO, "--size", "9", "--out", "out"), "size 9 is not from 64 to 4096"),
-        (("edit", POLO, "--format", "gif", "--out", "out"), "format 'gif' is not jpeg, png or webp"),
+        (("edit", POLO, "--format", "gif", "--out", "out"), "format 'gif' is not jpeg, png, webp or avif"),
         (("check", POLO, "--preset", "myshop"), "no preset is named 'myshop'"),
         (("provenance", POLO), "has no marks that say how it was made"),
     ],

@@ -26,7 +26,7 @@ def test_png_keeps_every_level(channels, mode):
     assert np.array_equal(decode(data), pixels)
 
 
-@pytest.mark.parametrize("format", ["jpeg", "webp"])
+@pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_lossy_files_are_close_and_of_their_format(format, channels):
     data = encode(smooth(channels), format)
@@ -36,7 +36,7 @@ def test_lossy_files_are_close_and_of_their_format(format, channels):
     assert np.abs(decode(data).astype(int) - smooth(channels)).max() <= 6
 
 
-@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "avif"])
 def test_a_file_is_a_function_of_its_pixels(format):
     data = encode(smooth(3), format)
     assert encode(smooth(3).copy(), format) == data

@@ -19,7 +19,7 @@ from tests.generation.asking import opened, request
 NONE = Provenance(None, None)
 
 
-@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "avif"])
 def test_every_file_says_how_to_make_it_again(engine, toy, format):
     finish = Finish(size=24, background="#336699")
     asked = request(toy, 3, truncation=0.7, finish=finish, format=format)
@@ -63,7 +63,7 @@ def test_images_in_python_bring_their_marks_along(engine, toy, tmp_path):
 
 def test_what_people_write_in_an_attribute_stays_text(tmp_path: Path) -> None:
     recipe = {"attributes": {"print": '</rdf:RDF> & "café" 帽子 \x00\ufffe'}}
-    for format in ("png", "jpeg", "webp"):
+    for format in ("png", "jpeg", "webp", "avif"):
         data = encode_image(Image.new("RGB", (8, 8)), format, make_xmp(GENERATED, recipe))
         assert read_provenance(io.BytesIO(data)).recipe == recipe
 

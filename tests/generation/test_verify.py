@@ -100,7 +100,7 @@ def test_a_difference_beyond_the_tolerance_is_found_and_one_within_is_not(engine
         assert faults(*forged(lines, files, 4, encode(changed, "png")), toy, engine) == expected
 
 
-@pytest.mark.parametrize("format", ["jpeg", "webp"])
+@pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
 def test_lossy_files_of_pixels_a_level_apart_still_verify(engine, toy, format):
     finish = Finish(size=48, background="#c0392b")
     lines, files = delivered(engine, toy, finish=finish)
@@ -148,6 +148,7 @@ def test_a_model_with_transparency_verifies(engine, folder):
         {},
         {"format": "webp"},
         {"format": "jpeg"},
+        {"format": "avif"},
         {"finish": Finish(background="white", size=24)},
     ):
         lines, files = delivered(engine, model, **options)

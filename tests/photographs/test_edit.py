@@ -50,7 +50,7 @@ def test_each_colour_is_made_in_each_scene() -> None:
     assert all(pixels(picture).shape == (400, 300, 3) for picture in made)
 
 
-@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "avif"])
 def test_a_white_ground_is_exactly_white(format: str) -> None:
     (picture,) = pictures(Edit(width=500, height=500, format=format))
     shown = pixels(picture)
@@ -85,7 +85,7 @@ def test_white_has_no_shadow_however_it_is_written() -> None:
     assert (pixels(one) == pixels(other)).all()
 
 
-@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "avif"])
 def test_the_marks_are_in_every_format(format: str, tmp_path: Path) -> None:
     (picture,) = pictures(Edit(("crimson",), width=200, height=200, format=format))
     path = tmp_path / f"picture.{format}"
