@@ -1,10 +1,11 @@
 """Streams of server-sent events: the changes of a job or a run as they happen."""
 
 import json
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 from anyio.to_thread import run_sync
@@ -52,22 +53,24 @@ class EventStream:
         events: Callable[[str], list[Event]],
         present: Callable[[], dict[str, Any]],
         ended: Collection[str],
+        repeat_seconds: float = math.inf,
     ) -> EventSourceResponse:
         """Return the response.
 
         ``events`` is called with the id of an event, and returns the events after that event. ``present``
-        returns the present state, which is sent if there is no event to send. The response ends after an
-        event whose state is in ``ended``, after `STREAM_SECONDS`, when the API key is revoked, or when the
-        gateway shuts down.
+        returns the present state, which is sent if there is no event to send at first, or for
+        ``repeat_seconds``. The response ends after an event whose state is in ``ended``, after
+        `STREAM_SECONDS`, when the API key is revoked, or when the gateway shuts down.
         """
 
-        def read(last: str, first: bool) -> list[Event]:
+        def read(last: str, idle_seconds: float) -> list[Event]:
             if found := events(last):
                 return found
             now = present()
-            if not first and now["state"] not in ended:
+            if idle_seconds < repeat_seconds and now["state"] not in ended:
                 return []
-            return events(last) or [Event("", "state", {"type": "state", **now})]  # an event may be new
+            kind: Literal["state", "progress"] = "state" if idle_seconds == math.inf else "progress"
+            return events(last) or [Event("", kind, {"type": kind, **now})]  # an event may be new
 
         return EventSourceResponse(
             self._send(read, ended),
@@ -81,14 +84,17 @@ class EventStream:
         )
 
     async def _send(
-        self, read: Callable[[str, bool], list[Event]], ended: Collection[str]
+        self, read: Callable[[str, float], list[Event]], ended: Collection[str]
     ) -> AsyncIterator[ServerSentEvent]:
-        """Yield new events. Reads at intervals: a blocking read would occupy a thread for each stream."""
+        """Yield new events. Reads at intervals: a blocking read would occupy a thread for each stream.
+
+        ``read`` is called with the id of the last event, and the seconds since then.
+        """
 
         def read_if_allowed() -> list[Event] | None:
-            return read(last, first) if self._deployment.keys.find(self._digest) else None
+            return read(last, time.monotonic() - sent) if self._deployment.keys.find(self._digest) else None
 
-        pause, last, first, end = QUICK, self._start, True, time.monotonic() + STREAM_SECONDS
+        pause, last, sent, end = QUICK, self._start, -math.inf, time.monotonic() + STREAM_SECONDS
         while not self._shutdown.is_set() and time.monotonic() < end:
             try:
                 events = await run_sync(read_if_allowed, limiter=self._deployment.event_threads)
@@ -99,7 +105,7 @@ class EventStream:
             if events is None:
                 return
             for event in events:
-                pause, last, first = QUICK, event.id or last, False
+                pause, last, sent = QUICK, event.id or last, time.monotonic()
                 yield ServerSentEvent(json.dumps(event.data), event=event.type, id=event.id or None, sep="\n")
                 if event.data["state"] in ended:
                     return

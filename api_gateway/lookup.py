@@ -12,6 +12,7 @@ from prodgen.errors import NotFound
 from prodgen.jobs import record as job_records
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.record import JobRecord
+from prodgen.jobs.time_left import time_left
 from prodgen.ledger.entries import TERMINAL, Progress
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import RunStatus
@@ -46,6 +47,7 @@ def job_details(deployment: Deployment, record: JobRecord) -> JobDetails:
         "packaging": record.packaging,
         "request": record.spec,
         "reading": record.reading,
+        **time_left(deployment.ledger, progress)._asdict(),
     }
     ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None
     return JobDetails.of(progress, **fields, keep=record.keep, expires=ended and record.expires(ended))
@@ -123,4 +125,5 @@ def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:
         error=state.error if state else None,
         created=record.created.timestamp(),
         updated=(state.finished if state else record.created).timestamp(),
+        model=record.model,
     )

@@ -10,7 +10,7 @@ from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.runs.record import Spec
 from prodgen.spec.describe import Description
 from prodgen.spec.manifest import ManifestLine
-from prodgen.spec.order import CELL, JobSpec
+from prodgen.spec.order import JobSpec
 from prodgen.spec.reading import Reading
 
 View = TypeVar("View", bound=BaseModel)
@@ -60,19 +60,23 @@ class JobView(BaseModel):
     @classmethod
     def of(cls, progress: Progress, **others: Any) -> Self:
         """Return the view of a job's progress. ``others``: the values of the fields that subclasses add."""
-        failed = sum(min(CELL, progress.total - cell * CELL) for cell in progress.dead)
         links = _links(f"/v1/jobs/{progress.id}", ("events", "images", "cancel", "pause", "resume"))
-        return cls(**vars(progress) | {"priority": progress.queue, "failed": failed, "links": links} | others)
+        changed = {"priority": progress.queue, "failed": progress.failed, "links": links}
+        return cls(**vars(progress) | changed | others)
 
 
 class JobDetails(JobView):
     """A job with its order. ``model`` is the version that makes all of its images.
 
     ``keep`` is how long the job is kept after its end; an ended job is deleted at ``expires``. Null: never.
+    ``seconds_left`` is the time until all images are made, at the pace of about the last minute; before any
+    image is made, the seconds of a quote. While it is null, ``reason`` says why, unless the job has ended.
     """
 
     model: str
     packaging: Literal["files", "tar"]
+    seconds_left: float | None
+    reason: str | None
     keep: str | None
     expires: datetime | None
     request: JobSpec

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from asgi_correlation_id import correlation_id
 from fastapi import APIRouter, BackgroundTasks, HTTPException, Query, Request, Response
@@ -26,6 +26,7 @@ from prodgen.jobs.manifests import published_page
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.sprite_sheets import draw_sheet, layout_of, lines_on
 from prodgen.jobs.submission import submit
+from prodgen.jobs.time_left import time_left
 from prodgen.ledger.entries import TERMINAL, Event, Progress, Queue, State
 from prodgen.spec.describe import Language, describe_line
 from prodgen.spec.manifest import ManifestLine
@@ -40,6 +41,8 @@ log = logging.getLogger("prodgen.gateway")
 
 DOORBELLS = 16
 """The most doorbells that a new job rings. A worker that takes work and has room for more rings again."""
+REPEAT_SECONDS = 10.0
+"""Seconds without a change of a job after which its state is sent again with its present time left."""
 MAX_INDEX = 2**63 - 1
 MAX_SHARD = 10**9
 _SHEET = re.compile(r"sprites-([0-9]{1,9})\.(png|json)")
@@ -124,19 +127,26 @@ def show(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
 def follow(job: str, caller: Generator, deployment: DeploymentDep, stream: Stream) -> EventSourceResponse:
     """Send every change of a job's state and counts, from the oldest that is kept, until the job has ended.
 
-    `event` is `state` or `progress`; `data` is `{"type", "state", "done", "total"}`. An event without an id
-    gives the present state, when there is no earlier event to send.
+    `event` is `state` or `progress`; `data` is `{"type", "state", "done", "total"}`. Until the job has ended,
+    the newest event also has `seconds_left` and `reason`, as the job itself. An event without an id gives the
+    present state, when there is no earlier event to send, and every ten seconds without a change.
     """
     find_progress(deployment, caller.tenant, job)
 
     def events(last: str) -> list[Event]:
-        return deployment.ledger.events(job, last)
+        found = deployment.ledger.events(job, last)
+        if found and found[-1].data["state"] not in TERMINAL:
+            found[-1].data.update(left(find_progress(deployment, caller.tenant, job)))
+        return found
 
-    def present() -> dict[str, object]:
-        now = vars(find_progress(deployment, caller.tenant, job))
-        return {name: now[name] for name in ("state", "done", "total")}
+    def present() -> dict[str, Any]:
+        now = find_progress(deployment, caller.tenant, job)
+        return {"state": now.state, "done": now.done, "total": now.total, **left(now)}
 
-    return stream.respond(events, present, TERMINAL)
+    def left(now: Progress) -> dict[str, Any]:
+        return {} if now.state in TERMINAL else time_left(deployment.ledger, now)._asdict()
+
+    return stream.respond(events, present, TERMINAL, REPEAT_SECONDS)
 
 
 @router.get("/{job}/images", summary="List a job's images")

@@ -4,6 +4,8 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,12 +40,19 @@ def connect() -> Client:
 
 def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str, Any]:
     """Wait until the job has ended and return it. Show a progress bar unless ``quiet``."""
-    with ProgressBars(quiet) as bars:
-        bars.report("Making images", job["done"], job["total"])
-        for event in gateway.watch(job["id"]):
-            note = f"paused: prodgen jobs resume {job['id']}" if event["state"] == "paused" else ""
-            bars.report("Making images", event["done"], job["total"], note)
+    with ProgressBars(quiet, estimate=False) as bars:
+        for now in chain([job], gateway.watch(job["id"])):
+            left = time_left(now)
+            note = f"; prodgen jobs resume {job['id']}" if now["state"] == "paused" else ""
+            bars.report("Making images", now["done"], job["total"], left and f"time left: {left}{note}")
     return gateway.job(job["id"])
+
+
+def time_left(job: dict[str, Any]) -> str:
+    """Return the time left of a job or of its event in words, or why it is not known; "" after the end."""
+    if (seconds := job.get("seconds_left")) is not None:
+        return str(timedelta(seconds=round(seconds)))
+    return f"not known: {reason}" if (reason := job.get("reason")) else ""
 
 
 def download_job(

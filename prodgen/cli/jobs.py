@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from prodgen.cli.folders import writing
-from prodgen.cli.gateway import connect, download_job, wait_for_job
+from prodgen.cli.gateway import connect, download_job, time_left, wait_for_job
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_record, print_table, remark, report, words
 from prodgen.cli.progress import ProgressBars
@@ -39,17 +39,19 @@ def list_jobs(
             return
         with ThreadPoolExecutor(_THREADS) as pool:
             rows = list(pool.map(lambda job: _row(gateway, job), found))
-    print_table(rows, "id", "state", "images", "priority", "created", "model", "SKU", fold=("model", "SKU"))
+    fields = ("id", "state", "images", "time_left", "priority", "created", "model", "SKU")
+    print_table(rows, *fields, fold=("time_left", "model", "SKU"))
 
 
 def _row(gateway: Client, job: dict[str, Any]) -> dict[str, Any]:
-    """Return a job's table row, with the model's name and the first image's SKU if the gateway knows them."""
+    """Return a job's table row, with the time left, the model's name and the first image's SKU if known."""
     day, time = words(job["created"]).split()
     created = time if day == f"{datetime.now(UTC):%F}" else day[5:]
     images = f"{job['done']}/{job['total']}"
-    row = {**job, "images": images, "created": created, "model": None, "SKU": None}
+    row = {**job, "images": images, "created": created, "time_left": None, "model": None, "SKU": None}
     with suppress(ProdgenError):
-        row["model"] = gateway.job(job["id"])["model"].partition("@")[0]
+        details = gateway.job(job["id"])
+        row |= {"model": details["model"].partition("@")[0], "time_left": time_left(details)}
         if job["done"]:
             row["SKU"] = next(gateway.images(job["id"], page=1), {}).get("sku")
     return row
@@ -209,7 +211,8 @@ def _print(job: dict[str, Any], json: bool) -> None:
     order = {k: v for k, v in job["request"].items() if k not in job and v != defaults.get(k)}
     augment = order["finish"].get("augment") or {}
     order["finish"] |= {"augment": {k: v for k, v in augment.items() if v}}
-    hidden = ("object", "links", "request", "done", "total", "failed")
+    hidden = ("object", "links", "request", "done", "total", "failed", "seconds_left", "reason")
     images = f"{job['done']} of {job['total']} made" + (f", {job['failed']} failed" if job["failed"] else "")
     shown = {name: value for name, value in job.items() if name not in hidden}
-    print_record({"id": job["id"], "state": job["state"], "images": images} | shown | order)
+    first = {"id": job["id"], "state": job["state"], "images": images, "time left": time_left(job)}
+    print_record(first | shown | order)

@@ -21,14 +21,15 @@ class ProgressBars(Progress):
     """Shows each piece of work that `report` is called with, and how long it still takes.
 
     If stderr is no terminal, prints a line about the latest work every `LOG_SECONDS` instead. Shows nothing
-    if ``quiet``. ``in_bytes``: the counts are bytes.
+    if ``quiet``. ``in_bytes``: the counts are bytes. ``estimate``: compute the time left from the counts.
     """
 
-    def __init__(self, quiet: bool, *, in_bytes: bool = False) -> None:
+    def __init__(self, quiet: bool, *, in_bytes: bool = False, estimate: bool = True) -> None:
         bar = BarColumn(None, table_column=Column(ratio=1))
-        columns = (_Name(table_column=Column(overflow="ellipsis")), bar, _State(in_bytes))
+        columns = (_Name(table_column=Column(overflow="ellipsis")), bar, _State(in_bytes, estimate))
         self._bars: dict[str, TaskID] = {}
-        self._note, self._in_bytes, self._ended = "", in_bytes, threading.Event()
+        self._note, self._in_bytes, self._estimate = "", in_bytes, estimate
+        self._ended = threading.Event()
         in_log = not quiet and not console.is_terminal
         self._log = threading.Thread(target=self._print_lines, daemon=True) if in_log else None
         super().__init__(*columns, console=console, expand=True, disable=quiet or in_log)
@@ -71,9 +72,9 @@ class ProgressBars(Progress):
     def _print_lines(self) -> None:
         while not self._ended.wait(LOG_SECONDS):
             with self._lock:
-                lines = [f"{t.description.strip()}: {state(t, self._in_bytes)}" for t in self.tasks[-1:]]
-            for line in lines:
-                remark(f"{line}  {self._note}".rstrip())
+                shown = [(task, state(task, self._in_bytes, self._estimate)) for task in self.tasks[-1:]]
+            for task, line in shown:
+                remark(f"{task.description.strip()}: {line}  {self._note}".rstrip())
 
 
 class _Name(ProgressColumn):
@@ -82,15 +83,15 @@ class _Name(ProgressColumn):
 
 
 class _State(ProgressColumn):
-    def __init__(self, in_bytes: bool) -> None:
-        self.in_bytes = in_bytes
+    def __init__(self, in_bytes: bool, estimate: bool) -> None:
+        self.in_bytes, self.estimate = in_bytes, estimate
         super().__init__(Column(no_wrap=True, justify="right"))
 
     def render(self, task: Task) -> Text:
-        return Text(state(task, self.in_bytes))
+        return Text(state(task, self.in_bytes, self.estimate))
 
 
-def state(task: Task, in_bytes: bool = False) -> str:
+def state(task: Task, in_bytes: bool, estimate: bool) -> str:
     """Return what is done, its share, the rate and the time left; the time so far if the size is unknown."""
     size: int | None = task.fields["size"]
     passed = timedelta(seconds=round(task.finished_time or task.elapsed or 0))
@@ -102,6 +103,7 @@ def state(task: Task, in_bytes: bool = False) -> str:
         return "  ".join([*parts, str(passed)])
     if rate := task.speed:
         shown = decimal(int(rate)) if in_bytes else f"{rate:,.0f}" if rate >= 100 else f"{rate:.2g}"
-        left = timedelta(seconds=round((size - task.completed) / rate))
-        parts += [f"{shown}/s", f"{left} left"]
+        parts.append(f"{shown}/s")
+        if estimate:
+            parts.append(f"{timedelta(seconds=round((size - task.completed) / rate))} left")
     return "  ".join(parts)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from prodgen.spec.order import CELL
+
 Queue = Literal["interactive", "bulk"]
 State = Literal["queued", "running", "paused", "finishing", "succeeded", "partial", "failed", "cancelled"]
 TERMINAL: tuple[State, ...] = ("succeeded", "partial", "failed", "cancelled")
@@ -64,7 +66,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Progress:
-    """A job's state. ``done`` counts images; ``dead`` lists the cells that were set aside."""
+    """A job's state. ``done`` counts images; ``dead`` lists the cells that were set aside.
+
+    ``model`` is the ``name@version``; "" for a job that an older version has entered.
+    """
 
     id: str
     tenant: str
@@ -76,6 +81,12 @@ class Progress:
     error: str | None
     created: float
     updated: float
+    model: str = ""
+
+    @property
+    def failed(self) -> int:
+        """The number of images in the cells that were set aside."""
+        return sum(min(CELL, self.total - cell * CELL) for cell in self.dead)
 
 
 @dataclass(frozen=True)

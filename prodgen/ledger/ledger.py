@@ -33,6 +33,10 @@ from prodgen.spec.order import CELL, count_cells
 
 ADMITTED_SECONDS = 120
 """Seconds for which an admitted order keeps its place within the quotas if it is not entered."""
+PACE_SECONDS = 60
+"""Seconds over which the pace of a job is measured."""
+PACE_LEASES = 4
+"""The least counted leases over which the pace of a job is measured, once there are so many."""
 RECOVERY_SECONDS = 30
 """A recovery that has not renewed its right for so long counts as dead."""
 
@@ -109,6 +113,15 @@ class Ledger:
             Event(id, fields["type"], {**fields, "done": int(fields["done"]), "total": int(fields["total"])})
             for id, fields in self.scripts.entries(f"job:{job}:events", after)
         ]
+
+    def pace(self, job: str) -> tuple[float, int]:
+        """Return a number of seconds up to now, and the images of a job that were counted in this time.
+
+        The time is `PACE_SECONDS` or, if that is longer, the time of `PACE_LEASES` counted leases; it does
+        not reach beyond the job's last change of state.
+        """
+        microseconds, images = self.scripts.call("pace", job, PACE_SECONDS, PACE_LEASES)
+        return microseconds / 1_000_000, images
 
     def waiting(self, queue: Queue, tenant: str) -> int:
         """Return how many of a tenant's jobs have images that no lease has taken."""
@@ -311,6 +324,7 @@ def _progress(id: str, flat: list[str], dead: list[str]) -> Progress:
         error=fields.get("error"),
         created=float(fields["created"]),
         updated=float(fields["updated"]),
+        model=fields.get("model", ""),
     )
 
 

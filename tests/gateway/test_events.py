@@ -22,7 +22,8 @@ from tests.servers.process import wait_until
 def test_a_watcher_sees_a_job_from_its_order_to_its_end(client: Client, gateway: Gateway) -> None:
     job = client.order(count=130)["id"]
     events = client.events(job)
-    assert next(events).data == {"type": "state", "state": "queued", "done": 0, "total": 130}
+    queued = {"type": "state", "state": "queued", "done": 0, "total": 130}
+    assert next(events).data.items() >= queued.items()
     gateway.work(client.tenant, job)
     seen = list(events)
     assert seen[-1].data == {"type": "state", "state": "succeeded", "done": 130, "total": 130}

@@ -61,9 +61,18 @@ function refresh() {
     );
 }
 
+/** Show how long the order still takes, or why that is not known. Events of the past do not say. */
+function showTimeLeft({ state, seconds_left: seconds, reason }) {
+  if (seconds === undefined && !ENDED.has(state)) return;
+  const [unit, length] = seconds >= 7200 ? ["hours", 3600] : seconds >= 120 ? ["minutes", 60] : ["seconds", 1];
+  const known = seconds ? t(`about {count} ${unit} left`, { count: number(Math.ceil(seconds / length)) }) : "";
+  $("left").textContent = reason ? t("The time left is not known: {reason}.", { reason: t(reason) }) : known;
+}
+
 function changed(now) {
   order.dataset.state = now.state;
   showState(order.querySelector(".state"), now);
+  showTimeLeft(now);
   $("cancel").hidden = ENDED.has(now.state);
   $("delete").hidden = !ENDED.has(now.state);
   $("archive").hidden = !ENDED.has(now.state) || !now.done;
