@@ -36,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder ``photographs`` of two categories, and a small data set ``fashion-mnist``."""
     folder = tmp_path_factory.mktemp("materials")
-    for k in range(48):
+    for k in range(30):
         colour, ground = (RED, BLUE, GREEN)[k % 3], (WOOD, SHEET)[k // 3 % 2]
         category, stripe = ("longsleeve", (240, 240, 240)) if k % 2 else ("t-shirt", None)
         picture = photo(colour, ground, seed=k, stripe=stripe)

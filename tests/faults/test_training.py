@@ -100,14 +100,14 @@ def kill_broker(stack: Up) -> None:
 def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
     stack: Up, data: str, toys: Path, tmp_path: Path
 ) -> None:
-    recipe = {**RECIPE, "steps": 1000, "evaluate_every": 1000}
+    recipe = {**RECIPE, "steps": 500, "evaluate_every": 500}
     with stack.client() as client:
         queued = client.train({"recipe": recipe, "data": data, "name": "killed"})["id"]
         wait_for_steps(client, queued)
         kill_torchrun(stack)
         list(client.watch_run(queued))
         ended = client.run(queued)
-        assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 1000, 1), ended
+        assert (ended["state"], ended["step"], ended["restarts"]) == ("succeeded", 500, 1), ended
         model = client.model("killed@latest")
 
     table = "\n".join(f"{key} = {value!r}".replace("'", '"') for key, value in recipe.items())
