@@ -157,11 +157,30 @@ def images(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[int, Query(ge=-1, le=MAX_INDEX, description="The `next` of the page before.")] = -1,
     language: Language | None = None,
+    attribute: Annotated[
+        tuple[str, ...],
+        Query(description="`NAME=VALUE`, as images have it. Several values of a name are alternatives."),
+    ] = (),
+    untrusted: Annotated[bool, Query(description="List only pictures with `review` or `findings`.")] = False,
 ) -> Page[ImageView]:
     """List the finished images by index. Their links need no key and expire; a new list has new links. With
-    `language`, each image has a `description`: `title`, `alt` and `name`, from what it was made with."""
+    `language`, each image has a `description`: `title`, `alt` and `name`, from what it was made with.
+
+    A page of a filtered list may be short, or empty, and have a `next`.
+    """
     record = find_job_record(deployment, caller.tenant, job)
-    lines, following = delivery.page(deployment.store, record, after, limit)
+    wanted = _wanted_values(attribute)
+
+    def fits(line: ManifestLine) -> bool:
+        trusted = not (line.review or line.findings)
+        return not (untrusted and trusted) and all(
+            line.attributes.get(name) in values for name, values in wanted.items()
+        )
+
+    if wanted or untrusted:
+        lines, following = delivery.search(deployment.store, record, fits, after, limit)
+    else:
+        lines, following = delivery.page(deployment.store, record, after, limit)
     return Page(
         data=[
             ImageView(
@@ -298,6 +317,19 @@ def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetail
 def _cursor(job: Progress) -> str:
     """Return the cursor of the page after a job. With its time the cursor works after the job is deleted."""
     return f"{job.id}-{job.created:.6f}"
+
+
+def _wanted_values(filters: tuple[str, ...]) -> dict[str, set[str]]:
+    """Return the values that each attribute may have, from texts ``NAME=VALUE``."""
+    wanted = dict[str, set[str]]()
+    for text in filters:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise ProdgenError(
+                f"{text!r} is no filter; write NAME=VALUE, such as colour=#000080", param="attribute"
+            )
+        wanted.setdefault(name, set()).add(value)
+    return wanted
 
 
 def _ended(deployment: Deployment, tenant: str, job: str, what: str) -> JobRecord:

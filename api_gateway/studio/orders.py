@@ -1,5 +1,6 @@
 """Orders: find an order again, follow it, and see, download or cancel its images."""
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -7,10 +8,13 @@ from fastapi import APIRouter, Request, Response
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.lookup import find_job_record, job_details
-from api_gateway.requests import Cursor
+from api_gateway.requests import ID, Cursor
 from api_gateway.routes import jobs
 from api_gateway.schemas import JobView
 from api_gateway.studio.frame import PageRoute, render
+from prodgen.errors import NotFound
+from prodgen.jobs.deletion import find_deletion
+from prodgen.jobs.limits import INTERACTIVE_IMAGES
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import Queue, State
 from prodgen.storage.base import in_threads
@@ -59,9 +63,18 @@ def index(
 
 @router.get("/{job}")
 def show(request: Request, job: str, caller: Generator, deployment: DeploymentDep) -> Response:
-    """Show one order and its images."""
-    record = find_job_record(deployment, caller.tenant, job)
-    return render(request, "order.html", job=job_details(deployment, record), name=name_of(record))
+    """Show one order and its images; or that it is deleted, and can be restored."""
+    try:
+        record = find_job_record(deployment, caller.tenant, job)
+    except NotFound:
+        deletion = find_deletion(deployment.store, caller.tenant, job) if ID.fullmatch(job) else None
+        if deletion is None or not deletion.is_restorable(datetime.now(UTC)):
+            raise
+        return render(request, "deleted.html", deletion=deletion, name=name_of(deletion.record))
+    details = job_details(deployment, record)
+    return render(
+        request, "order.html", job=details, name=name_of(record), interactive_images=INTERACTIVE_IMAGES
+    )
 
 
 def with_names(deployment: Deployment, tenant: str, views: list[JobView]) -> list[tuple[JobView, str]]:

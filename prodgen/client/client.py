@@ -91,13 +91,24 @@ class Client:
         """Restore a job that was deleted in the last seven days, and return it."""
         return self._json("POST", f"/v1/jobs/{job}/restore")
 
-    def images(self, job: str, page: int = PAGE, language: str | None = None) -> Iterator[Record]:
+    def images(
+        self,
+        job: str,
+        page: int = PAGE,
+        language: str | None = None,
+        attributes: Record | None = None,
+        untrusted: bool = False,
+    ) -> Iterator[Record]:
         """Yield the manifest line of each finished image by index, with a signed ``url``.
 
         One request fetches ``page`` images. With ``language`` (en or zh), each image has a ``description``:
-        its ``title``, its ``alt`` text and a file ``name``.
+        its ``title``, its ``alt`` text and a file ``name``. ``attributes``: only images with these values;
+        ``untrusted``: only pictures that are to be looked at.
         """
-        filters = {"language": language} if language else {}
+        filters: Record = {"language": language} if language else {}
+        filters["attribute"] = [f"{name}={value}" for name, value in (attributes or {}).items()]
+        if untrusted:
+            filters["untrusted"] = True
         return self._pages(f"/v1/jobs/{job}/images", page, **filters)
 
     def download(self, job: str, folder: Path, by_sku: bool = False) -> Iterator[Record]:

@@ -49,6 +49,10 @@ class Deletion(BaseModel, frozen=True):
         """The time from which the order's idempotency key may place a new order."""
         return self.deleted + TRASH
 
+    def is_restorable(self, now: datetime) -> bool:
+        """Return whether the order can be restored at ``now``."""
+        return self.wanted != "purged" and now < self.until
+
 
 def find_deletion(store: Store, tenant: str, job: str) -> Deletion | None:
     """Read deleted.json. Returns None for an order that is not deleted."""
@@ -106,7 +110,7 @@ def restore_job(
         if record is None:
             raise NotFound(f"there is no job {job!r}", param="job")
         if deletion:
-            if deletion.wanted == "purged" or deletion.until <= now:
+            if not deletion.is_restorable(now):
                 raise Conflict(f"job {job} is deleted for good; order the images again", param="job")
             _change(store, ledger, deletion.model_copy(update={"wanted": "restored"}), now)
     return record

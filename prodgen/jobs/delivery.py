@@ -5,7 +5,7 @@ by index and about equally long, so short reads find a line by interpolation.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from prodgen.jobs.manifests import first_cell
@@ -18,6 +18,9 @@ from prodgen.storage.base import ObjectInfo, Store
 
 CHUNK = 1 << 20
 """Bytes of an object that one request reads."""
+
+SCAN = 5000
+"""The most images that one page of a search looks at."""
 
 _LINE = 400
 """Bytes of a line as a first guess, and on average for the size of a page."""
@@ -40,6 +43,20 @@ def page(
     chunk = min(CHUNK, _NEAR + _LINE * (limit + 1))
     lines = list(islice(images(store, record, after, chunk), limit + 1))
     return lines[:limit], lines[limit - 1].index if len(lines) > limit else None
+
+
+def search(
+    store: Store, record: JobRecord, fits: Callable[[ManifestLine], bool], after: int = -1, limit: int = 100
+) -> tuple[list[ManifestLine], int | None]:
+    """Return a page as `page` does, but of the images that fit. A page may be short or empty."""
+    found = list[ManifestLine]()
+    for scanned, line in enumerate(images(store, record, after)):
+        if len(found) == limit or scanned == SCAN:
+            return found, after
+        after = line.index
+        if fits(line):
+            found.append(line)
+    return found, None
 
 
 def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK) -> Iterator[ManifestLine]:

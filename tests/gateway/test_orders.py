@@ -271,6 +271,20 @@ def test_a_deleted_job_can_be_restored_and_its_key_orders_nothing(client: Client
     assert len(client.get(f"/v1/jobs/{job}/images").json()["data"]) == 3
 
 
+def test_images_are_filtered_by_their_attributes(client: Client, gateway: Gateway) -> None:
+    job = client.order(attributes={"category": ["bag", "sneaker"]}, count=2)["id"]
+    gateway.work(client.tenant, job)
+
+    def found(query: str) -> list[int]:
+        return [image["index"] for image in client.get(f"/v1/jobs/{job}/images?{query}").json()["data"]]
+
+    assert found("attribute=category=sneaker") == [2, 3]
+    assert found("attribute=category=sneaker&attribute=category=bag&limit=2&after=0") == [1, 2]
+    assert found("attribute=size=large") == found("untrusted=true") == []
+    status, error = client.error("GET", f"/v1/jobs/{job}/images?attribute=sneaker")
+    assert (status, error["param"]) == (400, "attribute")
+
+
 def test_jobs_deleted_while_they_are_listed_hide_no_others(client: Client, gateway: Gateway) -> None:
     for _ in range(5):
         gateway.work(client.tenant, client.order()["id"])

@@ -122,13 +122,43 @@ def test_pictures_are_made_kept_and_ordered_and_the_order_is_found_again(browser
     page.get_by_role("link", name="Spring dresses").click()
     page.locator(".tile .open").first.click()
     expect(page.locator("#zoom-facts")).to_contain_text("gold")
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("#zoom-facts")).to_contain_text("teal")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#zoom-facts dd").filter(has_text="gold")).to_be_visible()
+    expect(page.locator("#zoom-facts dd").filter(has_text="teal")).to_be_visible()
+    expect(page.locator("#zoom .stage img:visible")).to_have_count(2)
+    visit.check()
     page.keyboard.press("Escape")
+    page.get_by_label("colour").select_option(label="teal")
+    expect(pictures).to_have_count(2)
     page.get_by_role("button", name="Delete").click()
     page.locator("#deleting .button").click()
-    expect(page.get_by_role("heading", name="Orders")).to_be_visible()
-    expect(page.get_by_role("link", name="Spring dresses")).to_have_count(0)
+    expect(page.get_by_text("The order is deleted.")).to_be_visible()
+    visit.check()
+    page.get_by_role("button", name="Restore").click()
+    expect(pictures).to_have_count(4)
+
+
+def test_an_order_is_put_first_paused_continued_and_cancelled(browser: Browser, up: Up) -> None:
+    visit = Visit(browser, up, viewport={"width": 1440, "height": 900})
+    with up.client() as client:
+        large = client.submit({"model": "fashion-mnist", "count": 200_000})["id"]
+        small = client.submit({"model": "fashion-mnist", "count": 64})["id"]
+        client.pause(small)
+    page = visit.sign_in(f"/orders/{large}")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".state .word")).to_have_text("paused")
+    visit.check()
+    page.get_by_role("button", name="Resume").click()
+    page.goto(f"/orders/{small}")
+    page.get_by_role("button", name="Make it first").click()
+    expect(page.get_by_role("button", name="Make it in its turn")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".state .word")).to_have_text("done")
+    page.goto(f"/orders/{large}")
+    page.get_by_role("button", name="Cancel the order").click()
+    page.locator("#cancelling .button").click()
+    expect(page.locator(".state .word")).to_have_text("cancelled")
+    visit.check()
 
 
 def test_a_file_is_mapped_checked_mended_and_ordered(browser: Browser, up: Up) -> None:

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from prodgen.jobs.delivery import images, page
+from prodgen.jobs import delivery
+from prodgen.jobs.delivery import images, page, search
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.ledger import Ledger
 from prodgen.storage import keys
@@ -32,6 +33,21 @@ def test_pages_put_together_are_the_whole_order(memory: MemoryStore, record: Job
         assert len(lines) == limit or after is None
         seen += [line.index for line in lines]
     assert seen == list(range(TOTAL))
+
+
+def test_a_search_finds_all_that_fit_in_bounded_pages(
+    memory: MemoryStore, record: JobRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SCAN", 150)
+    for limit in (2, 100):
+        seen, pages, after = list[int](), 0, -1
+        while after is not None:
+            lines, after = search(memory, record, lambda line: line.index % 7 == 0, after, limit)  # type: ignore[assignment]
+            assert len(lines) <= limit
+            seen += [line.index for line in lines]
+            pages += 1
+        assert seen == list(range(0, TOTAL, 7))
+        assert pages >= TOTAL / 150
 
 
 def test_a_page_may_begin_anywhere(memory: MemoryStore, record: JobRecord) -> None:

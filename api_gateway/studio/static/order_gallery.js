@@ -1,0 +1,104 @@
+// The gallery of an order: its pictures as they arrive, and the filter that chooses among them.
+
+import { $, ENDED, api, element, explain, picture, t } from "./studio.js";
+import { downloads, zoom } from "./zoom.js";
+
+const PAGE = 60;
+const REQUESTS = 10; // the most requests of one look: a page of a filtered list may be short
+const PAUSE = 700; // milliseconds between two looks for new pictures
+const order = $("order");
+const { job } = order.dataset;
+const total = Number(order.dataset.total);
+const filter = $("picture-filter");
+const tiles = new Map(); // by the index of the picture
+const choices = new Map(); // by the name of an attribute: the values of all pictures seen so far
+let images = [];
+let after = "-1"; // where the next page begins; null: `images` has all that fit
+let whole = false; // whether `images` were listed after the end, so that none can appear between them
+let wanted = Math.min(PAGE, total);
+let filling = null;
+
+/** List the pictures up to `wanted`. While an order runs, pictures appear between those that are listed. */
+async function fill() {
+  const ended = ENDED.has(order.dataset.state);
+  const query = new URLSearchParams(chosen());
+  const found = whole ? [...images] : [];
+  let next = whole ? after : "-1";
+  for (let request = 0; request < REQUESTS && next !== null && found.length < wanted; request += 1) {
+    query.set("limit", Math.min(1000, wanted - found.length));
+    query.set("after", next);
+    const page = await api("GET", `/v1/jobs/${job}/images?${query}`);
+    found.push(...page.data);
+    next = page.next;
+  }
+  [images, after, whole] = [found, next, ended];
+  show(ended);
+}
+
+/** Return the chosen filters as parameters of the list of images. */
+function chosen() {
+  const selects = [...filter.querySelectorAll("select")].filter((select) => select.value);
+  const values = selects.map((select) => ["attribute", `${select.name}=${select.value}`]);
+  return filter.untrusted.checked ? [...values, ["untrusted", "true"]] : values;
+}
+
+function show(ended) {
+  for (const image of images) if (!tiles.has(image.index)) tiles.set(image.index, tileOf(image));
+  const filtered = chosen().length > 0;
+  const empty = ended || filtered ? 0 : Math.max(0, wanted - images.length);
+  const places = Array.from({ length: empty }, () => element("div", { className: "tile waiting" }));
+  $("gallery").replaceChildren(...images.map((image) => tiles.get(image.index)), ...places);
+  $("none-fits").hidden = !(filtered && !images.length && after === null);
+  $("more").hidden = ended || filtered ? after === null : wanted >= total;
+}
+
+function tileOf(image) {
+  const open = element("button", { type: "button", className: "open" });
+  open.onclick = () => zoom(images, images.findIndex((one) => one.index === image.index), downloads);
+  picture(image).then((made) => open.replaceChildren(made));
+  for (const [name, value] of Object.entries(image.attributes)) offer(name, value);
+  if (image.review || image.findings?.length) filter.untrusted.parentElement.hidden = filter.hidden = false;
+  return element("div", { className: "tile" }, open);
+}
+
+/** Let people choose a value of an attribute, once pictures differ in the attribute. */
+function offer(name, value) {
+  if (!choices.has(name)) {
+    const select = element("select", { name }, element("option", { value: "" }, t("any")));
+    const label = element("label", { hidden: true }, element("span", {}, t(name)), select);
+    filter.untrusted.parentElement.before(label);
+    choices.set(name, { label, select, values: new Set() });
+  }
+  const { label, select, values } = choices.get(name);
+  if (values.has(value)) return;
+  values.add(value);
+  select.append(element("option", { value }, t(value)));
+  if (values.size > 1) label.hidden = filter.hidden = false;
+}
+
+/** Fill the gallery; a call while another fills is carried out once after it. */
+export function refresh() {
+  if (filling) {
+    filling.again = true;
+    return;
+  }
+  const turn = (filling = { again: false });
+  fill()
+    .then(() => explain($("problem")), (error) => explain($("problem"), error))
+    .finally(() =>
+      setTimeout(() => {
+        filling = null;
+        if (turn.again) refresh();
+      }, PAUSE),
+    );
+}
+
+filter.onchange = () => {
+  whole = false;
+  wanted = Math.min(PAGE, total);
+  refresh();
+};
+$("more").onclick = () => {
+  wanted = images.length + PAGE;
+  refresh();
+};
