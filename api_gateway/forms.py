@@ -12,7 +12,7 @@ from api_gateway.deployment import Deployment
 from api_gateway.routes.uploads import upload_slot
 from prodgen.errors import ProdgenError
 from prodgen.jobs.order_file import MAX_BYTES
-from prodgen.jobs.photographs import picture_fault
+from prodgen.spec.photograph import picture_fault
 from prodgen.spec.validation_errors import explain
 from prodgen.storage import keys
 

@@ -208,10 +208,14 @@ def test_a_queued_request_carries_a_key_that_makes_it_safe_to_repeat(
 
 def test_an_upload_is_sent_whole_at_each_attempt(client: Client, network: Network, tmp_path: Path) -> None:
     (tmp_path / "order.csv").write_text("sku\nA-1\n")
-    network.script(httpx.ReadError("broke"), UNAVAILABLE, httpx.Response(200, json={"id": "abc"}))
+    missing = httpx.Response(200, json={"missing": ["abc"]})
+    network.script(missing, httpx.ReadError("broke"), UNAVAILABLE, httpx.Response(200, json={"id": "abc"}))
 
     assert client.upload(tmp_path / "order.csv") == "abc"
-    assert {request.content for request in network.requests} == {b"sku\nA-1\n"}
+    assert {request.content for request in network.requests[1:]} == {b"sku\nA-1\n"}
+    network.script(httpx.Response(200, json={"missing": []}))
+    client.upload(tmp_path / "order.csv")
+    assert len(network.requests) == 5, "what is there already was sent again"
 
 
 def test_many_digests_are_asked_for_in_several_requests(client: Client, network: Network) -> None:

@@ -30,7 +30,9 @@ def provenance(
         Path | None, typer.Option(help="Make the picture again, write it here, and compare it with FILE.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model that made it (default: the recipe's).")] = None,
-    photos: Annotated[Path | None, typer.Option(help="Folder that has the photograph.")] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder that has the photograph and the background.")
+    ] = None,
     weights: Weights = None,
     trust: Annotated[
         Path | None, typer.Option(help="PEM file of the authorities whose certificates you trust.")

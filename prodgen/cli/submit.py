@@ -1,6 +1,7 @@
 """``prodgen submit``: send an order to a gateway."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,10 @@ from prodgen.cli.options import (
 )
 from prodgen.cli.output import remark, report
 from prodgen.cli.progress import ProgressBars
+from prodgen.client import Client
+from prodgen.client.photographs import name_backgrounds
 from prodgen.errors import Conflict, NotFound, ProdgenError
+from prodgen.spec.photograph import picture_fault
 from prodgen.spec.spelling import split_pairs
 
 
@@ -58,7 +62,8 @@ def submit(
         bool, typer.Option("--webdataset", help="Store the images as tars that the library webdataset reads.")
     ] = False,
     photos: Annotated[
-        Path | None, typer.Option(help="Folder of the photographs that ORDER's column photo names.")
+        Path | None,
+        typer.Option(help="Folder of the pictures that ORDER names, in its columns photo and scene."),
     ] = None,
     preset: Annotated[
         str | None,
@@ -96,7 +101,7 @@ def submit(
             "model": model,
             "seed": seed,
             "seed_from": seed_from,
-            "attributes": parse_attributes(attr),
+            "attributes": name_backgrounds(parse_attributes(attr), partial(_send_background, gateway)),
             "truncation": truncation,
             "finish": {"size": size, "background": background} | ({"preset": preset} if preset else {}),
             "output": {"format": format or ("jpeg" if preset else "png")}
@@ -137,6 +142,16 @@ def submit(
     report(json, job, f"job {job['id']} {job['state']}: {job['done']} of {job['total']} images{where}")
     if (wait or out) and job["state"] != "succeeded":
         raise typer.Exit(1)
+
+
+def _send_background(gateway: Client, name: str) -> str:
+    """Upload the picture file that an option names as a scene, and return its digest."""
+    path = Path(name)
+    if not path.is_file():
+        raise NotFound(f"there is no picture {name}", param="attr")
+    if fault := picture_fault(path.read_bytes()):
+        raise ProdgenError(f"{name} {fault}", param="attr")
+    return gateway.upload(path)
 
 
 def _print_quote(quote: dict[str, Any], json: bool) -> None:

@@ -26,7 +26,7 @@ def verify(
     ],
     model: Annotated[str | None, typer.Option(help="Model that made them (default: the manifest's).")] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="Folder with the photographs of pictures of photographs.")
+        Path | None, typer.Option(help="Folder with the photographs and the backgrounds of the pictures.")
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Folder with the file of the cutter's network.")

@@ -1,5 +1,6 @@
 """The client of the gateway's HTTP API: a method for each request."""
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -168,8 +169,10 @@ class Client:
     # Uploads and data sets
 
     def upload(self, path: Path) -> str:
-        """Upload a file and return its digest, which an order names as its ``upload``."""
-        return self.send(path.read_bytes())
+        """Upload a file, unless it is there already, and return the digest by which an order names it."""
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        return self.send(data) if self.missing([digest]) else digest
 
     def send(self, data: bytes) -> str:
         """Upload bytes and return their digest."""
@@ -183,9 +186,9 @@ class Client:
         columns: dict[str, str] | None = None,
         progress: Progress = lambda what, done, total: None,
     ) -> str:
-        """Upload an order file whose column ``photo`` names files of the folder ``photos``, and these files.
+        """Upload an order file, and the files of the folder ``photos`` that its ``photo`` and ``scene`` name.
 
-        Returns the digest that an order of ``model`` names as its ``upload``. Photographs that were uploaded
+        Returns the digest that an order of ``model`` names as its ``upload``. Pictures that were uploaded
         before are not sent again. Raises ProdgenError, which names the row, before anything is sent.
         ``columns`` maps ``sku``, ``photo``, ``count`` and attributes to the file's columns.
         """

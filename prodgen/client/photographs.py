@@ -1,4 +1,4 @@
-"""Read an order file that names photographs of a folder, and send the photographs to a gateway."""
+"""Read an order file that names photographs and backgrounds of a folder, and send them to a gateway."""
 
 import hashlib
 from collections import defaultdict
@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from prodgen.errors import ProdgenError
+from prodgen.jobs.order_csv import fault
 from prodgen.jobs.order_file import MAX_BYTES, read_order
-from prodgen.jobs.photographs import picture_fault
+from prodgen.spec.attributes import SCENE, RequestedValues
+from prodgen.spec.order import Item
+from prodgen.spec.photograph import is_file_name, picture_fault
+from prodgen.spec.spelling import fold
 
 UPLOADS = 4
-"""Photographs that are sent at once."""
+"""Pictures that are sent at once."""
 
 Progress = Callable[[str, int, int], None]
 """Progress callback: (what is done, how many are done, how many in total)."""
@@ -29,14 +33,14 @@ class Uploads(Protocol):
 
 
 class PhotoOrder(NamedTuple):
-    """An order as JSONL whose rows name photographs by digest, and the file of each digest."""
+    """An order as JSONL whose rows name pictures by digest, and the file of each digest."""
 
     jsonl: bytes
     files: dict[str, Path]
 
 
 class PhotoFolder:
-    """The photographs of a folder, by name. ``files`` holds those that were asked for, by digest."""
+    """The pictures of a folder, by name. ``files`` holds those that were asked for, by digest."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -74,18 +78,18 @@ class PhotoFolder:
             )
         if not found or not found[0].resolve().is_relative_to(self._folder.resolve()):
             where = "leads out of" if found or self._folder.joinpath(name).is_symlink() else "is not in"
-            raise ProdgenError(f"the photograph {name!r} {where} the folder {self._folder}")
+            raise ProdgenError(f"the picture {name!r} {where} the folder {self._folder}")
         if not found[0].is_file():
-            raise ProdgenError(f"the photograph {name!r} is not in the folder {self._folder}")
+            raise ProdgenError(f"the picture {name!r} is not in the folder {self._folder}")
         return found[0]
 
 
 def read_photo_order(
     order: Path, photos: Path, attributes: Iterable[str], columns: Mapping[str, str] | None = None
 ) -> PhotoOrder:
-    """Read an order file whose column ``photo`` names files of the folder ``photos``.
+    """Read an order file whose columns ``photo`` and ``scene`` name files of the folder ``photos``.
 
-    Raises ProdgenError, which names the row, for the first row that is faulty or names no usable photograph.
+    Raises ProdgenError, which names the row, for the first row that is faulty or names no usable picture.
     Rows keep their numbers, so that later errors name the row of ``order``.
     """
     folder, lines = PhotoFolder(photos), list[str]()
@@ -97,8 +101,26 @@ def read_photo_order(
                 where = f"row {item.row}, column photo"
                 raise ProdgenError(f"{where}: the row names no photograph of {photos}", param=where)
             lines += [""] * ((item.row or 1) - 1 - len(lines))
-            lines.append(item.model_dump_json(exclude_none=True))
+            lines.append(_with_backgrounds(item, folder).model_dump_json(exclude_none=True))
     return PhotoOrder("\n".join([*lines, ""]).encode(), folder.files)
+
+
+def name_backgrounds(attributes: RequestedValues, digest: Callable[[str], str]) -> dict[str, str | list[str]]:
+    """Return the attributes with ``digest(name)`` for each scene that is the name of a picture file."""
+    named = dict(attributes)
+    for name, values in attributes.items():
+        if fold(name) == SCENE:
+            scenes = [values] if isinstance(values, str) else values
+            named[name] = [digest(scene) if is_file_name(scene) else scene for scene in scenes]
+    return named
+
+
+def _with_backgrounds(item: Item, folder: PhotoFolder) -> Item:
+    try:
+        named = name_backgrounds(item.attributes, folder.digest)
+    except ProdgenError as error:
+        raise fault(item.row or 0, SCENE, str(error)) from None
+    return item.model_copy(update={"attributes": named})
 
 
 def send_photos(gateway: Uploads, files: Mapping[str, Path], progress: Progress) -> None:
@@ -111,4 +133,4 @@ def send_photos(gateway: Uploads, files: Mapping[str, Path], progress: Progress)
 
     with ThreadPoolExecutor(UPLOADS) as pool:
         for done, _ in enumerate(pool.map(send, missing), 1):
-            progress("Sending photographs", done, len(missing))
+            progress("Sending pictures", done, len(missing))

@@ -3,7 +3,6 @@
 import codecs
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -23,13 +22,13 @@ from prodgen.jobs.order_csv import (
     short,
 )
 from prodgen.spec.order import Item
+from prodgen.spec.photograph import is_digest
 from prodgen.spec.spelling import fold
 from prodgen.spec.validation_errors import explain
 
 MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20
 _MAX_DIGITS = 18
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 PhotoId = Callable[[str], str]
 """Returns the digest of the photograph that the text of a row names. Raises ProdgenError."""
@@ -40,7 +39,7 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 def check_photo_id(text: str) -> str:
     """Return ``text`` if it is the digest of an upload; raises ProdgenError otherwise."""
-    if not _DIGEST.fullmatch(text):
+    if not is_digest(text):
         raise ProdgenError(
             f"{short(text)} is not the sha256 of an upload; `prodgen submit ORDER --photos FOLDER` sends them"
         )

@@ -1,17 +1,20 @@
-"""Check at the door that the model of an order takes photographs, and that the photographs can be used."""
+"""Check at the door that the model of an order takes photographs, and that the order's uploads can be used.
+
+These are the photographs of its products, and its own backgrounds.
+"""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 
-from PIL import Image, UnidentifiedImageError
-
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.spec.attributes import SCENE, RequestedValues
 from prodgen.spec.colour import parse_colour
 from prodgen.spec.finish import Augment
 from prodgen.spec.model_config import ModelConfig, StudioConfig, studio_config
 from prodgen.spec.order import Item, JobSpec, item_fault
-from prodgen.spec.photograph import FORMATS, MAX_PIXELS
+from prodgen.spec.photograph import background_fault, is_digest, picture_fault
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.spelling import fold
 from prodgen.storage import keys
@@ -19,9 +22,12 @@ from prodgen.storage.base import Store, in_threads
 
 SMALLEST_SIDE = 64
 _HEAD = 256 << 10
-"""Bytes of a photograph that are read first. They hold the size of nearly every photograph."""
+"""Bytes of a picture that are read first. They hold the size of nearly every picture."""
 _BLOCK = 256
-"""Items whose photographs are looked up at once."""
+"""Items whose pictures are looked up at once."""
+_SCENE = f"attributes.{SCENE}"
+Fault = Callable[[bytes], str | None]
+"""Returns why a file that begins with these bytes cannot be used, or None if it can."""
 
 
 def check_spec(spec: JobSpec, config: ModelConfig) -> None:
@@ -81,95 +87,112 @@ def _check_preset(spec: JobSpec, studio: StudioConfig) -> None:
 def checked_items(
     store: Store, tenant: str, spec: JobSpec, config: ModelConfig, items: Iterable[Item | ProdgenError]
 ) -> Iterator[Item | ProdgenError]:
-    """Yield the items, each item with a photograph that cannot be used replaced by an error with its row.
+    """Yield the items, each item with an upload that cannot be used replaced by an error with its row.
 
-    Looks up every photograph once, several at a time, and reads only its first bytes.
+    Looks up every photograph and every background once, several at a time, and reads only its first bytes.
+    Raises ProdgenError for a background of the whole order that cannot be used.
     """
     studio, numbered = studio_config(config), enumerate(items, 1)
-    known: dict[str, str | None] = {}
-    rules = studio and studio.presets.get(spec.finish.preset or "")
+    if studio is None:
+        yield from (_without_photograph(spec, number, item) for number, item in numbered)
+        return
+    rules = studio.presets.get(spec.finish.preset or "")
     only = spec.finish.preset if rules and rules.photographs_only else None
+    width, height, _ = studio.frame(spec.finish)
+    too_small = partial(background_fault, width=width, height=height)
+    photos = _Uploads(store, tenant, "photograph", picture_fault, only)
+    grounds = _Uploads(store, tenant, "background", too_small, only)
+    grounds.look_up(_backgrounds(spec.attributes))
+    grounds.check(_backgrounds(spec.attributes), _SCENE)
     while block := list(islice(numbered, _BLOCK)):
-        if studio:
-            named = (item.photo for _, item in block if isinstance(item, Item) and item.photo)
-            new = [photo for photo in dict.fromkeys(named) if photo not in known]
-            faults = in_threads(lambda photo: photo_fault(store, tenant, photo, only), new)
-            known.update(zip(new, faults, strict=True))
+        own = [item for _, item in block if isinstance(item, Item)]
+        photos.look_up(item.photo for item in own if item.photo)
+        grounds.look_up(ground for item in own for ground in _backgrounds(item.attributes))
         for number, item in block:
             try:
                 if isinstance(item, Item):
-                    _check_item(item, spec, studio, known)
+                    photos.check([_photo(item)], "photo")
+                    _check_scene(spec, studio, item.attributes)
+                    grounds.check(_backgrounds(item.attributes), _SCENE)
                 yield item
             except ProdgenError as error:
                 yield item_fault(item, number, error)  # type: ignore[arg-type]  # only items are checked
 
 
-def _check_item(item: Item, spec: JobSpec, studio: StudioConfig | None, known: dict[str, str | None]) -> None:
-    if studio is None:
-        if item.photo:
-            raise ProdgenError(f"{spec.model} takes no photographs; leave photo out", param="photo")
-        return
+def _photo(item: Item) -> str:
     if item.photo is None:
         raise ProdgenError("photo is missing; name the photograph of the product", param="photo")
-    if fault := known[item.photo]:
-        raise ProdgenError(fault, param="photo")
-    _check_scene(spec, studio, item.attributes)
+    return item.photo
 
 
-def _check_scene(spec: JobSpec, studio: StudioConfig, attributes: dict[str, str | list[str]]) -> None:
+def _without_photograph(spec: JobSpec, number: int, item: Item | ProdgenError) -> Item | ProdgenError:
+    if isinstance(item, Item) and item.photo:
+        fault = ProdgenError(f"{spec.model} takes no photographs; leave photo out", param="photo")
+        return item_fault(item, number, fault)
+    return item
+
+
+def _check_scene(spec: JobSpec, studio: StudioConfig, attributes: RequestedValues) -> None:
     """Raise ProdgenError if a scene is asked for that is not the ground of the order's preset."""
     rules = studio.presets.get(spec.finish.preset or "")
-    asked = [values for name, values in attributes.items() if fold(name) == "scene"]
-    if rules is None or rules.ground is None or not asked:
+    if rules is None or rules.ground is None:
         return
-    for scene in asked[0] if isinstance(asked[0], list) else asked:
+    for scene in _scenes(attributes):
         try:
-            same = parse_colour(str(scene)) == rules.ground
+            same = parse_colour(scene) == rules.ground
         except ValueError:
             same = False
         if not same:
             raise ProdgenError(
                 f"the preset {spec.finish.preset} wants the ground {rules.ground}, not {scene!r}; "
                 "leave scene out",
-                param="attributes.scene",
+                param=_SCENE,
             )
 
 
-def photo_fault(store: Store, tenant: str, photo: str, only: str | None = None) -> str | None:
-    """Return why an upload of the tenant cannot be used as a photograph, or None if it can, by its head.
+def _scenes(attributes: RequestedValues) -> list[str]:
+    """Return the scenes that an order or an item asks for, as it writes them."""
+    found = [values for name, values in attributes.items() if fold(name) == SCENE]
+    return [scene for values in found for scene in ([values] if isinstance(values, str) else values)]
 
-    ``only``: the order's preset, if it takes photographs of real products only.
+
+def _backgrounds(attributes: RequestedValues) -> list[str]:
+    """Return the digests of the uploads among the scenes."""
+    return [scene for scene in _scenes(attributes) if is_digest(scene)]
+
+
+class _Uploads:
+    """What is known of a tenant's uploads that an order names as ``kind``: photograph or background.
+
+    ``fault`` judges the first bytes of a file. ``only`` is the order's preset, if it takes photographs of
+    real products only.
     """
-    key = keys.upload(tenant, photo)
-    try:
-        head = store.get(key, 0, _HEAD)
-        fault = picture_fault(head)
-        if fault and len(head) == _HEAD:  # the size may stand behind a long profile or comment
-            head = store.get(key)
-            fault = picture_fault(head)
-        if fault is None and only and read_provenance(io.BytesIO(head)).generative:
-            fault = f"was generated by a model, and {only} takes photographs of real products only"
-    except NotFound:
-        return f"there is no upload {photo}; send the photograph to /v1/uploads first"
-    return f"the upload {photo} {fault}" if fault else None
 
+    def __init__(self, store: Store, tenant: str, kind: str, fault: Fault, only: str | None) -> None:
+        self._store, self._tenant, self._kind, self._fault, self._only = store, tenant, kind, fault, only
+        self._known: dict[str, str | None] = {}
 
-def picture_fault(data: bytes) -> str | None:
-    """Return why a file that begins with ``data`` is no usable picture, or None if it seems to be one."""
-    size = _size(data)
-    if size is None:
-        return "is no picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or AVIF)"
-    if size[0] * size[1] > MAX_PIXELS:
-        return f"has more than {MAX_PIXELS:,} pixels; make it smaller"
-    return None
+    def look_up(self, digests: Iterable[str]) -> None:
+        """Look at the uploads that were not looked at yet."""
+        new = [digest for digest in dict.fromkeys(digests) if digest not in self._known]
+        self._known.update(zip(new, in_threads(self._look_at, new), strict=True))
 
+    def check(self, digests: Iterable[str], param: str) -> None:
+        """Raise ProdgenError for the first of the uploads that cannot be used. All were looked at."""
+        for digest in digests:
+            if fault := self._known[digest]:
+                raise ProdgenError(fault, param=param)
 
-def _size(data: bytes) -> tuple[int, int] | None:
-    """Return the width and height of a picture that begins with ``data``, or None if Pillow cannot tell."""
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return image.size
-    except Image.DecompressionBombError:
-        return MAX_PIXELS, MAX_PIXELS
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        return None
+    def _look_at(self, digest: str) -> str | None:
+        key = keys.upload(self._tenant, digest)
+        try:
+            head = self._store.get(key, 0, _HEAD)
+            fault = self._fault(head)
+            if fault and len(head) == _HEAD:  # the size may stand behind a long profile or comment
+                head = self._store.get(key)
+                fault = self._fault(head)
+            if fault is None and self._only and read_provenance(io.BytesIO(head)).generative:
+                fault = f"was generated by a model, and {self._only} takes photographs of real products only"
+        except NotFound:
+            return f"there is no upload {digest}; send the {self._kind} to /v1/uploads first"
+        return f"the upload {digest} {fault}" if fault else None

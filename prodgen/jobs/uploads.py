@@ -14,7 +14,7 @@ from prodgen.storage.base import Store, list_folders, read_chunks
 def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int:
     """Delete the upload ``digest`` and the cut-outs of it; return the size of the upload in bytes.
 
-    Raises NotFound, and Conflict if a data set, or the photographs of an order that has not ended, need it. A
+    Raises NotFound, and Conflict if a data set, or an order of photographs that has not ended, needs it. A
     call after an interrupted call deletes the rest.
     """
     key = keys.upload(tenant, digest)
@@ -26,18 +26,21 @@ def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int
         if dataset := needed_by(store, tenant, digest):
             raise Conflict(f"{dataset} needs this upload; remove the data set first", param="upload")
         for job in ledger.unended(tenant):
-            if _has_photograph(store, tenant, job, digest.encode()):
+            if _has_picture(store, tenant, job, digest):
                 raise Conflict(
-                    f"job {job} needs this photograph; cancel it, or wait for its end", param="upload"
+                    f"job {job} needs this picture; cancel it, or wait for its end", param="upload"
                 )
         versions = list_folders(store, keys.cut_outs(tenant))
         store.delete([*(keys.cut_out(tenant, version, digest) for version in versions), key])
     return size
 
 
-def _has_photograph(store: Store, tenant: str, job: str, digest: bytes) -> bool:
+def _has_picture(store: Store, tenant: str, job: str, digest: str) -> bool:
+    """Return whether an order names the upload as a photograph, or as a background of all or some items."""
     record = find_record(store, tenant, job)
     if record is None or not record.photographs:
         return False
-    chunks = read_chunks(store, keys.job(tenant, job, "items.jsonl"))
-    return any(digest in one + two[: len(digest)] for one, two in pairwise(chain(chunks, [b""])))
+    if any(digest in values for values in record.spec.attributes.values()):
+        return True
+    chunks, sought = read_chunks(store, keys.job(tenant, job, "items.jsonl")), digest.encode()
+    return any(sought in one + two[: len(sought)] for one, two in pairwise(chain(chunks, [b""])))

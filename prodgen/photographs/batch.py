@@ -18,6 +18,7 @@ from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, doubts_about_colour, make_pictures
+from prodgen.photographs.scenes import is_picture
 from prodgen.spec.finish import extension, safe_name
 from prodgen.spec.provenance import make_xmp, read_provenance
 
@@ -77,6 +78,8 @@ class Batch:
             file = "-".join(_safe(word) for word in words if word) + f".{extension(self._edit.format)}"
             (self._out / file).write_bytes(picture.data)
             row = {"file": file, "photo_file": str(path), "agreement": cut.agreement} | picture.recipe
+            if is_picture(picture.scene):
+                row["scene_file"] = picture.scene
             if self._edit.preset:
                 row["findings"] = preset_findings(picture.data, self._edit.preset)
             rows.append(row)

@@ -7,19 +7,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from PIL import Image
 
 import prodgen
 from prodgen.catalog.picture_files import Photograph
 from prodgen.errors import ProdgenError
+from prodgen.files import sha256
 from prodgen.generation.encode import AVIF, encode_image
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.product import Product
-from prodgen.photographs.scenes import ground, is_picture, plain_colour
+from prodgen.photographs.scenes import Background, ground, is_picture, plain_colour, read_background
 from prodgen.spec.colour import parse_colour
-from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
+from prodgen.spec.provenance import edited_source_type, make_xmp
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
@@ -67,15 +67,21 @@ class Edit:
         )
 
     @cached_property
-    def grounds(self) -> dict[str, torch.Tensor]:
-        """The ground of each scene, (3, height, width); raises ProdgenError as `ground`."""
-        return {scene: ground(scene, self.height, self.width) for scene in self.scenes}
+    def backgrounds(self) -> dict[str, Background]:
+        """The ground of each scene; raises ProdgenError for a scene that cannot be made."""
+        return {scene: self._background(scene) for scene in self.scenes}
 
-    @cached_property
-    def generated_scenes(self) -> frozenset[str]:
-        """The scenes that are pictures made by a generative model."""
-        pictures = filter(is_picture, self.scenes)
-        return frozenset(scene for scene in pictures if read_provenance(Path(scene)).generative)
+    def _background(self, scene: str) -> Background:
+        path = Path(scene)
+        if not is_picture(scene) or not path.is_file():
+            return Background(ground(scene, self.height, self.width))
+        try:
+            found = read_background(path.read_bytes(), self.height, self.width)
+        except ProdgenError as error:
+            raise ProdgenError(f"{scene}: {error}", param="scene") from None
+        if found.fault:
+            raise ProdgenError(f"{scene}: {found.fault}", param="scene")
+        return found
 
     def check(self) -> None:
         """Raise ProdgenError for a size, a format, a colour or a scene that cannot be made."""
@@ -89,7 +95,7 @@ class Edit:
                 parse_colour(colour)
             except ValueError as error:
                 raise ProdgenError(str(error), param="attributes.colour") from None
-        if not self.grounds:
+        if not self.backgrounds:
             raise ProdgenError("name at least one scene, for instance white", param="scene")
 
 
@@ -110,7 +116,7 @@ def doubts_about_colour(cut: CutOut) -> str | None:
 
 def make_pictures(
     photograph: Photograph,
-    sha256: str,
+    photo: str,
     cut: CutOut,
     cutter: str,
     edit: Edit,
@@ -119,7 +125,7 @@ def make_pictures(
 ) -> Iterator[Picture]:
     """Yield a picture for each colour in each scene, all scenes of a colour first.
 
-    ``sha256`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
+    ``photo`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
     ``generative``: whether the photograph's marks say that a model made it.
     """
     region = cut.region.weight if any(edit.colours) else cut.matte  # slow to find, and used for colours only
@@ -127,20 +133,21 @@ def make_pictures(
     for colour, scene in itertools.product(edit.colours, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,
-            "photo": sha256,
+            "photo": photo,
             "photo_size": list(photograph.size),
             "cutter": cutter,
             "attributes": {"colour": colour} if colour else {},
-            "scene": scene,
+            "scene": sha256(Path(scene)) if is_picture(scene) else scene,
             "size": [edit.width, edit.height],
             "fill": edit.fill,
             "preset": edit.preset,
             "upscaled": round(product.scale, 2) if product.scale > 1 else None,
         }
         recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
-        image = Image.fromarray(product.picture(colour, scene, edit.grounds[scene]))
+        behind = edit.backgrounds[scene]
+        image = Image.fromarray(product.picture(colour, scene, behind.pixels))
         kind = edited_source_type(
-            generative=generative or scene in edit.generated_scenes,
+            generative=generative or behind.generative,
             recoloured=colour is not None,
             on_photograph=is_picture(scene),
         )

@@ -1,18 +1,23 @@
 """Place a cut-out on a ground: scale it to fill the frame, cast its shadow, and lay it over the ground."""
 
+import io
 import math
-from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import resize
+from PIL import Image
 from torch import Tensor
 
 from prodgen.catalog.photographs.masks import bounding_box
-from prodgen.catalog.picture_files import decode
+from prodgen.catalog.picture_files import decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.generation.coverage import clamp_to_coverage
 from prodgen.spec.colour import levels, parse_colour
+from prodgen.spec.photograph import background_fault, picture_size
+from prodgen.spec.provenance import read_provenance
 
 BUILT_IN = ("white", "studio", "floor")
 _WALL, _FLOOR, _HORIZON = ("#eeeeec", "#d9d5cf", 0.72)
@@ -23,12 +28,23 @@ _SHADOWS = ((0.006, 0.38, 0.002, 0.005), (0.035, 0.30, 0.008, 0.022))
 are shares of the frame's longer side. The light comes from the upper left."""
 
 
+class Background(NamedTuple):
+    """The ground of pictures: ``pixels`` (3, height, width) in [0, 1].
+
+    ``generative``: whether the marks of the picture that it was read from say that a model made it. ``fault``
+    says why that picture cannot be read; the pixels are white then.
+    """
+
+    pixels: Tensor
+    generative: bool = False
+    fault: str | None = None
+
+
 def ground(scene: str, height: int, width: int) -> Tensor:
     """Return the ground of a scene, (3, height, width) in [0, 1].
 
-    ``scene`` is white, studio (a lit backdrop), floor (a wall and a floor), a CSS colour, or the path of a
-    picture, which is cropped to the frame. Raises ProdgenError for other texts, and for a picture that is
-    smaller than the frame or cannot be read.
+    ``scene`` is white, studio (a lit backdrop), floor (a wall and a floor), or a CSS colour. Raises
+    ProdgenError for other texts.
     """
     if scene == "studio":
         return _studio(height, width)
@@ -36,13 +52,39 @@ def ground(scene: str, height: int, width: int) -> Tensor:
         return _floor(height, width)
     if colour := plain_colour(scene):
         return _plain(colour, height, width)
-    path = Path(scene)
-    if not path.is_file():
-        raise ProdgenError(
-            f"no scene is {scene!r}; write {', '.join(BUILT_IN)}, a CSS colour or the path of a picture",
-            param="scene",
+    raise ProdgenError(
+        f"no scene is {scene!r}; write {', '.join(BUILT_IN)}, a CSS colour or the path of a picture",
+        param="scene",
+    )
+
+
+def read_background(data: bytes, height: int, width: int) -> Background:
+    """Return the middle of a picture file, shrunk until it just covers the frame.
+
+    Raises ProdgenError if the file is no picture, or if the picture is smaller than the frame.
+    """
+    if fault := background_fault(data, width, height):
+        raise ProdgenError(f"the background {fault}", param="scene")
+    size = picture_size(io.BytesIO(data)) or (width, height)
+    longer = math.ceil(max(size) * max(width / size[0], height / size[1])) + 1
+    try:
+        rgb, alpha, _ = decode(io.BytesIO(data), longer)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises nearly any type for a broken file
+        return Background(
+            torch.ones(3, height, width), fault=f"the background cannot be read: {fault_of(error)}"
         )
-    return _picture(path, height, width)
+    if alpha is not None:
+        rgb = np.asarray(
+            Image.composite(
+                Image.fromarray(rgb), Image.new("RGB", alpha.shape[::-1], "white"), Image.fromarray(alpha)
+            )
+        )
+    top, left = (rgb.shape[0] - height) // 2, (rgb.shape[1] - width) // 2
+    middle = torch.from_numpy(rgb[top : top + height, left : left + width].copy())
+    generative = read_provenance(io.BytesIO(data)).generative
+    return Background(middle.permute(2, 0, 1).float() / 255, generative)
 
 
 def plain_colour(scene: str) -> str | None:
@@ -54,7 +96,7 @@ def plain_colour(scene: str) -> str | None:
 
 
 def is_picture(scene: str) -> bool:
-    """Return whether a scene is the path of a picture."""
+    """Return whether a scene is a picture: the path of a file, or the digest of an upload."""
     return scene not in BUILT_IN and plain_colour(scene) is None
 
 
@@ -81,23 +123,6 @@ def _floor(height: int, width: int) -> Tensor:
     wall, floor = _plain(_WALL, height, width), _plain(_FLOOR, height, width)
     nearer = 1 + 0.05 * ((y - _HORIZON) / (1 - _HORIZON)).clamp(min=0)
     return ((1 - share) * wall * (0.96 + 0.05 * y) + share * floor * nearer).clamp(0, 1)
-
-
-def _picture(path: Path, height: int, width: int) -> Tensor:
-    """Return the middle of a picture, scaled until it covers the frame."""
-    rgb = decode(path, 8192).rgb
-    if rgb.shape[0] < height or rgb.shape[1] < width:
-        raise ProdgenError(
-            f"the background {path} has {rgb.shape[1]} x {rgb.shape[0]} pixels, less than the picture's "
-            f"{width} x {height}",
-            param="scene",
-        )
-    scale = max(height / rgb.shape[0], width / rgb.shape[1])
-    x = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
-    size = max(height, round(rgb.shape[0] * scale)), max(width, round(rgb.shape[1] * scale))
-    x = resize(x[None], size, interpolation="bilinear", antialias=True)[0]
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    return x[:, top : top + height, left : left + width].clamp(0, 1)
 
 
 def place(rgb: Tensor, matte: Tensor, height: int, width: int, fill: float) -> tuple[Tensor, float]:

@@ -14,10 +14,12 @@ from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
 from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
 from prodgen.photographs.product import Product, to_pixels
-from prodgen.photographs.scenes import ground
+from prodgen.photographs.scenes import Background, ground, is_picture
+from prodgen.spec.attributes import SCENE
 from prodgen.spec.finish import Finish
 from prodgen.spec.model_config import StudioConfig, folder_version, read_config, studio_config
 from prodgen.spec.order import ImageRequest
+from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
 METHOD = 1
@@ -52,7 +54,7 @@ class Studio:
 
     def __init__(self, config: StudioConfig, name: str, digest: str, weights: Path | None = None) -> None:
         self.config, self.name, self.digest, self._weights = config, name, digest, weights
-        self._ground = lru_cache(4)(ground)
+        self._ground = lru_cache(4)(lambda *scene: Background(ground(*scene)))
 
     @property
     def id(self) -> str:
@@ -74,18 +76,20 @@ class Studio:
         self,
         images: Iterable[ImageRequest],
         source: Callable[[str], Source],
+        background: Callable[[str, int, int], Background],
         finish: Finish,
         format: str,
         marks: bool = True,
     ) -> Iterator[StudioPicture]:
         """Yield the picture of each request in order.
 
-        ``source`` returns the photograph of a digest. Consecutive requests with one photograph share the work
-        on it. A photograph without a product gives the scene alone, to be reviewed. ``marks``: whether the
-        files say how they were made.
+        ``source`` returns the photograph of a digest, and ``background`` the uploaded picture of a digest for
+        a height and a width. Consecutive requests with one photograph share the work on it. A photograph
+        without a product gives the scene alone, to be reviewed. ``marks``: whether the files say how they
+        were made.
         """
         photo, found, product, generative = None, None, None, False
-        height, width, fill = self._frame(finish)
+        width, height, fill = self.config.frame(finish)
         for image in images:
             if image.photo is None:
                 raise ProdgenError(f"image {image.index} names no photograph, from which {self.id} makes it")
@@ -97,37 +101,30 @@ class Studio:
                     if isinstance(photograph, str):
                         raise ProdgenError(f"the photograph {photo} has changed: {photograph}")
                     product = Product(*found.learnt.planes(photograph), height, width, fill)
-            xmp = self._xmp(image, product, finish, generative) if marks else b""
-            yield self._picture(image, found.learnt, product, finish, format, xmp)
-
-    def _frame(self, finish: Finish) -> tuple[int, int, float]:
-        """Return the height and the width of the pictures, and the share that products fill."""
-        if finish.preset:
-            rules = self.config.presets[finish.preset]
-            return rules.height, rules.width, rules.fill
-        side = finish.size or self.config.size
-        return side, side, self.config.fill
+            scene = image.attributes[SCENE]
+            behind = (background if is_digest(scene) else self._ground)(scene, height, width)
+            xmp = self._xmp(image, product, finish, generative or behind.generative) if marks else b""
+            yield self._picture(image, found.learnt, product, behind, finish, format, xmp)
 
     def _picture(
         self,
         image: ImageRequest,
         learnt: Learnt,
         product: Product | None,
+        behind: Background,
         finish: Finish,
         format: str,
         xmp: bytes,
     ) -> StudioPicture:
-        colour, scene = image.attributes["colour"], image.attributes["scene"]
+        colour, ground = image.attributes["colour"], behind.pixels
         own = colour == OWN_COLOUR
-        height, width, _ = self._frame(finish)
-        behind = self._ground(scene, height, width)
         wanted = None if own else colour
-        pixels = product.picture(wanted, scene, behind) if product else to_pixels(behind)
-        doubts = [*learnt.doubts, *([learnt.colour_doubt] if learnt.colour_doubt and not own else [])]
+        pixels = product.picture(wanted, image.attributes[SCENE], ground) if product else to_pixels(ground)
+        doubts = [*learnt.doubts, None if own else learnt.colour_doubt, behind.fault]
         rules = self.config.presets.get(finish.preset or "")
         data = encode(Image.fromarray(pixels), format, xmp, rules and rules.most_bytes)
         findings = preset_findings(data, finish.preset) if finish.preset else None
-        return StudioPicture(data, "; ".join(doubts) or None, findings)
+        return StudioPicture(data, "; ".join(filter(None, doubts)) or None, findings)
 
     def _xmp(self, image: ImageRequest, product: Product | None, finish: Finish, generative: bool) -> bytes:
         recipe = {
@@ -138,7 +135,8 @@ class Studio:
             "upscaled": round(product.scale, 2) if product and product.scale > 1 else None,
         }
         recoloured = image.attributes["colour"] != OWN_COLOUR
-        kind = edited_source_type(generative=generative, recoloured=recoloured, on_photograph=False)
+        on_photograph = is_picture(image.attributes[SCENE])
+        kind = edited_source_type(generative=generative, recoloured=recoloured, on_photograph=on_photograph)
         return make_xmp(kind, {name: value for name, value in recipe.items() if value})
 
 

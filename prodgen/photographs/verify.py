@@ -1,6 +1,7 @@
 """Make pictures of photographs again, from a manifest or from the recipe in a file, and compare them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from prodgen.photographs.cutters import load_cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.presets import load_preset
-from prodgen.photographs.scenes import is_picture
+from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
+from prodgen.spec.attributes import SCENE
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
+from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.validation_errors import explain
 
@@ -62,16 +65,26 @@ def verify_pictures(
         data = photographs[photo].read_bytes()
         return Source(data, Learnt.from_png(studio.learn(data).to_png()))
 
+    @lru_cache(4)
+    def background(digest: str, height: int, width: int) -> Background:
+        return read_background(photographs[digest].read_bytes(), height, width)
+
     for (photo, finish, format), group in groupby(lines, lambda line: (line.photo, line.finish, line.format)):
-        alike = list(group)
         if photo not in photographs:
-            yield from (Finding(line, f"its photograph {photo} is not in the folder") for line in alike)
+            yield from (Finding(line, f"its photograph {photo} is not in the folder") for line in group)
             continue
+        alike = list[ManifestLine]()
+        for line in group:
+            scene = line.attributes[SCENE]
+            if is_digest(scene) and scene not in photographs:
+                yield Finding(line, f"its background {scene} is not in the folder")
+            else:
+                alike.append(line)
         images = [
             ImageRequest(n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt, photo=photo)
             for n in alike
         ]
-        pictures = studio.pictures(images, source, finish, format)
+        pictures = studio.pictures(images, source, background, finish, format)
         for line, picture in zip(alike, pictures, strict=True):
             fault = compare(line, read(line.file), picture.data, studio.config.tolerance)
             if fault is None and picture.review != line.review:
@@ -93,11 +106,21 @@ def remake_edit(
     path = photographs.get(wanted.photo)
     if path is None:
         raise ProdgenError(f"the photograph {wanted.photo} is not in the folder", param="photos")
-    if is_picture(wanted.scene):  # a file must not choose which other files are read
-        raise ProdgenError(f"its ground is the picture {wanted.scene!r}, which the file does not hold")
+    scene = wanted.scene
+    if is_picture(scene):  # a file must not choose which other files are read
+        if scene not in photographs:
+            raise ProdgenError(f"its background {scene!r} is not in the folder", param="photos")
+        scene = str(photographs[scene].absolute())
     most_bytes = load_preset(wanted.preset).most_bytes if wanted.preset else None
-    colours, scenes = (wanted.attributes.get("colour"),), (wanted.scene,)
-    edit = Edit(colours, scenes, *wanted.size, wanted.fill, format, most_bytes, wanted.preset)
+    edit = Edit(
+        (wanted.attributes.get("colour"),),
+        (scene,),
+        *wanted.size,
+        wanted.fill,
+        format,
+        most_bytes,
+        wanted.preset,
+    )
     edit.check()
     cutter, decoded = load_cutter(wanted.cutter, weights), decode_or_fault(path, LARGEST_SIDE)
     if isinstance(decoded, str):

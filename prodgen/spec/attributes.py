@@ -20,11 +20,14 @@ from pydantic import (
 from prodgen.errors import ProdgenError
 from prodgen.spec.colour import Colour, encode_lab, parse_colour, to_lab
 from prodgen.spec.combinations import Combination, draw_combinations
+from prodgen.spec.photograph import is_digest
 from prodgen.spec.random_streams import Float64, Stream, uniforms
 from prodgen.spec.spelling import did_you_mean, fold
 
 Float32 = NDArray[np.float32]
 
+SCENE = "scene"
+"""The name of the attribute that says on what ground a product is shown."""
 RequestedValues = Mapping[str, str | list[str]]
 """The attributes that a request asks for, as a person writes them: by name, one value or several."""
 
@@ -127,7 +130,8 @@ class ContinuousColour(BaseModel):
 class NamedColour(BaseModel):
     """An attribute whose value is one of a few names or any colour.
 
-    A request that leaves the attribute out means the first name, so that nothing is drawn at random.
+    The attribute ``scene`` may also be the digest of an uploaded picture. A request that leaves the attribute
+    out means the first name, so that nothing is drawn at random.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -137,7 +141,12 @@ class NamedColour(BaseModel):
     values: tuple[str, ...] = Field(min_length=1)
 
     def parse(self, text: object) -> str:
-        """Return the name that ``text`` means, else its colour as ``#rrggbb``; raises ProdgenError."""
+        """Return the name that ``text`` means, else its colour as ``#rrggbb``; raises ProdgenError.
+
+        A digest is returned as it is, if the attribute may be one.
+        """
+        if self.name == SCENE and is_digest(str(text)):
+            return str(text)
         folded = fold(str(text))
         for value in self.values:
             if fold(value) == folded:
@@ -145,9 +154,11 @@ class NamedColour(BaseModel):
         try:
             return parse_colour(str(text))
         except ValueError:
+            uploaded = ", or name an uploaded picture by its sha256" if self.name == SCENE else ""
             raise ProdgenError(
                 f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, a CSS name of a "
-                f"colour or #rrggbb{did_you_mean(str(text), (*self.values, *ImageColor.colormap))}",
+                f"colour or #rrggbb{uploaded}"
+                f"{did_you_mean(str(text), (*self.values, *ImageColor.colormap))}",
                 param=f"attributes.{self.name}",
             ) from None
 

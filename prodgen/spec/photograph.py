@@ -1,6 +1,66 @@
 """What a file must be to be read as a photograph or another picture."""
 
+import io
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """The formats, as Pillow names them. Some of its other formats start programs (EPS: Ghostscript) for a file
 of any name."""
 MAX_PIXELS = 100_000_000
+_LYING = 5
+"""The least EXIF orientation of a picture whose file has width and height exchanged."""
+_FILE_NAME = re.compile(r".+\.[A-Za-z]{3,4}", re.DOTALL)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def is_digest(text: str) -> bool:
+    """Return whether a text is a sha256 in hexadecimal, by which an order names an uploaded file."""
+    return bool(_DIGEST.fullmatch(text))
+
+
+def is_file_name(text: str) -> bool:
+    """Return whether a text ends as the names of picture files do; no scene of a model and no colour does."""
+    return bool(_FILE_NAME.fullmatch(text))
+
+
+def picture_size(file: Path | IO[bytes]) -> tuple[int, int] | None:
+    """Return the width and the height of an upright picture, or None if Pillow cannot tell them.
+
+    The first bytes of a file are enough.
+    """
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+            # Pillow decodes a whole PNG to look for EXIF behind the pixels.
+            if image.format != "PNG" or "exif" in image.info:
+                with suppress(OSError, SyntaxError, ValueError):
+                    if image.getexif().get(ExifTags.Base.Orientation, 1) >= _LYING:
+                        return height, width
+            return width, height
+    except Image.DecompressionBombError:
+        return MAX_PIXELS, MAX_PIXELS
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return None
+
+
+def picture_fault(data: bytes) -> str | None:
+    """Return why a file that begins with ``data`` is no usable picture, or None if it seems to be one."""
+    size = picture_size(io.BytesIO(data))
+    if size is None:
+        return "is no picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or AVIF)"
+    if size[0] * size[1] > MAX_PIXELS:
+        return f"has more than {MAX_PIXELS:,} pixels; make it smaller"
+    return None
+
+
+def background_fault(data: bytes, width: int, height: int) -> str | None:
+    """Return why a file that begins with ``data`` cannot be the ground of pictures of this size, or None."""
+    fault, size = picture_fault(data), picture_size(io.BytesIO(data))
+    if fault is None and size and (size[0] < width or size[1] < height):
+        return f"has {size[0]} x {size[1]} pixels, less than the pictures' {width} x {height}"
+    return fault

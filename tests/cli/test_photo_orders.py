@@ -1,5 +1,7 @@
 """Order files that name photographs of a folder: mistakes are found before anything is sent."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,16 @@ def read(tmp_path: Path, photos: Path, rows: str) -> PhotoOrder:
     return read_photo_order(order, photos, ["colour", "scene"])
 
 
+def test_scenes_that_are_files_of_the_folder_become_uploads(tmp_path: Path, photos: Path) -> None:
+    rows = "sku,photo,Scene\nA,polo.jpg,white|back/cap.jpg\nB,polo.jpg,rgb(9 9 9)\n"
+    first, second = (json.loads(line) for line in read(tmp_path, photos, rows).jsonl.splitlines()[1:])
+    digest = hashlib.sha256((photos / "back" / "cap.jpg").read_bytes()).hexdigest()
+    assert first["attributes"] == {"scene": ["white", digest]}
+    assert second["attributes"] == {"scene": ["rgb(9 9 9)"]}
+    with pytest.raises(ProdgenError, match="row 3, column scene: the picture 'beach"):
+        read(tmp_path, photos, "sku,photo,scene\nA,polo.jpg,\nB,polo.jpg,white|beach.jpg\n")
+
+
 def test_rows_keep_their_numbers_and_equal_photographs_are_one(tmp_path: Path, photos: Path) -> None:
     found = read(tmp_path, photos, "sku,photo,Colour\nA,polo.jpg,red|blue\n\nB,front/cap.jpg,\nC,polo.jpg,\n")
     order = tmp_path / "sent.jsonl"
@@ -47,7 +59,7 @@ def test_rows_keep_their_numbers_and_equal_photographs_are_one(tmp_path: Path, p
 @pytest.mark.parametrize(
     ("cell", "sentence"),
     [
-        ("nothere.jpg", "row 2, column photo: the photograph 'nothere.jpg' is not in the folder"),
+        ("nothere.jpg", "row 2, column photo: the picture 'nothere.jpg' is not in the folder"),
         ("cap.jpg", "has 2 files named cap.jpg: back/cap.jpg, front/cap.jpg; write the path of one"),
         ("../order.csv", "leads out of the folder"),
         ("link.jpg", "leads out of the folder"),

@@ -69,6 +69,24 @@ def test_a_picture_of_a_photograph_is_made_again_where_the_photograph_is(run: Ru
     assert again.read_bytes() == file.read_bytes()
 
 
+def test_a_picture_on_a_background_of_ones_own_names_no_path_and_is_made_again(
+    run: Run, tmp_path: Path
+) -> None:
+    out, again, photos = tmp_path / "out", tmp_path / "again.jpg", tmp_path / "photos"
+    photos.mkdir()
+    (photos / POLO.name).write_bytes(POLO.read_bytes())
+    beach = photos / "beach.png"
+    Image.linear_gradient("L").save(beach)
+    words = ("edit", photos / POLO.name, "--scene", beach, "--size", 150, "--cutter", "grabcut")
+    assert run(*words, "--out", out).code == 0
+    file = out / "polo-beach.jpg"
+    assert str(tmp_path) not in run("provenance", file).out
+    assert "background" in run("provenance", file, "--remake", again, "--photos", POLO.parent).err
+    done = run("provenance", file, "--remake", again, "--photos", photos)
+    assert done.code == 0, done.err
+    assert again.read_bytes() == file.read_bytes()
+
+
 @pytest.mark.parametrize("content", [b"", b"GIF89a", POLO.read_bytes()[:300], b"%!PS-Adobe-3.0 EPSF-3.0\n"])
 def test_a_file_that_is_no_picture_gets_one_sentence(run: Run, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(content)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from prodgen.bundled import bundled_folders
 from prodgen.generation.encode import encode_image
@@ -126,6 +126,55 @@ def test_uploads_that_are_no_usable_pictures_are_refused(client: Client) -> None
         assert sentence in error["message"]
 
 
+def test_a_background_of_ones_own_must_be_a_picture_that_covers_the_frame(
+    client: Client, stranger: Client
+) -> None:
+    photo, wide = upload(client, picture()), upload(client, picture(80, 64))
+    assert (
+        client.post(
+            "/v1/jobs", json=order(photo, attributes={"scene": ["floor", wide]}, finish={"size": 64})
+        ).json()["total"]
+        == 2
+    )
+    for ground, sentence in (
+        (upload(client, b"sku\nA\n"), "is no picture"),
+        (wide, "has 80 x 64 pixels, less than the pictures' 80 x 80"),
+        (upload(stranger, picture(99, 99)), "send the background to /v1/uploads first"),
+    ):
+        spec = order(photo, finish={"size": 80})
+        spec["items"][0]["attributes"] = {"Scene": ["white", ground]}
+        status, error = client.error("POST", "/v1/jobs", json=spec)
+        assert (status, error["param"]) == (400, "item 1, column scene")
+        assert error["message"].startswith("item 1 (A-1): ")
+        assert sentence in error["message"]
+        del spec["items"][0]["attributes"]
+        status, error = client.error("POST", "/v1/jobs", json=spec | {"attributes": {"scene": ground}})
+        assert (status, error["param"]) == (400, "attributes.scene")
+        assert sentence in error["message"]
+    status, error = client.error("POST", "/v1/jobs", json=order(photo, attributes={"colour": wide}))
+    assert "colour cannot be" in error["message"]
+
+
+def test_a_photograph_that_lies_on_its_side_covers_a_frame_when_upright(client: Client) -> None:
+    lying = Image.new("RGB", (1400, 1100))
+    lying.getexif()[ExifTags.Base.Orientation] = 6
+    buffer = io.BytesIO()
+    lying.save(buffer, "JPEG", exif=lying.getexif())
+    wanted = {"attributes": {"scene": upload(client, buffer.getvalue())}, "output": {"format": "jpeg"}}
+    spec = order(upload(client, picture()), **wanted)
+    assert client.post("/v1/jobs", json=spec | {"finish": {"preset": "instagram"}}).status_code == 202
+
+
+def test_a_background_is_kept_while_an_order_needs_it(client: Client) -> None:
+    photo, ground = upload(client, picture()), upload(client, picture(64, 64))
+    job = client.post(
+        "/v1/jobs", json=order(photo, attributes={"scene": ground}, finish={"size": 64})
+    ).json()["id"]
+    assert client.error("DELETE", f"/v1/uploads/{ground}")[0] == 409
+    client.post(f"/v1/jobs/{job}/cancel")
+    assert client.delete(f"/v1/uploads/{ground}").json()["removed"] == [ground]
+
+
 def test_a_photograph_is_deleted_with_its_cut_outs_once_no_order_needs_it(
     client: Client, gateway: Gateway
 ) -> None:
@@ -134,7 +183,7 @@ def test_a_photograph_is_deleted_with_its_cut_outs_once_no_order_needs_it(
     gateway.store.put(cut_out, b"matte")
     job = client.post("/v1/jobs", json=order(photo)).json()["id"]
     status, error = client.error("DELETE", f"/v1/uploads/{photo}")
-    assert (status, error["message"].startswith(f"job {job} needs this photograph; cancel it")) == (409, True)
+    assert (status, error["message"].startswith(f"job {job} needs this picture; cancel it")) == (409, True)
     client.post(f"/v1/jobs/{job}/cancel")
     assert client.delete(f"/v1/uploads/{photo}").json()["removed"] == [photo]
     assert not exists(gateway.store, cut_out)

@@ -19,7 +19,6 @@ from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import Edit, Picture, make_pictures
 from prodgen.photographs.presets import load_preset, preset_names
-from prodgen.photographs.scenes import ground
 from prodgen.spec.provenance import GENERATED, make_xmp, read_provenance
 
 POLO = next(path for path in bundled_photographs() if path.stem == "polo")
@@ -158,7 +157,5 @@ def test_bad_requests_are_refused_before_anything_is_made(tmp_path: Path) -> Non
         load_preset("amazn")
     small = tmp_path / "small.png"
     Image.new("RGB", (50, 50)).save(small)
-    with pytest.raises(ProdgenError, match="has 50 x 50 pixels, less than"):
-        ground(str(small), 100, 100)
     with pytest.raises(ProdgenError, match="has 50 x 50 pixels, less than"):
         Edit(scenes=(str(small),)).check()

@@ -19,6 +19,7 @@ from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.edit import Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.presets import load_preset, preset_names
+from prodgen.photographs.scenes import Background, read_background
 from prodgen.photographs.studio import METHOD, Source, Studio, StudioPicture, load_studio
 from prodgen.spec.finish import Finish
 from prodgen.spec.model_config import PictureRules, read_config, studio_config
@@ -46,7 +47,11 @@ def make(studio: Studio, source: Source, *wanted: tuple[str, str]) -> Iterator[S
         ImageRequest(k, 0, k, {"colour": colour, "scene": scene}, photo="p")
         for k, (colour, scene) in enumerate(wanted)
     ]
-    return studio.pictures(images, lambda photo: source, SMALL, "png")
+    return studio.pictures(images, lambda photo: source, nothing, SMALL, "png")
+
+
+def nothing(digest: str, height: int, width: int) -> Background:
+    raise AssertionError("no upload is a background")
 
 
 def pixels(picture: StudioPicture) -> np.ndarray:
@@ -76,6 +81,31 @@ def test_a_picture_says_which_version_made_it_of_which_photograph(
     assert told.recipe["attributes"] == {"colour": "#dc143c", "scene": "studio"}
 
 
+def test_a_background_of_ones_own_is_marked_for_what_it_is(studio: Studio, polo: Source) -> None:
+    def made(file: bytes, colour: str) -> StudioPicture:
+        image = ImageRequest(0, 0, 0, {"colour": colour, "scene": "b" * 64}, photo="p")
+        read = lambda digest, height, width: read_background(file, height, width)  # noqa: E731
+        (picture,) = studio.pictures([image], lambda photo: polo, read, SMALL, "png")
+        return picture
+
+    def kind(picture: StudioPicture) -> str | None:
+        return read_provenance(io.BytesIO(picture.data)).digital_source_type
+
+    wide = np.full((300, 200, 3), (10, 200, 90), np.uint8)
+    captured, generated = encode(wide, "png"), encode(wide, "png", make_xmp(GENERATED, {}))
+    own = made(captured, "original")
+    assert (pixels(own)[0] == (10, 200, 90)).all()
+    assert kind(own) == "compositeCapture"
+    assert kind(made(captured, "#dc143c")) == "composite"
+    assert kind(made(generated, "#dc143c")) == "compositeSynthetic"
+    broken = made(
+        encode(np.random.default_rng(0).integers(0, 255, (300, 200, 3), np.uint8), "jpeg")[:9000], "original"
+    )
+    assert broken.review
+    assert broken.review.startswith("the background cannot be read")
+    assert (pixels(broken)[0] == 255).all()
+
+
 def test_a_photograph_that_cannot_be_read_gives_the_scene_alone_with_the_reason(studio: Studio) -> None:
     broken = POLO.read_bytes()[:900]
     learnt = Learnt.from_png(studio.learn(broken).to_png())
@@ -96,8 +126,8 @@ def test_a_generated_photograph_does_not_mark_the_picture_of_the_next_one(
     }
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"})
     images = [replace(image, photo=photo) for photo in sources]
-    _, after = studio.pictures(images, lambda photo: sources[photo], SMALL, "png")
-    (alone,) = studio.pictures(images[1:], lambda photo: sources[photo], SMALL, "png")
+    _, after = studio.pictures(images, lambda photo: sources[photo], nothing, SMALL, "png")
+    (alone,) = studio.pictures(images[1:], lambda photo: sources[photo], nothing, SMALL, "png")
     assert after.data == alone.data
 
 
@@ -112,7 +142,7 @@ def test_a_pattern_is_to_be_reviewed_in_another_colour_and_trusted_in_its_own(
 
 def test_presets_set_size_and_ground(studio: Studio, polo: Source) -> None:
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
-    (made,) = studio.pictures([image], lambda photo: polo, Finish(preset="instagram"), "jpeg")
+    (made,) = studio.pictures([image], lambda photo: polo, nothing, Finish(preset="instagram"), "jpeg")
     assert Image.open(io.BytesIO(made.data)).size == (1080, 1350)
     assert made.findings == ()
     (plain,) = make(studio, polo, ("original", "white"))

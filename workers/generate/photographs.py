@@ -7,10 +7,12 @@ photograph at once; both store the same.
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.generation.request import Cancelled, Request
 from prodgen.photographs.learnt import Learnt
+from prodgen.photographs.scenes import Background, read_background
 from prodgen.photographs.studio import Source, Studio, StudioPicture
 from prodgen.spec.order import ImageRequest
 from prodgen.storage import keys
@@ -18,6 +20,16 @@ from prodgen.storage.base import Store
 
 _learning = threading.Semaphore(2)
 """Limits how many photographs are decoded and cut out at once, because each may take a gigabyte."""
+
+
+@lru_cache(4)
+def _read_background(store: Store, tenant: str, digest: str, height: int, width: int) -> Background:
+    try:
+        data = store.get(keys.upload(tenant, digest))
+    except NotFound:
+        raise ProdgenError(f"the background {digest} is no longer among the uploads") from None
+    with _learning:
+        return read_background(data, height, width)
 
 
 class PictureResponse:
@@ -37,13 +49,18 @@ class PictureResponse:
     def __iter__(self) -> Iterator[StudioPicture]:
         request = self.request
         images = self._until_cancelled(request.images)
-        yield from self._studio.pictures(images, self._source, request.finish, request.format, request.marks)
+        yield from self._studio.pictures(
+            images, self._source, self._background, request.finish, request.format, request.marks
+        )
 
     def _until_cancelled(self, images: Sequence[ImageRequest]) -> Iterator[ImageRequest]:
         for image in images:
             if self._cancelled:
                 raise Cancelled
             yield image
+
+    def _background(self, digest: str, height: int, width: int) -> Background:
+        return _read_background(self._store, self.request.tenant, digest, height, width)
 
     def _source(self, photo: str) -> Source:
         """Return a photograph and what is learnt from it, which is learnt and stored if it is not there."""
