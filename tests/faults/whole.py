@@ -66,6 +66,7 @@ def export(lines: list[ManifestLine], files: dict[str, bytes], folder: Path) -> 
     (folder / "manifest.jsonl").write_text("".join(line.to_json() + "\n" for line in lines))
 
 
-def verified(folder: Path) -> bool:
+def verified(folder: Path, *options: object) -> bool:
     """Whether ``prodgen verify`` is content; run here, so that torch is loaded once for all tests."""
-    return not app(["verify", str(folder / "manifest.jsonl")], standalone_mode=False)
+    command = ["verify", str(folder / "manifest.jsonl"), *map(str, options)]
+    return not app(command, standalone_mode=False)
