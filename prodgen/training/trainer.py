@@ -103,6 +103,8 @@ class Trainer:
                 self._record(scores, report)
                 if state.step > state.head_start:  # before, the generator is still the pretrained one
                     self._keep_if_best(scores, dead=dead)
+            if sample or evaluate:  # the rate is that of the steps alone
+                throughput.restart(state.images)
             if save and not (dead or last):
                 self.save()
         if state.is_finite():
