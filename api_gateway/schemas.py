@@ -177,6 +177,20 @@ class RunDetails(RunView):
     request: Spec
 
 
+class MetricsView(BaseModel):
+    """What a training logged at a step: the mean losses of its batch, and the scores if it was evaluated.
+
+    ``time`` is Unix time. A number that is not finite is null.
+    """
+
+    step: int
+    images: int
+    time: float
+    images_per_second: float | None = None
+    losses: dict[str, float | None] = {}
+    metrics: dict[str, float | None] = {}
+
+
 class SampleView(BaseModel):
     """A picture, or another file, that a run has made; ``step`` is the training step, None for other runs."""
 

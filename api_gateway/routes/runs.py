@@ -12,17 +12,20 @@ from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import find_run_record, run_details, run_status
 from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
-from api_gateway.schemas import Page, RunDetails, RunView, SampleView
+from api_gateway.schemas import MetricsView, Page, RunDetails, RunView, SampleView
 from prodgen.ledger.entries import Event
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import ENDED, Command
 from prodgen.runs.ending import settle
-from prodgen.runs.files import delete_end, load_end, load_stop_request, write_stop_request
+from prodgen.runs.files import delete_end, load_end, load_metrics, load_stop_request, write_stop_request
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
 from prodgen.runs.submission import submit_run
 from prodgen.storage import keys
 
 router = APIRouter(prefix="/v1", tags=["training"], route_class=StrictRoute)
+
+RATE, SCORE = "images_per_second", "domain_fid"
+"""In metrics.jsonl, lines with losses have a rate, and lines with scores have the judge's FID."""
 
 
 async def _queue_run(
@@ -139,6 +142,28 @@ def samples(run: str, caller: Trainer, deployment: DeploymentDep) -> Page[Sample
         stem = name.removesuffix(".png")
         views.append(SampleView(name=name, step=int(stem) if stem.isdigit() else None, url=url))
     return Page(data=views)
+
+
+@router.get("/training-jobs/{run}/metrics", summary="List a run's losses and scores")
+def metrics(
+    run: str,
+    caller: Trainer,
+    deployment: DeploymentDep,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    after: Annotated[int | None, Query(ge=0, description="The `next` of the page before.")] = None,
+) -> Page[MetricsView]:
+    """List what a training has logged up to its newest checkpoint, by step. Events bring what follows."""
+    logged: dict[int, MetricsView] = {}
+    for line in load_metrics(deployment.store, find_run_record(deployment, caller.tenant, run)):
+        fields = {name: line.pop(name) for name in ("step", "images", "time")}
+        view = logged.setdefault(fields["step"], MetricsView(**fields))
+        if SCORE in line:
+            view.metrics.update(line)
+        else:
+            view.images_per_second = line.pop(RATE, None)
+            view.losses.update(line)
+    views = [view for step, view in sorted(logged.items()) if after is None or step > after]
+    return Page(data=views[:limit], next=str(views[limit - 1].step) if views[limit:] else None)
 
 
 @router.get("/training-jobs/{run}/logs", summary="Read a run's logs", response_class=Response)

@@ -81,6 +81,19 @@ def resume(run: Id, json: Json = False) -> None:
 
 
 @app.command()
+def metrics(run: Id, json: Json = False) -> None:
+    """Print the losses and scores of a training by step, up to its newest checkpoint."""
+    with connect() as gateway:
+        found = list(gateway.metrics(run))
+    if json:
+        print_json(found)
+        return
+    rows = [{"step": line["step"], **line["losses"], **line["metrics"]} for line in found]
+    names = dict.fromkeys(name for row in rows for name in row)
+    print_table([names | row for row in rows], *names)
+
+
+@app.command()
 def logs(run: Id) -> None:
     """Print the end of the log of each attempt, oldest first."""
     with connect() as gateway:

@@ -301,6 +301,10 @@ class Client:
         with replacing(path) as partial:
             partial.write_bytes(self._transport.download(sample["url"], sample["name"]))
 
+    def metrics(self, run: str) -> Iterator[Record]:
+        """Yield the ``losses`` and the ``metrics`` of each logged step, up to the run's newest checkpoint."""
+        return self._pages(f"/v1/training-jobs/{run}/metrics", 1000)
+
     def logs(self, run: str) -> str:
         """Return the end of the log of each attempt of the run, oldest first."""
         return self._transport.request("GET", f"/v1/training-jobs/{run}/logs").text

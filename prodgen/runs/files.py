@@ -7,7 +7,7 @@ content. A later attempt has a larger token, and the pointer with the largest to
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,7 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store, download, exists
 
 STATE = "checkpoint.safetensors"
+METRICS = "metrics.jsonl"
 CARD = "card.md"
 JUDGE = "classifier.safetensors"
 PARTIAL = ".part"
@@ -91,6 +92,14 @@ def newest_checkpoint(store: Store, tenant: str, run: str) -> Checkpoint | None:
     with suppress(NotFound):  # a newer checkpoint has just replaced this one
         return Checkpoint.model_validate_json(store.get(pointers[-1])) if pointers else None
     return newest_checkpoint(store, tenant, run)
+
+
+def load_metrics(store: Store, record: RunRecord) -> list[dict[str, Any]]:
+    """Return the lines of metrics.jsonl in a run's newest checkpoint, oldest first; [] without one."""
+    found = newest_checkpoint(store, record.tenant, record.id)
+    if found is None or METRICS not in found.files:
+        return []
+    return [json.loads(line) for line in store.get(file_key(record, found.files[METRICS])).splitlines()]
 
 
 def fetch_checkpoint(store: Store, record: RunRecord, found: Checkpoint, folder: Path) -> None:

@@ -8,12 +8,12 @@ from mimetypes import guess_type
 from pathlib import Path
 
 from prodgen.files import sha256
-from prodgen.runs.files import JUDGE, PARTIAL, STATE, Checkpoint, file_key, step_of, tail
+from prodgen.runs.files import JUDGE, METRICS, PARTIAL, STATE, Checkpoint, file_key, step_of, tail
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
-KEPT = (STATE, "best.safetensors", JUDGE, "metrics.jsonl")
+KEPT = (STATE, "best.safetensors", JUDGE, METRICS)
 """The files that make a checkpoint: all that the run needs to continue on another node."""
 _TRIES = 10
 """Tries to link a file; the kernel refuses to link a file that is being replaced."""

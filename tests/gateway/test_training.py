@@ -1,5 +1,7 @@
 """Runs that cannot succeed are refused before they are queued, and no other tenant sees a run."""
 
+import json
+import math
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from prodgen.cli.gateway import push_folder
 from prodgen.client import Client as Service
 from prodgen.ledger.roster import Roster
 from prodgen.registry.publish import publish
-from prodgen.runs.files import Checkpoint, load_record, load_stop_request
+from prodgen.runs.files import METRICS, Checkpoint, load_record, load_stop_request
 from prodgen.storage import keys
 from tests.datasets.folders import pictures, table
 from tests.gateway.running import Client, Gateway
@@ -263,6 +265,37 @@ def test_a_run_that_redis_forgot_stands_where_its_checkpoint_does(
     gateway.ledger.client.delete(f"{gateway.ledger.prefix}run:{run}")
     shown = client.get(f"{RUNS}/{run}").json()
     assert (shown["state"], shown["step"], shown["restarts"]) == ("queued", 40, 2)
+
+
+def test_the_losses_and_scores_of_a_run_are_listed_by_step(
+    client: Client, gateway: Gateway, data: str
+) -> None:
+    run = ask(client, data).json()["id"]
+    assert client.get(f"{RUNS}/{run}/metrics").json()["data"] == []
+    lines = [
+        {"step": 50, "images": 800, "time": 1.5, "generator": 0.25, "images_per_second": 90.0},
+        {"step": 100, "images": 1600, "time": 2.5, "generator": math.nan, "images_per_second": 91.0},
+        {"step": 100, "images": 1600, "time": 2.6, "domain_fid": 80.5, "diversity": 0.9},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    gateway.store.put(keys.run(client.tenant, run, "files", "d"), text.encode())
+    newest = Checkpoint(token="00000007", step=100, files={METRICS: "d"})
+    pointer = keys.run(client.tenant, run, "checkpoints", f"{newest.token}.json")
+    gateway.store.put(pointer, newest.model_dump_json().encode())
+    with Service(gateway.settings.public_url, client.key) as service:
+        first, second = service.metrics(run)
+    assert (first["step"], first["losses"], first["metrics"]) == (50, {"generator": 0.25}, {})
+    assert (second["losses"], second["metrics"]) == (
+        {"generator": None},
+        {"domain_fid": 80.5, "diversity": 0.9},
+    )
+    page = client.get(f"{RUNS}/{run}/metrics?limit=1").json()
+    assert (page["data"], page["next"]) == ([first], "50")
+    assert client.get(f"{RUNS}/{run}/metrics?after=50").json() == {
+        "object": "list",
+        "data": [second],
+        "next": None,
+    }
 
 
 def test_an_evaluation_on_too_few_images_is_refused(client: Client, gateway: Gateway, tmp_path: Path) -> None:
