@@ -28,6 +28,7 @@ from api_gateway.routes import (
     webhooks,
 )
 from api_gateway.studio import create, models_page, observe, order_files, orders, photographs, sign_in
+from api_gateway.studio import runs as runs_page
 from api_gateway.studio.frame import Static
 from prodgen import logs
 from prodgen import settings as process
@@ -52,7 +53,7 @@ ROUTES = (
     objects,
     health,
 )
-PAGES = (sign_in, create, order_files, orders, photographs, models_page, observe)
+PAGES = (sign_in, create, order_files, orders, photographs, runs_page, models_page, observe)
 
 DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.

@@ -25,6 +25,7 @@ PAGES: dict[str, tuple[str, tuple[Scope, ...]]] = {
     "/create": ("Create", ("generate",)),
     "/photographs": ("Photographs", ("generate",)),
     "/orders": ("Orders", ("generate",)),
+    "/train": ("Train", ("train",)),
     "/models": ("Models", ("generate", "train", "promote")),
     "/observe": ("Observe", ("generate",)),
 }

@@ -1,18 +1,26 @@
 """People make pictures and order them in a real browser, without a mouse or on a phone, in their language."""
 
+import json
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 import prodgen
 from prodgen.access import KeyRing
+from prodgen.cli.gateway import push_folder
+from prodgen.runs.files import METRICS, Checkpoint
+from prodgen.storage import keys
+from prodgen.storage.local import LocalStore
 from tests.servers.up import Up
+from tests.toys import write_catalogue
 
 CHROMIUM = which("chromium")
 QUIET = (
@@ -23,6 +31,7 @@ QUIET = (
     "disable-sync",
 )
 PICTURES = 24
+TOY = {"name": "toy", "family": "resnet", "widths": [16, 8], "latent_dim": 16, "batch": 16, "steps": 100}
 PHOTOGRAPHS = Path(prodgen.__file__).parent / "bundled" / "photographs"
 expect.set_options(timeout=20_000)
 
@@ -201,6 +210,54 @@ def test_photographs_are_tried_in_colours_and_ordered(browser: Browser, up: Up) 
     expect(page.get_by_role("heading", name="2 photographs")).to_be_visible()
     expect(page.locator("#gallery img")).to_have_count(2)
     visit.check()
+
+
+def test_a_training_is_looked_at_over_time_paused_and_cancelled(
+    browser: Browser, up: Up, tmp_path: Path
+) -> None:
+    with up.client() as client:
+        push_folder(client, write_catalogue(tmp_path / "rings", count=200, size=16), quiet=True)
+        run = client.train({"recipe": TOY, "data": "rings", "name": "hoops", "nodes": 2})["id"]
+    publish_progress(up.store, run)
+    visit = Visit(browser, up, viewport={"width": 1440, "height": 900}, locale="en-GB")
+    page = visit.sign_in("/train")
+    expect(page.locator(".thumb img")).to_have_count(1)
+    visit.check()
+    page.get_by_role("link", name="hoops").click()
+    expect(page.locator("#left")).to_contain_text("waits for 2 nodes")
+    expect(page.locator("#at")).to_have_text("40")
+    loss, score = page.get_by_role("img", name="generator"), page.get_by_role("img", name="Fréchet")
+    expect(loss).to_have_accessible_name("generator: 0.4 at step 40")
+    page.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    expect(page.get_by_alt_text("Generated images at step 20")).to_be_visible()
+    expect(loss).to_have_accessible_name("generator: 0.2 at step 20")
+    expect(score).to_have_accessible_name(re.compile("80.5 at step 20"))
+    expect(page.locator("#happened")).to_contain_text("Step 20: a Fréchet distance of 80.5", ignore_case=True)
+    visit.check()
+
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".state .word")).to_have_text("paused")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".state .word")).to_have_text("queued")
+    page.get_by_role("button", name="Cancel the run").click()
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator(".state .word")).to_have_text("cancelled")
+    expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+    assert not visit.troubles
+
+
+def publish_progress(store: LocalStore, run: str) -> None:
+    """Write what an attempt at a run writes: samples, and a checkpoint with losses and scores."""
+    numbers = [(20, {"generator": 0.2}), (20, {"domain_fid": 80.5}), (40, {"generator": 0.4})]
+    lines = [json.dumps({"step": step, "images": step * 16, "time": step, **more}) for step, more in numbers]
+    for step in (20, 40):
+        picture = BytesIO()
+        Image.new("RGB", (180, 180), (step, 90, 90)).save(picture, "PNG")
+        store.put(keys.run("default", run, "samples", f"{step:07d}.png"), picture.getvalue(), "image/png")
+    store.put(keys.run("default", run, "files", "d"), "\n".join(lines).encode())
+    pointer = Checkpoint(token="01", step=40, files={METRICS: "d"}).model_dump_json()
+    store.put(keys.run("default", run, "checkpoints", "01.json"), pointer.encode())
 
 
 def test_a_phone_in_chinese_and_in_the_dark_shows_the_same(browser: Browser, up: Up) -> None:

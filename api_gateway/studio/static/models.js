@@ -1,15 +1,6 @@
 // Models: the promotion of a version, and the way back.
 
-import { $, api, explain, t } from "./studio.js";
-
-/** Ask, and resolve with whether the answer is yes. */
-function ask(title, about) {
-  $("asking-title").textContent = title;
-  $("asking-about").textContent = about;
-  $("asking").returnValue = "";
-  $("asking").showModal();
-  return new Promise((resolve) => ($("asking").onclose = () => resolve($("asking").returnValue === "yes")));
-}
+import { $, api, ask, explain, t } from "./studio.js";
 
 async function change(card, act) {
   const { name, version, ref } = card.dataset;

@@ -77,5 +77,5 @@ confirm("delete", "deleting", async () => {
 });
 
 load()
-  .then((now) => ENDED.has(now.state) || follow(job, changed).then(load))
+  .then((now) => ENDED.has(now.state) || follow(`/v1/jobs/${job}`, changed).then(load))
   .catch((error) => explain($("problem"), error));

@@ -50,8 +50,8 @@ export async function api(method, path, { json, body, key, signal, type } = {}) 
   throw new Refusal(message, { ...rest, status: response.status });
 }
 
-/** Call `changed` with each change of a job; resolve with the last one when the job has ended. */
-export function follow(job, changed, signal) {
+/** Call `changed` with each change of a job or run at `path`; resolve with the last one when it has ended. */
+export function follow(path, changed, signal) {
   return new Promise((resolve, reject) => {
     let source;
     const end = (settle, value) => {
@@ -60,19 +60,19 @@ export function follow(job, changed, signal) {
       settle(value);
     };
     const stop = () => end(reject, signal.reason);
-    const hear = (now) => {
-      changed(now);
+    const hear = (now, id) => {
+      changed(now, id);
       if (ENDED.has(now.state)) end(resolve, now);
     };
     const open = () => {
       if (signal?.aborted) return;
-      source = new EventSource(`/v1/jobs/${job}/events`);
+      source = new EventSource(`${path}/events`);
       for (const type of ["state", "progress"])
-        source.addEventListener(type, (event) => hear(JSON.parse(event.data)));
+        source.addEventListener(type, (event) => hear(JSON.parse(event.data), event.lastEventId));
       source.onerror = () => {
         // A browser connects again by itself, unless the answer was a refusal.
         if (source.readyState !== EventSource.CLOSED) return;
-        api("GET", `/v1/jobs/${job}`, { signal }).then(
+        api("GET", path, { signal }).then(
           (now) => {
             hear(now);
             if (!ENDED.has(now.state)) setTimeout(open, WAIT);
@@ -84,6 +84,15 @@ export function follow(job, changed, signal) {
     signal?.addEventListener("abort", stop);
     open();
   });
+}
+
+/** Ask in the dialog of the page, and resolve with whether the answer is yes. */
+export function ask(title, about) {
+  $("asking-title").textContent = title;
+  $("asking-about").textContent = about;
+  $("asking").returnValue = ""; // Escape keeps the answer of the last time
+  $("asking").showModal();
+  return new Promise((resolve) => ($("asking").onclose = () => resolve($("asking").returnValue === "yes")));
 }
 
 /** Show the sentence of an error in `place`; without an error, hide the place. */
@@ -138,3 +147,10 @@ for (const time of document.querySelectorAll("time"))
     dateStyle: "medium",
     timeStyle: "short",
   });
+
+/** Return a duration in seconds in words, by its largest unit. */
+export function duration(seconds) {
+  const [unit, size] = seconds < 90 ? ["second", 1] : seconds < 5400 ? ["minute", 60] : seconds < 172800 ? ["hour", 3600] : ["day", 86400];
+  const options = { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: unit === "hour" ? 1 : 0 };
+  return (seconds / size).toLocaleString(document.documentElement.lang, options);
+}

@@ -26,7 +26,7 @@ export class Tries {
     let job;
     try {
       job = await place({ ...order, priority: "interactive", keep: "7d" }, signal);
-      if (!ENDED.has(job.state)) job.state = (await follow(job.id, () => {}, signal)).state;
+      if (!ENDED.has(job.state)) job.state = (await follow(`/v1/jobs/${job.id}`, () => {}, signal)).state;
       const images = (await api("GET", `/v1/jobs/${job.id}/images?limit=64`, { signal })).data;
       if (job.state === "failed") failed();
       if (!images.length) throw new Refusal(await reason(job.id));

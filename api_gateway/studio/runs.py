@@ -1,0 +1,80 @@
+"""Train: find a run again, follow its losses and its pictures, and pause, resume or cancel it."""
+
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from api_gateway.auth import Trainer
+from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.lookup import find_run_record, run_details
+from api_gateway.requests import Cursor
+from api_gateway.routes import runs
+from api_gateway.schemas import RunView, SampleView
+from api_gateway.studio.frame import PageRoute, render
+from prodgen.access import ApiKey
+from prodgen.runs.record import EvaluationSpec, RunRecord, TrainingSpec
+from prodgen.storage.base import in_threads
+
+router = APIRouter(prefix="/train", include_in_schema=False, route_class=PageRoute)
+
+PAGE = 20
+CAPTIONS = {
+    "preview.png": "Some of the cut-outs",
+    "set-aside.png": "Set aside, because the product could not be cut out well",
+    "left-out.png": "Left out, because of a fault",
+    "samples.png": "Generated images",
+    "neighbours.png": "Generated images, and the real images that are nearest to them",
+    "interpolation.png": "From one generated image to another",
+    "reconstructions.png": "Real images, and what the model makes of them",
+}
+"""What the pictures of a preparation or an evaluation show, the most telling picture first."""
+
+
+class Listed(NamedTuple):
+    """A run as the list shows it. ``picture`` is a link to the newest picture, if there is one."""
+
+    run: RunView
+    record: RunRecord
+    kind: str
+    picture: str | None
+
+
+@router.get("")
+def index(request: Request, caller: Trainer, deployment: DeploymentDep, after: Cursor = None) -> Response:
+    """List a page of the runs, newest first."""
+    page = runs.index(caller, deployment, PAGE, after)
+    listed = list(in_threads(lambda run: _listed(deployment, caller, run), page.data))
+    return render(request, "train.html", runs=listed, following=page.next, first=after is None)
+
+
+@router.get("/{run}")
+def show(request: Request, run: str, caller: Trainer, deployment: DeploymentDep) -> Response:
+    """Show one run. The script of the page adds the losses and the samples of a training."""
+    record = find_run_record(deployment, caller.tenant, run)
+    samples = {one.name: one.url for one in runs.samples(run, caller, deployment).data}
+    values: dict[str, Any] = {
+        "run": run_details(deployment, record),
+        "kind": kind_of(record),
+        "pictures": [(samples[name], caption) for name, caption in CAPTIONS.items() if name in samples],
+        "lists": [(name, url) for name, url in samples.items() if name.endswith(".jsonl")],
+    }
+    return render(request, "run.html", **values)
+
+
+def kind_of(record: RunRecord) -> str:
+    """Return ``training``, ``preparation`` or ``evaluation``."""
+    if isinstance(record.spec, TrainingSpec):
+        return "training"
+    return "evaluation" if isinstance(record.spec, EvaluationSpec) else "preparation"
+
+
+def _listed(deployment: Deployment, caller: ApiKey, run: RunView) -> Listed:
+    record = find_run_record(deployment, caller.tenant, run.id)
+    return Listed(run, record, kind_of(record), _newest(runs.samples(run.id, caller, deployment).data))
+
+
+def _newest(samples: list[SampleView]) -> str | None:
+    """Return a link to the newest grid of a training, or else to the most telling picture."""
+    links = {one.name: one.url for one in samples}
+    grids = [one.url for one in samples if one.step is not None]
+    return grids[-1] if grids else next((links[name] for name in CAPTIONS if name in links), None)
