@@ -126,4 +126,5 @@ def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:
         created=record.created.timestamp(),
         updated=(state.finished if state else record.created).timestamp(),
         model=record.model,
+        retries=control.retries,
     )

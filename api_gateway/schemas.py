@@ -41,7 +41,10 @@ class ShardView(BaseModel):
 
 
 class JobView(BaseModel):
-    """A job and its state. ``total``, ``done`` and ``failed`` count images."""
+    """A job and its state. ``total``, ``done`` and ``failed`` count images.
+
+    ``retries`` counts how often the failed images of the job were tried again after its end.
+    """
 
     id: str
     object: Literal["job"] = "job"
@@ -50,17 +53,19 @@ class JobView(BaseModel):
     total: int
     done: int
     failed: int
+    retries: int
     error: str | None
     created: datetime
     updated: datetime
     links: dict[str, str] = Field(
-        description="Paths: `self`, `events`, `images`, `cancel`, `pause`, `resume`."
+        description="Paths: `self`, `events`, `images`, `cancel`, `pause`, `resume`, `retry`."
     )
 
     @classmethod
     def of(cls, progress: Progress, **others: Any) -> Self:
         """Return the view of a job's progress. ``others``: the values of the fields that subclasses add."""
-        links = _links(f"/v1/jobs/{progress.id}", ("events", "images", "cancel", "pause", "resume"))
+        names = ("events", "images", "cancel", "pause", "resume", "retry")
+        links = _links(f"/v1/jobs/{progress.id}", names)
         changed = {"priority": progress.queue, "failed": progress.failed, "links": links}
         return cls(**vars(progress) | changed | others)
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from prodgen.errors import NotFound, Unavailable
-from prodgen.jobs.control import restore_control
+from prodgen.jobs.control import enter_job, restore_control
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.ending import sweep_leftovers
 from prodgen.jobs.manifests import cells_of, choose, publish, published, reported
-from prodgen.jobs.record import UNCHANGED, find_record, load_control, load_record, load_state
+from prodgen.jobs.record import RETRYABLE, UNCHANGED, find_record, load_control, load_record, load_state
 from prodgen.ledger.entries import TERMINAL
 from prodgen.ledger.ledger import RECOVERY_SECONDS, Ledger
 from prodgen.ledger.roster import Roster
@@ -118,24 +118,27 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
 
 
 def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
-    """Restore what a restarted Redis lost of one job: the whole job, its end, or a change of it."""
+    """Restore what a restarted Redis lost of one job: the whole job, its end, a change of it, or a retry."""
     known = ledger.progress(job)
-    if known and known.state in TERMINAL:
+    ended = known.state if known and known.state in TERMINAL else None
+    if ended and ended not in RETRYABLE:
         return
     record = load_record(store, tenant, job)
     state = load_state(store, record)
+    if ended and state:
+        return
     if known is None and state and datetime.now(UTC) - state.finished > _LOST:
         return  # one of the old jobs that the ledger no longer keeps
     if state:
         sweep_leftovers(store, record, state)
-    if known is None:
-        done = cells_of(choose(published(store, record)[0])) if state is None else ()
-        entry = record.entry(grant_of(store, tenant).weight, load_control(store, record))
-        ledger.restore(entry, done, (), state)
-    elif state:
+    if state is None:
+        enter_job(store, ledger, record)
+        if known:
+            restore_control(store, ledger, record, known)
+    elif known:
         ledger.close(job, state)
     else:
-        restore_control(store, ledger, record, known)
+        ledger.restore(record.entry(), (), (), state)
 
 
 def _for_each(jobs: Iterable[Job], act: Callable[[Job], None]) -> None:

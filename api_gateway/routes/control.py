@@ -1,15 +1,15 @@
-"""Control over jobs that are not finished: pause, resume, and change the priority."""
+"""Control over jobs: pause, resume, change the priority, and retry failed images."""
 
 from fastapi import APIRouter, BackgroundTasks
 from pydantic import BaseModel
 
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.lookup import check_id, job_details
+from api_gateway.lookup import check_id, find_job_record, job_details
 from api_gateway.requests import StrictRoute
 from api_gateway.schemas import JobDetails
 from prodgen.access import ApiKey
-from prodgen.jobs.control import change_job
+from prodgen.jobs.control import change_job, retry_job
 from prodgen.ledger.entries import Queue
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
@@ -47,6 +47,21 @@ def priority(
     An interactive job has at most 64 images. A job that has ended does not change.
     """
     details = _change(deployment, caller, job, priority=change.priority)
+    later.add_task(deployment.ring, details.priority, 1)
+    return details
+
+
+@router.post("/{job}/retry", summary="Retry a job's failed images")
+def retry(job: str, caller: Generator, deployment: DeploymentDep, later: BackgroundTasks) -> JobDetails:
+    """Try to make the failed images of a `partial` or `failed` job again. All other images stay as they are.
+
+    The job runs again, and has a second end with a webhook of its own. A retry that runs does not change.
+
+    Answers 409 for a job that was cancelled, has not ended, or has no failed images.
+    """
+    find_job_record(deployment, caller.tenant, job)  # the error for a deleted job says until when it is kept
+    record = retry_job(deployment.store, deployment.ledger, deployment.settings, caller.tenant, job)
+    details = job_details(deployment, record)
     later.add_task(deployment.ring, details.priority, 1)
     return details
 

@@ -20,6 +20,7 @@ from prodgen.access import ApiKey
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.jobs import delivery
 from prodgen.jobs.archive import Archive
+from prodgen.jobs.control import enter_job
 from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.manifests import published_page
@@ -282,7 +283,7 @@ def cancel(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails
     record = find_job_record(deployment, caller.tenant, job)
     if find_progress(deployment, caller.tenant, job).state not in TERMINAL:
         if deployment.ledger.cancel(job) is None:  # Redis has restarted and forgotten the job
-            deployment.ledger.submit(record.entry())
+            enter_job(deployment.store, deployment.ledger, record)
             deployment.ledger.cancel(job)
         settled = settle_job(deployment.store, deployment.ledger, record)
         if settled is None and find_progress(deployment, caller.tenant, job).state == "cancelled":

@@ -97,6 +97,13 @@ def resume(job: Id, json: Json = False) -> None:
 
 
 @app.command()
+def retry(job: Id, json: Json = False) -> None:
+    """Try to make the failed images of an ended job again; all others stay."""
+    with connect() as gateway:
+        _print(gateway.retry(job), json)
+
+
+@app.command()
 def priority(
     job: Id,
     priority: Annotated[str, typer.Argument(help="bulk, or interactive (at most 64 images).")],
@@ -211,7 +218,9 @@ def _print(job: dict[str, Any], json: bool) -> None:
     order = {k: v for k, v in job["request"].items() if k not in job and v != defaults.get(k)}
     augment = order["finish"].get("augment") or {}
     order["finish"] |= {"augment": {k: v for k, v in augment.items() if v}}
-    hidden = ("object", "links", "request", "done", "total", "failed", "seconds_left", "reason")
+    hidden = ["object", "links", "request", "done", "total", "failed", "seconds_left", "reason"]
+    if not job["retries"]:
+        hidden.append("retries")
     images = f"{job['done']} of {job['total']} made" + (f", {job['failed']} failed" if job["failed"] else "")
     shown = {name: value for name, value in job.items() if name not in hidden}
     first = {"id": job["id"], "state": job["state"], "images": images, "time left": time_left(job)}

@@ -77,6 +77,10 @@ class Client:
         """Continue a paused job and return it."""
         return self._json("POST", f"/v1/jobs/{job}/resume")
 
+    def retry(self, job: str) -> Record:
+        """Make the failed images of an ended job again, and return the job. Its finished images stay."""
+        return self._json("POST", f"/v1/jobs/{job}/retry")
+
     def set_priority(self, job: str, priority: str) -> Record:
         """Move a job to the queue ``bulk`` or ``interactive`` (at most 64 images), and return the job."""
         return self._json("POST", f"/v1/jobs/{job}/priority", json={"priority": priority})

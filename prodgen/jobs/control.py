@@ -1,18 +1,29 @@
-"""Pause, resume and change the priority of an order that is not finished.
+"""Pause, resume and change the priority of an order that is not finished; retry an order with failed cells.
 
 A change is written to control.json first, and then made in the ledger, where it takes effect at the next
 lease. If the process dies in between, a repeated request or the next recovery makes it in the ledger.
 """
 
-from prodgen.errors import NotFound
+from datetime import UTC, datetime, timedelta
+
+from prodgen.errors import Conflict, NotFound
+from prodgen.jobs.due import make_due
+from prodgen.jobs.ending import sweep_leftovers
 from prodgen.jobs.limits import check_total, check_waiting
-from prodgen.jobs.record import JobControl, JobRecord, find_record, load_control, load_state
-from prodgen.ledger.entries import Progress, Queue
+from prodgen.jobs.manifests import cells_of, choose, published
+from prodgen.jobs.record import RETRYABLE, JobControl, JobRecord, find_record, load_control, load_state
+from prodgen.jobs.usage import record_usage, stored_bytes
+from prodgen.ledger.entries import JobState, Progress, Queue
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import CHANGING, lock
+from prodgen.registry.versions import version_exists
 from prodgen.settings import Settings
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.tenants import grant_of
+
+LOOK_AGAIN = timedelta(minutes=1)
+"""The time after a change at which maintenance completes the change, or finds it complete."""
 
 
 def change_job(
@@ -47,10 +58,56 @@ def change_job(
                 check_total(settings, queue, record.total)
             if not control.paused:
                 check_waiting(settings, ledger, tenant, queue)
-            data = control.model_dump_json(indent=1).encode()
-            store.put(keys.job(tenant, job, "control.json"), data, "application/json")
+            _write(store, record, control)
         apply_control(ledger, record, control)
     return record
+
+
+def retry_job(store: Store, ledger: Ledger, settings: Settings, tenant: str, job: str) -> JobRecord:
+    """Owe the failed cells of an ended order again, and return its record. The images that are made stay.
+
+    A retry that has not ended yet does not change. Raises NotFound, TooManyRequests as `change_job` does, and
+    Conflict for an order that has not ended, has no failed cells, was cancelled, or whose model is removed.
+    """
+    ledger.check_complete()
+    with lock(ledger, job, CHANGING):
+        record = find_record(store, tenant, job)
+        if record is None:
+            raise NotFound(f"there is no job {job!r}", param="job")
+        control, state = load_control(store, record), load_state(store, record)
+        if state:
+            if state.state not in RETRYABLE:
+                done = "was cancelled" if state.state == "cancelled" else "has made all its images"
+                raise Conflict(f"job {job} {done}; only an order with failed images is retried", param="job")
+            if not version_exists(store, record.model_prefix):
+                raise Conflict(f"{record.model} is removed, so job {job} cannot be retried", param="job")
+            check_waiting(settings, ledger, tenant, record.queue(control))
+            _complete_end(store, record, state)
+            make_due(store, datetime.now(UTC) + LOOK_AGAIN, tenant, job)
+            changes = {"paused": False, "retries": state.retries + 1}
+            _write(store, record, control.model_copy(update=changes))
+        elif not control.retries:
+            raise Conflict(f"job {job} has not ended; retry its failed images when it has ended", param="job")
+        enter_job(store, ledger, record)
+    return record
+
+
+def enter_job(store: Store, ledger: Ledger, record: JobRecord) -> None:
+    """Enter a job that has not ended in the ledger, with its published images as made.
+
+    Changes nothing if the ledger knows the job and its last retry.
+    """
+    control, known = load_control(store, record), ledger.progress(record.id)
+    if known is None or known.retries < control.retries:
+        done = cells_of(choose(published(store, record)[0]))
+        ledger.restore(record.entry(grant_of(store, record.tenant).weight, control), done, (), None)
+
+
+def complete_retry(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
+    """Enter the retry of an order in the ledger, if the process that retried the order died before that."""
+    record = find_record(store, tenant, job)
+    if record and load_control(store, record).retries and load_state(store, record) is None:
+        enter_job(store, ledger, record)
 
 
 def restore_control(store: Store, ledger: Ledger, record: JobRecord, progress: Progress) -> None:
@@ -64,3 +121,18 @@ def restore_control(store: Store, ledger: Ledger, record: JobRecord, progress: P
 def apply_control(ledger: Ledger, record: JobRecord, control: JobControl) -> None:
     """Make the changes in the ledger. If the ledger does not know the job, its recovery makes them."""
     ledger.control(record.id, record.queue(control), control.paused)
+
+
+def _complete_end(store: Store, record: JobRecord, state: JobState) -> None:
+    """Record the usage of an end and sweep the job, so that nothing of the end is left to do in the retry."""
+    if state.bytes is None:  # of an older version
+        state = state.model_copy(update={"bytes": stored_bytes(store, record)})
+        data = state.model_dump_json(indent=1).encode()
+        store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
+    record_usage(store, record, state)
+    sweep_leftovers(store, record, state)
+
+
+def _write(store: Store, record: JobRecord, control: JobControl) -> None:
+    data = control.model_dump_json(indent=1).encode()
+    store.put(keys.job(record.tenant, record.id, "control.json"), data, "application/json")

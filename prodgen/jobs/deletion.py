@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.jobs.control import LOOK_AGAIN, complete_retry
 from prodgen.jobs.due import POSTPONED, due_entries, make_due
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.jobs.usage import record_usage
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 TRASH = timedelta(days=7)
 """The time for which a deleted order can be restored, and its idempotency key places no new order."""
-LOOK_AGAIN = timedelta(minutes=1)
-"""The time after a change at which maintenance completes the change, or finds it complete."""
 ENTRIES, OBJECTS = 200, 2000
 """The most orders that one sweep looks at, and about the most objects that it deletes."""
 
@@ -164,6 +163,7 @@ def _look(store: Store, ledger: Ledger, tenant: str, job: str, now: datetime, ro
     """Do what is due for an order. Returns the number of deleted objects, at most ``room``."""
     deletion = find_deletion(store, tenant, job) or _expiry(store, tenant, job, now)
     if deletion is None:
+        complete_retry(store, ledger, tenant, job)
         return 0
     if deletion.wanted == "trash" and deletion.until <= now:
         deletion = deletion.model_copy(update={"wanted": "purged"})

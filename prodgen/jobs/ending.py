@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.due import make_due
 from prodgen.jobs.manifests import Manifest, cells_of, choose, folder_of, publish, published, published_at
-from prodgen.jobs.record import JobRecord, find_record, load_record, load_state
+from prodgen.jobs.record import JobRecord, find_record, load_last_state, load_record, load_state
 from prodgen.jobs.usage import record_usage
 from prodgen.jobs.webhooks import announce
 from prodgen.ledger.entries import JobState, Lease, Progress
@@ -49,7 +49,7 @@ def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | No
     state = load_state(store, record) or _write_state(store, ledger, record)
     if state:
         record_usage(store, record, state)
-        _sweep(store, record)
+        _sweep(store, record, state)
         ledger.close(record.id, state)
     return state
 
@@ -78,9 +78,11 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
         return None
 
     size = _stored_bytes(store, record, chosen)
-    state = _state(record, progress, made, dead).model_copy(update={"bytes": size})
+    state = _state(record, progress, made, dead)
+    state = state.model_copy(update={"bytes": size, **_retry_fields(store, record, progress)})
     now = ledger.progress(record.id)
-    if ledger.epoch() != epoch or now is None or now.state != progress.state:
+    unchanged = now and (now.state, now.retries) == (progress.state, progress.retries)
+    if ledger.epoch() != epoch or not unchanged:
         return None  # the ledger was rebuilt meanwhile, or another process settled the job
     if expires := record.expires(state.finished):  # before the end is written, so that no end lacks its entry
         make_due(store, expires, record.tenant, record.id)
@@ -121,6 +123,18 @@ def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int
     )
 
 
+def _retry_fields(store: Store, record: JobRecord, progress: Progress) -> dict[str, int]:
+    """Return the fields of an end that count its retries and what was delivered before the last one."""
+    before = load_last_state(store, record) if progress.retries else None
+    if before is None:
+        return {}
+    if before.retries == progress.retries:  # another process has just written this end
+        done, size = before.done_before, before.bytes_before
+    else:
+        done, size = before.done, before.bytes or 0
+    return {"retries": progress.retries, "done_before": done, "bytes_before": size}
+
+
 def sweep_leftovers(store: Store, record: JobRecord, state: JobState) -> None:
     """Sweep an ended job, and record its usage, if the process that wrote its state.json died before that.
 
@@ -128,18 +142,24 @@ def sweep_leftovers(store: Store, record: JobRecord, state: JobState) -> None:
     """
     if any(name.endswith(".jsonl") for name in store.names(keys.job(record.tenant, record.id, "cells/"))):
         record_usage(store, record, state)
-        _sweep(store, record)
+        _sweep(store, record, state)
 
 
-def _sweep(store: Store, record: JobRecord) -> None:
-    """Delete objects that no published manifest names: images of leases that lost, and reported manifests."""
+def _sweep(store: Store, record: JobRecord, state: JobState) -> None:
+    """Delete objects that no published manifest names: images of leases that lost, and reported manifests.
+
+    Deletes only objects that were listed before a look at the end ``state``. If that end still stands, no
+    lease of a retry has written any of them.
+    """
     manifests, broken = published(store, record)
     if broken:
         log.warning("job %s was not swept, since %s cannot be read", record.id, broken[0])
         return
     kept = {manifest.folder for manifest in manifests}
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
-    store.delete(info.key for info in found if info.key.endswith(".jsonl") or folder_of(info.key) not in kept)
+    left = [info.key for info in found if info.key.endswith(".jsonl") or folder_of(info.key) not in kept]
+    if load_state(store, record) == state:
+        store.delete(left)
 
 
 def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:

@@ -24,14 +24,18 @@ LEASE_PIXELS = 1 << 24
 class JobControl(BaseModel, frozen=True):
     """control.json: the changes to an order since it was accepted. Absent until the first change.
 
-    ``priority`` replaces the order's own.
+    ``priority`` replaces the order's own. ``retries`` counts how often the failed cells were owed again; an
+    end before the last retry does not count.
     """
 
     paused: bool = False
     priority: Queue | None = None
+    retries: int = 0
 
 
 UNCHANGED = JobControl()
+RETRYABLE = ("partial", "failed")
+"""The ends whose failed cells can be owed again."""
 
 
 class JobRecord(BaseModel, frozen=True):
@@ -93,6 +97,7 @@ class JobRecord(BaseModel, frozen=True):
             lease_cells,
             self.model,
             control.paused,
+            control.retries,
         )
 
 
@@ -121,7 +126,15 @@ def load_control(store: Store, record: JobRecord) -> JobControl:
 
 
 def load_state(store: Store, record: JobRecord) -> JobState | None:
-    """Read state.json, the end of the job. Returns None while the job has not ended."""
+    """Return the end of the job, from state.json. Returns None while the job has not ended, or is retried."""
+    state = load_last_state(store, record)
+    if state and state.state in RETRYABLE and state.retries < load_control(store, record).retries:
+        return None
+    return state
+
+
+def load_last_state(store: Store, record: JobRecord) -> JobState | None:
+    """Read state.json: the end of the job, or the end before the retry that has not ended yet."""
     with suppress(NotFound):
         return JobState.model_validate_json(store.get(keys.job(record.tenant, record.id, "state.json")))
     return None

@@ -5,13 +5,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from prodgen.errors import Conflict, NotFound, ProdgenError
+from prodgen.jobs.control import enter_job
 from prodgen.jobs.deletion import find_deletion
 from prodgen.jobs.items import Index, uploaded_items, write_items
 from prodgen.jobs.limits import check_total, check_waiting
 from prodgen.jobs.photographs import check_spec, checked_items
 from prodgen.jobs.public_http import check_url
 from prodgen.jobs.quotas import admit
-from prodgen.jobs.record import JobRecord, find_record, load_control, load_state, request_digest
+from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
@@ -171,5 +172,5 @@ def _resubmit(store: Store, ledger: Ledger, record: JobRecord, digest: str) -> J
             param="Idempotency-Key",
         )
     if load_state(store, record) is None:
-        ledger.submit(record.entry(grant_of(store, record.tenant).weight, load_control(store, record)))
+        enter_job(store, ledger, record)
     return record

@@ -1,8 +1,8 @@
 """Usage: the images and bytes that orders have delivered, by tenant, day and model.
 
 The key of one empty object for each ended order holds its numbers, so usage is read by listing alone. The
-object follows from job.json and state.json, which never change, so it can be written again. It outlives the
-order.
+object follows from job.json and state.json, so it can be written again. It outlives the order. An end after a
+retry has an object of its own, with what the retry has added.
 """
 
 from datetime import UTC, date, timedelta
@@ -19,7 +19,11 @@ MAX_DAYS = 366
 
 
 class Usage(NamedTuple):
-    """The number and the size of the images of one model in the orders that ended on one day (UTC)."""
+    """The number and the size of the images of one model in the orders that ended on one day (UTC).
+
+    A retried order counts on the day of its first end that delivered images. What a retry has added counts on
+    the day on which the retry ended.
+    """
 
     day: date
     model: str
@@ -29,16 +33,21 @@ class Usage(NamedTuple):
 
 
 def record_usage(store: Store, record: JobRecord, state: JobState) -> None:
-    """Record what an ended order has delivered. Idempotent."""
-    if not state.done:
+    """Record what an ended order has delivered, or what its last retry has added. Idempotent."""
+    images = state.done - state.done_before
+    if images <= 0:
         return
-    size = state.bytes
-    if size is None:
-        found = store.list(keys.job(record.tenant, record.id, "cells/"))
-        size = sum(info.size for info in found if not info.key.endswith(".jsonl"))
+    size = stored_bytes(store, record) if state.bytes is None else max(0, state.bytes - state.bytes_before)
     day = state.finished.astimezone(UTC).date()
-    key = keys.usage(record.tenant, day, record.id, state.done, size, record.model)
+    retry = state.retries if state.done_before else 0
+    key = keys.usage(record.tenant, day, record.id, images, size, record.model, retry)
     store.put(key, b"", "text/plain")
+
+
+def stored_bytes(store: Store, record: JobRecord) -> int:
+    """Return the size of the images of an ended order in the store."""
+    found = store.list(keys.job(record.tenant, record.id, "cells/"))
+    return sum(info.size for info in found if not info.key.endswith(".jsonl"))
 
 
 def record_all_usage(store: Store) -> int:
@@ -69,11 +78,11 @@ def read_usage(store: Store, tenant: str, first: date, last: date) -> list[Usage
 def _read_day(store: Store, tenant: str, day: date) -> list[Usage]:
     by_order = {}
     for info in store.list(keys.usages(tenant, day)):
-        job, images, size, model = keys.parse_usage(info.key)
-        by_order[job] = Usage(day, model, 1, images, size)
+        order, retry, images, size, model = keys.parse_usage(info.key)
+        by_order[order, retry] = Usage(day, model, int(not retry), images, size)
     totals: dict[str, Usage] = {}
     for one in by_order.values():
         sofar = totals.get(one.model, Usage(day, one.model, 0, 0, 0))
-        counts = (sofar.orders + 1, sofar.images + one.images, sofar.bytes + one.bytes)
+        counts = (sofar.orders + one.orders, sofar.images + one.images, sofar.bytes + one.bytes)
         totals[one.model] = Usage(day, one.model, *counts)
     return [totals[model] for model in sorted(totals)]

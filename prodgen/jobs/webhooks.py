@@ -83,7 +83,8 @@ def replay(store: Store, tenant: str, job: str, now: datetime | None = None) -> 
 
 def message_id(record: JobRecord, state: JobState) -> str:
     """Return the id of the message about an end, which is the same in each attempt."""
-    return f"msg_{record.id}_{state.finished.astimezone(UTC):%Y%m%dT%H%M%S}"
+    retry = f"_{state.retries}" if state.retries else ""
+    return f"msg_{record.id}_{state.finished.astimezone(UTC):%Y%m%dT%H%M%S}{retry}"
 
 
 def save(store: Store, record: JobRecord, delivery: Delivery) -> None:

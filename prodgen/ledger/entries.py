@@ -29,7 +29,7 @@ class JobEntry:
 
     While both wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1. A lease has
     at most ``lease_cells`` cells. ``model`` is the resolved ``name@version``. No lease is given of a
-    ``paused`` job.
+    ``paused`` job. ``retries`` counts how often its failed cells were owed again after its end.
     """
 
     id: str
@@ -41,6 +41,7 @@ class JobEntry:
     lease_cells: int = MAX_LEASE_CELLS
     model: str = ""
     paused: bool = False
+    retries: int = 0
 
     def __post_init__(self) -> None:
         if self.total < 1 or not 0 < self.weight < float("inf"):
@@ -82,6 +83,7 @@ class Progress:
     created: float
     updated: float
     model: str = ""
+    retries: int = 0
 
     @property
     def failed(self) -> int:
@@ -149,7 +151,9 @@ class Event:
 class JobState(BaseModel):
     """state.json: how a job ended. ``done`` counts images; ``dead`` lists the cells that were set aside.
 
-    ``bytes`` is the size of the images in the store; None in a file of an older version.
+    ``bytes`` is the size of the images in the store; None in a file of an older version. ``retries`` counts
+    how often the failed cells were owed again before this end. ``done_before`` and ``bytes_before`` are
+    the ``done`` and the ``bytes`` of the end before the last retry.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -160,3 +164,6 @@ class JobState(BaseModel):
     error: str | None = None
     finished: datetime
     bytes: int | None = None
+    retries: int = 0
+    done_before: int = 0
+    bytes_before: int = 0

@@ -215,8 +215,11 @@ class Ledger:
         return bool(self.scripts.call("give_back", job, *missing))
 
     def close(self, job: str, state: JobState) -> None:
-        """Record that a job's end is in the store. The ledger then keeps only what lists of jobs show."""
-        end = (state.state, state.done, state.error or "", state.finished.timestamp())
+        """Record that a job's end is in the store. The ledger then keeps only what lists of jobs show.
+
+        The end of a job that has been retried since changes nothing.
+        """
+        end = (state.retries, state.state, state.done, state.error or "", state.finished.timestamp())
         self.scripts.call("close", job, *end, *state.dead)
 
     def forget(self, job: str) -> bool:
@@ -261,17 +264,19 @@ class Ledger:
         """Enter a job as the store knows it: ended if it has a ``state``, else with its ``done`` and ``dead``
         cells.
 
-        Returns False, and changes nothing, for a known job. Without ``recovery`` the ledger must be open.
+        A known job is replaced if the entry has more retries; else this returns False, and changes nothing.
+        Without ``recovery`` the ledger must be open.
         """
         made, aside = set(done), set(state.dead if state else dead)
         bitmaps = [_bitmap(cells, entry.total) for cells in (made, made | aside)]
         name = state.state if state else "running" if made or aside else "queued"
         images = state.done if state else _images(made, entry.total)
         # '' is now: a running job is owed anew from now on. To all other jobs nothing has happened.
-        updated = state.finished.timestamp() if state else entry.created if name == "queued" else ""
+        unchanged = name == "queued" and not entry.retries
+        updated = state.finished.timestamp() if state else entry.created if unchanged else ""
         standing = (name, images, _images(aside, entry.total), (state and state.error) or "", updated)
-        *fields, paused = astuple(entry)
-        arguments = (*fields, int(paused), *bitmaps, *standing, *sorted(aside))
+        *fields, paused, retries = astuple(entry)
+        arguments = (*fields, int(paused), retries, *bitmaps, *standing, *sorted(aside))
         return bool(self.scripts.call("restore", recovery, *arguments))
 
     def count_deleted(self, entry: JobEntry, recovery: str) -> None:
@@ -325,6 +330,7 @@ def _progress(id: str, flat: list[str], dead: list[str]) -> Progress:
         created=float(fields["created"]),
         updated=float(fields["updated"]),
         model=fields.get("model", ""),
+        retries=int(fields.get("retries", 0)),
     )
 
 

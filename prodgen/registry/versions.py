@@ -113,6 +113,15 @@ def load_config(store: Store, prefix: str) -> ModelConfig:
     return parse_config(store.get(key), key)
 
 
+def version_exists(store: Store, prefix: str) -> bool:
+    """Return whether the version in the folder ``prefix`` is there; a version without a config is not."""
+    try:
+        store.stat(f"{prefix}/{CONFIG}")
+    except NotFound:
+        return False
+    return True
+
+
 def load_metrics(store: Store, prefix: str) -> dict[str, Any] | None:
     """Read the metrics.json of the version in the folder ``prefix``; return None if it cannot be read.
 

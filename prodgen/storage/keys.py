@@ -99,15 +99,17 @@ def usages(tenant: str, day: date) -> str:
     return f"{TENANTS}{check_name(tenant)}/usage/{day}/"
 
 
-def usage(tenant: str, day: date, job_id: str, images: int, size: int, model: str) -> str:
-    """Return the key that holds what one order has delivered; ``model`` is ``name@version``."""
-    return f"{usages(tenant, day)}{check_name(job_id)}.{images}.{size}.{model}"
+def usage(tenant: str, day: date, job_id: str, images: int, size: int, model: str, retry: int = 0) -> str:
+    """Return the key that holds what an order, or a retry of it, delivered; ``model`` is ``name@version``."""
+    which = check_name(job_id) + (f"~{retry}" if retry else "")
+    return f"{usages(tenant, day)}{which}.{images}.{size}.{model}"
 
 
-def parse_usage(key: str) -> tuple[str, int, int, str]:
-    """Return the order, and the images, the bytes and the model of what it has delivered."""
-    job_id, images, size, model = key.rpartition("/")[2].split(".", 3)
-    return job_id, int(images), int(size), model
+def parse_usage(key: str) -> tuple[str, int, int, int, str]:
+    """Return the order, its retry (0: none), and the images, the bytes and the model of the delivery."""
+    which, images, size, model = key.rpartition("/")[2].split(".", 3)
+    job_id, _, retry = which.partition("~")
+    return job_id, int(retry or 0), int(images), int(size), model
 
 
 def datasets(tenant: str, name: str | None = None) -> str:

@@ -1,7 +1,8 @@
-"""An order can be paused, resumed and given another priority, and no crash of Redis undoes that."""
+"""An order can be paused, resumed, retried and given another priority, and no crash of Redis undoes that."""
 
 import redis
 
+from prodgen.jobs.ending import settle_job
 from prodgen.recovery import ensure
 from tests.gateway.running import Client, Gateway
 from tests.servers.process import wait_until
@@ -61,3 +62,32 @@ def test_a_small_order_can_become_interactive_and_a_large_one_cannot(
     assert gateway.ledger.waiting("bulk", client.tenant) == 1
     for job in (small, large):
         client.post(job["links"]["cancel"])
+
+
+def test_failed_images_are_made_by_a_retry_and_the_new_end_is_followed(
+    client: Client, stranger: Client, gateway: Gateway
+) -> None:
+    job = client.order(count=200)
+    retry = job["links"]["retry"]
+    assert client.error("POST", retry)[1]["message"] == (
+        f"job {job['id']} has not ended; retry its failed images when it has ended"
+    )
+    record = gateway.work(client.tenant, job["id"], cells=3)
+    while lease := gateway.ledger.lease("bulk", "w", 64):
+        gateway.ledger.fail(lease.token, "no paint")
+    settle_job(gateway.store, gateway.ledger, record)
+    ended = client.get(job["links"]["self"]).json()
+    assert (ended["state"], ended["failed"], ended["retries"]) == ("partial", 8, 0)
+    assert stranger.error("POST", retry)[0] == 404
+
+    gateway.bells.clear()
+    again = client.post(retry).json()
+    assert (again["state"], again["done"], again["failed"], again["retries"]) == ("running", 192, 0, 1)
+    wait_until(lambda: gateway.bells == [("bulk", 1)], "no bell")
+    gateway.work(client.tenant, job["id"])
+    states = [event.data["state"] for event in client.events(job["id"])]
+    assert list(dict.fromkeys(states)) == ["running", "finishing", "succeeded"]
+    assert len(client.get(job["links"]["images"], params={"limit": 1000}).json()["data"]) == 200
+    assert "has made all its images" in client.error("POST", retry)[1]["message"]
+    client.delete(job["links"]["self"])
+    assert "is deleted" in client.error("POST", retry)[1]["message"]

@@ -23,6 +23,7 @@ class Job:
     suspects: set[int] = field(default_factory=set)
     strikes: Counter[int] = field(default_factory=Counter)
     end: bytes | None = None
+    retries: int = 0
 
     @property
     def queue(self) -> Queue:
@@ -155,14 +156,24 @@ class Model:
             if job.end:
                 job.state = json.loads(job.end)["state"]
                 continue
-            written = store.objects.get(keys.job(job.record.tenant, job.record.id, "control.json"))
-            control = JobControl.model_validate_json(written or b"{}")
-            job.paused, job.priority = control.paused, control.priority
             done = published(store, job.record)
             assert job.images(done) >= job.images(job.done), "made images were forgotten"
-            job.done, job.dead = done, set()
-            job.state = "running" if done else "queued"
-            job.conclude()
+            self.entered(job, control_of(store, job.record), done)
+
+    def entered(self, job: Job, control: JobControl, done: set[int]) -> None:
+        """A job is entered, or its retry, with what is made; its dead cells get a chance."""
+        job.known, job.retries = True, control.retries
+        job.paused, job.priority = control.paused, control.priority
+        job.suspects, job.strikes = set(), Counter()
+        job.done, job.dead = done, set()
+        job.state = "running" if done else "queued"
+        job.conclude()
+
+
+def control_of(store: MemoryStore, record: JobRecord) -> JobControl:
+    """control.json."""
+    written = store.objects.get(keys.job(record.tenant, record.id, "control.json"))
+    return JobControl.model_validate_json(written or b"{}")
 
 
 def published(store: MemoryStore, record: JobRecord) -> set[int]:

@@ -22,16 +22,17 @@ from hypothesis.stateful import (
 )
 
 from prodgen import recovery
+from prodgen.errors import Conflict
 from prodgen.jobs import ending
-from prodgen.jobs.control import change_job
+from prodgen.jobs.control import change_job, enter_job, retry_job
 from prodgen.jobs.ending import discard, report
-from prodgen.jobs.record import load_control
-from prodgen.ledger.entries import TERMINAL, JobState, Lease, Queue, State
+from prodgen.jobs.record import RETRYABLE
+from prodgen.ledger.entries import TERMINAL, JobEntry, JobState, Lease, Queue, State
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.settings import Settings
 from prodgen.storage import base, keys
-from tests.jobs.model import Job, Model, published
+from tests.jobs.model import Job, Model, control_of, published
 from tests.jobs.workshop import new_record, paint, write_order
 from tests.ledger.conftest import DATABASE
 from tests.ledger.memory import MemoryStore
@@ -88,6 +89,7 @@ class Deployment(RuleBasedStateMachine):
     def start(self, orders: list[dict[str, Any]]) -> None:
         self.client.flushdb()
         self.store, self.model = MemoryStore(), Model()
+        self.store.put("shared/models/bags/1/config.json", b"{}")
         self.ledger = Ledger(self.client, lease_seconds=3600)
         self.given: list[Lease] = []
         self.reported: set[str] = set()
@@ -170,7 +172,38 @@ class Deployment(RuleBasedStateMachine):
         with killed_at(self.store, dies_at), self.answers(LedgerLost, Killed):
             self.control_job(job, change, point, self.incident(incident, pick))
 
+    @rule(pick=picks, incident=incidents, point=st.integers(0, 4), dies_at=st.none() | st.integers(0, 12))
+    def retry(self, pick: int, incident: str, point: int, dies_at: int | None) -> None:
+        """Retry an order that has ended without all its images. If there is none, end all orders that run."""
+        jobs = [
+            job for job in self.model.jobs.values() if job.end and JobState.model_validate_json(job.end).dead
+        ]
+        if not jobs:
+            self.expire(sorted(self.model.leases))
+            self.work_off()
+            self.maintain()
+            return
+        job = jobs[pick % len(jobs)]
+        job.poison = pick % 2 == 1
+        ledger = self.entering(point, self.incident(incident, pick))
+        with killed_at(self.store, dies_at), self.answers(LedgerLost, Killed, Conflict):
+            retry_job(self.store, ledger, Settings(), job.record.tenant, job.record.id)
+
     # What it consists of
+
+    def entering(self, point: int = -1, incident: Callable[[], None] = lambda: None) -> Any:
+        """The ledger, of which the model hears what jobs are entered."""
+
+        def restore(entry: JobEntry, done: set[int], *rest: Any) -> bool:
+            self.note_ends()
+            job = self.model.jobs[entry.id]
+            new = self.ledger.restore(entry, done, *rest)
+            assert new == (not job.known or entry.retries > job.retries)
+            if new:
+                self.model.entered(job, control_of(self.store, job.record), set(done))
+            return new
+
+        return Interrupted(self.ledger, point, incident, restore=restore)
 
     def control_job(
         self,
@@ -191,18 +224,15 @@ class Deployment(RuleBasedStateMachine):
     def submit(self, job: Job) -> None:
         if job.end:
             return  # a gateway looks for state.json first
-        control = load_control(self.store, job.record)
         with self.answers():
-            new = self.ledger.submit(job.record.entry(control=control))
-            assert new == (not job.known)
-            if new:
-                job.known, job.paused, job.priority = True, control.paused, control.priority
+            enter_job(self.store, self.entering(), job.record)
 
     def cancel(self, job: Job) -> None:
         with self.answers():
             answer = self.ledger.cancel(job.record.id)
             self.note_ends()  # an incident may come between an end's writing and the next look at it
-            assert answer in (self.model.cancel(job), job.end and JobState.model_validate_json(job.end).state)
+            last = self.store.objects.get(keys.job(job.record.tenant, job.record.id, "state.json"))
+            assert answer in (self.model.cancel(job), last and JobState.model_validate_json(last).state)
 
     def lease(self, worker: str, queue: Any, images: int) -> Lease | None:
         lease = None
@@ -257,6 +287,11 @@ class Deployment(RuleBasedStateMachine):
             discard(self.store, job.record, lease)
             self.gone.add(lease.token)
 
+    def work_off(self) -> None:
+        for queue in ("bulk", "interactive"):
+            while lease := self.lease("last", queue, 128):
+                self.do("fail" if self.model.is_poison(lease) else "report", lease)
+
     def expire(self, tokens: list[str]) -> None:
         with self.answers():
             for token in tokens:
@@ -301,14 +336,19 @@ class Deployment(RuleBasedStateMachine):
     # What must be true
 
     def note_ends(self) -> None:
-        """An end that is new agrees with the model; one that is known is unchanged."""
+        """An end that is new agrees with the model; one that is known is unchanged until a retry."""
         for job in self.model.jobs.values():
             end = self.store.objects.get(keys.job(job.record.tenant, job.record.id, "state.json"))
-            if job.end is not None:
+            state = end and JobState.model_validate_json(end)
+            retries = control_of(self.store, job.record).retries
+            if state and state.retries != retries:
+                assert state.state in RETRYABLE
+                assert state.retries < retries
+                job.end = None
+            elif job.end is not None:
                 assert end == job.end, "an end has changed"
-            elif end is not None:
+            elif state:
                 job.end = end
-                state = JobState.model_validate_json(end)
                 assert state.done == job.images(job.done)
                 assert set(state.dead) == job.dead
                 whole = {"succeeded"} if not job.dead else {"partial"} if job.done else {"failed"}
@@ -326,8 +366,10 @@ class Deployment(RuleBasedStateMachine):
         for job in self.model.jobs.values():
             progress = self.ledger.progress(job.record.id)
             assert (progress is not None) == job.known
-            if progress is None:
-                continue
+            if progress is None or (
+                progress.retries < control_of(self.store, job.record).retries and not job.end
+            ):
+                continue  # the ledger does not know the retry yet
             if progress.state in TERMINAL and job.end:
                 state = JobState.model_validate_json(job.end)
                 assert (progress.state, progress.done, progress.dead) == (state.state, state.done, state.dead)
@@ -352,9 +394,7 @@ class Deployment(RuleBasedStateMachine):
             self.submit(job)
             self.control_job(job, {"paused": False})
         self.expire(sorted(self.model.leases))
-        for queue in ("bulk", "interactive"):
-            while lease := self.lease("last", queue, 128):
-                self.do("fail" if self.model.is_poison(lease) else "report", lease)
+        self.work_off()
         self.maintain()
         self.the_ledger_agrees()
         assert self.ledger.finishing() == []
@@ -365,6 +405,8 @@ class Deployment(RuleBasedStateMachine):
             assert job.images(made) == state.done
             if state.state != "cancelled":
                 assert made == set(range(job.record.cells)) - set(state.dead)
+            counted = [keys.parse_usage(key) for key in self.store.objects if "/usage/" in key]
+            assert sum(one[2] for one in counted if one[0] == job.record.id) == state.done
 
 
 @contextmanager

@@ -1,7 +1,8 @@
--- close(job, state, done, error, finished, dead...): the end is in the store. Keeps only what lists show.
-local _, id, state, done, message, finished = unpack(ARGV, 1, 6)
+-- close(job, retries, state, done, error, finished, dead...): the end after so many retries is in the store. Keeps only
+-- what lists show. Returns 0 if nothing changed.
+local _, id, retries, state, done, message, finished = unpack(ARGV, 1, 7)
 local job = find(id)
-if not job then return 0 end
+if not job or (job.retries or 0) > tonumber(retries) then return 0 end
 local pending = redis.call('SREM', key('finishing'), id) == 1
 local ended = not unfinished(job) and job.state ~= 'finishing'
 if ended and not pending then return 0 end
@@ -9,7 +10,7 @@ if ended and not pending then return 0 end
 owe(job, -job.owed)
 redis.call('SREM', key('jobs', 'open', job.tenant), id)
 clear(id)
-for i = 7, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
+for i = 8, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
 redis.call('HDEL', key('job', id), 'error')
 if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end
 redis.call('HDEL', key('line', job.queue, job.tenant) .. '/spent', id)

@@ -1,7 +1,5 @@
 -- forget(job): removes a job whose end is in the store, and whose order is deleted. Returns 0 for an unknown job.
 local job = find(ARGV[2])
 if not job then return 0 end
-owe(job, -job.owed)
-redis.call('HDEL', key('line', job.queue, job.tenant) .. '/spent', job.id)
-drop(job.tenant, job.id)
+remove(job)
 return 1

@@ -1,20 +1,27 @@
--- restore(recovery, job, tenant, queue, total, weight, created, lease_cells, model, paused, made, taken, state,
--- done, dead, error, updated, cell...): enters a job as the store knows it; updated '' is now. Returns 0 if the job
--- is known.
+-- restore(recovery, job, tenant, queue, total, weight, created, lease_cells, model, paused, retries, made, taken,
+-- state, done, dead, error, updated, cell...): enters a job as the store knows it; updated '' is now. Returns 0 if the
+-- job is known with as many retries; a retry replaces what is known of the job.
 local _, recovery, id, tenant, queue, total, weight, created, lease_cells, model, paused = unpack(ARGV, 1, 11)
-local made, taken, state, done, dead, message, updated = unpack(ARGV, 12, 18)
+local retries, made, taken, state, done, dead, message, updated = unpack(ARGV, 12, 19)
 if not may_restore(recovery) then return redis.error_reply('LOST') end
-if redis.call('EXISTS', key('job', id)) == 1 then return 0 end
+local known = find(id)
+if known and (known.retries or 0) >= tonumber(retries) then return 0 end
+if known then
+  for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
+    if redis.call('HGET', key('lease', token), 'job') == id then take_back(token) end
+  end
+  remove(known)
+end
 
 redis.call('HSET', key('job', id), 'tenant', tenant, 'queue', queue, 'total', total, 'weight', weight,
   'created', created, 'lease_cells', lease_cells, 'state', state, 'done', done, 'dead', dead, 'owed', 0,
-  'paused', paused)
+  'paused', paused, 'retries', retries)
 if model ~= '' then redis.call('HSET', key('job', id), 'model', model) end
 if message ~= '' then redis.call('HSET', key('job', id), 'error', message) end
 redis.call('ZADD', key('jobs', tenant), created, id)
-for i = 19, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
+for i = 20, #ARGV do redis.call('SADD', key('job', id, 'dead'), ARGV[i]) end
 local job = find(id)
-if recovery ~= '' or unfinished(job) then count_order(tenant, id, total, created) end
+if recovery ~= '' or (unfinished(job) and job.retries == 0) then count_order(tenant, id, total, created) end
 if unfinished(job) then
   announce(job, 'state')
   redis.call('SADD', key('jobs', 'open', tenant), id)

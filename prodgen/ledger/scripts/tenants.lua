@@ -44,6 +44,13 @@ local function drop(tenant, id)
   redis.call('ZREM', key('jobs', tenant), id)
 end
 
+-- Removes a job from the ledger and from its line.
+local function remove(job)
+  owe(job, -job.owed)
+  redis.call('HDEL', key('line', job.queue, job.tenant) .. '/spent', job.id)
+  drop(job.tenant, job.id)
+end
+
 -- Drops the oldest settled jobs of a tenant that has more jobs than are kept. Looks at the oldest hundred.
 local function drop_oldest(tenant)
   local over = redis.call('ZCARD', key('jobs', tenant)) - KEPT
