@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -67,7 +67,7 @@ def download_job(
     elif packaging == "sheet":
         images = gateway.download_sheets(job["id"], folder)
     else:
-        return _download_shards(gateway, job, folder, quiet)
+        return show_images(gateway.download_shards(job["id"], folder), job["done"], quiet)
     count, review = 0, 0
     with ProgressBars(quiet) as bars:
         for count, image in enumerate(images, 1):
@@ -78,11 +78,12 @@ def download_job(
     return count
 
 
-def _download_shards(gateway: Client, job: dict[str, Any], folder: Path, quiet: bool) -> int:
+def show_images(images: Iterable[int], total: int, quiet: bool) -> int:
+    """Show how many of ``total`` images are downloaded, and return their number at the end."""
     count = 0
     with ProgressBars(quiet) as bars:
-        for count in gateway.download_shards(job["id"], folder):
-            bars.report("Downloading", count, job["done"])
+        for count in images:
+            bars.report("Downloading", count, total)
     return count
 
 

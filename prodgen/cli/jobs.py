@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from prodgen.cli.folders import writing
-from prodgen.cli.gateway import connect, download_job, time_left, wait_for_job
+from prodgen.cli.gateway import connect, download_job, show_images, time_left, wait_for_job
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_record, print_table, remark, report, words
 from prodgen.cli.progress import ProgressBars
@@ -147,18 +147,26 @@ def download(
     archive: Annotated[
         Path | None, typer.Option(help="Instead: a tar of an ended job. Continues a download that broke off.")
     ] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(help="Instead: a folder for Parquet files of an ended job, with images and attributes."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Download a job's images and manifests, to a folder or as one tar."""
-    if (out is None) == (archive is None):
-        raise ProdgenError("name either a folder (--out) or a tar (--archive)", param="out")
-    if archive and by_sku:
-        raise ProdgenError("a tar has no folders; use --by-sku with --out", param="by_sku")
+    if [out, archive, parquet].count(None) != 2:
+        raise ProdgenError("name a folder (--out or --parquet) or a tar (--archive)", param="out")
+    if by_sku and not out:
+        raise ProdgenError("only --out makes folders; leave --by-sku out", param="by_sku")
     with connect() as gateway:
         found = gateway.job(job)
         if archive:
             size = _download_archive(gateway, job, archive, json)
             report(json, {"job": job, "bytes": size, "archive": str(archive)}, f"{size:,} bytes in {archive}")
+        elif parquet:
+            with writing(parquet):
+                count = show_images(gateway.download_parquet(job, parquet), found["done"], json)
+            report(json, {"job": job, "images": count, "out": str(parquet)}, f"{count} images in {parquet}")
         elif out:
             with writing(out):
                 count = download_job(gateway, found, out, json, by_sku)

@@ -1,7 +1,6 @@
 """``prodgen verify``: generate images again and compare them with their files."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,9 +33,10 @@ def verify(
     json: Json = False,
 ) -> None:
     """Make a manifest's images again; exit with 1 if one differs."""
+    from prodgen.cli.downloads import read_download
     from prodgen.generation.engine import Engine
 
-    lines, read = _read_manifest(manifest)
+    lines, read = read_download(manifest)
     faults, done = [], count(1)
     with Engine() as engine, ProgressBars(json) as bars:
         for ref, group in groupby(lines, lambda line: line.model):
@@ -60,50 +60,6 @@ def verify(
         say(f"{len(lines) - len(faults)} of {len(lines)} images verified")
     if faults:
         raise typer.Exit(1)
-
-
-def _read_manifest(path: Path) -> "tuple[list[ManifestLine], Callable[[str], bytes | None]]":
-    """Return the lines of a manifest or of shards, and the function that reads the image of a line's file."""
-    from prodgen.spec.manifest import read_lines
-
-    shards = sorted(path.glob("*.tar")) if path.is_dir() else [path] if path.suffix == ".tar" else []
-    if path.is_dir() and (not shards or (path / "manifest.jsonl").is_file()):
-        path, shards = path / "manifest.jsonl", []
-    if not path.exists():
-        raise NotFound(f"there is no manifest {path}")
-    if shards:
-        return _read_shards(shards)
-    lines = list(read_lines(path.read_bytes()))
-    if not lines:
-        raise ProdgenError(f"{path} lists no image")
-
-    def read(name: str) -> bytes | None:
-        image = path.parent / name
-        if not image.resolve().is_relative_to(path.parent.resolve()):
-            return None
-        with suppress(OSError):
-            return image.read_bytes()
-        return None
-
-    return lines, read
-
-
-def _read_shards(shards: list[Path]) -> "tuple[list[ManifestLine], Callable[[str], bytes | None]]":
-    from prodgen.client.shards import read_shard
-
-    lines, places = [], {}
-    for shard in shards:
-        for line, data in read_shard(shard):
-            lines.append(line)
-            places[line.file] = shard, line.offset or 0, len(data)
-
-    def read(name: str) -> bytes | None:
-        shard, offset, length = places[name]
-        with shard.open("rb") as file:
-            file.seek(offset)
-            return file.read(length)
-
-    return lines, read
 
 
 def findings(

@@ -11,9 +11,11 @@ from urllib.parse import quote
 
 from prodgen.client.download import PAGE, download, download_archive, download_sheets
 from prodgen.client.model_download import download_model
+from prodgen.client.parquet import download_parquet
 from prodgen.client.photographs import Progress, read_photo_order, send_photos
 from prodgen.client.shards import download_shards
-from prodgen.client.transport import Transport
+from prodgen.client.transport import TERMINAL, Transport
+from prodgen.errors import Conflict
 from prodgen.files import replacing
 
 Record = dict[str, Any]
@@ -133,6 +135,15 @@ class Client:
         A call after an interrupted call continues the download. Each image is checked against its digest.
         """
         return download_shards(self._transport, job, folder)
+
+    def download_parquet(self, job: str, folder: Path) -> Iterator[int]:
+        """Write an ended job's images and attributes to Parquet files; yield the images so far.
+
+        A call after an interrupted call continues behind the files that are whole.
+        """
+        if self.job(job)["state"] not in TERMINAL:
+            raise Conflict(f"job {job} has not ended; its Parquet files are written when it has")
+        return download_parquet(self._transport, job, self.images(job), folder)
 
     def download_archive(self, job: str, path: Path) -> Iterator[tuple[int, int]]:
         """Download an ended job's images and manifest as a tar to ``path``; yield bytes so far and in all.

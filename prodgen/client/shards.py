@@ -44,18 +44,14 @@ def _download(transport: Transport, url: str, path: Path) -> None:
 def read_shard(path: Path) -> Iterator[tuple[ManifestLine, bytes]]:
     """Yield the manifest line and the file of each image of a shard. Raises ProdgenError if it is broken.
 
-    The line's ``file`` begins with the shard's name; ``offset`` and ``length`` are the image's in the shard.
+    The line's ``file`` begins with the shard's name.
     """
     try:
         with tarfile.open(path) as archive:
             members = iter(archive)
             for text, image in zip(members, members, strict=True):
                 (line,) = read_lines(_read(archive, text).splitlines())
-                place = {"offset": image.offset_data, "length": image.size}
-                yield (
-                    line.model_copy(update={"file": f"{path.name}/{line.file}", **place}),
-                    _read(archive, image),
-                )
+                yield line.model_copy(update={"file": f"{path.name}/{line.file}"}), _read(archive, image)
     except (tarfile.TarError, ValueError) as error:
         raise ProdgenError(f"{path} is no shard of an order for webdataset: {error}") from None
 

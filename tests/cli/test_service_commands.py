@@ -97,12 +97,12 @@ def test_a_job_is_downloaded_as_one_file(run: Run, job: str, tmp_path: Path) -> 
     again = run("jobs", "download", job, "--archive", path)
     assert (again.code, again.err) == (2, f"prodgen: {path} exists already; choose another name\n")
     by_sku = run("jobs", "download", job, "--archive", tmp_path / "a.tar", "--by-sku")
-    assert by_sku.err == "prodgen: a tar has no folders; use --by-sku with --out\n"
+    assert by_sku.err == "prodgen: only --out makes folders; leave --by-sku out\n"
     both = run("jobs", "download", job, "--archive", path, "--out", tmp_path)
     assert (
         both.err
         == run("jobs", "download", job).err
-        == ("prodgen: name either a folder (--out) or a tar (--archive)\n")
+        == "prodgen: name a folder (--out or --parquet) or a tar (--archive)\n"
     )
 
 

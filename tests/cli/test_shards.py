@@ -1,36 +1,50 @@
-"""The tars of an order for webdataset are read by that library as they are, and lose no image on the way."""
+"""Shards for webdataset and Parquet files are read by their libraries, and lose no image on the way."""
 
+import hashlib
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import webdataset
 from PIL import Image
+from pyarrow import parquet
 
 from prodgen.client import Client as Service
+from prodgen.client import parquet as writing
 from prodgen.client.shards import read_shard
 from prodgen.errors import ProdgenError
 from prodgen.jobs.archive import Archive
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import load_record
 from prodgen.registry.publish import publish
-from tests.cli.conftest import run
+from tests.cli.conftest import Run
 from tests.gateway.running import Client, Gateway
 from tests.toys import toy_folder
 from tests.workers.test_sick_worker import Worker
 
-__all__ = ["run"]
-
 ITEMS = [{"sku": "A.1", "count": 70}, {"sku": "B", "count": 30, "attributes": {"category": "bag"}}]
 
 
-@pytest.fixture
-def job(client: Client, gateway: Gateway, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model."""
+    return toy_folder(tmp_path_factory.mktemp("toy") / "toy")
+
+
+@pytest.fixture(scope="module")
+def client(gateway: Gateway) -> Iterator[Client]:
+    with gateway.client("trainer") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def job(client: Client, gateway: Gateway, toy: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An ended job of 100 images in two shards, made by a worker with a model."""
-    publish(gateway.store, toy_folder(tmp_path / "toy"), "toy", client.tenant)
+    publish(gateway.store, toy, "toy", client.tenant)
     job = client.order(model="toy", items=ITEMS, output={"packaging": "webdataset"})["id"]
-    worker = Worker(gateway.store, gateway.ledger, tmp_path / "worker")
+    worker = Worker(gateway.store, gateway.ledger, tmp_path_factory.mktemp("worker"))
     while worker.work(images=64):
         pass
     worker.draining.set()
@@ -40,7 +54,7 @@ def job(client: Client, gateway: Gateway, tmp_path: Path) -> str:
 
 
 def test_shards_are_read_by_webdataset_downloaded_verified_and_archived(
-    client: Client, gateway: Gateway, job: str, tmp_path: Path, run
+    client: Client, gateway: Gateway, job: str, toy: Path, tmp_path: Path, run: Run
 ) -> None:
     listed = client.get(f"/v1/jobs/{job}/shards?limit=1").json()
     listed = listed["data"] + client.get(f"/v1/jobs/{job}/shards?after={listed['next']}").json()["data"]
@@ -68,21 +82,22 @@ def test_shards_are_read_by_webdataset_downloaded_verified_and_archived(
         image = Image.open(io.BytesIO(client.get(row["url"]).content))  # a range of the tar
         assert image.convert("RGB").tobytes() == sample["png"].tobytes()
 
-    assert run("verify", folder, "--model", tmp_path / "toy").out.startswith("100 of 100 images verified")
+    assert run("verify", folder, "--model", toy).out.startswith("100 of 100 images verified")
     archive = Archive(gateway.store, load_record(gateway.store, client.tenant, job))
     with tarfile.open(fileobj=io.BytesIO(b"".join(archive.read(0, archive.size)))) as opened:
         assert opened.getnames() == [*(row["file"] for row in rows), "manifest.jsonl"]
 
 
-def test_a_damaged_shard_is_found(job: str, client: Client, tmp_path: Path, run) -> None:
+def test_a_damaged_shard_is_found(job: str, client: Client, toy: Path, tmp_path: Path, run: Run) -> None:
     with Service(str(client.base_url), client.key) as service:
         assert max(service.download_shards(job, tmp_path)) == 100
     path = tmp_path / f"{job}-000001.tar"
-    lines = [line for line, _ in read_shard(path)]
+    with tarfile.open(path) as shard:
+        place = shard.getmember("000000067.png").offset_data
     with path.open("r+b") as file:
-        file.seek((lines[3].offset or 0) + 200)
+        file.seek(place + 200)
         file.write(b"XXXX")
-    done = run("verify", path, "--model", tmp_path / "toy")
+    done = run("verify", path, "--model", toy)
     assert (done.code, done.out.splitlines()[-1]) == (1, "35 of 36 images verified")
     assert done.out.startswith(f"{path.name}/000000067-A.1-67.png: the file's bytes do not match")
     path.write_bytes(path.read_bytes()[:5000])
@@ -90,3 +105,27 @@ def test_a_damaged_shard_is_found(job: str, client: Client, tmp_path: Path, run)
         [*read_shard(path)]
     ordinary = client.order(count=1)["id"]
     assert client.error("GET", f"/v1/jobs/{ordinary}/shards")[0] == 409
+
+
+def test_parquet_files_have_each_image_once_after_a_download_that_broke_off(
+    client: Client, job: str, toy: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "GROUP", 32)
+    monkeypatch.setattr(writing, "FILE_BYTES", 1)  # a group a file
+    folder = tmp_path / "parquet"
+    with Service(str(client.base_url), client.key) as service:
+        for done in service.download_parquet(job, folder):
+            if done == 64:  # in the second file
+                break
+        first = folder / f"{job}-000000.parquet"
+        before = first.stat().st_mtime_ns
+        assert [path.suffix for path in sorted(folder.iterdir())] == [".parquet", ".part"]
+        assert max(service.download_parquet(job, folder)) == 100
+        assert first.stat().st_mtime_ns == before
+    table = parquet.read_table(folder)
+    rows = client.get(f"/v1/jobs/{job}/images?limit=1000").json()["data"]
+    for name in ("index", "sku", "seed", "sha256", "attributes"):
+        assert table[name].to_pylist() == [row[name] for row in rows]
+    images = table["image"].to_pylist()
+    assert [hashlib.sha256(image["bytes"]).hexdigest() for image in images] == [row["sha256"] for row in rows]
+    assert run("verify", folder, "--model", toy).out.startswith("100 of 100 images verified")

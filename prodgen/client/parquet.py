@@ -1,0 +1,109 @@
+"""Parquet files of a job's images for training: a row has an image's bytes and its attributes.
+
+Clients write these files, not workers. The bytes of a Parquet file change with the version of the library
+that writes it, so two attempts at a lease would store different objects, and no range of one is an image.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prodgen.client.transport import Transport
+from prodgen.errors import ProdgenError
+from prodgen.files import replacing
+from prodgen.spec.manifest import ManifestLine, read_lines
+
+if TYPE_CHECKING:
+    import pyarrow
+
+FILE_BYTES = 256 << 20
+"""Bytes of images after which the next file begins."""
+GROUP = 100
+"""The rows of a row group, the smallest part that a reader loads: as the library datasets does for images."""
+_THREADS = 8
+_IMAGES = {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})}
+"""Metadata by which the library datasets decodes the column ``image``."""
+
+
+def download_parquet(
+    transport: Transport, job: str, images: Iterator[dict[str, Any]], folder: Path
+) -> Iterator[int]:
+    """Write the ``images`` of an ended job to files of ``folder``; yield the number of images so far.
+
+    A file gets its name when it is whole; a later call continues behind the files that are whole. Raises
+    ProdgenError if the bytes of an image differ from its recorded digest.
+    """
+    parquet, done, number = _pyarrow(), 0, 0
+    while (path := folder / f"{job}-{number:06d}.parquet").exists():
+        done += parquet.read_metadata(path).num_rows
+        number += 1
+    rows = islice(images, done, None)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        groups = (
+            _table([*pool.map(lambda row: _fetch(transport, row), group)])
+            for group in iter(lambda: [*islice(rows, GROUP)], [])
+        )
+        while table := next(groups, None):
+            size = 0
+            with (
+                replacing(folder / f"{job}-{number:06d}.parquet") as partial,
+                parquet.ParquetWriter(partial, table.schema, compression="zstd") as writer,
+            ):
+                while table:
+                    writer.write_table(table)
+                    done, size = done + table.num_rows, size + table.nbytes
+                    yield done
+                    table = next(groups, None) if size < FILE_BYTES else None
+            number += 1
+
+
+def read_parquet(path: Path) -> Iterator[tuple[ManifestLine, bytes]]:
+    """Yield the manifest line and the file of each row. Raises ProdgenError if the file cannot be read."""
+    parquet = _pyarrow()
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(GROUP, columns=["image", "manifest"]):
+                for row in batch.to_pylist():
+                    (line,) = read_lines(row["manifest"].encode())
+                    yield line.model_copy(update={"file": f"{path.name}/{line.file}"}), row["image"]["bytes"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProdgenError(f"{path} is no Parquet file of an order: {error}") from None
+
+
+def _fetch(transport: Transport, row: dict[str, Any]) -> tuple[ManifestLine, bytes]:
+    line = ManifestLine.model_validate({k: v for k, v in row.items() if k in ManifestLine.model_fields})
+    data = transport.download(row["url"], line.file)
+    if hashlib.sha256(data).hexdigest() != line.sha256:
+        raise ProdgenError(f"{line.file} came with other bytes than were recorded")
+    return line, data
+
+
+def _table(images: list[tuple[ManifestLine, bytes]]) -> "pyarrow.Table":
+    import pyarrow as pa
+
+    text, number = pa.string(), pa.int64()
+    attributes = pa.struct([(name, text) for name in images[0][0].attributes])
+    fields = [
+        ("image", pa.struct([("bytes", pa.binary()), ("path", text)])),
+        *[(name, number) for name in ("index", "seed", "draw")],
+        *[(name, text) for name in ("sku", "model", "sha256", "review")],
+        ("attributes", attributes),
+        ("manifest", text),
+    ]
+    rows = [
+        {**dict(line), "image": {"bytes": data, "path": line.file}, "manifest": line.to_json()}
+        for line, data in images
+    ]
+    return pa.Table.from_pylist(rows, pa.schema(fields, metadata=_IMAGES))
+
+
+def _pyarrow() -> Any:
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise ProdgenError("Parquet files need pyarrow: pip install 'prodgen[parquet]'") from None
+    return parquet
