@@ -58,13 +58,13 @@ class JobView(BaseModel):
     created: datetime
     updated: datetime
     links: dict[str, str] = Field(
-        description="Paths: `self`, `events`, `images`, `cancel`, `pause`, `resume`, `retry`."
+        description="Paths: `self`, `events`, `images`, `cancel`, `pause`, `resume`, `failures`, `retry`."
     )
 
     @classmethod
     def of(cls, progress: Progress, **others: Any) -> Self:
         """Return the view of a job's progress. ``others``: the values of the fields that subclasses add."""
-        names = ("events", "images", "cancel", "pause", "resume", "retry")
+        names = ("events", "images", "cancel", "pause", "resume", "failures", "retry")
         links = _links(f"/v1/jobs/{progress.id}", names)
         changed = {"priority": progress.queue, "failed": progress.failed, "links": links}
         return cls(**vars(progress) | changed | others)

@@ -23,6 +23,7 @@ from prodgen.jobs.archive import Archive
 from prodgen.jobs.control import enter_job
 from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
+from prodgen.jobs.failures import Failure, failures
 from prodgen.jobs.manifests import published_page
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.sprite_sheets import draw_sheet, layout_of, lines_on
@@ -193,6 +194,20 @@ def images(
         ],
         next=None if following is None else str(following),
     )
+
+
+@router.get("/{job}/failures", summary="List a job's failed images")
+def list_failures(
+    job: str,
+    caller: Generator,
+    deployment: DeploymentDep,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=-1, le=MAX_INDEX, description="The `next` of the page before.")] = -1,
+) -> Page[Failure]:
+    """List the images that could not be made by index, and why. A retry of the job tries them again."""
+    record = find_job_record(deployment, caller.tenant, job)
+    found, following = failures(deployment.store, deployment.ledger, record, after, limit)
+    return Page(data=found, next=None if following is None else str(following))
 
 
 @router.get(

@@ -97,6 +97,28 @@ def resume(job: Id, json: Json = False) -> None:
 
 
 @app.command()
+def failures(
+    job: Id,
+    limit: Annotated[int, typer.Option(min=1, help="The most images that are listed.")] = 100,
+    json: Json = False,
+) -> None:
+    """List the images that could not be made, and why; `retry` tries them again."""
+    with connect() as gateway:
+        failed = gateway.job(job)["failed"]
+        found = list(islice(gateway.failures(job), limit))
+    if json:
+        print_json(found)
+        return
+    if not found:
+        remark(f"no image of job {job} has failed")
+        return
+    rows = [one | {"SKU": one["sku"]} for one in found]
+    print_table(rows, "index", "SKU", "attributes", "cell", "attempts", "error", fold=("attributes", "error"))
+    if failed > len(found):
+        remark(f"{failed - len(found):,} more images have failed; --limit {failed} lists all")
+
+
+@app.command()
 def retry(job: Id, json: Json = False) -> None:
     """Try to make the failed images of an ended job again; all others stay."""
     with connect() as gateway:

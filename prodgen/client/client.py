@@ -79,6 +79,10 @@ class Client:
         """Continue a paused job and return it."""
         return self._json("POST", f"/v1/jobs/{job}/resume")
 
+    def failures(self, job: str) -> Iterator[Record]:
+        """Yield the job's images that could not be made by index, each with its ``error``."""
+        return self._pages(f"/v1/jobs/{job}/failures", PAGE)
+
     def retry(self, job: str) -> Record:
         """Make the failed images of an ended job again, and return the job. Its finished images stay."""
         return self._json("POST", f"/v1/jobs/{job}/retry")

@@ -79,7 +79,10 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
 
     size = _stored_bytes(store, record, chosen)
     state = _state(record, progress, made, dead)
-    state = state.model_copy(update={"bytes": size, **_retry_fields(store, record, progress)})
+    errors = {cell: error for cell, error in sorted(ledger.errors(record.id).items()) if cell in dead}
+    state = state.model_copy(
+        update={"bytes": size, "errors": errors, **_retry_fields(store, record, progress)}
+    )
     now = ledger.progress(record.id)
     unchanged = now and (now.state, now.retries) == (progress.state, progress.retries)
     if ledger.epoch() != epoch or not unchanged:

@@ -19,6 +19,8 @@ TERMINAL: tuple[State, ...] = ("succeeded", "partial", "failed", "cancelled")
 Held = Literal["held", "lost", "cancelled"]
 
 
+ATTEMPTS = 3
+"""The times that a cell is tried alone before it is set aside: ``STRIKES`` of the scripts."""
 MAX_LEASE_CELLS = 256
 """The most cells of one lease. It bounds how many keys must be listed to find the manifest of an image."""
 
@@ -153,7 +155,8 @@ class JobState(BaseModel):
 
     ``bytes`` is the size of the images in the store; None in a file of an older version. ``retries`` counts
     how often the failed cells were owed again before this end. ``done_before`` and ``bytes_before`` are
-    the ``done`` and the ``bytes`` of the end before the last retry.
+    the ``done`` and the ``bytes`` of the end before the last retry. ``errors`` has the error of each
+    dead cell, for at most 1000 cells.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -162,6 +165,7 @@ class JobState(BaseModel):
     done: int
     dead: list[int] = []
     error: str | None = None
+    errors: dict[int, str] = {}
     finished: datetime
     bytes: int | None = None
     retries: int = 0

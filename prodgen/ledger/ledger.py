@@ -210,6 +210,11 @@ class Ledger:
         found = self.scripts.read("hgetall", "job", job, "won")
         return {int(first): token for first, token in found.items()}
 
+    def errors(self, job: str) -> dict[int, str]:
+        """Return the error of each dead cell of a job that is not closed, for at most 1000 cells."""
+        found = self.scripts.read("hgetall", "job", job, "errors")
+        return {int(cell): message for cell, message in found.items()}
+
     def give_back(self, job: str, missing: Iterable[int]) -> bool:
         """Owe cells of a finishing job again because their images are not in the store."""
         return bool(self.scripts.call("give_back", job, *missing))

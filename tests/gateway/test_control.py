@@ -67,7 +67,8 @@ def test_a_small_order_can_become_interactive_and_a_large_one_cannot(
 def test_failed_images_are_made_by_a_retry_and_the_new_end_is_followed(
     client: Client, stranger: Client, gateway: Gateway
 ) -> None:
-    job = client.order(count=200)
+    items = [{"sku": "A-1", "count": 130}, {"sku": "B-2", "count": 70, "attributes": {"category": "bag"}}]
+    job = client.order(items=items)
     retry = job["links"]["retry"]
     assert client.error("POST", retry)[1]["message"] == (
         f"job {job['id']} has not ended; retry its failed images when it has ended"
@@ -79,12 +80,20 @@ def test_failed_images_are_made_by_a_retry_and_the_new_end_is_followed(
     ended = client.get(job["links"]["self"]).json()
     assert (ended["state"], ended["failed"], ended["retries"]) == ("partial", 8, 0)
     assert stranger.error("POST", retry)[0] == 404
+    page = client.get(job["links"]["failures"], params={"limit": 5}).json()
+    rest = client.get(job["links"]["failures"], params={"after": page["next"]}).json()
+    assert (len(page["data"]), page["next"], rest["next"]) == (5, "196", None)
+    failures = page["data"] + rest["data"]
+    assert [failure["index"] for failure in failures] == list(range(192, 200))
+    assert failures[0] | {"sku": "B-2", "cell": 3, "attempts": 3, "error": "no paint"} == failures[0]
+    assert failures[0]["attributes"]["category"] == "bag"
 
     gateway.bells.clear()
     again = client.post(retry).json()
     assert (again["state"], again["done"], again["failed"], again["retries"]) == ("running", 192, 0, 1)
     wait_until(lambda: gateway.bells == [("bulk", 1)], "no bell")
     gateway.work(client.tenant, job["id"])
+    assert client.get(job["links"]["failures"]).json()["data"] == []
     states = [event.data["state"] for event in client.events(job["id"])]
     assert list(dict.fromkeys(states)) == ["running", "finishing", "succeeded"]
     assert len(client.get(job["links"]["images"], params={"limit": 1000}).json()["data"]) == 200

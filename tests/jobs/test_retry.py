@@ -84,6 +84,7 @@ def test_the_failed_images_alone_are_made_and_counted(
     assert set(fail_at(memory, ledger, record)) == {POISON}, "an image was made again"
     settle_jobs(memory, ledger)
     assert (ended(memory, record).state, ended(memory, record).retries) == ("partial", 1)
+    assert ended(memory, record).errors == {POISON: "no paint"}
     assert counted(memory, record) == before
 
     retry(memory, ledger)

@@ -25,6 +25,7 @@ function changed(now) {
   $("cancel").hidden = ended;
   $("delete").hidden = !ended;
   $("archive").hidden = !ended || !now.done;
+  $("retry").hidden = !["partial", "failed"].includes(now.state);
   refresh();
 }
 
@@ -35,7 +36,26 @@ function loaded(now) {
   $("sooner").hidden = !movable || now.priority === "interactive";
   $("later").hidden = !movable || now.priority === "bulk";
   explain($("trouble"), now.error && new Refusal(now.error));
+  $("failed").hidden = !now.failed;
   return now;
+}
+
+/** List the first failed pictures with their reasons, a line for neighbours that failed alike. */
+async function listFailures() {
+  const { data, next } = await api("GET", `/v1/jobs/${job}/failures?limit=500`);
+  const runs = [];
+  for (const { index, sku, attributes, error } of data) {
+    const text = `${[sku, ...Object.values(attributes).map(t)].filter(Boolean).join(" · ")}: ${error}`;
+    if (runs.at(-1)?.text === text) runs.at(-1).last = index;
+    else runs.push({ first: index, last: index, text });
+  }
+  const lines = runs.map(({ first, last, text }) => `${first === last ? first : `${first}–${last}`} · ${text}`);
+  const items = [...lines, ...(next ? ["…"] : [])].map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  });
+  $("failures").replaceChildren(...items);
 }
 
 const load = async () => loaded(await api("GET", `/v1/jobs/${job}`));
@@ -45,8 +65,10 @@ function act(button, path, json) {
   $(button).onclick = async () => {
     $(button).disabled = true;
     try {
-      loaded(await api("POST", `/v1/jobs/${job}/${path}`, { json }));
+      const ended = ENDED.has(order.dataset.state);
+      const now = loaded(await api("POST", `/v1/jobs/${job}/${path}`, { json }));
       explain($("problem"));
+      if (ended) followOrder(now).catch((error) => explain($("problem"), error));
     } catch (error) {
       explain($("problem"), error);
     }
@@ -65,6 +87,7 @@ function confirm(button, dialog, act) {
 
 act("pause", "pause");
 act("resume", "resume");
+act("retry", "retry");
 act("sooner", "priority", { priority: "interactive" });
 act("later", "priority", { priority: "bulk" });
 confirm("cancel", "cancelling", async () => {
@@ -76,6 +99,15 @@ confirm("delete", "deleting", async () => {
   location.reload(); // to the page that can restore it
 });
 
+$("failed").ontoggle = () => $("failed").open && listFailures().catch((error) => explain($("problem"), error));
+
+/** Show the order, and every change until it has ended. */
+async function followOrder(now) {
+  if (ENDED.has(now.state)) return;
+  await follow(`/v1/jobs/${job}`, changed);
+  await load();
+}
+
 load()
-  .then((now) => ENDED.has(now.state) || follow(`/v1/jobs/${job}`, changed).then(load))
+  .then(followOrder)
   .catch((error) => explain($("problem"), error));

@@ -1,6 +1,7 @@
 -- Functions that all scripts share. KEYS[1] is the key of the epoch, ARGV[1] the prefix of all keys.
 local CELL = 64    -- images a cell
 local STRIKES = 3  -- deaths alone after which a cell is set aside
+local ERRORS = 1000  -- cells of a job whose errors are kept
 
 local function key(...)
   return ARGV[1] .. table.concat({...}, ':')
@@ -34,7 +35,7 @@ end
 
 -- Deletes what is only needed of a job that has not ended.
 local function clear(id)
-  for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'refused'}) do
+  for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'errors', 'refused'}) do
     redis.call('DEL', key('job', id, part))
   end
 end

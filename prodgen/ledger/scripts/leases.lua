@@ -46,6 +46,8 @@ local function blame(job, lease, strike, message)
   elseif strike and redis.call('HINCRBY', strikes, lease.first, 1) >= STRIKES then
     redis.call('HDEL', strikes, lease.first)
     redis.call('SADD', key('job', job.id, 'dead'), lease.first)
+    local errors = key('job', job.id, 'errors')
+    if redis.call('HLEN', errors) < ERRORS then redis.call('HSET', errors, lease.first, message) end
     job.dead = redis.call('HINCRBY', key('job', job.id), 'dead', owed)
     owed = 0
   else

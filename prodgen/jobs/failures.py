@@ -1,0 +1,61 @@
+"""List the images of an order that could not be made, and why."""
+
+from bisect import bisect_left
+
+from pydantic import BaseModel
+
+from prodgen.jobs.items import JobImages
+from prodgen.jobs.record import JobRecord, load_state
+from prodgen.ledger.entries import ATTEMPTS
+from prodgen.ledger.ledger import Ledger
+from prodgen.registry.versions import load_config
+from prodgen.spec.order import CELL, resolve_attributes
+from prodgen.storage.base import Store
+
+
+class Failure(BaseModel, frozen=True):
+    """An image that could not be made.
+
+    ``error`` is that of its ``cell``: another image of the cell may have caused it. ``attempts`` counts how
+    often the cell was tried without other cells.
+    """
+
+    index: int
+    sku: str | None
+    attributes: dict[str, str]
+    photo: str | None
+    cell: int
+    attempts: int
+    error: str | None
+
+
+def failures(
+    store: Store, ledger: Ledger, record: JobRecord, after: int = -1, limit: int = 100
+) -> tuple[list[Failure], int | None]:
+    """Return up to ``limit`` failed images above index ``after``, and the ``after`` of the next page."""
+    state = load_state(store, record)
+    progress = None if state else ledger.progress(record.id)
+    end = state or progress
+    if end is None or not end.dead:
+        return [], None
+    errors = state.errors if state else ledger.errors(record.id)
+    indices = list[int]()
+    for cell in end.dead[bisect_left(end.dead, (after + 1) // CELL) :]:
+        indices += [index for index in record.indices(cell, 1) if index > after]
+        if len(indices) > limit:
+            break
+    images = JobImages(store, record)
+    schema = load_config(store, record.model_prefix).attributes
+    page = [
+        Failure(
+            index=image.index,
+            sku=image.sku,
+            attributes=image.attributes,
+            photo=image.photo,
+            cell=image.index // CELL,
+            attempts=ATTEMPTS * (1 + end.retries),
+            error=errors.get(image.index // CELL, end.error),
+        )
+        for image in resolve_attributes(schema, [images[index] for index in indices[:limit]])
+    ]
+    return page, indices[limit - 1] if len(indices) > limit else None
