@@ -20,17 +20,15 @@ from prodgen.errors import TooManyRequests, Unavailable
 from prodgen.tenants import recent_grant
 
 _bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys create` makes one.")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+"""What the request sends as its API key; None if it sends none."""
 
 
 INVALID_KEY = "this API key is not valid, or was revoked"
 _SAFE = ("GET", "HEAD")
 
 
-async def key_digest(
-    request: Request,
-    deployment: DeploymentDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> str:
+async def key_digest(request: Request, deployment: DeploymentDep, credentials: Credentials) -> str:
     """Return the digest of the request's API key, which may not exist. Raises HTTPException 401 or 403."""
     if credentials:
         if digest := digest_of(credentials.credentials):
@@ -62,9 +60,14 @@ async def caller(request: Request, deployment: DeploymentDep, digest: KeyDigest)
         raise HTTPException(401, INVALID_KEY)
     logs.bind(tenant=key.tenant)
     request.state.caller = key
-    if per_second := recent_grant(deployment.store, key.tenant).requests_per_second:
-        await run_sync(_count_request, deployment, key.tenant, per_second)
+    await count_request(deployment, key.tenant)
     return key
+
+
+async def count_request(deployment: Deployment, tenant: str) -> None:
+    """Count a request of a tenant. Raises TooManyRequests if the tenant sends more than it may."""
+    if per_second := recent_grant(deployment.store, tenant).requests_per_second:
+        await run_sync(_count_request, deployment, tenant, per_second)
 
 
 def _count_request(deployment: Deployment, tenant: str, per_second: float) -> None:

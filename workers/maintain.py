@@ -11,6 +11,7 @@ from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.quotas import measure_stored
+from prodgen.jobs.renders import shard_now, sweep_shard
 from prodgen.jobs.webhook_delivery import Outcome, Sender
 from prodgen.ledger.entries import Queue
 from prodgen.recovery import ensure
@@ -83,6 +84,10 @@ def _tick(here: Deployment) -> Iterator[str]:
     if settled := settle_jobs(here.store, here.ledger):
         yield f"{len(settled)} jobs settled"
     measure_stored(here.store, here.ledger)
+    settings = here.settings
+    shard = shard_now(settings.tick_seconds)
+    if swept := sweep_shard(here.store, settings.render_cache_mb << 20, settings.render_days, shard):
+        yield f"{swept} images by their addresses deleted"
     if looked := sweep_due(here.store, here.ledger):
         yield f"{looked} orders swept"
 

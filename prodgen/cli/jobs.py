@@ -51,7 +51,8 @@ def _row(gateway: Client, job: dict[str, Any]) -> dict[str, Any]:
     row = {**job, "images": images, "created": created, "time_left": None, "model": None, "SKU": None}
     with suppress(ProdgenError):
         details = gateway.job(job["id"])
-        row |= {"model": details["model"].partition("@")[0], "time_left": time_left(details)}
+        row["model"] = details["model"].partition("@")[0]
+        row["time_left"] = None if details["state"] == "paused" else time_left(details)
         if job["done"]:
             row["SKU"] = next(gateway.images(job["id"], page=1), {}).get("sku")
     return row

@@ -2,12 +2,12 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from prodgen.client.download import PAGE, download, download_archive, download_sheets
 from prodgen.client.model_download import download_model
@@ -17,11 +17,14 @@ from prodgen.client.shards import download_shards
 from prodgen.client.transport import TERMINAL, Transport
 from prodgen.errors import Conflict
 from prodgen.files import replacing
+from prodgen.spec.finish import extension
 
 Record = dict[str, Any]
 """A JSON object as the gateway sends it."""
 
 _LIST = 100
+_ADDRESSES = 1000
+"""The most addresses in one request of `Client.render_urls`."""
 _DIGESTS = 10_000
 """The most digests in one request of `Client.missing`."""
 
@@ -165,6 +168,37 @@ class Client:
     def read_prompt(self, model: str, prompt: str) -> Record:
         """Return how the model understands a prompt: attributes, count, background, and words not read."""
         return self._json("POST", "/v1/prompts", json={"model": model, "prompt": prompt})
+
+    # Images by their addresses
+
+    def render(
+        self, model: str, seed: int, index: int, format: str = "png", **parameters: str | float
+    ) -> bytes:
+        """Return the image at ``index`` of an order with ``seed``; the service makes it if it is new.
+
+        ``parameters``: attributes of the model, ``size``, ``background`` and ``truncation``.
+        """
+        path = _address(model, seed, index, format, parameters)
+        return self._transport.request("GET", path, follow_redirects=True, timeout=90.0).content
+
+    def render_url(
+        self,
+        model: str,
+        seed: int,
+        index: int,
+        format: str = "png",
+        seconds: int | None = None,
+        **parameters: str | float,
+    ) -> str:
+        """Return the URL of an image, signed for use without a key, for ``seconds`` or for ever."""
+        return self.render_urls([_address(model, seed, index, format, parameters)], seconds)[0]
+
+    def render_urls(self, addresses: Iterable[str], seconds: int | None = None) -> list[str]:
+        """Return the signed URL of each address, such as ``/v1/render/clothing/7/0.webp?colour=red``."""
+        left, found = iter(addresses), list[str]()
+        while batch := list(islice(left, _ADDRESSES)):
+            found += self._json("POST", "/v1/render", json={"addresses": batch, "seconds": seconds})["data"]
+        return found
 
     # Webhooks
 
@@ -331,3 +365,8 @@ class Client:
     def _queue(self, path: str, spec: Record, idempotency_key: str | None) -> Record:
         headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
         return self._json("POST", path, json=spec, headers=headers)
+
+
+def _address(model: str, seed: int, index: int, format: str, parameters: Mapping[str, str | float]) -> str:
+    place = f"{quote(model, safe='@')}/{seed}/{index}.{extension(format)}"
+    return f"/v1/render/{place}?{urlencode(parameters)}"

@@ -94,6 +94,15 @@ def cut_out(tenant: str, version: str, photo: str) -> str:
     return f"{cut_outs(tenant)}{check_name(version)}/{check_name(photo)}.png"
 
 
+def renders(tenant: str) -> str:
+    return f"{TENANTS}{check_name(tenant)}/renders/"
+
+
+def render(tenant: str, digest: str) -> str:
+    """Return the key of an image that a client got by its address; ``digest`` is that of its formula."""
+    return f"{renders(tenant)}{check_name(digest)}"
+
+
 def usages(tenant: str, day: date) -> str:
     """Return the prefix of what a tenant's orders have delivered that ended on ``day``."""
     return f"{TENANTS}{check_name(tenant)}/usage/{day}/"

@@ -68,6 +68,21 @@ def verify(secret: str, key: str, parameters: Mapping[str, str]) -> SignedRange:
     )
 
 
+def sign_path(secret: str, path: str, parameters: Mapping[str, str]) -> str:
+    """Return the signature of a path of the gateway, which begins with a slash, and its parameters."""
+    return _signature(secret, path, parameters)
+
+
+def check_signature(secret: str, path: str, parameters: Mapping[str, str]) -> None:
+    """Raise LinkRefused unless ``parameters`` hold the signature of `sign_path`, and have not expired."""
+    signed = {name: text for name, text in parameters.items() if name != "signature"}
+    expected = sign_path(secret, path, signed)
+    if not hmac.compare_digest(expected.encode(), _bytes(parameters.get("signature", ""))):
+        raise LinkRefused("this link is not valid; ask for a new one")
+    if "expires" in signed and time.time() >= int(signed["expires"]):
+        raise LinkRefused("this link has expired; ask for a new one")
+
+
 def content_disposition(file_name: str) -> str:
     """Return the Content-Disposition with which browsers save a download as ``file_name`` (RFC 6266)."""
     plain = "".join(c if 32 <= ord(c) < 127 and c not in '"\\%;/' else "_" for c in file_name)

@@ -157,3 +157,14 @@ def test_one_key_orders_once(up: Up) -> None:
     other = up.cli("submit", "--count", 3, "--key", "monday")
     assert other.returncode == 2
     assert "different order" in other.stderr
+
+
+def test_an_address_gives_the_image_of_an_order(up: Up, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    order(up, "--count", 3, "--attr", "category=coat", "--seed", 11, "--out", out)
+    with up.client() as client:
+        data = client.render("fashion-mnist", 11, 2, category="coat")
+        (tmp_path / "coat.png").write_bytes(data)
+        assert client.render("fashion-mnist", 11, 2, category="coat") == data
+    assert same(tmp_path / "coat.png", out / "000000002.png")
+    assert up.cli("provenance", tmp_path / "coat.png").returncode == 0

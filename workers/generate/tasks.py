@@ -1,12 +1,15 @@
 """The tasks of a generating worker (``-Q interactive,bulk --pool threads``)."""
 
 import threading
+from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
 
 from prodgen.errors import Unavailable
 from prodgen.ledger.entries import Queue
+from prodgen.ledger.renders import Renders
 from prodgen.registry.versions import versions
 from workers import health
 from workers.app import app, ring, ring_settle
@@ -15,42 +18,68 @@ from workers.generate.device import Device, device, log
 from workers.generate.leases import make, title
 from workers.generate.metrics import export_device_memory
 from workers.generate.models import RECENT, Name
+from workers.generate.renders import MOST, make_renders
+
+Kind = Callable[[Device, Doorbell, Queue], bool]
+"""Does one piece of work of a kind, and returns whether there was any."""
 
 
 @app.task(name="generate.bulk", bind=True)
 def bulk(self: Doorbell) -> None:
     """Make one lease of a bulk job, unless this worker's slots for bulk jobs are taken."""
-    _answer(self, "bulk")
+    _answer(self, "bulk", _make_lease)
 
 
 @app.task(name="generate.interactive", bind=True)
 def interactive(self: Doorbell) -> None:
-    """Make one lease of an interactive job, unless this worker's slots for interactive jobs are taken."""
-    _answer(self, "interactive")
+    """Make one lease of an interactive job, or images that clients wait for by their addresses.
+
+    The two come first by turns, so that neither can keep the other waiting.
+    """
+    _answer(self, "interactive", *next(_turns))
 
 
-def _answer(task: Doorbell, queue: Queue) -> None:
-    """Make one lease and ring for the next. Does not ring while a service is away: maintenance will."""
+def _answer(task: Doorbell, queue: Queue, *kinds: Kind) -> None:
+    """Do one kind of work, and ring for the next. Does not ring while a service is away: maintenance will."""
     here = device()
     if here.draining.is_set():
         return
     try:
         with here.slot(queue) as free:
-            lease = here.ledger.lease(queue, here.name, here.capacity()) if free else None
-            if lease is None:
+            if not free or not any(kind(here, task, queue) for kind in kinds):
                 return
-            with here.slot(queue) as another:
-                if queue == "bulk" and another and not lease.alone:
-                    ring(queue)
-            with task.working(title(lease)) as work:
-                work.succeeded(make(here, lease))
-        progress = here.ledger.progress(lease.job)
     except Unavailable as error:
         log.warning("%s", error)
         return
+    ring(queue)  # after the slot is free, or this worker would be too busy to answer
+
+
+def _make_lease(here: Device, task: Doorbell, queue: Queue) -> bool:
+    """Make one lease. Returns False if there is none."""
+    lease = here.ledger.lease(queue, here.name, here.capacity())
+    if lease is None:
+        return False
+    with here.slot(queue) as another:
+        if queue == "bulk" and another and not lease.alone:
+            ring(queue)
+    with task.working(title(lease)) as work:
+        work.succeeded(make(here, lease))
+    progress = here.ledger.progress(lease.job)
     if progress and progress.state == "finishing":
         ring_settle()
-    ring(queue)  # after the slot is free, or this worker would be too busy to answer
+    return True
+
+
+def _make_renders(here: Device, task: Doorbell, queue: Queue) -> bool:
+    """Make images that clients wait for by their addresses. Returns False if there are none."""
+    renders = Renders(here.ledger)
+    if asked := renders.take(MOST):
+        with task.working(f"{len(asked)} images by their addresses") as work:
+            work.succeeded(make_renders(here, renders, asked))
+    return bool(asked)
+
+
+_turns = cycle([(_make_lease, _make_renders), (_make_renders, _make_lease)])
 
 
 @worker_ready.connect

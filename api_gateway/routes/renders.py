@@ -1,0 +1,209 @@
+"""Images by their addresses: each is made when it is first asked for, and then comes from the store."""
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Annotated
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, HTTPException, Path, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from api_gateway import ranges
+from api_gateway.answers import CLIENT_CLOSED, QUICK, SLOW
+from api_gateway.auth import Credentials, Generator, caller, count_request, key_digest
+from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.requests import StrictRoute
+from prodgen import logs
+from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs.renders import ask, read
+from prodgen.ledger.renders import Asked, Renders
+from prodgen.registry.versions import VERSION, Version, resolve
+from prodgen.settings import Settings
+from prodgen.spec.formula import Extension, Formula
+from prodgen.spec.model_config import STUDIO
+from prodgen.spec.random_streams import MAX_SEED
+from prodgen.storage.base import Store
+from prodgen.storage.links import check_signature, sign_path
+
+router = APIRouter(prefix="/v1/render", tags=["images"], route_class=StrictRoute)
+
+WAIT_SECONDS = 60.0
+"""Seconds for which a request waits for its image."""
+CACHE_SECONDS = 31_536_000
+"""Seconds for which others may keep an image: a year."""
+REREAD_SECONDS = 60
+"""Seconds for which a version that was removed may still be used."""
+SIGNED = ("tenant", "expires", "signature")
+"""The parameters of a signed address that do not belong to the image."""
+_ADDRESS = re.compile(r"/v1/render/([^/]{1,200})/(\d{1,16})/(\d{1,16})\.(png|webp|jpg|avif)", re.ASCII)
+
+
+class SignView(BaseModel, extra="forbid"):
+    """Addresses to sign: each a path with its query, such as `/v1/render/clothing/7/12.webp?colour=red`."""
+
+    addresses: list[str] = Field(min_length=1, max_length=1000)
+    seconds: int | None = Field(default=None, ge=1, description="For how long they work; null: for ever.")
+
+
+class SignedView(BaseModel):
+    """A signed URL for each address, in their order. Their models are versions, and so never change."""
+
+    object: str = "list"
+    data: list[str]
+
+
+async def _tenant(request: Request, deployment: DeploymentDep, credentials: Credentials) -> str:
+    """Return the tenant that has signed the address, or whose key the request has. Counts the request."""
+    if "signature" not in request.query_params:
+        key = await caller(request, deployment, await key_digest(request, deployment, credentials))
+        if not key.allows("generate"):
+            raise HTTPException(403, "this needs an API key with the scope generate")
+        return key.tenant
+    secret = deployment.settings.secret_key.get_secret_value()
+    check_signature(secret, request.url.path, dict(request.query_params))
+    tenant = request.query_params["tenant"]
+    logs.bind(tenant=tenant)
+    await count_request(deployment, tenant)
+    return tenant
+
+
+Tenant = Annotated[str, Depends(_tenant)]
+Number = Annotated[int, Path(ge=0, le=MAX_SEED)]
+
+
+@router.head("/{model}/{seed}/{index}.{format}", include_in_schema=False)
+@router.get(
+    "/{model}/{seed}/{index}.{format}",
+    summary="Get an image by its address",
+    response_class=Response,
+    responses={
+        200: {"content": {f"image/{kind}": {} for kind in ("png", "webp", "jpeg", "avif")}},
+        206: {"description": "The part of the image that `Range` names."},
+        304: {"description": "The image is still that of `If-None-Match`."},
+        307: {"description": "The address names no version of the model; `Location` has that of now."},
+    },
+)
+async def render(
+    model: str,
+    seed: Number,
+    index: Number,
+    format: Extension,
+    request: Request,
+    tenant: Tenant,
+    deployment: DeploymentDep,
+) -> Response:
+    """Send the image at `index` of an order with `seed`: from the store or, at first, when it is made.
+
+    The query has attributes of the model (`category`, `colour`; those left out are drawn as in an order),
+    `size`, `background` and `truncation`. `model` is NAME@VERSION; any other name redirects to the version of
+    now. The address needs a key, or a signature (`POST /v1/render`). Requests for an image that is being made
+    wait for that one image. `Cache-Status` says whether the image was in the store. Answers 503 if the image
+    is not made within a minute.
+    """
+    parameters = [pair for pair in request.query_params.multi_items() if pair[0] not in SIGNED]
+    formula = await run_sync(_formula, deployment.store, tenant, model, (seed, index, format), parameters)
+    if formula.model != model:
+        return RedirectResponse(formula.path, headers={"Cache-Control": "no-cache"})
+    asked = Asked(tenant, formula)
+    stored = await run_sync(read, deployment.store, asked)
+    data = stored or await _wait(request, deployment, asked)
+    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    status = "prodgen; hit" if stored else "prodgen; fwd=miss; stored"  # RFC 9211
+    headers = {"ETag": etag, "Cache-Control": _caching(request), "Cache-Status": status}
+    if etag in re.findall(r'"[^"]*"', request.headers.get("If-None-Match", "")):
+        return Response(None, 304, headers)
+
+    def piece(start: int, stop: int) -> Iterator[bytes]:
+        yield data[start:stop]
+
+    return ranges.send(request, len(data), piece, headers, f"image/{formula.format}")
+
+
+@router.post("", summary="Sign addresses of images")
+def sign(wish: SignView, caller: Generator, deployment: DeploymentDep) -> SignedView:
+    """Return URLs that need no key, for pages. Each gives one image, and nothing else; none is made yet."""
+    return SignedView(
+        data=[
+            _signed(deployment.settings, deployment.store, caller.tenant, address, wish.seconds)
+            for address in wish.addresses
+        ]
+    )
+
+
+def _signed(settings: Settings, store: Store, tenant: str, address: str, seconds: int | None) -> str:
+    parts = urlsplit(address)
+    found = _ADDRESS.fullmatch(parts.path)
+    if found is None or parts.netloc:
+        raise ProdgenError(
+            f"{address[:200]!r} is no address of an image; write /v1/render/MODEL/SEED/INDEX.FORMAT?…",
+            param="addresses",
+        )
+    model, seed, index, ending = found.groups()
+    place: tuple[int, int, Extension] = (int(seed), int(index), ending)  # type: ignore[assignment]
+    path = _formula(store, tenant, model, place, parse_qsl(parts.query)).path
+    base, _, query = path.partition("?")
+    signed = {**dict(parse_qsl(query)), "tenant": tenant}
+    if seconds is not None:
+        signed["expires"] = str(int(time.time()) + seconds)
+    signed["signature"] = sign_path(settings.secret_key.get_secret_value(), base, signed)
+    return f"{settings.public_url.rstrip('/')}{base}?{urlencode(signed)}"
+
+
+def _formula(
+    store: Store,
+    tenant: str,
+    model: str,
+    place: tuple[int, int, Extension],
+    parameters: list[tuple[str, str]],
+) -> Formula:
+    """Return the formula of an address. Raises ProdgenError for a model that cannot make the image."""
+    if VERSION.fullmatch(model.partition("@")[2]):
+        version = _version(store, model, tenant, int(time.time()) // REREAD_SECONDS)
+    else:
+        version = resolve(store, model, tenant)
+    if version.config.family == STUDIO:
+        raise ProdgenError(f"{model} makes pictures of photographs, which have no address", param="model")
+    return Formula.read(version.id, version.config.attributes, place, parameters)
+
+
+@lru_cache(1024)
+def _version(store: Store, model: str, tenant: str, period: int) -> Version:
+    """Return a version as it was read in this ``period``, because each request needs one."""
+    return resolve(store, model, tenant)
+
+
+async def _wait(request: Request, deployment: Deployment, asked: Asked) -> bytes:
+    """Have the image made, and return it. Raises ProdgenError if it cannot be made, or not in time."""
+    renders, pause, deadline = Renders(deployment.ledger), QUICK, anyio.current_time() + WAIT_SECONDS
+
+    def look() -> bytes | None:
+        if renders.waits(asked):
+            return None
+        data = read(deployment.store, asked)
+        if data is None and ask(deployment.store, renders, asked):
+            deployment.ring("interactive", 1)
+        return data
+
+    while (data := await run_sync(look, limiter=deployment.event_threads)) is None:
+        if await request.is_disconnected():
+            raise HTTPException(CLIENT_CLOSED, "the client has gone")
+        if anyio.current_time() > deadline:
+            raise Unavailable("no worker has made the image in time; ask for it again")
+        await anyio.sleep(pause)
+        pause = min(SLOW, pause * 1.3)
+    return data
+
+
+def _caching(request: Request) -> str:
+    """Return the Cache-Control of an image. What needs a key is kept by the browser alone."""
+    if "signature" not in request.query_params:
+        return f"private, max-age={CACHE_SECONDS}, immutable"
+    expires = request.query_params.get("expires")
+    left = CACHE_SECONDS if expires is None else min(CACHE_SECONDS, int(expires) - int(time.time()))
+    return f"public, max-age={left}, immutable"

@@ -1,0 +1,67 @@
+"""The images that clients wait for by their addresses. Redis holds them only until they are in the store.
+
+An image is a pure function of its formula, so one that is lost with a worker, or made twice, does no harm:
+the gateway that waits for the image asks for it again.
+"""
+
+from typing import NamedTuple
+
+from prodgen.errors import ProdgenError, TooManyRequests
+from prodgen.ledger.ledger import Ledger
+from prodgen.spec.formula import Formula
+
+MOST_WAITING = 64
+"""Images of one tenant that may wait for a worker."""
+WAIT_SECONDS = 10
+"""Seconds that an image waits for a worker. After that it is asked for again, and the doorbell rung again."""
+MAKE_SECONDS = 30
+"""Seconds in which a worker makes an image. After that the image is asked for again."""
+
+
+class Asked(NamedTuple):
+    """An image that a client of ``tenant`` waits for."""
+
+    tenant: str
+    formula: Formula
+
+
+class Renders:
+    """The waiting images of one deployment. Threads may share one object."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self._scripts = ledger, ledger.scripts
+
+    def waits(self, asked: Asked) -> bool:
+        """Return whether the image waits for a worker, or is being made. Raises the error that it met."""
+        return _waits(self._scripts.read("get", "render", asked.tenant, asked.formula.digest))
+
+    def ask(self, asked: Asked, weight: float) -> bool:
+        """Enter an image, unless it waits already, and count it as ordered. Returns whether it is new.
+
+        Raises TooManyRequests if the tenant has `MOST_WAITING` waiting images, or the error that the image
+        has met.
+        """
+        formula = asked.formula
+        what = (asked.tenant, formula.digest, formula.model_dump_json(), formula.model)
+        state = self._scripts.call("render_ask", *what, weight, WAIT_SECONDS, MOST_WAITING)
+        if state == "full":
+            raise TooManyRequests(
+                f"{MOST_WAITING} images of this tenant wait for a worker, and no more may wait; ask again",
+                retry_after=1,
+            )
+        return state == "asked" or not _waits(state)
+
+    def take(self, count: int) -> list[Asked]:
+        """Take up to ``count`` waiting images, of one tenant after the other by their weights."""
+        found = self._scripts.call("render_take", count, MAKE_SECONDS)
+        return [Asked(tenant, Formula.model_validate_json(formula)) for tenant, _, formula in found]
+
+    def end(self, asked: Asked, error: str = "") -> None:
+        """Note that an image is in the store or, with ``error``, cannot be made."""
+        self._scripts.call("render_end", asked.tenant, asked.formula.digest, error[:500])
+
+
+def _waits(state: str | None) -> bool:
+    if state and state.startswith("!"):
+        raise ProdgenError(f"the image cannot be made: {state[1:]}")
+    return state == "waiting"

@@ -1,0 +1,157 @@
+"""An image by its address is made once, kept, and costs no more than its tenant may spend."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from prodgen.client import Client as PythonClient
+from prodgen.jobs.renders import cache_key, sweep_shard
+from prodgen.ledger.renders import Asked, Renders
+from prodgen.storage import keys
+from prodgen.tenants import set_grant
+from tests.gateway.running import Client, Gateway
+
+
+class Worker:
+    """Makes each image that is asked for: its bytes are the formula. ``made`` lists them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._store, self._renders = gateway.store, Renders(gateway.ledger)
+        self.made: list[Asked] = []
+        self.error = ""
+
+    @contextmanager
+    def running(self) -> Iterator["Worker"]:
+        stop = threading.Event()
+        thread = threading.Thread(target=self._run, args=(stop,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            stop.set()
+            thread.join()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(0.01):
+            for asked in self._renders.take(8):
+                self.made.append(asked)
+                if not self.error:
+                    self._store.put(cache_key(asked), asked.formula.model_dump_json().encode())
+                self._renders.end(asked, self.error)
+
+
+@pytest.fixture
+def worker(gateway: Gateway) -> Iterator[Worker]:
+    with Worker(gateway).running() as worker:
+        yield worker
+
+
+@pytest.fixture
+def address(client: Client) -> str:
+    version = client.get("/v1/models/shoes").json()["version"]
+    return f"/v1/render/shoes@{version}/7/3.png?category=bag&size=64"
+
+
+def test_an_image_is_made_once_and_then_comes_from_the_store(
+    client: Client, worker: Worker, address: str, gateway: Gateway
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: client.get(address), range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(worker.made) == 1, "callers at the same time share one image"
+    [answer, *_] = answers
+    assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert answer.headers["Content-Type"] == "image/png"
+    tag = {"If-None-Match": answer.headers["ETag"]}
+    assert client.get(address, headers=tag).status_code == 304
+    part = client.get(address, headers={"Range": "bytes=2-5", "If-Range": answer.headers["ETag"]})
+    assert (part.status_code, part.content) == (206, answer.content[2:6])
+    assert client.head(address).headers["Content-Length"] == str(len(answer.content))
+    other_words = address.replace("category=bag&size=64", "size=64&category=Bag")
+    assert client.get(other_words).headers["ETag"] == answer.headers["ETag"]
+    assert len(worker.made) == 1
+    assert client.get("/v1/jobs").json()["data"] == [], "an address leaves no order"
+    left = [key for key in gateway.ledger.client.scan_iter("*render*") if client.tenant in str(key)]
+    assert left == []
+
+
+def test_a_name_leads_to_the_version_of_now(client: Client, worker: Worker, address: str) -> None:
+    answer = client.get("/v1/render/shoes/7/3.png?size=64&category=bag")
+    assert (answer.status_code, answer.headers["Location"]) == (307, address)
+    assert answer.headers["Cache-Control"] == "no-cache"
+
+
+def test_a_signed_address_needs_no_key_and_gives_that_image_alone(
+    client: Client, worker: Worker, address: str, anyone: httpx.Client, gateway: Gateway
+) -> None:
+    with PythonClient(gateway.settings.public_url, client.key) as python:
+        url = python.render_url("shoes", 7, 3, category="bag", size=64)
+        brief = python.render_url("shoes", 7, 3, seconds=100, category="bag", size=64)
+        assert python.render("shoes", 7, 3, category="bag", size=64) == client.get(address).content
+    answer = anyone.get(url)
+    assert (answer.status_code, answer.content) == (200, client.get(address).content)
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "max-age=100" in anyone.get(brief).headers["Cache-Control"] or "max-age=99" in str(answer.headers)
+    for wrong in (url.replace("size=64", "size=65"), url.replace("/3.png", "/4.png"), brief[:-1]):
+        assert anyone.get(wrong).status_code == 403
+    assert anyone.get(gateway.settings.public_url + address).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ("category=boat", "attributes.category"),
+        ("size=9999", "size"),
+        ("size=64&size=65", "size"),
+        ("colour=red", "attributes.colour"),
+    ],
+)
+def test_an_address_that_no_image_has_is_refused(
+    client: Client, address: str, change: str, param: str
+) -> None:
+    status, error = client.error("GET", f"{address.partition('?')[0]}?{change}")
+    assert status == 400
+    assert param in error["param"]
+
+
+def test_an_image_that_cannot_be_made_says_why(client: Client, worker: Worker, address: str) -> None:
+    worker.error = "the device is on fire"
+    _, error = client.error("GET", address)
+    assert error["message"] == "the image cannot be made: the device is on fire"
+
+
+def test_a_tenant_has_a_limited_number_of_waiting_images(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr("prodgen.ledger.renders.MOST_WAITING", 1)
+    monkeypatch.setattr("api_gateway.routes.renders.WAIT_SECONDS", 0.1)
+    status, error = client.error("GET", address)
+    assert (status, error["code"]) == (503, "unavailable")
+    assert gateway.ledger.backlog("interactive").images == 1, "workers are scaled by what waits"
+    assert client.get(address.replace("/3.png", "/4.png")).status_code == 429
+    assert len(Renders(gateway.ledger).take(5)) == 1
+    assert gateway.ledger.backlog("interactive").images == 0
+
+
+def test_a_new_image_counts_as_one_of_the_day(
+    client: Client, worker: Worker, address: str, gateway: Gateway
+) -> None:
+    set_grant(gateway.app.state.deployment.store, client.tenant, images_per_day=1)
+    assert client.get(address).status_code == 200
+    status, error = client.error("GET", address.replace("/3.png", "/4.png"))
+    assert (status, error["param"]) == (429, "images_per_day")
+    assert client.get(address).status_code == 200, "the store gives what it has"
+
+
+def test_maintenance_keeps_the_newest_images_within_the_budget(gateway: Gateway, client: Client) -> None:
+    store = gateway.store
+    names = [keys.render(client.tenant, f"07{k:062x}") for k in range(4)]
+    for name in [*names, keys.render(client.tenant, "08" + "0" * 62)]:
+        store.put(name, bytes(100))
+    assert sweep_shard(store, budget=256 * 250, days=1, shard=7) == 2
+    assert [info.key for info in store.list(keys.renders(client.tenant))][:2] == names[2:]
+    assert sweep_shard(store, budget=256 * 250, days=0, shard=8) == 1

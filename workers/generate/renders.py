@@ -1,0 +1,63 @@
+"""Makes the images that clients wait for by their addresses, and puts them into the cache in the store."""
+
+from prodgen.errors import Unavailable
+from prodgen.generation.request import Request, Response
+from prodgen.jobs.renders import cache_key
+from prodgen.ledger.renders import Asked, Renders
+from prodgen.storage.base import in_threads
+from workers.generate.device import Device, log
+from workers.generate.leases import PRIORITY
+from workers.generate.metrics import count_images, failures
+
+MOST = 64
+"""The most images that one doorbell makes. Images of one model share the engine's batches."""
+
+
+def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:
+    """Make images and put them into the store. Returns a summary for Flower."""
+    begun: list[tuple[Asked, Response | Exception]] = [(one, _begin(device, one)) for one in asked]
+    made = sum(in_threads(lambda one: _finish(device, renders, *one), begun))
+    return f"{made} of {len(asked)} images by their addresses"
+
+
+def _begin(device: Device, asked: Asked) -> Response | Exception:
+    """Start an image in the engine. Returns the response, or the error that the model has met."""
+    formula = asked.formula
+    try:
+        model = device.models.load(formula.model, asked.tenant)
+    except Exception as error:
+        return error
+    rest = (formula.truncation, formula.finish, formula.format, PRIORITY["interactive"], asked.tenant)
+    return device.engine.submit(Request(model, [formula.image()], *rest))
+
+
+def _finish(device: Device, renders: Renders, asked: Asked, response: Response | Exception) -> bool:
+    """Store an image and note its end. Returns whether the image was made.
+
+    After a fault of this worker the image is asked for again, by the gateway that waits for it.
+    """
+    formula = asked.formula
+    try:
+        device.store.put(cache_key(asked), _file(response), f"image/{formula.format}")
+        renders.end(asked)
+    except Unavailable as error:
+        log.warning("an image by its address was not stored: %s", error)
+        return False
+    except Exception as error:
+        at_fault = device.condition.is_at_fault(error, device.models.find(formula.model))
+        failures.labels("device" if at_fault else "images").inc()
+        log.error("an image of %s by its address failed: %s", formula.model, error)
+        if at_fault:
+            device.condition.fault(error)
+        renders.end(asked, "" if at_fault else str(error))
+        return False
+    count_images(formula.model, 1)
+    return True
+
+
+def _file(response: Response | Exception) -> bytes:
+    """Return the file of an image. Raises what its model or the engine has raised."""
+    if isinstance(response, Exception):
+        raise response
+    [data] = response
+    return data
