@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from api_gateway import errors, sessions
 from api_gateway.deployment import Deployment
 from api_gateway.requests import StrictRoute
-from api_gateway.studio.language import CATALOGUES, NAMES, language_of, translate
+from api_gateway.studio.language import CATALOGUES, NAMES, SENTENCES, language_of, translate
 from prodgen.access import ApiKey, Scope
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.settings import Settings
@@ -87,6 +87,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         "language": language,
         "languages": NAMES,
         "catalogue": CATALOGUES[language],
+        "sentences": [*SENTENCES[language].items()],  # a list, because Jinja sorts the keys of objects
         "static": "/studio/{}".format,
         "caller": caller,
         "csrf_token": sessions.token(secret, cookie) if caller else "",

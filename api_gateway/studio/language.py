@@ -1,6 +1,7 @@
 """The languages of the studio. English sentences are the keys of the catalogues of other languages."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,26 @@ COOKIE = "prodgen_language"
 NAMES = {"en": "English", "zh": "中文"}
 """The name of each language, in the language itself."""
 
-_CHINESE: dict[str, str] = json.loads((Path(__file__).parent / "zh.json").read_text(encoding="utf-8"))
+
+def _load(name: str) -> dict[str, str]:
+    catalogue: dict[str, str] = json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+    return catalogue
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    """Return the pattern of a sentence whose ``{names}`` stand for any text."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(sentence)), re.DOTALL)
+
+
+_CHINESE = _load("zh.json")
 _ENGLISH = {
     "succeeded": "done",
     "partial": "done in part",
     "cutter studio": "a network (U²-Netp)",
     "cutter studio-grabcut": "its colours (GrabCut)",
 }
+
+
 _COLOURS = {colour: name for name, colour in ImageColor.colormap.items() if isinstance(colour, str)}
 
 CATALOGUES: Mapping[str, Mapping[str, str]] = {
@@ -26,6 +40,13 @@ CATALOGUES: Mapping[str, Mapping[str, str]] = {
     "zh": {**_CHINESE, **{colour: _CHINESE.get(name, name) for colour, name in _COLOURS.items()}},
 }
 """The translations of each language, by the English text. CSS colours (``#rrggbb``) become their names."""
+
+SENTENCES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": _load("sentences_zh.json")}
+"""The API's sentences by their English, with ``{names}`` for what differs. The first that fits is taken."""
+_PATTERNS = {
+    language: [(_pattern(english), local) for english, local in sentences.items()]
+    for language, sentences in SENTENCES.items()
+}
 
 
 def language_of(request: Request) -> str:
@@ -37,6 +58,15 @@ def language_of(request: Request) -> str:
 
 
 def translate(language: str, text: str, **values: Any) -> str:
-    """Return ``text`` in a language, its ``{names}`` replaced by ``values``. Unknown texts stay English."""
-    found = CATALOGUES[language].get(text, text)
+    """Return ``text`` in a language, its ``{names}`` replaced by ``values``. Unknown texts stay English.
+
+    ``text`` may also be a sentence of the API, or a list of words. ``t`` of studio.js does the same.
+    """
+    if (found := CATALOGUES[language].get(text)) is None:
+        for pattern, local in _PATTERNS[language]:
+            if fit := pattern.fullmatch(text):
+                parts = {name: translate(language, part) for name, part in fit.groupdict().items()}
+                return local.format(**parts)
+        words = text.split(", ")
+        found = ", ".join(translate(language, word) for word in words) if len(words) > 1 else text
     return found.format(**values) if values else found

@@ -1,5 +1,6 @@
 """People use the studio under a session that no other site or person can begin, forge or misuse."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -8,9 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+import api_gateway
+import prodgen
+import workers
 from api_gateway import sessions, studio
 from api_gateway.studio import order_files
-from api_gateway.studio.language import CATALOGUES
+from api_gateway.studio.language import CATALOGUES, SENTENCES, translate
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import load_record
 from prodgen.registry.publish import publish
@@ -247,8 +251,44 @@ def test_every_text_of_the_pages_is_translated() -> None:
         assert re.findall(r"{\w+}", english) == sorted(re.findall(r"{\w+}", chinese), key=english.index)
 
 
+def test_every_translated_sentence_is_one_that_the_service_writes() -> None:
+    written = set()
+    for package in (api_gateway, prodgen, workers):
+        for path in Path(package.__path__[0]).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    written.add(node.value)
+                elif isinstance(node, ast.JoinedStr):
+                    parts = (p.value if isinstance(p, ast.Constant) else "{}" for p in node.values)
+                    written.add("".join(map(str, parts)))
+    texts = "\n".join(re.sub(r"{[^}]*}", "{}", text) for text in written)
+    lost = {text for text in SENTENCES["zh"] if re.sub(r"{[^}]*}", "{}", text).strip("{} ") not in texts}
+    assert lost == set()
+    for english, chinese in SENTENCES["zh"].items():
+        assert set(re.findall(r"{\w+}", chinese)) <= set(re.findall(r"{\w+}", english))
+
+
+def test_sentences_of_the_api_are_translated_with_what_they_name() -> None:
+    fault = "row 3 (A-2): category cannot be 'hut'; this model makes hat, dress; did you mean hat?"
+    told = translate("zh", fault)
+    assert re.findall(r"3|A-2|品类|'hut'|帽子|连衣裙", told) == [
+        "3",
+        "A-2",
+        "品类",
+        "'hut'",
+        "帽子",
+        "连衣裙",
+        "帽子",
+    ]
+    assert not re.search(r"[a-z]{4}", told)
+    assert translate("en", fault) == fault
+    assert translate("zh", "2 of 64 images could not be made: no paint").startswith("64 张图片中有 2 张")
+
+
 def test_a_page_speaks_the_language_of_its_reader(browser: httpx.Client) -> None:
-    assert "<h1>订单</h1>" in browser.get("/orders", headers={"Accept-Language": "zh-CN,zh;q=0.9"}).text
+    chinese = {"Accept-Language": "zh-CN,zh;q=0.9"}
+    assert "<h1>订单</h1>" in browser.get("/orders", headers=chinese).text
+    assert "没有订单" in browser.get("/orders/0123456789abcdef01234567", headers=chinese).text
     assert browser.get("/language/zh?next=/orders").headers["location"] == "/orders"
     assert "<h1>订单</h1>" in browser.get("/orders").text
     catalogue = re.search(r'id="catalogue">(.*?)</script>', browser.get("/orders").text)

@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 import prodgen
+from api_gateway.studio.language import translate
 from prodgen.access import KeyRing
 from prodgen.cli.gateway import push_folder
 from prodgen.runs.files import METRICS, Checkpoint
@@ -35,6 +36,7 @@ TOY = {"name": "toy", "family": "resnet", "widths": [16, 8], "latent_dim": 16, "
 PHOTOGRAPHS = Path(prodgen.__file__).parent / "bundled" / "photographs"
 expect.set_options(timeout=20_000)
 
+TRANSLATE = "async (sentence) => (await import('/studio/studio.js')).t(sentence)"
 MOST_BYTES = 300_000
 """The most bytes of pages between two checks, without their pictures."""
 
@@ -268,6 +270,9 @@ def test_a_phone_in_chinese_and_in_the_dark_shows_the_same(browser: Browser, up:
     page.get_by_label("短靴", exact=True).tap()
     expect(page.get_by_alt_text("短靴", exact=True)).to_have_count(PICTURES)
     visit.check()
+
+    fault = "row 3 (A-2): category cannot be 'hut'; this model makes hat, dress; did you mean hat?"
+    assert page.evaluate(TRANSLATE, fault) == translate("zh", fault)
 
     page.locator(".keep").nth(1).tap()
     page.get_by_role("button", name="订购这些图片").tap()

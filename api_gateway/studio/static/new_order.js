@@ -78,7 +78,7 @@ function map() {
     explain($("problem"), new Refusal(t("{count} rows cannot be made. Mend them in the file and choose it again, or read other columns.", { count })));
     const lines = error.details.map(({ message }) => {
       const [, row = "", problem] = message.match(/^(?:(row [^:]*): )?(.*)$/);
-      return element("li", {}, element("b", {}, row), element("span", {}, problem));
+      return element("li", {}, element("b", {}, t(row)), element("span", {}, t(problem)));
     });
     const rest = error.details.length + error.more - SHOWN;
     if (rest > 0) lines.splice(SHOWN, Infinity, element("li", {}, t("and {count} more", { count: number(rest) })));

@@ -125,7 +125,7 @@ function start() {
         open.onclick = () => zoom(images, place, downloads);
         const caption = element("p", {}, describe(image));
         for (const problem of [image.review, ...(image.findings ?? [])])
-          if (problem) caption.append(element("span", { className: "problem" }, problem));
+          if (problem) caption.append(element("span", { className: "problem" }, t(problem)));
         return element("div", { className: "captioned" }, element("div", { className: "tile" }, open), caption);
       }),
     );

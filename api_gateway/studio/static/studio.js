@@ -7,9 +7,27 @@ const catalogue = JSON.parse($("catalogue").textContent);
 const token = document.querySelector("meta[name=csrf-token]").content;
 const WAIT = 2000;
 
-/** Return `text` in the language of the page, its {names} replaced by `values`. */
+/** Return a text whose {names} are replaced by `values`. */
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+
+/** The patterns of the API's sentences, in which each {name} stands for any text, and their translations. */
+const sentences = JSON.parse($("sentences").textContent).map(([english, local]) => {
+  const escaped = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+  return [new RegExp(`^${escaped.replace(/\{(\w+)\}/g, "(?<$1>.+?)")}$`, "s"), local];
+});
+
+/** Return `text` in the language of the page, its {names} replaced by `values`. `text` may also be a sentence of the
+ * API, or a list of words. `translate` of language.py does the same. */
 export function t(text, values = {}) {
-  return (catalogue[text] ?? text).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+  if (catalogue[text] !== undefined) return fill(catalogue[text], values);
+  for (const [pattern, local] of sentences) {
+    const fit = pattern.exec(text);
+    if (!fit) continue;
+    const parts = Object.entries(fit.groups ?? {}).map(([name, part]) => [name, t(part)]);
+    return fill(local, Object.fromEntries(parts));
+  }
+  const words = text.split(", ");
+  return fill(words.length > 1 ? words.map((word) => t(word)).join(", ") : text, values);
 }
 
 /** Return a number as people of the page's language write it. */
