@@ -6,6 +6,7 @@ import { Tries, randomKey } from "./tries.js";
 import { downloads, zoom } from "./zoom.js";
 
 const SHELF = "photographs";
+const BACKGROUNDS = { shelf: "backgrounds", most: 8 };
 const THUMB = 160; // pixels
 const PREVIEW = { most: 24, side: 512 };
 const PAUSE = 60; // milliseconds that a control must rest
@@ -79,6 +80,44 @@ function start() {
 
   $("file").onchange = () => add([...$("file").files]);
   dropZone($("drop"), add);
+
+  // Backgrounds of one's own, which are values of the scene
+
+  const scenes = form.querySelector("[data-attribute=scene]");
+  let backgrounds = JSON.parse(localStorage.getItem(BACKGROUNDS.shelf) ?? "[]");
+
+  function showBackground({ photo, name }, checked) {
+    const box = element("input", { type: "checkbox", name: "scene", value: photo, checked });
+    $("background").before(element("label", { className: "chip" }, box, element("span", {}, name)));
+  }
+
+  function showBackgrounds() {
+    const field = scenes.querySelector("input[type=text]");
+    const written = field.value.split("|").map((value) => value.trim());
+    scenes.querySelector(".chips").append($("background"));
+    for (const one of backgrounds) showBackground(one, written.includes(one.photo));
+    field.value = written.filter((value) => !/^[0-9a-f]{64}$/.test(value)).join(" | ");
+  }
+
+  $("background-file").onchange = async ({ target }) => {
+    const [file] = target.files;
+    explain($("problem"));
+    try {
+      const { id } = await api("POST", "/v1/uploads", { body: file, type: file.type || "image/jpeg" });
+      const known = scenes.querySelector(`input[value="${id}"]`);
+      if (known) known.checked = true;
+      else {
+        const added = { photo: id, name: file.name.replace(/\.[^.]*$/, "") };
+        backgrounds = [...backgrounds, added].slice(-BACKGROUNDS.most);
+        localStorage.setItem(BACKGROUNDS.shelf, JSON.stringify(backgrounds));
+        showBackground(added, true);
+      }
+      changed();
+    } catch (error) {
+      explain($("problem"), error);
+    }
+    target.value = "";
+  };
 
   // The controls and the pictures of the chosen photograph
 
@@ -166,6 +205,7 @@ function start() {
     }
   };
 
+  showBackgrounds();
   showStrip();
   changed();
   if ($("file").files.length) add([...$("file").files]); // chosen before this script was here

@@ -128,8 +128,11 @@ export function explain(place, error) {
   }
 }
 
-/** Describe an image by its attributes. */
-export const describe = (image) => Object.values(image.attributes).map((value) => t(value)).join(", ");
+/** Describe an image by its attributes. A scene may be the digest of an uploaded picture. */
+export const describe = (image) =>
+  Object.values(image.attributes)
+    .map((value) => t(/^[0-9a-f]{64}$/.test(value) ? "a background of yours" : value))
+    .join(", ");
 
 /** Return a picture of an image once it can be shown. */
 export async function picture(image) {
