@@ -26,7 +26,7 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False))
     except TyperException as error:  # such as an unknown option; empty if the help was printed instead
-        _fail(" ".join(error.format_message().split()), error.exit_code)
+        _fail(" ".join(error.format_message().replace("Value error, ", "").split()), error.exit_code)
     except CannotWrite as error:
         _fail(str(error), _FAILED)
     except ProdgenError as error:

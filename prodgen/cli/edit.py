@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prodgen.cli.folders import check_folder, writing
-from prodgen.cli.options import Attr, Cutter, Json, Weights, parse_attributes
+from prodgen.cli.options import Aspect, Attr, CopySpace, Cutter, Json, Weights, parse_attributes
 from prodgen.cli.output import print_json, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
+from prodgen.spec.finish import Finish, sides
 
 if TYPE_CHECKING:
     from prodgen.photographs.edit import Edit
@@ -28,7 +29,11 @@ def edit(
         typer.Option(help="white, studio, floor, a CSS colour or a picture; as often as you like."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help=_MARKETPLACES)] = None,
-    size: Annotated[int, typer.Option(help="Side of the pictures in pixels, without a preset.")] = 1024,
+    size: Annotated[
+        int, typer.Option(help="Longer side of the pictures in pixels, without a preset.")
+    ] = 1024,
+    aspect: Aspect = None,
+    copy_space: CopySpace = None,
     format: Annotated[
         str, typer.Option(help="File format, without a preset: jpeg, png, webp or avif.")
     ] = "jpeg",
@@ -46,7 +51,7 @@ def edit(
     from prodgen.photographs.batch import Batch
     from prodgen.photographs.cutters import load_cutter
 
-    asked = _edit(attr, scene, preset, size, format)
+    asked = _edit(attr, scene, preset, Finish(aspect=aspect, copy_space=copy_space), size, format)
     asked.check()
     files = list(pictures_in(photos))
     check_folder(out)
@@ -65,7 +70,7 @@ def edit(
 
 
 def _edit(
-    attr: list[str] | None, scene: list[str] | None, preset: str | None, size: int, format: str
+    attr: list[str] | None, scene: list[str] | None, preset: str | None, shape: Finish, size: int, format: str
 ) -> "Edit":
     from prodgen.photographs.edit import Edit
     from prodgen.photographs.presets import load_preset
@@ -78,8 +83,10 @@ def _edit(
         )
     colours, scenes = tuple(attributes.get("colour", [])) or (None,), tuple(scene or ["white"])
     if preset:
+        if shape != Finish():
+            raise ProdgenError(f"the preset {preset} sets the shape; leave --aspect and --copy-space out")
         return Edit.of_preset(load_preset(preset), colours, scenes)
-    return Edit(colours, scenes, size, size, format=format)
+    return Edit(colours, scenes, *sides(size, shape.aspect), format=format, copy_space=shape.copy_space)
 
 
 def pictures_in(paths: list[Path]) -> Iterator[Path]:

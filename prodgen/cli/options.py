@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from prodgen.errors import ProdgenError
+from prodgen.spec import finish
 from prodgen.spec.spelling import split_pair
 
 Attr = Annotated[
@@ -33,6 +34,13 @@ Cutter = Annotated[
 Weights = Annotated[Path | None, typer.Option(help="Folder with the file of the cutter's network.")]
 Sheet = Annotated[
     bool, typer.Option("--sheet", help="Put the images on sprite sheets with an atlas, for games.")
+]
+Aspect = Annotated[
+    finish.Aspect | None, typer.Option(help="Width to height of pictures of photographs (default: 1:1).")
+]
+CopySpace = Annotated[
+    finish.Edge | None,
+    typer.Option(help="Edge of which a third is left free for text, in pictures of photographs."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Key = Annotated[str | None, typer.Option(help="With --queue: the same key never queues twice.")]

@@ -10,8 +10,10 @@ import typer
 from prodgen.cli.folders import check_folder, writing
 from prodgen.cli.gateway import connect, download_job, wait_for_job
 from prodgen.cli.options import (
+    Aspect,
     Attr,
     Background,
+    CopySpace,
     Json,
     Prompt,
     Seed,
@@ -69,6 +71,8 @@ def submit(
         str | None,
         typer.Option(help="For photographs: a marketplace, such as amazon or zalando."),
     ] = None,
+    aspect: Aspect = None,
+    copy_space: CopySpace = None,
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
     keep: Annotated[
         str | None, typer.Option(help="How long after its end the order is kept: 30d or 12h.")
@@ -96,6 +100,7 @@ def submit(
         raise ProdgenError("--photos is for an order file with a column photo; name it too", param="photos")
     if columns and order is None:
         raise ProdgenError("--columns is for an order file; name the file too", param="columns")
+    only_photographs = {"preset": preset, "aspect": aspect, "copy_space": copy_space}
     with connect() as gateway:
         spec: dict[str, Any] = {
             "model": model,
@@ -103,7 +108,8 @@ def submit(
             "seed_from": seed_from,
             "attributes": name_backgrounds(parse_attributes(attr), partial(_send_background, gateway)),
             "truncation": truncation,
-            "finish": {"size": size, "background": background} | ({"preset": preset} if preset else {}),
+            "finish": {"size": size, "background": background}
+            | {name: value for name, value in only_photographs.items() if value},
             "output": {"format": format or ("jpeg" if preset else "png")}
             | ({"packaging": "webdataset" if webdataset else "sheet"} if sheet or webdataset else {}),
             "priority": priority,

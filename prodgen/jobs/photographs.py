@@ -34,11 +34,12 @@ def check_spec(spec: JobSpec, config: ModelConfig) -> None:
     """Raise ProdgenError if the order as a whole cannot be made by a model of this config."""
     studio = studio_config(config)
     if studio is None:
-        if spec.finish.preset:
-            raise ProdgenError(
-                f"{spec.model} takes no preset; presets are for models that make pictures of photographs",
-                param="finish.preset",
-            )
+        for name in ("preset", "aspect", "copy_space"):
+            if getattr(spec.finish, name):
+                raise ProdgenError(
+                    f"{spec.model} takes no {name}, which is for models that make pictures of photographs",
+                    param=f"finish.{name}",
+                )
         return
     if spec.items is None and spec.upload is None:
         raise ProdgenError(
@@ -58,13 +59,16 @@ def check_spec(spec: JobSpec, config: ModelConfig) -> None:
         if asked:
             instead = "; order a colour as the attribute scene" if name == "finish.background" else ""
             raise ProdgenError(f"{name} is not for pictures of photographs{instead}", param=name)
-    if (size := spec.finish.size) and size < SMALLEST_SIDE:
-        raise ProdgenError(
-            f"finish.size must be at least {SMALLEST_SIDE} for pictures of photographs, not {size}",
-            param="finish.size",
-        )
     if spec.finish.preset:
         _check_preset(spec, studio)
+        return
+    frame = studio.frame(spec.finish)
+    if min(frame.width, frame.height) < SMALLEST_SIDE:
+        raise ProdgenError(
+            f"pictures of photographs are at least {SMALLEST_SIDE} pixels wide and high, not {frame.width} x "
+            f"{frame.height}; set finish.size higher",
+            param="finish.size",
+        )
 
 
 def _check_preset(spec: JobSpec, studio: StudioConfig) -> None:
@@ -74,8 +78,12 @@ def _check_preset(spec: JobSpec, studio: StudioConfig) -> None:
         raise ProdgenError(
             f"no preset is named {name!r}; there are {', '.join(studio.presets)}", param="finish.preset"
         )
-    if spec.finish.size is not None:
-        raise ProdgenError(f"the preset {name} sets the size; leave finish.size out", param="finish.size")
+    for field in ("size", "aspect", "copy_space"):
+        if getattr(spec.finish, field) is not None:
+            raise ProdgenError(
+                f"the preset {name} sets the {field.replace('_', ' ')}; leave finish.{field} out",
+                param=f"finish.{field}",
+            )
     if spec.output.format != rules.format:
         raise ProdgenError(
             f"the preset {name} wants {rules.format} files; set output.format to {rules.format}",
@@ -98,8 +106,8 @@ def checked_items(
         return
     rules = studio.presets.get(spec.finish.preset or "")
     only = spec.finish.preset if rules and rules.photographs_only else None
-    width, height, _ = studio.frame(spec.finish)
-    too_small = partial(background_fault, width=width, height=height)
+    frame = studio.frame(spec.finish)
+    too_small = partial(background_fault, width=frame.width, height=frame.height)
     photos = _Uploads(store, tenant, "photograph", picture_fault, only)
     grounds = _Uploads(store, tenant, "background", too_small, only)
     grounds.look_up(_backgrounds(spec.attributes))

@@ -19,6 +19,7 @@ from prodgen.photographs.presets import Preset
 from prodgen.photographs.product import Product
 from prodgen.photographs.scenes import Background, ground, is_picture, plain_colour, read_background
 from prodgen.spec.colour import parse_colour
+from prodgen.spec.finish import Edge, Frame
 from prodgen.spec.provenance import edited_source_type, make_xmp
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
@@ -43,6 +44,12 @@ class Edit:
     most_bytes: int | None = None
     preset: str | None = None
     photographs_only: bool = False
+    copy_space: Edge | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """The frame of the pictures."""
+        return Frame(self.width, self.height, self.fill, self.copy_space)
 
     @classmethod
     def of_preset(cls, preset: Preset, colours: tuple[str | None, ...], scenes: tuple[str, ...]) -> "Edit":
@@ -129,7 +136,7 @@ def make_pictures(
     ``generative``: whether the photograph's marks say that a model made it.
     """
     region = cut.region.weight if any(edit.colours) else cut.matte  # slow to find, and used for colours only
-    product = Product(cut.rgb, cut.matte, region, edit.height, edit.width, edit.fill)
+    product = Product(cut.rgb, cut.matte, region, edit.frame)
     for colour, scene in itertools.product(edit.colours, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,
@@ -141,6 +148,7 @@ def make_pictures(
             "size": [edit.width, edit.height],
             "fill": edit.fill,
             "preset": edit.preset,
+            "copy_space": edit.copy_space,
             "upscaled": round(product.scale, 2) if product.scale > 1 else None,
         }
         recipe = {name: value for name, value in recipe.items() if value not in (None, {})}

@@ -14,6 +14,7 @@ from prodgen.catalog.photographs.masks import Pixels, Plane, bounding_box
 from prodgen.photographs.recolour import Recolouring
 from prodgen.photographs.scenes import has_shadow, light_kept, place
 from prodgen.spec.colour import levels, to_lab
+from prodgen.spec.finish import Frame
 
 K, T = TypeVar("K"), TypeVar("T")
 
@@ -22,7 +23,7 @@ _COLOURS, _SCENES = 16, 4
 
 
 class Product:
-    """One product in a frame of ``height`` and ``width`` pixels, of which it fills the share ``fill``.
+    """One product in the frame of its pictures.
 
     ``rgb`` (H, W, 3) has the product's colours, also at its edge. ``matte`` and ``region`` (H, W) are in
     [0, 1]: how much each pixel belongs to the product, and to the part of it that changes its colour.
@@ -31,12 +32,10 @@ class Product:
     kept as bytes, so that a picture of a known colour in a known scene costs only a sum of bytes.
     """
 
-    def __init__(
-        self, rgb: Pixels, matte: Plane, region: Plane, height: int, width: int, fill: float
-    ) -> None:
+    def __init__(self, rgb: Pixels, matte: Plane, region: Plane, frame: Frame) -> None:
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
         both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
-        layers, self.scale = place(both, torch.from_numpy(matte), height, width, fill)
+        layers, self.scale = place(both, torch.from_numpy(matte), frame)
         self._alpha = layers[0, 3:]
         top, left, bottom, right = bounding_box(self._alpha[0].numpy() > 0)
         self._box = slice(top, bottom), slice(left, right)

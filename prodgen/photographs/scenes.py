@@ -16,6 +16,7 @@ from prodgen.catalog.picture_files import decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.generation.coverage import clamp_to_coverage
 from prodgen.spec.colour import levels, parse_colour
+from prodgen.spec.finish import Frame
 from prodgen.spec.photograph import background_fault, picture_size
 from prodgen.spec.provenance import read_provenance
 
@@ -125,15 +126,16 @@ def _floor(height: int, width: int) -> Tensor:
     return ((1 - share) * wall * (0.96 + 0.05 * y) + share * floor * nearer).clamp(0, 1)
 
 
-def place(rgb: Tensor, matte: Tensor, height: int, width: int, fill: float) -> tuple[Tensor, float]:
-    """Scale products to ``fill`` of the frame and centre them.
+def place(rgb: Tensor, matte: Tensor, frame: Frame) -> tuple[Tensor, float]:
+    """Scale products and centre them in the frame, or beside its copy space.
 
     Returns premultiplied layers (B, 4, height, width), and the factor by which the products were enlarged.
-    ``rgb`` (B, 3, H, W) and ``matte`` (H, W) are in [0, 1]. The product fills that share of the width or of
-    the height, whichever it reaches first.
+    ``rgb`` (B, 3, H, W) and ``matte`` (H, W) are in [0, 1]. The product fills the frame's share of the width
+    or of the height that is free for it, whichever it reaches first.
     """
+    from_left, from_top, width, height = frame.area
     upper, first, lower, last = bounding_box(matte.numpy() >= 0.5)
-    scale = fill * min(height / (lower - upper), width / (last - first))
+    scale = frame.fill * min(height / (lower - upper), width / (last - first))
     margin = max(2, round(0.01 * max(matte.shape)))
     top, left = max(0, upper - margin), max(0, first - margin)
     part = slice(top, lower + margin), slice(left, last + margin)
@@ -143,9 +145,9 @@ def place(rgb: Tensor, matte: Tensor, height: int, width: int, fill: float) -> t
     middle_y = ((upper + lower) / 2 - top) * size[0] / layers.shape[2]
     middle_x = ((first + last) / 2 - left) * size[1] / layers.shape[3]
     layers = clamp_to_coverage(resize(layers, size, interpolation="bicubic", antialias=True))
-    frame = layers.new_zeros(len(layers), 4, height, width)
-    _paste(frame, layers, round(height / 2 - middle_y), round(width / 2 - middle_x))
-    return frame, scale
+    placed = layers.new_zeros(len(layers), 4, frame.height, frame.width)
+    _paste(placed, layers, from_top + round(height / 2 - middle_y), from_left + round(width / 2 - middle_x))
+    return placed, scale
 
 
 def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:

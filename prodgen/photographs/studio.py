@@ -89,7 +89,7 @@ class Studio:
         were made.
         """
         photo, found, product, generative = None, None, None, False
-        width, height, fill = self.config.frame(finish)
+        frame = self.config.frame(finish)
         for image in images:
             if image.photo is None:
                 raise ProdgenError(f"image {image.index} names no photograph, from which {self.id} makes it")
@@ -100,9 +100,9 @@ class Studio:
                     photograph = read_photograph(found.data, self.config.photo_side)
                     if isinstance(photograph, str):
                         raise ProdgenError(f"the photograph {photo} has changed: {photograph}")
-                    product = Product(*found.learnt.planes(photograph), height, width, fill)
+                    product = Product(*found.learnt.planes(photograph), frame)
             scene = image.attributes[SCENE]
-            behind = (background if is_digest(scene) else self._ground)(scene, height, width)
+            behind = (background if is_digest(scene) else self._ground)(scene, frame.height, frame.width)
             xmp = self._xmp(image, product, finish, generative or behind.generative) if marks else b""
             yield self._picture(image, found.learnt, product, behind, finish, format, xmp)
 

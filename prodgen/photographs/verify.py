@@ -20,6 +20,7 @@ from prodgen.photographs.presets import load_preset
 from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
 from prodgen.spec.attributes import SCENE
+from prodgen.spec.finish import Edge
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest
@@ -40,6 +41,7 @@ class EditRecipe(BaseModel):
     size: tuple[int, int]
     fill: float = Field(gt=0, le=1)
     preset: str | None = None
+    copy_space: Edge | None = None
 
 
 def photographs_in(folder: Path) -> dict[str, Path]:
@@ -120,6 +122,7 @@ def remake_edit(
         format,
         most_bytes,
         wanted.preset,
+        copy_space=wanted.copy_space,
     )
     edit.check()
     cutter, decoded = load_cutter(wanted.cutter, weights), decode_or_fault(path, LARGEST_SIDE)

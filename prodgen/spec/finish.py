@@ -1,7 +1,7 @@
 """What a request asks for after the generator: size, background, random variations and file format."""
 
 import unicodedata
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -9,6 +9,37 @@ from prodgen.spec.colour import Colour
 
 MAX_NAME_BYTES = 200
 """The most bytes of a SKU in a file name; file systems allow 255 bytes for the whole name."""
+Aspect = Literal["1:1", "4:5", "3:2", "16:9", "9:16"]
+Edge = Literal["top", "bottom", "left", "right"]
+COPY_SPACE = 1 / 3
+"""The share of the frame that is left free for text."""
+
+
+class Frame(NamedTuple):
+    """The size of pictures in pixels, the share of it that products fill, and the edge left free for text."""
+
+    width: int
+    height: int
+    fill: float
+    copy_space: Edge | None = None
+
+    @property
+    def area(self) -> tuple[int, int, int, int]:
+        """The left, the top, the width and the height of the part of the frame where products are placed."""
+        across, down = round(self.width * COPY_SPACE), round(self.height * COPY_SPACE)
+        return {
+            None: (0, 0, self.width, self.height),
+            "top": (0, down, self.width, self.height - down),
+            "bottom": (0, 0, self.width, self.height - down),
+            "left": (across, 0, self.width - across, self.height),
+            "right": (0, 0, self.width - across, self.height),
+        }[self.copy_space]
+
+
+def sides(size: int, aspect: Aspect | None) -> tuple[int, int]:
+    """Return the width and the height of pictures whose longer side is ``size``; by default squares."""
+    wide, high = map(int, (aspect or "1:1").split(":"))
+    return round(size * wide / max(wide, high)), round(size * high / max(wide, high))
 
 
 class Augment(BaseModel):
@@ -32,7 +63,7 @@ class Finish(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int | None = Field(
-        default=None, ge=8, le=2048, description="Side in pixels; the model's own size if null."
+        default=None, ge=8, le=2048, description="Longer side in pixels; the model's own size if null."
     )
     background: Colour | None = Field(
         default=None, description="CSS colour; the model's own background if null."
@@ -42,6 +73,13 @@ class Finish(BaseModel):
         default=None,
         max_length=64,
         description="Marketplace whose rules pictures of photographs follow, such as amazon.",
+    )
+    aspect: Aspect | None = Field(
+        default=None,
+        description="Width to height of pictures of photographs; null: 1:1.",
+    )
+    copy_space: Edge | None = Field(
+        default=None, description="Edge of pictures of photographs of which a third is left free for text."
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.colour import Colour
-from prodgen.spec.finish import Finish
+from prodgen.spec.finish import Finish, Frame, sides
 from prodgen.spec.onnx_file import check_onnx
 from prodgen.spec.validation_errors import parse_json
 
@@ -77,13 +77,12 @@ class StudioConfig(ModelConfig):
     fill: float = Field(description="The share of the frame that the product fills, without a preset.")
     presets: dict[str, PictureRules]
 
-    def frame(self, finish: Finish) -> tuple[int, int, float]:
-        """Return the width and the height of pictures, and the share of them that products fill."""
+    def frame(self, finish: Finish) -> Frame:
+        """Return the frame of the pictures of an order."""
         if finish.preset:
             rules = self.presets[finish.preset]
-            return rules.width, rules.height, rules.fill
-        side = finish.size or self.size
-        return side, side, self.fill
+            return Frame(rules.width, rules.height, rules.fill)
+        return Frame(*sides(finish.size or self.size, finish.aspect), self.fill, finish.copy_space)
 
 
 class Data(BaseModel):

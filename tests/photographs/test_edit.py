@@ -4,6 +4,7 @@ import hashlib
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import Edit, Picture, make_pictures
 from prodgen.photographs.presets import load_preset, preset_names
+from prodgen.spec.finish import Edge
 from prodgen.spec.provenance import GENERATED, make_xmp, read_provenance
 
 POLO = next(path for path in bundled_photographs() if path.stem == "polo")
@@ -67,6 +69,22 @@ def test_the_product_fills_the_frame_and_is_centred() -> None:
     assert longer == pytest.approx(360, abs=6)
     assert rows[0] + rows[-1] == pytest.approx(399, abs=8)
     assert columns[0] + columns[-1] == pytest.approx(399, abs=8)
+
+
+@pytest.mark.parametrize(
+    ("edge", "free"),
+    [
+        ("top", np.s_[:200]),
+        ("bottom", np.s_[400:]),
+        ("left", np.s_[:, :100]),
+        ("right", np.s_[:, 200:]),
+    ],
+)
+def test_the_space_for_text_is_free(edge: Edge, free: Any) -> None:
+    (picture,) = pictures(Edit(width=300, height=600, format="png", copy_space=edge))
+    assert (pixels(picture)[free] == 255).all()
+    assert (pixels(picture) < 250).any()
+    assert picture.recipe["copy_space"] == edge
 
 
 def test_the_shadow_is_on_the_ground_and_not_on_the_product() -> None:

@@ -106,6 +106,15 @@ def test_a_background_of_ones_own_is_marked_for_what_it_is(studio: Studio, polo:
     assert (pixels(broken)[0] == 255).all()
 
 
+def test_an_order_sets_the_shape_and_the_space_for_text(studio: Studio, polo: Source) -> None:
+    image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
+    finish = Finish(size=160, aspect="9:16", copy_space="top")
+    (made,) = studio.pictures([image], lambda photo: polo, nothing, finish, "png")
+    assert pixels(made).shape == (160, 90, 3)
+    assert (pixels(made)[:53] == 255).all()
+    assert not (pixels(made)[53:] == 255).all()
+
+
 def test_a_photograph_that_cannot_be_read_gives_the_scene_alone_with_the_reason(studio: Studio) -> None:
     broken = POLO.read_bytes()[:900]
     learnt = Learnt.from_png(studio.learn(broken).to_png())
