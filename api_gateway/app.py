@@ -28,7 +28,16 @@ from api_gateway.routes import (
     usage,
     webhooks,
 )
-from api_gateway.studio import create, models_page, observe, order_files, orders, photographs, sign_in
+from api_gateway.studio import (
+    compare,
+    create,
+    models_page,
+    observe,
+    order_files,
+    orders,
+    photographs,
+    sign_in,
+)
 from api_gateway.studio import runs as runs_page
 from api_gateway.studio.frame import Static
 from prodgen import logs
@@ -55,7 +64,7 @@ ROUTES = (
     objects,
     health,
 )
-PAGES = (sign_in, create, order_files, orders, photographs, runs_page, models_page, observe)
+PAGES = (sign_in, create, order_files, orders, photographs, runs_page, models_page, compare, observe)
 
 DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.

@@ -1,5 +1,6 @@
 """Models: see the versions with their samples and scores, promote one, and roll an alias back."""
 
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -26,6 +27,7 @@ def show(request: Request, caller: Anyone, deployment: DeploymentDep) -> Respons
     """List every version that the key may use, those of its tenant and the newest first."""
     views = models.index(caller, deployment).data
     views.sort(key=lambda one: (one.owned_by == "shared", one.name, -one.created))
+    counts = Counter((one.name, one.owned_by) for one in views)
     samples = in_threads(lambda one: _sample(deployment, one, caller.tenant), views)
     return render(
         request,
@@ -34,6 +36,7 @@ def show(request: Request, caller: Anyone, deployment: DeploymentDep) -> Respons
             (one, datetime.fromtimestamp(one.created, UTC), sample)
             for one, sample in zip(views, samples, strict=True)
         ],
+        several={key for key, count in counts.items() if count > 1},
         studio=STUDIO,
         may_promote=caller.allows("promote"),
         may_order=caller.allows("generate"),

@@ -150,6 +150,12 @@ def test_a_key_that_may_promote_sees_versions_to_promote(
         assert all(version.version in page for version in versions)
         assert page.count('data-act="promote"') == page.count('data-act="rollback"') == 1
         assert "/create" not in page
+        ours, theirs = (version.version for version in versions)
+        page = browser.get(f"/models/boots?left={theirs}").text
+        assert re.findall(r'<option value="(\w+)" selected>', page) == [theirs, ours]
+        assert page.count('data-act="promote"') == page.count('data-act="rollback"') == 1
+        assert 'id="gallery"' not in page
+        assert "no two versions" in browser.get("/models/shoes").text
 
 
 def test_what_waits_and_what_failed_can_be_seen(

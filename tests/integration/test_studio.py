@@ -17,6 +17,7 @@ import prodgen
 from api_gateway.studio.language import translate
 from prodgen.access import KeyRing
 from prodgen.cli.gateway import push_folder
+from prodgen.registry.publish import publish
 from prodgen.runs.files import METRICS, Checkpoint
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
@@ -33,7 +34,8 @@ QUIET = (
 )
 PICTURES = 24
 TOY = {"name": "toy", "family": "resnet", "widths": [16, 8], "latent_dim": 16, "batch": 16, "steps": 100}
-PHOTOGRAPHS = Path(prodgen.__file__).parent / "bundled" / "photographs"
+BUNDLED = Path(prodgen.__file__).parent / "bundled"
+PHOTOGRAPHS = BUNDLED / "photographs"
 expect.set_options(timeout=20_000)
 
 TRANSLATE = "async (sentence) => (await import('/studio/studio.js')).t(sentence)"
@@ -253,6 +255,39 @@ def test_a_training_is_looked_at_over_time_paused_and_cancelled(
     expect(page.locator(".state .word")).to_have_text("cancelled")
     expect(page.get_by_role("button", name="Pause")).to_be_hidden()
     assert not visit.troubles
+
+
+def test_two_versions_draw_the_same_looks_and_the_better_one_is_promoted(browser: Browser, up: Up) -> None:
+    better, worse = (
+        publish(up.store, BUNDLED / name, "duel", "default", [alias]).version
+        for name, alias in (("fashion-mnist", "latest"), ("fashion-mnist-vaegan", "production"))
+    )
+    visit = Visit(browser, up, viewport={"width": 390, "height": 844})
+    page = visit.sign_in("/models")
+    page.locator(f"[data-ref='duel@{better}']").get_by_role("link", name="Compare versions").click()
+    pictures = page.locator(".both img")
+    expect(pictures).to_have_count(24)
+    page.get_by_label("sneaker").check()
+    page.get_by_label("bag").check()
+    expect(page.get_by_alt_text("bag", exact=True)).to_have_count(12)
+    shown = pictures.evaluate_all("all => all.map(one => one.alt)")
+    assert shown[::2] == shown[1::2] == ["sneaker", "bag"] * 6
+    expect(page.locator(".better").first).to_contain_text("5.954")
+    visit.check()
+
+    def change(name: str) -> None:
+        page.get_by_role("button", name=name).click()
+        page.get_by_role("button", name="Do it").click()
+
+    change("Make it the version of new orders")
+    expect(page.get_by_label("Left")).to_have_value(better)
+    change("Make it the version of new orders")
+    expect(page.locator("#problem")).to_contain_text(f"duel@{worse} scores worse than duel@{better}")
+    visit.troubles.clear()  # Chromium notes each refused request
+    change("Roll back")
+    expect(page.get_by_label("Left")).to_have_value(worse)
+    expect(page.get_by_text("rolled back")).to_be_visible()
+    visit.check()
 
 
 def publish_progress(store: LocalStore, run: str) -> None:

@@ -24,6 +24,21 @@ export function combinationsOf(values) {
   return combinations;
 }
 
+/** Return the part of an order that asks for `count` looks with the chosen values. Where an attribute has several
+ * values, the pictures take turns. */
+export function looksOf(form, looks, count) {
+  const values = Object.entries(chosenValues(form));
+  const combinations = combinationsOf(Object.fromEntries(values.filter(([, several]) => several.length > 1)));
+  return {
+    attributes: Object.fromEntries(values.filter(([, several]) => several.length === 1)),
+    seed_from: "sku",
+    items: Array.from({ length: count }, (_, place) => ({
+      sku: `${looks}-${String(place + 1).padStart(2, "0")}`,
+      attributes: combinations[place % combinations.length],
+    })),
+  };
+}
+
 /** Say beside each control how many of its values are chosen. */
 export function describeControls(form) {
   const values = chosenValues(form);

@@ -1,6 +1,6 @@
 // Create: every change of a control orders 24 pictures. The newest request wins; older ones are cancelled.
 
-import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, watchControls } from "./controls.js";
+import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, looksOf, watchControls } from "./controls.js";
 import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
 import { Tries, randomKey, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
@@ -74,22 +74,12 @@ function start() {
 
   // The pictures
 
-  /** Return the order of 24 looks; where an attribute has several values, the pictures take turns. */
-  function request() {
-    const values = Object.entries(chosenValues(form));
-    const combinations = combinationsOf(Object.fromEntries(values.filter(([, several]) => several.length > 1)));
-    return {
-      model,
-      attributes: Object.fromEntries(values.filter(([, several]) => several.length === 1)),
-      seed_from: "sku",
-      items: Array.from({ length: PICTURES }, (_, place) => ({
-        sku: `${looks}-${String(place + 1).padStart(2, "0")}`,
-        attributes: combinations[place % combinations.length],
-      })),
-      finish: size < PREVIEW_SIDE ? { size: PREVIEW_SIDE } : {},
-      output: { format: "webp" },
-    };
-  }
+  const request = () => ({
+    model,
+    ...looksOf(form, looks, PICTURES),
+    finish: size < PREVIEW_SIDE ? { size: PREVIEW_SIDE } : {},
+    output: { format: "webp" },
+  });
 
   async function show(found, signal) {
     const pictures = await Promise.all(found.map(picture));

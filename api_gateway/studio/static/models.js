@@ -1,4 +1,4 @@
-// Models: the promotion of a version, and the way back.
+// Models, and two versions of one: the promotion of a version, and the way back.
 
 import { $, api, ask, explain, t } from "./studio.js";
 
@@ -20,5 +20,5 @@ async function change(card, act) {
   }
 }
 
-for (const button of $("models").querySelectorAll("[data-act]"))
-  button.onclick = () => change(button.closest("li"), button.dataset.act);
+for (const button of document.querySelectorAll("[data-act]"))
+  button.onclick = () => change(button.closest("[data-ref]"), button.dataset.act);

@@ -1,7 +1,7 @@
 // One order: its state as it changes, and what people may do with it.
 
 import { refresh } from "./order_gallery.js";
-import { $, ENDED, Refusal, api, explain, follow, number, showState, t } from "./studio.js";
+import { $, ENDED, Refusal, api, duration, explain, follow, showState, t } from "./studio.js";
 
 const order = $("order");
 const { job } = order.dataset;
@@ -10,8 +10,7 @@ const total = Number(order.dataset.total);
 /** Show how long the order still takes, or why that is not known. Events of the past do not say. */
 function showTimeLeft({ state, seconds_left: seconds, reason }) {
   if (seconds === undefined && !ENDED.has(state)) return;
-  const [unit, length] = seconds >= 7200 ? ["hours", 3600] : seconds >= 120 ? ["minutes", 60] : ["seconds", 1];
-  const known = seconds ? t(`about {count} ${unit} left`, { count: number(Math.ceil(seconds / length)) }) : "";
+  const known = seconds ? t("about {time} left", { time: duration(seconds) }) : "";
   $("left").textContent = reason ? t("The time left is not known: {reason}.", { reason: t(reason) }) : known;
 }
 

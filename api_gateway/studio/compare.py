@@ -1,0 +1,116 @@
+"""Compare two versions of a model: the same looks by both, their scores, and how they were trained."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from api_gateway.auth import Anyone
+from api_gateway.deployment import DeploymentDep
+from api_gateway.routes import models
+from api_gateway.routes.models import ModelDetails
+from api_gateway.studio.create import COLOURS
+from api_gateway.studio.frame import PageRoute, render
+from prodgen.errors import NotFound
+from prodgen.registry.compare import compare
+from prodgen.spec.attributes import Attribute, ContinuousColour
+from prodgen.spec.model_config import STUDIO
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+TRAINED = {
+    "domain_fid": ("Fréchet distance", "lower"),
+    "agreement": ("Agreement of the judge", "higher"),
+    "diversity": ("Diversity", "higher"),
+}
+"""The scores of a version that was trained but not evaluated: their titles, and which is better."""
+
+
+class Row(NamedTuple):
+    """A score, or a key of the recipe, of both versions. ``better``: the index of the better score."""
+
+    title: str
+    values: tuple[Any, Any]
+    better: int | None = None
+
+
+@router.get("/models/{name}")
+def show(
+    request: Request, name: str, caller: Anyone, deployment: DeploymentDep, left: str = "", right: str = ""
+) -> Response:
+    """Show two versions beside each other: by default the one in production and the newest other."""
+    views = [one for one in models.index(caller, deployment).data if one.name == name]
+    views = [one for one in views if one.owned_by != "shared"] or views
+    views.sort(key=lambda one: ("production" not in one.aliases, -one.created))
+    if len(views) < 2:
+        raise NotFound(f"there are no two versions of {name!r} to compare", param="model")
+    first = next((one for one in views if one.version == left), views[0])
+    others = [one for one in views if one is not first]
+    second = next((one for one in others if one.version == right), others[0])
+    pair = [models.show(f"{name}@{one.version}", caller, deployment) for one in (first, second)]
+    return render(
+        request,
+        "compare.html",
+        name=name,
+        versions=views,
+        pair=pair,
+        attributes=list(_common(*pair)),
+        colours=COLOURS,
+        incomparable=compare(pair[1].metrics, pair[0].metrics).incomparable,
+        figures=list(_figures(*pair)),
+        differences=list(_differences(*pair)),
+        draws=first.family != STUDIO and caller.allows("generate"),
+        may_promote=caller.allows("promote") and first.owned_by != "shared",
+        may_train=caller.allows("train"),
+    )
+
+
+def _common(left: ModelDetails, right: ModelDetails) -> Iterator[Attribute]:
+    """Yield the attributes of both versions, each with the values of both."""
+    others = {one.name: one for one in right.attributes}
+    for one in left.attributes:
+        other = others.get(one.name)
+        if other is None or other.kind != one.kind:
+            continue
+        if isinstance(one, ContinuousColour) or isinstance(other, ContinuousColour):
+            yield one
+        elif values := tuple(value for value in one.values if value in other.values):
+            yield one.model_copy(update={"values": values})
+
+
+def _figures(left: ModelDetails, right: ModelDetails) -> Iterator[Row]:
+    """Yield the scores of both versions. Only scores of one judge on the same data say which is better."""
+    ours, theirs = (_scores(one.metrics or {}) for one in (left, right))
+    comparable = compare(right.metrics, left.metrics).incomparable is None
+    for title, (value, better) in {**theirs, **ours}.items():
+        if title not in ours or title not in theirs:
+            yield Row(title, (value, None) if title in ours else (None, value))
+            continue
+        other = theirs[title][0]
+        says = comparable and better in ("lower", "higher") and value != other
+        yield Row(title, (value, other), int((other < value) == (better == "lower")) if says else None)
+
+
+def _scores(metrics: dict[str, Any]) -> dict[str, tuple[float, str]]:
+    """Return each score by its title, and which is better: ``lower`` or ``higher``."""
+    if figures := metrics.get("figures"):
+        return {
+            one.get("title", name): (one["value"], one.get("better", "")) for name, one in figures.items()
+        }
+    return {title: (metrics[key], better) for key, (title, better) in TRAINED.items() if key in metrics}
+
+
+def _differences(left: ModelDetails, right: ModelDetails) -> Iterator[Row]:
+    """Yield what differs in how the two versions were trained, as far as it is known."""
+    both = [_origin(one) for one in (left, right)]
+    for key in dict.fromkeys([*both[0], *both[1]]):
+        values = (both[0].get(key), both[1].get(key))
+        if values[0] != values[1]:
+            yield Row(key, values)
+
+
+def _origin(one: ModelDetails) -> dict[str, Any]:
+    origin: dict[str, Any] = {key: (one.metrics or {}).get(key) for key in ("step", "training_images")}
+    if one.lineage:
+        origin |= {"data": one.lineage.data.name, "begun_from": one.lineage.begun_from, **one.lineage.recipe}
+    return origin
