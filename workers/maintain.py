@@ -12,6 +12,7 @@ from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.quotas import measure_stored
 from prodgen.jobs.renders import shard_now, sweep_shard
+from prodgen.jobs.usage import record_renders
 from prodgen.jobs.webhook_delivery import Outcome, Sender
 from prodgen.ledger.entries import Queue
 from prodgen.recovery import ensure
@@ -84,6 +85,7 @@ def _tick(here: Deployment) -> Iterator[str]:
     if settled := settle_jobs(here.store, here.ledger):
         yield f"{len(settled)} jobs settled"
     measure_stored(here.store, here.ledger)
+    record_renders(here.store, here.ledger)
     settings = here.settings
     shard = shard_now(settings.tick_seconds)
     if swept := sweep_shard(here.store, settings.render_cache_mb << 20, settings.render_days, shard):

@@ -5,15 +5,19 @@ object follows from job.json and state.json, so it can be written again. It outl
 retry has an object of its own, with what the retry has added.
 """
 
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from prodgen.errors import ProdgenError
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.ledger.entries import JobState
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.renders import Renders
 from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads, tenant_folders
 
+RENDERS = "renders-"
+"""In place of an order: the images that a ledger of one epoch has counted by their addresses."""
 MAX_DAYS = 366
 """The most days of one request for usage."""
 
@@ -42,6 +46,22 @@ def record_usage(store: Store, record: JobRecord, state: JobState) -> None:
     retry = state.retries if state.done_before else 0
     key = keys.usage(record.tenant, day, record.id, images, size, record.model, retry)
     store.put(key, b"", "text/plain")
+
+
+def record_renders(store: Store, ledger: Ledger) -> None:
+    """Record the images made by their addresses today and yesterday, as the ledger has counted them.
+
+    Idempotent. The key names the epoch, because a new ledger counts from 0: a wipe of Redis loses only what
+    was made since the last call.
+    """
+    today, order = datetime.now(UTC).date(), f"{RENDERS}{ledger.epoch()}"
+    for day in (today - timedelta(days=1), today):
+        for tenant, model, images, size in Renders(ledger).made(day):
+            key = keys.usage(tenant, day, order, images, size, model)
+            known = [info.key for info in store.list(f"{keys.usages(tenant, day)}{order}.")]
+            if key not in known:
+                store.put(key, b"", "text/plain")
+                store.delete(old for old in known if keys.parse_usage(old)[4] == model)
 
 
 def stored_bytes(store: Store, record: JobRecord) -> int:
@@ -76,10 +96,12 @@ def read_usage(store: Store, tenant: str, first: date, last: date) -> list[Usage
 
 
 def _read_day(store: Store, tenant: str, day: date) -> list[Usage]:
-    by_order = {}
+    by_order: dict[tuple[str, int, str], Usage] = {}
     for info in store.list(keys.usages(tenant, day)):
         order, retry, images, size, model = keys.parse_usage(info.key)
-        by_order[order, retry] = Usage(day, model, int(not retry), images, size)
+        orders = int(not retry and not order.startswith(RENDERS))
+        one = Usage(day, model, orders, images, size)
+        by_order[order, retry, model] = max(one, by_order.get((order, retry, model), one))
     totals: dict[str, Usage] = {}
     for one in by_order.values():
         sofar = totals.get(one.model, Usage(day, one.model, 0, 0, 0))

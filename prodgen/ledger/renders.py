@@ -4,6 +4,7 @@ An image is a pure function of its formula, so one that is lost with a worker, o
 the gateway that waits for the image asks for it again.
 """
 
+from datetime import date
 from typing import NamedTuple
 
 from prodgen.errors import ProdgenError, TooManyRequests
@@ -56,9 +57,22 @@ class Renders:
         found = self._scripts.call("render_take", count, MAKE_SECONDS)
         return [Asked(tenant, Formula.model_validate_json(formula)) for tenant, _, formula in found]
 
-    def end(self, asked: Asked, error: str = "") -> None:
-        """Note that an image is in the store or, with ``error``, cannot be made."""
-        self._scripts.call("render_end", asked.tenant, asked.formula.digest, error[:500])
+    def end(self, asked: Asked, size: int = 0, error: str = "") -> None:
+        """Note that an image of ``size`` bytes is in the store or, with ``error``, cannot be made.
+
+        Without both, the image is asked for again by the gateway that waits for it.
+        """
+        formula = asked.formula
+        self._scripts.call("render_end", asked.tenant, formula.digest, error[:500], formula.model, size)
+
+    def made(self, day: date) -> list[tuple[str, str, int, int]]:
+        """Return each tenant and model with the images made on a day (UTC) and their bytes.
+
+        Redis counts them, from its last wipe on, and forgets them four days later.
+        """
+        counts = ("rendered", str((day - date(1970, 1, 1)).days))
+        images, sizes = (self._scripts.read("hgetall", *counts, what) for what in ("images", "bytes"))
+        return [(*what.split(" "), int(count), int(sizes.get(what, 0))) for what, count in images.items()]
 
 
 def _waits(state: str | None) -> bool:

@@ -1,17 +1,22 @@
 """An image by its address is made once, kept, and costs no more than its tenant may spend."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from prodgen.client import Client as PythonClient
 from prodgen.jobs.renders import cache_key, sweep_shard
+from prodgen.jobs.usage import record_renders
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.storage import keys
+from prodgen.storage.local import LocalStore
 from prodgen.tenants import set_grant
 from tests.gateway.running import Client, Gateway
 
@@ -41,7 +46,7 @@ class Worker:
                 self.made.append(asked)
                 if not self.error:
                     self._store.put(cache_key(asked), asked.formula.model_dump_json().encode())
-                self._renders.end(asked, self.error)
+                self._renders.end(asked, 100, self.error)
 
 
 @pytest.fixture
@@ -128,13 +133,15 @@ def test_a_tenant_has_a_limited_number_of_waiting_images(
     client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setattr("prodgen.ledger.renders.MOST_WAITING", 1)
+    monkeypatch.setattr("prodgen.ledger.renders.WAIT_SECONDS", 600)
+    before = gateway.ledger.backlog("interactive").images
     monkeypatch.setattr("api_gateway.routes.renders.WAIT_SECONDS", 0.1)
     status, error = client.error("GET", address)
     assert (status, error["code"]) == (503, "unavailable")
-    assert gateway.ledger.backlog("interactive").images == 1, "workers are scaled by what waits"
+    assert gateway.ledger.backlog("interactive").images == before + 1, "workers are scaled by what waits"
     assert client.get(address.replace("/3.png", "/4.png")).status_code == 429
     assert len(Renders(gateway.ledger).take(5)) == 1
-    assert gateway.ledger.backlog("interactive").images == 0
+    assert gateway.ledger.backlog("interactive").images == before
 
 
 def test_a_new_image_counts_as_one_of_the_day(
@@ -147,11 +154,27 @@ def test_a_new_image_counts_as_one_of_the_day(
     assert client.get(address).status_code == 200, "the store gives what it has"
 
 
-def test_maintenance_keeps_the_newest_images_within_the_budget(gateway: Gateway, client: Client) -> None:
-    store = gateway.store
-    names = [keys.render(client.tenant, f"07{k:062x}") for k in range(4)]
-    for name in [*names, keys.render(client.tenant, "08" + "0" * 62)]:
+def test_new_images_are_usage(client: Client, worker: Worker, address: str, gateway: Gateway) -> None:
+    def used() -> list[tuple[int, int, int]]:
+        record_renders(gateway.store, gateway.ledger)
+        return [
+            (row["orders"], row["images"], row["bytes"]) for row in client.get("/v1/usage").json()["data"]
+        ]
+
+    for index in range(11):
+        assert client.get(address.replace("/3.png", f"/{index}.png")).status_code == 200
+        assert used() == [(0, index + 1, 100 * (index + 1))]
+    client.get(address)
+    assert used() == [(0, 11, 1100)]
+    assert len([*gateway.store.list(f"tenants/{client.tenant}/usage/")]) == 1
+
+
+def test_maintenance_keeps_the_newest_images_within_the_budget(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, "secret", "http://unused")
+    names = [keys.render("ada", f"07{k:062x}") for k in range(4)]
+    for age, name in enumerate([*names, keys.render("bob", "08" + "0" * 62)]):
         store.put(name, bytes(100))
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
     assert sweep_shard(store, budget=256 * 250, days=1, shard=7) == 2
-    assert [info.key for info in store.list(keys.renders(client.tenant))][:2] == names[2:]
+    assert [info.key for info in store.list(keys.renders("ada"))] == names[:2]
     assert sweep_shard(store, budget=256 * 250, days=0, shard=8) == 1

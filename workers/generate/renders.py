@@ -38,8 +38,9 @@ def _finish(device: Device, renders: Renders, asked: Asked, response: Response |
     """
     formula = asked.formula
     try:
-        device.store.put(cache_key(asked), _file(response), f"image/{formula.format}")
-        renders.end(asked)
+        data = _file(response)
+        device.store.put(cache_key(asked), data, f"image/{formula.format}")
+        renders.end(asked, len(data))
     except Unavailable as error:
         log.warning("an image by its address was not stored: %s", error)
         return False
@@ -49,7 +50,7 @@ def _finish(device: Device, renders: Renders, asked: Asked, response: Response |
         log.error("an image of %s by its address failed: %s", formula.model, error)
         if at_fault:
             device.condition.fault(error)
-        renders.end(asked, "" if at_fault else str(error))
+        renders.end(asked, error="" if at_fault else str(error))
         return False
     count_images(formula.model, 1)
     return True
