@@ -26,6 +26,7 @@ from api_gateway.routes import (
     runs,
     uploads,
     usage,
+    variations,
     webhooks,
 )
 from api_gateway.studio import (
@@ -52,6 +53,7 @@ ROUTES = (
     jobs,
     control,
     images,
+    variations,
     prompts,
     quotes,
     renders,
@@ -114,6 +116,7 @@ def create_app(
         larger=(
             "/v1/uploads",
             "/v1/images/edits",
+            "/v1/images/variations",
         ),
     )
     app.add_middleware(SecurityHeaders)

@@ -1,6 +1,7 @@
-"""Read forms of multipart/form-data whose files are photographs, and store the photographs as uploads."""
+"""Read forms of multipart/form-data whose files are pictures."""
 
 import hashlib
+from collections.abc import Callable
 from typing import TypeVar
 
 from anyio.to_thread import run_sync
@@ -17,6 +18,7 @@ from prodgen.spec.validation_errors import explain
 from prodgen.storage import keys
 
 Fields = TypeVar("Fields", bound=BaseModel)
+Taken = TypeVar("Taken")
 
 PHOTOGRAPHS, FIELDS = 16, 32
 """The most files and the most other fields of a form."""
@@ -24,11 +26,15 @@ _NAMES = ("image", "image[]")
 
 
 async def read_form(
-    request: Request, deployment: Deployment, tenant: str, kind: type[Fields]
-) -> tuple[Fields, list[str]]:
-    """Return the text fields of a form, and the digests of its files ``image`` or ``image[]``.
+    request: Request,
+    deployment: Deployment,
+    tenant: str,
+    kind: type[Fields],
+    take: Callable[[int, bytes], Taken],
+) -> tuple[Fields, list[Taken]]:
+    """Return the text fields of a form, and what ``take`` returns for each of its files, numbered from 1.
 
-    Stores the files as uploads of the tenant. Raises ProdgenError for a body that is no such form, and
+    The files are named ``image`` or ``image[]``. Raises ProdgenError for a body that is no such form, and
     HTTPException for one that is too large or does not say its size.
     """
     size = request.headers.get("content-length", "")
@@ -46,20 +52,20 @@ async def read_form(
                 raise ProdgenError(f"{name} is not taken; a product is found in its photograph", param=name)
         if not files:
             raise ProdgenError(
-                "image is missing; send a photograph in a form of multipart/form-data", param="image"
+                "image is missing; send a picture in a form of multipart/form-data", param="image"
             )
         try:
             fields = kind.model_validate({n: text for n, text in form.items() if isinstance(text, str)})
         except ValidationError as error:
             raise explain(error) from None
-        digests = []
+        taken = []
         for number, (_, file) in enumerate(files, 1):
-            digests.append(await run_sync(_store, deployment, tenant, number, await file.read()))
-    return fields, digests
+            taken.append(await run_sync(take, number, await file.read()))
+    return fields, taken
 
 
-def _store(deployment: Deployment, tenant: str, number: int, data: bytes) -> str:
-    """Store photograph ``number`` of a form, and return its digest. Raises ProdgenError."""
+def store_photograph(deployment: Deployment, tenant: str, number: int, data: bytes) -> str:
+    """Store photograph ``number`` of a form as an upload, and return its digest. Raises ProdgenError."""
     if fault := picture_fault(data):
         raise ProdgenError(f"image {number} {fault}", param="image")
     digest = hashlib.sha256(data).hexdigest()

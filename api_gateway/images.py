@@ -48,6 +48,23 @@ class EditWish(Wish):
     """Without effect: a product keeps its shape and its texture."""
 
 
+class VariationWish(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """An order of variations of a picture, in the fields of OpenAI's Images API, and ``seed``."""
+
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    """Another model that draws them; if missing, the version that made the picture."""
+    n: int = Field(default=1, ge=1, le=INTERACTIVE_IMAGES)
+    """Images, at most 64."""
+    size: Annotated[str, StringConstraints(max_length=20)] | None = None
+    """``auto`` (the picture's own size) or a square such as ``512x512``."""
+    response_format: Literal["b64_json", "url"] | None = None
+    """The images themselves or links to them; both if missing."""
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
+    """The number that chooses the images; if missing, it is computed from the picture."""
+    user: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Written into the log lines of the request."""
+
+
 class PictureView(BaseModel):
     """An image: its file as base64, a link to it, and how the prompt was read."""
 

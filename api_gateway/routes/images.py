@@ -1,6 +1,7 @@
 """Images as OpenAI's clients order them: an interactive order whose answer is the images themselves."""
 
 import re
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Request
 from api_gateway.answers import Answer, Order
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.forms import read_form
+from api_gateway.forms import read_form, store_photograph
 from api_gateway.images import EditWish, PicturesView, Wish
 from api_gateway.requests import IdempotencyKey, StrictRoute
 from api_gateway.routes import jobs
@@ -74,7 +75,8 @@ async def edit(
     most 64 MiB in all. The model must make pictures of photographs, such as `studio`. With `stream`, each
     picture is an event `image_edit.completed`.
     """
-    wish, photos = await read_form(request, deployment, caller.tenant, EditWish)
+    store = partial(store_photograph, deployment, caller.tenant)
+    wish, photos = await read_form(request, deployment, caller.tenant, EditWish, store)
     logs.bind(user=wish.user)
     order = await run_sync(_place, wish, photos, caller, deployment, request, idempotency_key)
     return order.stream("image_edit") if wish.stream else await order.respond(request)
@@ -105,15 +107,9 @@ def _place(
     count = _count(wish, combinations) or reading.count or 1
     if photos and count != 1:
         raise ProdgenError("each photograph makes one picture of each combination; leave n out", param="n")
-    finish = Finish(size=_side(wish), background=_background(wish, config, reading))
+    finish = Finish(size=side_of(wish.size), background=_background(wish, config, reading))
     answer = _answer(wish, finish.size or config.size, config.channels == 4 and finish.background is None)
-    pixels = answer.side**2 * count * combinations * len(photos or [""])
-    if answer.json and pixels > MOST_PIXELS:
-        raise ProdgenError(
-            "the images are too large to be in the answer together; ask for response_format url, for fewer "
-            "or for smaller ones",
-            param="response_format",
-        )
+    check_pixels(answer, count * combinations * len(photos or [""]))
     spec: dict[str, Any] = {
         "model": wish.model,
         "prompt": wish.prompt,
@@ -143,15 +139,24 @@ def _count(wish: Wish, combinations: int) -> int | None:
     return wish.n // combinations
 
 
-def _side(wish: Wish) -> int | None:
-    if wish.size in (None, "auto"):
+def check_pixels(answer: Answer, images: int) -> None:
+    """Raise ProdgenError if so many images are too large for an answer that holds the images themselves."""
+    if answer.json and answer.side**2 * images > MOST_PIXELS:
+        raise ProdgenError(
+            "the images are too large to be in the answer together; ask for response_format url, for fewer "
+            "or for smaller ones",
+            param="response_format",
+        )
+
+
+def side_of(size: str | None) -> int | None:
+    """Return the side of images of a ``size`` in pixels, or None for the model's own. Raises ProdgenError."""
+    if size in (None, "auto"):
         return None
-    match = _SIZE.fullmatch(wish.size)
+    match = _SIZE.fullmatch(size)
     side = int(match[1]) if match else 0
     if match is None or match[1] != match[2] or not 8 <= side <= 2048:
-        raise ProdgenError(
-            f"size must be auto or a square from 8x8 to 2048x2048, not {wish.size!r}", param="size"
-        )
+        raise ProdgenError(f"size must be auto or a square from 8x8 to 2048x2048, not {size!r}", param="size")
     return side
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from prodgen.bundled import bundled_photographs
+from prodgen.spec.provenance import read_provenance
 from tests.servers.process import wait_until
 from tests.servers.up import Up
 
@@ -106,6 +107,52 @@ def test_photographs_are_recoloured_and_put_into_scenes(client: openai.OpenAI) -
         options: dict[str, Any] = {"model": "studio-grabcut", "image": one, "prompt": "in navy", **bad}
         with pytest.raises(openai.BadRequestError) as refused:
             client.images.edit(**options)
+        assert refused.value.param == field
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI has retired its own
+def test_an_image_is_varied_by_its_own_recipe(client: openai.OpenAI, up: Up) -> None:
+    (first,) = client.images.generate(model="clothing", prompt="a navy dress", size="64x64").data or []
+    image = base64.b64decode(first.b64_json or "")
+
+    made = client.images.create_variation(image=image, n=2, user="customer 7")
+
+    assert made.data
+    varied = [base64.b64decode(item.b64_json or "") for item in made.data]
+    assert len({image, *varied}) == 3
+
+    def recipe_in(file: bytes) -> dict[str, Any]:
+        return read_provenance(io.BytesIO(file)).recipe or {}
+
+    recipes = [recipe_in(file) for file in (image, *varied)]
+    assert len({(recipe["model"], str(recipe["attributes"])) for recipe in recipes}) == 1
+    assert (made.size, opened(made.data[0].b64_json).size) == ("64x64", (64, 64))
+    (again,) = client.images.create_variation(image=image, response_format="b64_json").data or []
+    assert recipe_in(base64.b64decode(again.b64_json or "")) == recipes[1]
+    (larger,) = (
+        client.images.create_variation(
+            image=varied[0], model="clothing", size="256x256", extra_body={"seed": 3}, response_format="url"
+        ).data
+        or []
+    )
+    assert Image.open(io.BytesIO(httpx.get(larger.url or "").content)).size == (256, 256)
+
+    (edited,) = (
+        client.images.edit(model="studio-grabcut", image=bundled_photographs()[0], prompt="in navy").data
+        or []
+    )
+    for field, bad in (
+        ("image", {"image": bundled_photographs()[0]}),
+        ("image", {"image": base64.b64decode(edited.b64_json or "")}),
+        ("image", {"image": b"no picture"}),
+        ("model", {"model": "dall-e-2"}),
+        ("model", {"model": "fashion-mnist"}),
+        ("n", {"n": 65}),
+        ("size", {"size": "1024x1536"}),
+    ):
+        options: dict[str, Any] = {"image": image, **bad}
+        with pytest.raises((openai.BadRequestError, openai.NotFoundError)) as refused:
+            client.images.create_variation(**options)
         assert refused.value.param == field
 
 
