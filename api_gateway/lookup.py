@@ -50,7 +50,9 @@ def job_details(deployment: Deployment, record: JobRecord) -> JobDetails:
         **time_left(deployment.ledger, progress)._asdict(),
     }
     ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None
-    return JobDetails.of(progress, **fields, keep=record.keep, expires=ended and record.expires(ended))
+    state = job_records.load_state(deployment.store, record) if ended else None
+    fields |= {"expires": ended and record.expires(ended), "root": state and state.root}
+    return JobDetails.of(progress, **fields, keep=record.keep)
 
 
 def check_id(job: str) -> None:

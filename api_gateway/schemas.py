@@ -84,6 +84,7 @@ class JobDetails(JobView):
     reason: str | None
     keep: str | None
     expires: datetime | None
+    root: str | None = Field(description="Merkle root of an ended job's images; null if it was cancelled.")
     request: JobSpec
     reading: Reading | None = Field(description="How the order's prompt was read; null without a prompt.")
 

@@ -30,13 +30,19 @@ def verify(
     weights: Annotated[
         Path | None, typer.Option(help="Folder with the file of the cutter's network.")
     ] = None,
+    root: Annotated[
+        str | None, typer.Option(help="The job's Merkle root, of which the manifest must be.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a manifest's images again; exit with 1 if one differs."""
     from prodgen.cli.downloads import read_download
     from prodgen.generation.engine import Engine
+    from prodgen.spec.merkle import root_of
 
     lines, read = read_download(manifest)
+    if root and root_of(lines) != root:
+        raise ProdgenError(f"{manifest} does not list the images of the root {root}", param="root")
     faults, done = [], count(1)
     with Engine() as engine, ProgressBars(json) as bars:
         for ref, group in groupby(lines, lambda line: line.model):

@@ -128,9 +128,11 @@ class Client:
     def download(self, job: str, folder: Path, by_sku: bool = False) -> Iterator[Record]:
         """Download the job's finished images and manifests to ``folder``; yield each downloaded image.
 
-        With ``by_sku``, the images of each SKU have a folder of their own.
+        With ``by_sku``, the images of each SKU have a folder of their own. The images of a job that has ended
+        are checked against its Merkle root.
         """
-        return download(self._transport, lambda: self.images(job), folder, by_sku)
+        root = self.job(job).get("root")
+        return download(self._transport, lambda: self.images(job), folder, by_sku, root)
 
     def download_sheets(self, job: str, folder: Path) -> Iterator[Record]:
         """Download an ended job's sprite sheets, atlases and manifest to ``folder``; yield each image."""

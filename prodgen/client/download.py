@@ -15,6 +15,7 @@ from prodgen.files import replacing, sha256
 from prodgen.spec.describe import LANGUAGES, Description, describe_line
 from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine, check_same_images
+from prodgen.spec.merkle import MerkleTree, leaf
 
 PAGE = 1000
 """Number of images whose links one request fetches."""
@@ -31,7 +32,9 @@ _THREADS = 8
 Images = Iterator[dict[str, Any]]
 
 
-def download(transport: Transport, images: Callable[[], Images], folder: Path, by_sku: bool) -> Images:
+def download(
+    transport: Transport, images: Callable[[], Images], folder: Path, by_sku: bool, root: str | None = None
+) -> Images:
     """Download images to ``folder`` and write their manifests; yield each image when its file is there.
 
     The folder gets manifest.jsonl and, for spreadsheets, manifest.csv. With ``by_sku`` the images of each SKU
@@ -39,8 +42,10 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path, b
     so that they are seen before they are used. Each call of ``images`` lists all images from the first. A
     file that is already complete is not downloaded again. Raises ProdgenError if the downloaded bytes of an
     image differ from its recorded digest, and Conflict if the folder holds the images of another request.
+    Raises ProdgenError, at the end, if the images are not those of the Merkle root ``root``.
     """
     check_same_images(folder, (_line(_placed(row, by_sku)) for row in images()))
+    tree = MerkleTree()
     with (
         (folder / "manifest.jsonl").open("w") as manifest,
         (folder / "manifest.csv").open("w", encoding="utf-8-sig", newline="") as table,
@@ -50,6 +55,7 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path, b
         while batch := list(islice(rows, PAGE)):
             for image in pool.map(lambda row: _fetch(transport, row, folder), batch):
                 manifest.write(_manifest_row(image) + "\n")
+                tree.add(leaf(_line(image)))
                 attributes = image["attributes"]
                 if not names:
                     names = [*COLUMNS, *(PHOTO_COLUMNS if image.get("photo") else ()), *attributes]
@@ -57,6 +63,8 @@ def download(transport: Transport, images: Callable[[], Images], folder: Path, b
                 row = {**attributes, **image, "findings": "; ".join(image.get("findings") or ())}
                 writer.writerow([*(row.get(name) for name in names), *_texts(image)])
                 yield image
+    if root and tree.root() != root:
+        raise ProdgenError("the images are not those that were recorded at the job's end; tell the operator")
 
 
 def _texts(image: dict[str, Any]) -> Iterator[str]:

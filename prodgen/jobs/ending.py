@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.due import make_due
-from prodgen.jobs.manifests import Manifest, cells_of, choose, folder_of, publish, published, published_at
+from prodgen.jobs.manifests import (
+    Manifest,
+    cells_of,
+    choose,
+    folder_of,
+    merkle_root,
+    publish,
+    published,
+    published_at,
+)
 from prodgen.jobs.record import JobRecord, find_record, load_last_state, load_record, load_state
 from prodgen.jobs.usage import record_usage
 from prodgen.jobs.webhooks import announce
@@ -80,9 +89,10 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     size = _stored_bytes(store, record, chosen)
     state = _state(record, progress, made, dead)
     errors = {cell: error for cell, error in sorted(ledger.errors(record.id).items()) if cell in dead}
-    state = state.model_copy(
-        update={"bytes": size, "errors": errors, **_retry_fields(store, record, progress)}
-    )
+    # None if cancelled: the gateway answers a cancel itself, and must not read all manifests before
+    root = None if state.state == "cancelled" else merkle_root(store, chosen)
+    retried = _retry_fields(store, record, progress)
+    state = state.model_copy(update={"bytes": size, "errors": errors, "root": root, **retried})
     now = ledger.progress(record.id)
     unchanged = now and (now.state, now.retries) == (progress.state, progress.retries)
     if ledger.epoch() != epoch or not unchanged:

@@ -14,9 +14,10 @@ from itertools import islice
 
 from prodgen.errors import NotFound, Unavailable
 from prodgen.jobs.record import JobRecord
+from prodgen.spec.merkle import MerkleTree, stored_leaves
 from prodgen.spec.order import CELL, count_cells
 from prodgen.storage import keys
-from prodgen.storage.base import ObjectInfo, Store, in_threads
+from prodgen.storage.base import THREADS, ObjectInfo, Store, in_threads
 
 
 @dataclass(frozen=True, order=True)
@@ -107,6 +108,16 @@ def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> b
         return False
     store.put(keys.manifest(record.tenant, record.id, first), lines, "application/jsonl")
     return True
+
+
+def merkle_root(store: Store, manifests: Iterable[Manifest]) -> str:
+    """Return the Merkle root of the images of ``manifests``, which have no cell in common."""
+    tree, ordered = MerkleTree(), iter(sorted(manifests))
+    while batch := list(islice(ordered, THREADS)):
+        for data in in_threads(lambda manifest: store.get(manifest.key), batch):
+            for leaf in stored_leaves(data):
+                tree.add(leaf)
+    return tree.root()
 
 
 def cells_of(manifests: Iterable[Manifest]) -> set[int]:

@@ -169,6 +169,7 @@ def _body(record: JobRecord, state: JobState) -> str:
         "total": record.total,
         "done": state.done,
         "error": state.error,
+        "root": state.root,
     }
     message = {"type": f"job.{state.state}", "timestamp": state.finished.isoformat(), "data": order}
     return json.dumps(message, ensure_ascii=False)

@@ -156,7 +156,8 @@ class JobState(BaseModel):
     ``bytes`` is the size of the images in the store; None in a file of an older version. ``retries`` counts
     how often the failed cells were owed again before this end. ``done_before`` and ``bytes_before`` are
     the ``done`` and the ``bytes`` of the end before the last retry. ``errors`` has the error of each
-    dead cell, for at most 1000 cells.
+    dead cell, for at most 1000 cells. ``root`` is the Merkle root of the images that are there; None for a
+    cancelled job, and in a file of an older version.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -171,3 +172,4 @@ class JobState(BaseModel):
     retries: int = 0
     done_before: int = 0
     bytes_before: int = 0
+    root: str | None = None

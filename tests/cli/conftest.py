@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from prodgen.cli import main
+from prodgen.jobs.ending import settle_jobs
 from prodgen.registry.publish import publish
 from prodgen.settings import Settings, settings
-from tests.gateway.running import Gateway
+from tests.gateway.running import Client, Gateway
 from tests.sample_models import scored, write_model
 from tests.servers.process import free_port
+from tests.toys import toy_folder
+from tests.workers.test_sick_worker import Worker
 
 if TYPE_CHECKING:
     from tests.servers.valkey import ValkeyServer
@@ -85,6 +88,33 @@ def gateway(valkey_server: "ValkeyServer", tmp_path_factory: pytest.TempPathFact
         folder = scored(write_model(tmp_path_factory.mktemp("model") / "shoes"), 17.5)
         publish(gateway.store, folder, "shoes", None)
         yield gateway
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small model."""
+    return toy_folder(tmp_path_factory.mktemp("toy") / "toy")
+
+
+@pytest.fixture(scope="module")
+def make_job(
+    gateway: Gateway, toy: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., tuple[Client, str]]:
+    """Orders images of the small model, which a worker makes, and returns the client and the ended job."""
+
+    def make_job(tenant: str, **spec: object) -> tuple[Client, str]:
+        publish(gateway.store, toy, "toy", tenant)
+        client = gateway.client(tenant)
+        job = client.order(**{"model": "toy", **spec})["id"]
+        worker = Worker(gateway.store, gateway.ledger, tmp_path_factory.mktemp("worker"))
+        while worker.work(images=64):
+            pass
+        worker.draining.set()
+        worker.engine.close()
+        assert settle_jobs(gateway.store, gateway.ledger)
+        return client, str(job)
+
+    return make_job
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,41 +16,27 @@ from prodgen.client import parquet as writing
 from prodgen.client.shards import read_shard
 from prodgen.errors import ProdgenError
 from prodgen.jobs.archive import Archive
-from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import load_record
-from prodgen.registry.publish import publish
 from tests.cli.conftest import Run
 from tests.gateway.running import Client, Gateway
-from tests.toys import toy_folder
-from tests.workers.test_sick_worker import Worker
 
 ITEMS = [{"sku": "A.1", "count": 70}, {"sku": "B", "count": 30, "attributes": {"category": "bag"}}]
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a model."""
-    return toy_folder(tmp_path_factory.mktemp("toy") / "toy")
+def made(make_job: Callable[..., tuple[Client, str]]) -> tuple[Client, str]:
+    """A client, and its ended job of 100 images in two shards."""
+    return make_job("trainer", items=ITEMS, output={"packaging": "webdataset"})
 
 
-@pytest.fixture(scope="module")
-def client(gateway: Gateway) -> Iterator[Client]:
-    with gateway.client("trainer") as client:
-        yield client
+@pytest.fixture
+def client(made: tuple[Client, str]) -> Client:
+    return made[0]
 
 
-@pytest.fixture(scope="module")
-def job(client: Client, gateway: Gateway, toy: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An ended job of 100 images in two shards, made by a worker with a model."""
-    publish(gateway.store, toy, "toy", client.tenant)
-    job = client.order(model="toy", items=ITEMS, output={"packaging": "webdataset"})["id"]
-    worker = Worker(gateway.store, gateway.ledger, tmp_path_factory.mktemp("worker"))
-    while worker.work(images=64):
-        pass
-    worker.draining.set()
-    worker.engine.close()
-    assert settle_jobs(gateway.store, gateway.ledger)
-    return str(job)
+@pytest.fixture
+def job(made: tuple[Client, str]) -> str:
+    return made[1]
 
 
 def test_shards_are_read_by_webdataset_downloaded_verified_and_archived(

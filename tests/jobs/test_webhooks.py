@@ -95,6 +95,7 @@ def test_a_shop_that_fails_twice_gets_the_same_message_until_it_accepts(
         "total": 64,
         "done": 0,
         "error": None,
+        "root": None,
     }
     assert len({headers["webhook-id"] for headers, _ in shop.requests}) == 1
     with pytest.raises(WebhookVerificationError):
