@@ -111,11 +111,13 @@ class QuoteView(BaseModel):
 
     ``seconds``: the time until all of them are made, if the workers that are alive first make every image
     that waits in the queue; null if no worker is alive, or if none has made images of the model yet.
+    ``in_time``: whether that is before the order's `finish_by`; null without either.
     """
 
     object: Literal["quote"] = "quote"
     total: int
     seconds: float | None
+    in_time: bool | None
 
 
 class ImageView(ManifestLine):

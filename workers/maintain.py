@@ -71,6 +71,8 @@ def _tick(here: Deployment) -> Iterator[str]:
         threading.Thread(target=_deliver, args=(here,), name="webhooks", daemon=True).start()
     if expired := here.ledger.expire():
         yield f"{len(expired)} leases expired"
+    if late := here.ledger.pass_deadlines():
+        yield f"{late} cells are past their deadline"
     for queue in GENERATING:
         if here.ledger.backlog(queue).images and not here.ledger.client.llen(queue):
             ring(queue, DOORBELLS)

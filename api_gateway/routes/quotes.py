@@ -1,5 +1,7 @@
 """Quotes: check an order and say how long it would take, without placing it."""
 
+from datetime import UTC, datetime, timedelta
+
 from fastapi import APIRouter
 
 from api_gateway.auth import Generator
@@ -16,4 +18,7 @@ router = APIRouter(prefix="/v1/quotes", tags=["quotes"], route_class=StrictRoute
 def check(spec: JobSpec, caller: Generator, deployment: DeploymentDep) -> QuoteView:
     """Check an order without placing it. Answers as `POST /v1/jobs` would if the order is at fault."""
     total, seconds = quote(deployment.store, deployment.ledger, deployment.settings, caller.tenant, spec)
-    return QuoteView(total=total, seconds=None if seconds is None else round(seconds, 1))
+    in_time = None
+    if seconds is not None and spec.finish_by:
+        in_time = datetime.now(UTC) + timedelta(seconds=seconds) <= spec.finish_by
+    return QuoteView(total=total, seconds=None if seconds is None else round(seconds, 1), in_time=in_time)

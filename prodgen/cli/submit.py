@@ -1,6 +1,6 @@
 """``prodgen submit``: send an order to a gateway."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,6 +77,12 @@ def submit(
     keep: Annotated[
         str | None, typer.Option(help="How long after its end the order is kept: 30d or 12h.")
     ] = None,
+    finish_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Deadline, such as 2026-12-24T18:00; images not begun by then are not made."
+        ),
+    ] = None,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="https URL that gets a message at the order's end.")
     ] = None,
@@ -114,6 +120,7 @@ def submit(
             | ({"packaging": "webdataset" if webdataset else "sheet"} if sheet or webdataset else {}),
             "priority": priority,
             "keep": keep,
+            "finish_by": finish_by and _local_time(finish_by),
             "title": title,
             "webhook": webhook,
             "prompt": prompt,
@@ -150,6 +157,16 @@ def submit(
         raise typer.Exit(1)
 
 
+def _local_time(text: str) -> str:
+    """Return a time of this machine's time zone, or of the one that it names, with its time zone."""
+    try:
+        return datetime.fromisoformat(text).astimezone().isoformat()
+    except ValueError:
+        raise ProdgenError(
+            f"{text!r} is not a time; write one such as 2026-12-24T18:00", param="finish_by"
+        ) from None
+
+
 def _send_background(gateway: Client, name: str) -> str:
     """Upload the picture file that an option names as a scene, and return its digest."""
     path = Path(name)
@@ -166,7 +183,12 @@ def _print_quote(quote: dict[str, Any], json: bool) -> None:
         time = "the time is not known, because no worker is alive, or none has made images of this model yet"
     else:
         time = f"about {timedelta(seconds=round(seconds))} for them and all images that wait before them"
-    report(json, quote, f"{quote['total']:,} images; {time}; nothing was ordered")
+    late = "; that is after the deadline, and the order would end without some images"
+    report(
+        json,
+        quote,
+        f"{quote['total']:,} images; {time}{late if quote['in_time'] is False else ''}; nothing was ordered",
+    )
 
 
 def _check_output(out: Path, key: str | None) -> None:

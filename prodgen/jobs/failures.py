@@ -6,7 +6,6 @@ from pydantic import BaseModel
 
 from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, load_state
-from prodgen.ledger.entries import ATTEMPTS
 from prodgen.ledger.ledger import Ledger
 from prodgen.registry.versions import load_config
 from prodgen.spec.order import CELL, resolve_attributes
@@ -17,7 +16,7 @@ class Failure(BaseModel, frozen=True):
     """An image that could not be made.
 
     ``error`` is that of its ``cell``: another image of the cell may have caused it. ``attempts`` counts how
-    often the cell was tried without other cells.
+    often the cell was tried without other cells since the order, or its last retry. Null: not known.
     """
 
     index: int
@@ -25,7 +24,7 @@ class Failure(BaseModel, frozen=True):
     attributes: dict[str, str]
     photo: str | None
     cell: int
-    attempts: int
+    attempts: int | None
     error: str | None
 
 
@@ -46,16 +45,19 @@ def failures(
             break
     images = JobImages(store, record)
     schema = load_config(store, record.model_prefix).attributes
-    page = [
-        Failure(
-            index=image.index,
-            sku=image.sku,
-            attributes=image.attributes,
-            photo=image.photo,
-            cell=image.index // CELL,
-            attempts=ATTEMPTS * (1 + end.retries),
-            error=errors.get(image.index // CELL, end.error),
+    page = list[Failure]()
+    for image in resolve_attributes(schema, [images[index] for index in indices[:limit]]):
+        cell = image.index // CELL
+        known = errors.get(cell)
+        page.append(
+            Failure(
+                index=image.index,
+                sku=image.sku,
+                attributes=image.attributes,
+                photo=image.photo,
+                cell=cell,
+                attempts=known.attempts if known else None,
+                error=known.error if known else end.error,
+            )
         )
-        for image in resolve_attributes(schema, [images[index] for index in indices[:limit]])
-    ]
     return page, indices[limit - 1] if len(indices) > limit else None

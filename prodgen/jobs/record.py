@@ -98,6 +98,7 @@ class JobRecord(BaseModel, frozen=True):
             self.model,
             control.paused,
             control.retries,
+            self.spec.finish_by.timestamp() if self.spec.finish_by and not control.retries else 0.0,
         )
 
 

@@ -112,6 +112,8 @@ def _check(
 ) -> tuple[Index | None, int]:
     """Check an order, and write its items to ``path``. Returns their index, and the number of its images."""
     check_spec(spec, version.config)
+    if spec.finish_by and spec.finish_by <= datetime.now(UTC):
+        raise ProdgenError(f"finish_by {spec.finish_by} is in the past; name a later time", param="finish_by")
     index = _write_items(store, tenant, spec, version, path)
     total = index.total if index else RowParser(spec, version.config.attributes).single().total
     if spec.webhook:

@@ -19,8 +19,6 @@ TERMINAL: tuple[State, ...] = ("succeeded", "partial", "failed", "cancelled")
 Held = Literal["held", "lost", "cancelled"]
 
 
-ATTEMPTS = 3
-"""The times that a cell is tried alone before it is set aside: ``STRIKES`` of the scripts."""
 MAX_LEASE_CELLS = 256
 """The most cells of one lease. It bounds how many keys must be listed to find the manifest of an image."""
 
@@ -31,7 +29,8 @@ class JobEntry:
 
     While both wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1. A lease has
     at most ``lease_cells`` cells. ``model`` is the resolved ``name@version``. No lease is given of a
-    ``paused`` job. ``retries`` counts how often its failed cells were owed again after its end.
+    ``paused`` job. ``retries`` counts how often its failed cells were owed again after its end. ``finish_by``
+    is the Unix time of its deadline, or 0.
     """
 
     id: str
@@ -44,6 +43,7 @@ class JobEntry:
     model: str = ""
     paused: bool = False
     retries: int = 0
+    finish_by: float = 0.0
 
     def __post_init__(self) -> None:
         if self.total < 1 or not 0 < self.weight < float("inf"):
@@ -141,6 +141,13 @@ class QuotaRefusal:
     midnight: int
 
 
+class CellError(BaseModel, frozen=True):
+    """Why a cell was set aside, and how often it was tried alone."""
+
+    attempts: int
+    error: str
+
+
 @dataclass(frozen=True)
 class Event:
     """A change of a job. ``id`` is its place in the stream; ``data`` has type, state, done and total."""
@@ -166,7 +173,7 @@ class JobState(BaseModel):
     done: int
     dead: list[int] = []
     error: str | None = None
-    errors: dict[int, str] = {}
+    errors: dict[int, CellError] = {}
     finished: datetime
     bytes: int | None = None
     retries: int = 0

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from prodgen.ledger.entries import (
     MAX_LEASE_CELLS,
     Backlog,
+    CellError,
     Event,
     Held,
     JobEntry,
@@ -37,6 +38,9 @@ PACE_SECONDS = 60
 """Seconds over which the pace of a job is measured."""
 PACE_LEASES = 4
 """The least counted leases over which the pace of a job is measured, once there are so many."""
+TOO_LATE = "no worker took them before the deadline of the order"
+"""The error of images whose order was to finish before a worker took them."""
+_CELLS_AT_ONCE = 5000
 RECOVERY_SECONDS = 30
 """A recovery that has not renewed its right for so long counts as dead."""
 
@@ -199,6 +203,16 @@ class Ledger:
             expired += map(_lease, batch)
         return expired
 
+    def pass_deadlines(self) -> int:
+        """Set aside the cells that no lease has taken of jobs whose deadline has passed. Returns how many.
+
+        Leases of these jobs still count. A cell that a lease returns is set aside by the next call.
+        """
+        cells = 0
+        while aside := self.scripts.call("deadlines", _CELLS_AT_ONCE, TOO_LATE):
+            cells += aside
+        return cells
+
     # Ends
 
     def finishing(self) -> list[str]:
@@ -210,10 +224,13 @@ class Ledger:
         found = self.scripts.read("hgetall", "job", job, "won")
         return {int(first): token for first, token in found.items()}
 
-    def errors(self, job: str) -> dict[int, str]:
+    def errors(self, job: str) -> dict[int, CellError]:
         """Return the error of each dead cell of a job that is not closed, for at most 1000 cells."""
-        found = self.scripts.read("hgetall", "job", job, "errors")
-        return {int(cell): message for cell, message in found.items()}
+        errors = {}
+        for cell, found in self.scripts.read("hgetall", "job", job, "errors").items():
+            attempts, _, error = found.partition(" ")
+            errors[int(cell)] = CellError(attempts=int(attempts), error=error)
+        return errors
 
     def give_back(self, job: str, missing: Iterable[int]) -> bool:
         """Owe cells of a finishing job again because their images are not in the store."""
@@ -280,8 +297,8 @@ class Ledger:
         unchanged = name == "queued" and not entry.retries
         updated = state.finished.timestamp() if state else entry.created if unchanged else ""
         standing = (name, images, _images(aside, entry.total), (state and state.error) or "", updated)
-        *fields, paused, retries = astuple(entry)
-        arguments = (*fields, int(paused), retries, *bitmaps, *standing, *sorted(aside))
+        *fields, paused, retries, finish_by = astuple(entry)
+        arguments = (*fields, int(paused), retries, finish_by, *bitmaps, *standing, *sorted(aside))
         return bool(self.scripts.call("restore", recovery, *arguments))
 
     def count_deleted(self, entry: JobEntry, recovery: str) -> None:

@@ -10,7 +10,7 @@ from itertools import accumulate
 from math import prod
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, RequestedValues
@@ -84,6 +84,9 @@ class JobSpec(BaseModel):
     keep: Keep | None = None
     """How long after its end the order is kept, such as ``30d`` or ``12h``; null: as long as its tenant keeps
     orders. Then it is deleted with its images."""
+    finish_by: AwareDatetime | None = None
+    """The deadline, such as ``2026-12-24T18:00:00+01:00``. The order ends without the images that no worker
+    has taken by then. A retry of the order has no deadline."""
     webhook: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
     """The ``https`` URL that receives a message when the order has ended."""
     title: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None

@@ -1,5 +1,8 @@
 """An order can be paused, resumed, retried and given another priority, and no crash of Redis undoes that."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import redis
 
 from prodgen.jobs.ending import settle_job
@@ -100,3 +103,28 @@ def test_failed_images_are_made_by_a_retry_and_the_new_end_is_followed(
     assert "has made all its images" in client.error("POST", retry)[1]["message"]
     client.delete(job["links"]["self"])
     assert "is deleted" in client.error("POST", retry)[1]["message"]
+
+
+def test_a_quote_says_whether_the_deadline_is_met_and_no_order_has_a_past_one(
+    client: Client, gateway: Gateway
+) -> None:
+    def quoted(seconds: float) -> dict[str, Any]:
+        finish_by = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+        order = {"model": "shoes", "count": 10_000, "finish_by": finish_by}
+        quote: dict[str, Any] = client.post("/v1/quotes", json=order).json()
+        return quote
+
+    job = client.order(count=64, finish_by=(datetime.now(UTC) + timedelta(days=1)).isoformat())
+    gateway.ledger.report_worker("w", {job["model"]: 50.0})
+    seconds = quoted(3600)["seconds"]
+    assert seconds >= 200
+    assert [quoted(time)["in_time"] for time in (seconds / 2, seconds * 2)] == [False, True]
+    assert "in the past" in quoted(-1)["error"]["message"]
+    status, error = client.error(
+        "POST", "/v1/jobs", json={"model": "shoes", "finish_by": "2026-01-02T03:04:05Z"}
+    )
+    assert (status, error["param"]) == (400, "finish_by")
+    assert (
+        client.error("POST", "/v1/jobs", json={"model": "shoes", "finish_by": "2026-12-24T18:00"})[0] == 400
+    )
+    gateway.work(client.tenant, job["id"])

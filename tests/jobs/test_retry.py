@@ -14,6 +14,7 @@ from prodgen.jobs.ending import report, settle_job, settle_jobs
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.usage import read_usage
 from prodgen.jobs.webhooks import message_id
+from prodgen.ledger.entries import CellError
 from prodgen.ledger.ledger import Ledger
 from prodgen.recovery import ensure
 from prodgen.settings import Settings
@@ -84,7 +85,7 @@ def test_the_failed_images_alone_are_made_and_counted(
     assert set(fail_at(memory, ledger, record)) == {POISON}, "an image was made again"
     settle_jobs(memory, ledger)
     assert (ended(memory, record).state, ended(memory, record).retries) == ("partial", 1)
-    assert ended(memory, record).errors == {POISON: "no paint"}
+    assert ended(memory, record).errors == {POISON: CellError(attempts=3, error="no paint")}
     assert counted(memory, record) == before
 
     retry(memory, ledger)

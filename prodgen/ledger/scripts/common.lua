@@ -38,6 +38,7 @@ local function clear(id)
   for _, part in ipairs({'taken', 'made', 'suspects', 'strikes', 'won', 'dead', 'errors', 'refused'}) do
     redis.call('DEL', key('job', id, part))
   end
+  redis.call('ZREM', key('deadlines'), id)
 end
 
 local function images(job, first, cells)

@@ -35,6 +35,22 @@ local function return_cells(job, lease)
   owe(job, images(job, lease.first, lease.cells))
 end
 
+-- Sets consecutive cells aside for good, with their error and how often each was tried alone. Returns how many.
+local function set_aside(job, first, cells, message)
+  local names, errors, strikes = {}, key('job', job.id, 'errors'), key('job', job.id, 'strikes')
+  local room = ERRORS - redis.call('HLEN', errors)
+  for cell = first, first + cells - 1 do
+    names[#names + 1] = cell
+    if #names <= room then
+      redis.call('HSET', errors, cell, (redis.call('HGET', strikes, cell) or 0) .. ' ' .. message)
+    end
+  end
+  redis.call('HDEL', strikes, unpack(names))
+  redis.call('SADD', key('job', job.id, 'dead'), unpack(names))
+  job.dead = redis.call('HINCRBY', key('job', job.id), 'dead', images(job, first, cells))
+  return cells
+end
+
 -- Handles a lease whose worker died or failed. With several cells it is unknown which one is to blame, so each half
 -- becomes a suspect: a few leases find the cell. A lone cell with three strikes is set aside for good.
 local function blame(job, lease, strike, message)
@@ -44,11 +60,7 @@ local function blame(job, lease, strike, message)
     suspect(job, lease.first, half)
     suspect(job, lease.first + half, lease.cells - half)
   elseif strike and redis.call('HINCRBY', strikes, lease.first, 1) >= STRIKES then
-    redis.call('HDEL', strikes, lease.first)
-    redis.call('SADD', key('job', job.id, 'dead'), lease.first)
-    local errors = key('job', job.id, 'errors')
-    if redis.call('HLEN', errors) < ERRORS then redis.call('HSET', errors, lease.first, message) end
-    job.dead = redis.call('HINCRBY', key('job', job.id), 'dead', owed)
+    set_aside(job, lease.first, 1, message)
     owed = 0
   else
     suspect(job, lease.first, 1)
