@@ -1,57 +1,74 @@
 """The typer application: every command of ``prodgen``, in the order in which the help lists them."""
 
-import typer
+from importlib import import_module
+from typing import Any
 
-from prodgen.cli import (
-    access,
-    bench,
-    data,
-    demo,
-    describe,
-    edit,
-    evaluate,
-    generate,
-    jobs,
-    models,
-    provenance,
-    sign,
-    submit,
-    train,
-    training,
-    up,
-    usage,
-    verify,
-    webhooks,
-)
+import typer
+from typer.core import TyperGroup
+
+_HERE, _SERVICE, _ADMIN = "On this machine", "On a service (PRODGEN_URL, PRODGEN_API_KEY)", "Run a service"
+_PLACES = {
+    "generate": (_HERE, "generate.generate"),
+    "edit": (_HERE, "edit.edit"),
+    "check": (_HERE, "edit.check"),
+    "provenance": (_HERE, "provenance.provenance"),
+    "sign": (_HERE, "sign.sign"),
+    "describe": (_HERE, "describe.describe"),
+    "verify": (_HERE, "verify.verify"),
+    "data": (_HERE, "data.app"),
+    "train": (_HERE, "train.train"),
+    "evaluate": (_HERE, "evaluate.evaluate"),
+    "submit": (_SERVICE, "submit.submit"),
+    "jobs": (_SERVICE, "jobs.app"),
+    "usage": (_SERVICE, "usage.usage"),
+    "webhooks": (_SERVICE, "webhooks.app"),
+    "training": (_SERVICE, "training.app"),
+    "models": (_SERVICE, "models.app"),
+    "up": (_ADMIN, "up.up"),
+    "keys": (_ADMIN, "access.keys"),
+    "tenants": (_ADMIN, "access.tenants"),
+    "demo": (_ADMIN, "demo.demo"),
+    "bench": (_ADMIN, "bench.bench"),
+}
+"""For each command: its panel in the help, and its function or typer application in this package."""
+
+
+class _Commands(TyperGroup):
+    """Imports the module of a command when the command is used: to import all takes a second."""
+
+    def __init__(self, **options: Any) -> None:
+        names: Any = dict.fromkeys(_PLACES)
+        super().__init__(**options | {"commands": names})
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, or None if no command has that name."""
+        if cmd_name in _PLACES and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _load(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+def _load(name: str) -> Any:
+    panel, place = _PLACES[name]
+    module, attribute = place.split(".")
+    found = getattr(import_module(f"prodgen.cli.{module}"), attribute)
+    alone = typer.Typer(rich_markup_mode="markdown")
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name, rich_help_panel=panel)
+    else:
+        alone.command(name, rich_help_panel=panel)(found)
+    return typer.main.get_group(alone).commands[name]
+
 
 app = typer.Typer(
+    cls=_Commands,
     name="prodgen",
-    help="Generate product images with models trained on your own catalogue.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode="markdown",
 )
-_HERE, _SERVICE, _ADMIN = "On this machine", "On a service (PRODGEN_URL, PRODGEN_API_KEY)", "Run a service"
 
-app.command("generate", rich_help_panel=_HERE)(generate.generate)
-app.command("edit", rich_help_panel=_HERE)(edit.edit)
-app.command("check", rich_help_panel=_HERE)(edit.check)
-app.command("provenance", rich_help_panel=_HERE)(provenance.provenance)
-app.command("sign", rich_help_panel=_HERE)(sign.sign)
-app.command("describe", rich_help_panel=_HERE)(describe.describe)
-app.command("verify", rich_help_panel=_HERE)(verify.verify)
-app.add_typer(data.app, name="data", rich_help_panel=_HERE)
-app.command("train", rich_help_panel=_HERE)(train.train)
-app.command("evaluate", rich_help_panel=_HERE)(evaluate.evaluate)
-app.command("submit", rich_help_panel=_SERVICE)(submit.submit)
-app.add_typer(jobs.app, name="jobs", rich_help_panel=_SERVICE)
-app.command("usage", rich_help_panel=_SERVICE)(usage.usage)
-app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_SERVICE)
-app.add_typer(training.app, name="training", rich_help_panel=_SERVICE)
-app.add_typer(models.app, name="models", rich_help_panel=_SERVICE)
-app.command("up", rich_help_panel=_ADMIN)(up.up)
-app.add_typer(access.keys, name="keys", rich_help_panel=_ADMIN)
-app.add_typer(access.tenants, name="tenants", rich_help_panel=_ADMIN)
-app.command("demo", rich_help_panel=_ADMIN)(demo.demo)
-app.command("bench", rich_help_panel=_ADMIN)(bench.bench)
+
+@app.callback()
+def prodgen() -> None:
+    """Generate product images with models trained on your own catalogue."""

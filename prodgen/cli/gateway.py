@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from prodgen.cli.output import remark, remark_reading, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.client.download import REVIEW
-from prodgen.datasets.push import Pushed
-from prodgen.datasets.push import push as send_files
-from prodgen.datasets.summary import summarise
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.spec.names import check_name
+
+if TYPE_CHECKING:
+    from prodgen.datasets.push import Pushed
 
 
 def connect() -> Client:
@@ -89,12 +89,15 @@ def show_images(images: Iterable[int], total: int, quiet: bool) -> int:
 
 def push_folder(
     gateway: Client, folder: Path, quiet: bool, name: str | None = None, *, trainable: bool = True
-) -> Pushed:
+) -> "Pushed":
     """Read the folder as training would, then push its files to the service as a new data set version.
 
     ``name`` is the name of the data set (default: the folder's). Before anything is sent, raises ProdgenError
     for data that can be neither trained on nor prepared and, if ``trainable``, for data to prepare first.
     """
+    from prodgen.datasets.push import push
+    from prodgen.datasets.summary import summarise
+
     name = check_name(folder_name(folder) if name is None else name)
     with ProgressBars(quiet) as bars:
         summary = summarise(folder, bars.report)
@@ -102,7 +105,7 @@ def push_folder(
     if trainable and summary.flaw:
         raise ProdgenError(summary.flaw, param="data")
     with ProgressBars(quiet, in_bytes=True) as bars:
-        return send_files(gateway, folder, name, summary, bars.report)
+        return push(gateway, folder, name, summary, bars.report)
 
 
 def queue_run(
