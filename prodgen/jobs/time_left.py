@@ -36,7 +36,8 @@ def time_left(ledger: Ledger, job: Progress) -> TimeLeft:
         return TimeLeft(reason=NO_WORKER)
     seconds, made = ledger.pace(job.id)
     if made:
-        return TimeLeft(round(images * seconds / made, 1))
+        half_made = (images - job.owed) / 2  # on average, of the leases in flight
+        return TimeLeft(round((images - half_made) * seconds / made, 1))
     if job.model not in rates.by_model:
         return TimeLeft(reason=UNKNOWN_MODEL)
     waiting = ledger.backlog(job.queue).models

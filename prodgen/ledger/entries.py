@@ -71,7 +71,8 @@ class Lease:
 class Progress:
     """A job's state. ``done`` counts images; ``dead`` lists the cells that were set aside.
 
-    ``model`` is the ``name@version``; "" for a job that an older version has entered.
+    ``model`` is the ``name@version``; "" for a job that an older version has entered. ``owed`` counts the
+    images that no lease has taken.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Progress:
     updated: float
     model: str = ""
     retries: int = 0
+    owed: int = 0
 
     @property
     def failed(self) -> int:

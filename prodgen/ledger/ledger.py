@@ -353,6 +353,7 @@ def _progress(id: str, flat: list[str], dead: list[str]) -> Progress:
         updated=float(fields["updated"]),
         model=fields.get("model", ""),
         retries=int(fields.get("retries", 0)),
+        owed=int(fields.get("owed", 0)),
     )
 
 

@@ -9,11 +9,13 @@ import tempfile
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import numpy as np
 
+from prodgen.ledger.renders import Renders
 from tests.servers.up import Up
 
 COLOURS = ("crimson", "navy", "white", "black", "forestgreen", "orange", "teal", "gold")
@@ -33,12 +35,14 @@ def main(addresses: int, requests: int, clients: int) -> None:
             again = [get(client, address(version, k, 2)) for k in range(60)]
             show("one client, new images", alone)
             show("one client, known images", again)
+            before = made(up)
             weights = 1 / np.arange(1, addresses + 1) ** EXPONENT
             ranks = np.random.default_rng(7).choice(addresses, requests, p=weights / weights.sum())
             start = time.perf_counter()
             with ThreadPoolExecutor(clients) as pool:
                 found = list(pool.map(lambda rank: get(client, address(version, int(rank), 3)), ranks))
             seconds = time.perf_counter() - start
+            images = made(up) - before
     print(
         f"{clients} clients, {requests} requests for {addresses} addresses, Zipf {EXPONENT}: {seconds:.0f} s"
     )
@@ -47,9 +51,8 @@ def main(addresses: int, requests: int, clients: int) -> None:
         by_status[status].append((status, took))
     show("  new images", by_status["prodgen; fwd=miss; stored"])
     show("  known images", by_status["prodgen; hit"])
-    print(
-        f"  hits: {len(by_status['prodgen; hit']) / requests:.1%}; the addresses asked for: {len(set(ranks))}"
-    )
+    share = len(by_status["prodgen; hit"]) / requests
+    print(f"  hits: {share:.1%}; addresses asked for: {len({*ranks})}; images made: {images}")
 
 
 def address(version: str, index: int, seed: int) -> str:
@@ -64,6 +67,11 @@ def get(client: httpx.Client, path: str) -> tuple[str, float]:
     response = client.get(path)
     response.raise_for_status()
     return response.headers["Cache-Status"], time.perf_counter() - start
+
+
+def made(up: Up) -> int:
+    """Return how many images the worker has made today."""
+    return sum(images for _, _, images, _ in Renders(up.ledger()).made(datetime.now(UTC).date()))
 
 
 def show(what: str, found: list[tuple[str, float]]) -> None:

@@ -1,0 +1,52 @@
+"""Waiting images are taken tenant by tenant, and an image that no client waits for is not made."""
+
+import pytest
+import redis
+
+from prodgen.errors import ProdgenError, TooManyRequests
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.renders import MOST_WAITING, Asked, Renders
+from prodgen.spec.formula import Formula
+
+
+@pytest.fixture
+def renders(ledger: Ledger) -> Renders:
+    return Renders(ledger)
+
+
+def image(tenant: str, index: int) -> Asked:
+    return Asked(tenant, Formula(model="shoes@1", seed=7, index=index, format="png", attributes={}))
+
+
+def test_a_small_tenant_does_not_wait_for_a_large_one(renders: Renders) -> None:
+    for index in range(MOST_WAITING):
+        assert renders.ask(image("large", index), 1.0)
+    with pytest.raises(TooManyRequests):
+        renders.ask(image("large", 99), 1.0)
+    assert not renders.ask(image("large", 0), 1.0), "the image waits already"
+    for index in range(4):
+        renders.ask(image("small", index), 1.0)
+    taken = renders.take(8)
+    assert [asked.tenant for asked in taken].count("small") == 4
+    assert taken[0] == image("large", 0)
+    assert renders.ledger.backlog("interactive").models == {"shoes@1": MOST_WAITING + 4 - 8}
+
+
+def test_an_image_whose_client_has_gone_is_dropped(renders: Renders, client: redis.Redis) -> None:
+    for index in range(3):
+        renders.ask(image("ada", index), 1.0)
+    client.delete(f"prodgen:render:ada:{image('ada', 1).formula.digest}")
+    assert renders.take(8) == [image("ada", 0), image("ada", 2)]
+    assert renders.ledger.backlog("interactive").images == 0
+
+
+def test_an_image_lost_with_its_worker_is_asked_for_again(renders: Renders) -> None:
+    renders.ask(image("ada", 0), 1.0)
+    [taken] = renders.take(1)
+    assert renders.waits(taken)
+    renders.end(taken)  # the worker could not make it
+    assert not renders.waits(taken)
+    assert renders.ask(taken, 1.0)
+    renders.end(taken, error="the colour is too bright")
+    with pytest.raises(ProdgenError, match="too bright"):
+        renders.waits(taken)
