@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prodgen.photographs.edit import Edit
 
 _MARKETPLACES = "Marketplace: amazon, ebay, google, instagram, shopify, taobao or zalando."
+_MATERIALS = "stripes, dots, checks, houndstooth, denim, knit, leather or original; as often as you like."
 
 
 def edit(
@@ -28,6 +29,7 @@ def edit(
         list[str] | None,
         typer.Option(help="white, studio, floor, a CSS colour or a picture; as often as you like."),
     ] = None,
+    material: Annotated[list[str] | None, typer.Option(help=_MATERIALS)] = None,
     preset: Annotated[str | None, typer.Option(help=_MARKETPLACES)] = None,
     size: Annotated[
         int, typer.Option(help="Longer side of the pictures in pixels, without a preset.")
@@ -44,14 +46,14 @@ def edit(
 ) -> None:
     """Make catalogue pictures out of photographs.
 
-    Each product is cut out, brought to each colour that is asked for, and placed in each scene. --attr
-    "colour=crimson|navy" makes each photograph in both colours. A photograph whose cut-out is not trusted
-    goes to OUT/review with the reason, unless you add --force.
+    Each product is cut out, brought to each colour and material that is asked for, and placed in each scene.
+    --attr "colour=crimson|navy" makes each photograph in both colours. A photograph whose cut-out is not
+    trusted goes to OUT/review with the reason, unless you add --force.
     """
     from prodgen.photographs.batch import Batch
     from prodgen.photographs.cutters import load_cutter
 
-    asked = _edit(attr, scene, preset, Finish(aspect=aspect, copy_space=copy_space), size, format)
+    asked = _edit(attr, scene, material, preset, Finish(aspect=aspect, copy_space=copy_space), size, format)
     asked.check()
     files = list(pictures_in(photos))
     check_folder(out)
@@ -70,23 +72,42 @@ def edit(
 
 
 def _edit(
-    attr: list[str] | None, scene: list[str] | None, preset: str | None, shape: Finish, size: int, format: str
+    attr: list[str] | None,
+    scene: list[str] | None,
+    material: list[str] | None,
+    preset: str | None,
+    shape: Finish,
+    size: int,
+    format: str,
 ) -> "Edit":
     from prodgen.photographs.edit import Edit
     from prodgen.photographs.presets import load_preset
+    from prodgen.spec.photograph import ORIGINAL
 
     attributes = parse_attributes(attr)
     unknown = sorted(attributes.keys() - {"colour"})
     if unknown:
         raise ProdgenError(
-            f"a photograph has no {unknown[0]} to change; write --attr colour=...", param="attr"
+            f"a photograph has no {unknown[0]} as --attr; write --attr colour=..., --material or --scene",
+            param="attr",
         )
-    colours, scenes = tuple(attributes.get("colour", [])) or (None,), tuple(scene or ["white"])
+    colours, materials = (
+        tuple(None if value == ORIGINAL else value for value in asked or [ORIGINAL])
+        for asked in (attributes.get("colour"), material)
+    )
+    scenes = tuple(scene or ["white"])
     if preset:
         if shape != Finish():
             raise ProdgenError(f"the preset {preset} sets the shape; leave --aspect and --copy-space out")
-        return Edit.of_preset(load_preset(preset), colours, scenes)
-    return Edit(colours, scenes, *sides(size, shape.aspect), format=format, copy_space=shape.copy_space)
+        return Edit.of_preset(load_preset(preset), colours, scenes, materials)
+    return Edit(
+        colours,
+        scenes,
+        *sides(size, shape.aspect),
+        format=format,
+        copy_space=shape.copy_space,
+        materials=materials,
+    )
 
 
 def pictures_in(paths: list[Path]) -> Iterator[Path]:

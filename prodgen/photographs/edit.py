@@ -1,4 +1,4 @@
-"""Make catalogue pictures of a photographed product: one for each colour in each scene."""
+"""Make catalogue pictures of a photographed product: one for each look in each scene."""
 
 import itertools
 from collections.abc import Iterator
@@ -15,12 +15,14 @@ from prodgen.errors import ProdgenError
 from prodgen.files import sha256
 from prodgen.generation.encode import AVIF, encode_image
 from prodgen.photographs.cutout import CutOut
+from prodgen.photographs.materials import MATERIALS
 from prodgen.photographs.presets import Preset
-from prodgen.photographs.product import Product
+from prodgen.photographs.product import Look, Product
 from prodgen.photographs.scenes import Background, ground, is_picture, plain_colour, read_background
 from prodgen.spec.colour import parse_colour
 from prodgen.spec.finish import Edge, Frame
 from prodgen.spec.provenance import edited_source_type, make_xmp
+from prodgen.spec.spelling import did_you_mean
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
@@ -33,7 +35,7 @@ people who judged pictures could use few."""
 
 @dataclass(frozen=True)
 class Edit:
-    """The pictures to make: the product in each colour and scene. The colour None is the product's own."""
+    """The pictures to make: the product in each colour, material and scene. None keeps the product's own."""
 
     colours: tuple[str | None, ...] = (None,)
     scenes: tuple[str, ...] = ("white",)
@@ -45,6 +47,7 @@ class Edit:
     preset: str | None = None
     photographs_only: bool = False
     copy_space: Edge | None = None
+    materials: tuple[str | None, ...] = (None,)
 
     @property
     def frame(self) -> Frame:
@@ -52,7 +55,13 @@ class Edit:
         return Frame(self.width, self.height, self.fill, self.copy_space)
 
     @classmethod
-    def of_preset(cls, preset: Preset, colours: tuple[str | None, ...], scenes: tuple[str, ...]) -> "Edit":
+    def of_preset(
+        cls,
+        preset: Preset,
+        colours: tuple[str | None, ...],
+        scenes: tuple[str, ...],
+        materials: tuple[str | None, ...] = (None,),
+    ) -> "Edit":
         """Return the edit that a preset asks for; raises ProdgenError for a scene that it does not allow."""
         if preset.ground:
             other = [scene for scene in scenes if plain_colour(scene) != preset.ground]
@@ -71,7 +80,18 @@ class Edit:
             preset.most_bytes,
             preset.name,
             preset.photographs_only,
+            materials=materials,
         )
+
+    @property
+    def looks(self) -> list[Look]:
+        """The looks of the product, all materials of a colour first."""
+        return [Look(*look) for look in itertools.product(self.colours, self.materials)]
+
+    @property
+    def changes_product(self) -> bool:
+        """Whether any look differs from the product's own."""
+        return any(look != Look() for look in self.looks)
 
     @cached_property
     def backgrounds(self) -> dict[str, Background]:
@@ -91,7 +111,7 @@ class Edit:
         return found
 
     def check(self) -> None:
-        """Raise ProdgenError for a size, a format, a colour or a scene that cannot be made."""
+        """Raise ProdgenError for a size, a format, a colour, a material or a scene that cannot be made."""
         if not SMALLEST_SIDE <= min(self.width, self.height) <= max(self.width, self.height) <= LARGEST_SIDE:
             side = self.width if self.width == self.height else f"{self.width} x {self.height}"
             raise ProdgenError(f"size {side} is not from {SMALLEST_SIDE} to {LARGEST_SIDE}", param="size")
@@ -102,14 +122,21 @@ class Edit:
                 parse_colour(colour)
             except ValueError as error:
                 raise ProdgenError(str(error), param="attributes.colour") from None
+        for material in filter(None, self.materials):
+            if material not in MATERIALS:
+                raise ProdgenError(
+                    f"no material is {material!r}; there are {', '.join(MATERIALS)}"
+                    f"{did_you_mean(material, MATERIALS)}",
+                    param="attributes.material",
+                )
         if not self.backgrounds:
             raise ProdgenError("name at least one scene, for instance white", param="scene")
 
 
 class Picture(NamedTuple):
-    """A catalogue picture: its place among the edit's colours and scenes, its file, and how it was made."""
+    """A catalogue picture: its place among the edit's looks and scenes, its file, and how it was made."""
 
-    colour: str | None
+    look: Look
     scene: str
     data: bytes
     recipe: dict[str, Any]
@@ -130,20 +157,20 @@ def make_pictures(
     *,
     generative: bool = False,
 ) -> Iterator[Picture]:
-    """Yield a picture for each colour in each scene, all scenes of a colour first.
+    """Yield a picture for each look in each scene, all scenes of a look first.
 
     ``photo`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
     ``generative``: whether the photograph's marks say that a model made it.
     """
-    region = cut.region.weight if any(edit.colours) else cut.matte  # slow to find, and used for colours only
+    region = cut.region.weight if edit.changes_product else cut.matte  # slow to find, and then not used
     product = Product(cut.rgb, cut.matte, region, edit.frame)
-    for colour, scene in itertools.product(edit.colours, edit.scenes):
+    for look, scene in itertools.product(edit.looks, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,
             "photo": photo,
             "photo_size": list(photograph.size),
             "cutter": cutter,
-            "attributes": {"colour": colour} if colour else {},
+            "attributes": {name: value for name, value in look._asdict().items() if value},
             "scene": sha256(Path(scene)) if is_picture(scene) else scene,
             "size": [edit.width, edit.height],
             "fill": edit.fill,
@@ -153,14 +180,14 @@ def make_pictures(
         }
         recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
         behind = edit.backgrounds[scene]
-        image = Image.fromarray(product.picture(colour, scene, behind.pixels))
+        image = Image.fromarray(product.picture(look, scene, behind.pixels))
         kind = edited_source_type(
             generative=generative or behind.generative,
-            recoloured=colour is not None,
+            recoloured=look != Look(),
             on_photograph=is_picture(scene),
         )
         data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
-        yield Picture(colour, scene, data, recipe)
+        yield Picture(look, scene, data, recipe)
 
 
 def encode(image: Image.Image, format: str, xmp: bytes, most_bytes: int | None) -> bytes:

@@ -1,9 +1,9 @@
 """A product that was cut out of a photograph, in the frame of the pictures that are made of it."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import cv2
 import numpy as np
@@ -11,15 +11,31 @@ import torch
 from torch import Tensor
 
 from prodgen.catalog.photographs.masks import Pixels, Plane, bounding_box
+from prodgen.photographs.drape import Drape
+from prodgen.photographs.materials import material
 from prodgen.photographs.recolour import Recolouring
 from prodgen.photographs.scenes import has_shadow, light_kept, place
 from prodgen.spec.colour import levels, to_lab
 from prodgen.spec.finish import Frame
+from prodgen.spec.photograph import ORIGINAL
 
 K, T = TypeVar("K"), TypeVar("T")
 
-_COLOURS, _SCENES = 16, 4
-"""Colours and scenes of a product that stay in memory."""
+_LOOKS, _SCENES = 16, 4
+"""Looks and scenes of a product that stay in memory."""
+
+
+class Look(NamedTuple):
+    """What is changed of a product. None keeps the product's own colour or material."""
+
+    colour: str | None = None
+    material: str | None = None
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, str]) -> Self:
+        """Return the look that attributes ask for; `ORIGINAL`, or no value, keeps what the product has."""
+        asked = (attributes.get(name, ORIGINAL) for name in cls._fields)
+        return cls(*(None if value == ORIGINAL else value for value in asked))
 
 
 class Product:
@@ -41,16 +57,16 @@ class Product:
         self._box = slice(top, bottom), slice(left, right)
         self._own, self._region = layers[0, :3, *self._box], layers[1, 0, *self._box]
         self._cover = self._alpha[:, *self._box]
-        self._colours: OrderedDict[str | None, Pixels] = OrderedDict()
+        self._looks: OrderedDict[Look, Pixels] = OrderedDict()
         self._scenes: OrderedDict[str, tuple[Pixels, Pixels]] = OrderedDict()
 
-    def picture(self, colour: str | None, scene: str, ground: Tensor) -> Pixels:
-        """Return the product in a colour (None for its own) on a ground: (height, width, 3).
+    def picture(self, look: Look, scene: str, ground: Tensor) -> Pixels:
+        """Return the product with a look on a ground: (height, width, 3).
 
         ``ground``: the ground of the scene, (3, height, width) in [0, 1].
         """
         frame, visible = _kept(self._scenes, scene, _SCENES, lambda: self._visible(scene, ground))
-        layer = _kept(self._colours, colour, _COLOURS, lambda: self._layer(colour))
+        layer = _kept(self._looks, look, _LOOKS, lambda: self._layer(look))
         picture = frame.copy()
         picture[self._box] = cv2.add(layer, visible)
         return picture
@@ -66,16 +82,35 @@ class Product:
         return light_kept(self._alpha[None])[0]
 
     @cached_property
-    def _recolouring(self) -> Recolouring:
-        cover = self._cover.clamp(min=1e-3)
-        return Recolouring(_bytes(self._own / cover), (self._region / cover[0]).clamp(0, 1))
+    def _weight(self) -> Tensor:
+        """How much each pixel of the box belongs to the region, (H, W)."""
+        return (self._region / self._cover[0].clamp(min=1e-3)).clamp(0, 1)
 
-    def _layer(self, colour: str | None) -> Pixels:
-        """Return the product's box in a colour, premultiplied bytes (H, W, 3)."""
-        if colour is None:
+    @cached_property
+    def _recolouring(self) -> Recolouring:
+        return Recolouring(_bytes(self._own / self._cover.clamp(min=1e-3)), self._weight)
+
+    @cached_property
+    def _drape(self) -> Drape:
+        return Drape(self._coloured, self._lightness, self._weight, self._cover[0], self.scale)
+
+    def _layer(self, look: Look) -> Pixels:
+        """Return the product's box with a look, premultiplied bytes (H, W, 3)."""
+        if look == Look():
             return to_pixels(self._own)
-        target = torch.from_numpy(to_lab(np.array([levels(colour)], np.uint8))).float()
-        return to_pixels(self._recolouring(target)[0] * self._cover)
+        if look.material is None:
+            return to_pixels(self._coloured(look.colour) * self._cover)
+        return to_pixels(self._drape(material(look.material), look.colour) * self._cover)
+
+    def _coloured(self, colour: str | None) -> Tensor:
+        """Return the product's box (3, H, W) in a colour, None for its own, not premultiplied."""
+        if colour is None:
+            return (self._own / self._cover.clamp(min=1e-3)).clamp(0, 1)
+        return self._recolouring(_lab(colour))[0]
+
+    def _lightness(self, colour: str | None) -> float:
+        """Return the lightness of a colour, from 0 to 100; None is the region's own."""
+        return self._recolouring.lightness if colour is None else float(_lab(colour)[0, 0])
 
 
 def _kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:
@@ -92,6 +127,11 @@ def to_pixels(x: Tensor) -> Pixels:
     """Return a picture (3, H, W) in [0, 1] as bytes (H, W, 3)."""
     pixels: Pixels = _bytes(x).permute(1, 2, 0).contiguous().numpy()
     return pixels
+
+
+def _lab(colour: str) -> Tensor:
+    """Return a colour in CIELAB, (1, 3)."""
+    return torch.from_numpy(to_lab(np.array([levels(colour)], np.uint8))).float()
 
 
 def _bytes(x: Tensor) -> Tensor:

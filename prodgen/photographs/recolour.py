@@ -126,6 +126,11 @@ class Recolouring:
         shading = self._pixels[0] - self._mean[0]
         self._span = torch.stack([shading.quantile(0.02), shading.quantile(0.98)])
 
+    @property
+    def lightness(self) -> float:
+        """The mean lightness of the region, from 0 to 100."""
+        return float(self._mean[0])
+
     def __call__(self, target: Tensor) -> Tensor:
         """Return (B, 3, H, W) in [0, 1]: the product with its region brought to B colours, CIELAB (B, 3).
 

@@ -13,7 +13,7 @@ from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
 from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
-from prodgen.photographs.product import Product, to_pixels
+from prodgen.photographs.product import Look, Product, to_pixels
 from prodgen.photographs.scenes import Background, ground, is_picture
 from prodgen.spec.attributes import SCENE
 from prodgen.spec.finish import Finish
@@ -27,8 +27,6 @@ METHOD = 1
 
 A change of the pictures of a version needs another number, and a new version in ``prodgen/bundled``.
 """
-OWN_COLOUR = "original"
-"""The value of the attribute ``colour`` that keeps the product's own colours."""
 
 
 class StudioPicture(NamedTuple):
@@ -116,11 +114,9 @@ class Studio:
         format: str,
         xmp: bytes,
     ) -> StudioPicture:
-        colour, ground = image.attributes["colour"], behind.pixels
-        own = colour == OWN_COLOUR
-        wanted = None if own else colour
-        pixels = product.picture(wanted, image.attributes[SCENE], ground) if product else to_pixels(ground)
-        doubts = [*learnt.doubts, None if own else learnt.colour_doubt, behind.fault]
+        look, ground = Look.of(image.attributes), behind.pixels
+        pixels = product.picture(look, image.attributes[SCENE], ground) if product else to_pixels(ground)
+        doubts = [*learnt.doubts, None if look == Look() else learnt.colour_doubt, behind.fault]
         rules = self.config.presets.get(finish.preset or "")
         data = encode(Image.fromarray(pixels), format, xmp, rules and rules.most_bytes)
         findings = preset_findings(data, finish.preset) if finish.preset else None
@@ -134,7 +130,7 @@ class Studio:
             "finish": finish.model_dump(exclude_defaults=True),
             "upscaled": round(product.scale, 2) if product and product.scale > 1 else None,
         }
-        recoloured = image.attributes["colour"] != OWN_COLOUR
+        recoloured = Look.of(image.attributes) != Look()
         on_photograph = is_picture(image.attributes[SCENE])
         kind = edited_source_type(generative=generative, recoloured=recoloured, on_photograph=on_photograph)
         return make_xmp(kind, {name: value for name, value in recipe.items() if value})

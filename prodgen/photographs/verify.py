@@ -17,6 +17,7 @@ from prodgen.photographs.cutters import load_cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.presets import load_preset
+from prodgen.photographs.product import Look
 from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
 from prodgen.spec.attributes import SCENE
@@ -114,8 +115,9 @@ def remake_edit(
             raise ProdgenError(f"its background {scene!r} is not in the folder", param="photos")
         scene = str(photographs[scene].absolute())
     most_bytes = load_preset(wanted.preset).most_bytes if wanted.preset else None
+    colour, material = Look.of(wanted.attributes)
     edit = Edit(
-        (wanted.attributes.get("colour"),),
+        (colour,),
         (scene,),
         *wanted.size,
         wanted.fill,
@@ -123,6 +125,7 @@ def remake_edit(
         most_bytes,
         wanted.preset,
         copy_space=wanted.copy_space,
+        materials=(material,),
     )
     edit.check()
     cutter, decoded = load_cutter(wanted.cutter, weights), decode_or_fault(path, LARGEST_SIDE)

@@ -18,6 +18,7 @@ from prodgen.spec.colour import levels, parse_colour
 from prodgen.spec.colour_words import colour_names, nearest
 from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.photograph import ORIGINAL
 from prodgen.spec.vocabulary import chinese_word
 
 Language = Literal["en", "zh"]
@@ -60,7 +61,7 @@ def describe(
     texts, left = _templates(language), dict(attributes)
     ground = left.pop("scene", ground)
     shown = {"colour": _colour(left.pop("colour", ""), language)}
-    shown |= {name: _word(left.pop(name, ""), language) for name in ("pattern", "category")}
+    shown |= {name: _word(left.pop(name, ""), language) for name in ("material", "pattern", "category")}
     shown["category"] = shown["category"] or texts.product
     title = " ".join(texts.title.format_map(shown).split())
     alt = title if ground is None else texts.alt.format(title=title, ground=_ground(ground, language))
@@ -99,7 +100,12 @@ def _ground(scene: str, language: Language) -> str:
 
 
 def _word(value: str, language: Language) -> str:
-    """Return the word for a value of an attribute; the value itself if the language has no word."""
+    """Return the word for a value of an attribute; the value itself if the language has no word.
+
+    The word for `ORIGINAL` is "": what the product has already is not named.
+    """
+    if value == ORIGINAL:
+        return ""
     found = _templates(language).words.get(value) or (chinese_word(value) if language == "zh" else None)
     return found or value.replace("_", " ")
 
@@ -121,6 +127,6 @@ def _templates(language: Language) -> _Templates:
     text = (files("prodgen.spec") / "languages" / f"{language}.toml").read_text(encoding="utf-8")
     templates = _Templates.model_validate(tomllib.loads(text))
     fields = {field for _, field, _, _ in string.Formatter().parse(templates.title) if field}
-    if fields != {"colour", "pattern", "category"}:
-        raise ValueError(f"the title of {language} must use colour, pattern and category")
+    if fields != {"colour", "material", "pattern", "category"}:
+        raise ValueError(f"the title of {language} must use colour, material, pattern and category")
     return templates

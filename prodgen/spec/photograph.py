@@ -1,4 +1,4 @@
-"""What a file must be to be read as a photograph or another picture."""
+"""What a file must be to be read as a picture, and the value that keeps what a photographed product has."""
 
 import io
 import re
@@ -12,6 +12,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """The formats, as Pillow names them. Some of its other formats start programs (EPS: Ghostscript) for a file
 of any name."""
 MAX_PIXELS = 100_000_000
+ORIGINAL = "original"
+"""The value of the attributes ``colour`` and ``material`` that keeps the product's own."""
 _LYING = 5
 """The least EXIF orientation of a picture whose file has width and height exchanged."""
 _FILE_NAME = re.compile(r".+\.[A-Za-z]{3,4}", re.DOTALL)

@@ -63,10 +63,11 @@ _PATTERNS = """
 plain: solid; solid colour; unpatterned; no pattern; without pattern; without a pattern; without print; \
 no print; unprinted; 纯色; 素色; 净色; 无图案; 无花纹; 无印花; 单色
 patterned: pattern; print; printed; multicoloured; hawaiian; logo print; animal print; 图案; 花纹; 印花
-striped < patterned: stripe; stripy; stripey; pinstripe; pinstriped; breton; 条纹; 横条纹; 竖条纹
-checked < patterned: check; checkered; chequered; plaid; tartan; gingham; houndstooth; 格子; 格纹; 千鸟格
+striped < patterned: stripe; stripes; stripy; stripey; pinstripe; pinstriped; breton; 条纹; 横条纹; 竖条纹
+checked < patterned: check; checks; checkered; chequered; plaid; tartan; gingham; 格子; 格纹
+houndstooth < checked: 千鸟格
 floral < patterned: flowery; flower; ditsy; 碎花; 花卉; 小碎花
-dotted < patterned: polka dot; polka dotted; dot; spotted; 波点; 圆点
+dotted < patterned: polka dot; polka dots; polka dotted; dot; dots; spotted; 波点; 圆点
 animal < patterned: leopard; leopard print; zebra; snake print; snakeskin; tiger; 豹纹; 斑马纹; 蛇纹; 动物纹
 graphic < patterned: slogan; tie dye; tie dyed; camo; camouflage; paisley; 迷彩; 扎染; 卡通
 """

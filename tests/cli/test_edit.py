@@ -71,7 +71,7 @@ def test_a_photograph_that_cannot_be_cut_is_set_aside_and_the_others_are_made(
         (("edit", "nothere.jpg", "--out", "out"), "there is no picture nothere.jpg"),
         (
             ("edit", POLO, "--attr", "material=denim", "--out", "out"),
-            "a photograph has no material to change",
+            "a photograph has no material as --attr",
         ),
         (("edit", POLO, "--attr", "colour=blurple", "--out", "out"), "'blurple' is no colour"),
         (("edit", POLO, "--scene", "beach", "--out", "out"), "no scene is 'beach'"),

@@ -59,9 +59,10 @@ def test_a_generated_picture_is_made_again_from_its_file(run: Run, tmp_path: Pat
 
 def test_a_picture_of_a_photograph_is_made_again_where_the_photograph_is(run: Run, tmp_path: Path) -> None:
     out, again = tmp_path / "out", tmp_path / "again.jpg"
-    words = ("edit", POLO, "--attr", "colour=navy", "--scene", "floor", "--size", 150, "--cutter", "grabcut")
+    look = ("--attr", "colour=navy", "--material", "houndstooth", "--scene", "floor")
+    words = ("edit", POLO, *look, "--size", 150, "--cutter", "grabcut")
     assert run(*words, "--out", out).code == 0
-    file = out / "polo-navy-floor.jpg"
+    file = out / "polo-navy-houndstooth-floor.jpg"
     assert "--photos" in run("provenance", file, "--remake", again).err
     assert "is not in the folder" in run("provenance", file, "--remake", again, "--photos", out).err
     done = run("provenance", file, "--remake", again, "--photos", POLO.parent)

@@ -42,7 +42,7 @@ def pixels(picture: Picture) -> np.ndarray:
 def test_each_colour_is_made_in_each_scene() -> None:
     edit = Edit(("crimson", None), ("white", "studio"), 300, 400, format="png")
     made = pictures(edit)
-    assert [(picture.colour, picture.scene) for picture in made] == [
+    assert [(picture.look.colour, picture.scene) for picture in made] == [
         ("crimson", "white"),
         ("crimson", "studio"),
         (None, "white"),
@@ -167,6 +167,8 @@ def test_a_generated_picture_is_no_photograph(tmp_path: Path) -> None:
 def test_bad_requests_are_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(ProdgenError, match="'reddish' is no colour"):
         Edit(("reddish",)).check()
+    with pytest.raises(ProdgenError, match="no material is 'denin'; there are stripes"):
+        Edit(materials=("denin",)).check()
     with pytest.raises(ProdgenError, match="no scene is 'beach'"):
         Edit(scenes=("beach",)).check()
     with pytest.raises(ProdgenError, match="amazon wants the ground #ffffff"):

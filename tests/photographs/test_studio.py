@@ -42,10 +42,12 @@ def polo(studio: Studio) -> Source:
     return Source(data, Learnt.from_png(studio.learn(data).to_png()))
 
 
-def make(studio: Studio, source: Source, *wanted: tuple[str, str]) -> Iterator[StudioPicture]:
+def make(studio: Studio, source: Source, *wanted: tuple[str, ...]) -> Iterator[StudioPicture]:
+    """Make a picture for each colour, scene and, if it is given, material."""
+    names = ("colour", "scene", "material")
     images = [
-        ImageRequest(k, 0, k, {"colour": colour, "scene": scene}, photo="p")
-        for k, (colour, scene) in enumerate(wanted)
+        ImageRequest(k, 0, k, dict(zip(names, values, strict=False)), photo="p")
+        for k, values in enumerate(wanted)
     ]
     return studio.pictures(images, lambda photo: source, nothing, SMALL, "png")
 
@@ -176,18 +178,28 @@ def test_the_bundled_versions_have_the_method_and_the_presets_of_this_code(name:
 def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -> None:
     """Other pixels need the next METHOD, versions in ``prodgen/bundled`` with it, and a method-N.png."""
     wanted = [("original", "white"), ("#dc143c", "floor"), ("#ffffff", "#336699"), ("#101070", "studio")]
-    made = np.hstack([pixels(picture) for picture in make(studio, polo, *wanted)])
-    kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHOD}.png"))
-    assert np.abs(made.astype(int) - kept).max() <= 1
+    worn = [
+        ("original", "white", "houndstooth"),
+        ("#2f4a78", "white", "denim"),
+        ("#5a3420", "white", "leather"),
+    ]
+    for looks, name in ((wanted, f"method-{METHOD}.png"), (worn, f"method-{METHOD}-materials.png")):
+        made = np.hstack([pixels(picture) for picture in make(studio, polo, *looks)])
+        kept = np.asarray(Image.open(Path(__file__).parent / name))
+        assert np.abs(made.astype(int) - kept).max() <= 1
 
 
 def test_edit_makes_the_picture_that_an_order_makes(studio: Studio, polo: Source) -> None:
     photograph = decode(POLO, studio.config.photo_side)
-    edit = Edit(("crimson",), ("floor",), 128, 128, studio.config.fill, "png")
-    (edited,) = make_pictures(photograph, "p", cut_out(photograph, studio.cutter), "grabcut", edit)
-    (ordered,) = make(studio, polo, ("#dc143c", "floor"))
-    edited_pixels = np.asarray(Image.open(io.BytesIO(edited.data))).astype(int)
-    assert np.abs(edited_pixels - pixels(ordered)).max() <= 1
+    edit = Edit(("crimson",), ("floor",), 128, 128, studio.config.fill, "png", materials=(None, "stripes"))
+    edited = make_pictures(photograph, "p", cut_out(photograph, studio.cutter), "grabcut", edit)
+    ordered = make(studio, polo, ("#dc143c", "floor", "original"), ("#dc143c", "floor", "stripes"))
+    shown = [
+        [np.asarray(Image.open(io.BytesIO(one.data))).astype(int) for one in two]
+        for two in zip(edited, ordered, strict=True)
+    ]
+    assert all(np.abs(one - other).max() <= 1 for one, other in shown)
+    assert np.abs(shown[0][0] - shown[1][0]).max() > 20
 
 
 def test_a_version_of_another_method_or_without_its_weights_makes_no_picture(tmp_path: Path) -> None:

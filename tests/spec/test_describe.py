@@ -21,6 +21,18 @@ from prodgen.spec.prompt_words import is_han
         ),
         ({"category": "ankle-boot"}, None, "Ankle boot", "短靴"),
         ({"colour": "original", "scene": "studio"}, None, "Product on a studio backdrop", "影棚背景上的商品"),
+        (
+            {"colour": "navy", "material": "stripes", "scene": "white"},
+            None,
+            "Navy striped product on a white background",
+            None,
+        ),
+        (
+            {"material": "denim", "colour": "original", "scene": "floor"},
+            None,
+            "Denim product on a floor in front of a wall",
+            "地板上的牛仔商品",
+        ),
         ({"colour": "navy"}, "street.jpg", "Navy product on a photographed background", None),
         ({"category": "coat", "age": "kids"}, None, "Coat; age: kids", "大衣；年龄：儿童"),  # noqa: RUF001
         ({"category": "flux {x} condenser"}, None, "Flux {x} condenser", "flux {x} condenser"),

@@ -1,0 +1,119 @@
+"""Make a product of another material: lay it over the product's main region, in the photograph's light."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from prodgen.catalog.photographs.masks import Plane
+from prodgen.photographs.cloth import Coordinates, coordinates
+from prodgen.photographs.materials import Material
+
+_FOLD, _BENDING_FOLD, _WIDE = 0.008, 0.02, 0.06
+"""Blurs of the folds that show on a material, of the folds that bend it, and of the light around a fold, as
+shares of the product's longer side."""
+_DARK_WIDE = 0.1  # least light around a fold: below it, noise would count as folds
+_LIGHTEST, _DARKEST, _MIDDLE = "#e6e2da", "#1f2a44", 68.0
+"""Second colours of patterns: the light one on products up to this lightness, the dark one on others."""
+_SHADE, _SHADOW, _SHINE = 0.5, 0.3, 1.08
+"""The second colour is multiplied by this power of the photograph's light, which is kept within these bounds:
+recolouring alone leaves few of a dark product's folds in a light colour."""
+_FULL_FOLD = 0.25  # a fold that is lighter than its surroundings by this share is worn or glossy to the full
+_SMOOTH = 0.004  # blur that takes off the photographed cloth's texture, as a share of the longer side
+_SOFT = 0.35  # blur of a material for each pixel that a pixel of the photograph is enlarged to
+
+
+class Drape:
+    """Lays materials over the main region of a product. What no material changes is computed once.
+
+    ``coloured`` returns the product (3, H, W) in [0, 1] in a colour, and ``lightness`` the lightness of a
+    colour, from 0 to 100; the colour None is the product's own. ``region`` and ``cover`` (H, W): how much
+    each pixel belongs to the region and to the product. ``scale``: how much the photograph was enlarged.
+    """
+
+    def __init__(
+        self,
+        coloured: Callable[[str | None], Tensor],
+        lightness: Callable[[str | None], float],
+        region: Tensor,
+        cover: Tensor,
+        scale: float,
+    ) -> None:
+        self._coloured, self._lightness = coloured, lightness
+        self._region, self._cover, self._blur = region, cover, _SOFT * scale
+
+    def __call__(self, material: Material, colour: str | None) -> Tensor:
+        """Return the product (3, H, W) made of a material, in a colour.
+
+        The colour None is the material's first colour, or the product's own if the material has none.
+        """
+        first = colour or material.first
+        shown = self._coloured(first)
+        if material.smooth:
+            soft = torch.from_numpy(self._blurred(shown.permute(1, 2, 0).numpy(), _SMOOTH)).permute(2, 0, 1)
+            shown = torch.lerp(shown, soft, material.smooth * self._region)
+        if material.share is not None:
+            second = material.second or (_LIGHTEST if self._lightness(first) < _MIDDLE else _DARKEST)
+            share = (self._laid(material.share, material) + material.worn * self._raised).clamp(0, 1)
+            shown = torch.lerp(shown, self._coloured(second) * self._shade, share)
+        if material.light is not None:
+            shine = material.gloss * self._raised.clamp(min=0) ** 1.5
+            lit = (shown + shine) * self._laid(material.light, material)
+            shown = torch.lerp(shown, lit, self._region)
+        return shown.clamp(0, 1)
+
+    @cached_property
+    def _light(self) -> Plane:
+        """The product's lightness in [0, 1], (H, W)."""
+        weights = torch.tensor((0.299, 0.587, 0.114))[:, None, None]
+        light: Plane = (self._coloured(None) * weights).sum(0).numpy()
+        return light
+
+    @cached_property
+    def _shade(self) -> Tensor:
+        """The light on the region, (H, W), as a multiple that is 1 in the mean, and beside the region."""
+        weight = self._region.numpy()
+        mean = float((self._light * weight).sum() / max(float(weight.sum()), 1e-6))
+        light = torch.from_numpy(self._blurred(self._light, _FOLD)) / max(mean, 1e-3)
+        return 1 + (light.clamp(_SHADOW, _SHINE) ** _SHADE - 1) * self._region
+
+    @cached_property
+    def _raised(self) -> Tensor:
+        """How much the folds (H, W) turn to the light, in [-1, 1]."""
+        return torch.from_numpy(self._folds(_FOLD) / _FULL_FOLD).clamp(-1, 1)
+
+    @cached_property
+    def _coordinates(self) -> Coordinates:
+        return coordinates(self._cover.numpy(), self._folds(_BENDING_FOLD))
+
+    def _folds(self, blur: float) -> Plane:
+        """Return by how much each pixel is lighter than the region around it, (H, W), as a share."""
+        wide, narrow = (self._blurred(self._light, one) for one in (_WIDE, blur))
+        folds: Plane = (narrow - wide) / np.maximum(wide, _DARK_WIDE) * self._region.numpy()
+        return folds
+
+    def _blurred(self, image: Plane, blur: float) -> Plane:
+        """Return an image, (H, W) or (H, W, 3), in which each pixel of the region is blurred with the region.
+
+        ``blur`` is a share of the product's longer side.
+        """
+        sigma, weight = blur * max(self._cover.shape), self._region.numpy()
+        shaped = weight if image.ndim == 2 else weight[..., None]
+        total = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
+        sums = cv2.GaussianBlur(image * shaped, (0, 0), sigma)
+        return (sums / (total if image.ndim == 2 else total[..., None])).astype(np.float32)
+
+    def _laid(self, plane: Plane, material: Material) -> Tensor:
+        """Repeat a plane of a material over the product, (H, W)."""
+        side = max(self._cover.shape)
+        height = max(2, round(material.repeat * side))
+        width = max(2, round(height * plane.shape[1] / plane.shape[0]))
+        sampling = cv2.INTER_AREA if height < plane.shape[0] else cv2.INTER_CUBIC
+        tile = cv2.resize(plane, (width, height), interpolation=sampling)
+        x, y = self._coordinates * np.float32(side)
+        # cv2.remap takes coordinates up to 32,767, so they are wrapped before the edges are.
+        laid = cv2.remap(tile, x % width, y % height, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        return torch.from_numpy(cv2.GaussianBlur(laid, (0, 0), max(self._blur, 0.1)))
