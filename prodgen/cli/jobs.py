@@ -52,7 +52,7 @@ def _row(gateway: Client, job: dict[str, Any]) -> dict[str, Any]:
     with suppress(ProdgenError):
         details = gateway.job(job["id"])
         row["model"] = details["model"].partition("@")[0]
-        row["time_left"] = None if details["state"] == "paused" else time_left(details)
+        row["time_left"] = None if details["seconds_left"] is None else time_left(details)
         if job["done"]:
             row["SKU"] = next(gateway.images(job["id"], page=1), {}).get("sku")
     return row

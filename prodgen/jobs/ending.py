@@ -88,7 +88,7 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
 
     size = _stored_bytes(store, record, chosen)
     state = _state(record, progress, made, dead)
-    errors = {cell: error for cell, error in sorted(ledger.errors(record.id).items()) if cell in dead}
+    errors = {cell: error for cell, error in sorted(ledger.errors(record.id).items()) if cell not in made}
     # None if cancelled: the gateway answers a cancel itself, and must not read all manifests before
     root = None if state.state == "cancelled" else merkle_root(store, chosen)
     retried = _retry_fields(store, record, progress)
