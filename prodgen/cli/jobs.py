@@ -103,7 +103,7 @@ def failures(
     limit: Annotated[int, typer.Option(min=1, help="The most images that are listed.")] = 100,
     json: Json = False,
 ) -> None:
-    """List the images that could not be made, and why; `retry` tries them again."""
+    """List the images that could not be made, and why."""
     with connect() as gateway:
         failed = gateway.job(job)["failed"]
         found = list(islice(gateway.failures(job), limit))
@@ -121,7 +121,7 @@ def failures(
 
 @app.command()
 def retry(job: Id, json: Json = False) -> None:
-    """Try to make the failed images of an ended job again; all others stay."""
+    """Make the failed images of an ended job again; all others stay."""
     with connect() as gateway:
         _print(gateway.retry(job), json)
 

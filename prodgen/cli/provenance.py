@@ -39,7 +39,7 @@ def provenance(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Read how a picture was made from the marks in its file, and check its C2PA signature.
+    """Read how a picture was made, and check its C2PA signature.
 
     The exit code is 1 if the signature does not hold, if no authority in --trust vouches for it, or if the
     picture that --remake makes again differs.

@@ -82,7 +82,7 @@ def resume(run: Id, json: Json = False) -> None:
 
 @app.command()
 def metrics(run: Id, json: Json = False) -> None:
-    """Print the losses and scores of a training by step, up to its newest checkpoint."""
+    """Print the losses and scores of a training by step."""
     with connect() as gateway:
         found = list(gateway.metrics(run))
     if json:
