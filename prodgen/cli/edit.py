@@ -1,6 +1,7 @@
 """``prodgen edit`` and ``check``: catalogue pictures from photographs, on this machine."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prodgen.cli.folders import check_folder, writing
-from prodgen.cli.options import Aspect, Attr, CopySpace, Cutter, Json, Weights, parse_attributes
+from prodgen.cli.options import Aspect, Attr, CopySpace, Cutter, Json, Retouch, Weights, parse_attributes
 from prodgen.cli.output import print_json, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
@@ -39,6 +40,7 @@ def edit(
     format: Annotated[
         str, typer.Option(help="File format, without a preset: jpeg, png, webp or avif.")
     ] = "jpeg",
+    retouch: Retouch = None,
     cutter: Cutter = None,
     weights: Weights = None,
     force: Annotated[bool, typer.Option("--force", help="Also deliver what is not trusted.")] = False,
@@ -53,7 +55,9 @@ def edit(
     from prodgen.photographs.batch import Batch
     from prodgen.photographs.cutters import load_cutter
 
-    asked = _edit(attr, scene, material, preset, Finish(aspect=aspect, copy_space=copy_space), size, format)
+    shape = Finish(aspect=aspect, copy_space=copy_space)
+    asked = _edit(attr, scene, material, preset, shape, size, format)
+    asked = replace(asked, retouch=tuple(retouch or ()))
     asked.check()
     files = list(pictures_in(photos))
     check_folder(out)

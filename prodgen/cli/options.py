@@ -42,6 +42,10 @@ CopySpace = Annotated[
     finish.Edge | None,
     typer.Option(help="Edge of which a third is left free for text, in pictures of photographs."),
 ]
+Retouch = Annotated[
+    list[str] | None,
+    typer.Option(help="Mend photographs: light, straighten; as often as you like."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Key = Annotated[str | None, typer.Option(help="With --queue: the same key never queues twice.")]
 

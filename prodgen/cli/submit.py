@@ -16,6 +16,7 @@ from prodgen.cli.options import (
     CopySpace,
     Json,
     Prompt,
+    Retouch,
     Seed,
     Sheet,
     Size,
@@ -73,6 +74,7 @@ def submit(
     ] = None,
     aspect: Aspect = None,
     copy_space: CopySpace = None,
+    retouch: Retouch = None,
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
     keep: Annotated[
         str | None, typer.Option(help="How long after its end the order is kept: 30d or 12h.")
@@ -106,7 +108,7 @@ def submit(
         raise ProdgenError("--photos is for an order file with a column photo; name it too", param="photos")
     if columns and order is None:
         raise ProdgenError("--columns is for an order file; name the file too", param="columns")
-    only_photographs = {"preset": preset, "aspect": aspect, "copy_space": copy_space}
+    only_photographs = {"preset": preset, "aspect": aspect, "copy_space": copy_space, "retouch": retouch}
     with connect() as gateway:
         spec: dict[str, Any] = {
             "model": model,

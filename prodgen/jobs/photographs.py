@@ -34,7 +34,7 @@ def check_spec(spec: JobSpec, config: ModelConfig) -> None:
     """Raise ProdgenError if the order as a whole cannot be made by a model of this config."""
     studio = studio_config(config)
     if studio is None:
-        for name in ("preset", "aspect", "copy_space"):
+        for name in ("preset", "aspect", "copy_space", "retouch"):
             if getattr(spec.finish, name):
                 raise ProdgenError(
                     f"{spec.model} takes no {name}, which is for models that make pictures of photographs",

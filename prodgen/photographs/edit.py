@@ -18,9 +18,10 @@ from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.materials import MATERIALS
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.product import Look, Product
+from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import Background, ground, is_picture, plain_colour, read_background
 from prodgen.spec.colour import parse_colour
-from prodgen.spec.finish import Edge, Frame
+from prodgen.spec.finish import RETOUCHES, Edge, Frame
 from prodgen.spec.provenance import edited_source_type, make_xmp
 from prodgen.spec.spelling import did_you_mean
 
@@ -48,6 +49,7 @@ class Edit:
     photographs_only: bool = False
     copy_space: Edge | None = None
     materials: tuple[str | None, ...] = (None,)
+    retouch: tuple[str, ...] = ()
 
     @property
     def frame(self) -> Frame:
@@ -117,6 +119,10 @@ class Edit:
             raise ProdgenError(f"size {side} is not from {SMALLEST_SIDE} to {LARGEST_SIDE}", param="size")
         if self.format not in FORMATS:
             raise ProdgenError(f"format {self.format!r} is not jpeg, png, webp or avif", param="format")
+        if unknown := set(self.retouch).difference(RETOUCHES):
+            raise ProdgenError(
+                f"no retouch is named {min(unknown)!r}; write {', '.join(RETOUCHES)}", param="retouch"
+            )
         for colour in filter(None, self.colours):
             try:
                 parse_colour(colour)
@@ -163,7 +169,8 @@ def make_pictures(
     ``generative``: whether the photograph's marks say that a model made it.
     """
     region = cut.region.weight if edit.changes_product else cut.matte  # slow to find, and then not used
-    product = Product(cut.rgb, cut.matte, region, edit.frame)
+    planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
+    product = Product(*planes, edit.frame)
     for look, scene in itertools.product(edit.looks, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,
@@ -176,9 +183,10 @@ def make_pictures(
             "fill": edit.fill,
             "preset": edit.preset,
             "copy_space": edit.copy_space,
+            "retouch": list(edit.retouch),
             "upscaled": round(product.scale, 2) if product.scale > 1 else None,
         }
-        recipe = {name: value for name, value in recipe.items() if value not in (None, {})}
+        recipe = {name: value for name, value in recipe.items() if value not in (None, {}, [])}
         behind = edit.backgrounds[scene]
         image = Image.fromarray(product.picture(look, scene, behind.pixels))
         kind = edited_source_type(

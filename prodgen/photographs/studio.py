@@ -14,6 +14,7 @@ from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
 from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
 from prodgen.photographs.product import Look, Product, to_pixels
+from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import Background, ground, is_picture
 from prodgen.spec.attributes import SCENE
 from prodgen.spec.finish import Finish
@@ -98,7 +99,9 @@ class Studio:
                     photograph = read_photograph(found.data, self.config.photo_side)
                     if isinstance(photograph, str):
                         raise ProdgenError(f"the photograph {photo} has changed: {photograph}")
-                    product = Product(*found.learnt.planes(photograph), frame)
+                    planes, own_ground = found.learnt.planes(photograph), photograph.alpha is None
+                    planes = retouch(finish.retouch, *planes, ground=own_ground)
+                    product = Product(*planes, frame)
             scene = image.attributes[SCENE]
             behind = (background if is_digest(scene) else self._ground)(scene, frame.height, frame.width)
             xmp = self._xmp(image, product, finish, generative or behind.generative) if marks else b""

@@ -21,7 +21,7 @@ from prodgen.photographs.product import Look
 from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
 from prodgen.spec.attributes import SCENE
-from prodgen.spec.finish import Edge
+from prodgen.spec.finish import Edge, Retouch
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest
@@ -43,6 +43,7 @@ class EditRecipe(BaseModel):
     fill: float = Field(gt=0, le=1)
     preset: str | None = None
     copy_space: Edge | None = None
+    retouch: tuple[Retouch, ...] = ()
 
 
 def photographs_in(folder: Path) -> dict[str, Path]:
@@ -126,6 +127,7 @@ def remake_edit(
         wanted.preset,
         copy_space=wanted.copy_space,
         materials=(material,),
+        retouch=wanted.retouch,
     )
     edit.check()
     cutter, decoded = load_cutter(wanted.cutter, weights), decode_or_fault(path, LARGEST_SIDE)

@@ -1,9 +1,9 @@
 """What a request asks for after the generator: size, background, random variations and file format."""
 
 import unicodedata
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from prodgen.spec.colour import Colour
 
@@ -11,6 +11,8 @@ MAX_NAME_BYTES = 200
 """The most bytes of a SKU in a file name; file systems allow 255 bytes for the whole name."""
 Aspect = Literal["1:1", "4:5", "3:2", "16:9", "9:16"]
 Edge = Literal["top", "bottom", "left", "right"]
+Retouch = Literal["light", "straighten"]
+RETOUCHES: tuple[Retouch, ...] = get_args(Retouch)
 COPY_SPACE = 1 / 3
 """The share of the frame that is left free for text."""
 
@@ -81,6 +83,17 @@ class Finish(BaseModel):
     copy_space: Edge | None = Field(
         default=None, description="Edge of pictures of photographs of which a third is left free for text."
     )
+    retouch: tuple[Retouch, ...] = Field(
+        default=(),
+        max_length=len(RETOUCHES),
+        description="What is mended in photographs: light (exposure and white balance, by the ground around "
+        "the product), straighten (a tilted product).",
+    )
+
+    @field_validator("retouch")
+    @classmethod
+    def _in_one_order(cls, retouch: tuple[Retouch, ...]) -> tuple[Retouch, ...]:
+        return tuple(step for step in RETOUCHES if step in retouch)
 
 
 class Output(BaseModel):

@@ -59,7 +59,7 @@ def test_a_generated_picture_is_made_again_from_its_file(run: Run, tmp_path: Pat
 
 def test_a_picture_of_a_photograph_is_made_again_where_the_photograph_is(run: Run, tmp_path: Path) -> None:
     out, again = tmp_path / "out", tmp_path / "again.jpg"
-    look = ("--attr", "colour=navy", "--material", "houndstooth", "--scene", "floor")
+    look = ("--attr", "colour=navy", "--material", "houndstooth", "--scene", "floor", "--retouch", "light")
     words = ("edit", POLO, *look, "--size", 150, "--cutter", "grabcut")
     assert run(*words, "--out", out).code == 0
     file = out / "polo-navy-houndstooth-floor.jpg"

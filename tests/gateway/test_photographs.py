@@ -81,6 +81,7 @@ def test_a_file_of_rows_names_uploads_and_errors_name_the_row(client: Client) ->
         ({"items": [{"sku": "A", "photo": "polo.jpg"}]}, "photo"),
         ({"model": "shoes"}, "item 1 (A-1): shoes takes no photographs; leave photo out"),
         ({"model": "shoes", "items": None, "finish": {"preset": "amazon"}}, "shoes takes no preset"),
+        ({"model": "shoes", "items": None, "finish": {"retouch": ["light"]}}, "shoes takes no retouch"),
         ({"attributes": {"colour": "blurple"}}, "colour cannot be 'blurple'; write original, a CSS name"),
         (
             {"attributes": {"scene": "beach"}},

@@ -21,14 +21,15 @@ from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.presets import load_preset, preset_names
 from prodgen.photographs.scenes import Background, read_background
 from prodgen.photographs.studio import METHOD, Source, Studio, StudioPicture, load_studio
-from prodgen.spec.finish import Finish
+from prodgen.spec.finish import RETOUCHES, Finish
 from prodgen.spec.model_config import PictureRules, read_config, studio_config
 from prodgen.spec.order import ImageRequest
 from prodgen.spec.provenance import GENERATED, make_xmp, read_provenance
 
-POLO = next(path for path in bundled_photographs() if path.stem == "polo")
+POLO, SHORTS = (path for path in bundled_photographs() if path.stem in ("polo", "shorts"))
 FOLDER = next(folder for folder in bundled_folders() if folder.name == "studio-grabcut")
 SMALL = Finish(size=128)
+RETOUCHED = Finish(size=128, retouch=RETOUCHES)
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +43,23 @@ def polo(studio: Studio) -> Source:
     return Source(data, Learnt.from_png(studio.learn(data).to_png()))
 
 
-def make(studio: Studio, source: Source, *wanted: tuple[str, ...]) -> Iterator[StudioPicture]:
+@pytest.fixture(scope="module")
+def shorts(studio: Studio) -> Source:
+    """A tilted product on a white ground in warm light."""
+    data = SHORTS.read_bytes()
+    return Source(data, Learnt.from_png(studio.learn(data).to_png()))
+
+
+def make(
+    studio: Studio, source: Source, *wanted: tuple[str, ...], finish: Finish = SMALL
+) -> Iterator[StudioPicture]:
     """Make a picture for each colour, scene and, if it is given, material."""
     names = ("colour", "scene", "material")
     images = [
         ImageRequest(k, 0, k, dict(zip(names, values, strict=False)), photo="p")
         for k, values in enumerate(wanted)
     ]
-    return studio.pictures(images, lambda photo: source, nothing, SMALL, "png")
+    return studio.pictures(images, lambda photo: source, nothing, finish, "png")
 
 
 def nothing(digest: str, height: int, width: int) -> Background:
@@ -189,11 +199,19 @@ def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -
         assert np.abs(made.astype(int) - kept).max() <= 1
 
 
-def test_edit_makes_the_picture_that_an_order_makes(studio: Studio, polo: Source) -> None:
-    photograph = decode(POLO, studio.config.photo_side)
-    edit = Edit(("crimson",), ("floor",), 128, 128, studio.config.fill, "png", materials=(None, "stripes"))
+def test_a_change_of_retouched_pixels_needs_another_method(studio: Studio, shorts: Source) -> None:
+    (made,) = make(studio, shorts, ("original", "white"), finish=RETOUCHED)
+    kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHOD}-retouched.png"))
+    assert np.abs(pixels(made).astype(int) - kept).max() <= 1
+
+
+def test_edit_makes_the_picture_that_an_order_makes(studio: Studio, shorts: Source) -> None:
+    photograph, fill = decode(SHORTS, studio.config.photo_side), studio.config.fill
+    changes = {"materials": (None, "stripes"), "retouch": RETOUCHES}
+    edit = Edit(("crimson",), ("floor",), 128, 128, fill, "png", **changes)
     edited = make_pictures(photograph, "p", cut_out(photograph, studio.cutter), "grabcut", edit)
-    ordered = make(studio, polo, ("#dc143c", "floor", "original"), ("#dc143c", "floor", "stripes"))
+    looks = [("#dc143c", "floor", "original"), ("#dc143c", "floor", "stripes")]
+    ordered = make(studio, shorts, *looks, finish=RETOUCHED)
     shown = [
         [np.asarray(Image.open(io.BytesIO(one.data))).astype(int) for one in two]
         for two in zip(edited, ordered, strict=True)

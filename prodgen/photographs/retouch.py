@@ -1,0 +1,135 @@
+"""Retouch a photographed product: its light, by the ground around it, and its tilt."""
+
+from collections.abc import Collection
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from prodgen.catalog.photographs.masks import Mask, Pixels, Plane, fitted
+
+_REACH = 0.03  # width, as a share of the longer side, of the strip around a product that is no ground
+_WHITE, _BRIGHTEST = 92.0, 95.0
+"""CIELAB lightness that a light ground is brought to, and the percentile of the ground that is read."""
+_CAST, _COLOURED = 8.0, 16.0
+"""Deviation from grey up to which a ground is taken for white, and from which it is taken for coloured. Light
+is blue or yellow (b* of CIELAB); red and green (a*) count double, because walls have them."""
+_DARK, _LIGHT = 60.0, 72.0  # lightness up to which a ground is no white, and from which it certainly is
+_MOST_LIGHT, _SHOULDER = 1.6, 0.7  # largest gain of light, and linear light from which less is gained
+_SIDE, _CANVAS = 100, 150  # longer side of the matte, in pixels, whose tilt is found, and of its canvas
+_MOST_TILT, _LEAST_TILT = 12.0, 1.0  # degrees
+_SYMMETRY, _GAIN = 0.9, 0.02
+"""A product is turned if its matte is then symmetric to this degree (IoU with its mirror image), and more
+symmetric than before by that much."""
+_AXIS = range(-5, 6)  # pixels by which the axis may lie beside the matte's centre
+
+
+def retouch(
+    steps: Collection[str], rgb: Pixels, matte: Plane, region: Plane, *, ground: bool
+) -> tuple[Pixels, Plane, Plane]:
+    """Return the colours (H, W, 3), the matte and the region (H, W) of a product after the steps.
+
+    ``ground``: whether ``rgb`` shows the ground around the product, which a product that was cut out before
+    does not.
+    """
+    if "light" in steps and ground:
+        rgb = lit_by_ground(rgb, matte)
+    if "straighten" in steps:
+        rgb, matte, region = _turned(tilt(matte), rgb, matte, region)
+    return rgb, matte, region
+
+
+def lit_by_ground(rgb: Pixels, matte: Plane) -> Pixels:
+    """Return a photograph in the light that shows its ground white, if the ground is nearly white.
+
+    The change is smaller the darker or the more coloured the ground is, and none where it is certainly not
+    white.
+    """
+    colour = _ground_colour(rgb, matte)
+    if colour is None:
+        return rgb
+    lab = cv2.cvtColor(colour.reshape(1, 1, 3), cv2.COLOR_LRGB2LAB)[0, 0]
+    trust = np.clip((_COLOURED - np.hypot(2 * lab[1], lab[2])) / (_COLOURED - _CAST), 0, 1)
+    trust *= np.clip((lab[0] - _DARK) / (_LIGHT - _DARK), 0, 1)
+    own, white = (float(((light + 16) / 116) ** 3) for light in (lab[0], _WHITE))
+    wanted = max(min(white, own * _MOST_LIGHT), *colour)
+    gains = (wanted / colour.clip(0.01)) ** trust
+    curves = (255 * _encoded(_brightened(_linear(np.arange(256) / 255)[:, None], gains))).round()
+    return cv2.LUT(rgb, curves.reshape(1, 256, 3).astype(np.uint8))
+
+
+def tilt(matte: Plane) -> float:
+    """Return the angle in degrees, counterclockwise, by which to turn a product so that it stands upright.
+
+    A product is upright if its outline is symmetric. The angle is 0 for a product that is nearly upright, and
+    for a product whose outline has no axis.
+    """
+    small = fitted(matte, _SIDE)
+    found = {angle: _symmetry(small, angle) for angle in np.arange(-_MOST_TILT, _MOST_TILT + 0.5)}
+    best = max(found, key=lambda angle: found[angle])
+    near = np.linspace(best - 0.75, best + 0.75, 7)
+    best = max(near, key=lambda angle: _symmetry(small, angle))
+    clear = _symmetry(small, best) >= max(_SYMMETRY, found[0.0] + _GAIN)
+    return float(best) if clear and _LEAST_TILT <= abs(best) < _MOST_TILT else 0.0
+
+
+def _ground_colour(rgb: Pixels, matte: Plane) -> NDArray[np.float32] | None:
+    """Return the colour of the ground's lighter half in linear light (3,), or None if no ground is seen."""
+    reach = 2 * round(_REACH * max(matte.shape)) + 1
+    near = cv2.dilate((matte > 0).astype(np.uint8), np.ones((reach, reach), np.uint8))
+    ground: Mask = near == 0
+    if ground.mean() < _REACH:
+        return None
+    pixels = rgb[ground]
+    grey = pixels @ np.array([0.2126, 0.7152, 0.0722])
+    middle, top = np.percentile(grey, [50, _BRIGHTEST])
+    half = pixels[(grey >= middle) & (grey <= top)]
+    return _linear(np.median(half, 0) / 255).astype(np.float32)
+
+
+def _brightened(linear: NDArray, gains: NDArray) -> NDArray:
+    """Return linear light times ``gains`` (at least 1), above _SHOULDER less, so that white stays white."""
+    knee, power = _SHOULDER / gains, (gains - _SHOULDER) / (1 - _SHOULDER)
+    left = ((1 - linear) / (1 - knee)).clip(0, 1) ** power
+    return np.where(linear < knee, linear * gains, 1 - (1 - _SHOULDER) * left)
+
+
+def _symmetry(matte: Plane, angle: float) -> float:
+    """Return the IoU of a matte, turned by ``angle`` degrees, with its mirror image at the best axis."""
+    turn = _turn(matte, angle, (_CANVAS, _CANVAS))
+    turned = cv2.warpAffine(matte, turn, (_CANVAS, _CANVAS))
+    mirror = turned[:, ::-1]
+    shifted = (np.roll(mirror, shift, 1) for shift in _AXIS)
+    return max(float(np.minimum(turned, one).sum() / np.maximum(turned, one).sum()) for one in shifted)
+
+
+def _turned(angle: float, *planes: NDArray) -> tuple[NDArray, ...]:
+    """Return planes (H, W, ...) turned by ``angle`` degrees counterclockwise, on a canvas that holds all."""
+    if not angle:
+        return planes
+    height, width = planes[0].shape[:2]
+    cos, sin = np.cos(np.radians(angle)), abs(np.sin(np.radians(angle)))
+    size = int(np.ceil(width * cos + height * sin)), int(np.ceil(width * sin + height * cos))
+    turn = _turn(planes[0], angle, size)
+    borders = (cv2.BORDER_REPLICATE if plane.ndim == 3 else cv2.BORDER_CONSTANT for plane in planes)
+    turned = (
+        cv2.warpAffine(plane, turn, size, flags=cv2.INTER_CUBIC, borderMode=border)
+        for plane, border in zip(planes, borders, strict=True)
+    )
+    return tuple(plane if plane.ndim == 3 else plane.clip(0, 1) for plane in turned)
+
+
+def _turn(plane: NDArray, angle: float, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the matrix that turns a plane around its middle, into the middle of a canvas of ``size``."""
+    middle = np.array(plane.shape[1::-1]) / 2
+    matrix = cv2.getRotationMatrix2D(tuple(middle), angle, 1)
+    matrix[:, 2] += np.array(size) / 2 - middle
+    return matrix
+
+
+def _linear(srgb: NDArray) -> NDArray:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _encoded(linear: NDArray) -> NDArray:
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clip(1e-9) ** (1 / 2.4) - 0.055)

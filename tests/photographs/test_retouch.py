@@ -1,0 +1,68 @@
+"""A retouched product is in neutral light and upright; what needs no retouch stays."""
+
+import cv2
+import numpy as np
+import pytest
+
+from prodgen.photographs.retouch import lit_by_ground, retouch, tilt
+from prodgen.spec.colour import to_lab
+
+SHIRT = np.array(
+    [[20, 30], [45, 20], [75, 20], [100, 30], [92, 48], [82, 44], [82, 105], [38, 105], [38, 44], [28, 48]]
+)
+"""The outline of a T-shirt in a frame of 120 pixels."""
+
+
+def shirt(angle: float = 0.0) -> np.ndarray:
+    """Return the matte of a T-shirt that is turned by ``angle`` degrees counterclockwise."""
+    matte = cv2.fillPoly(np.zeros((240, 240), np.float32), [2 * SHIRT.astype(np.int32)], 1.0)
+    return cv2.warpAffine(matte, cv2.getRotationMatrix2D((120, 120), angle, 1), (240, 240))
+
+
+def photographed(light: tuple[float, float, float], ground: str = "white") -> np.ndarray:
+    """Return a photograph of a grey T-shirt, in light of this colour (linear), on a ground."""
+    grounds = {"white": (0.8, 0.8, 0.8), "red": (0.5, 0.05, 0.05), "lilac": (0.62, 0.5, 0.65)}
+    linear = np.where(shirt()[..., None] > 0.5, 0.2, grounds[ground]) * light
+    return (255 * linear ** (1 / 2.2)).round().astype(np.uint8)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """Return the colour of the T-shirt in CIELAB."""
+    return to_lab(rgb[120:121, 120])[0]
+
+
+def test_a_product_on_white_gets_the_light_in_which_white_is_white() -> None:
+    true, dim = lab(photographed((1, 1, 1))), photographed((0.75, 0.68, 0.58))
+    mended = lab(lit_by_ground(dim, shirt()))
+    assert np.linalg.norm(lab(dim) - true) > 8
+    assert np.linalg.norm(mended[1:]) < 1, "a grey product is grey"
+    assert np.linalg.norm(mended - true) < 4
+
+
+@pytest.mark.parametrize("ground", ["red", "lilac"])
+def test_a_coloured_ground_is_no_measure_of_the_light(ground: str) -> None:
+    rgb = photographed((0.7, 0.7, 0.7), ground)
+    assert np.abs(lit_by_ground(rgb, shirt()).astype(int) - rgb).max() <= 1
+
+
+def test_a_product_that_was_cut_out_before_shows_no_ground_to_measure() -> None:
+    rgb = photographed((0.7, 0.7, 0.7))
+    assert (retouch(("light",), rgb, shirt(), shirt(), ground=False)[0] == rgb).all()
+
+
+@pytest.mark.parametrize("angle", [-7.0, 4.5])
+def test_a_tilted_product_is_turned_upright_and_stays_whole(angle: float) -> None:
+    matte = shirt(angle)
+    rgb = np.repeat((matte[..., None] * 255).astype(np.uint8), 3, 2)
+    turned, upright, region = retouch(("straighten",), rgb, matte, matte, ground=True)
+    assert tilt(matte) == pytest.approx(-angle, abs=0.5)
+    assert abs(tilt(upright)) <= 0.5
+    assert upright.sum() == pytest.approx(matte.sum(), rel=0.01)
+    assert (region == upright).all()
+    assert turned.shape[:2] == upright.shape
+
+
+def test_a_product_without_an_axis_is_not_turned() -> None:
+    boot = np.zeros((200, 200), np.float32)
+    boot[30:160, 60:100] = boot[120:160, 60:150] = 1
+    assert tilt(cv2.warpAffine(boot, cv2.getRotationMatrix2D((100, 100), 6, 1), (200, 200))) == 0
