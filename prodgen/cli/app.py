@@ -27,6 +27,7 @@ _PLACES = {
     "up": (_ADMIN, "up.up"),
     "keys": (_ADMIN, "access.keys"),
     "tenants": (_ADMIN, "access.tenants"),
+    "audit": (_ADMIN, "audit.audit"),
     "demo": (_ADMIN, "demo.demo"),
     "bench": (_ADMIN, "bench.bench"),
 }

@@ -67,6 +67,14 @@ def on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
 
+def format_of(data: bytes) -> str | None:
+    """Return the format of an image file, such as ``png``; None if it is no image."""
+    try:
+        return (Image.open(io.BytesIO(data)).format or "").lower() or None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return None
+
+
 def decode(data: bytes) -> NDArray[np.uint8]:
     """Return the pixels (H, W, C) of an image file. Raises ProdgenError if the image is not complete."""
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.errors import ProdgenError
-from prodgen.generation.encode import decode, to_image
+from prodgen.generation.encode import decode, format_of, to_image
 from prodgen.generation.engine import Engine
 from prodgen.generation.request import Request
 from prodgen.models import SavedModel
@@ -72,6 +72,8 @@ def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: 
         return "the file is missing or cannot be read"
     if hashlib.sha256(stored).hexdigest() != line.sha256:
         return "the file's bytes do not match the recorded sha256"
+    if (format := format_of(stored)) not in (None, line.format):
+        return f"the file is of the format {format}, not {line.format}"
     return difference(stored, remade, line.format, tolerance)
 
 

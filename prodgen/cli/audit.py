@@ -1,0 +1,69 @@
+"""``prodgen audit``: make a sample of a job's images again, and compare them with those in the store."""
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from prodgen.cli.access import open_store
+from prodgen.cli.options import Json
+from prodgen.cli.output import print_json, say
+from prodgen.cli.progress import ProgressBars
+from prodgen.errors import Conflict, NotFound, ProdgenError
+from prodgen.jobs.manifests import published_whole
+from prodgen.jobs.record import JobRecord, find_record, load_state
+from prodgen.registry.fetch import fetch
+from prodgen.registry.versions import resolve
+from prodgen.settings import settings
+from prodgen.storage import keys
+from prodgen.storage.base import Store, list_folders
+
+
+def audit(
+    job: Annotated[str, typer.Argument(help="Id of a job that has ended.")],
+    sample: Annotated[int, typer.Option(min=1, help="Images that are made again.")] = 64,
+    seed: Annotated[str | None, typer.Option(help="Chooses the sample (default: a random seed).")] = None,
+    json: Json = False,
+) -> None:
+    """Make a sample of a job's images again; exit with 1 if the store has others."""
+    from prodgen.audit import changed_since, check_sample, choose_sample
+    from prodgen.generation.engine import Engine
+    from prodgen.models import load_model
+
+    store, _ = open_store()
+    record = _find(store, job)
+    state = load_state(store, record)
+    if state is None:
+        raise Conflict(f"job {job} has not ended; only an ended job is audited")
+    if record.photographs:
+        raise ProdgenError(f"job {job} is of photographs; download it and use `prodgen verify --photos`")
+    seed, manifests = seed or secrets.token_hex(8), published_whole(store, record)
+    changed, chosen = changed_since(store, state, manifests), choose_sample(manifests, sample, seed)
+    faults = []
+    with Engine() as engine, ProgressBars(json) as bars:
+        version = resolve(store, record.model, record.tenant)
+        folder = fetch(store, version, settings().model_cache.expanduser())
+        model = load_model(folder, version.name, engine.device)
+        for done, fault in enumerate(check_sample(store, record, model, engine, chosen), 1):
+            bars.report("Making images again", done, len(chosen))
+            if fault:
+                faults.append(fault)
+    if json:
+        found = [{"index": fault.index, "lease": fault.folder, "fault": fault.what} for fault in faults]
+        made = {"images": state.done, "sample": len(chosen), "seed": seed}
+        print_json({**made, "changed": changed, "faults": found})
+    else:
+        for fault in faults:
+            say(f"image {fault.index} (lease {fault.folder}): {fault.what}")
+        say(f"{len(chosen) - len(faults)} of {len(chosen)} images are as ordered (seed {seed})")
+        if changed:
+            say(changed)
+    if faults or changed:
+        raise typer.Exit(1)
+
+
+def _find(store: Store, job: str) -> JobRecord:
+    for tenant in list_folders(store, keys.TENANTS):
+        if record := find_record(store, tenant, job):
+            return record
+    raise NotFound(f"there is no job {job!r}", param="job")

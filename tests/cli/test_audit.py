@@ -1,0 +1,103 @@
+"""A worker that lies is found: forged, swapped and recompressed pictures, with manifests that fit them."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from math import comb, sqrt
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from prodgen.audit import choose_sample
+from prodgen.generation.encode import encode_image
+from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
+from prodgen.jobs.record import load_record, load_state
+from prodgen.spec.order import CELL
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+from tests.cli.conftest import Run
+from tests.gateway.running import Client, Gateway
+
+TENANT = "auditee"
+
+
+class Liar:
+    """Changes what a worker has stored of a job, with a manifest and a root that fit."""
+
+    def __init__(self, store: Store, job: str) -> None:
+        self.store, self.record = store, load_record(store, TENANT, job)
+
+    def line(self, index: int) -> dict[str, Any]:
+        lines = self.store.get(keys.manifest(TENANT, self.record.id, index // CELL)).splitlines()
+        line: dict[str, Any] = json.loads(lines[index % CELL])
+        return line
+
+    def file(self, index: int) -> bytes:
+        return self.store.get(self.line(index)["object"])
+
+    def lie(self, index: int, data: bytes, **fields: object) -> None:
+        """Store another file of an image."""
+        key = keys.manifest(TENANT, self.record.id, index // CELL)
+        line = {**self.line(index), "sha256": hashlib.sha256(data).hexdigest(), **fields}
+        lines = self.store.get(key).splitlines()
+        lines[index % CELL] = json.dumps(line, separators=(",", ":")).encode()
+        if "object" not in fields:
+            self.store.put(line["object"], data, "image/png")
+        self.store.put(key, b"".join(text + b"\n" for text in lines))
+        state = load_state(self.store, self.record)
+        assert state
+        root = merkle_root(self.store, published_whole(self.store, self.record))
+        forged = state.model_copy(update={"root": root}).model_dump_json().encode()
+        self.store.put(keys.job(TENANT, self.record.id, "state.json"), forged)
+
+
+def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run
+) -> None:
+    _, job = make_job(TENANT, count=320, seed=3)
+    audit = ("audit", job, "--json", "--sample")
+    honest = run(*audit, 64)
+    assert (honest.code, json.loads(honest.out)["faults"]) == (0, [])
+
+    liar = Liar(gateway.store, job)
+    picture = Image.open(io.BytesIO(liar.file(10)))
+    noise = Image.effect_noise(picture.size, 90)
+    liar.lie(10, encode_image(noise, "png", picture.info["xmp"]))
+    liar.lie(20, liar.file(21))
+    liar.lie(30, liar.file(31), draw=31)
+    liar.lie(40, encode_image(picture, "jpeg", b"", quality=95))
+    liar.lie(50, encode_image(Image.open(io.BytesIO(liar.file(50))), "png", b""))
+    liar.lie(60, liar.file(130), object=liar.line(130)["object"])
+    done = run(*audit, 320)
+    found = json.loads(done.out)
+    assert (done.code, found["changed"], found["sample"]) == (1, None, 320)
+    assert {fault["index"]: fault["fault"].partition(" by ")[0] for fault in found["faults"]} == {
+        10: "the image differs",
+        20: "the image differs",
+        30: "the manifest's line is not that of the ordered image",
+        40: "the file is of the format jpeg, not png",
+        50: "the file's marks are not those of the image",
+        60: "the manifest's line names an object of another lease",
+    }
+
+    gateway.store.put(liar.line(70)["object"], liar.file(71))  # later, by one who cannot write manifests
+    gateway.store.delete([keys.manifest(TENANT, job, 4)])
+    found = json.loads(run(*audit, 256).out)
+    assert found["changed"] == "the manifests list 256 images, but 320 were made"
+    assert found["faults"][-1]["fault"] == "the file's bytes do not match the recorded sha256"
+
+
+@pytest.mark.parametrize("forged", [1, 10])
+def test_a_sample_finds_lies_as_often_as_chance_says(forged: int) -> None:
+    total, count, rounds = 1000, 100, 2000
+    manifests = [Manifest(0, 8, 8 * CELL, "a", ""), Manifest(8, 16, total - 8 * CELL, "b", "")]
+    lies = set(range(500, 500 + forged))
+    samples = [{k for k, _ in choose_sample(manifests, count, str(seed))} for seed in range(rounds)]
+    assert {len(sample) for sample in samples} == {count}
+    expected = 1 - comb(total - forged, count) / comb(total, count)
+    observed = sum(not lies.isdisjoint(sample) for sample in samples) / rounds
+    assert observed == pytest.approx(expected, abs=4 * sqrt(expected * (1 - expected) / rounds))
+    everything = choose_sample(manifests, 10 * total, "x")
+    assert [(k, m.folder) for k, m in everything] == [(k, "ab"[k >= 8 * CELL]) for k in range(total)]
