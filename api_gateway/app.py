@@ -24,6 +24,7 @@ from api_gateway.routes import (
     quotes,
     renders,
     runs,
+    trash,
     uploads,
     usage,
     variations,
@@ -52,6 +53,7 @@ from prodgen.storage import Store, connect
 ROUTES = (
     jobs,
     control,
+    trash,
     images,
     variations,
     prompts,

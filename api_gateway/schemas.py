@@ -5,6 +5,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field
 
+from prodgen.jobs.deletion import Deletion
 from prodgen.ledger.entries import Progress, State
 from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.runs.record import Spec
@@ -90,12 +91,28 @@ class JobDetails(JobView):
 
 
 class DeletionView(BaseModel):
-    """A deleted job. ``restorable_until`` is null if the job is deleted for good."""
+    """A deleted job of ``total`` images. ``restorable_until`` is null if the job is deleted for good."""
 
     id: str
     object: Literal["deletion"] = "deletion"
+    model: str
+    title: str | None
+    total: int
     deleted: datetime
     restorable_until: datetime | None
+
+    @classmethod
+    def of(cls, deletion: Deletion) -> Self:
+        """Return the view of a deletion."""
+        record = deletion.record
+        return cls(
+            id=record.id,
+            model=record.model,
+            title=record.spec.title,
+            total=record.total,
+            deleted=deletion.deleted,
+            restorable_until=deletion.until if deletion.wanted == "trash" else None,
+        )
 
 
 class RemovalView(BaseModel):

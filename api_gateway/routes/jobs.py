@@ -319,8 +319,7 @@ def delete(
     """
     check_id(job)
     deletion = delete_job(deployment.store, deployment.ledger, caller.tenant, job, for_good=for_good)
-    until = deletion.until if deletion.wanted == "trash" else None
-    return DeletionView(id=job, deleted=deletion.deleted, restorable_until=until)
+    return DeletionView.of(deletion)
 
 
 @router.post("/{job}/restore", summary="Restore a deleted job")

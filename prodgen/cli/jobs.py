@@ -29,10 +29,18 @@ def list_jobs(
     state: Annotated[
         list[str] | None, typer.Option(help="List only jobs in this state, such as running; repeatable.")
     ] = None,
+    trash: Annotated[
+        bool, typer.Option("--trash", help="List the deleted jobs that can be restored.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """List the newest jobs."""
+    """List the newest jobs, or those in the trash."""
+    if trash and state:
+        raise ProdgenError("the trash has no states; leave --state out", param="state")
     with connect() as gateway:
+        if trash:
+            _print_trash(list(islice(gateway.trash(), limit)), json)
+            return
         found = list(islice(gateway.jobs(state or ()), limit))
         if json:
             print_json(found)
@@ -41,6 +49,18 @@ def list_jobs(
             rows = list(pool.map(lambda job: _row(gateway, job), found))
     fields = ("id", "state", "images", "time_left", "priority", "created", "model", "SKU")
     print_table(rows, *fields, fold=("time_left", "model", "SKU"))
+
+
+def _print_trash(found: list[dict[str, Any]], json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    rows = [one | {"images": one["total"], "model": one["model"].partition("@")[0]} for one in found]
+    print_table(
+        rows, "id", "images", "deleted", "restorable_until", "model", "title", fold=("model", "title")
+    )
+    if found:
+        remark("prodgen jobs restore ID brings a job back")
 
 
 def _row(gateway: Client, job: dict[str, Any]) -> dict[str, Any]:

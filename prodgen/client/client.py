@@ -101,6 +101,10 @@ class Client:
         """
         return self._json("DELETE", f"/v1/jobs/{job}", params={"for_good": for_good})
 
+    def trash(self) -> Iterator[Record]:
+        """Yield the deleted jobs that can be restored, by id."""
+        return self._pages("/v1/trash", _LIST)
+
     def restore_job(self, job: str) -> Record:
         """Restore a job that was deleted in the last seven days, and return it."""
         return self._json("POST", f"/v1/jobs/{job}/restore")

@@ -6,6 +6,7 @@ order again and completes a change whose process has died (``docs/explanation/le
 """
 
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -58,6 +59,15 @@ def find_deletion(store: Store, tenant: str, job: str) -> Deletion | None:
     with suppress(NotFound):
         return Deletion.model_validate_json(store.get(_marker(tenant, job)))
     return None
+
+
+def trash(store: Store, tenant: str, after: str = "", now: datetime | None = None) -> Iterator[Deletion]:
+    """Yield the tenant's deleted orders that can be restored, by id after ``after``."""
+    now = now or datetime.now(UTC)
+    for job in sorted(name for name in store.names(keys.trash(tenant)) if name > after):
+        deletion = find_deletion(store, tenant, job)
+        if deletion and deletion.wanted == "trash" and deletion.until > now:
+            yield deletion
 
 
 def delete_job(
@@ -149,13 +159,17 @@ def _change(store: Store, ledger: Ledger, deletion: Deletion, now: datetime) -> 
 def _carry_out(store: Store, ledger: Ledger, deletion: Deletion) -> None:
     """Hide a deleted order from all readers, or show a restored one again. Idempotent."""
     record = deletion.record
-    original = keys.job(record.tenant, record.id, "job.json")
+    original, listed = keys.job(record.tenant, record.id, "job.json"), keys.trash(record.tenant) + record.id
     if deletion.wanted == "restored":
         store.put(original, record.model_dump_json(indent=1).encode(), "application/json")
         ledger.restore(record.entry(), (), (), load_state(store, record))
-        store.delete([_marker(record.tenant, record.id)])
-    else:
+        store.delete([listed, _marker(record.tenant, record.id)])
+    elif deletion.wanted == "trash":
+        store.put(listed, b"", "text/plain")
         store.delete([original])
+        ledger.forget(record.id)
+    else:
+        store.delete([listed, original])
         ledger.forget(record.id)
 
 

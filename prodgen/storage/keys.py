@@ -57,6 +57,11 @@ def dead_webhooks(tenant: str) -> str:
     return f"{TENANTS}{check_name(tenant)}/dead-webhooks/"
 
 
+def trash(tenant: str) -> str:
+    """Return the prefix of the empty objects that name the orders in a tenant's trash."""
+    return f"{TENANTS}{check_name(tenant)}/trash/"
+
+
 def jobs(tenant: str) -> str:
     return f"{TENANTS}{check_name(tenant)}/jobs/"
 

@@ -261,6 +261,13 @@ def test_a_deleted_job_can_be_restored_and_its_key_orders_nothing(client: Client
     deletion = client.delete(f"/v1/jobs/{job}").json()
     assert deletion["restorable_until"] > deletion["deleted"]
     assert client.delete(f"/v1/jobs/{job}").json() == deletion
+    other = client.order(title="autumn")
+    client.post(other["links"]["cancel"])
+    second = client.delete(other["links"]["self"]).json()
+    assert (second["title"], second["total"], second["model"]) == ("autumn", 1, other["model"])
+    page = client.get("/v1/trash?limit=1").json()
+    rest = client.get("/v1/trash", params={"after": page["next"]}).json()
+    assert page["data"] + rest["data"] == sorted([deletion, second], key=lambda one: one["id"])
     assert client.get("/v1/jobs").json()["data"] == []
     for path in ("", "/images", "/archive", "/events"):
         status, error = client.error("GET", f"/v1/jobs/{job}{path}")
@@ -268,6 +275,7 @@ def test_a_deleted_job_can_be_restored_and_its_key_orders_nothing(client: Client
     status, error = client.error("POST", "/v1/jobs", json={"model": "shoes", "count": 3}, headers=headers)
     assert (status, error["param"]) == (409, "Idempotency-Key")
     assert client.post(f"/v1/jobs/{job}/restore").json() == before
+    assert client.get("/v1/trash").json()["data"] == [second]
     assert len(client.get(f"/v1/jobs/{job}/images").json()["data"]) == 3
 
 

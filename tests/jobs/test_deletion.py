@@ -9,7 +9,7 @@ import pytest
 
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs import delivery
-from prodgen.jobs.deletion import TRASH, delete_job, find_deletion, restore_job, sweep_due
+from prodgen.jobs.deletion import TRASH, delete_job, find_deletion, restore_job, sweep_due, trash
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import JobRecord, find_record
 from prodgen.ledger.ledger import Ledger
@@ -40,8 +40,10 @@ def wipe(memory: MemoryStore, ledger: Ledger) -> None:
 
 
 def left(memory: MemoryStore, job: str = "j") -> list[str]:
-    """Everything of a job in the store, and all entries of orders that are due."""
-    return [k for k in memory.objects if k.startswith((keys.job("ada", job, ""), keys.DUE))]
+    """Everything of a job in the store, the trash, and all entries of orders that are due."""
+    return [
+        k for k in memory.objects if k.startswith((keys.job("ada", job, ""), keys.trash("ada"), keys.DUE))
+    ]
 
 
 def test_a_deleted_order_stays_deleted_after_a_wipe_and_leaves_nothing(
@@ -111,6 +113,8 @@ def test_a_kill_before_any_write_leaves_what_the_next_sweep_ends(
         sweep_due(memory, ledger, SOON)
         deletion, shown = find_deletion(memory, "ada", "j"), find_record(memory, "ada", "j")
         assert (deletion is None) == (shown is not None) == (listed(ledger) == ["j"])
+        restorable = [one.record.id for one in trash(memory, "ada", now=MONDAY)]
+        assert restorable == (["j"] if deletion and deletion.wanted == "trash" else [])
         if shown:
             assert len(list(delivery.images(memory, record))) == 100
         if done:
