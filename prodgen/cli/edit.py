@@ -28,7 +28,10 @@ def edit(
     attr: Attr = None,
     scene: Annotated[
         list[str] | None,
-        typer.Option(help="white, studio, floor, a CSS colour or a picture; as often as you like."),
+        typer.Option(
+            help="white, studio, floor, wood, concrete, linen, gloss, a CSS colour, two colours as "
+            "skyblue/white, or a picture; as often as you like."
+        ),
     ] = None,
     material: Annotated[list[str] | None, typer.Option(help=_MATERIALS)] = None,
     preset: Annotated[str | None, typer.Option(help=_MARKETPLACES)] = None,

@@ -74,7 +74,8 @@ class Batch:
         rows = []
         edited = make_pictures(photograph, sha256, cut, self._cutter.name, self._edit, generative=generative)
         for picture in edited:
-            words = (stem, *picture.look, Path(picture.scene).stem)
+            scene = Path(picture.scene).stem if is_picture(picture.scene) else picture.scene
+            words = (stem, *picture.look, scene)
             file = "-".join(_safe(word) for word in words if word) + f".{extension(self._edit.format)}"
             (self._out / file).write_bytes(picture.data)
             row = {"file": file, "photo_file": str(path), "agreement": cut.agreement} | picture.recipe

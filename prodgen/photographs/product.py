@@ -14,7 +14,7 @@ from prodgen.catalog.photographs.masks import Pixels, Plane, bounding_box
 from prodgen.photographs.drape import Drape
 from prodgen.photographs.materials import material
 from prodgen.photographs.recolour import Recolouring
-from prodgen.photographs.scenes import has_shadow, light_kept, place
+from prodgen.photographs.scenes import GLOSS, has_shadow, light_kept, place
 from prodgen.spec.colour import levels, to_lab
 from prodgen.spec.finish import Frame
 from prodgen.spec.photograph import ORIGINAL
@@ -23,6 +23,8 @@ K, T = TypeVar("K"), TypeVar("T")
 
 _LOOKS, _SCENES = 16, 4
 """Looks and scenes of a product that stay in memory."""
+_REFLECTION = 0.35
+"""The share of a product's light that a glossy ground reflects right below it."""
 
 
 class Look(NamedTuple):
@@ -69,7 +71,16 @@ class Product:
         layer = _kept(self._looks, look, _LOOKS, lambda: self._layer(look))
         picture = frame.copy()
         picture[self._box] = cv2.add(layer, visible)
+        if scene == GLOSS:
+            self._reflect(layer, picture)
         return picture
+
+    def _reflect(self, layer: Pixels, picture: Pixels) -> None:
+        """Add the mirror image of a layer to a picture, below the product and fading downwards."""
+        part = picture[self._box[0].stop :, self._box[1]][: len(layer)]
+        fade = np.linspace(_REFLECTION, 0, len(part), dtype=np.float32).reshape(-1, 1, 1)
+        cover = self._cover[0].numpy()[::-1][: len(part), :, None]
+        part[:] = (part * (1 - fade * cover) + fade * layer[::-1][: len(part)]).round()
 
     def _visible(self, scene: str, ground: Tensor) -> tuple[Pixels, Pixels]:
         """Return the scene without the product as bytes, and what the product's box shows of the ground."""

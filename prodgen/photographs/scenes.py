@@ -15,12 +15,16 @@ from prodgen.catalog.photographs.masks import bounding_box
 from prodgen.catalog.picture_files import decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.generation.coverage import clamp_to_coverage
-from prodgen.spec.colour import levels, parse_colour
+from prodgen.photographs.textures import TEXTURES, texture
+from prodgen.spec.colour import levels, parse_colour, parse_gradient
 from prodgen.spec.finish import Frame
 from prodgen.spec.photograph import background_fault, picture_size
 from prodgen.spec.provenance import read_provenance
 
-BUILT_IN = ("white", "studio", "floor")
+GLOSS = "gloss"
+"""The scene in which products are reflected by what they stand on."""
+BUILT_IN = ("white", "studio", "floor", *TEXTURES, GLOSS)
+_GLOSSY = "#f4f4f3", "#dededc"
 _WALL, _FLOOR, _HORIZON = ("#eeeeec", "#d9d5cf", 0.72)
 _VIGNETTE = 0.10  # loss of light in the corners of the studio
 _SHADOW_SIDE = 256  # longer side, in pixels, at which shadows are blurred; they have no finer detail
@@ -44,17 +48,22 @@ class Background(NamedTuple):
 def ground(scene: str, height: int, width: int) -> Tensor:
     """Return the ground of a scene, (3, height, width) in [0, 1].
 
-    ``scene`` is white, studio (a lit backdrop), floor (a wall and a floor), or a CSS colour. Raises
-    ProdgenError for other texts.
+    ``scene`` is one of `BUILT_IN`, a CSS colour, or two of them as ``skyblue/white``. Raises ProdgenError for
+    other texts.
     """
     if scene == "studio":
         return _studio(height, width)
     if scene == "floor":
         return _floor(height, width)
+    if scene in TEXTURES:
+        return texture(scene, height, width)
     if colour := plain_colour(scene):
         return _plain(colour, height, width)
+    if colours := _GLOSSY if scene == GLOSS else parse_gradient(scene):
+        return _gradient(*colours, height, width)
     raise ProdgenError(
-        f"no scene is {scene!r}; write {', '.join(BUILT_IN)}, a CSS colour or the path of a picture",
+        f"no scene is {scene!r}; write {', '.join(BUILT_IN)}, a CSS colour, two colours as skyblue/white, or "
+        "the path of a picture",
         param="scene",
     )
 
@@ -98,7 +107,7 @@ def plain_colour(scene: str) -> str | None:
 
 def is_picture(scene: str) -> bool:
     """Return whether a scene is a picture: the path of a file, or the digest of an upload."""
-    return scene not in BUILT_IN and plain_colour(scene) is None
+    return scene not in BUILT_IN and plain_colour(scene) is None and parse_gradient(scene) is None
 
 
 def has_shadow(scene: str) -> bool:
@@ -108,6 +117,11 @@ def has_shadow(scene: str) -> bool:
 
 def _plain(colour: str, height: int, width: int) -> Tensor:
     return (torch.tensor(levels(colour)) / 255).view(3, 1, 1).expand(3, height, width)
+
+
+def _gradient(upper: str, lower: str, height: int, width: int) -> Tensor:
+    share = torch.linspace(0, 1, height).view(1, -1, 1)
+    return (1 - share) * _plain(upper, height, width) + share * _plain(lower, height, width)
 
 
 def _studio(height: int, width: int) -> Tensor:

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.colour import Colour, encode_lab, parse_colour, to_lab
+from prodgen.spec.colour import Colour, encode_lab, parse_colour, parse_gradient, to_lab
 from prodgen.spec.combinations import Combination, draw_combinations
 from prodgen.spec.photograph import is_digest
 from prodgen.spec.random_streams import Float64, Stream, uniforms
@@ -130,8 +130,8 @@ class ContinuousColour(BaseModel):
 class NamedColour(BaseModel):
     """An attribute whose value is one of a few names or any colour.
 
-    The attribute ``scene`` may also be the digest of an uploaded picture. A request that leaves the attribute
-    out means the first name, so that nothing is drawn at random.
+    The attribute ``scene`` may also be two colours as ``skyblue/white``, or the digest of an upload. If a
+    request leaves the attribute out, it means the first name, so that nothing is drawn at random.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -143,10 +143,12 @@ class NamedColour(BaseModel):
     def parse(self, text: object) -> str:
         """Return the name that ``text`` means, else its colour as ``#rrggbb``; raises ProdgenError.
 
-        A digest is returned as it is, if the attribute may be one.
+        For a scene, two colours are returned as ``#rrggbb/#rrggbb``, and a digest as it is.
         """
         if self.name == SCENE and is_digest(str(text)):
             return str(text)
+        if self.name == SCENE and (colours := parse_gradient(str(text))):
+            return "/".join(colours)
         folded = fold(str(text))
         for value in self.values:
             if fold(value) == folded:
@@ -154,7 +156,7 @@ class NamedColour(BaseModel):
         try:
             return parse_colour(str(text))
         except ValueError:
-            uploaded = ", or name an uploaded picture by its sha256" if self.name == SCENE else ""
+            uploaded = ", skyblue/white, or the sha256 of an uploaded picture" if self.name == SCENE else ""
             raise ProdgenError(
                 f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, a CSS name of a "
                 f"colour or #rrggbb{uploaded}"

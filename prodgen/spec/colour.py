@@ -41,6 +41,14 @@ def parse_colour(text: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
+def parse_gradient(text: str) -> tuple[str, str] | None:
+    """Return the two colours of a text such as ``skyblue/white`` as #rrggbb, or None for any other text."""
+    with suppress(ValueError):
+        upper, lower = text.split("/")
+        return parse_colour(upper), parse_colour(lower)
+    return None
+
+
 def levels(text: str) -> tuple[int, ...]:
     """Return the red, green and blue of a colour, each from 0 to 255. Raises ValueError as `parse_colour`."""
     joined = "".join(text.split()).replace("-", "")

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from prodgen.spec.colour import levels, parse_colour
+from prodgen.spec.colour import levels, parse_colour, parse_gradient
 from prodgen.spec.colour_words import colour_names, nearest
 from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine
@@ -44,6 +44,7 @@ class _Templates(BaseModel, frozen=True):
     other: str
     product: str
     ground: str
+    gradient: str
     transparent: str
     picture: str
     grounds: dict[str, str]
@@ -92,6 +93,9 @@ def _ground(scene: str, language: Language) -> str:
     texts = _templates(language)
     if scene in texts.grounds:
         return texts.grounds[scene]
+    if colours := parse_gradient(scene):
+        named = [_colour(colour, language) or colour for colour in colours]
+        return texts.ground.format(colour=texts.gradient.format(*named))
     try:
         colour = parse_colour(scene)
     except ValueError:

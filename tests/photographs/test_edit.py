@@ -97,6 +97,16 @@ def test_the_shadow_is_on_the_ground_and_not_on_the_product() -> None:
     assert with_shadow[under].min() < 245
 
 
+def test_a_gradient_begins_and_ends_with_its_colours_and_gloss_reflects_the_product_below_it() -> None:
+    scenes = ("skyblue/#102030", "gloss", "#f4f4f3/#dededc")
+    gradient, gloss, dull = pictures(Edit(scenes=scenes, width=200, height=200, format="png"))
+    assert (pixels(gradient)[0, 0] == (135, 206, 235)).all()
+    assert (pixels(gradient)[-1, 0] == (16, 32, 48)).all()
+    changed = np.flatnonzero((pixels(gloss) != pixels(dull)).any((1, 2)))
+    assert changed[0] > 180, "the product itself has changed"
+    assert changed[-1] < 199
+
+
 def test_white_has_no_shadow_however_it_is_written() -> None:
     one, other = pictures(Edit(scenes=("white", "#FFFFFF"), width=200, height=200, format="png"))
     assert (pixels(one) == pixels(other)).all()

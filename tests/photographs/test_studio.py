@@ -198,6 +198,13 @@ def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -
         kept = np.asarray(Image.open(Path(__file__).parent / name))
         assert np.abs(made.astype(int) - kept).max() <= 1
 
+    scenes = ("wood", "concrete", "linen", "gloss", "#87ceeb/#ffffff")
+    images = [ImageRequest(0, 0, 0, {"colour": "#dc143c", "scene": scene}, photo="p") for scene in scenes]
+    pictures = studio.pictures(images, lambda photo: polo, nothing, Finish(size=64), "png")
+    made = np.hstack([pixels(picture) for picture in pictures])
+    kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHOD}-scenes.png"))
+    assert np.abs(made.astype(int) - kept).max() <= 1
+
 
 def test_a_change_of_retouched_pixels_needs_another_method(studio: Studio, shorts: Source) -> None:
     (made,) = make(studio, shorts, ("original", "white"), finish=RETOUCHED)
