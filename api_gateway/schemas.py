@@ -153,8 +153,9 @@ class RunView(BaseModel):
     """A run and its state. ``title`` says what it does; ``reason`` says why a queued run does not start yet.
 
     ``wish`` is the last command that the run has not carried out yet. ``progress`` is the last report of the
-    run's host; ``nodes`` are the nodes that work on the run now. ``metrics`` are the scores of the last
-    evaluation, or at the end those of the best step; for a preparation, the counts of its pictures.
+    run's host, with ``seconds_left`` while the run is running; ``nodes`` are the nodes that work on the run
+    now. ``metrics`` are the scores of the last evaluation, or at the end those of the best step; for a
+    preparation, the counts of its pictures.
     """
 
     id: str
@@ -180,6 +181,8 @@ class RunView(BaseModel):
     def of(cls, status: RunStatus, **others: Any) -> Self:
         """Return the view of a run's status. ``others``: the values of the fields that subclasses add."""
         progress, names = dict(status.progress), ("events", "samples", "logs", "cancel", "pause", "resume")
+        if status.state != "running":
+            progress.pop("seconds_left", None)
         changed = {
             "wish": status.command,
             "metrics": progress.pop("metrics", {}),

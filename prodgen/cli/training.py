@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from prodgen.cli.folders import writing
-from prodgen.cli.gateway import connect
+from prodgen.cli.gateway import connect, time_left
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_record, print_table, remark
 from prodgen.cli.progress import ProgressBars
@@ -30,13 +30,15 @@ def list_runs(
     if json:
         print_json(found)
     else:
-        print_table(map(_row, found), "id", "title", "state", "step", "FID", fold=("title", "state"))
+        fields = ("id", "title", "state", "step", "time_left", "FID")
+        print_table(map(_row, found), *fields, fold=("title", "state"))
 
 
 def _row(run: dict[str, Any]) -> dict[str, Any]:
     title, step = re.sub(r"@[0-9a-f]{12}", "", run["title"]), f"{run['step']}/{run['steps']}"
     fid = run["metrics"].get("domain_fid")
-    return {**run, "title": title, "state": _state(run), "step": step, "FID": fid}
+    left = time_left(run["progress"])
+    return {**run, "title": title, "state": _state(run), "step": step, "time_left": left, "FID": fid}
 
 
 @app.command()

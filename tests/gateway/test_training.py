@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from api_gateway.schemas import RunView
 from prodgen.cli.gateway import push_folder
 from prodgen.client import Client as Service
 from prodgen.ledger.roster import Roster
+from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.registry.publish import publish
 from prodgen.runs.files import METRICS, Checkpoint, load_record, load_stop_request
 from prodgen.storage import keys
@@ -307,3 +309,10 @@ def test_an_evaluation_on_too_few_images_is_refused(client: Client, gateway: Gat
     answer = client.post("/v1/evaluation-jobs", json={"model": "toy-model", "data": "shop"})
     assert answer.status_code == 400, answer.text
     assert "needs at least 10 images; the train split of shop@" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "queued"])
+def test_only_a_run_that_runs_has_a_time_left(state: RunState) -> None:
+    ids, counts, progress = ("r", "ada", "train"), (1, 9, 0), {"seconds_left": 80.0}
+    status = RunStatus(*ids, state, *counts, "", None, created=0.0, updated=0.0, progress=progress)
+    assert ("seconds_left" in RunView.of(status).progress) == (state == "running")
