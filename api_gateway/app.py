@@ -34,6 +34,7 @@ from api_gateway.studio import (
     compare,
     create,
     models_page,
+    new_run,
     observe,
     order_files,
     orders,
@@ -68,7 +69,7 @@ ROUTES = (
     objects,
     health,
 )
-PAGES = (sign_in, create, order_files, orders, photographs, runs_page, models_page, compare, observe)
+PAGES = (sign_in, create, order_files, orders, photographs, new_run, runs_page, models_page, compare, observe)
 
 DESCRIPTION = """
 Order product images, follow the orders, and download the images. Train your own models and promote them.

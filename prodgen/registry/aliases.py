@@ -156,14 +156,16 @@ def rollback(
 
 def _refusal(candidate: str, current: str, alias: str, figures: Comparison) -> str | None:
     """Return the reason why the candidate should not be promoted, or None."""
-    anyway = "force the promotion to make it all the same"
     if figures.incomparable:
-        why = f"{figures.incomparable}; {anyway}"
-        return f"{candidate} cannot be compared with {current}, which is {alias}: {why}"
+        return (
+            f"{candidate} cannot be compared with {current}, which is {alias}: {figures.incomparable}; "
+            "force the promotion to make it all the same"
+        )
     if figures.worse and figures.candidate and figures.current:
         return (
             f"{candidate} scores worse than {current}, which is {alias}: a Fréchet distance of "
-            f"{figures.candidate.fid:.3f} against {figures.current.fid:.3f}, lower is better; {anyway}"
+            f"{figures.candidate.fid:.3f} against {figures.current.fid:.3f}, lower is better; "
+            "force the promotion to make it all the same"
         )
     return None
 

@@ -21,6 +21,7 @@ from prodgen.registry.publish import publish
 from prodgen.runs.files import METRICS, Checkpoint
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
+from tests.datasets.folders import pictures
 from tests.servers.up import Up
 from tests.toys import write_catalogue
 
@@ -254,6 +255,42 @@ def test_a_training_is_looked_at_over_time_paused_and_cancelled(
     page.get_by_role("button", name="Do it").click()
     expect(page.locator(".state .word")).to_have_text("cancelled")
     expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+    assert not visit.troubles
+
+
+def test_photographs_are_uploaded_and_cut_out_and_a_training_begins(
+    browser: Browser, up: Up, tmp_path: Path
+) -> None:
+    with up.client() as client:
+        push_folder(client, write_catalogue(tmp_path / "squares", count=200, size=16), quiet=True)
+    visit = Visit(browser, up, viewport={"width": 1440, "height": 900})
+    page = visit.sign_in("/train/new?data=squares")
+    expect(page.get_by_label("Recipe")).to_have_value("fashion-mnist")
+    page.get_by_label("Steps").fill("5")
+    page.get_by_label("Images a step").fill("300")
+    page.get_by_role("button", name="Start the training").click()
+    expect(page.locator("#problem")).to_contain_text("holds 200 images, fewer than a batch of 300")
+    visit.troubles.clear()  # Chromium notes each refused request
+    page.get_by_label("Images a step").fill("16")
+    visit.check()
+    page.get_by_role("button", name="Start the training").click()
+    expect(page.get_by_role("heading", name="squares")).to_be_visible()
+
+    page.goto("/train/new")
+    folder = pictures(tmp_path / "my shop", count=4)
+    page.locator("#folder").set_input_files(folder)
+    expect(page.locator("#found li").first).to_contain_text("8 photographs")
+    expect(page.get_by_label("Name of the data set", exact=True)).to_have_value("my-shop")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator("#choice select")).to_have_value("my-shop")
+    visit.check()
+    page.get_by_role("button", name="Cut out", exact=True).click()
+    expect(page.get_by_role("heading", name="my-shop-64")).to_be_visible()
+    with up.client() as client:
+        sent = client.dataset("my-shop")
+        assert (sent["files"], sent["summary"]["images"]) == (16, {"train": 8, "test": 8})
+        for run in list(client.runs())[:2]:
+            client.command(run["id"], "cancel")
     assert not visit.troubles
 
 

@@ -160,7 +160,7 @@ function showNow({ state, step, seconds_left: left, images_per_second: rate, doi
   $("resume").hidden = state !== "paused";
   $("cancel").hidden = ENDED.has(state);
   if (state === "running") {
-    const parts = [doing, left && t("about {time} left", { time: duration(left) }), rate && t("{rate} images a second", { rate: figure(rate) })];
+    const parts = [doing && t(doing), left && t("about {time} left", { time: duration(left) }), rate && t("{rate} images a second", { rate: figure(rate) })];
     $("left").textContent = parts.filter(Boolean).join(" · ");
   } else if (state !== "queued") {
     $("left").textContent = "";

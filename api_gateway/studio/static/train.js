@@ -18,7 +18,7 @@ async function update() {
         const left = run.state === "running" && run.progress.seconds_left;
         rows.get(run.id).querySelector(".left").textContent = left
           ? t("about {time} left", { time: duration(left) })
-          : (run.reason ?? "");
+          : t(run.reason ?? "");
       }
     }
     explain($("problem"));

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from importlib import resources
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ def bundled_table(name: str) -> dict[str, Any]:
     if name not in recipe_names():
         raise NotFound(f"there is no recipe {name!r}; there are {', '.join(recipe_names())}", param="recipe")
     return tomllib.loads((FOLDER / f"{name}.toml").read_text())
+
+
+def bundled_note(name: str) -> str:
+    """Return the comment at the top of a bundled recipe, which says what the recipe is for."""
+    lines = (FOLDER / f"{name}.toml").read_text().splitlines()
+    return " ".join(line[1:].strip() for line in takewhile(lambda line: line.startswith("#"), lines))
 
 
 def _read(ref: str) -> dict[str, Any]:
