@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from prodgen.client import Client
+from prodgen.jobs.ending import settle_job
 from prodgen.registry.publish import publish
 from prodgen.spec.model_config import folder_version
 from tests.cli.conftest import Run
@@ -75,6 +76,33 @@ def test_a_job_is_shown_with_what_was_ordered(run: Run, job: str) -> None:
     assert record["finish"] == "size 96"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", record["created"])
     assert not {"links", "request", "object", "error", "upload"} & set(record)
+
+
+def test_failed_images_are_listed_with_their_error_and_tried_again(
+    run: Run, service: str, client: Client, gateway: Gateway
+) -> None:
+    spec = {"model": "shoes", "items": [{"sku": "A-1", "count": 64}, {"sku": "B-2", "count": 2}]}
+    job = client.submit(spec)["id"]
+    assert "no image" in run("jobs", "failures", job).err
+    record = gateway.work(service, job, cells=1)
+    while lease := gateway.ledger.lease("bulk", "w", 64):
+        gateway.ledger.fail(lease.token, "no paint")
+    settle_job(gateway.store, gateway.ledger, record)
+    header, *rows = [line.split() for line in shown(run, "jobs", "failures", job).splitlines()]
+    assert header == ["index", "SKU", "attributes", "cell", "attempts", "error"]
+    assert [(row[:2], row[-4:]) for row in rows] == [
+        (["64", "B-2"], ["1", "3", "no", "paint"]),
+        (["65", "B-2"], ["1", "3", "no", "paint"]),
+    ]
+    assert fields(shown(run, "jobs", "retry", job))["state"] == "running"
+    gateway.work(service, job)
+    assert fields(shown(run, "jobs", "show", job))["retries"] == "1"
+    again = run("jobs", "retry", job)
+    assert (again.code, "has made all its images" in again.err) == (2, True)
+
+    assert "restore" in run("jobs", "delete", job).err
+    header, row = shown(run, "jobs", "list", "--trash").splitlines()
+    assert (header.split()[0], row.split()[:2]) == ("id", [job, "66"])
 
 
 def test_a_job_is_waited_for_and_its_images_are_downloaded(run: Run, job: str, tmp_path: Path) -> None:
