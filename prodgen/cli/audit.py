@@ -7,9 +7,11 @@ import typer
 
 from prodgen.cli.access import open_store
 from prodgen.cli.options import Json
-from prodgen.cli.output import print_json, say
+from prodgen.cli.output import print_json, remark, say
 from prodgen.cli.progress import ProgressBars
+from prodgen.connections import connect_ledger
 from prodgen.errors import Conflict, NotFound, ProdgenError
+from prodgen.jobs.control import retry_job, withdraw
 from prodgen.jobs.manifests import published_whole
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.registry.fetch import fetch
@@ -23,9 +25,13 @@ def audit(
     job: Annotated[str, typer.Argument(help="Id of a job that has ended.")],
     sample: Annotated[int, typer.Option(min=1, help="Images that are made again.")] = 64,
     seed: Annotated[str | None, typer.Option(help="Chooses the sample (default: a random seed).")] = None,
+    remake: Annotated[
+        bool,
+        typer.Option("--remake", help="Take back all images of leases with a fault, and owe them again."),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Make a sample of a job's images again; exit with 1 if the store has others."""
+    """Make a sample of a job's images again; exit with 1 if one differs."""
     from prodgen.audit import changed_since, check_sample, choose_sample
     from prodgen.generation.engine import Engine
     from prodgen.models import load_model
@@ -58,6 +64,12 @@ def audit(
         say(f"{len(chosen) - len(faults)} of {len(chosen)} images are as ordered (seed {seed})")
         if changed:
             say(changed)
+    if remake and (faults or sum(manifest.images for manifest in manifests) < state.done):
+        ledger = connect_ledger(settings())
+        why = faults[0].what if faults else "their manifests were deleted"
+        count = withdraw(store, ledger, record, {fault.folder for fault in faults}, f"an audit: {why}")
+        retry_job(store, ledger, settings(), record.tenant, job)
+        remark(f"{count} images are taken back and made again")
     if faults or changed:
         raise typer.Exit(1)
 

@@ -1,16 +1,17 @@
-"""Pause, resume and change the priority of an order that is not finished; retry an order with failed cells.
+"""Pause, resume and move an order that is not finished; of an ended one, retry cells or take images back.
 
 A change is written to control.json first, and then made in the ledger, where it takes effect at the next
 lease. If the process dies in between, a repeated request or the next recovery makes it in the ledger.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs.due import make_due
-from prodgen.jobs.ending import sweep_leftovers
+from prodgen.jobs.ending import bytes_of, sweep, sweep_leftovers
 from prodgen.jobs.limits import check_total, check_waiting
-from prodgen.jobs.manifests import cells_of, choose, published
+from prodgen.jobs.manifests import cells_of, choose, merkle_root, published, published_whole
 from prodgen.jobs.record import RETRYABLE, JobControl, JobRecord, find_record, load_control, load_state
 from prodgen.jobs.usage import record_usage, stored_bytes
 from prodgen.ledger.entries import JobState, Progress, Queue
@@ -90,6 +91,38 @@ def retry_job(store: Store, ledger: Ledger, settings: Settings, tenant: str, job
             raise Conflict(f"job {job} has not ended; retry its failed images when it has ended", param="job")
         enter_job(store, ledger, record)
     return record
+
+
+def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collection[str], why: str) -> int:
+    """Take back the images of the leases ``folders`` of an ended order, whose cells then count as failed.
+
+    Returns the number of images that are taken back, those that were missing before included. A repeated call
+    completes one that broke off. Raises Conflict for an order that has not ended or was cancelled.
+    """
+    with lock(ledger, record.id, CHANGING):
+        state = load_state(store, record)
+        if state is None or state.state == "cancelled":
+            raise Conflict(f"job {record.id} is not done or was cancelled; only done images are taken back")
+        _complete_end(store, record, state)
+        manifests = published_whole(store, record)
+        kept = [manifest for manifest in manifests if manifest.folder not in folders]
+        store.delete(manifest.key for manifest in manifests if manifest.folder in folders)
+        done, size = sum(manifest.images for manifest in kept), bytes_of(store, record, kept)
+        changes = {
+            "state": "partial" if done else "failed",
+            "done": done,
+            "dead": sorted(set(range(record.cells)) - cells_of(kept)),
+            "error": f"{record.total - done} of {record.total} images are missing: {why}",
+            "bytes": size,
+            "root": merkle_root(store, kept),
+            "withdrawn": state.withdrawn + state.done - done,
+            "bytes_withdrawn": state.bytes_withdrawn + max(0, (state.bytes or size) - size),
+        }
+        end = state.model_copy(update=changes)
+        data = end.model_dump_json(indent=1).encode()
+        store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
+        sweep(store, record, end)
+    return state.done - done
 
 
 def enter_job(store: Store, ledger: Ledger, record: JobRecord) -> None:

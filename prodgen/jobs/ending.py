@@ -58,7 +58,7 @@ def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | No
     state = load_state(store, record) or _write_state(store, ledger, record)
     if state:
         record_usage(store, record, state)
-        _sweep(store, record, state)
+        sweep(store, record, state)
         ledger.close(record.id, state)
     return state
 
@@ -86,7 +86,7 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
         ledger.give_back(record.id, missing)
         return None
 
-    size = _stored_bytes(store, record, chosen)
+    size = bytes_of(store, record, chosen)
     state = _state(record, progress, made, dead)
     errors = {cell: error for cell, error in sorted(ledger.errors(record.id).items()) if cell not in made}
     # None if cancelled: the gateway answers a cancel itself, and must not read all manifests before
@@ -114,7 +114,7 @@ def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str
             publish(store, record, first, reported_key)
 
 
-def _stored_bytes(store: Store, record: JobRecord, manifests: list[Manifest]) -> int:
+def bytes_of(store: Store, record: JobRecord, manifests: list[Manifest]) -> int:
     """Return the size of the objects that hold the images of ``manifests``."""
     folders = {manifest.folder for manifest in manifests}
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
@@ -144,7 +144,7 @@ def _retry_fields(store: Store, record: JobRecord, progress: Progress) -> dict[s
     if before.retries == progress.retries:  # another process has just written this end
         done, size = before.done_before, before.bytes_before
     else:
-        done, size = before.done, before.bytes or 0
+        done, size = before.done + before.withdrawn, (before.bytes or 0) + before.bytes_withdrawn
     return {"retries": progress.retries, "done_before": done, "bytes_before": size}
 
 
@@ -155,10 +155,10 @@ def sweep_leftovers(store: Store, record: JobRecord, state: JobState) -> None:
     """
     if any(name.endswith(".jsonl") for name in store.names(keys.job(record.tenant, record.id, "cells/"))):
         record_usage(store, record, state)
-        _sweep(store, record, state)
+        sweep(store, record, state)
 
 
-def _sweep(store: Store, record: JobRecord, state: JobState) -> None:
+def sweep(store: Store, record: JobRecord, state: JobState) -> None:
     """Delete objects that no published manifest names: images of leases that lost, and reported manifests.
 
     Deletes only objects that were listed before a look at the end ``state``. If that end still stands, no

@@ -166,7 +166,8 @@ class JobState(BaseModel):
     how often the failed cells were owed again before this end. ``done_before`` and ``bytes_before`` are
     the ``done`` and the ``bytes`` of the end before the last retry. ``errors`` has the error of each
     dead cell, for at most 1000 cells. ``root`` is the Merkle root of the images that are there; None for a
-    cancelled job, and in a file of an older version.
+    cancelled job, and in a file of an older version. ``withdrawn`` and ``bytes_withdrawn`` count images that
+    an audit took back after this end; they were delivered, so a retry that makes them again adds nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -182,3 +183,5 @@ class JobState(BaseModel):
     done_before: int = 0
     bytes_before: int = 0
     root: str | None = None
+    withdrawn: int = 0
+    bytes_withdrawn: int = 0

@@ -96,6 +96,16 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy_folder(tmp_path_factory.mktemp("toy") / "toy")
 
 
+def work_off(gateway: Gateway, folder: Path) -> None:
+    """Make all images that are owed with a model, one cell a lease, and settle their jobs."""
+    worker = Worker(gateway.store, gateway.ledger, folder)
+    while worker.work(images=64):
+        pass
+    worker.draining.set()
+    worker.engine.close()
+    assert settle_jobs(gateway.store, gateway.ledger)
+
+
 @pytest.fixture(scope="module")
 def make_job(
     gateway: Gateway, toy: Path, tmp_path_factory: pytest.TempPathFactory
@@ -106,12 +116,7 @@ def make_job(
         publish(gateway.store, toy, "toy", tenant)
         client = gateway.client(tenant)
         job = client.order(**{"model": "toy", **spec})["id"]
-        worker = Worker(gateway.store, gateway.ledger, tmp_path_factory.mktemp("worker"))
-        while worker.work(images=64):
-            pass
-        worker.draining.set()
-        worker.engine.close()
-        assert settle_jobs(gateway.store, gateway.ledger)
+        work_off(gateway, tmp_path_factory.mktemp("worker"))
         return client, str(job)
 
     return make_job

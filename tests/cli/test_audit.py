@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from math import comb, sqrt
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from prodgen.jobs.record import load_record, load_state
 from prodgen.spec.order import CELL
 from prodgen.storage import keys
 from prodgen.storage.base import Store
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, work_off
 from tests.gateway.running import Client, Gateway
 
 TENANT = "auditee"
@@ -87,6 +88,27 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
     found = json.loads(run(*audit, 256).out)
     assert found["changed"] == "the manifests list 256 images, but 320 were made"
     assert found["faults"][-1]["fault"] == "the file's bytes do not match the recorded sha256"
+
+
+def test_images_of_a_lease_that_lied_are_made_again_and_counted_once(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run, tmp_path: Path
+) -> None:
+    client, job = make_job(TENANT, count=150, seed=4)
+    liar = Liar(gateway.store, job)
+    honest = liar.line(3)["object"]
+    liar.lie(70, liar.file(71))
+    before = client.get("/v1/usage").json()["data"]
+    done = run("audit", job, "--sample", 150, "--remake")
+    assert (done.code, done.err.splitlines()[-1]) == (1, "64 images are taken back and made again")
+    running = client.get(f"/v1/jobs/{job}").json()
+    assert (running["state"], running["done"]) == ("running", 86)
+
+    work_off(gateway, tmp_path)
+    ended = client.get(f"/v1/jobs/{job}").json()
+    assert (ended["state"], ended["done"]) == ("succeeded", 150)
+    assert liar.line(3)["object"] == honest
+    assert run("audit", job, "--sample", 150).code == 0
+    assert client.get("/v1/usage").json()["data"] == before
 
 
 @pytest.mark.parametrize("forged", [1, 10])
