@@ -47,6 +47,7 @@ def job_details(deployment: Deployment, record: JobRecord) -> JobDetails:
         "packaging": record.packaging,
         "request": record.spec,
         "reading": record.reading,
+        "replaces": record.replaces,
         **time_left(deployment.ledger, progress)._asdict(),
     }
     ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None

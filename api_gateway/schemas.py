@@ -6,6 +6,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, Field
 
 from prodgen.jobs.deletion import Deletion
+from prodgen.jobs.record import Replaces
 from prodgen.ledger.entries import Progress, State
 from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.runs.record import Spec
@@ -88,6 +89,7 @@ class JobDetails(JobView):
     root: str | None = Field(description="Merkle root of an ended job's images; null if it was cancelled.")
     request: JobSpec
     reading: Reading | None = Field(description="How the order's prompt was read; null without a prompt.")
+    replaces: Replaces | None = Field(description="The rejected images that this job makes again, by index.")
 
 
 class DeletionView(BaseModel):

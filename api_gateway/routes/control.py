@@ -1,15 +1,20 @@
-"""Control over jobs: pause, resume, change the priority, and retry failed images."""
+"""Control over jobs: pause, resume, change the priority, retry failed images, and reject images."""
 
-from fastapi import APIRouter, BackgroundTasks
-from pydantic import BaseModel
+from typing import Annotated
+
+from asgi_correlation_id import correlation_id
+from fastapi import APIRouter, BackgroundTasks, Request
+from pydantic import BaseModel, Field
 
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.lookup import check_id, find_job_record, job_details
-from api_gateway.requests import StrictRoute
+from api_gateway.requests import IdempotencyKey, StrictRoute
+from api_gateway.routes.jobs import check_marks
 from api_gateway.schemas import JobDetails
 from prodgen.access import ApiKey
 from prodgen.jobs.control import change_job, retry_job
+from prodgen.jobs.rejection import reject_images
 from prodgen.ledger.entries import Queue
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
@@ -19,6 +24,12 @@ class PriorityChange(BaseModel, extra="forbid"):
     """The new priority of a job."""
 
     priority: Queue
+
+
+class RejectedImages(BaseModel, extra="forbid"):
+    """The indices of images that are to be made again."""
+
+    images: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, max_length=1000)
 
 
 @router.post("/{job}/pause", summary="Pause a job")
@@ -64,6 +75,31 @@ def retry(job: str, caller: Generator, deployment: DeploymentDep, later: Backgro
     details = job_details(deployment, record)
     later.add_task(deployment.ring, details.priority, 1)
     return details
+
+
+@router.post("/{job}/reject", status_code=202, summary="Make rejected images again")
+def reject(
+    job: str,
+    rejected: RejectedImages,
+    caller: Generator,
+    deployment: DeploymentDep,
+    request: Request,
+    later: BackgroundTasks,
+    idempotency_key: IdempotencyKey,
+) -> JobDetails:
+    """Order the next attempt of finished images, by the same version, with the same attributes and finish.
+
+    Answers with the new job, whose `replaces` names the rejected images. The first job does not change; its
+    list of images with `newest` has a new image in the place of the rejected one, once the new one is made.
+    """
+    record = find_job_record(deployment, caller.tenant, job)
+    check_marks(record.spec, caller)
+    services = (deployment.store, deployment.ledger, deployment.settings)
+    request_id = correlation_id.get()
+    again, _ = reject_images(*services, record, rejected.images, idempotency_key, request_id=request_id)
+    request.state.job = again.id
+    later.add_task(deployment.ring, again.spec.priority, again.cells)
+    return job_details(deployment, again)
 
 
 def _change(

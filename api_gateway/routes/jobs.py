@@ -64,9 +64,7 @@ def create(
 ) -> JobDetails:
     """Order images. When the answer arrives, the order is safely stored. `total` is the number of images that
     the job will make."""
-    unmarked = spec.output.marks == "none"
-    if unmarked and not caller.allows("unmarked"):
-        raise HTTPException(403, "output.marks 'none' needs an API key with the scope unmarked")
+    unmarked = check_marks(spec, caller)
     record, created = place(spec, caller, deployment, request, idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     if unmarked:
@@ -75,6 +73,14 @@ def create(
         response.headers["Idempotent-Replayed"] = "true"
     later.add_task(deployment.ring, record.spec.priority, min(record.cells, DOORBELLS))
     return job_details(deployment, record)
+
+
+def check_marks(spec: JobSpec, caller: ApiKey) -> bool:
+    """Return whether the images have no marks. Raises HTTPException if the caller may not order them."""
+    unmarked = spec.output.marks == "none"
+    if unmarked and not caller.allows("unmarked"):
+        raise HTTPException(403, "output.marks 'none' needs an API key with the scope unmarked")
+    return unmarked
 
 
 def place(
@@ -164,6 +170,7 @@ def images(
         Query(description="`NAME=VALUE`, as images have it. Several values of a name are alternatives."),
     ] = (),
     untrusted: Annotated[bool, Query(description="List only pictures with `review` or `findings`.")] = False,
+    newest: Annotated[bool, Query(description="List what replaces a rejected image in its place.")] = False,
 ) -> Page[ImageView]:
     """List the finished images by index. Their links need no key and expire; a new list has new links. With
     `language`, each image has a `description`: `title`, `alt` and `name`, from what it was made with.
@@ -180,9 +187,9 @@ def images(
         )
 
     if wanted or untrusted:
-        lines, following = delivery.search(deployment.store, record, fits, after, limit)
+        lines, following = delivery.search(deployment.store, record, fits, after, limit, newest=newest)
     else:
-        lines, following = delivery.page(deployment.store, record, after, limit)
+        lines, following = delivery.page(deployment.store, record, after, limit, newest=newest)
     return Page(
         data=[
             ImageView(

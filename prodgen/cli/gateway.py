@@ -56,14 +56,23 @@ def time_left(job: dict[str, Any]) -> str:
 
 
 def download_job(
-    gateway: Client, job: dict[str, Any], folder: Path, quiet: bool, by_sku: bool = False
+    gateway: Client,
+    job: dict[str, Any],
+    folder: Path,
+    quiet: bool,
+    by_sku: bool = False,
+    newest: bool = False,
 ) -> int:
     """Download the job's finished images and their manifests to the folder; return the number of images."""
     packaging = job["request"]["output"]["packaging"]
     if packaging not in ("sheet", "webdataset"):
-        images = gateway.download(job["id"], folder, by_sku)
+        images = gateway.download(job["id"], folder, by_sku, newest)
     elif by_sku:
         raise ProdgenError("sprite sheets and shards have no folders; leave --by-sku out", param="by_sku")
+    elif newest:
+        raise ProdgenError(
+            "sprite sheets and shards have the first images; leave --newest out", param="newest"
+        )
     elif packaging == "sheet":
         images = gateway.download_sheets(job["id"], folder)
     else:

@@ -147,6 +147,17 @@ def retry(job: Id, json: Json = False) -> None:
 
 
 @app.command()
+def reject(
+    job: Id,
+    images: Annotated[list[int], typer.Argument(metavar="INDEX...", min=0, help="The images, by index.")],
+    json: Json = False,
+) -> None:
+    """Order images of a job again, with the next attempt of each; prints the new job."""
+    with connect() as gateway:
+        _print(gateway.reject(job, images), json)
+
+
+@app.command()
 def priority(
     job: Id,
     priority: Annotated[str, typer.Argument(help="bulk, or interactive (at most 64 images).")],
@@ -187,6 +198,9 @@ def download(
         Path | None, typer.Option(help="Folder for the images, manifest.jsonl and manifest.csv.")
     ] = None,
     by_sku: Annotated[bool, typer.Option("--by-sku", help="Make a folder for each SKU.")] = False,
+    newest: Annotated[
+        bool, typer.Option("--newest", help="In place of each rejected image, the one that replaces it.")
+    ] = False,
     archive: Annotated[
         Path | None, typer.Option(help="Instead: a tar of an ended job. Continues a download that broke off.")
     ] = None,
@@ -201,6 +215,8 @@ def download(
         raise ProdgenError("name a folder (--out or --parquet) or a tar (--archive)", param="out")
     if by_sku and not out:
         raise ProdgenError("only --out makes folders; leave --by-sku out", param="by_sku")
+    if newest and not out:
+        raise ProdgenError("only --out takes what replaces images; leave --newest out", param="newest")
     with connect() as gateway:
         found = gateway.job(job)
         if archive:
@@ -212,7 +228,7 @@ def download(
             report(json, {"job": job, "images": count, "out": str(parquet)}, f"{count} images in {parquet}")
         elif out:
             with writing(out):
-                count = download_job(gateway, found, out, json, by_sku)
+                count = download_job(gateway, found, out, json, by_sku, newest)
             report(json, {"job": job, "images": count, "out": str(out)}, f"{count} images in {out}")
 
 

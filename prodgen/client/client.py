@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -90,6 +90,10 @@ class Client:
         """Make the failed images of an ended job again, and return the job. Its finished images stay."""
         return self._json("POST", f"/v1/jobs/{job}/retry")
 
+    def reject(self, job: str, images: Sequence[int], idempotency_key: str | None = None) -> Record:
+        """Order images of a job again, by index, with the next attempt of each; return the new job."""
+        return self._queue(f"/v1/jobs/{job}/reject", {"images": [*images]}, idempotency_key)
+
     def set_priority(self, job: str, priority: str) -> Record:
         """Move a job to the queue ``bulk`` or ``interactive`` (at most 64 images), and return the job."""
         return self._json("POST", f"/v1/jobs/{job}/priority", json={"priority": priority})
@@ -116,27 +120,30 @@ class Client:
         language: str | None = None,
         attributes: Record | None = None,
         untrusted: bool = False,
+        newest: bool = False,
     ) -> Iterator[Record]:
         """Yield the manifest line of each finished image by index, with a signed ``url``.
 
         One request fetches ``page`` images. With ``language`` (en or zh), each image has a ``description``:
         its ``title``, its ``alt`` text and a file ``name``. ``attributes``: only images with these values;
-        ``untrusted``: only pictures that are to be looked at.
+        ``untrusted``: only pictures that are to be looked at. ``newest``: in the place of each rejected image
+        the one that replaces it.
         """
         filters: Record = {"language": language} if language else {}
         filters["attribute"] = [f"{name}={value}" for name, value in (attributes or {}).items()]
-        if untrusted:
-            filters["untrusted"] = True
+        filters |= {name: True for name, wanted in (("untrusted", untrusted), ("newest", newest)) if wanted}
         return self._pages(f"/v1/jobs/{job}/images", page, **filters)
 
-    def download(self, job: str, folder: Path, by_sku: bool = False) -> Iterator[Record]:
+    def download(
+        self, job: str, folder: Path, by_sku: bool = False, newest: bool = False
+    ) -> Iterator[Record]:
         """Download the job's finished images and manifests to ``folder``; yield each downloaded image.
 
         With ``by_sku``, the images of each SKU have a folder of their own. The images of a job that has ended
-        are checked against its Merkle root.
+        are checked against its Merkle root, unless ``newest`` asks for those that replace rejected images.
         """
-        root = self.job(job).get("root")
-        return download(self._transport, lambda: self.images(job), folder, by_sku, root)
+        root = None if newest else self.job(job).get("root")
+        return download(self._transport, lambda: self.images(job, newest=newest), folder, by_sku, root)
 
     def download_sheets(self, job: str, folder: Path) -> Iterator[Record]:
         """Download an ended job's sprite sheets, atlases and manifest to ``folder``; yield each image."""

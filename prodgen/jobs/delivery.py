@@ -7,9 +7,10 @@ by index and about equally long, so short reads find a line by interpolation.
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from prodgen.jobs.manifests import first_cell
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, find_record
 from prodgen.ledger.entries import MAX_LEASE_CELLS
 from prodgen.spec.manifest import ManifestLine, read_lines
 from prodgen.spec.order import CELL
@@ -34,23 +35,32 @@ _START = re.compile(rb'\n\{"index": ?(\d+),')
 
 
 def page(
-    store: Store, record: JobRecord, after: int = -1, limit: int = 100
+    store: Store, record: JobRecord, after: int = -1, limit: int = 100, *, newest: bool = False
 ) -> tuple[list[ManifestLine], int | None]:
     """Return up to ``limit`` images above index ``after``, and the ``after`` of the next page, if any.
 
-    While a job runs, images may appear between those of earlier pages.
+    While a job runs, images may appear between those of earlier pages. With ``newest``, each rejected image
+    is the newest that replaces it, with the index, the SKU and the file name of the rejected one.
     """
     chunk = min(CHUNK, _NEAR + _LINE * (limit + 1))
-    lines = list(islice(images(store, record, after, chunk), limit + 1))
+    source = _newest_images if newest else images
+    lines = list(islice(source(store, record, after, chunk), limit + 1))
     return lines[:limit], lines[limit - 1].index if len(lines) > limit else None
 
 
 def search(
-    store: Store, record: JobRecord, fits: Callable[[ManifestLine], bool], after: int = -1, limit: int = 100
+    store: Store,
+    record: JobRecord,
+    fits: Callable[[ManifestLine], bool],
+    after: int = -1,
+    limit: int = 100,
+    *,
+    newest: bool = False,
 ) -> tuple[list[ManifestLine], int | None]:
     """Return a page as `page` does, but of the images that fit. A page may be short or empty."""
     found = list[ManifestLine]()
-    for scanned, line in enumerate(images(store, record, after)):
+    source = _newest_images if newest else images
+    for scanned, line in enumerate(source(store, record, after, CHUNK)):
         if len(found) == limit or scanned == SCAN:
             return found, after
         after = line.index
@@ -67,6 +77,41 @@ def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK)
             if line.index > after:
                 after = line.index
                 yield line
+
+
+def _newest_images(store: Store, record: JobRecord, after: int, chunk: int) -> Iterator[ManifestLine]:
+    """Yield images as `images` does, each rejected one as the newest that replaces it, once that is made."""
+    replaced = replacements(store, record, after)
+    for line in images(store, record, after, chunk):
+        yield _newest(store, record, line, replaced[line.index]) if line.index in replaced else line
+
+
+class Replacement(NamedTuple):
+    """An image that replaces another one: ``attempt``, and image ``place`` of the order ``job``."""
+
+    attempt: int
+    job: str
+    place: int
+
+
+def replacements(store: Store, record: JobRecord, after: int = -1) -> dict[int, list[Replacement]]:
+    """Return the replacements of each rejected image above index ``after``, by attempt."""
+    found = dict[int, list[Replacement]]()
+    prefix = keys.job(record.tenant, record.id, "replaced/")
+    for info in store.list(prefix, f"{prefix}{after + 1:09d}"):
+        index, attempt, job, place = info.key.removeprefix(prefix).split(".")
+        found.setdefault(int(index), []).append(Replacement(int(attempt), job, int(place)))
+    return found
+
+
+def _newest(store: Store, record: JobRecord, line: ManifestLine, replaced: list[Replacement]) -> ManifestLine:
+    """Return the line of the newest replacement that is made, in the place of ``line``; else ``line``."""
+    for one in reversed(replaced):
+        if other := find_record(store, record.tenant, one.job):
+            made = next(images(store, other, one.place - 1, _NEAR), None)
+            if made and made.index == one.place:
+                return made.model_copy(update={"index": line.index, "sku": line.sku, "file": line.file})
+    return line
 
 
 def lines_of(store: Store, key: str, size: int, offset: int = 0, chunk: int = CHUNK) -> Iterator[bytes]:

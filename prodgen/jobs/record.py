@@ -38,6 +38,13 @@ RETRYABLE = ("partial", "failed")
 """The ends whose failed cells can be owed again."""
 
 
+class Replaces(BaseModel, frozen=True):
+    """The images of an order that another order makes again: image k of that order replaces ``images[k]``."""
+
+    job: str
+    images: list[int]
+
+
 class JobRecord(BaseModel, frozen=True):
     """job.json. It is written before the order is acknowledged, and never changes.
 
@@ -45,8 +52,8 @@ class JobRecord(BaseModel, frozen=True):
     so a job never mixes versions. ``items``: whether the job has an items.jsonl. ``photographs``:
     whether the items name photographs, whose pictures take far longer than generated images. ``keep``: how
     long the order is kept after its end, the order's own or its tenant's; None: for ever. ``reading``: how
-    the order's prompt was read; ``spec`` already has its values. ``request_id``: the id of the HTTP request
-    that placed the order, for log lines.
+    the order's prompt was read; ``spec`` already has its values. ``replaces``: the rejected images that the
+    order makes again. ``request_id``: the id of the HTTP request that placed the order, for log lines.
     """
 
     id: str
@@ -61,6 +68,7 @@ class JobRecord(BaseModel, frozen=True):
     photographs: bool = False
     keep: Keep | None = None
     reading: Reading | None = None
+    replaces: Replaces | None = None
     request_digest: str
     request_id: str | None = None
 

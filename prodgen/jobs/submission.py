@@ -12,7 +12,7 @@ from prodgen.jobs.limits import check_total, check_waiting
 from prodgen.jobs.photographs import check_spec, checked_items
 from prodgen.jobs.public_http import check_url
 from prodgen.jobs.quotas import admit
-from prodgen.jobs.record import JobRecord, find_record, load_state, request_digest
+from prodgen.jobs.record import JobRecord, Replaces, find_record, load_state, request_digest
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
@@ -39,8 +39,9 @@ def submit(
     idempotency_key: str,
     *,
     request_id: str | None = None,
+    replaces: Replaces | None = None,
 ) -> tuple[JobRecord, bool]:
-    """Place an order. Returns its job, and whether the job is new.
+    """Place an order. Returns its job, and whether the job is new. ``replaces``: what its images replace.
 
     A call with the key and the order of an earlier call returns the earlier job, and completes the work of an
     earlier call that died half way. A call with the key of another order raises Conflict. Nothing is written
@@ -75,6 +76,7 @@ def submit(
             keep=spec.keep or grant.keep,
             photographs=version.config.family == STUDIO,
             reading=reading,
+            replaces=replaces,
             request_digest=digest,
             request_id=request_id,
         )

@@ -32,6 +32,16 @@ Keep = Annotated[str, AfterValidator(_check_keep)]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+class Latent(BaseModel):
+    """The latent vector of an image, by the numbers of the image's manifest line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(ge=0, le=MAX_SEED)
+    draw: int = Field(ge=0, le=MAX_SEED)
+    attempt: int = Field(default=0, ge=0, le=MAX_SEED)
+
+
 class Item(BaseModel):
     """One product of an order: a row of the order's CSV or JSONL file."""
 
@@ -45,6 +55,8 @@ class Item(BaseModel):
     """The item's own values. Attributes left out have the values of the order."""
     photo: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
     """Digest of an uploaded photograph of the product, for a model that makes pictures of photographs."""
+    latent: Latent | None = None
+    """The latent vector of each image of the item, in place of one that the order's ``seed`` gives."""
     row: int | None = Field(default=None, ge=1, exclude=True)
     """The item's row in the uploaded file, for error messages."""
 
@@ -123,6 +135,7 @@ class Row:
     count: int
     total: int
     photo: str | None = None
+    latent: Latent | None = None
 
 
 class RowParser:
@@ -145,7 +158,8 @@ class RowParser:
             values = self._parse(item.attributes)
         except ProdgenError as error:
             raise item_fault(item, number, error) from None
-        return _row(item.sku, values, self._spec.count if item.count is None else item.count, item.photo)
+        count = self._spec.count if item.count is None else item.count
+        return _row(item.sku, values, count, item.photo, item.latent)
 
     def _parse(self, wanted: RequestedValues) -> dict[str, list[str]]:
         """Return an item's own values, and the order's values of the attributes that the item leaves out."""
@@ -193,12 +207,15 @@ class Expansion:
         place = own - (self._ends[at - 1] if at else 0)
         combination, repeat = divmod(place, row.count)
         by_sku = self.spec.seed_from == "sku" and row.sku is not None
+        seed = _sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed
+        latent = row.latent or Latent.model_construct(seed=seed, draw=repeat if by_sku else index)
         return ImageRequest(
             index=index,
             sku=row.sku,
             repeat=place,
-            seed=_sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed,
-            draw=repeat if by_sku else index,
+            seed=latent.seed,
+            draw=latent.draw,
+            attempt=latent.attempt,
             attributes=_combination(row.values, combination),
             photo=row.photo,
         )
@@ -216,8 +233,14 @@ def item_fault(item: Item, number: int, error: ProdgenError) -> ProdgenError:
     return ProdgenError(f"{where} ({item.sku}): {error}", param=f"{where}, {column}")
 
 
-def _row(sku: str | None, values: dict[str, list[str]], count: int, photo: str | None = None) -> Row:
-    return Row(sku, values, count, count * prod(len(listed) for listed in values.values()), photo)
+def _row(
+    sku: str | None,
+    values: dict[str, list[str]],
+    count: int,
+    photo: str | None = None,
+    latent: Latent | None = None,
+) -> Row:
+    return Row(sku, values, count, count * prod(len(listed) for listed in values.values()), photo, latent)
 
 
 def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:

@@ -81,6 +81,11 @@ def manifest(tenant: str, job_id: str, first: int) -> str:
     return job(tenant, job_id, "manifest", f"{first:09d}.jsonl")
 
 
+def replacement(tenant: str, job_id: str, index: int, attempt: int, by: str, place: int) -> str:
+    """Return the key of the empty object that says: image ``place`` of the job ``by`` replaces an image."""
+    return job(tenant, job_id, "replaced", f"{index:09d}.{attempt:04d}.{check_name(by)}.{place}")
+
+
 def uploads(tenant: str) -> str:
     return f"{TENANTS}{check_name(tenant)}/uploads/"
 

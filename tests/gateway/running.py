@@ -154,6 +154,7 @@ class Gateway:
                     "sku": image.sku,
                     "seed": image.seed,
                     "draw": image.draw,
+                    "attempt": image.attempt,
                     "attributes": {"category": "bag", **image.attributes},
                     "model": record.model,
                     "truncation": 1.0,

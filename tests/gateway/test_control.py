@@ -128,3 +128,38 @@ def test_a_quote_says_whether_the_deadline_is_met_and_no_order_has_a_past_one(
         client.error("POST", "/v1/jobs", json={"model": "shoes", "finish_by": "2026-12-24T18:00"})[0] == 400
     )
     gateway.work(client.tenant, job["id"])
+
+
+def test_a_rejected_image_is_made_again_and_shown_in_its_place(
+    client: Client, stranger: Client, gateway: Gateway
+) -> None:
+    job = client.order(count=3, title="Autumn", seed=7)["id"]
+    gateway.work(client.tenant, job)
+
+    def listed(query: str = "?newest=true") -> list[dict[str, Any]]:
+        images = client.get(f"/v1/jobs/{job}/images{query}").json()["data"]
+        return [{name: value for name, value in image.items() if name != "url"} for image in images]
+
+    before, path = listed(), f"/v1/jobs/{job}/reject"
+    asked: dict[str, Any] = {"json": {"images": [1]}, "headers": {"Idempotency-Key": "autumn"}}
+    answer = client.post(path, **asked)
+    again = answer.json()
+    assert (answer.status_code, again["replaces"]) == (202, {"job": job, "images": [1]})
+    assert (again["total"], again["priority"], again["request"]["title"]) == (1, "interactive", "Autumn")
+    assert client.post(path, **asked).json()["id"] == again["id"]
+    assert listed() == before, "the new image is not made yet"
+    gateway.work(client.tenant, again["id"])
+    first, second, third = listed()
+    assert (first, third) == (before[0], before[2])
+    same = ("index", "file", "seed", "draw", "attributes", "model")
+    assert {name: second[name] for name in same} == {name: before[1][name] for name in same}
+    assert (before[1]["attempt"], second["attempt"]) == (0, 1)
+    assert listed("") == before, "the order itself does not change"
+
+    last = client.post(path, json={"images": [1]}).json()
+    gateway.work(client.tenant, last["id"])
+    assert listed("?newest=true&after=0&limit=1")[0]["attempt"] == 2
+    client.delete(f"/v1/jobs/{last['id']}")
+    assert listed()[1]["attempt"] == 1
+    assert client.error("POST", path, json={"images": [3]})[1]["param"] == "images"
+    assert stranger.error("POST", path, json={"images": [1]})[0] == 404

@@ -1,6 +1,6 @@
 // The gallery of an order: its pictures as they arrive, and the filter that chooses among them.
 
-import { $, ENDED, api, element, explain, picture, t } from "./studio.js";
+import { $, ENDED, Refusal, api, element, explain, follow, picture, t } from "./studio.js";
 import { downloads, zoom } from "./zoom.js";
 
 const PAGE = 60;
@@ -10,7 +10,8 @@ const order = $("order");
 const { job } = order.dataset;
 const total = Number(order.dataset.total);
 const filter = $("picture-filter");
-const tiles = new Map(); // by the index of the picture
+const tiles = new Map(); // by the index and the attempt of the picture
+const rejected = new Set(); // the indices of pictures that are made again now
 const choices = new Map(); // by the name of an attribute: the values of all pictures seen so far
 let images = [];
 let after = "-1"; // where the next page begins; null: `images` has all that fit
@@ -21,7 +22,7 @@ let filling = null;
 /** List the pictures up to `wanted`. While an order runs, pictures appear between those that are listed. */
 async function fill() {
   const ended = ENDED.has(order.dataset.state);
-  const query = new URLSearchParams(chosen());
+  const query = new URLSearchParams([...chosen(), ["newest", "true"]]);
   const found = whole ? [...images] : [];
   let next = whole ? after : "-1";
   for (let request = 0; request < REQUESTS && next !== null && found.length < wanted; request += 1) {
@@ -43,22 +44,56 @@ function chosen() {
 }
 
 function show(ended) {
-  for (const image of images) if (!tiles.has(image.index)) tiles.set(image.index, tileOf(image));
+  for (const image of images) if (!tiles.has(nameOf(image))) tiles.set(nameOf(image), tileOf(image));
   const filtered = chosen().length > 0;
   const empty = ended || filtered ? 0 : Math.max(0, wanted - images.length);
   const places = Array.from({ length: empty }, () => element("div", { className: "tile waiting" }));
-  $("gallery").replaceChildren(...images.map((image) => tiles.get(image.index)), ...places);
+  $("gallery").replaceChildren(...images.map((image) => tiles.get(nameOf(image))), ...places);
   $("none-fits").hidden = !(filtered && !images.length && after === null);
   $("more").hidden = ended || filtered ? after === null : wanted >= total;
 }
 
+const nameOf = (image) => `${image.index} ${image.attempt}`;
+
 function tileOf(image) {
   const open = element("button", { type: "button", className: "open" });
-  open.onclick = () => zoom(images, images.findIndex((one) => one.index === image.index), downloads);
+  open.onclick = () => zoom(images, images.findIndex((one) => one.index === image.index), actions);
   picture(image).then((made) => open.replaceChildren(made));
   for (const [name, value] of Object.entries(image.attributes)) offer(name, value);
   if (image.review || image.findings?.length) filter.untrusted.parentElement.hidden = filter.hidden = false;
   return element("div", { className: "tile" }, open);
+}
+
+/** Return what people may do with a picture: download it, and have it made again unless it is of a photograph. */
+function actions(image, showAgain) {
+  if (image.photo) return downloads(image);
+  const waits = rejected.has(image.index);
+  const text = waits ? t("Is made again …") : t("Reject");
+  const button = element("button", { type: "button", className: "button plain", disabled: waits }, text);
+  button.onclick = () => {
+    reject(image).catch((error) => explain($("problem"), error));
+    showAgain();
+  };
+  return [...downloads(image), button];
+}
+
+/** Have a picture made again with the next attempt, and show the new picture in its place. */
+async function reject(image) {
+  const tile = tiles.get(nameOf(image));
+  rejected.add(image.index);
+  tile.classList.add("waiting");
+  try {
+    const again = await api("POST", `/v1/jobs/${job}/reject`, { json: { images: [image.index] } });
+    const { state } = ENDED.has(again.state) ? again : await follow(`/v1/jobs/${again.id}`, () => {});
+    if (state !== "succeeded") throw new Refusal(t("The picture could not be made again."));
+    whole = false;
+    refresh(); // the tile waits until the new picture is listed
+  } catch (error) {
+    tile.classList.remove("waiting");
+    throw error;
+  } finally {
+    rejected.delete(image.index);
+  }
 }
 
 /** Let people choose a value of an attribute, once pictures differ in the attribute. */

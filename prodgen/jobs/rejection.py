@@ -1,0 +1,107 @@
+"""Make rejected images of an order again: a small order with the next attempt of each of them.
+
+The ledger counts each image of an order once, so the order itself, its root and its archive do not change.
+The new order names the images that it replaces, and an empty object in the folder of the first order names
+each replacement. Readers ignore it until the new image is made.
+"""
+
+from collections.abc import Sequence
+
+from prodgen.errors import Conflict, NotFound, ProdgenError
+from prodgen.jobs.control import enter_job
+from prodgen.jobs.delivery import page, replacements
+from prodgen.jobs.limits import INTERACTIVE_IMAGES
+from prodgen.jobs.record import JobRecord, Replaces, find_record, load_state
+from prodgen.jobs.submission import submit
+from prodgen.ledger.ledger import Ledger
+from prodgen.settings import Settings
+from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.names import stable_id
+from prodgen.spec.order import Item, JobSpec, Latent
+from prodgen.storage import keys
+from prodgen.storage.base import Store, in_threads
+
+
+def reject_images(
+    store: Store,
+    ledger: Ledger,
+    settings: Settings,
+    record: JobRecord,
+    indices: Sequence[int],
+    idempotency_key: str,
+    *,
+    request_id: str | None = None,
+) -> tuple[JobRecord, bool]:
+    """Order the next attempt of images of an order. Returns the new job, and whether it is new.
+
+    Raises NotFound for an image that is not finished, and ProdgenError for pictures of photographs.
+    """
+    if record.photographs:
+        raise ProdgenError(
+            "pictures of photographs are the same in every attempt; order other colours or scenes",
+            param="images",
+        )
+    replaces = Replaces(job=record.id, images=sorted(set(indices)))
+    job, before = stable_id(record.tenant, idempotency_key), replacements(store, record)
+    lines = list(in_threads(lambda index: _line(store, record, index), replaces.images))
+    tried = {index: max(one.attempt for one in several) for index, several in before.items()}
+    attempts = [tried.get(line.index, line.attempt) + 1 for line in lines]
+    earlier = find_record(store, record.tenant, job)
+    if earlier is None:
+        spec = _order(record, [_item(*pair) for pair in zip(lines, attempts, strict=True)])
+        again, new = submit(
+            store,
+            ledger,
+            settings,
+            record.tenant,
+            spec,
+            idempotency_key,
+            request_id=request_id,
+            replaces=replaces,
+        )
+    else:
+        again, new = _repeated(store, ledger, earlier, replaces), False
+    if job not in {one.job for several in before.values() for one in several}:
+        for place, (line, attempt) in enumerate(zip(lines, attempts, strict=True)):
+            key = keys.replacement(record.tenant, record.id, line.index, attempt, job, place)
+            store.put(key, b"", "text/plain")
+    return again, new
+
+
+def _repeated(store: Store, ledger: Ledger, earlier: JobRecord, replaces: Replaces) -> JobRecord:
+    """Return the order of an earlier request with the same key, and enter it in the ledger if need be."""
+    if earlier.replaces != replaces:
+        raise Conflict(
+            "this idempotency key belongs to a different order; use a new key for a new order",
+            param="Idempotency-Key",
+        )
+    if load_state(store, earlier) is None:
+        enter_job(store, ledger, earlier)
+    return earlier
+
+
+def _line(store: Store, record: JobRecord, index: int) -> ManifestLine:
+    found, _ = page(store, record, index - 1, 1)
+    if not found or found[0].index != index:
+        raise NotFound(f"job {record.id} has no finished image {index}", param="images")
+    return found[0]
+
+
+def _item(line: ManifestLine, attempt: int) -> Item:
+    latent = Latent(seed=line.seed, draw=line.draw, attempt=attempt)
+    return Item(sku=line.sku or f"image {line.index}", attributes={**line.attributes}, latent=latent)
+
+
+def _order(record: JobRecord, items: list[Item]) -> JobSpec:
+    """Return the order of ``items`` by the same version, with the same finish, output and title."""
+    spec = record.spec
+    return JobSpec(
+        model=record.model,
+        items=items,
+        truncation=spec.truncation,
+        finish=spec.finish,
+        output=spec.output.model_copy(update={"packaging": record.packaging}),
+        priority="interactive" if len(items) <= INTERACTIVE_IMAGES else "bulk",
+        keep=record.keep,
+        title=spec.title,
+    )
