@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prodgen.photographs.edit import Edit
 
 _MARKETPLACES = "Marketplace: amazon, ebay, google, instagram, shopify, taobao or zalando."
-_MATERIALS = "stripes, dots, checks, houndstooth, denim, knit, leather or original; as often as you like."
+_MATERIALS = "stripes, dots, checks, houndstooth, denim, knit, leather, original or a picture; repeatable."
 
 
 def edit(

@@ -18,6 +18,7 @@ from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, doubts_about_colour, make_pictures
+from prodgen.photographs.materials import MATERIALS
 from prodgen.photographs.scenes import is_picture
 from prodgen.spec.finish import extension, safe_name
 from prodgen.spec.provenance import make_xmp, read_provenance
@@ -74,17 +75,19 @@ class Batch:
         rows = []
         edited = make_pictures(photograph, sha256, cut, self._cutter.name, self._edit, generative=generative)
         for picture in edited:
+            look = [Path(word).stem for word in picture.look if word]
             scene = Path(picture.scene).stem if is_picture(picture.scene) else picture.scene
-            words = (stem, *picture.look, scene)
-            file = "-".join(_safe(word) for word in words if word) + f".{extension(self._edit.format)}"
+            file = "-".join(map(_safe, (stem, *look, scene))) + f".{extension(self._edit.format)}"
             (self._out / file).write_bytes(picture.data)
             row = {"file": file, "photo_file": str(path), "agreement": cut.agreement} | picture.recipe
             if is_picture(picture.scene):
                 row["scene_file"] = picture.scene
+            if picture.look.material not in (None, *MATERIALS):
+                row["material_file"] = picture.look.material
             if self._edit.preset:
                 row["findings"] = preset_findings(picture.data, self._edit.preset)
             rows.append(row)
-            self._show(picture.data, " ".join(filter(None, picture.look)) or stem)
+            self._show(picture.data, " ".join(look) or stem)
         self.made += len(rows)
         return rows
 

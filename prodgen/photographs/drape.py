@@ -11,6 +11,7 @@ from torch import Tensor
 from prodgen.catalog.photographs.masks import Plane
 from prodgen.photographs.cloth import Coordinates, coordinates
 from prodgen.photographs.materials import Material
+from prodgen.photographs.recolour import Recolouring, lab_of
 
 _FOLD, _BENDING_FOLD, _WIDE = 0.008, 0.02, 0.06
 """Blurs of the folds that show on a material, of the folds that bend it, and of the light around a fold, as
@@ -50,6 +51,8 @@ class Drape:
 
         The colour None is the material's first colour, or the product's own if the material has none.
         """
+        if material.rgb is not None:
+            return self._printed(material, colour)
         first = colour or material.first
         shown = self._coloured(first)
         if material.smooth:
@@ -65,11 +68,21 @@ class Drape:
             shown = torch.lerp(shown, lit, self._region)
         return shown.clamp(0, 1)
 
+    def _printed(self, material: Material, colour: str | None) -> Tensor:
+        """Return the product (3, H, W) with a picture on it, whose mean becomes ``colour`` if it is given."""
+        tile = torch.from_numpy(np.ascontiguousarray(material.rgb)).permute(2, 0, 1)
+        if colour:
+            tile = Recolouring(tile.mul(255).round().byte(), torch.ones(tile.shape[1:]))(lab_of(colour))[0]
+        mean = tile.mean((1, 2))
+        mean_colour = "#" + bytes(mean.mul(255).round().byte().tolist()).hex()
+        light = _lightness(self._coloured(mean_colour)) / _lightness(mean[:, None, None]).clamp(min=0.02)
+        shown = self._laid(tile.permute(1, 2, 0).numpy(), material).permute(2, 0, 1) * light
+        return torch.lerp(self._coloured(None), shown.clamp(0, 1), self._region)
+
     @cached_property
     def _light(self) -> Plane:
-        """The product's lightness in [0, 1], (H, W)."""
-        weights = torch.tensor((0.299, 0.587, 0.114))[:, None, None]
-        light: Plane = (self._coloured(None) * weights).sum(0).numpy()
+        """The product's light in [0, 1], (H, W)."""
+        light: Plane = _lightness(self._coloured(None)).numpy()
         return light
 
     @cached_property
@@ -107,7 +120,7 @@ class Drape:
         return (sums / (total if image.ndim == 2 else total[..., None])).astype(np.float32)
 
     def _laid(self, plane: Plane, material: Material) -> Tensor:
-        """Repeat a plane of a material over the product, (H, W)."""
+        """Repeat a plane of a material over the product, (H, W), or (H, W, 3) for a picture."""
         side = max(self._cover.shape)
         height = max(2, round(material.repeat * side))
         width = max(2, round(height * plane.shape[1] / plane.shape[0]))
@@ -117,3 +130,8 @@ class Drape:
         # cv2.remap takes coordinates up to 32,767, so they are wrapped before the edges are.
         laid = cv2.remap(tile, x % width, y % height, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         return torch.from_numpy(cv2.GaussianBlur(laid, (0, 0), max(self._blur, 0.1)))
+
+
+def _lightness(rgb: Tensor) -> Tensor:
+    """Return the light (H, W) of sRGB (3, H, W), both in [0, 1]."""
+    return (rgb * torch.tensor((0.299, 0.587, 0.114))[:, None, None]).sum(0)

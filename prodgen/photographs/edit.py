@@ -15,11 +15,12 @@ from prodgen.errors import ProdgenError
 from prodgen.files import sha256
 from prodgen.generation.encode import AVIF, encode_image
 from prodgen.photographs.cutout import CutOut
-from prodgen.photographs.materials import MATERIALS
+from prodgen.photographs.materials import MATERIALS, Material, material
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.product import Look, Product
 from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import Background, ground, is_picture, plain_colour, read_background
+from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.colour import parse_colour
 from prodgen.spec.finish import RETOUCHES, Edge, Frame
 from prodgen.spec.provenance import edited_source_type, make_xmp
@@ -36,7 +37,10 @@ people who judged pictures could use few."""
 
 @dataclass(frozen=True)
 class Edit:
-    """The pictures to make: the product in each colour, material and scene. None keeps the product's own."""
+    """The pictures to make: the product in each colour, material and scene. None keeps the product's own.
+
+    A material is one of `MATERIALS`, or the path of a picture.
+    """
 
     colours: tuple[str | None, ...] = (None,)
     scenes: tuple[str, ...] = ("white",)
@@ -112,6 +116,11 @@ class Edit:
             raise ProdgenError(f"{scene}: {found.fault}", param="scene")
         return found
 
+    @cached_property
+    def swatches(self) -> dict[str, Material]:
+        """The materials by name or path; raises ProdgenError for a material that there is not."""
+        return {name: _material(name) for name in self.materials if name}
+
     def check(self) -> None:
         """Raise ProdgenError for a size, a format, a colour, a material or a scene that cannot be made."""
         if not SMALLEST_SIDE <= min(self.width, self.height) <= max(self.width, self.height) <= LARGEST_SIDE:
@@ -128,15 +137,28 @@ class Edit:
                 parse_colour(colour)
             except ValueError as error:
                 raise ProdgenError(str(error), param="attributes.colour") from None
-        for material in filter(None, self.materials):
-            if material not in MATERIALS:
-                raise ProdgenError(
-                    f"no material is {material!r}; there are {', '.join(MATERIALS)}"
-                    f"{did_you_mean(material, MATERIALS)}",
-                    param="attributes.material",
-                )
+        self.swatches  # noqa: B018 -- reads them
         if not self.backgrounds:
             raise ProdgenError("name at least one scene, for instance white", param="scene")
+
+
+def _material(name: str) -> Material:
+    if name in MATERIALS:
+        return material(name)
+    path = Path(name)
+    if not path.is_file():
+        raise ProdgenError(
+            f"no material is {name!r}; write {', '.join(MATERIALS)} or the path of a picture"
+            f"{did_you_mean(name, MATERIALS)}",
+            param="material",
+        )
+    try:
+        found = read_swatch(path.read_bytes())
+    except ProdgenError as error:
+        raise ProdgenError(f"{name}: {error}", param="material") from None
+    if found.fault:
+        raise ProdgenError(f"{name}: {found.fault}", param="material")
+    return found
 
 
 class Picture(NamedTuple):
@@ -170,14 +192,14 @@ def make_pictures(
     """
     region = cut.region.weight if edit.changes_product else cut.matte  # slow to find, and then not used
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
-    product = Product(*planes, edit.frame)
+    product = Product(*planes, edit.frame, edit.swatches.__getitem__)
     for look, scene in itertools.product(edit.looks, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,
             "photo": photo,
             "photo_size": list(photograph.size),
             "cutter": cutter,
-            "attributes": {name: value for name, value in look._asdict().items() if value},
+            "attributes": _recipe_of(look),
             "scene": sha256(Path(scene)) if is_picture(scene) else scene,
             "size": [edit.width, edit.height],
             "fill": edit.fill,
@@ -187,15 +209,23 @@ def make_pictures(
             "upscaled": round(product.scale, 2) if product.scale > 1 else None,
         }
         recipe = {name: value for name, value in recipe.items() if value not in (None, {}, [])}
-        behind = edit.backgrounds[scene]
+        behind, made = edit.backgrounds[scene], edit.swatches.get(look.material or "")
         image = Image.fromarray(product.picture(look, scene, behind.pixels))
         kind = edited_source_type(
-            generative=generative or behind.generative,
+            generative=generative or behind.generative or (made is not None and made.generative),
             recoloured=look != Look(),
             on_photograph=is_picture(scene),
         )
         data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
         yield Picture(look, scene, data, recipe)
+
+
+def _recipe_of(look: Look) -> dict[str, str]:
+    """Return the attributes of a look, in which the digest of a swatch stands for its path."""
+    attributes = {name: value for name, value in look._asdict().items() if value}
+    if look.material and look.material not in MATERIALS:
+        attributes["material"] = sha256(Path(look.material))
+    return attributes
 
 
 def encode(image: Image.Image, format: str, xmp: bytes, most_bytes: int | None) -> bytes:

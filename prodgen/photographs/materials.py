@@ -23,6 +23,9 @@ class Material(NamedTuple):
     (H, W) multiplies the colours; its mean is 1. ``gloss`` is the light that folds towards the light add to
     it. ``smooth`` is the share of the photographed texture that is taken off. ``first`` and ``second`` are
     the colours of a material that has colours of its own.
+
+    ``rgb`` (H, W, 3) in [0, 1] is a picture that replaces the colours; ``generative``: whether its marks say
+    that a model made it. ``fault`` says why a picture cannot be read.
     """
 
     repeat: float
@@ -33,6 +36,9 @@ class Material(NamedTuple):
     smooth: float = 0.0
     first: str | None = None
     second: str | None = None
+    rgb: NDArray[np.float32] | None = None
+    generative: bool = False
+    fault: str | None = None
 
 
 def _stripes(x: Grid, y: Grid) -> Material:

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from prodgen.catalog.photographs.masks import Pixels, Plane, bounding_box
 from prodgen.photographs.drape import Drape
-from prodgen.photographs.materials import material
-from prodgen.photographs.recolour import Recolouring
+from prodgen.photographs.materials import Material, material
+from prodgen.photographs.recolour import Recolouring, lab_of
 from prodgen.photographs.scenes import GLOSS, has_shadow, light_kept, place
-from prodgen.spec.colour import levels, to_lab
 from prodgen.spec.finish import Frame
 from prodgen.spec.photograph import ORIGINAL
 
@@ -44,13 +43,22 @@ class Product:
     """One product in the frame of its pictures.
 
     ``rgb`` (H, W, 3) has the product's colours, also at its edge. ``matte`` and ``region`` (H, W) are in
-    [0, 1]: how much each pixel belongs to the product, and to the part of it that changes its colour.
+    [0, 1]: how much each pixel belongs to the product, and to the part of it that changes its look.
+    ``material`` returns the material of a look.
 
     The product is brought to the frame's size once. Its colours, and what each scene shows beside it, are
     kept as bytes, so that a picture of a known colour in a known scene costs only a sum of bytes.
     """
 
-    def __init__(self, rgb: Pixels, matte: Plane, region: Plane, frame: Frame) -> None:
+    def __init__(
+        self,
+        rgb: Pixels,
+        matte: Plane,
+        region: Plane,
+        frame: Frame,
+        material: Callable[[str], Material] = material,
+    ) -> None:
+        self._material = material
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
         both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
         layers, self.scale = place(both, torch.from_numpy(matte), frame)
@@ -111,17 +119,17 @@ class Product:
             return to_pixels(self._own)
         if look.material is None:
             return to_pixels(self._coloured(look.colour) * self._cover)
-        return to_pixels(self._drape(material(look.material), look.colour) * self._cover)
+        return to_pixels(self._drape(self._material(look.material), look.colour) * self._cover)
 
     def _coloured(self, colour: str | None) -> Tensor:
         """Return the product's box (3, H, W) in a colour, None for its own, not premultiplied."""
         if colour is None:
             return (self._own / self._cover.clamp(min=1e-3)).clamp(0, 1)
-        return self._recolouring(_lab(colour))[0]
+        return self._recolouring(lab_of(colour))[0]
 
     def _lightness(self, colour: str | None) -> float:
         """Return the lightness of a colour, from 0 to 100; None is the region's own."""
-        return self._recolouring.lightness if colour is None else float(_lab(colour)[0, 0])
+        return self._recolouring.lightness if colour is None else float(lab_of(colour)[0, 0])
 
 
 def _kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:
@@ -138,11 +146,6 @@ def to_pixels(x: Tensor) -> Pixels:
     """Return a picture (3, H, W) in [0, 1] as bytes (H, W, 3)."""
     pixels: Pixels = _bytes(x).permute(1, 2, 0).contiguous().numpy()
     return pixels
-
-
-def _lab(colour: str) -> Tensor:
-    """Return a colour in CIELAB, (1, 3)."""
-    return torch.from_numpy(to_lab(np.array([levels(colour)], np.uint8))).float()
 
 
 def _bytes(x: Tensor) -> Tensor:

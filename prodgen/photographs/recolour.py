@@ -15,6 +15,7 @@ from torch import Tensor
 
 from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import Pixels, Plane, fitted
+from prodgen.spec.colour import levels, to_lab
 
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
 _NEAR, _FAR = 14.0, 26.0
@@ -152,6 +153,11 @@ class Recolouring:
             asked += target - (shifted * self._weights).sum((2, 3)) / self._weights.sum()
             asked[:, 0] = asked[:, 0].clamp(min=darkest).clamp(max=brightest)
         return asked
+
+
+def lab_of(colour: str) -> Tensor:
+    """Return a colour in CIELAB, (1, 3)."""
+    return torch.from_numpy(to_lab(np.array([levels(colour)], np.uint8))).float()
 
 
 def _palette(rgb: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import load_cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
+from prodgen.photographs.materials import MATERIALS
 from prodgen.photographs.presets import load_preset
 from prodgen.photographs.product import Look
 from prodgen.photographs.scenes import Background, is_picture, read_background
@@ -96,6 +97,13 @@ def verify_pictures(
             yield Finding(line, fault, picture.data)
 
 
+def _path(photographs: dict[str, Path], digest: str, kind: str) -> str:
+    """Return the path of a picture by its digest: a file must not choose which other files are read."""
+    if digest not in photographs:
+        raise ProdgenError(f"its {kind} {digest!r} is not in the folder", param="photos")
+    return str(photographs[digest].absolute())
+
+
 def remake_edit(
     recipe: dict[str, Any], format: str, photographs: dict[str, Path], weights: Path | None
 ) -> bytes:
@@ -110,13 +118,12 @@ def remake_edit(
     path = photographs.get(wanted.photo)
     if path is None:
         raise ProdgenError(f"the photograph {wanted.photo} is not in the folder", param="photos")
-    scene = wanted.scene
-    if is_picture(scene):  # a file must not choose which other files are read
-        if scene not in photographs:
-            raise ProdgenError(f"its background {scene!r} is not in the folder", param="photos")
-        scene = str(photographs[scene].absolute())
+    scene, (colour, material) = wanted.scene, Look.of(wanted.attributes)
+    if is_picture(scene):
+        scene = _path(photographs, scene, "background")
+    if material and material not in MATERIALS:
+        material = _path(photographs, material, "swatch")
     most_bytes = load_preset(wanted.preset).most_bytes if wanted.preset else None
-    colour, material = Look.of(wanted.attributes)
     edit = Edit(
         (colour,),
         (scene,),

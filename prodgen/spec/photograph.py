@@ -12,6 +12,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """The formats, as Pillow names them. Some of its other formats start programs (EPS: Ghostscript) for a file
 of any name."""
 MAX_PIXELS = 100_000_000
+SMALLEST_SWATCH = 64
+"""Least width and height, in pixels, of the picture of a material."""
 ORIGINAL = "original"
 """The value of the attributes ``colour`` and ``material`` that keeps the product's own."""
 _LYING = 5
@@ -58,6 +60,15 @@ def picture_fault(data: bytes) -> str | None:
     if size[0] * size[1] > MAX_PIXELS:
         return f"has more than {MAX_PIXELS:,} pixels; make it smaller"
     return None
+
+
+def swatch_fault(data: bytes) -> str | None:
+    """Return why a file that begins with ``data`` cannot be the swatch of a material, or None."""
+    fault, size = picture_fault(data), picture_size(io.BytesIO(data))
+    if fault is None and size and min(size) < SMALLEST_SWATCH:
+        least = f"{SMALLEST_SWATCH} x {SMALLEST_SWATCH}"
+        return f"has {size[0]} x {size[1]} pixels, and a swatch needs at least {least}"
+    return fault
 
 
 def background_fault(data: bytes, width: int, height: int) -> str | None:

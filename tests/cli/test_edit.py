@@ -75,6 +75,7 @@ def test_a_photograph_that_cannot_be_cut_is_set_aside_and_the_others_are_made(
         ),
         (("edit", POLO, "--attr", "colour=blurple", "--out", "out"), "'blurple' is no colour"),
         (("edit", POLO, "--scene", "beach", "--out", "out"), "no scene is 'beach'"),
+        (("edit", POLO, "--material", "tweed", "--out", "out"), "no material is 'tweed'"),
         (("edit", POLO, "--preset", "amazn", "--out", "out"), "no preset is named 'amazn'"),
         (("edit", POLO, "--retouch", "lamp", "--out", "out"), "no retouch is named 'lamp'; write light"),
         (("edit", POLO, "--size", "9", "--out", "out"), "size 9 is not from 64 to 4096"),

@@ -70,17 +70,19 @@ def test_a_picture_of_a_photograph_is_made_again_where_the_photograph_is(run: Ru
     assert again.read_bytes() == file.read_bytes()
 
 
-def test_a_picture_on_a_background_of_ones_own_names_no_path_and_is_made_again(
+def test_a_background_and_a_swatch_of_ones_own_are_named_by_digest_and_found_again(
     run: Run, tmp_path: Path
 ) -> None:
     out, again, photos = tmp_path / "out", tmp_path / "again.jpg", tmp_path / "photos"
     photos.mkdir()
     (photos / POLO.name).write_bytes(POLO.read_bytes())
-    beach = photos / "beach.png"
+    beach, cloth = photos / "beach.png", photos / "cloth.png"
     Image.linear_gradient("L").save(beach)
-    words = ("edit", photos / POLO.name, "--scene", beach, "--size", 150, "--cutter", "grabcut")
+    Image.radial_gradient("L").save(cloth)
+    own = ("--scene", beach, "--material", cloth)
+    words = ("edit", photos / POLO.name, *own, "--size", 150, "--cutter", "grabcut")
     assert run(*words, "--out", out).code == 0
-    file = out / "polo-beach.jpg"
+    file = out / "polo-cloth-beach.jpg"
     assert str(tmp_path) not in run("provenance", file).out
     assert "background" in run("provenance", file, "--remake", again, "--photos", POLO.parent).err
     done = run("provenance", file, "--remake", again, "--photos", photos)

@@ -177,7 +177,7 @@ def test_a_generated_picture_is_no_photograph(tmp_path: Path) -> None:
 def test_bad_requests_are_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(ProdgenError, match="'reddish' is no colour"):
         Edit(("reddish",)).check()
-    with pytest.raises(ProdgenError, match="no material is 'denin'; there are stripes"):
+    with pytest.raises(ProdgenError, match="no material is 'denin'; write stripes"):
         Edit(materials=("denin",)).check()
     with pytest.raises(ProdgenError, match="no scene is 'beach'"):
         Edit(scenes=("beach",)).check()

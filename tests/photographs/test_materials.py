@@ -1,19 +1,24 @@
 """Materials on a product: they keep its light, follow its limbs, and stop at trims and at its edge."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from prodgen.photographs.materials import MATERIALS, material
+from prodgen.errors import ProdgenError
+from prodgen.photographs.materials import MATERIALS, Material, material
 from prodgen.photographs.product import Look, Product
 from prodgen.photographs.scenes import ground
+from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.finish import Frame
 
 SIDE = 400
 SCENE = ground("white", SIDE, SIDE)
 
 
-def shirt() -> Product:
+def shirt(swatch: Material | None = None) -> Product:
     """A grey shirt with vertical folds, a red button and a sleeve that points down to the right."""
     matte = np.zeros((SIDE, SIDE), np.float32)
     cv2.rectangle(matte, (60, 60), (240, 339), 1.0, -1)
@@ -23,7 +28,7 @@ def shirt() -> Product:
     region = matte.copy()
     cv2.circle(rgb, (150, 200), 12, (190, 20, 30), -1)
     cv2.circle(region, (150, 200), 13, 0.0, -1)
-    return Product(rgb, matte, region, Frame(SIDE, SIDE, 0.75))
+    return Product(rgb, matte, region, Frame(SIDE, SIDE, 0.75), lambda name: swatch or material(name))
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +92,51 @@ def test_a_material_takes_the_colour_asked_for_and_is_the_same_in_every_process(
     red = product.picture(Look("#b01e2e", "knit"), "white", SCENE)[100:300, 80:220].reshape(-1, 3).mean(0)
     assert red[0] > 2 * red[1]
     assert red[0] > 2 * red[2]
+
+
+def png(rgb: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb.round().astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_swatch_brings_its_colours_and_its_period(made: dict[str, np.ndarray]) -> None:
+    wave = 128 + 60 * np.sin(2 * np.pi * (np.arange(96) + 0.5) / 32)
+    swatch = read_swatch(
+        png(np.dstack([np.tile(wave[:, None], (1, 96)), np.full((96, 96), 90), np.full((96, 96), 60)]))
+    )
+    assert swatch.rgb is not None
+    assert swatch.rgb.shape == (96, 96, 3)  # it repeats as it is
+    product = shirt(swatch)
+    worn = product.picture(Look(material="own"), "white", SCENE)[80:320, 80:220].astype(float)
+    assert np.abs(worn.reshape(-1, 3).mean(0) - (128, 90, 60)).max() < 12
+    column = worn[:, 30:38, 0].mean(1)
+    strength = np.abs(np.fft.rfft(column - column.mean()))
+    assert len(column) / np.argmax(strength) == pytest.approx(swatch.repeat * 0.75 * SIDE / 3, rel=0.1)
+    blue = product.picture(Look("#1f2a80", "own"), "white", SCENE)[80:320, 80:220].reshape(-1, 3).mean(0)
+    assert blue[2] > 1.5 * blue[0]
+
+
+def test_a_swatch_that_does_not_repeat_is_joined_to_itself() -> None:
+    """A photographed cloth of random specks that is darker on one side has neither a seam nor a dark side."""
+    specks = cv2.GaussianBlur(np.random.default_rng(0).random((160, 120)), (0, 0), 2)
+    cloth = (128 + 400 * (specks - specks.mean())) * np.linspace(0.7, 1.3, 120)
+    tile = read_swatch(png(np.dstack([cloth] * 3).clip(0, 255))).rgb
+    assert tile is not None
+    for one in (tile, tile.swapaxes(0, 1)):
+        inside = np.abs(np.diff(one, axis=0)).mean((1, 2))
+        assert np.abs(one[-1] - one[0]).mean() <= 1.5 * inside.mean()
+        assert inside.max() <= 2 * inside.mean()
+    assert tile[:, :40].mean() == pytest.approx(tile[:, -40:].mean(), rel=0.05)
+
+
+def test_a_swatch_that_is_too_small_or_broken_says_so() -> None:
+    with pytest.raises(ProdgenError, match="has 3 x 3 pixels, and a swatch needs at least 64 x 64"):
+        read_swatch(png(np.zeros((3, 3, 3))))
+    with pytest.raises(ProdgenError, match="the swatch is no picture"):
+        read_swatch(b"nothing")
+    whole = png(np.random.default_rng(0).integers(0, 255, (90, 90, 3)))
+    broken = read_swatch(whole[: len(whole) // 2])
+    assert "cannot be read" in (broken.fault or "")
+    plain = shirt(broken).picture(Look(material="own"), "white", SCENE)
+    assert np.abs(plain.astype(int) - shirt().picture(Look(), "white", SCENE)).max() <= 1
