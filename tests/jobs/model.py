@@ -24,6 +24,7 @@ class Job:
     strikes: Counter[int] = field(default_factory=Counter)
     end: bytes | None = None
     retries: int = 0
+    late: bool = False
 
     @property
     def queue(self) -> Queue:
@@ -70,7 +71,11 @@ class Model:
 
     def owed(self, job: Job) -> set[int]:
         """Cells that may be given away."""
-        if not job.known or job.paused or job.state not in ("queued", "running"):
+        return set() if job.paused else self.untaken(job)
+
+    def untaken(self, job: Job) -> set[int]:
+        """Cells of a running job that no lease holds."""
+        if not job.known or job.state not in ("queued", "running"):
             return set()
         leased = [cells(h.lease) for h in self.leases.values() if h.lease.job == job.record.id]
         return set(range(job.record.cells)) - job.done - job.dead - set().union(*leased)
@@ -135,6 +140,18 @@ class Model:
                 job.dead.add(cell)
         job.conclude()
 
+    def pass_deadlines(self) -> int:
+        """Set the cells of late jobs aside that no lease holds; how many."""
+        count = 0
+        for job in (job for job in self.jobs.values() if job.late):
+            aside = self.untaken(job)
+            job.dead |= aside
+            job.suspects -= aside
+            count += len(aside)
+            if aside:
+                job.conclude()
+        return count
+
     def cancel(self, job: Job) -> State | None:
         if not job.known:
             return None
@@ -164,7 +181,7 @@ class Model:
         """A job is entered, or its retry, with what is made; its dead cells get a chance."""
         job.known, job.retries = True, control.retries
         job.paused, job.priority = control.paused, control.priority
-        job.suspects, job.strikes = set(), Counter()
+        job.suspects, job.strikes, job.late = set(), Counter(), False
         job.done, job.dead = done, set()
         job.state = "running" if done else "queued"
         job.conclude()

@@ -6,6 +6,7 @@ PRODGEN_EXAMPLES sets how many histories are tried (60 unless told).
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +53,7 @@ orders = st.fixed_dictionaries(
         "packaging": st.sampled_from(["files", "tar"]),
         "gateway_dies": st.sampled_from([False, False, True]),
         "poison": st.sampled_from([False, False, True]),
+        "deadline": st.sampled_from([False, False, True]),
     }
 )
 
@@ -105,7 +107,11 @@ class Deployment(RuleBasedStateMachine):
     def order(self, order: dict[str, Any]) -> None:
         number = len(self.model.jobs)
         said = {name: order[name] for name in ("total", "tenant", "queue", "packaging")}
-        job = Job(new_record(f"job{number}", age=-number, **said), poison=order["poison"])
+        record = new_record(f"job{number}", age=-number, **said)
+        if order["deadline"]:
+            spec = record.spec.model_copy(update={"finish_by": datetime(2099, 1, 1, tzinfo=UTC)})
+            record = record.model_copy(update={"spec": spec})
+        job = Job(record, poison=order["poison"])
         self.model.jobs[job.record.id] = job
         write_order(self.store, job.record)
         if not order["gateway_dies"]:
@@ -150,6 +156,15 @@ class Deployment(RuleBasedStateMachine):
             self.cancel(job)
         elif what == "wipe":
             self.wipe()
+
+    @rule(pick=picks)
+    def deadline(self, pick: int) -> None:
+        """The deadline of an order passes, if it has one that has not passed."""
+        job = list(self.model.jobs.values())[pick % len(self.model.jobs)]
+        with self.answers():
+            if self.client.zadd("prodgen:deadlines", {job.record.id: 1}, xx=True, ch=True):
+                job.late = True
+            assert self.ledger.pass_deadlines() == self.model.pass_deadlines()
 
     @rule(incident=incidents, point=st.integers(0, 20), pick=picks, dies_at=st.none() | st.integers(0, 40))
     def maintain(
