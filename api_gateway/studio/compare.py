@@ -101,16 +101,15 @@ def _scores(metrics: dict[str, Any]) -> dict[str, tuple[float, str]]:
 
 
 def _differences(left: ModelDetails, right: ModelDetails) -> Iterator[Row]:
-    """Yield what differs in how the two versions were trained, as far as it is known."""
-    both = [_origin(one) for one in (left, right)]
-    for key in dict.fromkeys([*both[0], *both[1]]):
-        values = (both[0].get(key), both[1].get(key))
-        if values[0] != values[1]:
-            yield Row(key, values)
+    """Yield what differs in how the two versions were trained, of all that is known of both."""
+    ours, theirs = map(_origin, (left, right))
+    for key in (key for key in ours if key in theirs and ours[key] != theirs[key]):
+        yield Row(key, (ours[key], theirs[key]))
 
 
 def _origin(one: ModelDetails) -> dict[str, Any]:
     origin: dict[str, Any] = {key: (one.metrics or {}).get(key) for key in ("step", "training_images")}
     if one.lineage:
         origin |= {"data": one.lineage.data.name, "begun_from": one.lineage.begun_from, **one.lineage.recipe}
+        origin["recipe"] = origin.pop("name", None)
     return origin

@@ -10,7 +10,7 @@ const path = `/v1/training-jobs/${place.dataset.run}`;
 const { score } = place.dataset;
 const logged = new Map(); // what the newest checkpoint holds, by step
 let live = []; // what events brought since
-let happened = [];
+const happened = [];
 let samples = [];
 let shown = -1;
 let last = ""; // the id of the last event
@@ -22,6 +22,8 @@ const charts = new Map();
 
 /** Return every logged step, the live ones last. */
 const points = () => [...logged.values(), ...live.filter((one) => !logged.has(one.step))];
+
+const newest = () => [...logged.keys()].at(-1) ?? 0;
 
 function draw() {
   const all = points();
@@ -45,16 +47,15 @@ function draw() {
 
 const mark = () => charts.forEach((chart) => chart.mark(samples[shown]?.step ?? Number.MAX_SAFE_INTEGER));
 
+/** Load what has been logged since the last time. */
 async function loadMetrics() {
-  let after = "";
-  logged.clear();
+  let after = newest();
   while (after !== null) {
-    const page = await api("GET", `${path}/metrics?limit=1000${after && `&after=${after}`}`);
+    const page = await api("GET", `${path}/metrics?after=${after}`);
     for (const one of page.data) logged.set(one.step, one);
     after = page.next;
   }
-  const newest = Math.max(0, ...logged.keys());
-  live = live.filter((one) => one.step > newest);
+  live = live.filter((one) => one.step > newest());
   draw();
   showHappened();
 }
@@ -63,13 +64,18 @@ async function loadMetrics() {
 
 async function loadSamples() {
   const follows = shown === samples.length - 1;
-  samples = (await api("GET", `${path}/samples`)).data.filter((one) => one.step !== null);
+  await renewSamples();
   $("scrub").disabled = samples.length < 2;
   $("scrub").max = Math.max(0, samples.length - 1);
   if (follows || shown >= samples.length) await showSample(samples.length - 1);
 }
 
-async function showSample(index) {
+async function renewSamples() {
+  samples = (await api("GET", `${path}/samples`)).data.filter((one) => one.step !== null);
+}
+
+/** Show a sample. If it cannot be loaded, try once more with a new link, because links expire. */
+async function showSample(index, again = false) {
   if (index < 0) return;
   shown = index;
   const { step, url } = samples[index];
@@ -77,24 +83,27 @@ async function showSample(index) {
   $("scrub").setAttribute("aria-valuetext", t("step {step}", { step: number(step) }));
   $("at").textContent = number(step);
   mark();
-  const made = element("img", { src: url });
-  await made.decode().catch(() => {});
+  try {
+    await element("img", { src: url }).decode();
+  } catch (error) {
+    if (again) throw error;
+    await renewSamples();
+    return showSample(shown, true);
+  }
   if (shown !== index) return;
   Object.assign($("grid"), { src: url, hidden: false, alt: t("Generated images at step {step}", { step: number(step) }) });
   $("no-grid").hidden = true;
 }
 
+const move = (index) => showSample(index).catch((error) => explain($("problem"), error));
+
 /** Show the sample that is nearest to a step. */
 function choose(step) {
   const distances = samples.map((one) => Math.abs(one.step - step));
-  if (samples.length) showSample(distances.indexOf(Math.min(...distances)));
+  if (samples.length) move(distances.indexOf(Math.min(...distances)));
 }
 
 // What happened
-
-function note(at, text) {
-  happened.push({ at, text });
-}
 
 function showHappened() {
   const scores = points()
@@ -130,7 +139,7 @@ function readable(line) {
 // The state
 
 let drawing = 0;
-let before = { state: "", restarts: 0 };
+let before = { state: "", restarts: 0, step: 0 };
 
 function changed(now, id = "") {
   if (id && id === last) return;
@@ -138,11 +147,13 @@ function changed(now, id = "") {
   const at = Number(id.split("-")[0]);
   if (now.type === "state" && (now.state !== before.state || now.restarts !== before.restarts)) {
     const values = { state: t(now.state), step: number(now.step) };
-    note(at, now.restarts > before.restarts ? t("{state} again after a crash, at step {step}", values) : t("{state} at step {step}", values));
+    const again = now.restarts > before.restarts;
+    happened.push({ at, text: again ? t("{state} again after a crash, at step {step}", values) : t("{state} at step {step}", values) });
   }
+  if (now.step < before.step) logged.clear(); // back at a checkpoint: what was logged after it counts no more
   before = now;
   if (now.losses && Object.keys(now.losses).length) {
-    live = live.filter((one) => one.step < now.step); // a training that diverged returns to an earlier step
+    live = live.filter((one) => one.step < now.step);
     live.push({ step: now.step, losses: now.losses });
     const scored = now.metrics;
     if (scored?.step && !points().some((one) => one.step === scored.step && one.metrics?.domain_fid))
@@ -202,7 +213,7 @@ async function look() {
 }
 
 if ($("charts")) {
-  $("scrub").oninput = () => showSample(Number($("scrub").value));
+  $("scrub").oninput = () => move(Number($("scrub").value));
   look();
 }
 const ended = ENDED.has(place.dataset.state);
