@@ -52,12 +52,13 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """A generator's residual block: (B, in, H, W) -> (B, out, sH, sW); s is 2 if ``up``, else 1.
+    """A generator's residual block: (B, in, H, W) -> (B, out, sH, sW); s is 1 without ``up``, else 2.
 
-    The first convolution comes before the upsampling, where it costs a quarter as much as after it.
+    ``up`` is the mode of torch's ``interpolate``, such as "nearest". The first convolution comes before the
+    upsampling, where it costs a quarter as much as after it.
     """
 
-    def __init__(self, inputs: int, outputs: int, condition_dim: int, *, up: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, condition_dim: int, *, up: str | None) -> None:
         super().__init__()
         self.up = up
         self.norm1 = ConditionalBatchNorm(inputs, condition_dim)
@@ -71,8 +72,8 @@ class UpBlock(nn.Module):
         h = F.relu(self.norm2(h, condition))
         x = self.shortcut(x)
         if self.up:
-            h = F.interpolate(h, scale_factor=2, mode="nearest")
-            x = F.interpolate(x, scale_factor=2, mode="nearest")
+            h = F.interpolate(h, scale_factor=2, mode=self.up)
+            x = F.interpolate(x, scale_factor=2, mode=self.up)
         return x + self.conv2(h)
 
 

@@ -16,7 +16,11 @@ from prodgen.spec.attributes import AttributeSchema
 
 
 class ResNetGenerator(ImageGenerator):
-    """Residual blocks with conditional batch normalisation and nearest-neighbour upsampling."""
+    """Residual blocks with conditional batch normalisation.
+
+    ``upsampling``: "bilinear", or "nearest", after which small networks leave a grid of four pixels in what
+    should be plain (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts").
+    """
 
     def __init__(
         self,
@@ -26,6 +30,7 @@ class ResNetGenerator(ImageGenerator):
         channels: int = 1,
         latent_dim: int = 128,
         widths: list[int] | None = None,
+        upsampling: str = "nearest",
         ground: str = "#000000",
         precision: str = "fp32",
         tolerance: int = 1,
@@ -36,8 +41,8 @@ class ResNetGenerator(ImageGenerator):
         super().__init__(attributes, size, channels, latent_dim, widths)
         self.dense = Conditioned(latent_dim, self.condition_dim, widths[0] * self.bottom**2)
         self.blocks = nn.ModuleList(
-            [UpBlock(widths[0], widths[0], self.condition_dim, up=False)]
-            + [UpBlock(coarse, fine, self.condition_dim, up=True) for coarse, fine in pairwise(widths)]
+            [UpBlock(widths[0], widths[0], self.condition_dim, up=None)]
+            + [UpBlock(coarse, fine, self.condition_dim, up=upsampling) for coarse, fine in pairwise(widths)]
         )
         self.norm = nn.BatchNorm2d(widths[-1])
         self.to_pixels = nn.Conv2d(widths[-1], channels, 3, padding=1)
@@ -81,6 +86,7 @@ class SAGANGenerator(ResNetGenerator):
         channels: int = 1,
         latent_dim: int = 128,
         widths: list[int] | None = None,
+        upsampling: str = "nearest",
         ground: str = "#000000",
         precision: str = "fp32",
         tolerance: int = 1,
@@ -89,7 +95,12 @@ class SAGANGenerator(ResNetGenerator):
     ) -> None:
         widths = widths or [128, 96, 64]
         super().__init__(
-            attributes=attributes, size=size, channels=channels, latent_dim=latent_dim, widths=widths
+            attributes=attributes,
+            size=size,
+            channels=channels,
+            latent_dim=latent_dim,
+            widths=widths,
+            upsampling=upsampling,
         )
         self.blocks.insert(len(self.blocks) - 1, SelfAttention(widths[-2]))
 

@@ -110,3 +110,18 @@ def test_the_second_stage_uses_the_whole_latent():
         other = z.clone()
         other[:, half] += 1.0
         assert not torch.allclose(generator.prior(other, CONDITIONS), codes, atol=1e-3)
+
+
+def test_bilinear_upsampling_leaves_no_grid_and_is_saved_with_the_model(tmp_path):
+    def unevenness(generator: ImageGenerator) -> float:
+        """By how much the mean step from even to odd columns differs from that of odd to even, as a ratio."""
+        with torch.no_grad():
+            steps = generator.eval()(latents(generator), CONDITIONS).diff(dim=3).abs().mean((0, 1, 2))
+        even, odd = steps[8:-8:2].mean(), steps[9:-8:2].mean()
+        return float(torch.maximum(even / odd, odd / even))
+
+    bilinear = make("resnet", 64, widths=[32, 16, 16], upsampling="bilinear")
+    assert unevenness(make("resnet", 64, widths=[32, 16, 16])) > 1.5
+    assert unevenness(bilinear) < 1.1
+    save_model(bilinear, tmp_path / "model")
+    assert load_model(tmp_path / "model").config.model_dump()["upsampling"] == "bilinear"

@@ -121,6 +121,7 @@ def set_up(recipe: Recipe, catalogue: Catalogue, device: str, pretrained: Pretra
         check_pretrained(pretrained.model.config, pretrained.model.id, recipe, size, channels)
     family = FAMILIES[recipe.family]
     widths = list(recipe.widths)
+    options = {"upsampling": recipe.upsampling} if recipe.family in ("resnet", "sagan") else {}
     try:
         generator = family.generator(
             attributes=schema,
@@ -130,6 +131,7 @@ def set_up(recipe: Recipe, catalogue: Catalogue, device: str, pretrained: Pretra
             widths=widths,
             ground=recipe.ground,
             family=recipe.family,
+            **options,
         )
         networks: list[nn.Module] = [generator]
         if family.discriminator:

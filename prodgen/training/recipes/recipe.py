@@ -95,6 +95,10 @@ class GanRecipe(Recipe):
     """Recipe of a GAN: a generator against a discriminator."""
 
     family: Literal["dcgan", "resnet", "sagan", "r3gan"] = "resnet"
+    upsampling: Literal["nearest", "bilinear"] = Field(
+        default="nearest",
+        description="How a generator of resnet or sagan doubles the side; nearest leaves a grid.",
+    )
     loss: Literal["non-saturating", "hinge", "wasserstein", "least-squares", "relativistic"] = "hinge"
     generator_lr: Rate = 2e-4
     discriminator_lr: Rate = 4e-4
@@ -134,6 +138,8 @@ class GanRecipe(Recipe):
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         augmented, bounded = bool(parse_policy(self.augment)), self.family in ("resnet", "sagan")
+        if self.upsampling != "nearest" and not bounded:
+            raise ValueError(f"upsampling is for the families resnet and sagan, not for {self.family}")
         if self.adaptive and not augmented:
             raise ValueError("adaptive needs something to adapt; set augment")
         if self.burn_in and not (self.r1 or self.r2 or augmented):
