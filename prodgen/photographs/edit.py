@@ -183,12 +183,14 @@ def make_pictures(
     cutter: str,
     edit: Edit,
     *,
+    mask: str | None = None,
     generative: bool = False,
 ) -> Iterator[Picture]:
     """Yield a picture for each look in each scene, all scenes of a look first.
 
     ``photo`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
-    ``generative``: whether the photograph's marks say that a model made it.
+    ``mask`` is the digest of the mask whose marks were taken out. ``generative``: whether the
+    photograph's marks say that a model made it.
     """
     region = cut.region.weight if edit.changes_product else cut.matte  # slow to find, and then not used
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
@@ -198,6 +200,7 @@ def make_pictures(
             "prodgen": prodgen.__version__,
             "photo": photo,
             "photo_size": list(photograph.size),
+            "mask": mask,
             "cutter": cutter,
             "attributes": _recipe_of(look),
             "scene": sha256(Path(scene)) if is_picture(scene) else scene,

@@ -12,10 +12,10 @@ from prodgen.catalog.picture_files import decode_or_fault
 from prodgen.errors import ProdgenError
 from prodgen.files import sha256
 from prodgen.generation.verify import Finding, compare
-from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import load_cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
+from prodgen.photographs.marked import cut_out_unmarked
 from prodgen.photographs.materials import MATERIALS
 from prodgen.photographs.presets import load_preset
 from prodgen.photographs.product import Look
@@ -37,6 +37,7 @@ class EditRecipe(BaseModel):
     """The recipe that ``prodgen edit`` puts into a file; more fields are ignored."""
 
     photo: str
+    mask: str | None = None
     cutter: str
     attributes: dict[str, str] = {}
     scene: str
@@ -141,6 +142,14 @@ def remake_edit(
     if isinstance(decoded, str):
         raise ProdgenError(f"{path} cannot be read: {decoded}")
     generative = read_provenance(path).generative
-    cut = cut_out(decoded[1], cutter)
-    (picture,) = make_pictures(decoded[1], wanted.photo, cut, wanted.cutter, edit, generative=generative)
+    mask = Path(_path(photographs, wanted.mask, "mask")) if wanted.mask else None
+    (picture,) = make_pictures(
+        decoded[1],
+        wanted.photo,
+        cut_out_unmarked(decoded[1], cutter, mask),
+        wanted.cutter,
+        edit,
+        mask=wanted.mask,
+        generative=generative,
+    )
     return picture.data

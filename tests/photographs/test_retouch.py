@@ -1,9 +1,17 @@
 """A retouched product is in neutral light and upright; what needs no retouch stays."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from prodgen.catalog.picture_files import Photograph
+from prodgen.errors import ProdgenError
+from prodgen.photographs.cutout import cut_out
+from prodgen.photographs.cutters import GrabCut
+from prodgen.photographs.marked import cut_out_unmarked, mask_beside
 from prodgen.photographs.retouch import lit_by_ground, retouch, tilt
 from prodgen.spec.colour import to_lab
 
@@ -66,3 +74,19 @@ def test_a_product_without_an_axis_is_not_turned() -> None:
     boot = np.zeros((200, 200), np.float32)
     boot[30:160, 60:100] = boot[120:160, 60:150] = 1
     assert tilt(cv2.warpAffine(boot, cv2.getRotationMatrix2D((100, 100), 6, 1), (200, 200))) == 0
+
+
+def test_a_label_on_the_product_is_painted_over_and_a_hanger_beside_it_cut_away(tmp_path: Path) -> None:
+    spoilt = photographed((0.9, 0.9, 0.9), "red")
+    clean = cut_out(Photograph(spoilt.copy(), None, (240, 240)), GrabCut())
+    spoilt[110:126, 100:130], spoilt[8:41, 112:128] = (255, 255, 0), spoilt[120, 120]
+    marked = np.zeros((120, 120), np.uint8)  # a mask of half the size
+    marked[55:63, 50:65] = marked[4:20, 55:65] = 255
+    Image.fromarray(marked).save(tmp_path / "shirt.mask.png")
+    mask, photograph = mask_beside(tmp_path / "shirt.jpg"), Photograph(spoilt, None, (240, 240))
+    cut = cut_out_unmarked(photograph, GrabCut(), mask)
+    assert (cut_out(photograph, GrabCut()).matte - clean.matte).max() > 0.9
+    assert (cut.matte - clean.matte)[:38].max() < 0.5
+    assert np.abs(cut.rgb.astype(int) - clean.rgb)[100:140, 80:160].max() <= 3
+    with pytest.raises(ProdgenError, match="has 120 x 120 pixels, the photograph 240 x 100"):
+        cut_out_unmarked(Photograph(spoilt[:100], None, (240, 100)), GrabCut(), mask)

@@ -1,0 +1,74 @@
+"""Take out what a mask marks in a photograph: a label or a pin on the product, a hanger beside it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from prodgen.catalog.photographs.masks import Mask
+from prodgen.catalog.picture_files import Photograph, decode, fault_of
+from prodgen.errors import ProdgenError
+from prodgen.photographs.cutout import CutOut, cut_out
+from prodgen.photographs.cutters import Cutter
+
+MASK = ".mask.png"
+"""The end of a mask's name: ``shirt.mask.png`` marks in white what is taken out of ``shirt.jpg``."""
+_REACH = 4  # distance in pixels from which colours are carried on; more takes long and looks no better
+_GROWN = 0.004  # width, as a share of the longer side, by which marks grow, because they are rarely exact
+_RING = 0.015  # width, as a share of the longer side, of the ring around a mark that is looked at
+_ENCLOSED = 0.9  # share of the ring that is product if the mark lies on the product
+
+
+def mask_beside(path: Path) -> Path | None:
+    """Return the mask beside a photograph, or None if there is none."""
+    mask = path.with_name(path.stem + MASK)
+    return mask if mask.is_file() else None
+
+
+def cut_out_unmarked(photograph: Photograph, cutter: Cutter, mask: Path | None) -> CutOut:
+    """Cut the product out, without what ``mask`` marks.
+
+    A mark on the product is painted over with what is around it (Telea 2004). A mark at the product's edge or
+    beside the product is ground. Raises ProdgenError for a mask that cannot be read, or that has another
+    shape than the photograph.
+    """
+    if mask is None:
+        return cut_out(photograph, cutter)
+    marked = _read(mask, photograph.rgb.shape[1::-1])
+    painted = cv2.inpaint(photograph.rgb, marked.astype(np.uint8), _REACH, cv2.INPAINT_TELEA)
+    cut = cut_out(photograph._replace(rgb=painted), cutter)
+    beside = cv2.GaussianBlur(_beside(marked, cut.matte >= 0.5).astype(np.float32), (0, 0), 1)
+    matte = cut.matte * (1 - beside)
+    doubts = cut.doubts if (matte >= 0.5).any() else (*cut.doubts, "its mask leaves nothing of the product")
+    return replace(cut, matte=matte, doubts=doubts)
+
+
+def _read(mask: Path, size: tuple[int, int]) -> Mask:
+    """Return the marks of a mask, a little larger, at the ``size`` (width, height) of the photograph."""
+    try:
+        white = decode(mask, max(size)).rgb[..., 0]
+    except Exception as error:  # Pillow raises nearly any type for a broken file
+        raise ProdgenError(f"its mask {mask.name} cannot be read: {fault_of(error)}") from None
+    if abs(white.shape[0] * size[0] / (white.shape[1] * size[1]) - 1) > 0.01:
+        shapes = f"{white.shape[1]} x {white.shape[0]} pixels, the photograph {size[0]} x {size[1]}"
+        raise ProdgenError(f"its mask {mask.name} has {shapes}; save the mask in the photograph's shape")
+    white = cv2.resize(white, size, interpolation=cv2.INTER_LINEAR)
+    return _grown(white > 127, _GROWN)
+
+
+def _beside(marked: Mask, product: Mask) -> Mask:
+    """Return the marks that do not lie on the product."""
+    count, labels = cv2.connectedComponents(marked.astype(np.uint8))
+    beside = np.zeros_like(marked)
+    for label in range(1, count):
+        mark = labels == label
+        ring = _grown(mark, _RING) & ~marked
+        if ring.any() and product[ring].mean() < _ENCLOSED:
+            beside |= mark
+    return beside
+
+
+def _grown(mask: Mask, share: float) -> Mask:
+    width = 2 * max(1, round(share * max(mask.shape))) + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((width, width), np.uint8)).astype(bool)
