@@ -78,8 +78,8 @@ class Settings(BaseSettings):
     """Interactive orders of one tenant that may wait for a worker; further ones are refused."""
     webhook_private: bool = False
     """Whether webhooks may go to addresses that are not public, and over plain ``http``."""
-    render_cache_mb: int = Field(default=10_240, ge=1)
-    """MiB of images got by their addresses that the store keeps of each tenant; the oldest go first."""
+    render_cache_mb: int = Field(default=10_240, ge=256)
+    """MiB of images got by their addresses that the store keeps of each tenant; older ones are deleted."""
     render_days: int = Field(default=30, ge=1)
     """Days for which the store keeps an image got by its address; later the image is made again if needed."""
     link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)

@@ -11,7 +11,7 @@ from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.quotas import measure_stored
-from prodgen.jobs.renders import shard_now, sweep_shard
+from prodgen.jobs.renders import part_now, trim_renders
 from prodgen.jobs.usage import record_renders
 from prodgen.jobs.webhook_delivery import Outcome, Sender
 from prodgen.ledger.entries import Queue
@@ -89,9 +89,9 @@ def _tick(here: Deployment) -> Iterator[str]:
     measure_stored(here.store, here.ledger)
     record_renders(here.store, here.ledger)
     settings = here.settings
-    shard = shard_now(settings.tick_seconds)
-    if swept := sweep_shard(here.store, settings.render_cache_mb << 20, settings.render_days, shard):
-        yield f"{swept} images by their addresses deleted"
+    part = part_now(settings.tick_seconds)
+    if trimmed := trim_renders(here.store, settings.render_cache_mb << 20, settings.render_days, part):
+        yield f"{trimmed} images by their addresses deleted"
     if looked := sweep_due(here.store, here.ledger):
         yield f"{looked} orders swept"
 

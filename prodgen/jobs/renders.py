@@ -10,10 +10,10 @@ from prodgen.errors import NotFound
 from prodgen.jobs.quotas import admit
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.storage import keys
-from prodgen.storage.base import ObjectInfo, Store, in_threads, list_folders
+from prodgen.storage.base import Store, in_threads, list_folders
 from prodgen.tenants import grant_of
 
-SHARDS = 256
+PARTS = 256
 """The parts of a tenant's images, by the first two digits of the digest. Maintenance looks at one a tick."""
 
 
@@ -37,30 +37,26 @@ def ask(store: Store, renders: Renders, asked: Asked) -> bool:
     return renders.ask(asked, grant.weight)
 
 
-def sweep_shard(store: Store, budget: int, days: int, shard: int) -> int:
-    """Delete what a shard of each tenant's images has beyond its share of ``budget`` bytes, oldest first.
+def trim_renders(store: Store, budget: int, days: int, part: int) -> int:
+    """Delete what a part of each tenant's images has beyond its share of ``budget`` bytes, oldest first.
 
     Also deletes images that were made more than ``days`` days ago. Returns the number of deleted images.
     """
     oldest = datetime.now(UTC) - timedelta(days=days)
 
-    def sweep(tenant: str) -> int:
+    def trim(tenant: str) -> int:
         size, surplus = 0, list[str]()
-        found = store.list(f"{keys.renders(tenant)}{shard:02x}")
-        for info in sorted(found, key=_age):
+        found = store.list(f"{keys.renders(tenant)}{part:02x}")
+        for info in sorted(found, key=lambda info: info.modified, reverse=True):
             size += info.size
-            if size > budget // SHARDS or info.modified < oldest:
+            if size > budget // PARTS or info.modified < oldest:
                 surplus.append(info.key)
         store.delete(surplus)
         return len(surplus)
 
-    return sum(in_threads(sweep, list_folders(store, keys.TENANTS)))
+    return sum(in_threads(trim, list_folders(store, keys.TENANTS)))
 
 
-def shard_now(seconds: float) -> int:
-    """Return the shard to look at now, if maintenance looks every ``seconds`` seconds."""
-    return int(time.time() / seconds) % SHARDS
-
-
-def _age(info: ObjectInfo) -> float:
-    return -info.modified.timestamp()
+def part_now(seconds: float) -> int:
+    """Return the part to look at now, if maintenance looks every ``seconds`` seconds."""
+    return int(time.time() / seconds) % PARTS

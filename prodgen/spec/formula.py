@@ -1,4 +1,4 @@
-"""The formula of one image: all that the image depends on, and the address that says it."""
+"""The formula of one image, which is all that the image depends on; and the address that names it."""
 
 import hashlib
 import json

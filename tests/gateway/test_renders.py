@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from prodgen.client import Client as PythonClient
-from prodgen.jobs.renders import cache_key, sweep_shard
+from prodgen.jobs.renders import cache_key, trim_renders
 from prodgen.jobs.usage import record_renders
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.storage import keys
@@ -175,6 +175,6 @@ def test_maintenance_keeps_the_newest_images_within_the_budget(tmp_path: Path) -
     for age, name in enumerate([*names, keys.render("bob", "08" + "0" * 62)]):
         store.put(name, bytes(100))
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    assert sweep_shard(store, budget=256 * 250, days=1, shard=7) == 2
+    assert trim_renders(store, budget=256 * 250, days=1, part=7) == 2
     assert [info.key for info in store.list(keys.renders("ada"))] == names[:2]
-    assert sweep_shard(store, budget=256 * 250, days=0, shard=8) == 1
+    assert trim_renders(store, budget=256 * 250, days=0, part=8) == 1
