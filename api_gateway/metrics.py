@@ -85,7 +85,12 @@ class _Queues(Collector):
             leases.add_metric([backlog.queue], backlog.leases)
             lost.add_metric([backlog.queue], backlog.lost)
         workers = GaugeMetricFamily("prodgen_workers", "Living generating workers.", value=rates.workers)
-        return [images, seconds, models, oldest, leases, lost, workers]
+        shut_out = GaugeMetricFamily(
+            "prodgen_machines_shut_out",
+            "Machines that get no work after an audit.",
+            value=self._ledger.count_shut_out(),
+        )
+        return [images, seconds, models, oldest, leases, lost, workers, shut_out]
 
     def _training(self) -> list[Metric]:
         nodes = _gauge("prodgen_training_nodes", "Living training nodes.", "state")

@@ -38,6 +38,7 @@ def observe(request: Request, caller: Generator, deployment: DeploymentDep) -> R
         "observe.html",
         waiting=waiting,
         workers=rates.workers,
+        shut_out=ledger.count_shut_out(),
         nodes=len(nodes),
         busy=sum(node.run is not None for node in nodes),
         wanting=roster.backlog(),

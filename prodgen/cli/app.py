@@ -28,6 +28,7 @@ _PLACES = {
     "keys": (_ADMIN, "access.keys"),
     "tenants": (_ADMIN, "access.tenants"),
     "audit": (_ADMIN, "audit.audit"),
+    "machines": (_ADMIN, "audit.machines"),
     "demo": (_ADMIN, "demo.demo"),
     "bench": (_ADMIN, "bench.bench"),
 }

@@ -7,11 +7,12 @@ import typer
 
 from prodgen.cli.access import open_store
 from prodgen.cli.options import Json
-from prodgen.cli.output import print_json, remark, say
+from prodgen.cli.output import print_json, print_table, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.connections import connect_ledger
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.control import retry_job, withdraw
+from prodgen.jobs.machines import all_shut_out, machine_of, readmit, shut_out
 from prodgen.jobs.manifests import published_whole
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.registry.fetch import fetch
@@ -20,6 +21,8 @@ from prodgen.settings import settings
 from prodgen.storage import keys
 from prodgen.storage.base import Store, list_folders
 
+machines = typer.Typer(help="List and readmit machines that are shut out.", no_args_is_help=True)
+
 
 def audit(
     job: Annotated[str, typer.Argument(help="Id of a job that has ended.")],
@@ -27,7 +30,7 @@ def audit(
     seed: Annotated[str | None, typer.Option(help="Chooses the sample (default: a random seed).")] = None,
     remake: Annotated[
         bool,
-        typer.Option("--remake", help="Take back all images of leases with a fault, and owe them again."),
+        typer.Option("--remake", help="Shut the machines of faults out, and make their leases again."),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -67,11 +70,37 @@ def audit(
     if remake and (faults or sum(manifest.images for manifest in manifests) < state.done):
         ledger = connect_ledger(settings())
         why = faults[0].what if faults else "their manifests were deleted"
+        for machine in sorted(filter(None, {machine_of(fault.folder) for fault in faults})):
+            shut_out(store, ledger, machine, job, why)
+            remark(f"machine {machine} is shut out; `prodgen machines readmit {machine}` lets it work again")
         count = withdraw(store, ledger, record, {fault.folder for fault in faults}, f"an audit: {why}")
         retry_job(store, ledger, settings(), record.tenant, job)
         remark(f"{count} images are taken back and made again")
     if faults or changed:
         raise typer.Exit(1)
+
+
+@machines.command("list")
+def list_machines(json: Json = False) -> None:
+    """List the machines that an audit has shut out."""
+    found = [one.model_dump(mode="json") for one in all_shut_out(open_store()[0])]
+    if json:
+        print_json(found)
+    else:
+        print_table(found, "machine", "since", "job", "why")
+
+
+@machines.command("readmit")
+def readmit_machine(
+    machine: Annotated[str, typer.Argument(help="The machine, as `machines list` names it.")],
+    json: Json = False,
+) -> None:
+    """Restore a machine that an audit has shut out."""
+    store, _ = open_store()
+    if machine not in {one.machine for one in all_shut_out(store)}:
+        raise NotFound(f"machine {machine!r} is not shut out; `prodgen machines list` shows those that are")
+    readmit(store, connect_ledger(settings()), machine)
+    report(json, {"machine": machine}, f"machine {machine} works again")
 
 
 def _find(store: Store, job: str) -> JobRecord:

@@ -141,13 +141,22 @@ class Ledger:
 
     # Workers
 
-    def report_worker(self, worker: str, rates: Mapping[str, float]) -> None:
+    def report_worker(self, worker: str, rates: Mapping[str, float]) -> bool:
         """Report that a generating worker is alive, and the images a second that it lately made by model.
 
-        The worker counts as alive for as long as a lease lasts.
+        The worker counts as alive for as long as a lease lasts. Returns False, and counts nothing, if its
+        machine is shut out.
         """
         flat = [part for pair in rates.items() for part in pair]
-        self.scripts.call("report", worker, self.lease_microseconds, *flat)
+        return bool(self.scripts.call("report", worker, self.lease_microseconds, *flat))
+
+    def shut_out(self, machines: Iterable[str]) -> None:
+        """Give no lease to workers of these machines, as tokens name them, and give leases to all others."""
+        self.scripts.call("shut_out", *machines)
+
+    def count_shut_out(self) -> int:
+        """Return the number of machines that are shut out."""
+        return int(self.scripts.read("scard", "shut_out"))
 
     def rates(self) -> Rates:
         """Return how many generating workers are alive, and how fast one makes the images of each model."""

@@ -96,14 +96,14 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy_folder(tmp_path_factory.mktemp("toy") / "toy")
 
 
-def work_off(gateway: Gateway, folder: Path) -> None:
-    """Make all images that are owed with a model, one cell a lease, and settle their jobs."""
-    worker = Worker(gateway.store, gateway.ledger, folder)
+def work_off(gateway: Gateway, folder: Path, machine: str = "first") -> int:
+    """Make all images that are owed on a machine, one cell a lease. Returns the number of jobs that ended."""
+    worker = Worker(gateway.store, gateway.ledger, folder, machine=machine)
     while worker.work(images=64):
         pass
     worker.draining.set()
     worker.engine.close()
-    assert settle_jobs(gateway.store, gateway.ledger)
+    return len(settle_jobs(gateway.store, gateway.ledger))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def make_job(
         publish(gateway.store, toy, "toy", tenant)
         client = gateway.client(tenant)
         job = client.order(**{"model": "toy", **spec})["id"]
-        work_off(gateway, tmp_path_factory.mktemp("worker"))
+        assert work_off(gateway, tmp_path_factory.mktemp("worker"))
         return client, str(job)
 
     return make_job

@@ -100,15 +100,22 @@ def test_images_of_a_lease_that_lied_are_made_again_and_counted_once(
     before = client.get("/v1/usage").json()["data"]
     done = run("audit", job, "--sample", 150, "--remake")
     assert (done.code, done.err.splitlines()[-1]) == (1, "64 images are taken back and made again")
+    [found] = json.loads(run("machines", "list", "--json").out)
+    assert (found["job"], found["why"][:18]) == (job, "the image differs ")
     running = client.get(f"/v1/jobs/{job}").json()
     assert (running["state"], running["done"]) == ("running", 86)
 
-    work_off(gateway, tmp_path)
+    assert work_off(gateway, tmp_path / "first", "first") == 0
+    assert "prodgen_machines_shut_out 1.0" in client.get("/metrics").text
+    assert work_off(gateway, tmp_path / "second", "second") == 1
     ended = client.get(f"/v1/jobs/{job}").json()
     assert (ended["state"], ended["done"]) == ("succeeded", 150)
     assert liar.line(3)["object"] == honest
     assert run("audit", job, "--sample", 150).code == 0
     assert client.get("/v1/usage").json()["data"] == before
+    assert run("machines", "readmit", found["machine"]).code == 0
+    assert client.order(model="toy", count=1)["state"] == "queued"
+    assert work_off(gateway, tmp_path / "third", "first") == 1
 
 
 @pytest.mark.parametrize("forged", [1, 10])

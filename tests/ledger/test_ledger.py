@@ -18,6 +18,27 @@ def entry(job: str = "j", total: int = 1000, **more: object) -> JobEntry:
     return JobEntry(**{"id": job, "tenant": "ada", "queue": "bulk", "total": total, **more})  # type: ignore[arg-type]
 
 
+def test_a_machine_that_is_shut_out_gets_no_lease_and_does_not_count_as_alive(ledger: Ledger) -> None:
+    ledger.submit(entry(total=1000))
+    one, other = ledger.lease("bulk", "gpu-1-77-a0b1c2", 64), ledger.lease("bulk", "gpu-2-77-a0b1c2", 64)
+    again = ledger.lease("bulk", "gpu-1-78-ffffff", 64)
+    assert one
+    assert other
+    assert again
+    machine = one.token.rpartition("-")[2]
+    assert machine == again.token.rpartition("-")[2] != other.token.rpartition("-")[2]
+
+    ledger.shut_out([machine])
+    assert ledger.lease("bulk", "gpu-1-79-000000", 64) is None
+    assert not ledger.report_worker("gpu-1-79-000000", {})
+    assert ledger.report_worker("gpu-2-77-a0b1c2", {})
+    assert (ledger.rates().workers, ledger.count_shut_out()) == (1, 1)
+    assert ledger.lease("bulk", "gpu-2-77-a0b1c2", 64)
+    assert ledger.complete(one.token)
+    ledger.shut_out([])
+    assert ledger.lease("bulk", "gpu-1-79-000000", 64)
+
+
 def test_every_image_is_given_out_once(ledger: Ledger) -> None:
     ledger.submit(entry(total=1000))
     cells: list[int] = []

@@ -48,8 +48,10 @@ class Worker(Device):
         folder: Path,
         stall_seconds: float = 60.0,
         stop_seconds: float = 15.0,
+        machine: str | None = None,
     ) -> None:
         settings = Settings(
+            machine=machine,
             model_cache=folder / "models",
             lease_seconds=1.0,
             stall_seconds=stall_seconds,

@@ -58,6 +58,7 @@ class Held:
 class Device:
     """The device of one process and its leases. The threads of the process share it.
 
+    ``shut_out``: whether an audit has shut the machine out, so that the ledger gives it no lease.
     ``end(seconds)`` ends the process when it is no longer fit to work. While ``draining`` is set the device
     leases nothing more; the work in flight continues.
     """
@@ -66,7 +67,9 @@ class Device:
         self.settings, self.store, self.ledger = deployment.settings, deployment.store, deployment.ledger
         self.engine = Engine(observe=observe)
         self.rates = RateMeter()
-        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        machine = self.settings.machine or socket.gethostname()
+        self.name = f"{machine}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.shut_out = False
         self.draining = threading.Event()
         self._slots = {queue: threading.Semaphore(slots) for queue, slots in SLOTS.items()}
         self._held: dict[str, Held] = {}
@@ -131,7 +134,7 @@ class Device:
             try:
                 self._renew_leases()
                 if not self.draining.is_set():
-                    self.ledger.report_worker(self.name, self.rates.take())
+                    self.shut_out = not self.ledger.report_worker(self.name, self.rates.take())
             except Exception as error:  # this thread must survive any failure of Redis
                 log.warning("leases and rates were not reported: %s", error)
             time.sleep(self.settings.lease_seconds / 4)

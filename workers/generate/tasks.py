@@ -89,6 +89,7 @@ def warm_up(**_: Any) -> None:
     export_device_memory()
     health.ALIVE.append(lambda: here.condition.problem)
     health.READY.append(lambda: "this worker is stopping" if here.draining.is_set() else None)
+    health.READY.append(lambda: "an audit has shut this machine out" if here.shut_out else None)
     try:
         ready = [version for version in versions(here.store, None) if "production" in version.aliases]
         for version in ready[:RECENT]:

@@ -6,6 +6,7 @@ local _, queue, worker, want, microseconds, request = unpack(ARGV)
 local given = redis.call('GET', key('given', request))
 local again = given and redis.call('HMGET', key('lease', given), 'job', 'first', 'cells', 'alone', 'queue')
 if again and again[1] then return view_lease(given, unpack(again)) end
+if is_shut_out(worker) then return false end
 
 local held = redis.call('SMEMBERS', key('worker', worker))
 if #held == 1 and redis.call('HGET', key('lease', held[1]), 'alone') == '1' then return false end
@@ -57,7 +58,7 @@ redis.call('DEL', key('reserved', worker))
 
 local number = math.max(now(), tonumber(redis.call('GET', key('token')) or 0) + 1)
 redis.call('SET', key('token'), string.format('%.0f', number))
-local token = redis.call('GET', KEYS[1]) .. '-' .. string.format('%.0f', number)
+local token = redis.call('GET', KEYS[1]) .. '-' .. string.format('%.0f', number) .. '-' .. machine_of(worker)
 redis.call('HSET', key('lease', token), 'job', job.id, 'queue', job.queue, 'worker', worker, 'first', first,
   'cells', cells, 'alone', suspect and 1 or 0)
 redis.call('SET', key('given', request), token, 'PX', math.ceil(microseconds / 1000))

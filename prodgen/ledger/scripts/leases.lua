@@ -1,3 +1,13 @@
+-- Returns the digits that stand for a worker's machine in tokens. Workers are called `{machine}-{process}-{random}`.
+local function machine_of(worker)
+  return string.sub(redis.sha1hex(string.match(worker, '^(.+)%-%d+%-%x+$') or worker), 1, 8)
+end
+
+-- Whether an audit has shut the worker's machine out.
+local function is_shut_out(worker)
+  return redis.call('SISMEMBER', key('shut_out'), machine_of(worker)) == 1
+end
+
 -- Ends a lease. Returns its record and its job, or nil if the lease is unknown.
 -- The job is nil if it is no longer running, so that its cells need no further care.
 local function take_back(token)

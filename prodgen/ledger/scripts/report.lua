@@ -1,5 +1,7 @@
 -- report(worker, microseconds, model, rate...): a generating worker lives, and makes so many images of each model a
 -- second. The rate kept of a model is a mean over about the last two reports of each living worker.
+-- Returns 0, and counts nothing, if an audit has shut the worker's machine out.
+if is_shut_out(ARGV[2]) then return 0 end
 local MODELS = 256  -- models whose rates are kept: those reported last
 redis.call('ZADD', key('workers'), now() + ARGV[3], ARGV[2])
 redis.call('ZREMRANGEBYSCORE', key('workers'), '-inf', now())

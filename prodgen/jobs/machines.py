@@ -1,0 +1,57 @@
+"""Shut machines out whose workers have stored wrong images, and let them work again.
+
+The store holds the list (``system/shut-out/{machine}.json``). Maintenance repeats it to the ledger, which
+gives no lease to these machines. Eight hex digits name a machine: the last part of the tokens of its leases.
+"""
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from prodgen.ledger.ledger import Ledger
+from prodgen.spec.names import check_name
+from prodgen.storage import keys
+from prodgen.storage.base import Store
+
+
+class ShutOut(BaseModel, frozen=True):
+    """Why a machine is shut out: what the audit of a job found."""
+
+    machine: str
+    job: str
+    why: str
+    since: datetime
+
+
+def machine_of(folder: str) -> str | None:
+    """Return the machine of a lease by its folder ``{first}.{token}``; None if its token names none."""
+    parts = folder.split("-")
+    return parts[2] if len(parts) == 3 else None
+
+
+def shut_out(store: Store, ledger: Ledger, machine: str, job: str, why: str) -> None:
+    """Give a machine no more work. Leases that it holds still count."""
+    found = ShutOut(machine=machine, job=job, why=why, since=datetime.now(UTC))
+    store.put(_key(machine), found.model_dump_json(indent=1).encode(), "application/json")
+    repeat(store, ledger)
+
+
+def readmit(store: Store, ledger: Ledger, machine: str) -> None:
+    """Give a machine work again. Raises NotFound if it is not shut out."""
+    store.stat(_key(machine))
+    store.delete([_key(machine)])
+    repeat(store, ledger)
+
+
+def all_shut_out(store: Store) -> list[ShutOut]:
+    """Return the machines that are shut out."""
+    return [ShutOut.model_validate_json(store.get(info.key)) for info in store.list(keys.SHUT_OUT)]
+
+
+def repeat(store: Store, ledger: Ledger) -> None:
+    """Make the ledger shut out the machines of the store's list, and no others."""
+    ledger.shut_out(name.removesuffix(".json") for name in store.names(keys.SHUT_OUT))
+
+
+def _key(machine: str) -> str:
+    return f"{keys.SHUT_OUT}{check_name(machine)}.json"
