@@ -152,7 +152,7 @@ def reject(
     images: Annotated[list[int], typer.Argument(metavar="INDEX...", min=0, help="The images, by index.")],
     json: Json = False,
 ) -> None:
-    """Order images of a job again, with the next attempt of each; prints the new job."""
+    """Make finished images again, with the next attempt, by a new job."""
     with connect() as gateway:
         _print(gateway.reject(job, images), json)
 

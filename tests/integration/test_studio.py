@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -134,7 +135,19 @@ def test_pictures_are_made_kept_and_ordered_and_the_order_is_found_again(browser
     expect(page.locator("#orders img")).not_to_have_count(0)
     visit.check()
     page.get_by_role("link", name="Spring dresses").click()
-    page.locator(".tile .open").first.click()
+    expect(pictures).to_have_count(4)
+
+
+def test_pictures_are_compared_rejected_filtered_deleted_and_restored(browser: Browser, up: Up) -> None:
+    visit = Visit(browser, up, viewport={"width": 1440, "height": 900}, locale="en-GB")
+    with up.client() as client:
+        attributes = {"category": "dress", "colour": ["gold", "teal"]}
+        job = client.submit({"model": "clothing", "attributes": attributes, "count": 2})["id"]
+    page = visit.sign_in(f"/orders/{job}")
+    expect(page.locator(".state .word")).to_have_text("done")
+    pictures = page.locator("#gallery img")
+    expect(pictures).to_have_count(4)
+    page.locator(".tile .open").nth(1).click()
     expect(page.locator("#zoom-facts")).to_contain_text("gold")
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#zoom-facts dd").filter(has_text="gold")).to_be_visible()
@@ -164,9 +177,11 @@ def test_pictures_are_made_kept_and_ordered_and_the_order_is_found_again(browser
 def test_an_order_is_put_first_paused_continued_and_cancelled(browser: Browser, up: Up) -> None:
     visit = Visit(browser, up, viewport={"width": 1440, "height": 900})
     with up.client() as client:
+        up.kill("worker-1", signal.SIGSTOP)  # so that the small order is not made before it is paused
         large = client.submit({"model": "fashion-mnist", "count": 200_000})["id"]
         small = client.submit({"model": "fashion-mnist", "count": 64})["id"]
         client.pause(small)
+        up.kill("worker-1", signal.SIGCONT)
     page = visit.sign_in(f"/orders/{large}")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".state .word")).to_have_text("paused")
