@@ -28,6 +28,7 @@ _CHINESE = _load("zh.json")
 _ENGLISH = {
     "succeeded": "done",
     "partial": "done in part",
+    "kl": "KL divergence",
     "cutter studio": "a network (U²-Netp)",
     "cutter studio-grabcut": "its colours (GrabCut)",
 }
