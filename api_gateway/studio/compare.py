@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from api_gateway.auth import Anyone
 from api_gateway.deployment import DeploymentDep
@@ -38,12 +39,17 @@ class Row(NamedTuple):
 def show(
     request: Request, name: str, caller: Anyone, deployment: DeploymentDep, left: str = "", right: str = ""
 ) -> Response:
-    """Show two versions beside each other: by default the one in production and the newest other."""
+    """Show two versions beside each other: by default the one in production and the newest other.
+
+    A model with a single version is shown in the list of models.
+    """
     views = [one for one in models.index(caller, deployment).data if one.name == name]
     views = [one for one in views if one.owned_by != "shared"] or views
     views.sort(key=lambda one: ("production" not in one.aliases, -one.created))
-    if len(views) < 2:
-        raise NotFound(f"there are no two versions of {name!r} to compare", param="model")
+    if not views:
+        raise NotFound(f"there is no model {name!r}", param="model")
+    if len(views) == 1:
+        return RedirectResponse(f"/models#{name}@{views[0].version}", 303)
     first = next((one for one in views if one.version == left), views[0])
     others = [one for one in views if one is not first]
     second = next((one for one in others if one.version == right), others[0])

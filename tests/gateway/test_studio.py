@@ -155,7 +155,8 @@ def test_a_key_that_may_promote_sees_versions_to_promote(
         assert re.findall(r'<option value="(\w+)" selected>', page) == [theirs, ours]
         assert page.count('data-act="promote"') == page.count('data-act="rollback"') == 1
         assert 'id="gallery"' not in page
-        assert "no two versions" in browser.get("/models/shoes").text
+        assert browser.get("/models/shoes").headers["location"].startswith("/models#shoes@")
+        assert "there is no model &#39;shoe&#39;" in browser.get("/models/shoe").text
 
 
 def test_what_waits_and_what_failed_can_be_seen(
