@@ -130,13 +130,14 @@ function start() {
   const preset = () => form.preset.selectedOptions[0].dataset;
 
   function request(items, side) {
-    const finish = form.preset.value ? { preset: form.preset.value } : { size: side };
+    const shape = { size: side, aspect: form.aspect.value, copy_space: form.copy_space.value || null };
+    const finish = form.preset.value ? { preset: form.preset.value } : shape;
     return { model, items, finish, output: { format: preset().format ?? "jpeg" } };
   }
 
   function changed() {
     describeControls(form);
-    $("size-field").hidden = Boolean(form.preset.value);
+    for (const field of form.querySelectorAll("[data-frame]")) field.hidden = Boolean(form.preset.value);
     form.querySelector("[data-attribute=scene]").disabled = Boolean(preset().ground);
     history.replaceState(null, "", `?${new URLSearchParams([...(asked ? [["model", asked]] : []), ...chosenPairs(form)])}`);
     const combinations = combinationsOf(attributes());
@@ -178,7 +179,7 @@ function start() {
 
   watchControls(form, changed);
   form.onsubmit = (event) => event.preventDefault();
-  form.preset.onchange = form.size.onchange = changed;
+  for (const field of [form.preset, form.size, form.aspect, form.copy_space]) field.onchange = changed;
   form.model.onchange = () =>
     (location.search = new URLSearchParams([["model", form.model.value], ...chosenPairs(form)]));
 
