@@ -12,7 +12,7 @@ from prodgen.jobs.order_csv import fault
 from prodgen.jobs.order_file import MAX_BYTES, read_order
 from prodgen.spec.attributes import SCENE, RequestedValues
 from prodgen.spec.order import Item
-from prodgen.spec.photograph import is_file_name, picture_fault
+from prodgen.spec.photograph import MOST_TOGETHER, TOGETHER, is_file_name, photos_of, picture_fault
 from prodgen.spec.spelling import fold
 
 UPLOADS = 4
@@ -69,6 +69,18 @@ class PhotoFolder:
             self.files[digest] = path
         return self._digests[name]
 
+    def digests(self, names: str) -> str:
+        """Return the digests of the files that a row names with ``+`` between them, written in the same way.
+
+        A file whose own name has a ``+`` is found. Raises ProdgenError as `digest`, and for too many files.
+        """
+        if names in self._named or (self._folder / names).is_file():
+            return self.digest(names)
+        listed = [name.strip() for name in photos_of(names)]
+        if len(listed) > MOST_TOGETHER:
+            raise ProdgenError(f"one picture shows at most {MOST_TOGETHER} products, not {len(listed)}")
+        return TOGETHER.join(map(self.digest, listed))
+
     def _find(self, name: str) -> Path:
         found = [self._folder / name] if "/" in name else self._named.get(name, [])
         if len(found) > 1:
@@ -94,7 +106,7 @@ def read_photo_order(
     """
     folder, lines = PhotoFolder(photos), list[str]()
     with order.open("rb") as file:
-        for item in read_order(file, attributes, columns, photo_id=folder.digest):
+        for item in read_order(file, attributes, columns, photo_id=folder.digests):
             if isinstance(item, ProdgenError):
                 raise item
             if item.photo is None:

@@ -22,7 +22,7 @@ from prodgen.jobs.order_csv import (
     short,
 )
 from prodgen.spec.order import Item
-from prodgen.spec.photograph import is_digest
+from prodgen.spec.photograph import is_digest, photos_of
 from prodgen.spec.spelling import fold
 from prodgen.spec.validation_errors import explain
 
@@ -38,8 +38,8 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 def check_photo_id(text: str) -> str:
-    """Return ``text`` if it is the digest of an upload; raises ProdgenError otherwise."""
-    if not is_digest(text):
+    """Return ``text`` if it is the digest of an upload, or several; raises ProdgenError otherwise."""
+    if not all(map(is_digest, photos_of(text))):
         raise ProdgenError(
             f"{short(text)} is not the sha256 of an upload; `prodgen submit ORDER --photos FOLDER` sends them"
         )

@@ -14,7 +14,7 @@ from prodgen.spec.colour import parse_colour
 from prodgen.spec.finish import Augment
 from prodgen.spec.model_config import ModelConfig, StudioConfig, studio_config
 from prodgen.spec.order import Item, JobSpec, item_fault
-from prodgen.spec.photograph import background_fault, is_digest, picture_fault
+from prodgen.spec.photograph import background_fault, is_digest, photos_of, picture_fault
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.spelling import fold
 from prodgen.storage import keys
@@ -114,12 +114,12 @@ def checked_items(
     grounds.check(_backgrounds(spec.attributes), _SCENE)
     while block := list(islice(numbered, _BLOCK)):
         own = [item for _, item in block if isinstance(item, Item)]
-        photos.look_up(item.photo for item in own if item.photo)
+        photos.look_up(photo for item in own if item.photo for photo in photos_of(item.photo))
         grounds.look_up(ground for item in own for ground in _backgrounds(item.attributes))
         for number, item in block:
             try:
                 if isinstance(item, Item):
-                    photos.check([_photo(item)], "photo")
+                    photos.check(_photos(item), "photo")
                     _check_scene(spec, studio, item.attributes)
                     grounds.check(_backgrounds(item.attributes), _SCENE)
                 yield item
@@ -127,10 +127,10 @@ def checked_items(
                 yield item_fault(item, number, error)  # type: ignore[arg-type]  # only items are checked
 
 
-def _photo(item: Item) -> str:
+def _photos(item: Item) -> list[str]:
     if item.photo is None:
         raise ProdgenError("photo is missing; name the photograph of the product", param="photo")
-    return item.photo
+    return photos_of(item.photo)
 
 
 def _without_photograph(spec: JobSpec, number: int, item: Item | ProdgenError) -> Item | ProdgenError:

@@ -194,7 +194,7 @@ def make_pictures(
     """
     region = cut.region.weight if edit.changes_product else cut.matte  # slow to find, and then not used
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
-    product = Product(*planes, edit.frame, edit.swatches.__getitem__)
+    product = Product(*planes, edit.frame, material=edit.swatches.__getitem__)
     for look, scene in itertools.product(edit.looks, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,

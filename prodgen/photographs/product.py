@@ -15,12 +15,12 @@ from prodgen.photographs.drape import Drape
 from prodgen.photographs.materials import Material, material
 from prodgen.photographs.recolour import Recolouring, lab_of
 from prodgen.photographs.scenes import GLOSS, has_shadow, light_kept, place
-from prodgen.spec.finish import Frame
+from prodgen.spec.finish import Area, Frame
 from prodgen.spec.photograph import ORIGINAL
 
 K, T = TypeVar("K"), TypeVar("T")
 
-_LOOKS, _SCENES = 16, 4
+_LOOKS, SCENES = 16, 4
 """Looks and scenes of a product that stay in memory."""
 _REFLECTION = 0.35
 """The share of a product's light that a glossy ground reflects right below it."""
@@ -40,7 +40,7 @@ class Look(NamedTuple):
 
 
 class Product:
-    """One product in the frame of its pictures.
+    """One product in the frame of its pictures, or in the part ``cell`` of the frame.
 
     ``rgb`` (H, W, 3) has the product's colours, also at its edge. ``matte`` and ``region`` (H, W) are in
     [0, 1]: how much each pixel belongs to the product, and to the part of it that changes its look.
@@ -56,12 +56,15 @@ class Product:
         matte: Plane,
         region: Plane,
         frame: Frame,
+        cell: Area | None = None,
         material: Callable[[str], Material] = material,
     ) -> None:
         self._material = material
+        cell = cell or frame.area
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
         both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
-        layers, self.scale = place(both, torch.from_numpy(matte), frame)
+        layers, self.scale = place(both, torch.from_numpy(matte), frame, cell)
+        self._bottom = frame.height if cell == frame.area else cell[1] + cell[3]
         self._alpha = layers[0, 3:]
         top, left, bottom, right = bounding_box(self._alpha[0].numpy() > 0)
         self._box = slice(top, bottom), slice(left, right)
@@ -75,28 +78,36 @@ class Product:
 
         ``ground``: the ground of the scene, (3, height, width) in [0, 1].
         """
-        frame, visible = _kept(self._scenes, scene, _SCENES, lambda: self._visible(scene, ground))
-        layer = _kept(self._looks, look, _LOOKS, lambda: self._layer(look))
+        frame, visible = kept(self._scenes, scene, SCENES, lambda: self._visible(scene, ground))
         picture = frame.copy()
+        self.show(look, scene, visible, picture)
+        return picture
+
+    def show(self, look: Look, scene: str, visible: Pixels, picture: Pixels) -> None:
+        """Draw the product into a picture; ``visible`` is what its box shows of the ground."""
+        layer = kept(self._looks, look, _LOOKS, lambda: self._layer(look))
         picture[self._box] = cv2.add(layer, visible)
         if scene == GLOSS:
             self._reflect(layer, picture)
-        return picture
 
     def _reflect(self, layer: Pixels, picture: Pixels) -> None:
         """Add the mirror image of a layer to a picture, below the product and fading downwards."""
-        part = picture[self._box[0].stop :, self._box[1]][: len(layer)]
+        part = picture[self._box[0].stop : self._bottom, self._box[1]][: len(layer)]
         fade = np.linspace(_REFLECTION, 0, len(part), dtype=np.float32).reshape(-1, 1, 1)
         cover = self._cover[0].numpy()[::-1][: len(part), :, None]
         part[:] = (part * (1 - fade * cover) + fade * layer[::-1][: len(part)]).round()
 
     def _visible(self, scene: str, ground: Tensor) -> tuple[Pixels, Pixels]:
         """Return the scene without the product as bytes, and what the product's box shows of the ground."""
-        behind = ground * self._light if has_shadow(scene) else ground
-        return to_pixels(behind), to_pixels(behind[:, *self._box] * (1 - self._cover))
+        behind = ground * self.light if has_shadow(scene) else ground
+        return to_pixels(behind), self.visible(behind)
+
+    def visible(self, behind: Tensor) -> Pixels:
+        """Return what the product's box shows of a ground (3, height, width) as bytes."""
+        return to_pixels(behind[:, *self._box] * (1 - self._cover))
 
     @cached_property
-    def _light(self) -> Tensor:
+    def light(self) -> Tensor:
         """The share of light that the product's shadow leaves on the ground, (1, height, width)."""
         return light_kept(self._alpha[None])[0]
 
@@ -132,7 +143,7 @@ class Product:
         return self._recolouring.lightness if colour is None else float(lab_of(colour)[0, 0])
 
 
-def _kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:
+def kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:
     """Return the cached value of ``key``, made if it is not there; the cache holds the ``most`` used last."""
     if key not in cache:
         cache[key] = make()

@@ -17,7 +17,7 @@ from prodgen.errors import ProdgenError
 from prodgen.generation.coverage import clamp_to_coverage
 from prodgen.photographs.textures import TEXTURES, texture
 from prodgen.spec.colour import levels, parse_colour, parse_gradient
-from prodgen.spec.finish import Frame
+from prodgen.spec.finish import Area, Frame
 from prodgen.spec.photograph import background_fault, picture_size
 from prodgen.spec.provenance import read_provenance
 
@@ -140,14 +140,14 @@ def _floor(height: int, width: int) -> Tensor:
     return ((1 - share) * wall * (0.96 + 0.05 * y) + share * floor * nearer).clamp(0, 1)
 
 
-def place(rgb: Tensor, matte: Tensor, frame: Frame) -> tuple[Tensor, float]:
-    """Scale products and centre them in the frame, or beside its copy space.
+def place(rgb: Tensor, matte: Tensor, frame: Frame, area: Area) -> tuple[Tensor, float]:
+    """Scale products and centre them in a part of the frame.
 
     Returns premultiplied layers (B, 4, height, width), and the factor by which the products were enlarged.
     ``rgb`` (B, 3, H, W) and ``matte`` (H, W) are in [0, 1]. The product fills the frame's share of the width
-    or of the height that is free for it, whichever it reaches first.
+    or of the height of that part, whichever it reaches first.
     """
-    from_left, from_top, width, height = frame.area
+    from_left, from_top, width, height = area
     upper, first, lower, last = bounding_box(matte.numpy() >= 0.5)
     scale = frame.fill * min(height / (lower - upper), width / (last - first))
     margin = max(2, round(0.01 * max(matte.shape)))

@@ -16,11 +16,12 @@ from prodgen.photographs.learnt import Learnt, learn, read_photograph
 from prodgen.photographs.product import Look, Product, to_pixels
 from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import Background, ground, is_picture
+from prodgen.photographs.together import Together
 from prodgen.spec.attributes import SCENE
-from prodgen.spec.finish import Finish
+from prodgen.spec.finish import Finish, Frame
 from prodgen.spec.model_config import StudioConfig, folder_version, read_config, studio_config
 from prodgen.spec.order import ImageRequest
-from prodgen.spec.photograph import is_digest
+from prodgen.spec.photograph import is_digest, photos_of
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
 METHOD = 1
@@ -83,35 +84,43 @@ class Studio:
         """Yield the picture of each request in order.
 
         ``source`` returns the photograph of a digest, and ``background`` the uploaded picture of a digest for
-        a height and a width. Consecutive requests with one photograph share the work on it. A photograph
-        without a product gives the scene alone, to be reviewed. ``marks``: whether the files say how they
-        were made.
+        a height and a width. Consecutive requests with the same photographs share the work on them. A
+        photograph without a product adds nothing to the scene, and the picture is to be reviewed. ``marks``:
+        whether the files say how they were made.
         """
-        photo, found, product, generative = None, None, None, False
+        photo, sources, product, generative = None, list[Source](), None, False
         frame = self.config.frame(finish)
         for image in images:
             if image.photo is None:
                 raise ProdgenError(f"image {image.index} names no photograph, from which {self.id} makes it")
-            if image.photo != photo or found is None:
-                photo, found, product, generative = image.photo, source(image.photo), None, False
-                if found.learnt.has_product:
-                    generative = read_provenance(io.BytesIO(found.data)).generative
-                    photograph = read_photograph(found.data, self.config.photo_side)
-                    if isinstance(photograph, str):
-                        raise ProdgenError(f"the photograph {photo} has changed: {photograph}")
-                    planes, own_ground = found.learnt.planes(photograph), photograph.alpha is None
-                    planes = retouch(finish.retouch, *planes, ground=own_ground)
-                    product = Product(*planes, frame)
+            if image.photo != photo:
+                photo, sources = image.photo, [source(one) for one in photos_of(image.photo)]
+                shown = [one for one in sources if one.learnt.has_product]
+                product = self._product(shown, frame, finish)
+                generative = any(read_provenance(io.BytesIO(one.data)).generative for one in shown)
             scene = image.attributes[SCENE]
             behind = (background if is_digest(scene) else self._ground)(scene, frame.height, frame.width)
             xmp = self._xmp(image, product, finish, generative or behind.generative) if marks else b""
-            yield self._picture(image, found.learnt, product, behind, finish, format, xmp)
+            learnt = [one.learnt for one in sources]
+            yield self._picture(image, learnt, product, behind, finish, format, xmp)
+
+    def _product(self, sources: list[Source], frame: Frame, finish: Finish) -> Product | Together | None:
+        """Return the product of a photograph, or the products of several together; None without any."""
+        products = list[Product]()
+        for found, cell in zip(sources, frame.cells(len(sources)) if sources else (), strict=True):
+            photograph = read_photograph(found.data, self.config.photo_side)
+            if isinstance(photograph, str):
+                raise ProdgenError(f"a photograph has changed: {photograph}")
+            planes, own_ground = found.learnt.planes(photograph), photograph.alpha is None
+            planes = retouch(finish.retouch, *planes, ground=own_ground)
+            products.append(Product(*planes, frame, cell))
+        return Together(products) if len(products) > 1 else products[0] if products else None
 
     def _picture(
         self,
         image: ImageRequest,
-        learnt: Learnt,
-        product: Product | None,
+        learnt: list[Learnt],
+        product: Product | Together | None,
         behind: Background,
         finish: Finish,
         format: str,
@@ -119,13 +128,18 @@ class Studio:
     ) -> StudioPicture:
         look, ground = Look.of(image.attributes), behind.pixels
         pixels = product.picture(look, image.attributes[SCENE], ground) if product else to_pixels(ground)
-        doubts = [*learnt.doubts, None if look == Look() else learnt.colour_doubt, behind.fault]
+        doubts = [
+            doubt for one in learnt for doubt in (*one.doubts, one.colour_doubt if look != Look() else None)
+        ]
+        doubts.append(behind.fault)
         rules = self.config.presets.get(finish.preset or "")
         data = encode(Image.fromarray(pixels), format, xmp, rules and rules.most_bytes)
         findings = preset_findings(data, finish.preset) if finish.preset else None
-        return StudioPicture(data, "; ".join(filter(None, doubts)) or None, findings)
+        return StudioPicture(data, "; ".join(dict.fromkeys(filter(None, doubts))) or None, findings)
 
-    def _xmp(self, image: ImageRequest, product: Product | None, finish: Finish, generative: bool) -> bytes:
+    def _xmp(
+        self, image: ImageRequest, product: Product | Together | None, finish: Finish, generative: bool
+    ) -> bytes:
         recipe = {
             "model": self.id,
             "photo": image.photo,
@@ -134,8 +148,8 @@ class Studio:
             "upscaled": round(product.scale, 2) if product and product.scale > 1 else None,
         }
         recoloured = Look.of(image.attributes) != Look()
-        on_photograph = is_picture(image.attributes[SCENE])
-        kind = edited_source_type(generative=generative, recoloured=recoloured, on_photograph=on_photograph)
+        several = is_picture(image.attributes[SCENE]) or isinstance(product, Together)
+        kind = edited_source_type(generative=generative, recoloured=recoloured, on_photograph=several)
         return make_xmp(kind, {name: value for name, value in recipe.items() if value})
 
 

@@ -25,7 +25,7 @@ from prodgen.spec.attributes import SCENE
 from prodgen.spec.finish import Edge, Retouch
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
-from prodgen.spec.photograph import is_digest
+from prodgen.spec.photograph import is_digest, photos_of
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.validation_errors import explain
 
@@ -76,8 +76,9 @@ def verify_pictures(
         return read_background(photographs[digest].read_bytes(), height, width)
 
     for (photo, finish, format), group in groupby(lines, lambda line: (line.photo, line.finish, line.format)):
-        if photo not in photographs:
-            yield from (Finding(line, f"its photograph {photo} is not in the folder") for line in group)
+        missing = [one for one in photos_of(photo or "") if one not in photographs]
+        if missing:
+            yield from (Finding(line, f"its photograph {missing[0]} is not in the folder") for line in group)
             continue
         alike = list[ManifestLine]()
         for line in group:

@@ -156,10 +156,12 @@ class NamedColour(BaseModel):
         try:
             return parse_colour(str(text))
         except ValueError:
-            uploaded = ", skyblue/white, or the sha256 of an uploaded picture" if self.name == SCENE else ""
+            further = " or #rrggbb"
+            if self.name == SCENE:
+                further = ", #rrggbb, two colours as skyblue/white, or the sha256 of an uploaded picture"
             raise ProdgenError(
                 f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, a CSS name of a "
-                f"colour or #rrggbb{uploaded}"
+                f"colour{further}"
                 f"{did_you_mean(str(text), (*self.values, *ImageColor.colormap))}",
                 param=f"attributes.{self.name}",
             ) from None

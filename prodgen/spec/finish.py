@@ -1,6 +1,7 @@
 """What a request asks for after the generator: size, background, random variations and file format."""
 
 import unicodedata
+from math import log
 from typing import Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -17,6 +18,10 @@ COPY_SPACE = 1 / 3
 """The share of the frame that is left free for text."""
 
 
+Area = tuple[int, int, int, int]
+"""The left, the top, the width and the height of a part of a picture, in pixels."""
+
+
 class Frame(NamedTuple):
     """The size of pictures in pixels, the share of it that products fill, and the edge left free for text."""
 
@@ -26,8 +31,8 @@ class Frame(NamedTuple):
     copy_space: Edge | None = None
 
     @property
-    def area(self) -> tuple[int, int, int, int]:
-        """The left, the top, the width and the height of the part of the frame where products are placed."""
+    def area(self) -> Area:
+        """The part of the frame where products are placed."""
         across, down = round(self.width * COPY_SPACE), round(self.height * COPY_SPACE)
         return {
             None: (0, 0, self.width, self.height),
@@ -36,6 +41,17 @@ class Frame(NamedTuple):
             "left": (across, 0, self.width - across, self.height),
             "right": (0, 0, self.width - across, self.height),
         }[self.copy_space]
+
+    def cells(self, count: int) -> list[Area]:
+        """Return a part of the area for each of ``count`` products: rows of cells that are nearly square."""
+        left, top, width, height = self.area
+        rows = min(range(1, count + 1), key=lambda rows: abs(log(width * rows * rows / (height * count))))
+        cells = list[Area]()
+        for row in range(rows):
+            columns = count // rows + (row < count % rows)
+            wide, high = width // columns, height // rows
+            cells += [(left + column * wide, top + row * high, wide, high) for column in range(columns)]
+        return cells
 
 
 def sides(size: int, aspect: Aspect | None) -> tuple[int, int]:

@@ -38,7 +38,7 @@ class ManifestLine(BaseModel):
     format: Literal["png", "webp", "jpeg", "avif"]
     """The format of the image file."""
     photo: str | None = None
-    """The digest of the photograph from which the picture was made."""
+    """The digest of the photograph from which the picture was made; for several, with ``+`` between them."""
     review: str | None = None
     """Why the picture of a photograph is not trusted and should be looked at; absent if it is trusted."""
     findings: tuple[str, ...] | None = None

@@ -53,8 +53,9 @@ class Item(BaseModel):
     """Images of each combination of attributes; the order's ``count`` if null."""
     attributes: dict[str, Value | list[Value]] = {}
     """The item's own values. Attributes left out have the values of the order."""
-    photo: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
-    """Digest of an uploaded photograph of the product, for a model that makes pictures of photographs."""
+    photo: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}(\+[0-9a-f]{64}){0,5}$")] | None = None
+    """Digest of an uploaded photograph of the product, for a model that makes pictures of photographs. Of up
+    to six digests with ``+`` between them, one picture shows the products together."""
     latent: Latent | None = None
     """The latent vector of each image of the item, in place of one that the order's ``seed`` gives."""
     row: int | None = Field(default=None, ge=1, exclude=True)

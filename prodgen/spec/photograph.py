@@ -14,6 +14,8 @@ of any name."""
 MAX_PIXELS = 100_000_000
 SMALLEST_SWATCH = 64
 """Least width and height, in pixels, of the picture of a material."""
+TOGETHER, MOST_TOGETHER = "+", 6
+"""What stands between the photographs of one picture, and the most products that a picture shows."""
 ORIGINAL = "original"
 """The value of the attributes ``colour`` and ``material`` that keeps the product's own."""
 _LYING = 5
@@ -25,6 +27,11 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 def is_digest(text: str) -> bool:
     """Return whether a text is a sha256 in hexadecimal, by which an order names an uploaded file."""
     return bool(_DIGEST.fullmatch(text))
+
+
+def photos_of(photo: str) -> list[str]:
+    """Return the digests of the photographs whose products one picture shows together."""
+    return photo.split(TOGETHER)
 
 
 def is_file_name(text: str) -> bool:

@@ -43,6 +43,19 @@ def test_scenes_that_are_files_of_the_folder_become_uploads(tmp_path: Path, phot
         read(tmp_path, photos, "sku,photo,scene\nA,polo.jpg,\nB,polo.jpg,white|beach.jpg\n")
 
 
+def test_photographs_of_one_picture_are_named_with_a_plus(tmp_path: Path, photos: Path) -> None:
+    (photos / "a+b.jpg").write_bytes(POLO.read_bytes() + b"+")
+    found = read(tmp_path, photos, "sku,photo\nA,polo.jpg + back/cap.jpg\nB,a+b.jpg\n")
+    together, alone = (json.loads(line)["photo"] for line in found.jsonl.splitlines()[1:])
+    names = [found.files[digest].name for digest in together.split("+")]
+    assert names == ["polo.jpg", "cap.jpg"]
+    assert found.files[alone].name == "a+b.jpg"
+    with pytest.raises(
+        ProdgenError, match="row 2, column photo: one picture shows at most 6 products, not 7"
+    ):
+        read(tmp_path, photos, f"sku,photo\nA,{'+'.join(['polo.jpg'] * 7)}\n")
+
+
 def test_rows_keep_their_numbers_and_equal_photographs_are_one(tmp_path: Path, photos: Path) -> None:
     found = read(tmp_path, photos, "sku,photo,Colour\nA,polo.jpg,red|blue\n\nB,front/cap.jpg,\nC,polo.jpg,\n")
     order = tmp_path / "sent.jsonl"

@@ -85,7 +85,7 @@ def test_a_file_of_rows_names_uploads_and_errors_name_the_row(client: Client) ->
         ({"attributes": {"colour": "blurple"}}, "colour cannot be 'blurple'; write original, a CSS name"),
         (
             {"attributes": {"scene": "beach"}},
-            "scene cannot be 'beach'; write white, studio, floor, a CSS name",
+            "scene cannot be 'beach'; write white, studio, floor, wood, concrete, linen, gloss, a CSS name",
         ),
         ({"truncation": 0.5}, "truncation is not for pictures of photographs"),
         ({"finish": {"background": "red"}}, "order a colour as the attribute scene"),
@@ -168,6 +168,16 @@ def test_a_photograph_that_lies_on_its_side_covers_a_frame_when_upright(client: 
     wanted = {"attributes": {"scene": upload(client, buffer.getvalue())}, "output": {"format": "jpeg"}}
     spec = order(upload(client, picture()), **wanted)
     assert client.post("/v1/jobs", json=spec | {"finish": {"preset": "instagram"}}).status_code == 202
+
+
+def test_several_photographs_of_one_picture_are_each_checked(client: Client) -> None:
+    first, second = upload(client, picture(77)), upload(client, picture(78))
+    job = client.post("/v1/jobs", json=order(f"{first}+{second}")).json()
+    assert job["total"] == 1
+    assert client.error("DELETE", f"/v1/uploads/{second}")[0] == 409
+    status, error = client.error("POST", "/v1/jobs", json=order(f"{first}+{NOBODY}"))
+    assert (status, error["param"]) == (400, "item 1, photo")
+    assert f"there is no upload {NOBODY}" in error["message"]
 
 
 def test_a_background_is_kept_while_an_order_needs_it(client: Client) -> None:

@@ -127,6 +127,30 @@ def test_an_order_sets_the_shape_and_the_space_for_text(studio: Studio, polo: So
     assert not (pixels(made)[53:] == 255).all()
 
 
+def test_several_products_are_shown_together_and_one_that_is_not_found_is_named(
+    studio: Studio, polo: Source, tmp_path: Path
+) -> None:
+    blank = Source(b"", Learnt.from_png(studio.learn(b"not a photograph").to_png()))
+    sources = {"p": polo, "q": polo, "blank": blank}
+
+    def made(photo: str, colour: str = "original") -> StudioPicture:
+        image = ImageRequest(0, 0, 0, {"colour": colour, "scene": "white"}, photo=photo)
+        finish = Finish(size=200, aspect="16:9")
+        (picture,) = studio.pictures([image], sources.__getitem__, nothing, finish, "png")
+        return picture
+
+    pair = pixels(made("p+q"))
+    left, right = pair[:, :100], pair[:, 100:]
+    assert (left == right).all()
+    assert (left < 200).any()
+    assert (pair[:, 97:103] == 255).all(), "the products touch"
+    (tmp_path / "pair.png").write_bytes(made("p+q").data)
+    assert read_provenance(tmp_path / "pair.png").digital_source_type == "compositeCapture"
+    missing = made("p+blank")
+    assert missing.review
+    assert (pixels(missing) == pixels(made("p"))).all()
+
+
 def test_a_photograph_that_cannot_be_read_gives_the_scene_alone_with_the_reason(studio: Studio) -> None:
     broken = POLO.read_bytes()[:900]
     learnt = Learnt.from_png(studio.learn(broken).to_png())

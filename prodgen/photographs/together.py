@@ -1,0 +1,37 @@
+"""Show several products in one picture, such as the parts of an outfit."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from prodgen.catalog.photographs.masks import Pixels
+from prodgen.photographs.product import SCENES, Look, Product, kept, to_pixels
+from prodgen.photographs.scenes import has_shadow
+
+
+class Together:
+    """Several products, each in a cell of the frame.
+
+    ``scale`` is the largest factor by which one of them was enlarged.
+    """
+
+    def __init__(self, products: Sequence[Product]) -> None:
+        self.scale = max(product.scale for product in products)
+        self._products = products
+        self._scenes: OrderedDict[str, tuple[Pixels, list[Pixels]]] = OrderedDict()
+
+    def picture(self, look: Look, scene: str, ground: Tensor) -> Pixels:
+        """Return all products with a look on a ground, as `Product.picture`."""
+        frame, visible = kept(self._scenes, scene, SCENES, lambda: self._visible(scene, ground))
+        picture = frame.copy()
+        for product, behind in zip(self._products, visible, strict=True):
+            product.show(look, scene, behind, picture)
+        return picture
+
+    def _visible(self, scene: str, ground: Tensor) -> tuple[Pixels, list[Pixels]]:
+        behind = ground
+        if has_shadow(scene):
+            for product in self._products:
+                behind = behind * product.light
+        return to_pixels(behind), [product.visible(behind) for product in self._products]
