@@ -40,6 +40,9 @@ class Metrics:
         self.images = Counter(
             "prodgen_submitted_images", "Images of accepted orders.", ["queue"], registry=registry
         )
+        self.renders = Counter(
+            "prodgen_renders", "Images sent by their addresses.", ["cache"], registry=registry
+        )
         registry.register(_Queues(ledger))
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -113,6 +113,7 @@ async def render(
     asked = Asked(tenant, formula)
     stored = await run_sync(read, deployment.store, asked)
     data = stored or await _wait(request, deployment, asked)
+    request.app.state.metrics.renders.labels("hit" if stored else "miss").inc()
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     status = "prodgen; hit" if stored else "prodgen; fwd=miss; stored"  # RFC 9211
     headers = {"ETag": etag, "Cache-Control": _caching(request), "Cache-Status": status}

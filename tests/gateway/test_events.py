@@ -13,6 +13,7 @@ from api_gateway.deployment import EVENT_THREADS, Deployment
 from api_gateway.routes import jobs as route
 from prodgen.access import KeyRing
 from prodgen.errors import StoreUnavailable
+from prodgen.jobs.time_left import NO_WORKER
 from prodgen.ledger.entries import Progress
 from prodgen.ledger.ledger import Ledger
 from tests.gateway.running import Client, Gateway
@@ -49,6 +50,18 @@ def test_a_stream_resumed_after_the_end_gives_the_end(client: Client, gateway: G
     last = list(client.events(job))[-1]
     (event,) = client.events(job, **{"Last-Event-ID": last.id or ""})
     assert (event.id, event.data) == (None, last.data)
+
+
+def test_a_stream_without_changes_repeats_the_state_and_why_there_is_no_time_left(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route, "REPEAT_SECONDS", 0.01)
+    events = client.events(client.order(count=3)["id"])
+    first, second, third = (next(events) for _ in range(3))
+    assert first.id
+    assert second == third
+    assert (second.id, second.type, second.data["state"]) == (None, "progress", "queued")
+    assert (second.data["seconds_left"], second.data["reason"]) == (None, NO_WORKER)
 
 
 def test_a_job_whose_events_are_lost_still_has_a_state(client: Client, gateway: Gateway) -> None:

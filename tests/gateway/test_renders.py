@@ -1,6 +1,7 @@
 """An image by its address is made once, kept, and costs no more than its tenant may spend."""
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from prodgen.jobs.renders import cache_key, trim_renders
 from prodgen.jobs.usage import record_renders
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.storage import keys
+from prodgen.storage.links import sign_path
 from prodgen.storage.local import LocalStore
 from prodgen.tenants import set_grant
 from tests.gateway.running import Client, Gateway
@@ -80,6 +82,9 @@ def test_an_image_is_made_once_and_then_comes_from_the_store(
     assert client.get(other_words).headers["ETag"] == answer.headers["ETag"]
     assert len(worker.made) == 1
     assert client.get("/v1/jobs").json()["data"] == [], "an address leaves no order"
+    assert answer.headers["Cache-Status"] == "prodgen; fwd=miss; stored"
+    assert client.get(address).headers["Cache-Status"] == "prodgen; hit"
+    assert 'prodgen_renders_total{cache="hit"}' in client.get("/metrics").text
     left = [key for key in gateway.ledger.client.scan_iter("*render*") if client.tenant in str(key)]
     assert left == []
 
@@ -95,12 +100,18 @@ def test_a_signed_address_needs_no_key_and_gives_that_image_alone(
 ) -> None:
     with PythonClient(gateway.settings.public_url, client.key) as python:
         url = python.render_url("shoes", 7, 3, category="bag", size=64)
-        brief = python.render_url("shoes", 7, 3, seconds=100, category="bag", size=64)
+        brief = python.render_url("shoes", 7, 3, seconds=1000, category="bag", size=64)
         assert python.render("shoes", 7, 3, category="bag", size=64) == client.get(address).content
     answer = anyone.get(url)
     assert (answer.status_code, answer.content) == (200, client.get(address).content)
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-    assert "max-age=100" in anyone.get(brief).headers["Cache-Control"] or "max-age=99" in str(answer.headers)
+    kept = re.fullmatch(r"public, max-age=(\d+), immutable", anyone.get(brief).headers["Cache-Control"])
+    assert kept
+    assert 500 < int(kept[1]) <= 1000
+    past, path = {"size": "64", "tenant": client.tenant, "expires": "1"}, address.partition("?")[0]
+    past["signature"] = sign_path(gateway.settings.secret_key.get_secret_value(), path, past)
+    expired = anyone.get(gateway.settings.public_url + path, params=past)
+    assert (expired.status_code, "has expired" in expired.text) == (403, True)
     for wrong in (url.replace("size=64", "size=65"), url.replace("/3.png", "/4.png"), brief[:-1]):
         assert anyone.get(wrong).status_code == 403
     assert anyone.get(gateway.settings.public_url + address).status_code == 401
