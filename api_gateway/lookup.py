@@ -52,8 +52,9 @@ def job_details(deployment: Deployment, record: JobRecord) -> JobDetails:
     }
     ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None
     state = job_records.load_state(deployment.store, record) if ended else None
-    fields |= {"expires": ended and record.expires(ended), "root": state and state.root}
-    return JobDetails.of(progress, **fields, keep=record.keep)
+    control = job_records.load_control(deployment.store, record)
+    fields |= {"expires": ended and record.expires(ended, control), "root": state and state.root}
+    return JobDetails.of(progress, **fields, keep=record.kept(control))
 
 
 def check_id(job: str) -> None:

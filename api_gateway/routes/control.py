@@ -13,9 +13,10 @@ from api_gateway.requests import IdempotencyKey, StrictRoute
 from api_gateway.routes.jobs import check_marks
 from api_gateway.schemas import JobDetails
 from prodgen.access import ApiKey
-from prodgen.jobs.control import change_job, retry_job
+from prodgen.jobs.control import change_job, keep_job, retry_job
 from prodgen.jobs.rejection import reject_images
 from prodgen.ledger.entries import Queue
+from prodgen.spec.order import Kept
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -24,6 +25,12 @@ class PriorityChange(BaseModel, extra="forbid"):
     """The new priority of a job."""
 
     priority: Queue
+
+
+class KeepChange(BaseModel, extra="forbid"):
+    """How long a job is kept after its end: days or hours, such as `30d` or `12h`, or `forever`."""
+
+    keep: Kept
 
 
 class RejectedImages(BaseModel, extra="forbid"):
@@ -60,6 +67,14 @@ def priority(
     details = _change(deployment, caller, job, priority=change.priority)
     later.add_task(deployment.ring, details.priority, 1)
     return details
+
+
+@router.post("/{job}/keep", summary="Change how long a job is kept")
+def keep(job: str, change: KeepChange, caller: Generator, deployment: DeploymentDep) -> JobDetails:
+    """Keep a job, with its images, for another time after its end. It is deleted when that time is over."""
+    find_job_record(deployment, caller.tenant, job)  # the error for a deleted job says until when it is kept
+    record = keep_job(deployment.store, deployment.ledger, caller.tenant, job, change.keep)
+    return job_details(deployment, record)
 
 
 @router.post("/{job}/retry", summary="Retry a job's failed images")

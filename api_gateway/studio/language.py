@@ -29,6 +29,11 @@ _ENGLISH = {
     "succeeded": "done",
     "partial": "done in part",
     "kl": "KL divergence",
+    "forever": "for ever",
+    "7d": "7 days",
+    "30d": "30 days",
+    "90d": "90 days",
+    "365d": "a year",
     "cutter studio": "a network (U²-Netp)",
     "cutter studio-grabcut": "its colours (GrabCut)",
 }

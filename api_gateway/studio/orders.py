@@ -1,6 +1,7 @@
 """Orders: find an order again, follow it, and see, download or cancel its images."""
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -13,15 +14,20 @@ from api_gateway.routes import jobs
 from api_gateway.schemas import JobView
 from api_gateway.studio.frame import PageRoute, render
 from prodgen.errors import NotFound
-from prodgen.jobs.deletion import find_deletion
+from prodgen.jobs.deletion import find_deletion, trash
 from prodgen.jobs.limits import INTERACTIVE_IMAGES
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import Queue, State
+from prodgen.spec.order import FOREVER
 from prodgen.storage.base import in_threads
 
 router = APIRouter(prefix="/orders", include_in_schema=False, route_class=PageRoute)
 
 PAGE = 20
+TRASHED = 100
+"""The most deleted orders that the page lists."""
+KEEP_TIMES = (FOREVER, "7d", "30d", "90d", "365d")
+"""The times that people may choose to keep an order."""
 
 
 class Filter(NamedTuple):
@@ -39,6 +45,7 @@ FILTERS = {
     "trouble": Filter("With failures", ("partial", "failed")),
     "cancelled": Filter("Cancelled", ("cancelled",)),
     "tries": Filter("Tries", queue="interactive"),
+    "trash": Filter("Deleted"),
 }
 """The parts of all orders. Interactive orders are tries of the page Create, and would hide all others."""
 
@@ -48,6 +55,11 @@ def index(
     request: Request, caller: Generator, deployment: DeploymentDep, show: str = "all", after: Cursor = None
 ) -> Response:
     """List a page of the orders, newest first."""
+    if show == "trash":
+        deleted = [
+            (one, name_of(one.record)) for one in islice(trash(deployment.store, caller.tenant), TRASHED)
+        ]
+        return render(request, "trash.html", filters=FILTERS, show=show, deleted=deleted)
     chosen = FILTERS.get(show, FILTERS["all"])
     page = jobs.index(caller, deployment, PAGE, after, chosen.states, chosen.queue)
     return render(
@@ -73,7 +85,12 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
         return render(request, "deleted.html", deletion=deletion, name=name_of(deletion.record))
     details = job_details(deployment, record)
     return render(
-        request, "order.html", job=details, name=name_of(record), interactive_images=INTERACTIVE_IMAGES
+        request,
+        "order.html",
+        job=details,
+        name=name_of(record),
+        interactive_images=INTERACTIVE_IMAGES,
+        keep_times=dict.fromkeys([*KEEP_TIMES, details.keep or FOREVER]),
     )
 
 

@@ -147,6 +147,16 @@ def retry(job: Id, json: Json = False) -> None:
 
 
 @app.command()
+def keep(
+    job: Id,
+    time: Annotated[str, typer.Argument(help="Time after its end, such as 30d or 12h; or forever.")],
+    json: Json = False,
+) -> None:
+    """Set how long a job is kept after its end."""
+    _change(job, lambda gateway, job: gateway.keep(job, time), json)
+
+
+@app.command()
 def reject(
     job: Id,
     images: Annotated[list[int], typer.Argument(metavar="INDEX...", min=0, help="The images, by index.")],

@@ -90,6 +90,10 @@ class Client:
         """Make the failed images of an ended job again, and return the job. Its finished images stay."""
         return self._json("POST", f"/v1/jobs/{job}/retry")
 
+    def keep(self, job: str, keep: str) -> Record:
+        """Keep a job for another time after its end (``30d``, ``12h``, ``forever``), and return the job."""
+        return self._json("POST", f"/v1/jobs/{job}/keep", json={"keep": keep})
+
     def reject(self, job: str, images: Sequence[int], idempotency_key: str | None = None) -> Record:
         """Order images of a job again, by index, with the next attempt of each; return the new job."""
         return self._queue(f"/v1/jobs/{job}/reject", {"images": [*images]}, idempotency_key)

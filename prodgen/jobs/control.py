@@ -19,6 +19,7 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import CHANGING, lock
 from prodgen.registry.versions import version_exists
 from prodgen.settings import Settings
+from prodgen.spec.order import Kept
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.tenants import grant_of
@@ -61,6 +62,30 @@ def change_job(
                 check_waiting(settings, ledger, tenant, queue)
             _write(store, record, control)
         apply_control(ledger, record, control)
+    return record
+
+
+def keep_job(
+    store: Store, ledger: Ledger, tenant: str, job: str, keep: Kept, *, now: datetime | None = None
+) -> JobRecord:
+    """Change how long an order is kept after its end, and return its record.
+
+    Raises NotFound, and Conflict for an order that ended longer ago than that.
+    """
+    now = now or datetime.now(UTC)
+    with lock(ledger, job, CHANGING):
+        record = find_record(store, tenant, job)
+        if record is None:
+            raise NotFound(f"there is no job {job!r}", param="job")
+        control = load_control(store, record).model_copy(update={"keep": keep})
+        state = load_state(store, record)
+        if state and (expires := record.expires(state.finished, control)):
+            if expires <= now:
+                raise Conflict(
+                    f"job {job} ended more than {keep} ago; delete it, or keep it longer", param="keep"
+                )
+            make_due(store, expires, tenant, job)
+        _write(store, record, control)
     return record
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 from prodgen.jobs.control import LOOK_AGAIN, complete_retry
 from prodgen.jobs.due import POSTPONED, due_entries, make_due
-from prodgen.jobs.record import JobRecord, find_record, load_state
+from prodgen.jobs.record import JobRecord, find_record, load_control, load_state
 from prodgen.jobs.usage import record_usage
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import CHANGING, lock, try_lock
@@ -97,7 +97,8 @@ def delete_job(
             if state is None:
                 raise Conflict(f"job {job} has not ended; cancel it first, or wait for its end", param="job")
             record_usage(store, record, state)  # an older version has not done so
-            until = min(now + TRASH, record.expires(state.finished) or now + TRASH)
+            expires = record.expires(state.finished, load_control(store, record))
+            until = min(now + TRASH, expires or now + TRASH)
             deletion = Deletion(record=record, wanted="trash", deleted=now, until=until)
         if for_good:
             deletion = deletion.model_copy(update={"wanted": "purged"})
@@ -200,10 +201,12 @@ def _expiry(store: Store, tenant: str, job: str, now: datetime) -> Deletion | No
     For an order that is kept longer, writes the time of its next look, and returns None.
     """
     record = find_record(store, tenant, job)
-    if record is None or record.keep is None:
+    if record is None:
         return None
-    state = load_state(store, record)
-    expires = record.expires(state.finished) if state else now + POSTPONED
+    control, state = load_control(store, record), load_state(store, record)
+    if record.kept(control) is None:
+        return None
+    expires = record.expires(state.finished, control) if state else now + POSTPONED
     if expires and expires > now:
         make_due(store, expires, tenant, job)
         return None

@@ -20,7 +20,7 @@ from prodgen.jobs.manifests import (
     published,
     published_at,
 )
-from prodgen.jobs.record import JobRecord, find_record, load_last_state, load_record, load_state
+from prodgen.jobs.record import JobRecord, find_record, load_control, load_last_state, load_record, load_state
 from prodgen.jobs.usage import record_usage
 from prodgen.jobs.webhooks import announce
 from prodgen.ledger.entries import JobState, Lease, Progress
@@ -97,7 +97,8 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     unchanged = now and (now.state, now.retries) == (progress.state, progress.retries)
     if ledger.epoch() != epoch or not unchanged:
         return None  # the ledger was rebuilt meanwhile, or another process settled the job
-    if expires := record.expires(state.finished):  # before the end is written, so that no end lacks its entry
+    # before the end is written, so that no end lacks its entry
+    if expires := record.expires(state.finished, load_control(store, record)):
         make_due(store, expires, record.tenant, record.id)
     announce(store, record)  # before state.json, so that a crash in between forgets no webhook
     data = state.model_dump_json(indent=1).encode()

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from prodgen.errors import NotFound
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState, Queue
-from prodgen.spec.order import CELL, JobSpec, Keep, count_cells, keep_time
+from prodgen.spec.order import CELL, FOREVER, JobSpec, Keep, Kept, count_cells, keep_time
 from prodgen.spec.reading import Reading
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -24,12 +24,13 @@ LEASE_PIXELS = 1 << 24
 class JobControl(BaseModel, frozen=True):
     """control.json: the changes to an order since it was accepted. Absent until the first change.
 
-    ``priority`` replaces the order's own. ``retries`` counts how often the failed cells were owed again; an
-    end before the last retry does not count.
+    ``priority`` and ``keep`` replace the order's own. ``retries`` counts how often the failed cells were owed
+    again; an end before the last retry does not count.
     """
 
     paused: bool = False
     priority: Queue | None = None
+    keep: Kept | None = None
     retries: int = 0
 
 
@@ -77,9 +78,14 @@ class JobRecord(BaseModel, frozen=True):
         """The number of cells of the job."""
         return count_cells(self.total)
 
-    def expires(self, finished: datetime) -> datetime | None:
+    def kept(self, control: JobControl) -> Keep | None:
+        """Return how long the order is kept after its end; None: for ever."""
+        return None if control.keep == FOREVER else control.keep or self.keep
+
+    def expires(self, finished: datetime, control: JobControl) -> datetime | None:
         """Return the time at which the order, which ended at ``finished``, is to be deleted; None: never."""
-        return finished + keep_time(self.keep) if self.keep else None
+        keep = self.kept(control)
+        return finished + keep_time(keep) if keep else None
 
     def indices(self, first: int, count: int) -> range:
         """Return the image indices of ``count`` cells from cell ``first``."""

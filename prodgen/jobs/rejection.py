@@ -11,7 +11,7 @@ from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.control import enter_job
 from prodgen.jobs.delivery import page, replacements
 from prodgen.jobs.limits import INTERACTIVE_IMAGES
-from prodgen.jobs.record import JobRecord, Replaces, find_record, load_state
+from prodgen.jobs.record import JobRecord, Replaces, find_record, load_control, load_state
 from prodgen.jobs.submission import submit
 from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
@@ -48,7 +48,7 @@ def reject_images(
     attempts = [tried.get(line.index, line.attempt) + 1 for line in lines]
     earlier = find_record(store, record.tenant, job)
     if earlier is None:
-        spec = _order(record, [_item(*pair) for pair in zip(lines, attempts, strict=True)])
+        spec = _order(store, record, [_item(*pair) for pair in zip(lines, attempts, strict=True)])
         again, new = submit(
             store,
             ledger,
@@ -92,7 +92,7 @@ def _item(line: ManifestLine, attempt: int) -> Item:
     return Item(sku=line.sku or f"image {line.index}", attributes={**line.attributes}, latent=latent)
 
 
-def _order(record: JobRecord, items: list[Item]) -> JobSpec:
+def _order(store: Store, record: JobRecord, items: list[Item]) -> JobSpec:
     """Return the order of ``items`` by the same version, with the same finish, output and title."""
     spec = record.spec
     return JobSpec(
@@ -102,6 +102,6 @@ def _order(record: JobRecord, items: list[Item]) -> JobSpec:
         finish=spec.finish,
         output=spec.output.model_copy(update={"packaging": record.packaging}),
         priority="interactive" if len(items) <= INTERACTIVE_IMAGES else "bulk",
-        keep=record.keep,
+        keep=record.kept(load_control(store, record)),
         title=spec.title,
     )

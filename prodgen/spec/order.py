@@ -29,6 +29,9 @@ def _check_keep(text: str) -> str:
 
 Keep = Annotated[str, AfterValidator(_check_keep)]
 """A number of days or hours, such as ``30d`` or ``12h``."""
+FOREVER = "forever"
+Kept = Annotated[str, AfterValidator(lambda text: text if text == FOREVER else _check_keep(text))]
+"""A `Keep`, or ``forever``."""
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 

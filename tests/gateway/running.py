@@ -130,7 +130,8 @@ class Gateway:
             owner = load_record(self.store, lease.tenant, lease.job)
             assert report(self.store, self.ledger, owner, lease, write_lines(self._make(owner, lease)))
             if settle_job(self.store, self.ledger, record):
-                break
+                return record
+        settle_job(self.store, self.ledger, record)  # its images may have been made before, for another job
         return record
 
     def _make(self, record: JobRecord, lease: Lease) -> list[ManifestLine]:

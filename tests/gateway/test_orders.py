@@ -315,8 +315,11 @@ def test_an_order_is_kept_as_long_as_it_or_its_tenant_says(
         gateway.work(client.tenant, job["id"])
         now = client.get(f"/v1/jobs/{job['id']}").json()
         assert datetime.fromisoformat(now["expires"]) - datetime.fromisoformat(now["updated"]) == kept
-    status, error = client.error("POST", "/v1/jobs", json={"model": "shoes", "keep": "a while"})
-    assert (status, error["param"]) == (400, "keep")
+    for path, spec in (("", {"model": "shoes"}), (f"/{jobs[0]['id']}/keep", {})):
+        status, error = client.error("POST", f"/v1/jobs{path}", json={**spec, "keep": "a while"})
+        assert (status, error["param"]) == (400, "keep")
+    changed = client.post(f"/v1/jobs/{jobs[0]['id']}/keep", json={"keep": "forever"}).json()
+    assert (changed["keep"], changed["expires"]) == (None, None)
 
 
 def test_usage_is_shown_by_day_and_model_as_json_and_csv(client: Client, gateway: Gateway) -> None:

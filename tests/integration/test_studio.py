@@ -170,6 +170,9 @@ def test_pictures_are_compared_rejected_filtered_deleted_and_restored(browser: B
     page.locator("#deleting .button").click()
     expect(page.get_by_text("The order is deleted.")).to_be_visible()
     visit.check()
+    page.get_by_role("link", name="Orders", exact=True).first.click()
+    page.get_by_role("link", name="Deleted").click()
+    page.get_by_role("link", name="dress, gold, teal").click()
     page.get_by_role("button", name="Restore").click()
     expect(pictures).to_have_count(4)
 

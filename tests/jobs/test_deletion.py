@@ -9,6 +9,7 @@ import pytest
 
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs import delivery
+from prodgen.jobs.control import keep_job
 from prodgen.jobs.deletion import TRASH, delete_job, find_deletion, restore_job, sweep_due, trash
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import JobRecord, find_record
@@ -141,6 +142,21 @@ def test_an_order_expires_when_its_time_is_over(ledger: Ledger, memory: MemorySt
     sweep_due(memory, ledger, end + 2 * TRASH)
     assert left(memory, "short") == []
     assert len(list(delivery.images(memory, kept))) == 100
+
+
+def test_an_order_is_kept_longer_or_for_ever_or_less_long(ledger: Ledger, memory: MemoryStore) -> None:
+    for job, keep in (("longer", "12h"), ("forever", "12h"), ("shorter", None)):
+        made(memory, ledger, job, keep=keep)
+    end = ended(memory, new_record("longer", 100)).finished
+    for job, keep in (("longer", "2d"), ("forever", "forever"), ("shorter", "1d")):
+        keep_job(memory, ledger, "ada", job, keep, now=end + timedelta(hours=1))
+    with pytest.raises(Conflict, match="ended more than 1h ago"):
+        keep_job(memory, ledger, "ada", "longer", "1h", now=end + timedelta(hours=2))
+    there = []
+    for hours in (23, 25, 49):
+        sweep_due(memory, ledger, end + timedelta(hours=hours))
+        there.append(sorted(listed(ledger)))
+    assert there == [["forever", "longer", "shorter"], ["forever", "longer"], ["forever"]]
 
 
 def test_the_trash_keeps_an_order_no_longer_than_the_order_itself_says(

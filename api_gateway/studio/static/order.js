@@ -98,6 +98,12 @@ confirm("delete", "deleting", async () => {
   location.reload(); // to the page that can restore it
 });
 
+$("keep").onchange = () =>
+  api("POST", `/v1/jobs/${job}/keep`, { json: { keep: $("keep").value } }).then(
+    () => explain($("problem")),
+    (error) => explain($("problem"), error),
+  );
+
 $("failed").ontoggle = () => $("failed").open && listFailures().catch((error) => explain($("problem"), error));
 
 /** Show the order, and every change until it has ended. */
