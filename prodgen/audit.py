@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.generation.engine import Engine
@@ -32,11 +33,15 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with an image, and the folder of the lease that made it."""
+    """What is wrong with an image, and the folder of the lease that made it.
+
+    ``damaged``: the file is not the one that the lease recorded, so the store may be to blame.
+    """
 
     index: int
     folder: str
     what: str
+    damaged: bool = False
 
 
 def changed_since(store: Store, state: JobState, manifests: list[Manifest]) -> str | None:
@@ -78,10 +83,9 @@ def check_sample(
         images = resolve_attributes(model.config.attributes, [orders[index] for index, _ in batch])
         marks = spec.output.marks != "none"
         request = Request(model, images, spec.truncation, spec.finish, spec.output.format, marks=marks)
-        for (index, manifest), image, remade in zip(batch, images, engine.submit(request), strict=True):
+        for (_, manifest), image, remade in zip(batch, images, engine.submit(request), strict=True):
             wanted = manifest_line(request, image, remade)
-            what = _compare(store, record, manifest, wanted, remade, model.config.tolerance)
-            yield Fault(index, manifest.folder, what) if what else None
+            yield _compare(store, record, manifest, wanted, remade, model.config.tolerance)
 
 
 def _compare(
@@ -91,24 +95,28 @@ def _compare(
     wanted: ManifestLine,
     remade: bytes,
     tolerance: int,
-) -> str | None:
+) -> Fault | None:
     """Return what is wrong with the stored image whose line should be ``wanted``, or None if nothing is."""
+
+    def fault(what: str, damaged: bool = False) -> Fault:
+        return Fault(wanted.index, manifest.folder, what, damaged)
+
     try:
         lines, _ = delivery.page(store, record, wanted.index - 1, 1)
     except Unavailable:
         raise
     except ProdgenError as error:
-        return str(error)
+        return fault(str(error))
     if not lines or leaf(lines[0].model_copy(update={"sha256": wanted.sha256})) != leaf(wanted):
-        return "the manifest's line is not that of the ordered image"
+        return fault("the manifest's line is not that of the ordered image")
     line, stored = lines[0], None
     folder = keys.job(record.tenant, record.id, "cells", manifest.folder)
     if line.object != f"{folder}.tar" and not (line.object or "").startswith(f"{folder}/"):
-        return "the manifest's line names an object of another lease"
+        return fault("the manifest's line names an object of another lease")
     with suppress(NotFound):
         stored = store.get(line.object or "", line.offset or 0, line.length)
-    if fault := compare(line, stored, remade, tolerance):
-        return fault
+    if what := compare(line, stored, remade, tolerance):
+        return fault(what, stored is None or sha256(stored).hexdigest() != line.sha256)
     if read_provenance(io.BytesIO(stored or b"")) != read_provenance(io.BytesIO(remade)):
-        return "the file's marks are not those of the image"
+        return fault("the file's marks are not those of the image")
     return None

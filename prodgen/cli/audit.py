@@ -70,7 +70,8 @@ def audit(
     if remake and (faults or sum(manifest.images for manifest in manifests) < state.done):
         ledger = connect_ledger(settings())
         why = faults[0].what if faults else "their manifests were deleted"
-        for machine in sorted(filter(None, {machine_of(fault.folder) for fault in faults})):
+        lies = () if changed else [fault for fault in faults if not fault.damaged]
+        for machine in sorted(filter(None, {machine_of(fault.folder) for fault in lies})):
             shut_out(store, ledger, machine, job, why)
             remark(f"machine {machine} is shut out; `prodgen machines readmit {machine}` lets it work again")
         count = withdraw(store, ledger, record, {fault.folder for fault in faults}, f"an audit: {why}")
@@ -87,7 +88,7 @@ def list_machines(json: Json = False) -> None:
     if json:
         print_json(found)
     else:
-        print_table(found, "machine", "since", "job", "why")
+        print_table(found, "machine", "since", "job", "why", fold=("why",))
 
 
 @machines.command("readmit")

@@ -118,6 +118,19 @@ def test_images_of_a_lease_that_lied_are_made_again_and_counted_once(
     assert work_off(gateway, tmp_path / "third", "first") == 1
 
 
+def test_damage_in_the_store_is_mended_and_blames_no_machine(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run, tmp_path: Path
+) -> None:
+    _, job = make_job(TENANT, count=3, seed=5)
+    liar = Liar(gateway.store, job)
+    gateway.store.delete([liar.line(0)["object"]])
+    gateway.store.put(liar.line(1)["object"], liar.file(2))
+    assert run("audit", job, "--remake").err.splitlines()[-1] == "3 images are taken back and made again"
+    assert run("machines", "list", "--json").out == "[]\n"
+    assert work_off(gateway, tmp_path) == 1
+    assert run("audit", job).out.startswith("3 of 3 images are as ordered")
+
+
 @pytest.mark.parametrize("forged", [1, 10])
 def test_a_sample_finds_lies_as_often_as_chance_says(forged: int) -> None:
     total, count, rounds = 1000, 100, 2000
