@@ -128,9 +128,10 @@ export function explain(place, error) {
   }
 }
 
-/** Describe an image by its attributes. A scene may be the digest of an uploaded picture. */
+/** Describe an image by its attributes: by what was changed, of a photograph. A digest is an uploaded picture. */
 export const describe = (image) =>
   Object.values(image.attributes)
+    .filter((value) => value !== "original")
     .map((value) => t(/^[0-9a-f]{64}$/.test(value) ? "a background of yours" : value))
     .join(", ");
 
