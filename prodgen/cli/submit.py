@@ -26,9 +26,10 @@ from prodgen.cli.options import (
 from prodgen.cli.output import remark, report
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
-from prodgen.client.photographs import name_backgrounds
+from prodgen.client.photographs import name_pictures
 from prodgen.errors import Conflict, NotFound, ProdgenError
-from prodgen.spec.photograph import picture_fault
+from prodgen.spec.attributes import MATERIAL
+from prodgen.spec.photograph import picture_fault, swatch_fault
 from prodgen.spec.spelling import split_pairs
 
 
@@ -66,7 +67,7 @@ def submit(
     ] = False,
     photos: Annotated[
         Path | None,
-        typer.Option(help="Folder of the pictures that ORDER names, in its columns photo and scene."),
+        typer.Option(help="Folder of the pictures that ORDER names, in photo, scene and material."),
     ] = None,
     preset: Annotated[
         str | None,
@@ -114,7 +115,7 @@ def submit(
             "model": model,
             "seed": seed,
             "seed_from": seed_from,
-            "attributes": name_backgrounds(parse_attributes(attr), partial(_send_background, gateway)),
+            "attributes": name_pictures(parse_attributes(attr), partial(_send_picture, gateway)),
             "truncation": truncation,
             "finish": {"size": size, "background": background}
             | {name: value for name, value in only_photographs.items() if value},
@@ -169,12 +170,12 @@ def _local_time(text: str) -> str:
         ) from None
 
 
-def _send_background(gateway: Client, name: str) -> str:
-    """Upload the picture file that an option names as a scene, and return its digest."""
+def _send_picture(gateway: Client, attribute: str, name: str) -> str:
+    """Upload the picture file that an option names as the value of an attribute, and return its digest."""
     path = Path(name)
     if not path.is_file():
         raise NotFound(f"there is no picture {name}", param="attr")
-    if fault := picture_fault(path.read_bytes()):
+    if fault := (swatch_fault if attribute == MATERIAL else picture_fault)(path.read_bytes()):
         raise ProdgenError(f"{name} {fault}", param="attr")
     return gateway.upload(path)
 

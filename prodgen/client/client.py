@@ -256,7 +256,7 @@ class Client:
         columns: dict[str, str] | None = None,
         progress: Progress = lambda what, done, total: None,
     ) -> str:
-        """Upload an order file, and the files of the folder ``photos`` that its ``photo`` and ``scene`` name.
+        """Upload an order file, and the files of the folder ``photos`` that its rows name.
 
         Returns the digest that an order of ``model`` names as its ``upload``. Pictures that were uploaded
         before are not sent again. Raises ProdgenError, which names the row, before anything is sent.

@@ -1,4 +1,4 @@
-"""Read an order file that names photographs and backgrounds of a folder, and send them to a gateway."""
+"""Read an order file that names photographs and other pictures of a folder, and send them to a gateway."""
 
 import hashlib
 from collections import defaultdict
@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from prodgen.errors import ProdgenError
 from prodgen.jobs.order_csv import fault
 from prodgen.jobs.order_file import MAX_BYTES, read_order
-from prodgen.spec.attributes import SCENE, RequestedValues
+from prodgen.spec.attributes import PICTURED, RequestedValues
 from prodgen.spec.order import Item
 from prodgen.spec.photograph import MOST_TOGETHER, TOGETHER, is_file_name, photos_of, picture_fault
 from prodgen.spec.spelling import fold
@@ -99,7 +99,7 @@ class PhotoFolder:
 def read_photo_order(
     order: Path, photos: Path, attributes: Iterable[str], columns: Mapping[str, str] | None = None
 ) -> PhotoOrder:
-    """Read an order file whose columns ``photo`` and ``scene`` name files of the folder ``photos``.
+    """Read an order file whose columns ``photo``, ``scene`` and ``material`` name files of ``photos``.
 
     Raises ProdgenError, which names the row, for the first row that is faulty or names no usable picture.
     Rows keep their numbers, so that later errors name the row of ``order``.
@@ -113,26 +113,33 @@ def read_photo_order(
                 where = f"row {item.row}, column photo"
                 raise ProdgenError(f"{where}: the row names no photograph of {photos}", param=where)
             lines += [""] * ((item.row or 1) - 1 - len(lines))
-            lines.append(_with_backgrounds(item, folder).model_dump_json(exclude_none=True))
+            lines.append(_with_pictures(item, folder).model_dump_json(exclude_none=True))
     return PhotoOrder("\n".join([*lines, ""]).encode(), folder.files)
 
 
-def name_backgrounds(attributes: RequestedValues, digest: Callable[[str], str]) -> dict[str, str | list[str]]:
-    """Return the attributes with ``digest(name)`` for each scene that is the name of a picture file."""
+def name_pictures(
+    attributes: RequestedValues, digest: Callable[[str, str], str]
+) -> dict[str, str | list[str]]:
+    """Return the attributes with ``digest(attribute, name)`` for each name of a picture file.
+
+    The attributes with pictures are `PICTURED`.
+    """
     named = dict(attributes)
     for name, values in attributes.items():
-        if fold(name) == SCENE:
-            scenes = [values] if isinstance(values, str) else values
-            named[name] = [digest(scene) if is_file_name(scene) else scene for scene in scenes]
+        if fold(name) in PICTURED:
+            listed = [values] if isinstance(values, str) else values
+            named[name] = [digest(fold(name), value) if is_file_name(value) else value for value in listed]
     return named
 
 
-def _with_backgrounds(item: Item, folder: PhotoFolder) -> Item:
-    try:
-        named = name_backgrounds(item.attributes, folder.digest)
-    except ProdgenError as error:
-        raise fault(item.row or 0, SCENE, str(error)) from None
-    return item.model_copy(update={"attributes": named})
+def _with_pictures(item: Item, folder: PhotoFolder) -> Item:
+    def digest(attribute: str, name: str) -> str:
+        try:
+            return folder.digest(name)
+        except ProdgenError as error:
+            raise fault(item.row or 0, attribute, str(error)) from None
+
+    return item.model_copy(update={"attributes": name_pictures(item.attributes, digest)})
 
 
 def send_photos(gateway: Uploads, files: Mapping[str, Path], progress: Progress) -> None:

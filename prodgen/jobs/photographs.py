@@ -1,6 +1,6 @@
 """Check at the door that the model of an order takes photographs, and that the order's uploads can be used.
 
-These are the photographs of its products, and its own backgrounds.
+These are the photographs of its products, and its own backgrounds and swatches.
 """
 
 import io
@@ -9,12 +9,12 @@ from functools import partial
 from itertools import islice
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.spec.attributes import SCENE, RequestedValues
+from prodgen.spec.attributes import MATERIAL, SCENE, RequestedValues
 from prodgen.spec.colour import parse_colour
 from prodgen.spec.finish import Augment
 from prodgen.spec.model_config import ModelConfig, StudioConfig, studio_config
 from prodgen.spec.order import Item, JobSpec, item_fault
-from prodgen.spec.photograph import background_fault, is_digest, photos_of, picture_fault
+from prodgen.spec.photograph import background_fault, is_digest, photos_of, picture_fault, swatch_fault
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.spelling import fold
 from prodgen.storage import keys
@@ -25,7 +25,6 @@ _HEAD = 256 << 10
 """Bytes of a picture that are read first. They hold the size of nearly every picture."""
 _BLOCK = 256
 """Items whose pictures are looked up at once."""
-_SCENE = f"attributes.{SCENE}"
 Fault = Callable[[bytes], str | None]
 """Returns why a file that begins with these bytes cannot be used, or None if it can."""
 
@@ -97,8 +96,8 @@ def checked_items(
 ) -> Iterator[Item | ProdgenError]:
     """Yield the items, each item with an upload that cannot be used replaced by an error with its row.
 
-    Looks up every photograph and every background once, several at a time, and reads only its first bytes.
-    Raises ProdgenError for a background of the whole order that cannot be used.
+    Looks up every upload once, several at a time, and reads only its first bytes. Raises ProdgenError for a
+    background or a swatch of the whole order that cannot be used.
     """
     studio, numbered = studio_config(config), enumerate(items, 1)
     if studio is None:
@@ -109,19 +108,25 @@ def checked_items(
     frame = studio.frame(spec.finish)
     too_small = partial(background_fault, width=frame.width, height=frame.height)
     photos = _Uploads(store, tenant, "photograph", picture_fault, only)
-    grounds = _Uploads(store, tenant, "background", too_small, only)
-    grounds.look_up(_backgrounds(spec.attributes))
-    grounds.check(_backgrounds(spec.attributes), _SCENE)
+    own = {
+        SCENE: _Uploads(store, tenant, "background", too_small, only),
+        MATERIAL: _Uploads(store, tenant, "swatch", swatch_fault, only),
+    }
+    for name, uploads in own.items():
+        uploads.look_up(_digests(spec.attributes, name))
+        uploads.check(_digests(spec.attributes, name), f"attributes.{name}")
     while block := list(islice(numbered, _BLOCK)):
-        own = [item for _, item in block if isinstance(item, Item)]
-        photos.look_up(photo for item in own if item.photo for photo in photos_of(item.photo))
-        grounds.look_up(ground for item in own for ground in _backgrounds(item.attributes))
+        read = [item for _, item in block if isinstance(item, Item)]
+        photos.look_up(photo for item in read if item.photo for photo in photos_of(item.photo))
+        for name, uploads in own.items():
+            uploads.look_up(digest for item in read for digest in _digests(item.attributes, name))
         for number, item in block:
             try:
                 if isinstance(item, Item):
                     photos.check(_photos(item), "photo")
                     _check_scene(spec, studio, item.attributes)
-                    grounds.check(_backgrounds(item.attributes), _SCENE)
+                    for name, uploads in own.items():
+                        uploads.check(_digests(item.attributes, name), f"attributes.{name}")
                 yield item
             except ProdgenError as error:
                 yield item_fault(item, number, error)  # type: ignore[arg-type]  # only items are checked
@@ -145,7 +150,7 @@ def _check_scene(spec: JobSpec, studio: StudioConfig, attributes: RequestedValue
     rules = studio.presets.get(spec.finish.preset or "")
     if rules is None or rules.ground is None:
         return
-    for scene in _scenes(attributes):
+    for scene in _values(attributes, SCENE):
         try:
             same = parse_colour(scene) == rules.ground
         except ValueError:
@@ -154,23 +159,23 @@ def _check_scene(spec: JobSpec, studio: StudioConfig, attributes: RequestedValue
             raise ProdgenError(
                 f"the preset {spec.finish.preset} wants the ground {rules.ground}, not {scene!r}; "
                 "leave scene out",
-                param=_SCENE,
+                param=f"attributes.{SCENE}",
             )
 
 
-def _scenes(attributes: RequestedValues) -> list[str]:
-    """Return the scenes that an order or an item asks for, as it writes them."""
-    found = [values for name, values in attributes.items() if fold(name) == SCENE]
-    return [scene for values in found for scene in ([values] if isinstance(values, str) else values)]
+def _values(attributes: RequestedValues, name: str) -> list[str]:
+    """Return the values of an attribute that an order or an item asks for, as it writes them."""
+    found = [values for written, values in attributes.items() if fold(written) == name]
+    return [value for values in found for value in ([values] if isinstance(values, str) else values)]
 
 
-def _backgrounds(attributes: RequestedValues) -> list[str]:
-    """Return the digests of the uploads among the scenes."""
-    return [scene for scene in _scenes(attributes) if is_digest(scene)]
+def _digests(attributes: RequestedValues, name: str) -> list[str]:
+    """Return the digests of uploads among the values of an attribute."""
+    return [value for value in _values(attributes, name) if is_digest(value)]
 
 
 class _Uploads:
-    """What is known of a tenant's uploads that an order names as ``kind``: photograph or background.
+    """What is known of a tenant's uploads that an order names as ``kind``: photograph, background or swatch.
 
     ``fault`` judges the first bytes of a file. ``only`` is the order's preset, if it takes photographs of
     real products only.

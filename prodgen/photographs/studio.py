@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from prodgen.catalog.photographs.masks import Pixels
 from prodgen.errors import ProdgenError, Unsupported
 from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
 from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
+from prodgen.photographs.materials import Material, material
 from prodgen.photographs.product import Look, Product, to_pixels
 from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import Background, ground, is_picture
@@ -77,17 +79,22 @@ class Studio:
         images: Iterable[ImageRequest],
         source: Callable[[str], Source],
         background: Callable[[str, int, int], Background],
+        swatch: Callable[[str], Material],
         finish: Finish,
         format: str,
         marks: bool = True,
     ) -> Iterator[StudioPicture]:
         """Yield the picture of each request in order.
 
-        ``source`` returns the photograph of a digest, and ``background`` the uploaded picture of a digest for
-        a height and a width. Consecutive requests with the same photographs share the work on them. A
-        photograph without a product adds nothing to the scene, and the picture is to be reviewed. ``marks``:
-        whether the files say how they were made.
+        ``source``, ``background`` and ``swatch`` return the photograph, the background for a height and a
+        width, and the material of a digest. Consecutive requests with the same photographs share the work on
+        them. A photograph without a product adds nothing to the scene, and the picture is to be reviewed.
+        ``marks``: whether the files say how they were made.
         """
+
+        def made_of(name: str) -> Material:
+            return swatch(name) if is_digest(name) else material(name)
+
         photo, sources, product, generative = None, list[Source](), None, False
         frame = self.config.frame(finish)
         for image in images:
@@ -96,15 +103,26 @@ class Studio:
             if image.photo != photo:
                 photo, sources = image.photo, [source(one) for one in photos_of(image.photo)]
                 shown = [one for one in sources if one.learnt.has_product]
-                product = self._product(shown, frame, finish)
+                product = self._product(shown, frame, finish, made_of)
                 generative = any(read_provenance(io.BytesIO(one.data)).generative for one in shown)
-            scene = image.attributes[SCENE]
+            look, scene = Look.of(image.attributes), image.attributes[SCENE]
             behind = (background if is_digest(scene) else self._ground)(scene, frame.height, frame.width)
-            xmp = self._xmp(image, product, finish, generative or behind.generative) if marks else b""
-            learnt = [one.learnt for one in sources]
-            yield self._picture(image, learnt, product, behind, finish, format, xmp)
+            made = made_of(look.material) if look.material else None
+            by_model = generative or behind.generative or (made is not None and made.generative)
+            xmp = self._xmp(image, product, finish, by_model) if marks else b""
+            doubts = [
+                doubt
+                for learnt in (one.learnt for one in sources)
+                for doubt in (*learnt.doubts, learnt.colour_doubt if look != Look() else None)
+            ]
+            doubts += [behind.fault, made.fault if made else None]
+            pixels = product.picture(look, scene, behind.pixels) if product else to_pixels(behind.pixels)
+            review = "; ".join(dict.fromkeys(filter(None, doubts))) or None
+            yield self._encoded(pixels, finish, format, xmp, review)
 
-    def _product(self, sources: list[Source], frame: Frame, finish: Finish) -> Product | Together | None:
+    def _product(
+        self, sources: list[Source], frame: Frame, finish: Finish, made_of: Callable[[str], Material]
+    ) -> Product | Together | None:
         """Return the product of a photograph, or the products of several together; None without any."""
         products = list[Product]()
         for found, cell in zip(sources, frame.cells(len(sources)) if sources else (), strict=True):
@@ -113,29 +131,16 @@ class Studio:
                 raise ProdgenError(f"a photograph has changed: {photograph}")
             planes, own_ground = found.learnt.planes(photograph), photograph.alpha is None
             planes = retouch(finish.retouch, *planes, ground=own_ground)
-            products.append(Product(*planes, frame, cell))
+            products.append(Product(*planes, frame, cell, made_of))
         return Together(products) if len(products) > 1 else products[0] if products else None
 
-    def _picture(
-        self,
-        image: ImageRequest,
-        learnt: list[Learnt],
-        product: Product | Together | None,
-        behind: Background,
-        finish: Finish,
-        format: str,
-        xmp: bytes,
+    def _encoded(
+        self, pixels: Pixels, finish: Finish, format: str, xmp: bytes, review: str | None
     ) -> StudioPicture:
-        look, ground = Look.of(image.attributes), behind.pixels
-        pixels = product.picture(look, image.attributes[SCENE], ground) if product else to_pixels(ground)
-        doubts = [
-            doubt for one in learnt for doubt in (*one.doubts, one.colour_doubt if look != Look() else None)
-        ]
-        doubts.append(behind.fault)
         rules = self.config.presets.get(finish.preset or "")
         data = encode(Image.fromarray(pixels), format, xmp, rules and rules.most_bytes)
         findings = preset_findings(data, finish.preset) if finish.preset else None
-        return StudioPicture(data, "; ".join(dict.fromkeys(filter(None, doubts))) or None, findings)
+        return StudioPicture(data, review, findings)
 
     def _xmp(
         self, image: ImageRequest, product: Product | Together | None, finish: Finish, generative: bool

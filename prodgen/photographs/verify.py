@@ -16,16 +16,17 @@ from prodgen.photographs.cutters import load_cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.marked import cut_out_unmarked
-from prodgen.photographs.materials import MATERIALS
+from prodgen.photographs.materials import MATERIALS, Material
 from prodgen.photographs.presets import load_preset
 from prodgen.photographs.product import Look
 from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
-from prodgen.spec.attributes import SCENE
+from prodgen.photographs.swatches import read_swatch
+from prodgen.spec.attributes import MATERIAL, SCENE
 from prodgen.spec.finish import Edge, Retouch
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
-from prodgen.spec.photograph import is_digest, photos_of
+from prodgen.spec.photograph import ORIGINAL, is_digest, photos_of
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.validation_errors import explain
 
@@ -75,6 +76,10 @@ def verify_pictures(
     def background(digest: str, height: int, width: int) -> Background:
         return read_background(photographs[digest].read_bytes(), height, width)
 
+    @lru_cache(4)
+    def swatch(digest: str) -> Material:
+        return read_swatch(photographs[digest].read_bytes())
+
     for (photo, finish, format), group in groupby(lines, lambda line: (line.photo, line.finish, line.format)):
         missing = [one for one in photos_of(photo or "") if one not in photographs]
         if missing:
@@ -82,16 +87,17 @@ def verify_pictures(
             continue
         alike = list[ManifestLine]()
         for line in group:
-            scene = line.attributes[SCENE]
-            if is_digest(scene) and scene not in photographs:
-                yield Finding(line, f"its background {scene} is not in the folder")
+            own = {"background": line.attributes[SCENE], "swatch": line.attributes.get(MATERIAL, ORIGINAL)}
+            missing = [kind for kind, name in own.items() if is_digest(name) and name not in photographs]
+            if missing:
+                yield Finding(line, f"its {missing[0]} {own[missing[0]]} is not in the folder")
             else:
                 alike.append(line)
         images = [
             ImageRequest(n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt, photo=photo)
             for n in alike
         ]
-        pictures = studio.pictures(images, source, background, finish, format)
+        pictures = studio.pictures(images, source, background, swatch, finish, format)
         for line, picture in zip(alike, pictures, strict=True):
             fault = compare(line, read(line.file), picture.data, studio.config.tolerance)
             if fault is None and picture.review != line.review:

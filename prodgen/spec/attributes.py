@@ -28,6 +28,10 @@ Float32 = NDArray[np.float32]
 
 SCENE = "scene"
 """The name of the attribute that says on what ground a product is shown."""
+MATERIAL = "material"
+"""The name of the attribute that says of what a product is made."""
+PICTURED = (SCENE, MATERIAL)
+"""The attributes whose values may be pictures."""
 RequestedValues = Mapping[str, str | list[str]]
 """The attributes that a request asks for, as a person writes them: by name, one value or several."""
 
@@ -127,44 +131,22 @@ class ContinuousColour(BaseModel):
         return encode_lab(to_lab(levels.reshape(-1, 3)))
 
 
-class NamedColour(BaseModel):
-    """An attribute whose value is one of a few names or any colour.
+class _Named(BaseModel):
+    """An attribute whose value is one of a few names, or else something that a person gives.
 
-    The attribute ``scene`` may also be two colours as ``skyblue/white``, or the digest of an upload. If a
-    request leaves the attribute out, it means the first name, so that nothing is drawn at random.
+    If a request leaves the attribute out, it means the first name, so that nothing is drawn at random.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["named-colour"] = "named-colour"
+    kind: str
     name: str
     values: tuple[str, ...] = Field(min_length=1)
 
-    def parse(self, text: object) -> str:
-        """Return the name that ``text`` means, else its colour as ``#rrggbb``; raises ProdgenError.
-
-        For a scene, two colours are returned as ``#rrggbb/#rrggbb``, and a digest as it is.
-        """
-        if self.name == SCENE and is_digest(str(text)):
-            return str(text)
-        if self.name == SCENE and (colours := parse_gradient(str(text))):
-            return "/".join(colours)
-        folded = fold(str(text))
-        for value in self.values:
-            if fold(value) == folded:
-                return value
-        try:
-            return parse_colour(str(text))
-        except ValueError:
-            further = " or #rrggbb"
-            if self.name == SCENE:
-                further = ", #rrggbb, two colours as skyblue/white, or the sha256 of an uploaded picture"
-            raise ProdgenError(
-                f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, a CSS name of a "
-                f"colour{further}"
-                f"{did_you_mean(str(text), (*self.values, *ImageColor.colormap))}",
-                param=f"attributes.{self.name}",
-            ) from None
+    def named(self, text: str) -> str | None:
+        """Return the name that ``text`` means, or None."""
+        folded = fold(text)
+        return next((value for value in self.values if fold(value) == folded), None)
 
     def draw(self, uniforms: Float64) -> list[str]:
         """Return the first name for each random number."""
@@ -179,6 +161,54 @@ class NamedColour(BaseModel):
         return np.empty((len(values), 0), np.float32)
 
 
+class NamedColour(_Named):
+    """An attribute whose value is one of a few names or any colour.
+
+    The attribute ``scene`` may also be two colours as ``skyblue/white``, or the digest of an upload.
+    """
+
+    kind: Literal["named-colour"] = "named-colour"
+
+    def parse(self, text: object) -> str:
+        """Return the name that ``text`` means, else its colour as ``#rrggbb``; raises ProdgenError.
+
+        For a scene, two colours are returned as ``#rrggbb/#rrggbb``, and a digest as it is.
+        """
+        if self.name == SCENE and is_digest(str(text)):
+            return str(text)
+        if self.name == SCENE and (colours := parse_gradient(str(text))):
+            return "/".join(colours)
+        try:
+            return self.named(str(text)) or parse_colour(str(text))
+        except ValueError:
+            further = " or #rrggbb"
+            if self.name == SCENE:
+                further = ", #rrggbb, two colours as skyblue/white, or the sha256 of an uploaded picture"
+            raise ProdgenError(
+                f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, a CSS name of a "
+                f"colour{further}"
+                f"{did_you_mean(str(text), (*self.values, *ImageColor.colormap))}",
+                param=f"attributes.{self.name}",
+            ) from None
+
+
+class NamedPicture(_Named):
+    """An attribute whose value is one of a few names, or the digest of an uploaded picture."""
+
+    kind: Literal["named-picture"] = "named-picture"
+
+    def parse(self, text: object) -> str:
+        """Return the name that ``text`` means, or a digest as it is; raises ProdgenError."""
+        found = str(text) if is_digest(str(text)) else self.named(str(text))
+        if found is None:
+            raise ProdgenError(
+                f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, or the sha256 of an "
+                f"uploaded picture{did_you_mean(str(text), self.values)}",
+                param=f"attributes.{self.name}",
+            )
+        return found
+
+
 def _kind(given: Any) -> str:
     """Return the kind of an attribute; an attribute without a kind in the config is a choice."""
     return str(given.get("kind", "choice") if isinstance(given, dict) else given.kind)
@@ -187,7 +217,8 @@ def _kind(given: Any) -> str:
 Attribute = Annotated[
     Annotated[Choice, Tag("choice")]
     | Annotated[ContinuousColour, Tag("colour")]
-    | Annotated[NamedColour, Tag("named-colour")],
+    | Annotated[NamedColour, Tag("named-colour")]
+    | Annotated[NamedPicture, Tag("named-picture")],
     Discriminator(_kind),
 ]
 

@@ -18,7 +18,7 @@ from prodgen.spec.colour import levels, parse_colour, parse_gradient
 from prodgen.spec.colour_words import colour_names, nearest
 from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine
-from prodgen.spec.photograph import ORIGINAL
+from prodgen.spec.photograph import ORIGINAL, is_digest
 from prodgen.spec.vocabulary import chinese_word
 
 Language = Literal["en", "zh"]
@@ -106,9 +106,9 @@ def _ground(scene: str, language: Language) -> str:
 def _word(value: str, language: Language) -> str:
     """Return the word for a value of an attribute; the value itself if the language has no word.
 
-    The word for `ORIGINAL` is "": what the product has already is not named.
+    The word for `ORIGINAL` or a digest is "": neither what the product has already nor a swatch has a name.
     """
-    if value == ORIGINAL:
+    if value == ORIGINAL or is_digest(value):
         return ""
     found = _templates(language).words.get(value) or (chinese_word(value) if language == "zh" else None)
     return found or value.replace("_", " ")

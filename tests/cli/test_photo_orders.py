@@ -30,15 +30,17 @@ def photos(tmp_path: Path) -> Path:
 def read(tmp_path: Path, photos: Path, rows: str) -> PhotoOrder:
     order = tmp_path / "order.csv"
     order.write_text(rows)
-    return read_photo_order(order, photos, ["colour", "scene"])
+    return read_photo_order(order, photos, ["colour", "scene", "material"])
 
 
-def test_scenes_that_are_files_of_the_folder_become_uploads(tmp_path: Path, photos: Path) -> None:
-    rows = "sku,photo,Scene\nA,polo.jpg,white|back/cap.jpg\nB,polo.jpg,rgb(9 9 9)\n"
+def test_scenes_and_materials_that_are_files_become_uploads(tmp_path: Path, photos: Path) -> None:
+    rows = (
+        "sku,photo,Scene,material\nA,polo.jpg,white|back/cap.jpg,\nB,polo.jpg,rgb(9 9 9),knit|back/cap.jpg\n"
+    )
     first, second = (json.loads(line) for line in read(tmp_path, photos, rows).jsonl.splitlines()[1:])
     digest = hashlib.sha256((photos / "back" / "cap.jpg").read_bytes()).hexdigest()
     assert first["attributes"] == {"scene": ["white", digest]}
-    assert second["attributes"] == {"scene": ["rgb(9 9 9)"]}
+    assert second["attributes"] == {"scene": ["rgb(9 9 9)"], "material": ["knit", digest]}
     with pytest.raises(ProdgenError, match="row 3, column scene: the picture 'beach"):
         read(tmp_path, photos, "sku,photo,scene\nA,polo.jpg,\nB,polo.jpg,white|beach.jpg\n")
 

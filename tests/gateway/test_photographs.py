@@ -122,6 +122,26 @@ def test_a_generated_picture_is_refused_where_a_photograph_is_demanded(client: C
     assert client.post("/v1/jobs", json={**spec, "finish": {"preset": "ebay"}}).status_code == 202
 
 
+def test_a_material_is_a_name_or_a_swatch_that_the_tenant_has_uploaded(
+    client: Client, stranger: Client
+) -> None:
+    photo, cloth = upload(client, picture()), upload(client, picture(70, 64))
+    wanted = order(photo, attributes={"material": ["Denim", cloth], "colour": ["navy", "original"]})
+    assert client.post("/v1/jobs", json=wanted).json()["total"] == 4
+    for material, sentence in (
+        (upload(client, picture(3, 3)), "has 3 x 3 pixels, and a swatch needs at least 64 x 64"),
+        (upload(stranger, picture(72, 72)), "send the swatch to /v1/uploads first"),
+        ("tweed", "material cannot be 'tweed'; write original, stripes"),
+    ):
+        for spec in (
+            order(photo, attributes={"material": material}),
+            order(photo, items=[{"sku": "A", "photo": photo, "attributes": {"material": material}}]),
+        ):
+            status, error = client.error("POST", "/v1/jobs", json=spec)
+            assert status == 400
+            assert sentence in error["message"]
+
+
 def test_uploads_that_are_no_usable_pictures_are_refused(client: Client) -> None:
     huge = b"P6 50000 50000 255\n"
     for data, sentence in ((b"sku\nA\n", "is no picture"), (huge, "more than 100,000,000 pixels")):

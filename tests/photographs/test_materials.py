@@ -28,7 +28,7 @@ def shirt(swatch: Material | None = None) -> Product:
     region = matte.copy()
     cv2.circle(rgb, (150, 200), 12, (190, 20, 30), -1)
     cv2.circle(region, (150, 200), 13, 0.0, -1)
-    return Product(rgb, matte, region, Frame(SIDE, SIDE, 0.75), lambda name: swatch or material(name))
+    return Product(rgb, matte, region, Frame(SIDE, SIDE, 0.75), None, lambda name: swatch or material(name))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.edit import Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.presets import load_preset, preset_names
-from prodgen.photographs.scenes import Background, read_background
+from prodgen.photographs.scenes import read_background
 from prodgen.photographs.studio import METHOD, Source, Studio, StudioPicture, load_studio
+from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.finish import RETOUCHES, Finish
 from prodgen.spec.model_config import PictureRules, read_config, studio_config
 from prodgen.spec.order import ImageRequest
@@ -59,11 +61,11 @@ def make(
         ImageRequest(k, 0, k, dict(zip(names, values, strict=False)), photo="p")
         for k, values in enumerate(wanted)
     ]
-    return studio.pictures(images, lambda photo: source, nothing, finish, "png")
+    return studio.pictures(images, lambda photo: source, nothing, nothing, finish, "png")
 
 
-def nothing(digest: str, height: int, width: int) -> Background:
-    raise AssertionError("no upload is a background")
+def nothing(digest: str, *size: int) -> Any:
+    raise AssertionError("no upload is a background or a swatch")
 
 
 def pixels(picture: StudioPicture) -> np.ndarray:
@@ -97,7 +99,7 @@ def test_a_background_of_ones_own_is_marked_for_what_it_is(studio: Studio, polo:
     def made(file: bytes, colour: str) -> StudioPicture:
         image = ImageRequest(0, 0, 0, {"colour": colour, "scene": "b" * 64}, photo="p")
         read = lambda digest, height, width: read_background(file, height, width)  # noqa: E731
-        (picture,) = studio.pictures([image], lambda photo: polo, read, SMALL, "png")
+        (picture,) = studio.pictures([image], lambda photo: polo, read, nothing, SMALL, "png")
         return picture
 
     def kind(picture: StudioPicture) -> str | None:
@@ -121,7 +123,7 @@ def test_a_background_of_ones_own_is_marked_for_what_it_is(studio: Studio, polo:
 def test_an_order_sets_the_shape_and_the_space_for_text(studio: Studio, polo: Source) -> None:
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
     finish = Finish(size=160, aspect="9:16", copy_space="top")
-    (made,) = studio.pictures([image], lambda photo: polo, nothing, finish, "png")
+    (made,) = studio.pictures([image], lambda photo: polo, nothing, nothing, finish, "png")
     assert pixels(made).shape == (160, 90, 3)
     assert (pixels(made)[:53] == 255).all()
     assert not (pixels(made)[53:] == 255).all()
@@ -136,7 +138,7 @@ def test_several_products_are_shown_together_and_one_that_is_not_found_is_named(
     def made(photo: str, colour: str = "original") -> StudioPicture:
         image = ImageRequest(0, 0, 0, {"colour": colour, "scene": "white"}, photo=photo)
         finish = Finish(size=200, aspect="16:9")
-        (picture,) = studio.pictures([image], sources.__getitem__, nothing, finish, "png")
+        (picture,) = studio.pictures([image], sources.__getitem__, nothing, nothing, finish, "png")
         return picture
 
     pair = pixels(made("p+q"))
@@ -171,8 +173,8 @@ def test_a_generated_photograph_does_not_mark_the_picture_of_the_next_one(
     }
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"})
     images = [replace(image, photo=photo) for photo in sources]
-    _, after = studio.pictures(images, lambda photo: sources[photo], nothing, SMALL, "png")
-    (alone,) = studio.pictures(images[1:], lambda photo: sources[photo], nothing, SMALL, "png")
+    _, after = studio.pictures(images, lambda photo: sources[photo], nothing, nothing, SMALL, "png")
+    (alone,) = studio.pictures(images[1:], lambda photo: sources[photo], nothing, nothing, SMALL, "png")
     assert after.data == alone.data
 
 
@@ -187,7 +189,9 @@ def test_a_pattern_is_to_be_reviewed_in_another_colour_and_trusted_in_its_own(
 
 def test_presets_set_size_and_ground(studio: Studio, polo: Source) -> None:
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
-    (made,) = studio.pictures([image], lambda photo: polo, nothing, Finish(preset="instagram"), "jpeg")
+    (made,) = studio.pictures(
+        [image], lambda photo: polo, nothing, nothing, Finish(preset="instagram"), "jpeg"
+    )
     assert Image.open(io.BytesIO(made.data)).size == (1080, 1350)
     assert made.findings == ()
     (plain,) = make(studio, polo, ("original", "white"))
@@ -224,7 +228,7 @@ def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -
 
     scenes = ("wood", "concrete", "linen", "gloss", "#87ceeb/#ffffff")
     images = [ImageRequest(0, 0, 0, {"colour": "#dc143c", "scene": scene}, photo="p") for scene in scenes]
-    pictures = studio.pictures(images, lambda photo: polo, nothing, Finish(size=64), "png")
+    pictures = studio.pictures(images, lambda photo: polo, nothing, nothing, Finish(size=64), "png")
     made = np.hstack([pixels(picture) for picture in pictures])
     kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHOD}-scenes.png"))
     assert np.abs(made.astype(int) - kept).max() <= 1
@@ -249,6 +253,26 @@ def test_edit_makes_the_picture_that_an_order_makes(studio: Studio, shorts: Sour
     ]
     assert all(np.abs(one - other).max() <= 1 for one, other in shown)
     assert np.abs(shown[0][0] - shown[1][0]).max() > 20
+
+
+def test_a_swatch_of_ones_own_is_worn_and_a_broken_one_is_reviewed(studio: Studio, polo: Source) -> None:
+    cloth = np.random.default_rng(0).integers(0, 90, (80, 80, 3)) + np.array([160, 0, 0])
+    data = encode(cloth.astype(np.uint8), "png", make_xmp(GENERATED, {}))
+    swatches = {"1" * 64: data, "2" * 64: data[:9000]}
+    images = [
+        ImageRequest(0, 0, 0, {"colour": "original", "scene": "white", "material": name}, photo="p")
+        for name in ("original", *swatches)
+    ]
+    made = studio.pictures(
+        images, lambda photo: polo, nothing, lambda digest: read_swatch(swatches[digest]), SMALL, "png"
+    )
+    own, worn, broken = made
+    assert (pixels(worn)[50:90, 50:80, 0] > pixels(worn)[50:90, 50:80, 1] + 40).mean() > 0.9
+    kinds = [read_provenance(io.BytesIO(one.data)).digital_source_type for one in (own, worn)]
+    assert kinds == ["algorithmicallyEnhanced", "compositeSynthetic"]
+    assert (own.review, worn.review) == (None, None)
+    assert "the swatch cannot be read" in str(broken.review)
+    assert np.abs(pixels(broken).astype(int) - pixels(own)).max() <= 1
 
 
 def test_a_version_of_another_method_or_without_its_weights_makes_no_picture(tmp_path: Path) -> None:

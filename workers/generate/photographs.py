@@ -12,8 +12,10 @@ from functools import lru_cache
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.generation.request import Cancelled, Request
 from prodgen.photographs.learnt import Learnt
+from prodgen.photographs.materials import Material
 from prodgen.photographs.scenes import Background, read_background
 from prodgen.photographs.studio import Source, Studio, StudioPicture
+from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.order import ImageRequest
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -30,6 +32,16 @@ def _read_background(store: Store, tenant: str, digest: str, height: int, width:
         raise ProdgenError(f"the background {digest} is no longer among the uploads") from None
     with _learning:
         return read_background(data, height, width)
+
+
+@lru_cache(4)
+def _read_swatch(store: Store, tenant: str, digest: str) -> Material:
+    try:
+        data = store.get(keys.upload(tenant, digest))
+    except NotFound:
+        raise ProdgenError(f"the swatch {digest} is no longer among the uploads") from None
+    with _learning:
+        return read_swatch(data)
 
 
 class PictureResponse:
@@ -50,7 +62,13 @@ class PictureResponse:
         request = self.request
         images = self._until_cancelled(request.images)
         yield from self._studio.pictures(
-            images, self._source, self._background, request.finish, request.format, request.marks
+            images,
+            self._source,
+            self._background,
+            self._swatch,
+            request.finish,
+            request.format,
+            request.marks,
         )
 
     def _until_cancelled(self, images: Sequence[ImageRequest]) -> Iterator[ImageRequest]:
@@ -61,6 +79,9 @@ class PictureResponse:
 
     def _background(self, digest: str, height: int, width: int) -> Background:
         return _read_background(self._store, self.request.tenant, digest, height, width)
+
+    def _swatch(self, digest: str) -> Material:
+        return _read_swatch(self._store, self.request.tenant, digest)
 
     def _source(self, photo: str) -> Source:
         """Return a photograph and what is learnt from it, which is learnt and stored if it is not there."""

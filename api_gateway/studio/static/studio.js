@@ -132,7 +132,7 @@ export function explain(place, error) {
 export const describe = (image) =>
   Object.values(image.attributes)
     .filter((value) => value !== "original")
-    .map((value) => t(/^[0-9a-f]{64}$/.test(value) ? "a background of yours" : value))
+    .map((value) => t(/^[0-9a-f]{64}$/.test(value) ? "a picture of yours" : value))
     .join(", ");
 
 /** Return a picture of an image once it can be shown. */
