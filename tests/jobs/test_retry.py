@@ -8,9 +8,10 @@ import pytest
 
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs import delivery
-from prodgen.jobs.control import LOOK_AGAIN, retry_job
+from prodgen.jobs.control import LOOK_AGAIN, retry_job, withdraw
 from prodgen.jobs.deletion import delete_job, sweep_due
 from prodgen.jobs.ending import report, settle_job, settle_jobs
+from prodgen.jobs.manifests import published_whole
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.usage import read_usage
 from prodgen.jobs.webhooks import message_id
@@ -143,6 +144,37 @@ def test_a_retry_survives_kill_9_at_each_write_and_what_redis_loses(
     assert (last.state, last.done, last.retries) == ("succeeded", 300, 1)
     assert counted(store, record) == (1, 300, last.bytes)
     assert [line.index for line in delivery.images(store, record)] == list(range(300))
+
+
+def test_images_that_are_taken_back_survive_kill_9_at_each_write_and_count_once(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    store = DyingStore(tmp_path, "secret", "http://127.0.0.1:1")
+    record = order(store, ledger, new_record("j", 300))
+    work_off(store, ledger, record, images=128)
+    settle_jobs(store, ledger)
+    before = counted(store, record)
+    first, *others = published_whole(store, record)
+
+    def take_back() -> int:
+        return withdraw(store, ledger, record, {first.folder}, "an audit")
+
+    for writes in range(4):
+        store.killed_before(writes, take_back)
+        ledger.client.delete("prodgen:turn:j")  # the lock of the dead process is free after two minutes
+    take_back()
+    end = ended(store, record)
+    assert (end.state, end.done, end.dead, end.withdrawn) == ("partial", 172, [0, 1], 128)
+    assert published_whole(store, record) == others
+    assert not [info for info in store.list(keys.job("ada", "j", "cells/")) if first.folder in info.key]
+
+    retry(store, ledger)
+    work_off(store, ledger, record, images=128)
+    settle_jobs(store, ledger)
+    last = ended(store, record)
+    assert (last.state, last.done, counted(store, record)) == ("succeeded", 300, before)
+    assert [line.index for line in delivery.images(store, record)] == list(range(300))
+    assert last.root
 
 
 def test_maintenance_completes_a_retry_whose_gateway_died(ledger: Ledger, tmp_path: Path) -> None:
