@@ -38,8 +38,8 @@ class Work:
 
     def __init__(self, task: Doorbell, title: str) -> None:
         self._task, self._start = task, time.monotonic()
-        self._send("task-received", name=task.request.shadow or task.name)
-        self._send("task-started", result=title)
+        self._send("task-received", name=task.request.shadow or task.name, result=title)
+        self._send("task-started")
 
     def succeeded(self, summary: str) -> None:
         """Show the task as succeeded."""
