@@ -19,6 +19,7 @@ from prodgen.spec.order import JobSpec
 from prodgen.storage.local import LocalStore
 from tests.toys import toy_folder
 from workers.deployment import Deployment
+from workers.doorbell import Work
 from workers.generate import tasks
 from workers.generate.device import Device
 
@@ -53,13 +54,14 @@ def device(
     monkeypatch.setattr(forward, "finish", slow)
     monkeypatch.setattr(device, "capacity", lambda: 64)
     monkeypatch.setattr(tasks, "device", lambda: device)
+    monkeypatch.setattr(Work, "_send", lambda *_, **__: None)  # no Flower listens
     for bell in ("ring", "ring_settle"):
         monkeypatch.setattr(tasks, bell, lambda *_: None)
 
     def hear() -> None:
         while not device.draining.is_set():
-            tasks._answer("interactive")
-            tasks._answer("bulk")
+            tasks.interactive()
+            tasks.bulk()
             time.sleep(0.005)
 
     tasks.app.finalize()  # as a worker does before its threads begin
