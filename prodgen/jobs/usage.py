@@ -61,7 +61,13 @@ def record_renders(store: Store, ledger: Ledger) -> None:
             known = [info.key for info in store.list(f"{keys.usages(tenant, day)}{order}.")]
             if key not in known:
                 store.put(key, b"", "text/plain")
-                store.delete(old for old in known if keys.parse_usage(old)[4] == model)
+                store.delete(old for old in known if _counts_less(old, images, model))
+
+
+def _counts_less(key: str, images: int, model: str) -> bool:
+    """Return whether a key counts at most ``images`` of a model; another process may have written a larger one."""
+    _, _, counted, _, of_model = keys.parse_usage(key)
+    return of_model == model and counted <= images
 
 
 def stored_bytes(store: Store, record: JobRecord) -> int:

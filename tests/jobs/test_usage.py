@@ -1,6 +1,6 @@
 """Usage counts each ended order exactly once, after any crash and any deletion."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,11 @@ from prodgen.errors import ProdgenError
 from prodgen.jobs.deletion import TRASH, delete_job, sweep_due
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.usage import Usage, read_usage, record_all_usage
+from prodgen.jobs.usage import Usage, read_usage, record_all_usage, record_renders
 from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.renders import Asked, Renders
 from prodgen.recovery import ensure
+from prodgen.spec.formula import Formula
 from prodgen.storage import keys
 from tests.jobs.test_deletion import killed_at, wipe
 from tests.jobs.workshop import DyingStore, ended, new_record, order, work, work_off
@@ -108,3 +110,27 @@ def test_a_range_is_of_whole_days_and_not_endless(memory: MemoryStore, ledger: L
     for first in (day + later, day - timedelta(days=366)):
         with pytest.raises(ProdgenError, match="choose another first day"):
             read_usage(memory, "ada", first, day)
+
+
+def test_a_process_that_counts_late_does_not_take_back_what_another_one_recorded(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    renders, day = Renders(ledger), datetime.now(UTC).date()
+
+    def make(index: int) -> None:
+        formula = Formula(model="bags@1", seed=7, index=index, format="png", attributes={})
+        renders.ask(Asked("ada", formula), 1.0)
+        for asked in renders.take("w", 8):
+            renders.end(asked, size=10)
+
+    def meanwhile(method: str, key: str) -> None:
+        memory.before = lambda method, key: None
+        make(1)
+        record_renders(memory, ledger)
+
+    make(0)
+    memory.before = meanwhile
+    record_renders(memory, ledger)
+    memory.before = lambda method, key: None
+    counted = [row.images for row in read_usage(memory, "ada", day, datetime.now(UTC).date())]
+    assert sum(counted) == 2
