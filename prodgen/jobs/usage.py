@@ -65,7 +65,7 @@ def record_renders(store: Store, ledger: Ledger) -> None:
 
 
 def _counts_less(key: str, images: int, model: str) -> bool:
-    """Return whether a key counts at most ``images`` of a model; another process may have written a larger one."""
+    """Return whether a key counts at most ``images`` of a model: another process may have counted more."""
     _, _, counted, _, of_model = keys.parse_usage(key)
     return of_model == model and counted <= images
 

@@ -52,9 +52,12 @@ class Renders:
             )
         return state == "asked" or not _waits(state)
 
-    def take(self, count: int) -> list[Asked]:
-        """Take up to ``count`` waiting images, of one tenant after the other by their weights."""
-        found = self._scripts.call("render_take", count, MAKE_SECONDS)
+    def take(self, worker: str, count: int) -> list[Asked]:
+        """Take up to ``count`` waiting images, of one tenant after the other by their weights.
+
+        A worker whose machine is shut out gets none.
+        """
+        found = self._scripts.call("render_take", worker, count, MAKE_SECONDS)
         return [Asked(tenant, Formula.model_validate_json(formula)) for tenant, _, formula in found]
 
     def end(self, asked: Asked, size: int = 0, error: str = "") -> None:

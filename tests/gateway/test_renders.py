@@ -44,7 +44,7 @@ class Worker:
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(0.01):
-            for asked in self._renders.take(8):
+            for asked in self._renders.take("w", 8):
                 self.made.append(asked)
                 if not self.error:
                     self._store.put(cache_key(asked), asked.formula.model_dump_json().encode())
@@ -151,7 +151,7 @@ def test_a_tenant_has_a_limited_number_of_waiting_images(
     assert (status, error["code"]) == (503, "unavailable")
     assert gateway.ledger.backlog("interactive").images == before + 1, "workers are scaled by what waits"
     assert client.get(address.replace("/3.png", "/4.png")).status_code == 429
-    assert len(Renders(gateway.ledger).take(5)) == 1
+    assert len(Renders(gateway.ledger).take("w", 5)) == 1
     assert gateway.ledger.backlog("interactive").images == before
 
 

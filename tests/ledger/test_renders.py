@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from prodgen.errors import ProdgenError, TooManyRequests
+from prodgen.ledger.entries import JobEntry
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.renders import MOST_WAITING, Asked, Renders
 from prodgen.spec.formula import Formula
@@ -26,7 +27,7 @@ def test_a_small_tenant_does_not_wait_for_a_large_one(renders: Renders) -> None:
     assert not renders.ask(image("large", 0), 1.0), "the image waits already"
     for index in range(4):
         renders.ask(image("small", index), 1.0)
-    taken = renders.take(8)
+    taken = renders.take("w", 8)
     assert [asked.tenant for asked in taken].count("small") == 4
     assert taken[0] == image("large", 0)
     assert renders.ledger.backlog("interactive").models == {"shoes@1": MOST_WAITING + 4 - 8}
@@ -36,13 +37,13 @@ def test_an_image_whose_client_has_gone_is_dropped(renders: Renders, client: red
     for index in range(3):
         renders.ask(image("ada", index), 1.0)
     client.delete(f"prodgen:render:ada:{image('ada', 1).formula.digest}")
-    assert renders.take(8) == [image("ada", 0), image("ada", 2)]
+    assert renders.take("w", 8) == [image("ada", 0), image("ada", 2)]
     assert renders.ledger.backlog("interactive").images == 0
 
 
 def test_an_image_lost_with_its_worker_is_asked_for_again(renders: Renders) -> None:
     renders.ask(image("ada", 0), 1.0)
-    [taken] = renders.take(1)
+    [taken] = renders.take("w", 1)
     assert renders.waits(taken)
     renders.end(taken)  # the worker could not make it
     assert not renders.waits(taken)
@@ -50,3 +51,35 @@ def test_an_image_lost_with_its_worker_is_asked_for_again(renders: Renders) -> N
     renders.end(taken, error="the colour is too bright")
     with pytest.raises(ProdgenError, match="too bright"):
         renders.waits(taken)
+
+
+def test_a_machine_that_is_shut_out_makes_no_images_by_their_addresses(
+    renders: Renders, ledger: Ledger
+) -> None:
+    ledger.submit(JobEntry(id="j", tenant="ada", queue="bulk", total=64))
+    lease = ledger.lease("bulk", "gpu-1-77-a0b1c2", 64)
+    assert lease
+    renders.ask(image("ada", 0), 1.0)
+    ledger.shut_out([lease.token.rpartition("-")[2]])
+    assert renders.take("gpu-1-78-ffffff", 8) == []
+    assert renders.take("gpu-2-77-a0b1c2", 8) == [image("ada", 0)]
+
+
+def test_an_image_that_no_worker_takes_waits_and_counts_once(renders: Renders, client: redis.Redis) -> None:
+    asked = image("ada", 0)
+    for _ in range(3):
+        assert renders.ask(asked, 1.0)
+        client.delete(f"prodgen:render:ada:{asked.formula.digest}")  # ten seconds pass
+    assert client.hget("prodgen:ordered:ada", "images") == "1"
+    assert renders.ledger.backlog("interactive").images == 1
+    assert renders.ask(asked, 1.0)
+    assert renders.take("w", 8) == [asked]
+
+
+@pytest.mark.parametrize("tenant", ["weights", "indexed"])
+def test_no_name_of_a_tenant_is_that_of_another_key(renders: Renders, tenant: str) -> None:
+    for name in (tenant, "ada"):
+        renders.ledger.submit(JobEntry(id=f"{name}-j", tenant=name, queue="bulk", total=64))
+        assert renders.ask(image(name, 0), 1.0)
+        assert renders.ledger.unended(name) == [f"{name}-j"]
+    assert len(renders.take("w", 8)) == 2

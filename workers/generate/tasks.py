@@ -73,7 +73,7 @@ def _make_lease(here: Device, task: Doorbell, queue: Queue) -> bool:
 def _make_renders(here: Device, task: Doorbell, queue: Queue) -> bool:
     """Make images that clients wait for by their addresses. Returns False if there are none."""
     renders = Renders(here.ledger)
-    if asked := renders.take(MOST):
+    if asked := renders.take(here.name, MOST):
         with task.working(f"{len(asked)} images by their addresses") as work:
             work.succeeded(make_renders(here, renders, asked))
     return bool(asked)

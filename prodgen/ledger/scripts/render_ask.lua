@@ -1,14 +1,19 @@
 -- render_ask(tenant, digest, formula, model, weight, seconds, most): enters an image that workers make because a client
 -- waits for it. Returns `waiting` or `!` and the error of an image that was entered before; else `asked`, or `full` if
--- `most` images of the tenant wait.
+-- `most` images of the tenant wait. An image that no worker has taken in time keeps its place, and counts once.
 local _, tenant, digest, formula, model, weight, seconds, most = unpack(ARGV)
 local state = redis.call('GET', key('render', tenant, digest))
 if state then return state end
-local waiting = key('renders', tenant)
+local waiting, entry = key('renders', tenant), digest .. ' ' .. model .. ' ' .. formula
+if redis.call('LPOS', waiting, entry) then
+  redis.call('HDEL', key('admitted', tenant), digest)
+  redis.call('SET', key('render', tenant, digest), 'waiting', 'EX', seconds)
+  return 'asked'
+end
 if redis.call('LLEN', waiting) >= tonumber(most) then return 'full' end
 redis.call('SET', key('render', tenant, digest), 'waiting', 'EX', seconds)
-redis.call('RPUSH', waiting, digest .. ' ' .. model .. ' ' .. formula)
-redis.call('HSET', key('renders', 'weights'), tenant, weight)
+redis.call('RPUSH', waiting, entry)
+redis.call('HSET', key('line', 'renders', 'weights'), tenant, weight)
 join(key('line', 'renders'), tenant)
 count_owed({queue = 'interactive', model = model}, 1)
 count_order(tenant, digest, 1, now() / 1000000)

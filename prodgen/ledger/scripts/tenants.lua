@@ -25,7 +25,7 @@ end
 -- of a ledger of an older version.
 local function open_jobs(tenant)
   local open = key('jobs', 'open', tenant)
-  if redis.call('SADD', key('jobs', 'indexed'), tenant) == 1 then
+  if redis.call('SADD', key('indexed'), tenant) == 1 then
     for _, id in ipairs(redis.call('ZRANGE', key('jobs', tenant), 0, -1)) do
       local state = redis.call('HGET', key('job', id), 'state')
       local settled = state == 'succeeded' or state == 'partial' or state == 'failed' or state == 'cancelled'
