@@ -4,10 +4,11 @@ from bisect import bisect_left
 
 from pydantic import BaseModel
 
+from prodgen.errors import Conflict
 from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.ledger.ledger import Ledger
-from prodgen.registry.versions import load_config
+from prodgen.registry.versions import load_config, version_exists
 from prodgen.spec.order import CELL, resolve_attributes
 from prodgen.storage.base import Store
 
@@ -31,12 +32,19 @@ class Failure(BaseModel, frozen=True):
 def failures(
     store: Store, ledger: Ledger, record: JobRecord, after: int = -1, limit: int = 100
 ) -> tuple[list[Failure], int | None]:
-    """Return up to ``limit`` failed images above index ``after``, and the ``after`` of the next page."""
+    """Return up to ``limit`` failed images above index ``after``, and the ``after`` of the next page.
+
+    Raises Conflict if the model is removed, because it decides what was asked for.
+    """
     state = load_state(store, record)
     progress = None if state else ledger.progress(record.id)
     end = state or progress
     if end is None or not end.dead:
         return [], None
+    if not version_exists(store, record.model_prefix):
+        raise Conflict(
+            f"{record.model} is removed, so failures of job {record.id} cannot be listed", param="job"
+        )
     errors = state.errors if state else ledger.errors(record.id)
     indices = list[int]()
     for cell in end.dead[bisect_left(end.dead, (after + 1) // CELL) :]:

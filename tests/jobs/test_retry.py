@@ -11,6 +11,7 @@ from prodgen.jobs import delivery
 from prodgen.jobs.control import LOOK_AGAIN, retry_job, withdraw
 from prodgen.jobs.deletion import delete_job, sweep_due
 from prodgen.jobs.ending import report, settle_job, settle_jobs
+from prodgen.jobs.failures import failures
 from prodgen.jobs.manifests import published_whole
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.usage import read_usage
@@ -76,6 +77,8 @@ def test_the_failed_images_alone_are_made_and_counted(
     record = partial(memory, ledger, packaging)
     with pytest.raises(Conflict, match="bags@1 is removed, so job j cannot be retried"):
         retry_job(memory, ledger, Settings(), "ada", "j")
+    with pytest.raises(Conflict, match="bags@1 is removed, so failures of job j cannot be listed"):
+        failures(memory, ledger, record)
     first, before = ended(memory, record), counted(memory, record)
     retry(memory, ledger)
     assert retry(memory, ledger) == record, "a request that is sent again changes nothing"
