@@ -85,7 +85,7 @@ def _limb(part: Mask, body: Mask, product: Mask) -> _Limb | None:
     spread, axes = np.linalg.eigh(np.cov(points.T))
     middle, axis = points.mean(0), axes[:, 1]
     outwards = middle - np.argwhere(body)[:, ::-1].mean(0)
-    along = float(axis @ outwards / np.linalg.norm(outwards))
+    along = float(axis @ outwards / max(float(np.linalg.norm(outwards)), 1e-6))
     is_long = spread[1] >= _LEAST_LENGTH**2 * spread[0]
     if not is_long or abs(along) < _OUTWARDS or abs(axis[1]) > _UPRIGHT:
         return None
