@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
-from prodgen.jobs.machines import repeat
+from prodgen.jobs.machines import apply_shut_out
 from prodgen.jobs.quotas import measure_stored
 from prodgen.jobs.renders import part_now, trim_renders
 from prodgen.jobs.usage import record_renders
@@ -68,7 +68,7 @@ def _tick(here: Deployment) -> Iterator[str]:
     """Yield a line for each step that had something to do. The steps that may take long come last."""
     if ensure(here.store, here.ledger):
         yield "the ledger was rebuilt"
-    repeat(here.store, here.ledger)
+    apply_shut_out(here.store, here.ledger)
     if _delivering.acquire(blocking=False):  # receivers may be slow, and the ledger must not wait for them
         threading.Thread(target=_deliver, args=(here,), name="webhooks", daemon=True).start()
     if expired := here.ledger.expire():

@@ -33,14 +33,14 @@ def shut_out(store: Store, ledger: Ledger, machine: str, job: str, why: str) -> 
     """Give a machine no more work. Leases that it holds still count."""
     found = ShutOut(machine=machine, job=job, why=why, since=datetime.now(UTC))
     store.put(_key(machine), found.model_dump_json(indent=1).encode(), "application/json")
-    repeat(store, ledger)
+    apply_shut_out(store, ledger)
 
 
 def readmit(store: Store, ledger: Ledger, machine: str) -> None:
     """Give a machine work again. Raises NotFound if it is not shut out."""
     store.stat(_key(machine))
     store.delete([_key(machine)])
-    repeat(store, ledger)
+    apply_shut_out(store, ledger)
 
 
 def all_shut_out(store: Store) -> list[ShutOut]:
@@ -48,7 +48,7 @@ def all_shut_out(store: Store) -> list[ShutOut]:
     return [ShutOut.model_validate_json(store.get(info.key)) for info in store.list(keys.SHUT_OUT)]
 
 
-def repeat(store: Store, ledger: Ledger) -> None:
+def apply_shut_out(store: Store, ledger: Ledger) -> None:
     """Make the ledger shut out the machines of the store's list, and no others."""
     ledger.shut_out(name.removesuffix(".json") for name in store.names(keys.SHUT_OUT))
 

@@ -48,7 +48,7 @@ class Condition:
         timer.start()
         try:
             return len([*response]) != 1
-        except Exception:  # whatever it is: even a plain image cannot be made here
+        except Exception:  # of any kind: even a plain image cannot be made here
             return True
         finally:
             timer.cancel()
