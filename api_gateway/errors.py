@@ -2,7 +2,7 @@
 
 import logging
 import math
-from http import HTTPStatus
+from http.client import responses as phrases
 from typing import Any
 
 from asgi_correlation_id import correlation_id
@@ -158,7 +158,7 @@ def install(app: FastAPI) -> None:
     async def refuse_http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODE.get(error.status_code, "invalid_request")
         message = error.detail
-        if message == HTTPStatus(error.status_code).phrase:
+        if message == phrases.get(error.status_code):
             message = f"{request.method} {request.url.path}: {message.lower()}"
         response = answer(code, message, headers=dict(error.headers or {}))
         response.status_code = error.status_code

@@ -21,7 +21,7 @@ from prodgen.access import ApiKey
 from prodgen.errors import ProdgenError
 from prodgen.registry.versions import resolve
 from prodgen.spec.finish import Finish
-from prodgen.spec.order import JobSpec
+from prodgen.spec.order import JobSpec, Value
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.random_streams import MAX_SEED
 from prodgen.spec.validation_errors import explain
@@ -33,11 +33,11 @@ class Recipe(BaseModel):
     """What the marks of a generated picture say; see `prodgen.generation.request.xmp_packets`."""
 
     model: str = Field(min_length=1, max_length=200)
-    attributes: dict[str, str]
+    attributes: dict[str, Value]
     seed: int = Field(ge=0, le=MAX_SEED)
     draw: int = Field(ge=0, le=MAX_SEED)
-    attempt: int = 0
-    truncation: float = 1.0
+    attempt: int = Field(default=0, ge=0, le=MAX_SEED)
+    truncation: float = Field(default=1.0, gt=0, le=1)
     finish: Finish = Finish()
 
     @property

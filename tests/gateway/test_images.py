@@ -1,12 +1,15 @@
 """A link opens the bytes of one image, without a key, and nothing else."""
 
 import hashlib
+import io
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
+from PIL import Image
 
 from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.provenance import GENERATED, make_xmp
 from prodgen.storage.links import sign
 from tests.gateway.running import Client, Gateway, content
 
@@ -172,3 +175,10 @@ def test_head_answers_like_get_without_the_bytes(
     secret, public = gateway.settings.secret_key.get_secret_value(), gateway.settings.public_url
     for part in ((None, None), (0, 10)):
         assert anyone.head(sign(secret, public, "tenants/no/such", 60, "x", *part)).status_code == 404
+
+
+def test_a_picture_whose_marks_no_order_can_have_has_no_variations(client: Client) -> None:
+    recipe = {"model": "shoes", "attributes": {"category": "bag"}, "seed": 1, "draw": 2, "truncation": 5.0}
+    Image.new("RGB", (8, 8)).save(file := io.BytesIO(), "WEBP", xmp=make_xmp(GENERATED, recipe))
+    status, error = client.error("POST", "/v1/images/variations", files={"image": file.getvalue()})
+    assert (status, error["param"]) == (400, "image")

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api_gateway import metrics
+from api_gateway import errors, metrics
+from api_gateway.answers import CLIENT_CLOSED
 from api_gateway.app import create_app
 from api_gateway.routes import health
 from prodgen.access import KeyRing
@@ -208,3 +210,14 @@ def test_an_internal_error_shows_nothing_of_its_cause(
     assert "insides" not in response.text
     assert response.headers["x-request-id"] == "mine-7"
     assert "the secret insides" in caplog.text
+
+
+def test_a_client_that_has_gone_is_no_failure_of_the_gateway() -> None:
+    app = FastAPI()
+    errors.install(app)
+
+    @app.get("/")
+    def gone() -> None:
+        raise HTTPException(CLIENT_CLOSED, "the client has gone")
+
+    assert TestClient(app).get("/").status_code == CLIENT_CLOSED
