@@ -20,7 +20,7 @@ test-deps: install
 	$(PIP) --editable ".[test]"
 
 test: test-deps
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 # Left out of test-fast: what starts whole stacks, and what trains or measures for seconds.
 SLOW := bench datasets deploy docs faults integration \
