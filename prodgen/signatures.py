@@ -217,7 +217,8 @@ def _name(certificate: "Certificate") -> str:
 
 def _reason(error: Exception) -> str:
     """Return the message of c2pa's error on one line, without the name of the error's type."""
-    return " ".join(str(error).split()).partition(": ")[2]
+    text = " ".join(str(error).split())
+    return text.partition(": ")[2] or text
 
 
 def _check_library() -> None:

@@ -73,7 +73,8 @@ def edit(
         batch.run(files, lambda done: bars.report("Photographs", done, len(files)))
     summary = {"out": str(out), "photographs": len(files), "pictures": batch.made, "review": batch.review}
     done = len(files) - len(batch.review)
-    report(json, summary, f"{batch.made} pictures of {done} photographs: {out}/sheet.png")
+    sheet = f": {out}/sheet.png" if batch.made else ""
+    report(json, summary, f"{batch.made} pictures of {done} photographs{sheet}")
     if batch.review and not json:
         for row in batch.review:
             say(f"  {row['photo']}: {row['reason']}")

@@ -1,6 +1,7 @@
 """Make the catalogue pictures of many photographs in a folder, and set aside what is not trusted."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -31,6 +32,23 @@ _SHEET, _THUMBNAIL = 60, 256
 _MAGENTA = np.array([255, 0, 255])
 
 
+class Names:
+    """The names of files in one folder, made from names of photographs, backgrounds and swatches of many."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._counts: Counter[str] = Counter()
+
+    def take(self, wanted: str) -> str:
+        """Return ``wanted``, with a number if it is taken; names that differ only in case are the same."""
+        name = wanted
+        while name.lower() in self._taken:
+            self._counts[wanted.lower()] += 1
+            name = f"{wanted}~{self._counts[wanted.lower()] + 1}"
+        self._taken.add(name.lower())
+        return name
+
+
 class Batch:
     """Writes pictures, manifest.jsonl, sheet.png and review/ to ``out``, an empty folder.
 
@@ -42,7 +60,7 @@ class Batch:
         self.review: list[dict[str, str]] = []
         self._out, self._cutter, self._edit, self._force = out, cutter, edit, force
         self._sheet: list[tuple[Image.Image, str]] = []
-        self._names: dict[str, int] = {}
+        self._stems, self._files = Names(), Names()
 
     def run(self, photographs: Sequence[Path], progress: Callable[[int], None] = lambda done: None) -> None:
         """Make the pictures of all photographs; ``progress`` is called with the number that is done."""
@@ -61,7 +79,7 @@ class Batch:
 
     def _pictures_of(self, path: Path) -> list[dict[str, Any]]:
         """Write the pictures of one photograph; return their manifest lines, or none if it is set aside."""
-        stem = self._unique(_safe(path.stem))
+        stem = self._stems.take(_safe(path.stem))
         decoded = decode_or_fault(path, LARGEST_SIDE)
         if isinstance(decoded, str):
             return self._set_aside(path, f"cannot be read: {decoded}")
@@ -92,7 +110,8 @@ class Batch:
         for picture in edited:
             look = [Path(word).stem for word in picture.look if word]
             scene = Path(picture.scene).stem if is_picture(picture.scene) else picture.scene
-            file = "-".join(map(_safe, (stem, *look, scene))) + f".{extension(self._edit.format)}"
+            name = self._files.take(_safe("-".join(map(_safe, (stem, *look, scene)))))
+            file = f"{name}.{extension(self._edit.format)}"
             (self._out / file).write_bytes(picture.data)
             row = {"file": file, "photo_file": str(path), "agreement": cut.agreement} | picture.recipe
             if is_picture(picture.scene):
@@ -115,11 +134,6 @@ class Batch:
             image = Image.open(BytesIO(data))
             image.thumbnail((_THUMBNAIL, _THUMBNAIL))
             self._sheet.append((image, label))
-
-    def _unique(self, stem: str) -> str:
-        """Return a name that no other photograph has; folders may hold photographs of the same name."""
-        count = self._names[stem.lower()] = self._names.get(stem.lower(), 0) + 1
-        return stem if count == 1 else f"{stem}~{count}"
 
 
 def _write_review(rgb: NDArray[np.uint8], cut: CutOut, path: Path) -> None:

@@ -47,9 +47,12 @@ def cut_out_unmarked(photograph: Photograph, cutter: Cutter, mask: Path | None) 
 def _read(mask: Path, size: tuple[int, int]) -> Mask:
     """Return the marks of a mask, a little larger, at the ``size`` (width, height) of the photograph."""
     try:
-        white = decode(mask, max(size)).rgb[..., 0]
+        found = decode(mask, max(size))
     except Exception as error:  # Pillow raises nearly any type for a broken file
         raise ProdgenError(f"its mask {mask.name} cannot be read: {fault_of(error)}") from None
+    white = found.rgb[..., 0]
+    if found.alpha is not None:  # programs write any colour where a mask is transparent
+        white = np.minimum(white, found.alpha)
     if abs(white.shape[0] * size[0] / (white.shape[1] * size[1]) - 1) > 0.01:
         shapes = f"{white.shape[1]} x {white.shape[0]} pixels, the photograph {size[0]} x {size[1]}"
         raise ProdgenError(f"its mask {mask.name} has {shapes}; save the mask in the photograph's shape")

@@ -14,6 +14,8 @@ of any name."""
 MAX_PIXELS = 100_000_000
 SMALLEST_SWATCH = 64
 """Least width and height, in pixels, of the picture of a material."""
+LONGEST_SWATCH = 16
+"""The most times that the picture of a material is as long as it is wide."""
 TOGETHER, MOST_TOGETHER = "+", 6
 """What stands between the photographs of one picture, and the most products that a picture shows."""
 ORIGINAL = "original"
@@ -72,10 +74,14 @@ def picture_fault(data: bytes) -> str | None:
 def swatch_fault(data: bytes) -> str | None:
     """Return why a file that begins with ``data`` cannot be the swatch of a material, or None."""
     fault, size = picture_fault(data), picture_size(io.BytesIO(data))
-    if fault is None and size and min(size) < SMALLEST_SWATCH:
-        least = f"{SMALLEST_SWATCH} x {SMALLEST_SWATCH}"
-        return f"has {size[0]} x {size[1]} pixels, and a swatch needs at least {least}"
-    return fault
+    if fault or size is None:
+        return fault
+    pixels = f"has {size[0]} x {size[1]} pixels"
+    if min(size) < SMALLEST_SWATCH:
+        return f"{pixels}, and a swatch needs at least {SMALLEST_SWATCH} x {SMALLEST_SWATCH}"
+    if max(size) > LONGEST_SWATCH * min(size):
+        return f"{pixels}, and a swatch is at most {LONGEST_SWATCH} times as long as wide; crop it"
+    return None
 
 
 def background_fault(data: bytes, width: int, height: int) -> str | None:

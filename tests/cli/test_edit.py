@@ -30,6 +30,21 @@ def test_a_photograph_becomes_a_picture_for_each_colour_and_scene(run: Run, tmp_
     assert (out / "sheet.png").is_file()
 
 
+def test_backgrounds_of_the_same_name_get_a_file_each(run: Run, tmp_path: Path) -> None:
+    scenes = list[object]()
+    for colour in ("red", "blue"):
+        path = tmp_path / colour / "wall.png"
+        path.parent.mkdir()
+        Image.new("RGB", (200, 200), colour).save(path)
+        scenes += ["--scene", path]
+    out = tmp_path / "out"
+    assert run(*EDIT, POLO, *scenes, "--out", out).code == 0
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [line["file"] for line in lines] == ["polo-wall.jpg", "polo-wall~2.jpg"]
+    corners = [Image.open(out / line["file"]).getpixel((2, 2)) for line in lines]
+    assert np.abs(np.array(corners) - ((255, 0, 0), (0, 0, 255))).max() < 10
+
+
 def test_pictures_of_a_preset_pass_its_check_and_say_how_they_were_made(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run("edit", "--cutter", "grabcut", POLO, "--preset", "ebay", "--out", out).code == 0

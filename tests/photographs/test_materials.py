@@ -133,6 +133,8 @@ def test_a_swatch_that_does_not_repeat_is_joined_to_itself() -> None:
 def test_a_swatch_that_is_too_small_or_broken_says_so() -> None:
     with pytest.raises(ProdgenError, match="has 3 x 3 pixels, and a swatch needs at least 64 x 64"):
         read_swatch(png(np.zeros((3, 3, 3))))
+    with pytest.raises(ProdgenError, match="a swatch is at most 16 times as long as wide"):
+        read_swatch(png(np.zeros((64, 2000, 3))))
     with pytest.raises(ProdgenError, match="the swatch is no picture"):
         read_swatch(b"nothing")
     whole = png(np.random.default_rng(0).integers(0, 255, (90, 90, 3)))

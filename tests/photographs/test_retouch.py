@@ -88,5 +88,9 @@ def test_a_label_on_the_product_is_painted_over_and_a_hanger_beside_it_cut_away(
     assert (cut_out(photograph, GrabCut()).matte - clean.matte).max() > 0.9
     assert (cut.matte - clean.matte)[:38].max() < 0.5
     assert np.abs(cut.rgb.astype(int) - clean.rgb)[100:140, 80:160].max() <= 3
+    layer = np.full((120, 120, 4), 255, np.uint8)  # a mask whose unmarked part is transparent white
+    layer[..., 3] = marked
+    Image.fromarray(layer).save(tmp_path / "shirt.mask.png")
+    assert (cut_out_unmarked(photograph, GrabCut(), mask).matte == cut.matte).all()
     with pytest.raises(ProdgenError, match="has 120 x 120 pixels, the photograph 240 x 100"):
         cut_out_unmarked(Photograph(spoilt[:100], None, (240, 100)), GrabCut(), mask)
