@@ -156,14 +156,16 @@ class Client:
     def download_shards(self, job: str, folder: Path) -> Iterator[int]:
         """Download the tars of an ended order for webdataset to ``folder``; yield the images so far.
 
-        A call after an interrupted call continues the download. Each image is checked against its digest.
+        A call after an interrupted call continues the download. Each image is checked against its digest, and
+        all against the job's Merkle root.
         """
-        return download_shards(self._transport, job, folder)
+        return download_shards(self._transport, job, folder, self.job(job).get("root"))
 
     def download_parquet(self, job: str, folder: Path) -> Iterator[int]:
         """Write an ended job's images and attributes to Parquet files; yield the images so far.
 
-        A call after an interrupted call continues behind the files that are whole.
+        A call after an interrupted call continues behind the files that are whole. Raises Conflict if the job
+        was retried between the calls.
         """
         if self.job(job)["state"] not in TERMINAL:
             raise Conflict(f"job {job} has not ended; its Parquet files are written when it has")
@@ -174,7 +176,7 @@ class Client:
 
         A call after an interrupted call continues the download.
         """
-        return download_archive(self._transport, job, path)
+        return download_archive(self._transport, job, path, self.job(job).get("root"))
 
     def usage(self, first: date, last: date) -> list[Record]:
         """Return what the tenant's orders delivered from ``first`` to ``last``, by day and model."""

@@ -121,12 +121,15 @@ def _placed(image: dict[str, Any], by_sku: bool) -> dict[str, Any]:
     return {**image, "file": f"{safe_name(sku)}/{name}" if sku else name}
 
 
-def download_archive(transport: Transport, job: str, path: Path) -> Iterator[tuple[int, int]]:
+def download_archive(
+    transport: Transport, job: str, path: Path, root: str | None
+) -> Iterator[tuple[int, int]]:
     """Download the archive of an ended job to ``path``; yield the bytes that have arrived, and all bytes.
 
-    The bytes are first in a file whose name has the job's id and ``.part`` added. A later call continues it.
+    The bytes are first in a file whose name has a part of the job's Merkle root ``root`` and ``.part`` added.
+    A later call continues that file, unless a retry of the job has changed the root.
     """
-    partial = path.with_name(f"{path.name}.{job}.part")
+    partial = path.with_name(f"{path.name}.{(root or job)[:24]}.part")
     try:
         with partial.open("ab") as file:
             for size, data in transport.read_from(f"/v1/jobs/{job}/archive", file.tell()):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prodgen.client.transport import Transport
-from prodgen.errors import ProdgenError
+from prodgen.errors import Conflict, ProdgenError
 from prodgen.files import replacing
 from prodgen.spec.manifest import ManifestLine, read_lines
 
@@ -35,17 +35,20 @@ def download_parquet(
     """Write the ``images`` of an ended job to files of ``folder``; yield the number of images so far.
 
     A file gets its name when it is whole; a later call continues behind the files that are whole. Raises
-    ProdgenError if the bytes of an image differ from its recorded digest.
+    Conflict if those hold other images, because the job was retried, and ProdgenError if the bytes of an
+    image differ from its recorded digest.
     """
     parquet, done, number = _pyarrow(), 0, 0
     while (path := folder / f"{job}-{number:06d}.parquet").exists():
-        done += parquet.read_metadata(path).num_rows
+        for digest in parquet.read_table(path, columns=["sha256"])["sha256"].to_pylist():
+            if next(images, {}).get("sha256") != digest:
+                raise Conflict(f"{path} holds images of job {job} before a retry; choose another folder")
+            done += 1
         number += 1
-    rows = islice(images, done, None)
     with ThreadPoolExecutor(_THREADS) as pool:
         groups = (
             _table([*pool.map(lambda row: _fetch(transport, row), group)])
-            for group in iter(lambda: [*islice(rows, GROUP)], [])
+            for group in iter(lambda: [*islice(images, GROUP)], [])
         )
         while table := next(groups, None):
             size = 0

@@ -6,27 +6,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prodgen.client.transport import Transport
-from prodgen.errors import ProdgenError
+from prodgen.errors import Conflict, ProdgenError
 from prodgen.spec.manifest import ManifestLine, read_lines
+from prodgen.spec.merkle import MerkleTree, leaf
 
 _PAGE = 100
 """Number of shards whose links one request fetches; they must be downloaded before the links expire."""
 
 
-def download_shards(transport: Transport, job: str, folder: Path) -> Iterator[int]:
+def download_shards(transport: Transport, job: str, folder: Path, root: str | None) -> Iterator[int]:
     """Download the shards of an ended job to ``folder``; yield the number of images so far.
 
     The bytes of a shard are first in a file with ``.part`` added. A later call continues that file, and keeps
-    shards that are whole. Raises ProdgenError if the bytes of an image differ from its recorded digest.
+    shards that are whole. Raises ProdgenError if the bytes of an image differ from its recorded digest and,
+    at the end, Conflict if the images are not those of the Merkle root ``root``, because the job was retried
+    since an earlier call.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    images = 0
+    images, tree = 0, MerkleTree()
     for shard in transport.pages(f"/v1/jobs/{job}/shards", _PAGE):
         path = folder / Path(shard["name"]).name
         if not path.exists():
             _download(transport, shard["url"], path)
+        for line, _ in read_shard(path):
+            tree.add(leaf(line))
         images += shard["images"]
         yield images
+    if root and tree.root() != root:
+        raise Conflict(f"{folder} holds shards of job {job} before a retry; choose another folder")
 
 
 def _download(transport: Transport, url: str, path: Path) -> None:
@@ -34,11 +41,18 @@ def _download(transport: Transport, url: str, path: Path) -> None:
     with partial.open("ab") as file:
         for _, data in transport.read_from(url, file.tell(), path.name):
             file.write(data)
-    for line, data in read_shard(partial):
-        if hashlib.sha256(data).hexdigest() != line.sha256:
-            partial.unlink()
-            raise ProdgenError(f"{line.file} came with other bytes than were recorded; try again")
+    try:
+        _check(partial)
+    except ProdgenError:
+        partial.unlink()  # to continue it would fail again
+        raise
     partial.replace(path)
+
+
+def _check(path: Path) -> None:
+    for line, data in read_shard(path):
+        if hashlib.sha256(data).hexdigest() != line.sha256:
+            raise ProdgenError(f"{line.file} came with other bytes than were recorded; try again")
 
 
 def read_shard(path: Path) -> Iterator[tuple[ManifestLine, bytes]]:

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from prodgen.client import Client as Service
 from prodgen.client import parquet as writing
 from prodgen.client.shards import read_shard
-from prodgen.errors import ProdgenError
+from prodgen.errors import Conflict, ProdgenError
 from prodgen.jobs.archive import Archive
 from prodgen.jobs.record import load_record
 from tests.cli.conftest import Run
@@ -59,6 +59,17 @@ def test_shards_are_read_by_webdataset_downloaded_verified_and_archived(
     paths = sorted(folder.iterdir())
     assert [path.name for path in paths] == [s["name"] for s in listed]
     assert paths[0].read_bytes() == first
+
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / paths[0].name).write_bytes(
+        paths[1].read_bytes()
+    )  # as if a retry had made the first images since
+    with (
+        Service(str(client.base_url), client.key) as service,
+        pytest.raises(Conflict, match="another folder"),
+    ):
+        [*service.download_shards(job, other)]
 
     samples = [*webdataset.WebDataset([s["url"] for s in listed], shardshuffle=False).decode("pil")]
     assert [sample["__key__"] for sample in samples] == [f"{index:09d}" for index in range(100)]
@@ -115,3 +126,10 @@ def test_parquet_files_have_each_image_once_after_a_download_that_broke_off(
     images = table["image"].to_pylist()
     assert [hashlib.sha256(image["bytes"]).hexdigest() for image in images] == [row["sha256"] for row in rows]
     assert run("verify", folder, "--model", toy).out.startswith("100 of 100 images verified")
+
+    (folder / f"{job}-000001.parquet").replace(first)  # as if a retry had made the first images since
+    with (
+        Service(str(client.base_url), client.key) as service,
+        pytest.raises(Conflict, match="another folder"),
+    ):
+        [*service.download_parquet(job, folder)]
