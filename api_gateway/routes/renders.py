@@ -25,7 +25,7 @@ from prodgen.jobs.renders import ask, read
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.registry.versions import VERSION, Version, resolve
 from prodgen.settings import Settings
-from prodgen.spec.formula import Extension, Formula
+from prodgen.spec.formula import SIGNED, Extension, Formula
 from prodgen.spec.model_config import STUDIO
 from prodgen.spec.random_streams import MAX_SEED
 from prodgen.storage.base import Store
@@ -39,8 +39,6 @@ CACHE_SECONDS = 31_536_000
 """Seconds for which others may keep an image: a year."""
 REREAD_SECONDS = 60
 """Seconds for which a version that was removed may still be used."""
-SIGNED = ("tenant", "expires", "signature")
-"""The parameters of a signed address that do not belong to the image."""
 _ADDRESS = re.compile(r"/v1/render/([^/]{1,200})/(\d{1,16})/(\d{1,16})\.(png|webp|jpg|avif)", re.ASCII)
 
 

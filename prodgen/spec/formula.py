@@ -18,6 +18,10 @@ from prodgen.spec.validation_errors import explain_errors
 Extension = Literal["png", "webp", "jpg", "avif"]
 OWN = ("size", "background", "truncation")
 """The parameters of an address that are not attributes of the model."""
+SIGNED = ("tenant", "expires", "signature")
+"""The parameters of a signed address that do not belong to the image."""
+_PREFIX = "attribute."
+"""Stands before an attribute whose name is one of `OWN` or `SIGNED`: ``attribute.size=L&size=256``."""
 
 
 class Formula(BaseModel):
@@ -51,7 +55,7 @@ class Formula(BaseModel):
             if name in given:
                 raise ProdgenError(f"{name} is there twice; an image has one {name}", param=name)
             given[name] = value
-        wanted = schema.parse({name: value for name, value in given.items() if name not in OWN})
+        wanted = schema.parse({_attribute(name): value for name, value in given.items() if name not in OWN})
         try:
             formula = cls.model_validate(
                 {
@@ -84,5 +88,17 @@ class Formula(BaseModel):
         truncation = None if self.truncation == 1.0 else self.truncation
         given = {"size": self.finish.size, "background": self.finish.background, "truncation": truncation}
         shown = {name: value for name, value in given.items() if value is not None}
+        attributes = {_parameter(name): value for name, value in self.attributes.items()}
         place = f"{quote(self.model, safe='@')}/{self.seed}/{self.index}.{extension(self.format)}"
-        return f"/v1/render/{place}?{urlencode({**self.attributes, **shown})}".rstrip("?")
+        return f"/v1/render/{place}?{urlencode({**attributes, **shown})}".rstrip("?")
+
+
+def _parameter(attribute: str) -> str:
+    """Return the parameter of an address that names a value of an attribute."""
+    return f"{_PREFIX}{attribute}" if attribute in (*OWN, *SIGNED) else attribute
+
+
+def _attribute(parameter: str) -> str:
+    """Return the attribute that a parameter of an address names."""
+    attribute = parameter.removeprefix(_PREFIX)
+    return attribute if _parameter(attribute) == parameter else parameter

@@ -16,11 +16,13 @@ from prodgen.client import Client as PythonClient
 from prodgen.jobs.renders import cache_key, trim_renders
 from prodgen.jobs.usage import record_renders
 from prodgen.ledger.renders import Asked, Renders
+from prodgen.registry.publish import publish
 from prodgen.storage import keys
 from prodgen.storage.links import sign_path
 from prodgen.storage.local import LocalStore
 from prodgen.tenants import set_grant
 from tests.gateway.running import Client, Gateway
+from tests.sample_models import write_model
 
 
 class Worker:
@@ -115,6 +117,19 @@ def test_a_signed_address_needs_no_key_and_gives_that_image_alone(
     for wrong in (url.replace("size=64", "size=65"), url.replace("/3.png", "/4.png"), brief[:-1]):
         assert anyone.get(wrong).status_code == 403
     assert anyone.get(gateway.settings.public_url + address).status_code == 401
+
+
+def test_a_model_may_have_an_attribute_that_is_named_like_a_parameter(
+    client: Client, worker: Worker, anyone: httpx.Client, gateway: Gateway, tmp_path: Path
+) -> None:
+    sizes = {"name": "size", "values": ["M", "L"], "frequencies": [0.5, 0.5]}
+    folder = write_model(tmp_path / "sized", attributes={"attributes": [sizes]})
+    publish(gateway.store, folder, "sized", client.tenant)
+    found = client.get("/v1/render/sized/7/3.png?size=64&attribute.size=L", follow_redirects=True).json()
+    assert (found["attributes"], found["finish"]["size"]) == ({"size": "L"}, 64)
+    with PythonClient(gateway.settings.public_url, client.key) as python:
+        (url,) = python.render_urls(["/v1/render/sized/7/4.png"])
+    assert anyone.get(url).json()["finish"]["size"] is None
 
 
 @pytest.mark.parametrize(
