@@ -93,12 +93,12 @@ def _figures(left: ModelDetails, right: ModelDetails) -> Iterator[Row]:
             yield Row(title, (value, None) if title in ours else (None, value))
             continue
         other = theirs[title][0]
-        says = comparable and better in ("lower", "higher") and value != other
+        says = comparable and better in ("lower", "higher") and None not in (value, other) and value != other
         yield Row(title, (value, other), int((other < value) == (better == "lower")) if says else None)
 
 
-def _scores(metrics: dict[str, Any]) -> dict[str, tuple[float, str]]:
-    """Return each score by its title, and which is better: ``lower`` or ``higher``."""
+def _scores(metrics: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Return each score by its title (None: not finite), and which is better: ``lower`` or ``higher``."""
     if figures := metrics.get("figures"):
         return {
             one.get("title", name): (one["value"], one.get("better", "")) for name, one in figures.items()

@@ -16,7 +16,7 @@ from api_gateway.studio.frame import PageRoute, render
 from prodgen.errors import NotFound
 from prodgen.jobs.deletion import find_deletion, trash
 from prodgen.jobs.limits import INTERACTIVE_IMAGES
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, find_record
 from prodgen.ledger.entries import Queue, State
 from prodgen.spec.order import FOREVER
 from prodgen.storage.base import in_threads
@@ -95,9 +95,9 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
 
 
 def with_names(deployment: Deployment, tenant: str, views: list[JobView]) -> list[tuple[JobView, str]]:
-    """Return each job with the name that people know it by."""
-    records = in_threads(lambda job: find_job_record(deployment, tenant, job.id), views)
-    return [(job, name_of(record)) for job, record in zip(views, records, strict=True)]
+    """Return each job with the name that people know it by. Leaves out jobs that are being deleted."""
+    records = in_threads(lambda job: find_record(deployment.store, tenant, job.id), views)
+    return [(job, name_of(record)) for job, record in zip(views, records, strict=True) if record]
 
 
 def name_of(record: JobRecord) -> str:

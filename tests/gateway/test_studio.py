@@ -19,7 +19,7 @@ from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import load_record
 from prodgen.registry.publish import publish
 from tests.gateway.running import Client, Gateway
-from tests.sample_models import write_model
+from tests.sample_models import evaluation, write_model
 
 SOURCES = Path(studio.__file__).parent
 
@@ -157,6 +157,19 @@ def test_a_key_that_may_promote_sees_versions_to_promote(
         assert 'id="gallery"' not in page
         assert browser.get("/models/shoes").headers["location"].startswith("/models#shoes@")
         assert "there is no model &#39;shoe&#39;" in browser.get("/models/shoe").text
+
+
+def test_versions_are_compared_though_a_score_is_not_finite(
+    gateway: Gateway, client: Client, browser: httpx.Client, tmp_path: Path
+) -> None:
+    for name, value in (("one", None), ("two", 0.25)):
+        folder, metrics = write_model(tmp_path / name, name.encode()), evaluation(17.5)
+        metrics["figures"]["kid"] = {"title": "Kernel distance", "value": value, "better": "lower"}
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        publish(gateway.store, folder, "twins", client.tenant)
+    page = browser.get("/models/twins").text
+    assert "Kernel distance" in page
+    assert {"<td>–</td>", "<td>0.25</td>"} <= set(re.findall(r"<td.*?</td>", page))
 
 
 def test_what_waits_and_what_failed_can_be_seen(

@@ -1,7 +1,7 @@
 // Compare: two versions draw the same looks. The right one gets the attributes that the left one's pictures have.
 
 import { describeControls, looksOf, watchControls } from "./controls.js";
-import { $, describe, element, picture, t } from "./studio.js";
+import { $, Refusal, describe, element, picture, t } from "./studio.js";
 import { Tries, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
 
@@ -18,6 +18,14 @@ $("versions").onchange = ({ target }) => {
 
 if ($("gallery")) start();
 
+/** Return whether both versions have the values of a picture. Chips are values of both; a text field takes any value. */
+function fitsBoth(form, { attributes }) {
+  return [...form.querySelectorAll("[data-attribute]")].every((field) => {
+    const boxes = [...field.querySelectorAll("input[type=checkbox]")];
+    return field.querySelector("input[type=text]") || boxes.some((box) => box.value === attributes[field.dataset.attribute]);
+  });
+}
+
 function start() {
   const form = $("controls");
   const [left, right] = [...document.querySelectorAll("#versions [data-ref]")].map((one) => one.dataset.ref);
@@ -30,10 +38,12 @@ function start() {
     const order = { ...looksOf(form, looks, PAIRS), finish, output: { format: "webp" } };
     return tries[0].draw({ ...order, model: left }, (ours, signal) => {
       const names = [...form.querySelectorAll("[data-attribute]")].map((one) => one.dataset.attribute);
+      const both = ours.filter((image) => fitsBoth(form, image));
+      if (!both.length) throw new Refusal(t("No picture has values that both versions know. Choose values above."));
       const shared = ({ attributes }) => Object.fromEntries(names.map((name) => [name, attributes[name]]));
-      const items = ours.map((image) => ({ sku: image.sku, attributes: shared(image) }));
+      const items = both.map((image) => ({ sku: image.sku, attributes: shared(image) }));
       const same = { ...order, attributes: {}, items, model: right };
-      return tries[1].draw(same, (theirs) => signal.aborted || show(ours, theirs));
+      return tries[1].draw(same, (theirs) => signal.aborted || show(both, theirs));
     });
   }
 

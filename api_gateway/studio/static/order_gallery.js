@@ -32,7 +32,7 @@ async function fill() {
     found.push(...page.data);
     next = page.next;
   }
-  [images, after, whole] = [found, next, ended];
+  [images, after, whole] = [found, next, ended && !filling.again]; // a new filter or a rejection may wait
   show(ended);
 }
 

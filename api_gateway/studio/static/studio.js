@@ -19,7 +19,7 @@ const sentences = JSON.parse($("sentences").textContent).map(([english, local]) 
 /** Return `text` in the language of the page, its {names} replaced by `values`. `text` may also be a sentence of the
  * API, or a list of words. `translate` of language.py does the same. */
 export function t(text, values = {}) {
-  if (catalogue[text] !== undefined) return fill(catalogue[text], values);
+  if (Object.hasOwn(catalogue, text)) return fill(catalogue[text], values);
   for (const [pattern, local] of sentences) {
     const fit = pattern.exec(text);
     if (!fit) continue;
