@@ -111,8 +111,10 @@ def reject(
     check_marks(record.spec, caller)
     services = (deployment.store, deployment.ledger, deployment.settings)
     request_id = correlation_id.get()
-    again, _ = reject_images(*services, record, rejected.images, idempotency_key, request_id=request_id)
+    again, new = reject_images(*services, record, rejected.images, idempotency_key, request_id=request_id)
     request.state.job = again.id
+    if new:
+        request.app.state.metrics.images.labels(again.spec.priority).inc(again.total)
     later.add_task(deployment.ring, again.spec.priority, again.cells)
     return job_details(deployment, again)
 
