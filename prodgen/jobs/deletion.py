@@ -163,7 +163,8 @@ def _carry_out(store: Store, ledger: Ledger, deletion: Deletion) -> None:
     original, listed = keys.job(record.tenant, record.id, "job.json"), keys.trash(record.tenant) + record.id
     if deletion.wanted == "restored":
         store.put(original, record.model_dump_json(indent=1).encode(), "application/json")
-        ledger.restore(record.entry(), (), (), load_state(store, record))
+        entry = record.entry(control=load_control(store, record))
+        ledger.restore(entry, (), (), load_state(store, record))
         store.delete([listed, _marker(record.tenant, record.id)])
     elif deletion.wanted == "trash":
         store.put(listed, b"", "text/plain")

@@ -103,6 +103,7 @@ def test_failed_images_are_made_by_a_retry_and_the_new_end_is_followed(
     assert "has made all its images" in client.error("POST", retry)[1]["message"]
     client.delete(job["links"]["self"])
     assert "is deleted" in client.error("POST", retry)[1]["message"]
+    assert client.post(f"{job['links']['self']}/restore").json()["retries"] == 1
 
 
 def test_a_quote_says_whether_the_deadline_is_met_and_no_order_has_a_past_one(
