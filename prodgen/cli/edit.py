@@ -131,7 +131,10 @@ def pictures_in(paths: list[Path]) -> Iterator[Path]:
         if path.is_dir():
             manifest = path / "manifest.jsonl"
             if manifest.is_file():
-                found = [path / loads(line)["file"] for line in manifest.read_text().splitlines()]
+                try:
+                    found = [path / loads(line)["file"] for line in manifest.read_text().splitlines()]
+                except (ValueError, KeyError, TypeError):
+                    raise ProdgenError(f"{manifest} is no manifest of prodgen", param="photos") from None
             else:
                 found = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS)
             if not found:

@@ -64,7 +64,7 @@ def _copies(pictures: list[Path]) -> dict[Path, Path]:
     copies: dict[Path, Path] = {}
     for path in pictures:
         for file in pictures_in([path]):
-            name = file.relative_to(path) if path.is_dir() else Path(file.name)
+            name = Path(os.path.relpath(file, path) if path.is_dir() else file.name)
             if ".." in name.parts:  # in a manifest.jsonl
                 raise ProdgenError(f"{path} names the picture {name}, which is not in it", param="pictures")
             if name in copies:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def verify(
     manifest: Annotated[
         Path,
-        typer.Argument(help="manifest.jsonl beside its images, a shard for webdataset, or their folder."),
+        typer.Argument(help="manifest.jsonl beside its images, a shard, a Parquet file or a folder."),
     ],
     model: Annotated[str | None, typer.Option(help="Model that made them (default: the manifest's).")] = None,
     photos: Annotated[
