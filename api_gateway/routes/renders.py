@@ -3,10 +3,10 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache, partial
 from typing import Annotated
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import anyio
 from anyio.to_thread import run_sync
@@ -105,7 +105,8 @@ async def render(
     is not made within a minute.
     """
     parameters = [pair for pair in request.query_params.multi_items() if pair[0] not in SIGNED]
-    formula = await run_sync(_formula, deployment.store, tenant, model, (seed, index, format), parameters)
+    version = await run_sync(_version_of, deployment.store, tenant, model)
+    formula = await run_sync(_formula, version, (seed, index, format), parameters)
     if formula.model != model:
         return RedirectResponse(formula.path, headers={"Cache-Control": "no-cache"})
     asked = Asked(tenant, formula)
@@ -127,26 +128,28 @@ async def render(
 @router.post("", summary="Sign addresses of images")
 def sign(wish: SignView, caller: Generator, deployment: DeploymentDep) -> SignedView:
     """Return URLs that need no key, for pages. Each gives one image, and nothing else; none is made yet."""
+    version_of = cache(partial(_version_of, deployment.store, caller.tenant))
     return SignedView(
         data=[
-            _signed(deployment.settings, deployment.store, caller.tenant, address, wish.seconds)
+            _signed(deployment.settings, version_of, caller.tenant, address, wish.seconds)
             for address in wish.addresses
         ]
     )
 
 
-def _signed(settings: Settings, store: Store, tenant: str, address: str, seconds: int | None) -> str:
-    parts = urlsplit(address)
-    found = _ADDRESS.fullmatch(parts.path)
-    if found is None or parts.netloc:
+def _signed(
+    settings: Settings, version_of: Callable[[str], Version], tenant: str, address: str, seconds: int | None
+) -> str:
+    path, _, query = address.partition("#")[0].partition("?")
+    found = _ADDRESS.fullmatch(path)
+    if found is None:
         raise ProdgenError(
             f"{address[:200]!r} is no address of an image; write /v1/render/MODEL/SEED/INDEX.FORMAT?…",
             param="addresses",
         )
     model, seed, index, ending = found.groups()
     place: tuple[int, int, Extension] = (int(seed), int(index), ending)  # type: ignore[assignment]
-    path = _formula(store, tenant, model, place, parse_qsl(parts.query)).path
-    base, _, query = path.partition("?")
+    base, _, query = _formula(version_of(model), place, parse_qsl(query)).path.partition("?")
     signed = {**dict(parse_qsl(query)), "tenant": tenant}
     if seconds is not None:
         signed["expires"] = str(int(time.time()) + seconds)
@@ -155,20 +158,21 @@ def _signed(settings: Settings, store: Store, tenant: str, address: str, seconds
 
 
 def _formula(
-    store: Store,
-    tenant: str,
-    model: str,
-    place: tuple[int, int, Extension],
-    parameters: list[tuple[str, str]],
+    version: Version, place: tuple[int, int, Extension], parameters: list[tuple[str, str]]
 ) -> Formula:
-    """Return the formula of an address. Raises ProdgenError for a model that cannot make the image."""
+    """Return the formula of an address. Raises ProdgenError for an image that the version cannot make."""
+    return Formula.read(version.id, version.config.attributes, place, parameters)
+
+
+def _version_of(store: Store, tenant: str, model: str) -> Version:
+    """Return the version that an address names. Raises ProdgenError for a model that needs photographs."""
     if VERSION.fullmatch(model.partition("@")[2]):
         version = _version(store, model, tenant, int(time.time()) // REREAD_SECONDS)
     else:
         version = resolve(store, model, tenant)
     if version.config.family == STUDIO:
         raise ProdgenError(f"{model} makes pictures of photographs, which have no address", param="model")
-    return Formula.read(version.id, version.config.attributes, place, parameters)
+    return version
 
 
 @lru_cache(1024)

@@ -117,6 +117,9 @@ def test_a_signed_address_needs_no_key_and_gives_that_image_alone(
     for wrong in (url.replace("size=64", "size=65"), url.replace("/3.png", "/4.png"), brief[:-1]):
         assert anyone.get(wrong).status_code == 403
     assert anyone.get(gateway.settings.public_url + address).status_code == 401
+    for wrong in ("//[host/v1/render", f"http://host{address}"):
+        status, error = client.error("POST", "/v1/render", json={"addresses": [wrong]})
+        assert (status, error["param"]) == (400, "addresses")
 
 
 def test_a_model_may_have_an_attribute_that_is_named_like_a_parameter(
