@@ -117,7 +117,10 @@ def address(request: Request) -> str:
 
 def local_address(wanted: str) -> str:
     """Return ``wanted`` if it leads to a page of this gateway, else the address of the first page."""
-    parts = urlsplit(wanted)
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:  # such as //[
+        return "/"
     is_local = wanted.startswith("/") and not (parts.scheme or parts.netloc or "\\" in wanted)
     return wanted if is_local else "/"
 
