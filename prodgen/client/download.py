@@ -44,7 +44,7 @@ def download(
     image differ from its recorded digest, and Conflict if the folder holds the images of another request.
     Raises ProdgenError, at the end, if the images are not those of the Merkle root ``root``.
     """
-    check_same_images(folder, (_line(_placed(row, by_sku)) for row in images()))
+    check_same_images(folder, (line_of(_placed(row, by_sku)) for row in images()))
     tree = MerkleTree()
     with (
         (folder / "manifest.jsonl").open("w") as manifest,
@@ -55,7 +55,7 @@ def download(
         while batch := list(islice(rows, PAGE)):
             for image in pool.map(lambda row: _fetch(transport, row, folder), batch):
                 manifest.write(_manifest_row(image) + "\n")
-                tree.add(leaf(_line(image)))
+                tree.add(leaf(line_of(image)))
                 attributes = image["attributes"]
                 if not names:
                     names = [*COLUMNS, *(PHOTO_COLUMNS if image.get("photo") else ()), *attributes]
@@ -69,7 +69,7 @@ def download(
 
 def _texts(image: dict[str, Any]) -> Iterator[str]:
     """Yield the titles, alt texts and file names of an image, in the order of `TEXTS`."""
-    line = _line(image)
+    line = line_of(image)
     for language in LANGUAGES:
         yield from describe_line(line, language).model_dump().values()
 
@@ -93,7 +93,7 @@ def download_sheets(transport: Transport, job: str, images: Callable[[], Images]
         file, frame = frames[row["file"]]
         return {**row, "file": file, "frame": frame}
 
-    check_same_images(folder, (_line(placed(row)) for row in images()))
+    check_same_images(folder, (line_of(placed(row)) for row in images()))
     with (folder / "manifest.jsonl").open("w") as manifest:
         for file, group in groupby(map(placed, images()), lambda row: row["file"]):
             name, png = Path(file).stem, transport.request("GET", f"/v1/jobs/{job}/sheets/{file}").content
@@ -103,7 +103,7 @@ def download_sheets(transport: Transport, job: str, images: Callable[[], Images]
             digest = hashlib.sha256(png).hexdigest()
             for row in group:
                 image = {**row, "sha256": digest}
-                manifest.write(_line(image).to_json() + "\n")
+                manifest.write(line_of(image).to_json() + "\n")
                 yield image
 
 
@@ -145,13 +145,12 @@ def _fetch(transport: Transport, image: dict[str, Any], folder: Path) -> dict[st
     path = folder / image["file"]
     if path.is_file() and sha256(path) == image["sha256"]:
         return image
-    content = transport.download(image["url"], image["file"])
-    if hashlib.sha256(content).hexdigest() != image["sha256"]:
-        raise ProdgenError(f"{image['file']} came with other bytes than were recorded")
+    content = transport.download(image["url"], image["file"], image["sha256"])
     with replacing(path) as partial:
         partial.write_bytes(content)
     return image
 
 
-def _line(image: dict[str, Any]) -> ManifestLine:
+def line_of(image: dict[str, Any]) -> ManifestLine:
+    """Return the manifest line of an image as the gateway lists it."""
     return ManifestLine.model_validate({k: v for k, v in image.items() if k in ManifestLine.model_fields})

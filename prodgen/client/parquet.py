@@ -4,7 +4,6 @@ Clients write these files, not workers. The bytes of a Parquet file change with 
 that writes it, so two attempts at a lease would store different objects, and no range of one is an image.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prodgen.client.download import line_of
 from prodgen.client.transport import Transport
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.files import replacing
@@ -78,11 +78,8 @@ def read_parquet(path: Path) -> Iterator[tuple[ManifestLine, bytes]]:
 
 
 def _fetch(transport: Transport, row: dict[str, Any]) -> tuple[ManifestLine, bytes]:
-    line = ManifestLine.model_validate({k: v for k, v in row.items() if k in ManifestLine.model_fields})
-    data = transport.download(row["url"], line.file)
-    if hashlib.sha256(data).hexdigest() != line.sha256:
-        raise ProdgenError(f"{line.file} came with other bytes than were recorded")
-    return line, data
+    line = line_of(row)
+    return line, transport.download(row["url"], line.file, line.sha256)
 
 
 def _table(images: list[tuple[ManifestLine, bytes]]) -> "pyarrow.Table":

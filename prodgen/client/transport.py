@@ -1,5 +1,6 @@
 """Send requests to a gateway: retry them, translate errors, read lists by page, and stream events."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -74,14 +75,19 @@ class Transport:
             if not cursor:
                 return
 
-    def download(self, url: str, name: str) -> bytes:
-        """Download a file from its signed link and return its content. Errors call the file ``name``."""
+    def download(self, url: str, name: str, digest: str | None = None) -> bytes:
+        """Download a file from its signed link and return its content. Errors call the file ``name``.
+
+        Raises ProdgenError if the content has another sha256 than ``digest``.
+        """
         try:
             response = self._retrying(lambda: self._links.get(url))
         except httpx.HTTPError as error:
             raise Unavailable(f"{name} could not be downloaded: {error}") from None
         if not response.is_success:
             raise _link_refusal(response, name)
+        if digest and hashlib.sha256(response.content).hexdigest() != digest:
+            raise ProdgenError(f"{name} came with other bytes than were recorded")
         return response.content
 
     def events(self, path: str) -> Iterator[dict[str, Any]]:
