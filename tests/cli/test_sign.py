@@ -160,6 +160,9 @@ def test_what_cannot_sign_or_be_signed_gets_one_sentence_and_writes_nothing(
         ({"certificate": authority.pem, "key": authority.key()}, "cannot be signed with this certificate"),
     ):
         assert expected in sentence(pictures, *files(tmp_path, **wrong))
-    for line, expected in (('{"file": "/etc/a.jpeg"}', "is not in it"), ('{"name": "a"}', "is no manifest of")):
+    for line, expected in (
+        ('{"file": "/etc/a.jpeg"}', "is not in it"),
+        ('{"name": "a"}', "is no manifest of"),
+    ):
         (pictures / "manifest.jsonl").write_text(line)
         assert expected in sentence(pictures, *good)

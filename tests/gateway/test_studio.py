@@ -170,7 +170,7 @@ def test_versions_are_compared_though_a_score_is_not_finite(
         publish(gateway.store, folder, "twins", client.tenant)
     page = browser.get("/models/twins").text
     assert "Kernel distance" in page
-    assert {"<td>–</td>", "<td>0.25</td>"} <= set(re.findall(r"<td.*?</td>", page))
+    assert {"<td>\u2013</td>", "<td>0.25</td>"} <= set(re.findall(r"<td.*?</td>", page))
 
 
 def test_what_waits_and_what_failed_can_be_seen(
