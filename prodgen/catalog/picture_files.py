@@ -41,6 +41,14 @@ class Photograph(NamedTuple):
     alpha: NDArray[np.uint8] | None  # (H, W), if the file's alpha channel marks the product
     size: tuple[int, int]  # the file's own width and height, before shrinking and turning upright
 
+    def on_white(self) -> NDArray[np.uint8]:
+        """Return the pixels (H, W, 3), composited on white where the product is not."""
+        if self.alpha is None:
+            return self.rgb
+        alpha = Image.fromarray(self.alpha)
+        white = Image.new("RGB", alpha.size, "white")
+        return np.asarray(Image.composite(Image.fromarray(self.rgb), white, alpha))
+
 
 def decode_or_fault(path: Path, side: int) -> tuple[str, Photograph] | str:
     """Return the SHA-256 of a file and its photograph, or a text that says why the file cannot be read."""

@@ -102,10 +102,10 @@ def _edit(
             param="attr",
         )
     colours, materials = (
-        tuple(None if value == ORIGINAL else value for value in asked or [ORIGINAL])
+        tuple(None if value == ORIGINAL else value for value in dict.fromkeys(asked or [ORIGINAL]))
         for asked in (attributes.get("colour"), material)
     )
-    scenes = tuple(scene or ["white"])
+    scenes = tuple(dict.fromkeys(scene or ["white"]))
     if preset:
         if shape != Finish():
             raise ProdgenError(f"the preset {preset} sets the shape; leave --aspect and --copy-space out")

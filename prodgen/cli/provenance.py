@@ -156,7 +156,7 @@ def printable(value: Any) -> Any:
     """Return a JSON value of a file from anywhere without characters that steer a terminal."""
     if isinstance(value, dict):
         return {printable(name): printable(inner) for name, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [printable(inner) for inner in value]
     if isinstance(value, str):
         return "".join(c if c.isprintable() else "?" for c in value)

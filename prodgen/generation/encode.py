@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from prodgen.errors import ProdgenError
+from prodgen.spec.photograph import FORMATS
 
 AVIF = {"quality": 90, "subsampling": "4:4:4", "speed": 10, "max_threads": 1}
 """Pillow's options. Slower speeds took 4 to 10 times as long for 1 to 4% fewer bytes (256 px)."""
+_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises for a file that is no image, or too large a one."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "png": {},
     "webp": {"quality": 92},
@@ -70,15 +73,15 @@ def on_white(image: Image.Image) -> Image.Image:
 def format_of(data: bytes) -> str | None:
     """Return the format of an image file, such as ``png``; None if it is no image."""
     try:
-        return (Image.open(io.BytesIO(data)).format or "").lower() or None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return (Image.open(io.BytesIO(data), formats=FORMATS).format or "").lower() or None
+    except _BROKEN:
         return None
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
     """Return the pixels (H, W, C) of an image file. Raises ProdgenError if the image is not complete."""
     try:
-        pixels = np.asarray(Image.open(io.BytesIO(data)))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        pixels = np.asarray(Image.open(io.BytesIO(data), formats=FORMATS))
+    except _BROKEN as error:
         raise ProdgenError(f"the file is not a complete image: {error}") from None
     return pixels[..., None] if pixels.ndim == 2 else pixels

@@ -20,7 +20,7 @@ from prodgen.generation.sheet import contact_sheet
 from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.cutters import Cutter
-from prodgen.photographs.edit import LARGEST_SIDE, Edit, doubts_about_colour, make_pictures
+from prodgen.photographs.edit import LARGEST_SIDE, Edit, Picture, doubts_about_colour, make_pictures
 from prodgen.photographs.marked import cut_out_unmarked, mask_beside
 from prodgen.photographs.materials import MATERIALS
 from prodgen.photographs.scenes import is_picture
@@ -107,23 +107,31 @@ class Batch:
             mask=sha256(mask) if mask else None,
             generative=generative,
         )
-        for picture in edited:
-            look = [Path(word).stem for word in picture.look if word]
-            scene = Path(picture.scene).stem if is_picture(picture.scene) else picture.scene
-            name = self._files.take(_safe("-".join(map(_safe, (stem, *look, scene)))))
-            file = f"{name}.{extension(self._edit.format)}"
-            (self._out / file).write_bytes(picture.data)
-            row = {"file": file, "photo_file": str(path), "agreement": cut.agreement} | picture.recipe
-            if is_picture(picture.scene):
-                row["scene_file"] = picture.scene
-            if picture.look.material not in (None, *MATERIALS):
-                row["material_file"] = picture.look.material
-            if self._edit.preset:
-                row["findings"] = preset_findings(picture.data, self._edit.preset)
-            rows.append(row)
-            self._show(picture.data, " ".join(look) or stem)
+        try:
+            for picture in edited:
+                row = self._deliver(picture, stem, path)
+                rows.append(row | {"agreement": cut.agreement})
+        except ProdgenError as error:
+            self._set_aside(path, str(error))
         self.made += len(rows)
         return rows
+
+    def _deliver(self, picture: Picture, stem: str, path: Path) -> dict[str, Any]:
+        """Write a picture of the photograph ``path``, and return its manifest line."""
+        look = [Path(word).stem for word in picture.look if word]
+        scene = Path(picture.scene).stem if is_picture(picture.scene) else picture.scene
+        name = self._files.take(_safe("-".join(map(_safe, (stem, *look, scene)))))
+        file = f"{name}.{extension(self._edit.format)}"
+        (self._out / file).write_bytes(picture.data)
+        row = {"file": file, "photo_file": str(path)} | picture.recipe
+        if is_picture(picture.scene):
+            row["scene_file"] = picture.scene
+        if picture.look.material not in (None, *MATERIALS):
+            row["material_file"] = picture.look.material
+        if self._edit.preset:
+            row["findings"] = preset_findings(picture.data, self._edit.preset)
+        self._show(picture.data, " ".join(look) or stem)
+        return row
 
     def _set_aside(self, path: Path, reason: str) -> list[dict[str, Any]]:
         self.review.append({"photo": str(path), "reason": reason})

@@ -40,7 +40,7 @@ class Look(NamedTuple):
 
 
 class Product:
-    """One product in the frame of its pictures, or in the part ``cell`` of the frame.
+    """One product in the frame of its pictures, or in the part ``area`` of the frame.
 
     ``rgb`` (H, W, 3) has the product's colours, also at its edge. ``matte`` and ``region`` (H, W) are in
     [0, 1]: how much each pixel belongs to the product, and to the part of it that changes its look.
@@ -56,15 +56,15 @@ class Product:
         matte: Plane,
         region: Plane,
         frame: Frame,
-        cell: Area | None = None,
+        area: Area | None = None,
         material: Callable[[str], Material] = material,
     ) -> None:
         self._material = material
-        cell = cell or frame.area
+        area = area or frame.area
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
         both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
-        layers, self.scale = place(both, torch.from_numpy(matte), frame, cell)
-        self._bottom = frame.height if cell == frame.area else cell[1] + cell[3]
+        layers, self.scale = place(both, torch.from_numpy(matte), frame, area)
+        self._bottom = frame.height if area == frame.area else area[1] + area[3]
         self._alpha = layers[0, 3:]
         top, left, bottom, right = bounding_box(self._alpha[0].numpy() > 0)
         self._box = slice(top, bottom), slice(left, right)

@@ -4,11 +4,9 @@ import io
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import resize
-from PIL import Image
 from torch import Tensor
 
 from prodgen.catalog.photographs.masks import bounding_box
@@ -78,18 +76,12 @@ def read_background(data: bytes, height: int, width: int) -> Background:
     size = picture_size(io.BytesIO(data)) or (width, height)
     longer = math.ceil(max(size) * max(width / size[0], height / size[1])) + 1
     try:
-        rgb, alpha, _ = decode(io.BytesIO(data), longer)
+        rgb = decode(io.BytesIO(data), longer).on_white()
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises nearly any type for a broken file
         return Background(
             torch.ones(3, height, width), fault=f"the background cannot be read: {fault_of(error)}"
-        )
-    if alpha is not None:
-        rgb = np.asarray(
-            Image.composite(
-                Image.fromarray(rgb), Image.new("RGB", alpha.shape[::-1], "white"), Image.fromarray(alpha)
-            )
         )
     top, left = (rgb.shape[0] - height) // 2, (rgb.shape[1] - width) // 2
     middle = torch.from_numpy(rgb[top : top + height, left : left + width].copy())

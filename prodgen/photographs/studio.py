@@ -125,13 +125,13 @@ class Studio:
     ) -> Product | Together | None:
         """Return the product of a photograph, or the products of several together; None without any."""
         products = list[Product]()
-        for found, cell in zip(sources, frame.cells(len(sources)) if sources else (), strict=True):
+        for found, area in zip(sources, frame.areas(len(sources)) if sources else (), strict=True):
             photograph = read_photograph(found.data, self.config.photo_side)
             if isinstance(photograph, str):
                 raise ProdgenError(f"a photograph has changed: {photograph}")
             planes, own_ground = found.learnt.planes(photograph), photograph.alpha is None
             planes = retouch(finish.retouch, *planes, ground=own_ground)
-            products.append(Product(*planes, frame, cell, made_of))
+            products.append(Product(*planes, frame, area, made_of))
         return Together(products) if len(products) > 1 else products[0] if products else None
 
     def _encoded(

@@ -5,7 +5,6 @@ import io
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from prodgen.catalog.photographs.masks import Plane
 from prodgen.catalog.picture_files import decode, fault_of
@@ -31,14 +30,11 @@ def read_swatch(data: bytes) -> Material:
     if fault := swatch_fault(data):
         raise ProdgenError(f"the swatch {fault}", param="attributes.material")
     try:
-        rgb, alpha, _ = decode(io.BytesIO(data), _SIDE)
+        rgb = decode(io.BytesIO(data), _SIDE).on_white()
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises nearly any type for a broken file
         return Material(_REPEAT, fault=f"the swatch cannot be read: {fault_of(error)}")
-    if alpha is not None:
-        white = Image.new("RGB", alpha.shape[::-1], "white")
-        rgb = np.asarray(Image.composite(Image.fromarray(rgb), white, Image.fromarray(alpha)))
     tile = rgb.astype(np.float32) / np.float32(255)
     if not (_repeats(tile) and _repeats(tile.swapaxes(0, 1))):
         tile = _joined(_joined(_evenly_lit(tile)).swapaxes(0, 1)).swapaxes(0, 1)

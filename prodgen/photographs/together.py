@@ -11,7 +11,7 @@ from prodgen.photographs.scenes import has_shadow
 
 
 class Together:
-    """Several products, each in a cell of the frame.
+    """Several products, each in an area of the frame.
 
     ``scale`` is the largest factor by which one of them was enlarged.
     """

@@ -150,10 +150,13 @@ def remake_edit(
         raise ProdgenError(f"{path} cannot be read: {decoded}")
     generative = read_provenance(path).generative
     mask = Path(_path(photographs, wanted.mask, "mask")) if wanted.mask else None
+    cut = cut_out_unmarked(decoded[1], cutter, mask)
+    if not (cut.matte >= 0.5).any():
+        raise ProdgenError(f"{path} shows no product: {'; '.join(cut.doubts)}", param="photos")
     (picture,) = make_pictures(
         decoded[1],
         wanted.photo,
-        cut_out_unmarked(decoded[1], cutter, mask),
+        cut,
         wanted.cutter,
         edit,
         mask=wanted.mask,

@@ -42,16 +42,16 @@ class Frame(NamedTuple):
             "right": (0, 0, self.width - across, self.height),
         }[self.copy_space]
 
-    def cells(self, count: int) -> list[Area]:
-        """Return a part of the area for each of ``count`` products: rows of cells that are nearly square."""
+    def areas(self, count: int) -> list[Area]:
+        """Return a part of the area for each of ``count`` products: rows of parts that are nearly square."""
         left, top, width, height = self.area
         rows = min(range(1, count + 1), key=lambda rows: abs(log(width * rows * rows / (height * count))))
-        cells = list[Area]()
+        areas = list[Area]()
         for row in range(rows):
             columns = count // rows + (row < count % rows)
             wide, high = width // columns, height // rows
-            cells += [(left + column * wide, top + row * high, wide, high) for column in range(columns)]
-        return cells
+            areas += [(left + column * wide, top + row * high, wide, high) for column in range(columns)]
+        return areas
 
 
 def sides(size: int, aspect: Aspect | None) -> tuple[int, int]:

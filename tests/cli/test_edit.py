@@ -8,6 +8,9 @@ import pytest
 from PIL import Image
 
 from prodgen.bundled import bundled_photographs
+from prodgen.photographs.batch import Batch
+from prodgen.photographs.cutters import GrabCut
+from prodgen.photographs.edit import Edit
 from prodgen.spec.provenance import GENERATED, make_xmp
 from tests.cli.conftest import Run
 
@@ -38,11 +41,18 @@ def test_backgrounds_of_the_same_name_get_a_file_each(run: Run, tmp_path: Path) 
         Image.new("RGB", (200, 200), colour).save(path)
         scenes += ["--scene", path]
     out = tmp_path / "out"
-    assert run(*EDIT, POLO, *scenes, "--out", out).code == 0
+    assert run(*EDIT, POLO, *scenes, *scenes, "--out", out).code == 0
     lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert [line["file"] for line in lines] == ["polo-wall.jpg", "polo-wall~2.jpg"]
     corners = [Image.open(out / line["file"]).getpixel((2, 2)) for line in lines]
     assert np.abs(np.array(corners) - ((255, 0, 0), (0, 0, 255))).max() < 10
+
+
+def test_a_picture_that_outweighs_its_preset_does_not_end_the_others(tmp_path: Path) -> None:
+    batch = Batch(tmp_path, GrabCut(), Edit(width=200, height=200, most_bytes=1000))
+    batch.run([POLO, POLO])
+    assert [row["photo"] for row in batch.review] == [str(POLO)] * 2
+    assert "more than the preset's 1,000" in batch.review[0]["reason"]
 
 
 def test_pictures_of_a_preset_pass_its_check_and_say_how_they_were_made(run: Run, tmp_path: Path) -> None:

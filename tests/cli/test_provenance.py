@@ -7,6 +7,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from prodgen.bundled import bundled_photographs
+from prodgen.cli.provenance import printable
+from prodgen.files import sha256
 from tests.cli.conftest import Run
 
 POLO = next(path for path in bundled_photographs() if path.stem == "polo")
@@ -69,6 +71,12 @@ def test_a_picture_of_a_photograph_is_made_again_where_the_photograph_is(run: Ru
     assert done.code == 0, done.err
     assert again.read_bytes() == file.read_bytes()
 
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    Image.new("RGBA", (90, 90)).save(empty / "nothing.png")
+    other = rewritten(file, tmp_path / "other.png", (sha256(POLO), sha256(empty / "nothing.png")))
+    assert "shows no product" in run("provenance", other, "--remake", tmp_path / "o", "--photos", empty).err
+
 
 def test_a_background_and_a_swatch_of_ones_own_are_named_by_digest_and_found_again(
     run: Run, tmp_path: Path
@@ -88,6 +96,10 @@ def test_a_background_and_a_swatch_of_ones_own_are_named_by_digest_and_found_aga
     done = run("provenance", file, "--remake", again, "--photos", photos)
     assert done.code == 0, done.err
     assert again.read_bytes() == file.read_bytes()
+
+
+def test_the_words_of_a_file_do_not_steer_the_terminal() -> None:
+    assert printable({"problems": ("\x1b[2J",)}) == {"problems": ["?[2J"]}
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", POLO.read_bytes()[:300], b"%!PS-Adobe-3.0 EPSF-3.0\n"])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from prodgen.errors import ProdgenError
-from prodgen.generation.encode import decode, encode
+from prodgen.generation.encode import decode, encode, format_of
 from prodgen.generation.sheet import contact_sheet
 
 RNG = np.random.default_rng(0)
@@ -41,6 +41,17 @@ def test_a_file_is_a_function_of_its_pixels(format):
     data = encode(smooth(3), format)
     assert encode(smooth(3).copy(), format) == data
     assert not Image.open(io.BytesIO(data)).getexif()
+
+
+def test_a_file_of_another_kind_starts_no_program_and_takes_no_memory():
+    """Pillow would start Ghostscript for the first; the second states 400 million pixels."""
+    for data in (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+        b"P6 20000 20000 255\n",
+    ):
+        assert format_of(data) is None
+        with pytest.raises(ProdgenError, match=r"cannot identify|exceeds limit"):
+            decode(data)
 
 
 def test_jpeg_shows_white_through_what_is_transparent():
