@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install demo test test-fast coverage test-deps lint docs bench clean
+.PHONY: install demo test soak test-fast coverage test-deps lint docs bench clean
 
 install: $(VENV)/.installed
 
@@ -20,7 +20,10 @@ test-deps: install
 	$(PIP) --editable ".[test]"
 
 test: test-deps
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile
+
+soak: test-deps
+	$(BIN)/pytest -m soak
 
 # Left out of test-fast: what starts whole stacks, and what trains or measures for seconds.
 SLOW := bench datasets deploy docs faults integration \

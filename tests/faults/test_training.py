@@ -96,6 +96,7 @@ def kill_broker(stack: Up) -> None:
     stack.kill("broker")
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(240)
 def test_what_was_killed_on_its_way_is_the_very_model_of_an_untroubled_run(
     stack: Up, data: str, toys: Path, tmp_path: Path

@@ -126,6 +126,7 @@ def test_two_nodes_train_one_run(place: Place, client: Client, run: str) -> None
     assert "Traceback" not in logs
 
 
+@pytest.mark.soak
 def test_one_is_killed_and_comes_back(place: Place, client: Client, run: str) -> None:
     wait_for_progress(client, run, nodes=2)
     kill(place.nodes[1])
@@ -134,7 +135,7 @@ def test_one_is_killed_and_comes_back(place: Place, client: Client, run: str) ->
     assert wait_for_progress(client, run, nodes=2) >= alone - RECIPE["checkpoint_every"]
 
 
-@pytest.mark.parametrize("side", ["host", "other"])
+@pytest.mark.parametrize("side", ["host", pytest.param("other", marks=pytest.mark.soak)])
 def test_one_is_cut_off_and_ends_itself(place: Place, client: Client, run: str, side: str) -> None:
     wait_for_progress(client, run, nodes=2)
     members = client.run(run)["nodes"]

@@ -68,6 +68,7 @@ def test_from_photographs_to_a_model_of_cut_outs(up: Up, photos: Path, tmp_path:
     assert image.shape == (16, 16, 4)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 def test_a_preparation_outlives_its_process_and_its_pause(up: Up, photos: Path) -> None:
     run = up.json("data", "prepare", photos, "--queue", "--size", 24)["id"]

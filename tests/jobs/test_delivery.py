@@ -65,7 +65,8 @@ def test_a_page_of_a_million_images_reads_few_manifests(ledger: Ledger, memory: 
     lines, after = page(memory, record, 64 * 400 + 10, 100)
     assert [line.index for line in lines] == list(range(64 * 400 + 11, 64 * 400 + 111))
     assert after == 64 * 400 + 110
-    assert len(read) <= 3
+    assert len(set(read)) <= 2
+    assert len(read) <= 4  # with short reads that look for the first line
 
 
 def test_a_page_finds_the_middle_of_the_longest_lease(ledger: Ledger, memory: MemoryStore) -> None:

@@ -32,6 +32,7 @@ def node(folder: Path, data: Path, *options: str, processes: int = 2, **changes:
     return Torchrun(folder.with_suffix(".log"), *words, processes=processes, options=options)
 
 
+@pytest.mark.soak
 def test_a_training_survives_the_death_of_a_process_and_a_stop(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "training"
     endless = {"steps": 10**6, "checkpoint_every": 5}

@@ -81,7 +81,9 @@ def _make_and_report(device: Device, lease: Lease) -> str:
     if images is None:
         leases_ended.labels("lost").inc()
         _settle_if_ended(device, lease)
-        return f"{title(lease)}: dropped, the lease was lost or the job cancelled"
+        summary = f"{title(lease)}: dropped, the lease was lost or the job cancelled"
+        log.info("%s", summary)
+        return summary
     leases_ended.labels("completed").inc()
     device.condition.completed()
     summary = f"{title(lease)}: {images} images, {time.perf_counter() - start:.2f} s"

@@ -56,9 +56,12 @@ function show(ended) {
 const nameOf = (image) => `${image.index} ${image.attempt}`;
 
 function tileOf(image) {
-  const open = element("button", { type: "button", className: "open" });
+  const open = element("button", { type: "button", className: "open", ariaLabel: t("Picture") });
   open.onclick = () => zoom(images, images.findIndex((one) => one.index === image.index), actions);
-  picture(image).then((made) => open.replaceChildren(made));
+  picture(image).then((made) => {
+    open.replaceChildren(made);
+    open.ariaLabel = null; // the picture's own text is better
+  });
   for (const [name, value] of Object.entries(image.attributes)) offer(name, value);
   if (image.review || image.findings?.length) filter.untrusted.parentElement.hidden = filter.hidden = false;
   return element("div", { className: "tile" }, open);
