@@ -15,6 +15,7 @@ from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_
 from api_gateway.routes import (
     control,
     datasets,
+    downloads,
     health,
     images,
     jobs,
@@ -53,6 +54,7 @@ from prodgen.storage import Store, connect
 
 ROUTES = (
     jobs,
+    downloads,
     control,
     trash,
     images,

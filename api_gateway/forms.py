@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
 from fastapi import HTTPException, Request
@@ -23,6 +23,11 @@ Taken = TypeVar("Taken")
 PHOTOGRAPHS, FIELDS = 16, 32
 """The most files and the most other fields of a form."""
 _NAMES = ("image", "image[]")
+
+
+def describe_form(fields: type[BaseModel]) -> dict[str, Any]:
+    """Return the part of an OpenAPI description that says that a route takes a form with these fields."""
+    return {"requestBody": {"content": {"multipart/form-data": {"schema": fields.model_json_schema()}}}}
 
 
 async def read_form(

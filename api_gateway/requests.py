@@ -91,6 +91,10 @@ def _check_cursor(cursor: str) -> str:
     return cursor
 
 
+Limit = Annotated[int, Query(ge=1, le=1000)]
+"""The most items of a page."""
+AfterNumber = Annotated[int, Query(ge=-1, le=2**63 - 1, description="The `next` of the page before.")]
+"""The number of the last item of the page before, in a list whose items are counted from 0."""
 Cursor = Annotated[
     Annotated[str, AfterValidator(_check_cursor)] | None, Query(description="The `next` of the page before.")
 ]

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from api_gateway.answers import Answer, Order
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.forms import read_form, store_photograph
+from api_gateway.forms import describe_form, read_form, store_photograph
 from api_gateway.images import EditWish, PicturesView, Wish
 from api_gateway.requests import IdempotencyKey, StrictRoute
 from api_gateway.routes import jobs
@@ -62,9 +62,7 @@ async def generate(
     summary="Edit photographs as OpenAI's API does",
     response_model=PicturesView,
     response_model_exclude_none=True,
-    openapi_extra={
-        "requestBody": {"content": {"multipart/form-data": {"schema": EditWish.model_json_schema()}}}
-    },
+    openapi_extra=describe_form(EditWish),
 )
 async def edit(
     caller: Generator, deployment: DeploymentDep, request: Request, idempotency_key: IdempotencyKey

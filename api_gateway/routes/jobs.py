@@ -1,41 +1,33 @@
 """Jobs: order images; list, show, follow and cancel the orders; list the images of a job."""
 
 import logging
-import re
 from typing import Annotated, Any
 
 from asgi_correlation_id import correlation_id
 from fastapi import APIRouter, BackgroundTasks, HTTPException, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
-from api_gateway import ranges
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import check_id, find_job_record, find_progress, job_details
-from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
-from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page, ShardView, SheetView
+from api_gateway.requests import AfterNumber, Cursor, IdempotencyKey, Limit, StrictRoute
+from api_gateway.schemas import DeletionView, ImageView, JobDetails, JobView, Page
 from prodgen.access import ApiKey
-from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
+from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs import delivery
-from prodgen.jobs.archive import Archive
 from prodgen.jobs.control import enter_job
 from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.failures import Failure, failures
-from prodgen.jobs.manifests import published_page
-from prodgen.jobs.record import JobRecord, load_state
-from prodgen.jobs.sprite_sheets import draw_sheet, layout_of, lines_on
+from prodgen.jobs.record import JobRecord
 from prodgen.jobs.submission import submit
 from prodgen.jobs.time_left import time_left
 from prodgen.ledger.entries import TERMINAL, Event, Progress, Queue, State
 from prodgen.spec.describe import Language, describe_line
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import JobSpec
-from prodgen.spec.sprite_sheet import atlas, sheet_name
-from prodgen.storage import keys
-from prodgen.storage.links import content_disposition, sign
+from prodgen.storage.links import sign
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -45,9 +37,6 @@ DOORBELLS = 16
 """The most doorbells that a new job rings. A worker that takes work and has room for more rings again."""
 REPEAT_SECONDS = 10.0
 """Seconds without a change of a job after which its state is sent again with its present time left."""
-MAX_INDEX = 2**63 - 1
-MAX_SHARD = 10**9
-_SHEET = re.compile(r"sprites-([0-9]{1,9})\.(png|json)")
 SCANS, SCAN = 10, 100
 """The most reads of a filtered list for one page, and the jobs of one read."""
 
@@ -162,8 +151,8 @@ def images(
     job: str,
     caller: Generator,
     deployment: DeploymentDep,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[int, Query(ge=-1, le=MAX_INDEX, description="The `next` of the page before.")] = -1,
+    limit: Limit = 100,
+    after: AfterNumber = -1,
     language: Language | None = None,
     attribute: Annotated[
         tuple[str, ...],
@@ -208,95 +197,13 @@ def list_failures(
     job: str,
     caller: Generator,
     deployment: DeploymentDep,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[int, Query(ge=-1, le=MAX_INDEX, description="The `next` of the page before.")] = -1,
+    limit: Limit = 100,
+    after: AfterNumber = -1,
 ) -> Page[Failure]:
     """List the images that could not be made by index, and why. A retry of the job tries them again."""
     record = find_job_record(deployment, caller.tenant, job)
     found, following = failures(deployment.store, deployment.ledger, record, after, limit)
     return Page(data=found, next=None if following is None else str(following))
-
-
-@router.get(
-    "/{job}/archive",
-    summary="Download a job's images as one file",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-tar": {}}}, 206: {"content": {"application/x-tar": {}}}},
-)
-def archive(job: str, request: Request, caller: Generator, deployment: DeploymentDep) -> Response:
-    """Send a tar of all images by index, then their `manifest.jsonl`. Answers 409 until the job has ended.
-
-    The bytes are always the same, so that `Range` resumes a download that broke off.
-    """
-    record = _ended(deployment, caller.tenant, job, "archive is")
-    found = Archive(deployment.store, record)
-    headers = {"ETag": f'"{job}-{found.size}"', "Content-Disposition": content_disposition(f"{job}.tar")}
-    return ranges.send(request, found.size, found.read, headers, "application/x-tar")
-
-
-@router.get("/{job}/sheets", summary="List a job's sprite sheets")
-def sheets(
-    job: str,
-    caller: Generator,
-    deployment: DeploymentDep,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[int, Query(ge=-1, le=MAX_INDEX, description="The `next` of the page before.")] = -1,
-) -> Page[SheetView]:
-    """List the sprite sheets of an ended job that was ordered with `output.packaging` `sheet`."""
-    record = _ended(deployment, caller.tenant, job, "sprite sheets are")
-    layout = layout_of(deployment.store, record)
-    last = min(after + limit, layout.sheets - 1)
-    views = []
-    for number in range(after + 1, last + 1):
-        width, height = layout.dimensions(number)
-        views.append(SheetView(name=sheet_name(number), width=width, height=height))
-    return Page(data=views, next=str(last) if last < layout.sheets - 1 else None)
-
-
-@router.get(
-    "/{job}/sheets/{name}",
-    summary="Download a sprite sheet",
-    response_class=Response,
-    responses={200: {"content": {"image/png": {}, "application/json": {}}}},
-)
-def sheet(job: str, name: str, caller: Generator, deployment: DeploymentDep) -> Response:
-    """Send a sheet (`sprites-0.png`), or its atlas (`sprites-0.json`) in the hash format of TexturePacker."""
-    record = _ended(deployment, caller.tenant, job, "sprite sheets are")
-    layout, found = layout_of(deployment.store, record), _SHEET.fullmatch(name)
-    if found is None or (number := int(found[1])) >= layout.sheets:
-        raise NotFound(
-            f"job {job} has no file {name!r}; it has sprites-N.png and sprites-N.json, N from 0 to "
-            f"{layout.sheets - 1}",
-            param="name",
-        )
-    if found[2] == "png":
-        return Response(draw_sheet(deployment.store, record, layout, number), media_type="image/png")
-    lines = lines_on(deployment.store, record, layout, number)
-    return Response(atlas(layout, number, lines), media_type="application/json")
-
-
-@router.get("/{job}/shards", summary="List a job's shards for webdataset")
-def shards(
-    job: str,
-    caller: Generator,
-    deployment: DeploymentDep,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[int, Query(ge=-1, le=MAX_SHARD, description="The `next` of the page before.")] = -1,
-) -> Page[ShardView]:
-    """List the tars of an ended job that was ordered with `output.packaging` `webdataset`. Their links need
-    no key and expire; a new list has new links."""
-    record = _ended(deployment, caller.tenant, job, "shards are")
-    if record.spec.output.packaging != "webdataset":
-        raise ProdgenError(
-            f"job {job} has no shards; order them with output.packaging 'webdataset'", param="job"
-        )
-    found = published_page(deployment.store, record, after, limit + 1)
-    views = []
-    for number, manifest in enumerate(found[:limit], after + 1):
-        name, key = f"{job}-{number:06d}.tar", keys.job(record.tenant, job, "cells", f"{manifest.folder}.tar")
-        url = deployment.store.link(key, deployment.settings.link_seconds, name)
-        views.append(ShardView(name=name, images=manifest.images, url=url))
-    return Page(data=views, next=str(after + limit) if len(found) > limit else None)
 
 
 @router.post("/{job}/cancel", summary="Cancel a job")
@@ -352,15 +259,6 @@ def _wanted_values(filters: tuple[str, ...]) -> dict[str, set[str]]:
             )
         wanted.setdefault(name, set()).add(value)
     return wanted
-
-
-def _ended(deployment: Deployment, tenant: str, job: str, what: str) -> JobRecord:
-    """Return the record of an ended job. Raises Conflict, which says ``what`` is not there yet."""
-    record = find_job_record(deployment, tenant, job)
-    if load_state(deployment.store, record) is None:
-        state = find_progress(deployment, tenant, job).state
-        raise Conflict(f"job {job} is {state}; its {what} there when the job has ended", param="job")
-    return record
 
 
 def link(deployment: Deployment, line: ManifestLine) -> str:

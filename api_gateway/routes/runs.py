@@ -11,7 +11,7 @@ from api_gateway.auth import Trainer
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
 from api_gateway.lookup import find_run_record, run_details, run_status
-from api_gateway.requests import Cursor, IdempotencyKey, StrictRoute
+from api_gateway.requests import Cursor, IdempotencyKey, Limit, StrictRoute
 from api_gateway.schemas import MetricsView, Page, RunDetails, RunView, SampleView
 from prodgen.ledger.entries import Event
 from prodgen.ledger.roster import Roster
@@ -149,7 +149,7 @@ def metrics(
     run: str,
     caller: Trainer,
     deployment: DeploymentDep,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    limit: Limit = 1000,
     after: Annotated[int | None, Query(ge=0, description="The `next` of the page before.")] = None,
 ) -> Page[MetricsView]:
     """List what a training has logged up to its newest checkpoint, by step. Events bring what follows."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from api_gateway.answers import Answer, Order
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.forms import read_form
+from api_gateway.forms import describe_form, read_form
 from api_gateway.images import PicturesView, VariationWish
 from api_gateway.requests import IdempotencyKey, StrictRoute
 from api_gateway.routes import jobs
@@ -52,9 +52,7 @@ class Recipe(BaseModel):
     summary="Vary an image as OpenAI's API does",
     response_model=PicturesView,
     response_model_exclude_none=True,
-    openapi_extra={
-        "requestBody": {"content": {"multipart/form-data": {"schema": VariationWish.model_json_schema()}}}
-    },
+    openapi_extra=describe_form(VariationWish),
 )
 async def vary(
     caller: Generator, deployment: DeploymentDep, request: Request, idempotency_key: IdempotencyKey

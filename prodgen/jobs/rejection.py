@@ -7,12 +7,11 @@ each replacement. Readers ignore it until the new image is made.
 
 from collections.abc import Sequence
 
-from prodgen.errors import Conflict, NotFound, ProdgenError
-from prodgen.jobs.control import enter_job
+from prodgen.errors import NotFound, ProdgenError
 from prodgen.jobs.delivery import page, replacements
 from prodgen.jobs.limits import INTERACTIVE_IMAGES
-from prodgen.jobs.record import JobRecord, Replaces, find_record, load_control, load_state
-from prodgen.jobs.submission import submit
+from prodgen.jobs.record import JobRecord, Replaces, find_record, load_control
+from prodgen.jobs.submission import resubmit, submit
 from prodgen.ledger.ledger import Ledger
 from prodgen.settings import Settings
 from prodgen.spec.manifest import ManifestLine
@@ -60,24 +59,12 @@ def reject_images(
             replaces=replaces,
         )
     else:
-        again, new = _repeated(store, ledger, earlier, replaces), False
+        again, new = resubmit(store, ledger, earlier, same=earlier.replaces == replaces), False
     if job not in {one.job for several in before.values() for one in several}:
         for place, (line, attempt) in enumerate(zip(lines, attempts, strict=True)):
             key = keys.replacement(record.tenant, record.id, line.index, attempt, job, place)
             store.put(key, b"", "text/plain")
     return again, new
-
-
-def _repeated(store: Store, ledger: Ledger, earlier: JobRecord, replaces: Replaces) -> JobRecord:
-    """Return the order of an earlier request with the same key, and enter it in the ledger if need be."""
-    if earlier.replaces != replaces:
-        raise Conflict(
-            "this idempotency key belongs to a different order; use a new key for a new order",
-            param="Idempotency-Key",
-        )
-    if load_state(store, earlier) is None:
-        enter_job(store, ledger, earlier)
-    return earlier
 
 
 def _line(store: Store, record: JobRecord, index: int) -> ManifestLine:

@@ -51,7 +51,7 @@ def submit(
         raise LedgerLost
     job, digest = stable_id(tenant, idempotency_key), request_digest(spec)
     if earlier := find_record(store, tenant, job):
-        return _resubmit(store, ledger, earlier, digest), False
+        return resubmit(store, ledger, earlier, same=earlier.request_digest == digest), False
     version, grant = resolve(store, spec.model, tenant), grant_of(store, tenant)
     spec, reading = read_order(spec, version.config)
     with TemporaryDirectory(prefix="prodgen-items-") as folder:
@@ -82,7 +82,7 @@ def submit(
         )
         with lock(ledger, job):
             if earlier := find_record(store, tenant, job):
-                return _resubmit(store, ledger, earlier, digest), False
+                return resubmit(store, ledger, earlier, same=earlier.request_digest == digest), False
             _check_deleted(store, tenant, job)
             admit(ledger, tenant, job, total, grant)
             _write(store, record, index, path)
@@ -168,9 +168,12 @@ def _write(store: Store, record: JobRecord, index: Index | None, items: Path) ->
     store.put(keys.job(record.tenant, record.id, "job.json"), data, "application/json")
 
 
-def _resubmit(store: Store, ledger: Ledger, record: JobRecord, digest: str) -> JobRecord:
-    """Return the job of an earlier request with its key, and enter it in the ledger unless it has ended."""
-    if record.request_digest != digest:
+def resubmit(store: Store, ledger: Ledger, record: JobRecord, *, same: bool) -> JobRecord:
+    """Return the job of an earlier request with its key, and enter it in the ledger unless it has ended.
+
+    Raises Conflict unless the requests are the ``same``.
+    """
+    if not same:
         raise Conflict(
             "this idempotency key belongs to a different order; use a new key for a new order",
             param="Idempotency-Key",
