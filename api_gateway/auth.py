@@ -21,7 +21,7 @@ from prodgen.tenants import recent_grant
 
 _bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys create` makes one.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-"""What the request sends as its API key; None if it sends none."""
+"""The text that a request sends as its API key, or None without one."""
 
 
 INVALID_KEY = "this API key is not valid, or was revoked"

@@ -208,7 +208,7 @@ class RunDetails(RunView):
 
 
 class MetricsView(BaseModel):
-    """What a training logged at a step: the mean losses of its batch, and the scores if it was evaluated.
+    """The log of a training at a step: the mean losses of its batch, and the scores if it was evaluated.
 
     ``time`` is Unix time. A number that is not finite is null.
     """

@@ -33,7 +33,7 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with an image, and the folder of the lease that made it.
+    """The fault of an image, and the folder of the lease that made it.
 
     ``damaged``: the file is not the one that the lease recorded, so the store may be to blame.
     """

@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/images", tags=["images"], route_class=StrictRoute
 
 
 class Recipe(BaseModel):
-    """What the marks of a generated picture say; see `prodgen.generation.request.xmp_packets`."""
+    """The recipe in the marks of a generated picture; see `prodgen.generation.request.xmp_packets`."""
 
     model: str = Field(min_length=1, max_length=200)
     attributes: dict[str, Value]

@@ -27,7 +27,7 @@ CAPTIONS = {
     "interpolation.png": "From one generated image to another",
     "reconstructions.png": "Real images, and what the model makes of them",
 }
-"""What the pictures of a preparation or an evaluation show, the most telling picture first."""
+"""The titles of the pictures of a preparation or an evaluation, in the order in which a page shows them."""
 
 
 class Listed(NamedTuple):

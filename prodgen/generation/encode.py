@@ -14,7 +14,7 @@ from prodgen.spec.photograph import FORMATS
 AVIF = {"quality": 90, "subsampling": "4:4:4", "speed": 10, "max_threads": 1}
 """Pillow's options. Slower speeds took 4 to 10 times as long for 1 to 4% fewer bytes (256 px)."""
 _BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises for a file that is no image, or too large a one."""
+"""The errors that Pillow raises for a file that is no image, or is too large."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "png": {},
     "webp": {"quality": 92},

@@ -175,7 +175,7 @@ def _digests(attributes: RequestedValues, name: str) -> list[str]:
 
 
 class _Uploads:
-    """What is known of a tenant's uploads that an order names as ``kind``: photograph, background or swatch.
+    """The uploads of a tenant that an order names as ``kind``: photograph, background or swatch.
 
     ``fault`` judges the first bytes of a file. ``only`` is the order's preset, if it takes photographs of
     real products only.

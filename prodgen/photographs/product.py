@@ -27,7 +27,7 @@ _REFLECTION = 0.35
 
 
 class Look(NamedTuple):
-    """What is changed of a product. None keeps the product's own colour or material."""
+    """The changes to a product. None keeps the product's own colour or material."""
 
     colour: str | None = None
     material: str | None = None

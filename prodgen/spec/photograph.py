@@ -1,4 +1,4 @@
-"""What a file must be to be read as a picture, and the value that keeps what a photographed product has."""
+"""Checks of files that are read as pictures, and the value that keeps a product's own colour or material."""
 
 import io
 import re
@@ -17,7 +17,7 @@ SMALLEST_SWATCH = 64
 LONGEST_SWATCH = 16
 """The most times that the picture of a material is as long as it is wide."""
 TOGETHER, MOST_TOGETHER = "+", 6
-"""What stands between the photographs of one picture, and the most products that a picture shows."""
+"""The character between the photographs of one picture, and the most products that a picture shows."""
 ORIGINAL = "original"
 """The value of the attributes ``colour`` and ``material`` that keeps the product's own."""
 _LYING = 5

@@ -1,4 +1,4 @@
-"""What it costs photographs to remove noise: ``python -m tests.bench.denoise FOLDER``, clean photographs.
+"""Measure how removing noise harms clean photographs: ``python -m tests.bench.denoise FOLDER``.
 
 Prints mean signal-to-noise ratios in dB (PSNR) of simulated noise, and after OpenCV's non-local means at its
 best of four strengths. The noise is that of a sensor: shot and read noise in linear light, blurred as by a

@@ -20,7 +20,7 @@ from tests.servers.up import Up
 
 COLOURS = ("crimson", "navy", "white", "black", "forestgreen", "orange", "teal", "gold")
 EXPONENT = 1.0
-"""Of the Zipf law: the address of rank r is asked for with a probability proportional to 1/r."""
+"""The exponent of the Zipf law: the address of rank r is asked for with a probability proportional to 1/r."""
 
 
 def main(addresses: int, requests: int, clients: int) -> None:
