@@ -153,7 +153,8 @@ def keep(
     json: Json = False,
 ) -> None:
     """Set how long a job is kept after its end."""
-    _change(job, lambda gateway, job: gateway.keep(job, time), json)
+    with connect() as gateway:
+        _print(gateway.keep(job, time), json)
 
 
 @app.command()
