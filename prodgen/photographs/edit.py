@@ -1,11 +1,11 @@
 """Make catalogue pictures of a photographed product: one for each look in each scene."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from PIL import Image
 
@@ -25,6 +25,8 @@ from prodgen.spec.colour import parse_colour
 from prodgen.spec.finish import RETOUCHES, Edge, Frame
 from prodgen.spec.provenance import edited_source_type, make_xmp
 from prodgen.spec.spelling import did_you_mean
+
+Read = TypeVar("Read", Background, Material)
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
@@ -105,21 +107,21 @@ class Edit:
         return {scene: self._background(scene) for scene in self.scenes}
 
     def _background(self, scene: str) -> Background:
-        path = Path(scene)
-        if not is_picture(scene) or not path.is_file():
+        if not is_picture(scene) or not Path(scene).is_file():
             return Background(ground(scene, self.height, self.width))
-        try:
-            found = read_background(path.read_bytes(), self.height, self.width)
-        except ProdgenError as error:
-            raise ProdgenError(f"{scene}: {error}", param="scene") from None
-        if found.fault:
-            raise ProdgenError(f"{scene}: {found.fault}", param="scene")
-        return found
+        return _read(scene, lambda data: read_background(data, self.height, self.width), "scene")
 
     @cached_property
     def swatches(self) -> dict[str, Material]:
         """The materials by name or path; raises ProdgenError for a material that there is not."""
         return {name: _material(name) for name in self.materials if name}
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The digest of each picture that a scene or a material names, by its path."""
+        scenes = filter(is_picture, self.scenes)
+        swatches = (name for name in self.materials if name and name not in MATERIALS)
+        return {path: sha256(Path(path)) for path in {*scenes, *swatches}}
 
     def check(self) -> None:
         """Raise ProdgenError for a size, a format, a colour, a material or a scene that cannot be made."""
@@ -145,19 +147,23 @@ class Edit:
 def _material(name: str) -> Material:
     if name in MATERIALS:
         return material(name)
-    path = Path(name)
-    if not path.is_file():
+    if not Path(name).is_file():
         raise ProdgenError(
             f"no material is {name!r}; write {', '.join(MATERIALS)} or the path of a picture"
             f"{did_you_mean(name, MATERIALS)}",
             param="material",
         )
+    return _read(name, read_swatch, "material")
+
+
+def _read(path: str, read: Callable[[bytes], Read], param: str) -> Read:
+    """Read a picture that ``param`` names; raises ProdgenError, with the path, if it cannot be used."""
     try:
-        found = read_swatch(path.read_bytes())
+        found = read(Path(path).read_bytes())
     except ProdgenError as error:
-        raise ProdgenError(f"{name}: {error}", param="material") from None
+        raise ProdgenError(f"{path}: {error}", param=param) from None
     if found.fault:
-        raise ProdgenError(f"{name}: {found.fault}", param="material")
+        raise ProdgenError(f"{path}: {found.fault}", param=param)
     return found
 
 
@@ -202,8 +208,8 @@ def make_pictures(
             "photo_size": list(photograph.size),
             "mask": mask,
             "cutter": cutter,
-            "attributes": _recipe_of(look),
-            "scene": sha256(Path(scene)) if is_picture(scene) else scene,
+            "attributes": _recipe_of(look, edit.digests),
+            "scene": edit.digests.get(scene, scene),
             "size": [edit.width, edit.height],
             "fill": edit.fill,
             "preset": edit.preset,
@@ -223,12 +229,9 @@ def make_pictures(
         yield Picture(look, scene, data, recipe)
 
 
-def _recipe_of(look: Look) -> dict[str, str]:
+def _recipe_of(look: Look, digests: dict[str, str]) -> dict[str, str]:
     """Return the attributes of a look, in which the digest of a swatch stands for its path."""
-    attributes = {name: value for name, value in look._asdict().items() if value}
-    if look.material and look.material not in MATERIALS:
-        attributes["material"] = sha256(Path(look.material))
-    return attributes
+    return {name: digests.get(value, value) for name, value in look._asdict().items() if value}
 
 
 def encode(image: Image.Image, format: str, xmp: bytes, most_bytes: int | None) -> bytes:
