@@ -1,6 +1,6 @@
 """Generate images from Python, without a service."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
@@ -10,9 +10,12 @@ from typing import Any, Self
 from PIL import Image
 from pydantic import ValidationError
 
+from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine
+from prodgen.generation.formula import file_of, request_of
 from prodgen.generation.request import Request, Response, manifest_line
 from prodgen.models import SavedModel, load_model
+from prodgen.spec.formula import Formula, morph_of
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import Expansion, JobSpec, resolve_attributes
 from prodgen.spec.prompt import read_order
@@ -75,6 +78,32 @@ class Pipeline:
         wish = make_spec(model=self.model.id, prompt=prompt, **fields, **parts)
         made = list(self.stream(read_order(wish, self.model.config)[0]))
         return Generated([_open(data) for _, data in made], [line for line, _ in made])
+
+    def morph(
+        self,
+        first: ManifestLine,
+        second: ManifestLine,
+        *,
+        steps: int | None = 8,
+        share: float = 0.5,
+        only: Collection[str] = (),
+        format: str = "png",
+        finish: dict[str, Any] | None = None,
+    ) -> bytes:
+        """Return a file that leads from one image to another in ``steps``, or without ``steps`` one mix.
+
+        WebP and GIF are loops; in other formats the images lie side by side. ``only``: the parts that change,
+        ``look`` (the latent vector) or attributes; every part if empty. The truncation is that of ``first``.
+        """
+        fields: dict[str, Any] = {"format": format, "finish": finish or {}}
+        pair = (Formula.of(first), Formula.of(second))
+        return self.render(morph_of(*pair, steps=steps, share=share, only=only, **fields))
+
+    def render(self, formula: Formula) -> bytes:
+        """Return the file of a formula of this model."""
+        if formula.model != self.model.id:
+            raise ProdgenError(f"the image is one of {formula.model}, not of {self.model.id}", param="model")
+        return file_of(formula, self.engine.submit(request_of(self.model, formula)))
 
     def count(self, spec: JobSpec) -> int:
         """Return how many images the order asks for; raises ProdgenError if the model cannot make them."""

@@ -39,7 +39,7 @@ CACHE_SECONDS = 31_536_000
 """Seconds for which others may keep an image: a year."""
 REREAD_SECONDS = 60
 """Seconds for which a version that was removed may still be used."""
-_ADDRESS = re.compile(r"/v1/render/([^/]{1,200})/(\d{1,16})/(\d{1,16})\.(png|webp|jpg|avif)", re.ASCII)
+_ADDRESS = re.compile(r"/v1/render/([^/]{1,200})/(\d{1,16})/(\d{1,16})\.(png|webp|jpg|avif|gif)", re.ASCII)
 
 
 class SignView(BaseModel, extra="forbid"):
@@ -81,7 +81,7 @@ Number = Annotated[int, Path(ge=0, le=MAX_SEED)]
     summary="Get an image by its address",
     response_class=Response,
     responses={
-        200: {"content": {f"image/{kind}": {} for kind in ("png", "webp", "jpeg", "avif")}},
+        200: {"content": {f"image/{kind}": {} for kind in ("png", "webp", "jpeg", "avif", "gif")}},
         206: {"description": "The part of the image that `Range` names."},
         304: {"description": "The image is still that of `If-None-Match`."},
         307: {"description": "The address names no version of the model; `Location` has that of now."},
@@ -99,10 +99,12 @@ async def render(
     """Send the image at `index` of an order with `seed`: from the store or, at first, when it is made.
 
     The query has attributes of the model (`category`, `colour`; those left out are drawn as in an order),
-    `size`, `background` and `truncation`. `model` is NAME@VERSION; any other name redirects to the version of
-    now. The address needs a key, or a signature (`POST /v1/render`). Requests for an image that is being made
-    wait for that one image. `Cache-Status` says whether the image was in the store. Answers 503 if the image
-    is not made within a minute.
+    `size`, `background`, `truncation` and `attempt`. `mix=SEED/INDEX` mixes another image in, with `mix.NAME`
+    for its attributes that differ and `share` from 0 to 1; `steps` (2 to 32) in place of `share` sends all
+    shares from 0 to 1, as a loop in WebP and GIF, else side by side. `model` is NAME@VERSION; any other name
+    redirects to the version of now. The address needs a key, or a signature (`POST /v1/render`). Requests for
+    an image that is being made wait for that one image. `Cache-Status` says whether the image was in the
+    store. Answers 503 if the image is not made within a minute.
     """
     parameters = [pair for pair in request.query_params.multi_items() if pair[0] not in SIGNED]
     version = await run_sync(_version_of, deployment.store, tenant, model)

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 _HERE, _SERVICE, _ADMIN = "On this machine", "On a service (PRODGEN_URL, PRODGEN_API_KEY)", "Run a service"
 _PLACES = {
     "generate": (_HERE, "generate.generate"),
+    "morph": (_HERE, "morph.morph"),
     "edit": (_HERE, "edit.edit"),
     "check": (_HERE, "edit.check"),
     "provenance": (_HERE, "provenance.provenance"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 256 << 20
 """The largest file that is compared with the picture that was made again."""
-_RECIPE = ("model", "attributes", "seed", "draw", "attempt", "truncation", "finish", "photo")
+_RECIPE = ("model", "attributes", "seed", "draw", "attempt", "truncation", "finish", "photo", "mix")
 """The fields of a manifest line that the recipe in a file may have."""
 
 
@@ -93,8 +93,10 @@ def _remake(
             raise ProdgenError("name the folder that has the photograph with --photos", param="photos")
         remade = remake_edit(recipe, format, photographs_in(photos), weights)
         tolerance = EDIT_TOLERANCE
+    elif "steps" in recipe:
+        remade, tolerance = _remake_morph(file, format, recipe, model)
     else:
-        line = _manifest_line(file, format, recipe)
+        line = manifest_line(file, format, recipe)
         remade, tolerance = _remake_line(file, line, stored, model, photos, weights)
     with writing(out.absolute().parent):
         out.write_bytes(remade)
@@ -115,9 +117,7 @@ def _remake_line(
     from prodgen.models.saved import find_model
     from prodgen.spec.model_config import read_config
 
-    if model is None and "/" in line.model:  # a file must not choose a folder or a hub to load from
-        raise ProdgenError(f"{file} was made by {line.model}; pass the model with --model", param="model")
-    config = read_config(find_model(model or line.model)[0])
+    config = read_config(find_model(_checked_model(file, line.model, model))[0])
     missing = {attribute.name for attribute in config.attributes.attributes} - line.attributes.keys()
     if missing:
         raise ProdgenError(f"the recipe in {file} has no {min(missing)}, which {line.model} needs")
@@ -129,16 +129,37 @@ def _remake_line(
     return finding.remade, config.tolerance
 
 
+def _remake_morph(file: Path, format: str, recipe: dict[str, Any], model: str | None) -> tuple[bytes, int]:
+    """Return the file of a morph that is made again by its recipe, and the tolerance of the model."""
+    from prodgen.pipeline import Pipeline
+    from prodgen.spec.formula import Formula
+
+    try:
+        fields = {"index" if name == "draw" else name: value for name, value in recipe.items()}
+        formula = Formula.model_validate({**fields, "format": format})
+    except ValidationError as error:
+        raise ProdgenError(f"the recipe in {file} cannot be made again: {explain(error, 'it')}") from None
+    with Pipeline.from_pretrained(_checked_model(file, formula.model, model)) as pipeline:
+        return pipeline.render(formula), pipeline.model.config.tolerance
+
+
+def _checked_model(file: Path, own: str, model: str | None) -> str:
+    """Return the model that makes a picture again: the given one, or the recipe's if it is bundled."""
+    if model is None and "/" in own:  # a file must not choose a folder or a hub to load from
+        raise ProdgenError(f"{file} was made by {own}; pass the model with --model", param="model")
+    return model or own
+
+
 def _read(file: Path) -> tuple[bytes, str]:
     """Return the bytes of a picture file, and the format in which it is made again."""
     with Image.open(file, formats=FORMATS) as image:
         format, pixels = (image.format or "").lower(), image.width * image.height
     if pixels > MAX_PIXELS or file.stat().st_size > _MAX_BYTES:
         raise ProdgenError(f"{file} is too large to be compared with a picture that is made again")
-    return file.read_bytes(), format if format in ("jpeg", "webp", "avif") else "png"
+    return file.read_bytes(), format if format in ("jpeg", "webp", "avif", "gif") else "png"
 
 
-def _manifest_line(file: Path, format: str, recipe: dict[str, Any]) -> "ManifestLine":
+def manifest_line(file: Path, format: str, recipe: dict[str, Any]) -> "ManifestLine":
     """Return the manifest line of a picture by the recipe in its file, which may come from anywhere."""
     from prodgen.spec.manifest import ManifestLine
 

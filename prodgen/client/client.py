@@ -195,7 +195,8 @@ class Client:
     ) -> bytes:
         """Return the image at ``index`` of an order with ``seed``; the service makes it if it is new.
 
-        ``parameters``: attributes of the model, ``size``, ``background`` and ``truncation``.
+        ``parameters``: attributes of the model, ``size``, ``background``, ``truncation``, and for a mix with
+        another image ``mix="SEED/INDEX"`` with ``share`` or ``steps``.
         """
         path = _address(model, seed, index, format, parameters)
         return self._transport.request("GET", path, follow_redirects=True, timeout=90.0).content

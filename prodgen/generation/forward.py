@@ -1,5 +1,6 @@
 """Run a generator's forward pass, in the memory format and batch size that suit the model and the device."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from prodgen.models.condition import encode as encode_condition
 from prodgen.models.saved import is_out_of_memory, too_large
 from prodgen.reproducible import reproducible
 from prodgen.spec.finish import Finish
-from prodgen.spec.order import ImageRequest
+from prodgen.spec.order import ImageRequest, Mix
 from prodgen.spec.random_streams import Stream, normals
 
 
@@ -27,6 +28,24 @@ def latents(
     seeds = [seed] * len(draws) if isinstance(seed, int) else seed
     values = normals(seeds, draws, dim, Stream.LATENT, attempts or [0] * len(draws))
     return torch.from_numpy(values).float()
+
+
+def mix_latents(a: Tensor, b: Tensor, shares: Sequence[float]) -> Tensor:
+    """Interpolate latents ``a`` and ``b`` (B, dim) on great circles (Shoemake 1985); 0 gives ``a``, 1 ``b``.
+
+    Each row depends on nothing but its own latents and its own share.
+    """
+    rows = zip(a.double(), b.double(), shares, strict=True)
+    return torch.stack([_mix_row(x, y, share) for x, y, share in rows]).float()
+
+
+def _mix_row(x: Tensor, y: Tensor, share: float) -> Tensor:
+    lengths = math.sqrt(math.fsum((x * x).tolist()) * math.fsum((y * y).tolist()))
+    angle = math.acos(max(-1.0, min(1.0, math.fsum((x * y).tolist()) / lengths)))
+    if math.sin(angle) < 1e-6:  # the latents are the same, or no one circle leads from one to the other
+        return torch.lerp(x, y, share)
+    own, other = (math.sin(part * angle) / math.sin(angle) for part in (1.0 - share, share))
+    return own * x + other * y
 
 
 _FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -57,17 +76,24 @@ class Forward:
 
         ``truncation``: a factor for each image, by which its latent is multiplied.
         """
-        z = latents(
-            [i.seed for i in images],
-            [i.draw for i in images],
-            model.config.latent_dim,
-            [i.attempt for i in images],
-        )
+        z, condition = self._inputs(model, images)
+        mixes = [i.mix for i in images if i.mix]
+        if mixes:
+            mixed = torch.tensor([i.mix is not None for i in images])
+            shares = [mix.share for mix in mixes]
+            z_other, condition_other = self._inputs(model, mixes)
+            z[mixed] = mix_latents(z[mixed], z_other, shares)
+            condition[mixed] = condition[mixed].lerp(condition_other, torch.tensor(shares)[:, None])
         if min(truncation) < 1.0:
             z *= torch.tensor(truncation)[:, None]
-        condition = encode_condition(model.generator.schema, [i.attributes for i in images])
         with self._exclusively():
             return self._pass(model, z.to(self.device), condition.to(self.device))
+
+    def _inputs(self, model: SavedModel, images: Sequence[ImageRequest | Mix]) -> tuple[Tensor, Tensor]:
+        """Return the latents (B, latent_dim) and the conditions (B, D) of images, without their mixes."""
+        seeds, draws = [i.seed for i in images], [i.draw for i in images]
+        z = latents(seeds, draws, model.config.latent_dim, [i.attempt for i in images])
+        return z, encode_condition(model.generator.schema, [i.attributes for i in images])
 
     def finish(
         self, model: SavedModel, x: Tensor, finish: Finish, images: Sequence[ImageRequest]

@@ -57,7 +57,7 @@ class Request:
     @property
     def opaque_finish(self) -> Finish:
         """The finish. If the model has transparency and the format has none, the background is white."""
-        if self.format != "jpeg" or self.finish.background or self.model.config.channels < 4:
+        if self.format not in ("jpeg", "gif") or self.finish.background or self.model.config.channels < 4:
             return self.finish
         return self.finish.model_copy(update={"background": "#ffffff"})
 
@@ -158,6 +158,8 @@ def xmp_packets(request: Request, images: Sequence[ImageRequest]) -> Iterator[by
         recipe = common | {"attributes": image.attributes, "seed": image.seed, "draw": image.draw}
         if image.attempt:
             recipe["attempt"] = image.attempt
+        if image.mix:
+            recipe["mix"] = image.mix.model_dump(exclude_defaults=True)
         yield make_xmp(GENERATED, recipe) if request.marks else b""
 
 
@@ -181,6 +183,7 @@ def manifest_line(
             "draw": image.draw,
             "attempt": image.attempt,
             "attributes": image.attributes,
+            "mix": image.mix,
             "model": request.model.id,
             "truncation": request.truncation,
             "finish": request.finish,

@@ -52,7 +52,8 @@ def verify(
                 if line.model != model.id:
                     raise ProdgenError(f"{line.file} was made by {line.model}, not by {model.id}")
             images = [
-                ImageRequest(n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt) for n in chunk
+                ImageRequest(n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt, mix=n.mix)
+                for n in chunk
             ]
             request = Request(model, images, truncation, finish, format)
             for line, data in zip(chunk, engine.submit(request), strict=True):

@@ -76,7 +76,9 @@ def _line(store: Store, record: JobRecord, index: int) -> ManifestLine:
 
 def _item(line: ManifestLine, attempt: int) -> Item:
     latent = Latent(seed=line.seed, draw=line.draw, attempt=attempt)
-    return Item(sku=line.sku or f"image {line.index}", attributes={**line.attributes}, latent=latent)
+    return Item(
+        sku=line.sku or f"image {line.index}", attributes={**line.attributes}, latent=latent, mix=line.mix
+    )
 
 
 def _order(store: Store, record: JobRecord, items: list[Item]) -> JobSpec:

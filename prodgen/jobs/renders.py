@@ -33,7 +33,7 @@ def read(store: Store, asked: Asked) -> bytes | None:
 def ask(store: Store, renders: Renders, asked: Asked) -> bool:
     """Have workers make an image, within the tenant's quotas. Returns whether the image is new."""
     grant = grant_of(store, asked.tenant)
-    admit(renders.ledger, asked.tenant, asked.formula.digest, 1, grant)
+    admit(renders.ledger, asked.tenant, asked.formula.digest, asked.formula.count, grant)
     return renders.ask(asked, grant.weight)
 
 

@@ -44,7 +44,7 @@ class Renders:
         """
         formula = asked.formula
         what = (asked.tenant, formula.digest, formula.model_dump_json(), formula.model)
-        state = self._scripts.call("render_ask", *what, weight, WAIT_SECONDS, MOST_WAITING)
+        state = self._scripts.call("render_ask", *what, weight, WAIT_SECONDS, MOST_WAITING, formula.count)
         if state == "full":
             raise TooManyRequests(
                 f"{MOST_WAITING} images of this tenant wait for a worker, and no more may wait; ask again",
@@ -66,7 +66,8 @@ class Renders:
         Without both, the image is asked for again by the gateway that waits for it.
         """
         formula = asked.formula
-        self._scripts.call("render_end", asked.tenant, formula.digest, error[:500], formula.model, size)
+        what = (asked.tenant, formula.digest, error[:500], formula.model)
+        self._scripts.call("render_end", *what, size, formula.count)
 
     def made(self, day: date) -> list[tuple[str, str, int, int]]:
         """Return each tenant and model with the images made on a day (UTC) and their bytes.

@@ -2,40 +2,82 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.finish import Finish, extension
-from prodgen.spec.order import ImageRequest, resolve_attributes
+from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.order import ImageRequest, Mix, resolve_attributes
 from prodgen.spec.random_streams import MAX_SEED
-from prodgen.spec.validation_errors import explain_errors
+from prodgen.spec.validation_errors import explain, explain_errors
 
-Extension = Literal["png", "webp", "jpg", "avif"]
-OWN = ("size", "background", "truncation")
+Extension = Literal["png", "webp", "jpg", "avif", "gif"]
+LOOPS = ("webp", "gif")
+"""The formats in which the images of a morph follow each other. In the others they lie side by side."""
+LOOK = "look"
+"""The part of an image that is its latent vector; the other parts are its attributes."""
+OWN = ("size", "background", "truncation", "attempt", "mix", "share", "steps")
 """The parameters of an address that are not attributes of the model."""
 SIGNED = ("tenant", "expires", "signature")
 """The parameters of a signed address that do not belong to the image."""
 _PREFIX = "attribute."
 """Stands before an attribute whose name is one of `OWN` or `SIGNED`: ``attribute.size=L&size=256``."""
+_MIX = "mix."
+"""Stands before an attribute of the image that is mixed in: ``mix.colour=navy``."""
+_LATENT = re.compile(r"(\d{1,16})/(\d{1,16})(?:/(\d{1,16}))?", re.ASCII)
+MOST_PIXELS = 1 << 24
+"""The most pixels of all images of a morph."""
 
 
 class Formula(BaseModel):
-    """All that one image depends on. Equal formulas make equal images; ``model`` is ``name@version``."""
+    """All that one image depends on. Equal formulas make equal images; ``model`` is ``name@version``.
+
+    With ``steps``, the file is a morph: as many images, with shares of ``mix`` from 0 to 1.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     seed: int = Field(ge=0, le=MAX_SEED)
     index: int = Field(ge=0, le=MAX_SEED)
-    format: Literal["png", "webp", "jpeg", "avif"]
+    attempt: int = Field(default=0, ge=0, le=MAX_SEED)
+    format: Literal["png", "webp", "jpeg", "avif", "gif"]
     attributes: dict[str, str]
     truncation: float = Field(default=1.0, gt=0, le=1)
     finish: Finish = Finish()
+    mix: Mix | None = None
+    steps: int | None = Field(default=None, ge=2, le=32)
+
+    @model_validator(mode="after")
+    def _check_morph(self) -> Self:
+        if self.format == "gif" and not self.steps:
+            raise ValueError("GIF files are loops; add mix and steps, or choose another format")
+        if self.steps and self.mix is None:
+            raise ValueError("steps lead from one image to another; name the other as mix=SEED/INDEX")
+        if (self.steps or 0) * (self.finish.size or 0) ** 2 > MOST_PIXELS:
+            raise ValueError(f"{self.steps} images of {self.finish.size} pixels are too large for one file")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what a plain image has not, so that its digest is that of earlier versions."""
+        fields: dict[str, Any] = plain(self)
+        return {k: v for k, v in fields.items() if v or k not in ("attempt", "mix", "steps")}
 
     @classmethod
     def read(
@@ -55,7 +97,8 @@ class Formula(BaseModel):
             if name in given:
                 raise ProdgenError(f"{name} is there twice; an image has one {name}", param=name)
             given[name] = value
-        wanted = schema.parse({_attribute(name): value for name, value in given.items() if name not in OWN})
+        own = {name for name in given if name in OWN or name.startswith(_MIX)}
+        wanted = schema.parse({_attribute(name): value for name, value in given.items() if name not in own})
         try:
             formula = cls.model_validate(
                 {
@@ -65,17 +108,36 @@ class Formula(BaseModel):
                     "format": "jpeg" if ending == "jpg" else ending,
                     "attributes": {name: values[0] for name, values in wanted.items()},
                     "finish": {name: given[name] for name in ("size", "background") if name in given},
-                    "truncation": given.get("truncation", 1.0),
+                    "mix": _mix(schema, given),
+                    **{name: given[name] for name in ("truncation", "attempt", "steps") if name in given},
                 }
             )
         except ValidationError as error:
             raise explain_errors(error.errors()) from None
-        [image] = resolve_attributes(schema, [formula.image()])
-        return formula.model_copy(update={"attributes": image.attributes})
+        [image] = resolve_attributes(schema, [formula._image(formula.mix)])
+        return formula.model_copy(update={"attributes": image.attributes, "mix": image.mix})
 
-    def image(self) -> ImageRequest:
-        """Return the request for the image: that of the same index of an order with the same seed."""
-        return ImageRequest(self.index, self.seed, self.index, self.attributes)
+    @classmethod
+    def of(cls, line: ManifestLine) -> Self:
+        """Return the formula of the image of a manifest line."""
+        fields = {name: getattr(line, name) for name in cls.model_fields if hasattr(line, name)}
+        return cls.model_validate({**fields, "index": line.draw})
+
+    @property
+    def count(self) -> int:
+        """The number of images in the file."""
+        return self.steps or 1
+
+    def images(self) -> list[ImageRequest]:
+        """Return the requests for the images of the file: one, or ``steps`` images of a morph."""
+        if self.mix is None or self.steps is None:
+            return [self._image(self.mix)]
+        shares = [step / (self.steps - 1) for step in range(self.steps)]
+        return [self._image(self.mix.model_copy(update={"share": share})) for share in shares]
+
+    def _image(self, mix: Mix | None) -> ImageRequest:
+        """Return the request for the image at the same index of an order with the same seed."""
+        return ImageRequest(self.index, self.seed, self.index, self.attributes, attempt=self.attempt, mix=mix)
 
     @property
     def digest(self) -> str:
@@ -85,17 +147,85 @@ class Formula(BaseModel):
     @property
     def path(self) -> str:
         """The address of the image, without the host. Equal formulas have equal addresses."""
-        truncation = None if self.truncation == 1.0 else self.truncation
-        given = {"size": self.finish.size, "background": self.finish.background, "truncation": truncation}
+        given = {
+            "size": self.finish.size,
+            "background": self.finish.background,
+            "truncation": None if self.truncation == 1.0 else self.truncation,
+            "attempt": self.attempt or None,
+            "steps": self.steps,
+        }
+        if mix := self.mix:
+            given["mix"] = "/".join(map(str, (mix.seed, mix.draw, mix.attempt)[: 3 if mix.attempt else 2]))
+            given["share"] = None if self.steps else mix.share
+            others = mix.attributes.items() - self.attributes.items()
+            given |= {f"{_MIX}{name}": value for name, value in sorted(others)}
         shown = {name: value for name, value in given.items() if value is not None}
         attributes = {_parameter(name): value for name, value in self.attributes.items()}
         place = f"{quote(self.model, safe='@')}/{self.seed}/{self.index}.{extension(self.format)}"
-        return f"/v1/render/{place}?{urlencode({**attributes, **shown})}".rstrip("?")
+        return f"/v1/render/{place}?{urlencode({**attributes, **shown}, safe='/')}".rstrip("?")
+
+
+def morph_of(
+    first: Formula,
+    second: Formula,
+    *,
+    steps: int | None,
+    share: float = 0.5,
+    only: Collection[str] = (),
+    **fields: Any,
+) -> Formula:
+    """Return the formula of a morph from ``first`` to ``second``, or without ``steps`` of one mix.
+
+    ``only``: the parts that change, `LOOK` or attributes; every part if empty. ``fields``: the format and the
+    finish. Raises ProdgenError for a part that the images do not have, and for an image that is a mix itself.
+    """
+    if first.model != second.model:
+        raise ProdgenError(f"the images are of {first.model} and of {second.model}; name two of one version")
+    for formula in (first, second):
+        if formula.mix:
+            raise ProdgenError("an image that is a mix cannot be mixed again; mix its two images")
+    parts = (LOOK, *first.attributes)
+    for part in only:
+        if part not in parts:
+            raise ProdgenError(f"an image has no part {part!r}, but {', '.join(parts)}", param="only")
+    latent = second if not only or LOOK in only else first
+    changed = {name: value for name, value in second.attributes.items() if not only or name in only}
+    mix = {
+        "seed": latent.seed,
+        "draw": latent.index,
+        "attempt": latent.attempt,
+        "attributes": {**first.attributes, **changed},
+        **({} if steps else {"share": share}),
+    }
+    try:
+        return Formula.model_validate({**first.model_dump(), "mix": mix, "steps": steps, **fields})
+    except ValidationError as error:
+        raise explain(error) from None
+
+
+def _mix(schema: AttributeSchema, given: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the fields of the `Mix` that the parameters of an address name, or None."""
+    attributes = {name.removeprefix(_MIX): value for name, value in given.items() if name.startswith(_MIX)}
+    if "mix" not in given:
+        if attributes or "share" in given:
+            raise ProdgenError("name the image that is mixed in as mix=SEED/INDEX", param="mix")
+        return None
+    if "share" in given and "steps" in given:
+        raise ProdgenError("steps have shares from 0 to 1; leave share or steps out", param="share")
+    latent = _LATENT.fullmatch(given["mix"])
+    if latent is None:
+        raise ProdgenError(f"mix must be SEED/INDEX of the other image, not {given['mix']!r}", param="mix")
+    seed, draw, attempt = latent.groups(default="0")
+    parsed = schema.parse(attributes)
+    fields = {"seed": seed, "draw": draw, "attempt": attempt}
+    share = {"share": given["share"]} if "share" in given else {}
+    return {**fields, **share, "attributes": {name: one for name, [one] in parsed.items()}}
 
 
 def _parameter(attribute: str) -> str:
     """Return the parameter of an address that names a value of an attribute."""
-    return f"{_PREFIX}{attribute}" if attribute in (*OWN, *SIGNED) else attribute
+    reserved = attribute in (*OWN, *SIGNED) or attribute.startswith(_MIX)
+    return f"{_PREFIX}{attribute}" if reserved else attribute
 
 
 def _attribute(parameter: str) -> str:

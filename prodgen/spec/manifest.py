@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serial
 
 from prodgen.errors import Conflict
 from prodgen.spec.finish import Finish
+from prodgen.spec.order import Mix
 from prodgen.spec.random_streams import MAX_SEED
 from prodgen.spec.validation_errors import parse_json
 
@@ -29,6 +30,8 @@ class ManifestLine(BaseModel):
     """The number of the try at this image, part of its random stream."""
     attributes: dict[str, str]
     """The value of each attribute, drawn values included."""
+    mix: Mix | None = None
+    """The image that was mixed into this one, with all of its attributes; absent if none was."""
     model: str
     """``NAME@VERSION`` of the model."""
     truncation: float = Field(gt=0, le=1)

@@ -45,6 +45,20 @@ class Latent(BaseModel):
     attempt: int = Field(default=0, ge=0, le=MAX_SEED)
 
 
+class Mix(Latent):
+    """Another image that is mixed into an image: its latent vector, its attributes, and its share.
+
+    The latent vectors are interpolated on a great circle, the conditions on a straight line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    attributes: dict[str, Value] = {}
+    """Values of the other image. Attributes left out have the values of the image itself."""
+    share: float = Field(default=0.5, ge=0, le=1)
+    """0 is the image itself, 1 the other image."""
+
+
 class Item(BaseModel):
     """One product of an order: a row of the order's CSV or JSONL file."""
 
@@ -61,6 +75,8 @@ class Item(BaseModel):
     to six digests with ``+`` between them, one picture shows the products together."""
     latent: Latent | None = None
     """The latent vector of each image of the item, in place of one that the order's ``seed`` gives."""
+    mix: Mix | None = None
+    """Another image that is mixed into each image of the item."""
     row: int | None = Field(default=None, ge=1, exclude=True)
     """The item's row in the uploaded file, for error messages."""
 
@@ -128,6 +144,7 @@ class ImageRequest:
     repeat: int = 0
     attempt: int = 0
     photo: str | None = None
+    mix: Mix | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +157,7 @@ class Row:
     total: int
     photo: str | None = None
     latent: Latent | None = None
+    mix: Mix | None = None
 
 
 class RowParser:
@@ -159,11 +177,19 @@ class RowParser:
     def row(self, number: int, item: Item) -> Row:
         """Return the row of item ``number``. Raises ProdgenError if the model cannot make the item."""
         try:
-            values = self._parse(item.attributes)
+            values, mix = self._parse(item.attributes), self._mix(item)
         except ProdgenError as error:
             raise item_fault(item, number, error) from None
         count = self._spec.count if item.count is None else item.count
-        return _row(item.sku, values, count, item.photo, item.latent)
+        return replace(_row(item.sku, values, count), photo=item.photo, latent=item.latent, mix=mix)
+
+    def _mix(self, item: Item) -> Mix | None:
+        if item.mix is None:
+            return None
+        if item.photo:
+            raise ProdgenError("pictures of photographs cannot be mixed; leave mix out", param="mix")
+        parsed = self._schema.parse({**item.mix.attributes})
+        return item.mix.model_copy(update={"attributes": {name: one for name, [one] in parsed.items()}})
 
     def _parse(self, wanted: RequestedValues) -> dict[str, list[str]]:
         """Return an item's own values, and the order's values of the attributes that the item leaves out."""
@@ -222,6 +248,7 @@ class Expansion:
             attempt=latent.attempt,
             attributes=_combination(row.values, combination),
             photo=row.photo,
+            mix=row.mix,
         )
 
 
@@ -237,14 +264,8 @@ def item_fault(item: Item, number: int, error: ProdgenError) -> ProdgenError:
     return ProdgenError(f"{where} ({item.sku}): {error}", param=f"{where}, {column}")
 
 
-def _row(
-    sku: str | None,
-    values: dict[str, list[str]],
-    count: int,
-    photo: str | None = None,
-    latent: Latent | None = None,
-) -> Row:
-    return Row(sku, values, count, count * prod(len(listed) for listed in values.values()), photo, latent)
+def _row(sku: str | None, values: dict[str, list[str]], count: int) -> Row:
+    return Row(sku, values, count, count * prod(len(listed) for listed in values.values()))
 
 
 def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:
@@ -267,6 +288,16 @@ def count_cells(total: int) -> int:
 
 
 def resolve_attributes(schema: AttributeSchema, images: list[ImageRequest]) -> list[ImageRequest]:
-    """Return the requests with every missing attribute drawn from the training distribution."""
+    """Return the requests with every missing attribute drawn from the training distribution.
+
+    An attribute that a mix leaves out gets the value of the image.
+    """
     drawn = schema.resolve([i.attributes for i in images], [i.seed for i in images], [i.draw for i in images])
-    return [replace(image, attributes=attributes) for image, attributes in zip(images, drawn, strict=True)]
+    return [
+        replace(image, attributes=attributes, mix=image.mix and _complete(image.mix, attributes))
+        for image, attributes in zip(images, drawn, strict=True)
+    ]
+
+
+def _complete(mix: Mix, attributes: Mapping[str, str]) -> Mix:
+    return mix.model_copy(update={"attributes": {**attributes, **mix.attributes}})

@@ -40,6 +40,8 @@ _HEAD = (
     f'xmlns:Iptc4xmpExt="{_IPTC}" xmlns:prodgen="{_PRODGEN}" Iptc4xmpExt:DigitalSourceType="{VOCABULARY}'
 )
 _TAIL = '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
+"""The beginning of XMP in a GIF."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _MAX_XMP = 1 << 20
 """The most bytes of XMP that are parsed."""
@@ -87,12 +89,21 @@ def read_provenance(file: Path | IO[bytes]) -> Provenance:
     try:
         with Image.open(file, formats=FORMATS) as image:
             packet = image.info.get("xmp") or b""
+            if image.format == "GIF" and image.fp:
+                packet = _gif_xmp(image.fp)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         where = "the file" if isinstance(file, io.IOBase) else file
         raise ProdgenError(f"{where} is no picture that can be read: {error}") from None
     if isinstance(packet, str):
         packet = packet.encode(errors="replace")
     return _parse(packet) if len(packet) <= _MAX_XMP else Provenance(None, None)
+
+
+def _gif_xmp(file: IO[bytes]) -> bytes:
+    """Return the XMP packet of a GIF, which Pillow does not read."""
+    file.seek(0)
+    _, _, found = file.read(2 * _MAX_XMP).partition(GIF_XMP)
+    return found.partition(b"\1\xff\xfe")[0]
 
 
 class _Elements(ET.TreeBuilder):

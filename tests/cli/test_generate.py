@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -95,3 +96,20 @@ def test_a_sprite_sheet_is_verified_image_by_image(run: Run, tmp_path: Path) -> 
     assert "the image differs by " in done.out
     (out / "sprites-0.png").write_bytes(b"")
     assert run("verify", out).out.splitlines()[-1] == "0 of 3 images verified"
+
+
+def test_two_images_are_mixed_by_their_files_lines_and_addresses(
+    run: Run, images: Path, tmp_path: Path
+) -> None:
+    first, second = images / "000000000.png", f"{images / 'manifest.jsonl'}#1"
+    strip = ("morph", "fashion-mnist", first, second, "--steps", 3, "--out")
+    assert run(*strip, tmp_path / "strip.png").code == 0
+    middle = np.asarray(Image.open(tmp_path / "strip.png"))[:, 28:56]
+    address = "/v1/render/fashion-mnist/7/0.webp?category=bag"
+    one = ("morph", "fashion-mnist", address, "7/1?category=bag", "--share", 0.5, "--out")
+    assert run(*one, tmp_path / "one.png").code == 0
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), middle)
+    done = run("provenance", tmp_path / "strip.png", "--remake", tmp_path / "again.png")
+    assert done.err.endswith("again.png is the same picture\n")
+    done = run(*strip, tmp_path / "strip.png")
+    assert (done.code, "exists already" in done.err) == (2, True)

@@ -17,6 +17,7 @@ from prodgen.jobs.renders import cache_key, trim_renders
 from prodgen.jobs.usage import record_renders
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.registry.publish import publish
+from prodgen.spec.formula import Formula
 from prodgen.storage import keys
 from prodgen.storage.links import sign_path
 from prodgen.storage.local import LocalStore
@@ -135,6 +136,32 @@ def test_a_model_may_have_an_attribute_that_is_named_like_a_parameter(
     assert anyone.get(url).json()["finish"]["size"] is None
 
 
+def test_a_mix_and_a_morph_have_addresses_and_count_as_their_images(
+    client: Client, worker: Worker, address: str, gateway: Gateway
+) -> None:
+    mixed = client.get(f"{address}&mix=9/5&mix.category=sneaker&share=0.25").json()
+    assert mixed["mix"] == {
+        "seed": 9,
+        "draw": 5,
+        "attempt": 0,
+        "attributes": {"category": "sneaker"},
+        "share": 0.25,
+    }
+    loop = address.replace(".png", ".gif") + "&steps=8&mix=9/5/1"
+    set_grant(gateway.app.state.deployment.store, client.tenant, images_per_day=8)
+    assert client.error("GET", loop)[1]["param"] == "images_per_day"
+    set_grant(gateway.app.state.deployment.store, client.tenant, images_per_day=9)
+    answer = client.get(loop)
+    assert answer.headers["Content-Type"] == "image/gif"
+    made = Formula.model_validate_json(answer.content)
+    assert made.path == loop, "the address is already in the one form that equal formulas have"
+    assert [image.mix.share for image in made.images() if image.mix] == [k / 7 for k in range(8)]
+    plain = Formula.model_validate({**made.model_dump(), "mix": None, "steps": None, "format": "png"})
+    assert plain.model_dump().keys() == {
+        *("model", "seed", "index", "format", "attributes", "truncation", "finish")
+    }, "digests of plain images stay those of earlier versions"
+
+
 @pytest.mark.parametrize(
     ("change", "param"),
     [
@@ -142,6 +169,11 @@ def test_a_model_may_have_an_attribute_that_is_named_like_a_parameter(
         ("size=9999", "size"),
         ("size=64&size=65", "size"),
         ("colour=red", "attributes.colour"),
+        ("mix=9", "mix"),
+        ("share=0.5", "mix"),
+        ("mix=9/5&share=2", "mix.share"),
+        ("mix=9/5&share=0.5&steps=8", "share"),
+        ("mix=9/5&mix.category=boat", "attributes.category"),
     ],
 )
 def test_an_address_that_no_image_has_is_refused(

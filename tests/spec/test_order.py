@@ -1,7 +1,10 @@
 """Each index of an order stands for the image that the customer expects."""
 
+import pytest
+
+from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, Choice
-from prodgen.spec.order import Expansion, Item, JobSpec
+from prodgen.spec.order import Expansion, Item, JobSpec, Latent, Mix, resolve_attributes
 
 COLOURS = ("red", "green", "blue")
 SCHEMA = AttributeSchema(
@@ -39,3 +42,14 @@ def test_an_absurd_order_is_counted_not_laid_out() -> None:
     images = Expansion(JobSpec(model="m", count=10**20, attributes=lists), None, SCHEMA)
     assert images.total == 10**30
     assert images[10**29].attributes == {"category": "bag", "colour": "red"}
+
+
+def test_an_item_mixes_in_another_image_whose_missing_values_are_its_own() -> None:
+    mix = Mix(seed=3, draw=4, attributes={"colour": "Blue"}, share=0.25)
+    item = Item(sku="A", latent=Latent(seed=1, draw=2), attributes={"category": "bag"}, mix=mix)
+    (image,) = resolve_attributes(SCHEMA, [*Expansion(JobSpec(model="m"), [item], SCHEMA)])
+    assert (image.seed, image.draw, image.attributes["category"]) == (1, 2, "bag")
+    assert image.mix == mix.model_copy(update={"attributes": {"category": "bag", "colour": "blue"}})
+    for wrong in ({"photo": "0" * 64}, {"mix": mix.model_copy(update={"attributes": {"colour": "mud"}})}):
+        with pytest.raises(ProdgenError, match=r"item 1 \(A\)"):
+            Expansion(JobSpec(model="m"), [item.model_copy(update=wrong)], SCHEMA)

@@ -1,9 +1,11 @@
 """Makes the images that clients wait for by their addresses, and puts them into the cache in the store."""
 
 from prodgen.errors import Unavailable
-from prodgen.generation.request import Request, Response
+from prodgen.generation.formula import file_of, request_of
+from prodgen.generation.request import Response
 from prodgen.jobs.renders import cache_key
 from prodgen.ledger.renders import Asked, Renders
+from prodgen.spec.formula import Formula
 from prodgen.storage.base import in_threads
 from workers.generate.device import Device, log
 from workers.generate.leases import PRIORITY
@@ -27,8 +29,7 @@ def _begin(device: Device, asked: Asked) -> Response | Exception:
         model = device.models.load(formula.model, asked.tenant)
     except Exception as error:
         return error
-    rest = (formula.truncation, formula.finish, formula.format, PRIORITY["interactive"], asked.tenant)
-    return device.engine.submit(Request(model, [formula.image()], *rest))
+    return device.engine.submit(request_of(model, formula, PRIORITY["interactive"], asked.tenant))
 
 
 def _finish(device: Device, renders: Renders, asked: Asked, response: Response | Exception) -> bool:
@@ -38,7 +39,7 @@ def _finish(device: Device, renders: Renders, asked: Asked, response: Response |
     """
     formula = asked.formula
     try:
-        data = _file(response)
+        data = _file(formula, response)
         device.store.put(cache_key(asked), data, f"image/{formula.format}")
         renders.end(asked, len(data))
     except Unavailable as error:
@@ -52,13 +53,12 @@ def _finish(device: Device, renders: Renders, asked: Asked, response: Response |
             device.condition.fault(error)
         renders.end(asked, error="" if at_fault else str(error))
         return False
-    count_images(formula.model, 1)
+    count_images(formula.model, formula.count)
     return True
 
 
-def _file(response: Response | Exception) -> bytes:
-    """Return the file of an image. Raises what its model or the engine has raised."""
+def _file(formula: Formula, response: Response | Exception) -> bytes:
+    """Return the file of a formula. Raises what its model or the engine has raised."""
     if isinstance(response, Exception):
         raise response
-    [data] = response
-    return data
+    return file_of(formula, response)

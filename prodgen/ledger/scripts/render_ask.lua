@@ -1,7 +1,7 @@
--- render_ask(tenant, digest, formula, model, weight, seconds, most): enters an image that workers make because a client
--- waits for it. Returns `waiting` or `!` and the error of an image that was entered before; else `asked`, or `full` if
+-- render_ask(tenant, digest, formula, model, weight, seconds, most, images): enters a file of `images` images that workers make
+-- because a client waits for it. Returns `waiting` or `!` and the error of an image that was entered before; else `asked`, or `full` if
 -- `most` images of the tenant wait. An image that no worker has taken in time keeps its place, and counts once.
-local _, tenant, digest, formula, model, weight, seconds, most = unpack(ARGV)
+local _, tenant, digest, formula, model, weight, seconds, most, images = unpack(ARGV)
 local state = redis.call('GET', key('render', tenant, digest))
 if state then return state end
 local waiting, entry = key('renders', tenant), digest .. ' ' .. model .. ' ' .. formula
@@ -16,5 +16,5 @@ redis.call('RPUSH', waiting, entry)
 redis.call('HSET', key('line', 'renders', 'weights'), tenant, weight)
 join(key('line', 'renders'), tenant)
 count_owed({queue = 'interactive', model = model}, 1)
-count_order(tenant, digest, 1, now() / 1000000)
+count_order(tenant, digest, tonumber(images), now() / 1000000)
 return 'asked'

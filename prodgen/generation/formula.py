@@ -1,0 +1,34 @@
+"""Make the file of a formula: one image, or the images of a morph side by side or as a loop."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from prodgen.generation.encode import decode, encode, encode_loop
+from prodgen.generation.request import Model, Request
+from prodgen.spec.formula import LOOPS, Formula
+from prodgen.spec.provenance import GENERATED, make_xmp
+
+
+def request_of(model: Model, formula: Formula, priority: int = 0, tenant: str = "") -> Request:
+    """Return the request for the images of a formula. Those of a morph are PNG files without marks."""
+    request = Request(
+        model, formula.images(), formula.truncation, formula.finish, formula.format, priority, tenant
+    )
+    if not formula.steps:
+        return request
+    finish = request.opaque_finish
+    return Request(model, request.images, request.truncation, finish, "png", priority, tenant, marks=False)
+
+
+def file_of(formula: Formula, images: Iterable[bytes]) -> bytes:
+    """Return the file of a formula, of the ``images`` that its request gives."""
+    files = [*images]
+    if not formula.steps:
+        return files[0]
+    frames = [decode(data) for data in files]
+    recipe = formula.model_dump(exclude_defaults=True, exclude={"format"})
+    xmp = make_xmp(GENERATED, {"draw": recipe.pop("index"), **recipe})
+    if formula.format in LOOPS:
+        return encode_loop(frames, formula.format, xmp)
+    return encode(np.concatenate(frames, axis=1), formula.format, xmp)
