@@ -15,6 +15,7 @@ from api_gateway.middleware import AccessLog, BodyLimits, SecurityHeaders, bind_
 from api_gateway.routes import (
     control,
     datasets,
+    diff,
     downloads,
     health,
     images,
@@ -56,6 +57,7 @@ ROUTES = (
     jobs,
     downloads,
     control,
+    diff,
     trash,
     images,
     variations,

@@ -48,6 +48,7 @@ def job_details(deployment: Deployment, record: JobRecord) -> JobDetails:
         "request": record.spec,
         "reading": record.reading,
         "replaces": record.replaces,
+        "again_of": record.again_of,
         **time_left(deployment.ledger, progress)._asdict(),
     }
     ended = datetime.fromtimestamp(progress.updated, UTC) if progress.state in TERMINAL else None

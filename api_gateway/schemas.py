@@ -6,6 +6,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, Field
 
 from prodgen.jobs.deletion import Deletion
+from prodgen.jobs.diff import Choice
 from prodgen.jobs.record import Replaces
 from prodgen.ledger.entries import Progress, State
 from prodgen.ledger.run_entries import RunState, RunStatus
@@ -90,6 +91,7 @@ class JobDetails(JobView):
     request: JobSpec
     reading: Reading | None = Field(description="How the order's prompt was read; null without a prompt.")
     replaces: Replaces | None = Field(description="The rejected images that this job makes again, by index.")
+    again_of: str | None = Field(description="The job that this one is again, by another version.")
 
 
 class DeletionView(BaseModel):
@@ -149,6 +151,31 @@ class ImageView(ManifestLine):
     object: str | None = Field(default=None, exclude=True)
     offset: int | None = Field(default=None, exclude=True)
     length: int | None = Field(default=None, exclude=True)
+
+
+class PairView(BaseModel):
+    """An image of a job, and the same image of the same job by another version of the model.
+
+    ``change`` is the mean CIEDE2000 difference of the pixels, both shrunk to 64 x 64; ``colour`` that of the
+    mean colours. 0 is no difference, about 1 the least that people see. ``choice``: null if undecided.
+    """
+
+    index: int
+    sku: str | None
+    change: float
+    colour: float
+    choice: Choice | None
+    old: ImageView
+    new: ImageView
+
+
+class ChoicesView(BaseModel):
+    """How many pairs of two jobs have which choice."""
+
+    object: Literal["choices"] = "choices"
+    new: int
+    old: int
+    undecided: int
 
 
 class RunView(BaseModel):

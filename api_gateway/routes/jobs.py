@@ -180,14 +180,7 @@ def images(
     else:
         lines, following = delivery.page(deployment.store, record, after, limit, newest=newest)
     return Page(
-        data=[
-            ImageView(
-                **dict(line),
-                url=link(deployment, line),
-                description=describe_line(line, language) if language else None,
-            )
-            for line in lines
-        ],
+        data=[image_view(deployment, line, language) for line in lines],
         next=None if following is None else str(following),
     )
 
@@ -261,13 +254,23 @@ def _wanted_values(filters: tuple[str, ...]) -> dict[str, set[str]]:
     return wanted
 
 
-def link(deployment: Deployment, line: ManifestLine) -> str:
-    """Return a link to the store for an image that is an object, or to the gateway for an image in a tar."""
+def image_view(deployment: Deployment, line: ManifestLine, language: Language | None = None) -> ImageView:
+    """Return the view of an image, in ``language`` with a description."""
+    description = describe_line(line, language) if language else None
+    return ImageView(**dict(line), url=link(deployment, line), description=description)
+
+
+def link(deployment: Deployment, line: ManifestLine, seconds: int | None = None) -> str:
+    """Return a link to the store for an image that is an object, or to the gateway for an image in a tar.
+
+    The link works for ``seconds``, by default those of the settings.
+    """
     settings = deployment.settings
+    seconds = seconds or settings.link_seconds
     if line.object is None:
         raise ProdgenError(f"image {line.index} names no object")
     if line.offset is None or line.length is None:
-        return deployment.store.link(line.object, settings.link_seconds, line.file)
+        return deployment.store.link(line.object, seconds, line.file)
     secret = settings.secret_key.get_secret_value()
-    place = (line.object, settings.link_seconds, line.file, line.offset, line.length)
+    place = (line.object, seconds, line.file, line.offset, line.length)
     return sign(secret, settings.public_url, *place)

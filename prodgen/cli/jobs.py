@@ -169,6 +169,46 @@ def reject(
 
 
 @app.command()
+def again(
+    job: Id,
+    model: Annotated[str, typer.Option(help="The other version: NAME@ALIAS or NAME@VERSION.")],
+    json: Json = False,
+) -> None:
+    """Order the products of a job again, by another version of the model."""
+    with connect() as gateway:
+        _print(gateway.order_again(job, model), json)
+
+
+@app.command()
+def diff(
+    job: Id,
+    other: Annotated[str, typer.Argument(help="Id of the job that is the same order by another version.")],
+    new: Annotated[
+        list[int] | None, typer.Option(help="Choose OTHER's image at this index; repeatable.")
+    ] = None,
+    old: Annotated[list[int] | None, typer.Option(help="Keep JOB's image at this index; repeatable.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a table of the chosen images to this file.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most pairs that are listed.")] = 50,
+    json: Json = False,
+) -> None:
+    """Show how much another version changes each image, and choose."""
+    with connect() as gateway:
+        for images, choice in ((new, "new"), (old, "old")):
+            if images:
+                gateway.choose(job, other, images, choice)
+        if csv:
+            gateway.download_choices(job, other, csv)
+            report(json, {"csv": str(csv)}, f"the chosen images are in {csv}")
+            return
+        found = sorted(gateway.diff(job, other), key=lambda pair: -pair["change"])
+    if json:
+        print_json(found[:limit])
+        return
+    rows = [pair | {"SKU": pair["sku"], "attributes": pair["new"]["attributes"]} for pair in found[:limit]]
+    print_table(rows, "index", "SKU", "change", "colour", "choice", "attributes", fold=("SKU", "attributes"))
+
+
+@app.command()
 def priority(
     job: Id,
     priority: Annotated[str, typer.Argument(help="bulk, or interactive (at most 64 images).")],

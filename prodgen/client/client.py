@@ -98,6 +98,28 @@ class Client:
         """Order images of a job again, by index, with the next attempt of each; return the new job."""
         return self._queue(f"/v1/jobs/{job}/reject", {"images": [*images]}, idempotency_key)
 
+    def order_again(self, job: str, model: str, idempotency_key: str | None = None) -> Record:
+        """Place a job's order again by another version (``NAME@ALIAS``, ``NAME@VERSION``); return the job."""
+        return self._queue(f"/v1/jobs/{job}/again", {"model": model}, idempotency_key)
+
+    def diff(self, job: str, other: str) -> Iterator[Record]:
+        """Yield the images of a job (``old``) beside those of the same order by another version (``new``).
+
+        Pairs come by index, with how much each has changed (``change``, ``colour``) and its ``choice``.
+        """
+        return self._pages(f"/v1/jobs/{job}/diff/{other}", _LIST)
+
+    def choose(self, job: str, other: str, images: Sequence[int], choice: str | None) -> Record:
+        """Choose the ``new`` or keep the ``old`` image of pairs, by index; return the counts of choices."""
+        body = {"images": [*images], "choice": choice}
+        return self._json("POST", f"/v1/jobs/{job}/diff/{other}/choices", json=body)
+
+    def download_choices(self, job: str, other: str, path: Path) -> None:
+        """Download the table of chosen images (CSV) to ``path``. Undecided pairs have the old image."""
+        response = self._transport.request("GET", f"/v1/jobs/{job}/diff/{other}/choices")
+        with replacing(path) as partial:
+            partial.write_bytes(response.content)
+
     def set_priority(self, job: str, priority: str) -> Record:
         """Move a job to the queue ``bulk`` or ``interactive`` (at most 64 images), and return the job."""
         return self._json("POST", f"/v1/jobs/{job}/priority", json={"priority": priority})

@@ -101,6 +101,15 @@ def write_items(
     raise ProdgenError(sentence, param=first.param, details=tuple(faults), more=more)
 
 
+def read_items(store: Store, record: JobRecord) -> list[Item]:
+    """Return all items of a job."""
+    return _parse_items(store.get(keys.job(record.tenant, record.id, "items.jsonl")))
+
+
+def _parse_items(lines: bytes) -> list[Item]:
+    return _Items.validate_json(b"[" + b",".join(lines.splitlines()) + b"]")  # one parse is the fastest
+
+
 class JobImages:
     """The image requests of a job by index. Reads blocks of items when needed, and keeps a few in memory."""
 
@@ -123,8 +132,7 @@ class JobImages:
         first, offset = self._index.blocks[number]
         ends = [*(start for _, start in self._index.blocks), self._index.size]
         key = keys.job(self._record.tenant, self._record.id, "items.jsonl")
-        data = self._store.get(key, offset, ends[number + 1] - offset)
-        items = _Items.validate_json(b"[" + b",".join(data.splitlines()) + b"]")  # one parse is the fastest
+        items = _parse_items(self._store.get(key, offset, ends[number + 1] - offset))
         return Expansion(self._record.spec, items, self._schema, first)
 
 

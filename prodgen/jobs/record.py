@@ -54,7 +54,8 @@ class JobRecord(BaseModel, frozen=True):
     whether the items name photographs, whose pictures take far longer than generated images. ``keep``: how
     long the order is kept after its end, the order's own or its tenant's; None: for ever. ``reading``: how
     the order's prompt was read; ``spec`` already has its values. ``replaces``: the rejected images that the
-    order makes again. ``request_id``: the id of the HTTP request that placed the order, for log lines.
+    order makes again. ``again_of``: the order that this one is again, by another version.
+    ``request_id``: the id of the HTTP request that placed the order, for log lines.
     """
 
     id: str
@@ -70,6 +71,7 @@ class JobRecord(BaseModel, frozen=True):
     keep: Keep | None = None
     reading: Reading | None = None
     replaces: Replaces | None = None
+    again_of: str | None = None
     request_digest: str
     request_id: str | None = None
 

@@ -40,8 +40,10 @@ def submit(
     *,
     request_id: str | None = None,
     replaces: Replaces | None = None,
+    again_of: str | None = None,
 ) -> tuple[JobRecord, bool]:
     """Place an order. Returns its job, and whether the job is new. ``replaces``: what its images replace.
+    ``again_of``: the order that this one is again, by another version.
 
     A call with the key and the order of an earlier call returns the earlier job, and completes the work of an
     earlier call that died half way. A call with the key of another order raises Conflict. Nothing is written
@@ -77,6 +79,7 @@ def submit(
             photographs=version.config.family == STUDIO,
             reading=reading,
             replaces=replaces,
+            again_of=again_of,
             request_digest=digest,
             request_id=request_id,
         )

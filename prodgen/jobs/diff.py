@@ -1,0 +1,140 @@
+"""The diff of an order: its images beside those of the same order by another version of the model.
+
+Image k of one order is compared with image k of the other. What people choose of each pair lies in the folder
+of the newer order, so that it is deleted with that order.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import takewhile
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.jobs import delivery
+from prodgen.jobs.items import read_items
+from prodgen.jobs.record import JobRecord
+from prodgen.jobs.submission import submit
+from prodgen.ledger.ledger import Ledger
+from prodgen.ledger.locks import CHANGING, lock
+from prodgen.registry.versions import resolve
+from prodgen.settings import Settings
+from prodgen.spec.change import measure_change
+from prodgen.spec.manifest import ManifestLine
+from prodgen.storage import keys
+from prodgen.storage.base import Store, in_threads
+
+Choice = Literal["new", "old"]
+"""The picture of a pair that people want: that of the newer order, or that of the older one."""
+
+
+class Choices(BaseModel, frozen=True):
+    """choices/{older job}.json: choices by the index of the pair. A pair without one is undecided."""
+
+    choices: dict[int, Choice] = {}
+
+
+class Pair(NamedTuple):
+    """The pictures of one product by the older and by the newer order."""
+
+    old: ManifestLine
+    new: ManifestLine
+
+
+def order_again(
+    store: Store,
+    ledger: Ledger,
+    settings: Settings,
+    record: JobRecord,
+    model: str,
+    idempotency_key: str,
+    *,
+    request_id: str | None = None,
+) -> tuple[JobRecord, bool]:
+    """Place an order again with the version ``model``. Returns the new job, and whether it is new.
+
+    The deadline and the webhook of the first order do not apply. Raises ProdgenError if the version cannot
+    make the order or has made it, and for an order that replaces rejected images.
+    """
+    if resolve(store, model, record.tenant).id == record.model:
+        raise ProdgenError(
+            f"job {record.id} is by {record.model} already; name another version", param="model"
+        )
+    if record.replaces:
+        raise ProdgenError(
+            f"job {record.id} makes rejected images of job {record.replaces.job}; order that job again"
+        )
+    items = read_items(store, record) if record.items and not record.spec.upload else None
+    changes = {"model": model, "items": items, "finish_by": None, "webhook": None}
+    spec = record.spec.model_copy(update=changes)
+    services = (store, ledger, settings)
+    return submit(*services, record.tenant, spec, idempotency_key, request_id=request_id, again_of=record.id)
+
+
+def pairs(
+    store: Store, old: JobRecord, new: JobRecord, after: int = -1, limit: int = 100
+) -> tuple[list[Pair], int | None]:
+    """Return the pairs of a page of the newer order's images, as `delivery.page` does.
+
+    Leaves out an image that the older order has not made. Rejected images count as their replacements.
+    Raises ProdgenError unless both are orders of the same products.
+    """
+    if old.id == new.id or old.total != new.total:
+        raise ProdgenError(
+            f"job {new.id} is not job {old.id} by another version; compare two orders of the same products",
+            param="other",
+        )
+    theirs, following = delivery.page(store, new, after, limit, newest=True)
+    if not theirs:
+        return [], following
+    count = theirs[-1].index - after
+    before, _ = delivery.page(store, old, after, count, newest=True)
+    ours = {line.index: line for line in takewhile(lambda line: line.index <= theirs[-1].index, before)}
+    found = [Pair(ours[line.index], line) for line in theirs if line.index in ours]
+    for one in found:
+        if one.old.sku != one.new.sku:
+            raise ProdgenError(
+                f"image {one.new.index} is of {one.old.sku} in one job and of {one.new.sku} in the other; "
+                "compare two orders of the same products",
+                param="other",
+            )
+    return found, following
+
+
+def measure(store: Store, found: Iterable[Pair]) -> Iterable[tuple[float, float]]:
+    """Return how much each pair has changed; see `measure_change`."""
+
+    def read(line: ManifestLine) -> bytes:
+        return store.get(line.object or "", line.offset or 0, line.length)
+
+    return in_threads(lambda pair: measure_change(read(pair.old), read(pair.new)), found)
+
+
+def load_choices(store: Store, old: JobRecord, new: JobRecord) -> dict[int, Choice]:
+    """Return the choices that people have made, by index."""
+    with suppress(NotFound):
+        return Choices.model_validate_json(store.get(_key(old, new))).choices
+    return {}
+
+
+def choose(
+    store: Store, ledger: Ledger, old: JobRecord, new: JobRecord, images: Iterable[int], choice: Choice | None
+) -> dict[int, Choice]:
+    """Choose the picture of each of these pairs (None: undecided again), and return all choices."""
+    with lock(ledger, new.id, CHANGING):
+        choices = load_choices(store, old, new)
+        for index in images:
+            if not 0 <= index < new.total:
+                raise NotFound(f"job {new.id} has no image {index}", param="images")
+            if choice:
+                choices[index] = choice
+            else:
+                choices.pop(index, None)
+        data = Choices(choices=choices).model_dump_json().encode()
+        store.put(_key(old, new), data, "application/json")
+    return choices
+
+
+def _key(old: JobRecord, new: JobRecord) -> str:
+    return keys.job(new.tenant, new.id, "choices", f"{old.id}.json")

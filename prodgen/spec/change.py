@@ -1,0 +1,37 @@
+"""Measure how much the picture of a product has changed between two versions of a model."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from prodgen.errors import ProdgenError
+from prodgen.spec.colour import Floats, delta_e_2000, to_lab
+from prodgen.spec.photograph import FORMATS
+
+SIDE = 64
+"""Pictures are shrunk to squares of this side, in pixels, before they are compared."""
+
+
+def measure_change(old: bytes, new: bytes) -> tuple[float, float]:
+    """Return how much two image files differ, as two CIEDE2000 differences: 0 is the same, 1 just visible.
+
+    The first is the mean difference over all pixels, and grows with every change of shape, pattern or colour.
+    The second is the difference of the mean colours, which a change of shape alone leaves small. Transparent
+    parts count as white. Raises ProdgenError for a file that is no image.
+    """
+    ours, theirs = _small_lab(old), _small_lab(new)
+    pixels = float(delta_e_2000(ours, theirs).mean())
+    return pixels, float(delta_e_2000(ours.mean((0, 1)), theirs.mean((0, 1))))
+
+
+def _small_lab(data: bytes) -> Floats:
+    """Return an image file as CIELAB (SIDE, SIDE, 3)."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            image.draft("RGB", (2 * SIDE, 2 * SIDE))  # lets a JPEG be decoded at a fraction of its size
+            layers = image.convert("RGBA").resize((SIDE, SIDE), Image.Resampling.BOX)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ProdgenError(f"a file to compare is not a complete image: {error}") from None
+    white = Image.new("RGBA", layers.size, "white")
+    return to_lab(np.asarray(Image.alpha_composite(white, layers).convert("RGB")))
