@@ -45,7 +45,7 @@ from api_gateway.studio import (
 )
 from api_gateway.studio import runs as runs_page
 from api_gateway.studio.frame import Static
-from prodgen import logs
+from prodgen import logs, traces
 from prodgen import settings as process
 from prodgen.access import KeyRing
 from prodgen.connections import connect_ledger
@@ -93,11 +93,12 @@ def create_app(
 ) -> FastAPI:
     """Return the gateway of a deployment.
 
-    Without ``settings`` the gateway uses the settings of the process, and also configures its logs.
+    Without ``settings`` the gateway uses the settings of the process, and configures its logs and traces.
     """
     if settings is None:
         settings = process.settings()
         logs.configure("gateway")
+        traces.configure("gateway")
     store = store or connect(settings)
     ledger = ledger or connect_ledger(settings, fail_fast=True)
     # fastapi_offline serves the files of Swagger UI itself: the page works without a network, and no script

@@ -3,17 +3,18 @@
 import logging
 import re
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 import anyio
 from asgi_correlation_id import correlation_id
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_gateway.metrics import Metrics
 from api_gateway.requests import ID
-from prodgen import logs
+from prodgen import logs, traces
 
 access = logging.getLogger("prodgen.access")
 
@@ -47,7 +48,7 @@ async def bind_ids(request: Request) -> None:
 
 
 class AccessLog:
-    """Log and count each request.
+    """Log and count each request, and make each request of the API a span.
 
     The log line has no query, because a query may contain the signature of a link. A route that queues a job
     or a run puts its id into ``request.state.job`` or ``request.state.run``, for the log line.
@@ -69,14 +70,23 @@ class AccessLog:
             status = message.get("status", status)
             await send(message)
 
-        try:
-            await self._app(scope, receive, note_status)
-        finally:
-            self._record(scope, status, time.perf_counter() - start)
+        with self._span(scope):
+            try:
+                await self._app(scope, receive, note_status)
+            finally:
+                self._record(scope, status, time.perf_counter() - start)
+
+    def _span(self, scope: Scope) -> AbstractContextManager[None]:
+        # FastAPI's own spans would have the query, which may contain the signature of a link.
+        if not scope["path"].startswith("/v1/"):
+            return nullcontext()
+        parent = Headers(scope=scope).get("traceparent")
+        return traces.span("request", parent, {"request_id": correlation_id.get()}, server=True)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.count(scope["method"], route, status, seconds)
+        traces.describe_request(scope["method"], route, status)
         state, client = scope.get("state", {}), scope.get("client")
         logs.bind(job=state.get("job"), run=state.get("run"))
         fields = {

@@ -13,7 +13,7 @@ from celery import Celery
 from celery.signals import celeryd_init, setup_logging, worker_ready
 from kombu.exceptions import KombuError
 
-from prodgen import logs
+from prodgen import logs, traces
 from prodgen.ledger.entries import Queue
 from prodgen.settings import settings
 from workers import health
@@ -91,9 +91,11 @@ def _starting() -> str:
 
 @setup_logging.connect
 def configure_logs(loglevel: int | str = logging.INFO, **_: Any) -> None:
-    """Set up the logs of prodgen, in place of Celery's own logs."""
+    """Set up the logs of prodgen, in place of Celery's own logs, and its traces."""
     level = logging.getLevelName(loglevel) if isinstance(loglevel, str) else loglevel
-    logs.configure(app.conf.get("role", "beat"), level)
+    role = app.conf.get("role", "beat")
+    logs.configure(role, level)
+    traces.configure(role)
 
 
 @celeryd_init.connect

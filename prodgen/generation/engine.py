@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from prodgen import traces
 from prodgen.generation.encode import encode
 from prodgen.generation.forward import Forward
 from prodgen.generation.request import Request, Response, xmp_packets
@@ -108,7 +109,10 @@ class Engine:
     def _loop(self) -> None:
         while batch := self._next_batch():
             self._batch_began = time.monotonic()
-            self._generate(batch)
+            first, *others = (response.traceparent for response, _ in batch)
+            size = {"images": sum(len(part) for _, part in batch)}
+            with traces.span("engine.batch", first, size, links=filter(None, others)):
+                self._generate(batch)
             self._batch_began = None
             self.batches += 1
 

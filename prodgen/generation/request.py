@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from prodgen import traces
 from prodgen.spec.finish import Finish, file_name
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.model_config import ModelConfig
@@ -75,6 +76,8 @@ class Response:
 
     def __init__(self, request: Request, on_taken: Callable[[], None]) -> None:
         self.request = request
+        self.traceparent = traces.traceparent()
+        """The trace context of the caller."""
         self._on_taken = on_taken
         self._chunks: deque[Future[list[bytes]]] = deque()
         self._begun = 0

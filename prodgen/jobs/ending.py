@@ -8,6 +8,7 @@ protocol of ``docs/explanation/ledger-and-store.md``.
 import logging
 from datetime import UTC, datetime
 
+from prodgen import traces
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.due import make_due
 from prodgen.jobs.manifests import (
@@ -55,12 +56,14 @@ def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | No
 
     The gateway calls this right after a cancel, so that the cancel survives the loss of the ledger.
     """
-    state = load_state(store, record) or _write_state(store, ledger, record)
-    if state:
-        record_usage(store, record, state)
-        sweep(store, record, state)
-        ledger.close(record.id, state)
-    return state
+    ids = {"tenant": record.tenant, "job": record.id}
+    with traces.span("order.settle", record.traceparent, ids):
+        state = load_state(store, record) or _write_state(store, ledger, record)
+        if state:
+            record_usage(store, record, state)
+            sweep(store, record, state)
+            ledger.close(record.id, state)
+        return state
 
 
 def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:

@@ -54,8 +54,9 @@ class JobRecord(BaseModel, frozen=True):
     whether the items name photographs, whose pictures take far longer than generated images. ``keep``: how
     long the order is kept after its end, the order's own or its tenant's; None: for ever. ``reading``: how
     the order's prompt was read; ``spec`` already has its values. ``replaces``: the rejected images that the
-    order makes again. ``again_of``: the order that this one is again, by another version.
-    ``request_id``: the id of the HTTP request that placed the order, for log lines.
+    order makes again. ``again_of``: the order that this one is again, by another version. ``request_id``: the
+    id of the HTTP request that placed the order, for log lines. ``traceparent``: the trace context in which
+    the order was placed, for spans.
     """
 
     id: str
@@ -74,6 +75,7 @@ class JobRecord(BaseModel, frozen=True):
     again_of: str | None = None
     request_digest: str
     request_id: str | None = None
+    traceparent: str | None = None
 
     @property
     def cells(self) -> int:

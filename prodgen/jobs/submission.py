@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from prodgen import traces
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.control import enter_job
 from prodgen.jobs.deletion import find_deletion
@@ -56,7 +57,10 @@ def submit(
         return resubmit(store, ledger, earlier, same=earlier.request_digest == digest), False
     version, grant = resolve(store, spec.model, tenant), grant_of(store, tenant)
     spec, reading = read_order(spec, version.config)
-    with TemporaryDirectory(prefix="prodgen-items-") as folder:
+    with (
+        traces.span("order.submit", None, {"tenant": tenant, "job": job}),
+        TemporaryDirectory(prefix="prodgen-items-") as folder,
+    ):
         path = Path(folder) / "items.jsonl"
         index, total = _check(store, settings, tenant, spec, version, path)
         check_waiting(settings, ledger, tenant, spec.priority)
@@ -82,13 +86,15 @@ def submit(
             again_of=again_of,
             request_digest=digest,
             request_id=request_id,
+            traceparent=traces.traceparent(),
         )
         with lock(ledger, job):
             if earlier := find_record(store, tenant, job):
                 return resubmit(store, ledger, earlier, same=earlier.request_digest == digest), False
             _check_deleted(store, tenant, job)
             admit(ledger, tenant, job, total, grant)
-            _write(store, record, index, path)
+            with traces.span("order.store"):
+                _write(store, record, index, path)
             ledger.submit(record.entry(grant.weight))
     return record, True
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from tenacity import Retrying, before_sleep_log, retry_if_exception_type, wait_fixed
 
+from prodgen import traces
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import ENDED, STOP_COMMANDS, Assignment, Outcome
@@ -82,7 +83,8 @@ class Attempt:
     def _work(self) -> str:
         try:
             record = load_record(self.store, self.assignment.tenant, self.assignment.run)
-            with bound(request_id=record.request_id, tenant=record.tenant, run=record.id):
+            ids = {"request_id": record.request_id, "tenant": record.tenant, "run": record.id}
+            with bound(**ids), traces.span("run.attempt", record.traceparent, {**ids, "node": self.node}):
                 return self._execute(record)
         except Unavailable as error:
             return self._report("released", message=error.for_clients)
@@ -103,20 +105,22 @@ class Attempt:
             delete_end(self.store, record)  # the run was paused, and is resumed now
         if requested := load_stop_request(self.store, record):  # Redis may have lost the command
             self.roster.command(record.id, STOP_COMMANDS[requested])
-        inputs = fetch_inputs(self.store, record, self.folder, self.cache, self._check_lease)
+        with traces.span("run.inputs"):
+            inputs = fetch_inputs(self.store, record, self.folder, self.cache, self._check_lease)
         status = self.roster.status(record.id)
         restarts = status.restarts if status else 0
         token, start = self.assignment.token, inputs.checkpoint
         publisher = Publisher(self.store, record, token, self.folder, start, self._counts, restarts)
         processes = launch(self.assignment, record, inputs, self.folder, self.address, self.is_host)
         self.processes = processes
-        while not processes.ended():
-            time.sleep(POLL)
-            if self.lease.state in ("pause", "cancel", "regroup") or self.leaving():
-                processes.stop()
-            if self.is_host and self.lease.state != "lost":
-                with suppress(Unavailable):  # the processes go on while the store is away
-                    publisher.publish()
+        with traces.span("run.processes"):
+            while not processes.ended():
+                time.sleep(POLL)
+                if self.lease.state in ("pause", "cancel", "regroup") or self.leaving():
+                    processes.stop()
+                if self.is_host and self.lease.state != "lost":
+                    with suppress(Unavailable):  # the processes go on while the store is away
+                        publisher.publish()
         return self._conclude(record, publisher, processes)
 
     def _conclude(self, record: RunRecord, publisher: Publisher, processes: Processes) -> str:
@@ -138,7 +142,8 @@ class Attempt:
             return self._report("failed", step, result["message"])
         self._confirm(step)
         result_of = (self.store, self.roster, record, self.folder, step)
-        end, summary = self._until_answered(lambda: publish_result(*result_of))
+        with traces.span("run.publish"):
+            end, summary = self._until_answered(lambda: publish_result(*result_of))
         self._confirm(step)
         self._until_answered(lambda: write_end(self.store, record, end))
         self._until_answered(publisher.sweep)

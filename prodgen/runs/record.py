@@ -92,7 +92,7 @@ class RunRecord(BaseModel):
     ``name``: the name of the model or the data set that the run makes. ``recipe``: the complete recipe.
     ``data`` and ``source`` (the model to start from, or to evaluate): versions, which never change.
     ``steps``: for a preparation the number of pictures, for an evaluation 1. ``version``: the version of
-    prodgen. ``request_id`` names the HTTP request that queued the run.
+    prodgen. ``request_id`` names the HTTP request that queued the run, and ``traceparent`` its trace context.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -109,6 +109,7 @@ class RunRecord(BaseModel):
     version: str
     request_digest: str
     request_id: str | None = None
+    traceparent: str | None = None
 
     @property
     def title(self) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import prodgen
+from prodgen import traces
 from prodgen.catalog.formats import check_names
 from prodgen.catalog.photographs.flags import check_flags, check_kind
 from prodgen.catalog.photographs.merges import ATTRIBUTE, check_merges, parse_merges
@@ -68,6 +69,7 @@ def submit_run(
                 version=prodgen.__version__,
                 request_digest=digest,
                 request_id=request_id,
+                traceparent=traces.traceparent(),
                 **_resolve(store, tenant, spec),
             )
             data = record.model_dump_json(indent=1, by_alias=True).encode()

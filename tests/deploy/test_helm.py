@@ -46,6 +46,8 @@ ALL: dict[str, Any] = {
     "workers": [GPU, {**GPU, "name": "cpu", "gpus": 0}],
     "flower": {"enabled": True},
     "podMonitor": True,
+    "traces": {"endpoint": "http://collector.monitoring:4318"},
+    "network": {**VALUES["network"], "collector": {"peers": [{"ipBlock": {"cidr": "10.0.0.7/32"}}]}},
 }
 
 _OBJECT = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -161,7 +163,7 @@ def test_every_process_gets_settings_that_it_knows() -> None:
     for pod in pods(whole()).values():
         names = {variable["name"] for variable in container(pod)["env"]}
         assert {name for name in names if name.startswith("PRODGEN_")} <= known
-        assert "PRODGEN_LEASE_SECONDS" in names
+        assert {"PRODGEN_LEASE_SECONDS", "OTEL_EXPORTER_OTLP_ENDPOINT"} <= names
 
 
 @pytest.mark.parametrize(
@@ -259,5 +261,7 @@ def test_what_no_policy_names_is_closed() -> None:
     assert policies["flower"]["ingress"] == policies["workers"]["ingress"] == []
     (out,) = policies["webhooks"]["egress"]
     assert "169.254.0.0/16" in out["to"][0]["ipBlock"]["except"]
+    [traces] = policies["traces"]["egress"]
+    assert traces == {"to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}], "ports": [{"port": 4318}]}
     assert not any(kind == "NetworkPolicy" for kind, _ in rendered({**VALUES, "network": {"enabled": False}}))
     assert not any("flower" in name for _, name in rendered(VALUES))

@@ -101,12 +101,11 @@ class Device:
             return self.models.find(self.job(lease.tenant, lease.job)[0].model)
         return None
 
-    def ids(self, lease: Lease) -> dict[str, str | None]:
-        """Return the ids that log lines about a lease carry, such as the id of its request."""
-        request_id = None
+    def record(self, lease: Lease) -> JobRecord | None:
+        """Return the job of a lease, or None if the store does not answer with all of its files."""
         with suppress(ProdgenError):
-            request_id = self.job(lease.tenant, lease.job)[0].request_id
-        return {"tenant": lease.tenant, "job": lease.job, "lease": lease.token, "request_id": request_id}
+            return self.job(lease.tenant, lease.job)[0]
+        return None
 
     def _models_in_use(self) -> set[str]:
         return {held.response.request.model.id for held in list(self._held.values()) if held.response}

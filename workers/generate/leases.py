@@ -14,6 +14,7 @@ from functools import cache
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from prodgen import traces
 from prodgen.errors import Unavailable, Unsupported
 from prodgen.generation.request import Cancelled, Request, manifest_line
 from prodgen.jobs.ending import discard, report, settle_job
@@ -29,7 +30,7 @@ from prodgen.spec.manifest import ManifestLine, write_lines
 from prodgen.spec.order import ImageRequest, resolve_attributes
 from prodgen.storage import keys
 from workers.generate.device import Device, Held, log
-from workers.generate.metrics import count_images, failures, leases_ended, stage_seconds
+from workers.generate.metrics import count_images, failures, leases_ended, stage
 from workers.generate.photographs import PictureResponse
 
 PRIORITY = {"bulk": 0, "interactive": 1}
@@ -47,7 +48,10 @@ def make(device: Device, lease: Lease) -> str:
     worker lacks something for is refused, so that other workers make it.
     Raises Unavailable, the lease returned, if a service is away for longer than a lease lasts.
     """
-    with bound(**device.ids(lease)):
+    record = device.record(lease)
+    parent, request_id = (record.traceparent, record.request_id) if record else (None, None)
+    ids = {"tenant": lease.tenant, "job": lease.job, "lease": lease.token, "request_id": request_id}
+    with bound(**ids), traces.span("lease", parent, {**ids, "cells": lease.cells}):
         return _make_and_report(device, lease)
 
 
@@ -94,7 +98,7 @@ def _make_and_report(device: Device, lease: Lease) -> str:
 def _make(device: Device, lease: Lease, held: Held) -> int | None:
     """Return the number of images that count, or None if another lease's images count."""
     record, expansion = device.job(lease.tenant, lease.job)
-    with stage_seconds.labels("model").time():
+    with stage("model"):
         model = device.models.load(record.model, lease.tenant)
     held.advance()
     wanted = [expansion[k] for k in record.indices(lease.first, lease.cells)]
@@ -110,14 +114,14 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         marks=spec.output.marks != "none",
     )
     with device.rates.making(record.model):
-        with stage_seconds.labels("images").time():
+        with stage("images"):
             files = []
             for file in _begin(device, held, model, request):
                 files.append(file)
                 held.advance()
-        with stage_seconds.labels("store").time():
+        with stage("store"):
             manifest = write_lines(_store(device, held, lease, record, request, files))
-        with stage_seconds.labels("report").time():
+        with stage("report"):
             counts = _report(device, record, lease, manifest)
     if not counts:
         return None

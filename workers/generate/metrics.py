@@ -1,9 +1,13 @@
 """The metrics of a generating worker, which it serves to Prometheus at ``/metrics``."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from prometheus_client import Counter, Gauge, Histogram
+
+from prodgen import traces
 
 MODELS = 50
 """Models that ``prodgen_worker_images_total`` names: those made last. Tenants choose the names of models."""
@@ -36,6 +40,13 @@ def count_images(model: str, images: int) -> None:
     _recent.move_to_end(model)
     if len(_recent) > MODELS:
         _images.remove(_recent.popitem(last=False)[0])
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Measure the seconds of a stage of a lease, and make the stage a span."""
+    with stage_seconds.labels(name).time(), traces.span(f"lease.{name}"):
+        yield
 
 
 def observe(what: str, value: float) -> None:

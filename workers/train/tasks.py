@@ -4,6 +4,7 @@ from typing import Any
 
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutting_down
 
+from prodgen import traces
 from prodgen.errors import Unavailable
 from prodgen.ports import free_port
 from prodgen.runs.attempt import Attempt
@@ -47,6 +48,7 @@ def work(self: Doorbell) -> None:
         summary = attempt.work()
         show = shown.failed if attempt.outcome in ("failed", "crashed") else shown.succeeded
         show(summary)
+    traces.flush()  # a node that leaves is killed soon
     ring("training")  # other runs may wait for this node
 
 

@@ -37,6 +37,10 @@ valueFrom: { secretKeyRef: { name: {{ .root.Values.secret }}, key: {{ .key }} } 
 - name: PRODGEN_{{ upper $name }}
   value: {{ $value | quote }}
 {{- end }}
+{{- with .Values.traces.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . }}
+{{- end }}
 {{- end }}
 
 {{- define "prodgen.store" -}}
