@@ -36,7 +36,7 @@ OWN = ("size", "background", "truncation", "attempt", "mix", "share", "steps")
 SIGNED = ("tenant", "expires", "signature")
 """The parameters of a signed address that do not belong to the image."""
 _PREFIX = "attribute."
-"""Stands before an attribute whose name is one of `OWN` or `SIGNED`: ``attribute.size=L&size=256``."""
+"""May stand before an attribute, and must if its name is in `OWN` or `SIGNED`: ``attribute.size=L``."""
 _MIX = "mix."
 """Stands before an attribute of the image that is mixed in: ``mix.colour=navy``."""
 _LATENT = re.compile(r"(\d{1,16})/(\d{1,16})(?:/(\d{1,16}))?", re.ASCII)
@@ -98,7 +98,9 @@ class Formula(BaseModel):
                 raise ProdgenError(f"{name} is there twice; an image has one {name}", param=name)
             given[name] = value
         own = {name for name in given if name in OWN or name.startswith(_MIX)}
-        wanted = schema.parse({_attribute(name): value for name, value in given.items() if name not in own})
+        wanted = schema.parse(
+            {name.removeprefix(_PREFIX): value for name, value in given.items() if name not in own}
+        )
         try:
             formula = cls.model_validate(
                 {
@@ -226,9 +228,3 @@ def _parameter(attribute: str) -> str:
     """Return the parameter of an address that names a value of an attribute."""
     reserved = attribute in (*OWN, *SIGNED) or attribute.startswith(_MIX)
     return f"{_PREFIX}{attribute}" if reserved else attribute
-
-
-def _attribute(parameter: str) -> str:
-    """Return the attribute that a parameter of an address names."""
-    attribute = parameter.removeprefix(_PREFIX)
-    return attribute if _parameter(attribute) == parameter else parameter

@@ -116,16 +116,24 @@ def test_pictures_are_made_kept_and_ordered_and_the_order_is_found_again(browser
     page.reload()
     expect(pictures).to_have_count(PICTURES)
     expect(page.locator("#count")).to_have_text("2 kept")
+    page.get_by_role("button", name="Mix two").click()
+    half, loop = (page.locator("figure", has_text=text) for text in ("50 % of the", "From the first"))
+    for shown in (half, loop):
+        expect(shown.locator("img")).to_have_js_property("naturalWidth", 256)
+    half.locator(".keep").click()
+    visit.check()
+    page.locator("#mix-close").click()
+    expect(page.locator("#count")).to_have_text("3 kept")
     page.get_by_role("button", name="Order these").click()
     page.get_by_label("Name of the order").fill("Spring dresses")
     page.locator("#order-form").get_by_label("teal").check()
     page.locator("#order-form").get_by_label("gold").check()
-    expect(page.locator("#ordering-about")).to_have_text("2 looks, 4 pictures")
+    expect(page.locator("#ordering-about")).to_have_text("3 looks, 6 pictures")
     visit.check()
     page.locator("#place").click()
 
     expect(page.locator(".state .word")).to_have_text("done")
-    expect(pictures).to_have_count(4)
+    expect(pictures).to_have_count(6)
     visit.check()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all").click()
@@ -135,7 +143,7 @@ def test_pictures_are_made_kept_and_ordered_and_the_order_is_found_again(browser
     expect(page.locator("#orders img")).not_to_have_count(0)
     visit.check()
     page.get_by_role("link", name="Spring dresses").click()
-    expect(pictures).to_have_count(4)
+    expect(pictures).to_have_count(6)
 
 
 def test_pictures_are_compared_rejected_filtered_deleted_and_restored(browser: Browser, up: Up) -> None:

@@ -1,6 +1,7 @@
 // Create: every change of a control orders 24 pictures. The newest request wins; older ones are cancelled.
 
 import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, looksOf, watchControls } from "./controls.js";
+import { Mixing } from "./mixing.js";
 import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
 import { Tries, randomKey, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
@@ -101,8 +102,9 @@ function start() {
 
   function toggle(image) {
     const others = kept.filter((other) => !sameLook(image)(other));
-    const { job, index, sku, attributes, url } = image;
-    kept = others.length < kept.length ? others : [...kept, { job, index, sku, attributes, url }];
+    const { job, index, sku, seed, draw, attempt, attributes, latent, mix, url } = image;
+    const item = { job, index, sku, seed, draw, attempt, attributes, latent, mix, url };
+    kept = others.length < kept.length ? others : [...kept, item];
     save();
   }
 
@@ -115,13 +117,21 @@ function start() {
   function markKept() {
     images.forEach((image, place) => {
       const { keep } = tiles[place];
-      const is = kept.some(sameLook(image));
-      keep.ariaPressed = String(is);
+      keep.ariaPressed = String(isKept(image));
       keep.ariaLabel = t("Keep {picture}", { picture: describe(image) });
     });
   }
 
+  const isKept = (image) => kept.some(sameLook(image));
+  const mixing = new Mixing(model, size < PREVIEW_SIDE ? PREVIEW_SIDE : null, {
+    list: () => kept,
+    has: isKept,
+    toggle,
+    actions: zoomActions,
+  });
+
   function showTray() {
+    mixing.update();
     $("tray").hidden = !kept.length;
     document.body.classList.toggle("has-tray", kept.length > 0);
     $("count").textContent = t("{count} kept", { count: kept.length });
@@ -139,6 +149,7 @@ function start() {
   /** Give a kept picture a new link, because links expire. */
   async function renew(image, shown) {
     shown.onerror = null;
+    if (!image.job) return; // a mix has an address, which does not expire
     const page = await api("GET", `/v1/jobs/${image.job}/images?limit=1&after=${image.index - 1}`).catch(() => null);
     if (!page?.data.length) return;
     image.url = shown.src = page.data[0].url;
@@ -146,7 +157,7 @@ function start() {
   }
 
   function zoomActions(image, again) {
-    const is = kept.some(sameLook(image));
+    const is = isKept(image);
     const button = element("button", { type: "button", className: is ? "button plain" : "button" }, is ? t("Do not keep") : t("Keep"));
     button.onclick = () => {
       toggle(image);
@@ -162,12 +173,22 @@ function start() {
 
   // The order of the kept pictures
 
+  /** The item of a kept picture with other values. A mix is made once: its look is given, and cannot vary. */
+  function itemOf({ sku, attributes, latent, mix }, values) {
+    const item = { sku, attributes: { ...attributes, ...values } };
+    if (latent) Object.assign(item, { latent, count: 1 });
+    if (!mix) return item;
+    const others = Object.entries(mix.attributes).filter(([name]) => !(name in values));
+    return { ...item, mix: { ...mix, attributes: Object.fromEntries(others) } };
+  }
+
   const ordering = $("order-form");
 
   function describeOrder() {
     describeControls(ordering);
-    const each = combinationsOf(chosenValues(ordering)).length * (Number(ordering.count.value) || 1);
-    const counts = { looks: number(kept.length), total: number(kept.length * each) };
+    const [own, mixes] = [kept.filter((image) => !image.latent).length, kept.filter((image) => image.latent).length];
+    const total = combinationsOf(chosenValues(ordering)).length * (own * (Number(ordering.count.value) || 1) + mixes);
+    const counts = { looks: number(kept.length), total: number(total) };
     $("ordering-about").textContent = t("{looks} looks, {total} pictures", counts);
   }
 
@@ -186,7 +207,7 @@ function start() {
     const order = {
       model,
       seed_from: "sku",
-      items: kept.map(({ sku, attributes }) => ({ sku, attributes: { ...attributes, ...chosenValues(ordering) } })),
+      items: kept.map((image) => itemOf(image, chosenValues(ordering))),
       count: Number(ordering.count.value),
       finish: ordering.size.value ? { size: Number(ordering.size.value) } : {},
       output: { format: ordering.format.value },

@@ -129,11 +129,13 @@ export function explain(place, error) {
 }
 
 /** Describe an image by its attributes: by what was changed, of a photograph. A digest is an uploaded picture. */
-export const describe = (image) =>
-  Object.values(image.attributes)
+export function describe(image) {
+  const own = Object.values(image.attributes)
     .filter((value) => value !== "original")
     .map((value) => t(/^[0-9a-f]{64}$/.test(value) ? "a picture of yours" : value))
     .join(", ");
+  return image.mix ? `${own} + ${Math.round(image.mix.share * 100)} % ${describe(image.mix)}` : own;
+}
 
 /** Return a picture of an image once it can be shown. */
 export async function picture(image) {

@@ -44,6 +44,7 @@ function show(at) {
 function factsOf(image) {
   const facts = Object.entries(image.attributes).map(([name, value]) => [t(name), value]);
   if (image.sku) facts.unshift([t("SKU"), image.sku]);
+  if (image.mix) facts.push([t("Mixed with"), `${Math.round(image.mix.share * 100)} % ${describe(image.mix)}`]);
   if (image.attempt) facts.push([t("Attempt"), String(image.attempt + 1)]);
   if (image.review) facts.push([t("Not trusted"), image.review]);
   if (image.findings?.length) facts.push([t("Breaks a rule"), image.findings.map((one) => t(one)).join("; ")]);
