@@ -156,8 +156,9 @@ class ImageView(ManifestLine):
 class PairView(BaseModel):
     """An image of a job, and the same image of the same job by another version of the model.
 
-    ``change`` is the mean CIEDE2000 difference of the pixels, both shrunk to 64 x 64; ``colour`` that of the
-    mean colours. 0 is no difference, about 1 the least that people see. ``choice``: null if undecided.
+    ``change`` is the mean CIEDE2000 difference of the quarter of the pixels that differ most, both images
+    shrunk to 64 x 64; ``colour`` is the difference of the mean colours. 0 is no difference, about 1 the least
+    that people see. ``choice``: null if undecided.
     """
 
     index: int

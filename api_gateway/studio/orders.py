@@ -10,9 +10,11 @@ from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.lookup import find_job_record, job_details
 from api_gateway.requests import ID, Cursor
-from api_gateway.routes import jobs
+from api_gateway.routes import jobs, models
+from api_gateway.routes.models import ModelView
 from api_gateway.schemas import JobView
 from api_gateway.studio.frame import PageRoute, render
+from prodgen.access import ApiKey
 from prodgen.errors import NotFound
 from prodgen.jobs.deletion import find_deletion, trash
 from prodgen.jobs.limits import INTERACTIVE_IMAGES
@@ -91,7 +93,23 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
         name=name_of(record),
         interactive_images=INTERACTIVE_IMAGES,
         keep_times=dict.fromkeys([*KEEP_TIMES, details.keep or FOREVER]),
+        others=_other_versions(caller, deployment, record),
     )
+
+
+@router.get("/{job}/diff/{other}")
+def diff(request: Request, job: str, other: str, caller: Generator, deployment: DeploymentDep) -> Response:
+    """Show an order beside the same order by another version, and let people choose among the pictures."""
+    old, new = (find_job_record(deployment, caller.tenant, one) for one in (job, other))
+    details = [job_details(deployment, one) for one in (old, new)]
+    return render(request, "diff.html", name=name_of(new), old=details[0], new=details[1])
+
+
+def _other_versions(caller: ApiKey, deployment: Deployment, record: JobRecord) -> list[ModelView]:
+    """Return the other versions of an order's model, which can make the order again."""
+    name, _, version = record.model.partition("@")
+    found = models.index(caller, deployment).data
+    return [one for one in found if one.name == name and one.version != version and not record.replaces]
 
 
 def with_names(deployment: Deployment, tenant: str, views: list[JobView]) -> list[tuple[JobView, str]]:

@@ -362,6 +362,41 @@ def test_two_versions_draw_the_same_looks_and_the_better_one_is_promoted(browser
     visit.check()
 
 
+def test_an_order_is_made_again_by_another_version_and_the_shop_gets_the_chosen_pictures(
+    browser: Browser, up: Up
+) -> None:
+    for name, alias in (("fashion-mnist", "production"), ("fashion-mnist-vaegan", "latest")):
+        publish(up.store, BUNDLED / name, "boutique", "default", [alias])
+    items = [{"sku": sku, "attributes": {"category": "dress"}} for sku in ("A-1", "A-2", "A-3")]
+    with up.client() as client:
+        first = client.submit({"model": "boutique", "items": items, "title": "Spring"})["id"]
+        list(client.watch(first))
+    visit = Visit(browser, up, viewport={"width": 390, "height": 844})
+    page = visit.sign_in(f"/orders/{first}")
+    page.get_by_role("button", name="Order again").click()
+    page.locator("#ordering-again .button").click()
+    expect(page.locator(".both img")).to_have_count(6)
+    expect(page.locator("#status")).to_have_text("3 compared, 3 undecided")
+    page.get_by_role("button", name="Keep the old").first.press("Enter")
+    expect(page.locator("figure[data-choice=old]")).to_have_count(1)
+    kept = page.locator("figure[data-choice=old] b").inner_text()
+    visit.check()
+    page.get_by_label("Undecided only").check()
+    expect(page.locator("figure")).to_have_count(2)
+    page.get_by_role("button", name="Take the new for the rest").click()
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator("figure")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the choices").click()
+    rows = Path(download.value.path()).read_text().splitlines()
+    chosen = {sku: choice for sku, _, choice, *_ in (row.split(",") for row in rows[1:])}
+    assert chosen == {sku: "old" if sku == kept else "new" for sku in ("A-1", "A-2", "A-3")}
+    page.get_by_role("link", name="Spring").click()
+    page.get_by_role("link", name="What changes").click()
+    expect(page.locator("#status")).to_have_text("3 compared, 0 undecided")
+    visit.check()
+
+
 def publish_progress(store: LocalStore, run: str) -> None:
     """Write what an attempt at a run writes: samples, and a checkpoint with losses and scores."""
     numbers = [(20, {"generator": 0.2}), (20, {"domain_fid": 80.5}), (40, {"generator": 0.4})]

@@ -97,6 +97,11 @@ confirm("delete", "deleting", async () => {
   await api("DELETE", `/v1/jobs/${job}`);
   location.reload(); // to the page that can restore it
 });
+if ($("again"))
+  confirm("again", "ordering-again", async () => {
+    const made = await api("POST", `/v1/jobs/${job}/again`, { json: { model: $("version").value } });
+    location.assign(`/orders/${job}/diff/${made.id}`);
+  });
 
 $("keep").onchange = () =>
   api("POST", `/v1/jobs/${job}/keep`, { json: { keep: $("keep").value } }).then(
