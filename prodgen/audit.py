@@ -5,7 +5,6 @@ that were ordered, and not those that the manifest describes.
 """
 
 import io
-import random
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,14 +15,19 @@ from prodgen.generation.engine import Engine
 from prodgen.generation.request import Request, manifest_line
 from prodgen.generation.verify import compare
 from prodgen.jobs import delivery
+from prodgen.jobs.audits import Piece, queue_pieces
+from prodgen.jobs.control import retry_job, withdraw
 from prodgen.jobs.items import JobImages
-from prodgen.jobs.manifests import Manifest, merkle_root
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.machines import machine_of, shut_out
+from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
+from prodgen.jobs.record import JobRecord, load_record, load_state
 from prodgen.ledger.entries import JobState
+from prodgen.ledger.ledger import Ledger
 from prodgen.models import SavedModel
+from prodgen.settings import Settings
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.merkle import leaf
-from prodgen.spec.order import CELL, resolve_attributes
+from prodgen.spec.order import resolve_attributes
 from prodgen.spec.provenance import read_provenance
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -54,44 +58,28 @@ def changed_since(store: Store, state: JobState, manifests: list[Manifest]) -> s
     return None
 
 
-def choose_sample(manifests: list[Manifest], count: int, seed: str) -> list[tuple[int, Manifest]]:
-    """Return ``count`` images, or all if there are fewer: their indices and manifests, in order.
-
-    Every image has the same chance. The same seed chooses the same images.
-    """
-    ends, total = [], 0
-    for manifest in manifests:
-        total += manifest.images
-        ends.append(total)
-    chosen = sorted(random.Random(seed).sample(range(total), min(count, total)))  # noqa: S311
-    found, at = [], 0
-    for number in chosen:
-        while number >= ends[at]:
-            at += 1
-        manifest = manifests[at]
-        found.append((manifest.first * CELL + number - ends[at] + manifest.images, manifest))
-    return found
-
-
 def check_sample(
-    store: Store, record: JobRecord, model: SavedModel, engine: Engine, sample: list[tuple[int, Manifest]]
+    store: Store, record: JobRecord, model: SavedModel, engine: Engine, sample: list[tuple[int, str]]
 ) -> Iterator[Fault | None]:
-    """Make each image of the sample again, and yield what is wrong with it, or None if nothing is."""
+    """Make each image of the sample again, and yield what is wrong with it, or None if nothing is.
+
+    ``sample``: the index and the lease's folder of each image.
+    """
     orders, spec = JobImages(store, record), record.spec
     for start in range(0, len(sample), _BATCH):
         batch = sample[start : start + _BATCH]
         images = resolve_attributes(model.config.attributes, [orders[index] for index, _ in batch])
         marks = spec.output.marks != "none"
         request = Request(model, images, spec.truncation, spec.finish, spec.output.format, marks=marks)
-        for (_, manifest), image, remade in zip(batch, images, engine.submit(request), strict=True):
+        for (_, folder), image, remade in zip(batch, images, engine.submit(request), strict=True):
             wanted = manifest_line(request, image, remade)
-            yield _compare(store, record, manifest, wanted, remade, model.config.tolerance)
+            yield _compare(store, record, folder, wanted, remade, model.config.tolerance)
 
 
 def _compare(
     store: Store,
     record: JobRecord,
-    manifest: Manifest,
+    folder: str,
     wanted: ManifestLine,
     remade: bytes,
     tolerance: int,
@@ -99,7 +87,7 @@ def _compare(
     """Return what is wrong with the stored image whose line should be ``wanted``, or None if nothing is."""
 
     def fault(what: str, damaged: bool = False) -> Fault:
-        return Fault(wanted.index, manifest.folder, what, damaged)
+        return Fault(wanted.index, folder, what, damaged)
 
     try:
         lines, _ = delivery.page(store, record, wanted.index - 1, 1)
@@ -110,8 +98,8 @@ def _compare(
     if not lines or leaf(lines[0].model_copy(update={"sha256": wanted.sha256})) != leaf(wanted):
         return fault("the manifest's line is not that of the ordered image")
     line, stored = lines[0], None
-    folder = keys.job(record.tenant, record.id, "cells", manifest.folder)
-    if line.object != f"{folder}.tar" and not (line.object or "").startswith(f"{folder}/"):
+    of_lease = keys.job(record.tenant, record.id, "cells", folder)
+    if line.object != f"{of_lease}.tar" and not (line.object or "").startswith(f"{of_lease}/"):
         return fault("the manifest's line names an object of another lease")
     with suppress(NotFound):
         stored = store.get(line.object or "", line.offset or 0, line.length)
@@ -120,3 +108,64 @@ def _compare(
     if read_provenance(io.BytesIO(stored or b"")) != read_provenance(io.BytesIO(remade)):
         return fault("the file's marks are not those of the image")
     return None
+
+
+def mend(
+    store: Store,
+    ledger: Ledger,
+    settings: Settings,
+    record: JobRecord,
+    manifests: list[Manifest],
+    faults: list[Fault],
+    changed: str | None,
+) -> tuple[list[str], int]:
+    """Shut out the machines that made faulty images, and owe all images of theirs in this job again.
+
+    Damaged files are owed again too, and blame no machine; nor does any fault if the manifests have
+    ``changed``. Returns the machines that are shut out, and the number of images that are owed again.
+    """
+    why = faults[0].what if faults else "their manifests were deleted"
+    lies = () if changed else [fault for fault in faults if not fault.damaged]
+    machines = sorted(filter(None, {machine_of(fault.folder) for fault in lies}))
+    for machine in machines:
+        shut_out(store, ledger, machine, record.id, why)
+    folders = {manifest.folder for manifest in manifests if machine_of(manifest.folder) in machines}
+    folders |= {fault.folder for fault in faults}
+    count = withdraw(store, ledger, record, folders, f"an audit: {why}")
+    retry_job(store, ledger, settings, record.tenant, record.id)
+    return machines, count
+
+
+def audit_piece(
+    store: Store,
+    ledger: Ledger,
+    settings: Settings,
+    piece: Piece,
+    machine: str,
+    model: SavedModel,
+    engine: Engine,
+) -> list[Fault]:
+    """Make the images of a piece again on ``machine``, and return the faults.
+
+    The machine that finds faults may be the wrong one, so a third machine decides which of the two is shut
+    out. A job that has no end now is not audited: its images are made again already.
+    """
+    record = load_record(store, piece.tenant, piece.job)
+    if load_state(store, record) is None:
+        return []
+    faults = [fault for fault in check_sample(store, record, model, engine, piece.images) if fault]
+    state = load_state(store, record)
+    manifests = published_whole(store, record)
+    standing = {manifest.folder for manifest in manifests}
+    if state is None or not standing.issuperset(folder for _, folder in piece.images):
+        return []  # images were taken back or deleted meanwhile
+    if not piece.accuser and not all(fault.damaged for fault in faults):
+        images = [(fault.index, fault.folder) for fault in faults]
+        queue_pieces(ledger, [piece.model_copy(update={"images": images, "accuser": machine})])
+    elif faults:
+        mend(store, ledger, settings, record, manifests, faults, changed_since(store, state, manifests))
+    elif piece.accuser:
+        shut_out(
+            store, ledger, piece.accuser, record.id, "it found images wrong that two machines make alike"
+        )
+    return faults

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     """MiB of images got by their addresses that the store keeps of each tenant; older ones are deleted."""
     render_days: int = Field(default=30, ge=1)
     """Days for which the store keeps an image got by its address; later the image is made again if needed."""
+    audit_share: float = Field(default=0.0, ge=0, le=1)
+    """The share of each ended order's images that other machines make again, to find machines that make wrong
+    images; 0: none."""
     link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
     """Seconds for which a signed link to an image or another file works."""
 

@@ -8,14 +8,16 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs.audits import queue_audit
 from prodgen.jobs.deletion import sweep_due
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.machines import apply_shut_out
 from prodgen.jobs.quotas import measure_stored
+from prodgen.jobs.record import JobRecord
 from prodgen.jobs.renders import part_now, trim_renders
 from prodgen.jobs.usage import record_renders
 from prodgen.jobs.webhook_delivery import Outcome, Sender
-from prodgen.ledger.entries import Queue
+from prodgen.ledger.entries import JobState, Queue
 from prodgen.recovery import ensure
 from prodgen.runs.ending import settle_runs
 from workers.app import app, log, ring
@@ -40,7 +42,7 @@ def settle(self: Doorbell) -> None:
     """Settle the jobs whose images are all made. Flower shows a line about each."""
     here = deployment()
     try:
-        settled = settle_jobs(here.store, here.ledger)
+        settled = _settle(here)
     except Unavailable as error:
         log.warning("jobs are settled later: %s", error)
         return
@@ -64,6 +66,14 @@ def tick() -> str:
         _ticking.release()
 
 
+def _settle(here: Deployment) -> list[tuple[JobRecord, JobState]]:
+    """Settle the jobs whose images are all made, and queue the audits of their images."""
+    settled, share = settle_jobs(here.store, here.ledger), here.settings.audit_share
+    if share and sum(queue_audit(here.store, here.ledger, *one, share) for one in settled):
+        ring("bulk")
+    return settled
+
+
 def _tick(here: Deployment) -> Iterator[str]:
     """Yield a line for each step that had something to do. The steps that may take long come last."""
     if ensure(here.store, here.ledger):
@@ -76,7 +86,8 @@ def _tick(here: Deployment) -> Iterator[str]:
     if late := here.ledger.pass_deadlines():
         yield f"{late} cells are past their deadline"
     for queue in GENERATING:
-        if here.ledger.backlog(queue).images and not here.ledger.client.llen(queue):
+        waiting = here.ledger.backlog(queue).images or (queue == "bulk" and here.ledger.count_audits())
+        if waiting and not here.ledger.client.llen(queue):
             ring(queue, DOORBELLS)
             yield f"{queue} doorbells rung again"
     if lost := here.roster.expire():
@@ -86,7 +97,7 @@ def _tick(here: Deployment) -> Iterator[str]:
         yield "training doorbell rung again"
     if stopped := settle_runs(here.store, here.roster):
         yield f"{len(stopped)} training runs settled"
-    if settled := settle_jobs(here.store, here.ledger):
+    if settled := _settle(here):
         yield f"{len(settled)} jobs settled"
     measure_stored(here.store, here.ledger)
     record_renders(here.store, here.ledger)

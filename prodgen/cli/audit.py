@@ -11,8 +11,8 @@ from prodgen.cli.output import print_json, print_table, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.connections import connect_ledger
 from prodgen.errors import Conflict, NotFound, ProdgenError
-from prodgen.jobs.control import retry_job, withdraw
-from prodgen.jobs.machines import all_shut_out, machine_of, readmit, shut_out
+from prodgen.jobs.audits import choose_sample
+from prodgen.jobs.machines import all_shut_out, readmit
 from prodgen.jobs.manifests import published_whole
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.registry.fetch import fetch
@@ -30,12 +30,12 @@ def audit(
     seed: Annotated[str | None, typer.Option(help="Chooses the sample (default: a random seed).")] = None,
     remake: Annotated[
         bool,
-        typer.Option("--remake", help="Shut the machines of faults out, and make their leases again."),
+        typer.Option("--remake", help="Shut the machines of faults out, and make their images again."),
     ] = False,
     json: Json = False,
 ) -> None:
     """Make a sample of a job's images again; exit with 1 if one differs."""
-    from prodgen.audit import changed_since, check_sample, choose_sample
+    from prodgen.audit import changed_since, check_sample, mend
     from prodgen.generation.engine import Engine
     from prodgen.models import load_model
 
@@ -69,13 +69,9 @@ def audit(
             say(changed)
     if remake and (faults or sum(manifest.images for manifest in manifests) < state.done):
         ledger = connect_ledger(settings())
-        why = faults[0].what if faults else "their manifests were deleted"
-        lies = () if changed else [fault for fault in faults if not fault.damaged]
-        for machine in sorted(filter(None, {machine_of(fault.folder) for fault in lies})):
-            shut_out(store, ledger, machine, job, why)
+        guilty, count = mend(store, ledger, settings(), record, manifests, faults, changed)
+        for machine in guilty:
             remark(f"machine {machine} is shut out; `prodgen machines readmit {machine}` lets it work again")
-        count = withdraw(store, ledger, record, {fault.folder for fault in faults}, f"an audit: {why}")
-        retry_job(store, ledger, settings(), record.tenant, job)
         remark(f"{count} images are taken back and made again")
     if faults or changed:
         raise typer.Exit(1)

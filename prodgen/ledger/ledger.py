@@ -154,6 +154,21 @@ class Ledger:
         """Give no lease to workers of these machines, as tokens name them, and give leases to all others."""
         self.scripts.call("shut_out", *machines)
 
+    def queue_audits(self, pieces: Iterable[str], most: int) -> None:
+        """Queue pieces, and keep the ``most`` newest of all.
+
+        A piece is one text. Its first word lists the machines that may not take it.
+        """
+        self.scripts.call("audit_add", most, *pieces)
+
+    def take_audit(self, worker: str) -> tuple[str, str] | None:
+        """Take a piece that the worker's machine may take. Returns the piece and the machine, or None."""
+        return self.scripts.call("audit_take", worker) or None
+
+    def count_audits(self) -> int:
+        """Return the number of pieces of audits that wait."""
+        return int(self.scripts.read("llen", "audits"))
+
     def count_shut_out(self) -> int:
         """Return the number of machines that are shut out."""
         return int(self.scripts.read("scard", "shut_out"))

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import comb, sqrt
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from prodgen.audit import choose_sample
 from prodgen.generation.encode import encode_image
+from prodgen.jobs.audits import choose_sample, queue_audit, queue_pieces, take_piece
+from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.machines import all_shut_out, readmit
 from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
 from prodgen.jobs.record import load_record, load_state
 from prodgen.spec.order import CELL
@@ -20,6 +22,8 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 from tests.cli.conftest import Run, work_off
 from tests.gateway.running import Client, Gateway
+from tests.workers.test_sick_worker import Worker
+from workers.generate.audits import audit
 
 TENANT = "auditee"
 
@@ -90,20 +94,43 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
     assert found["faults"][-1]["fault"] == "the file's bytes do not match the recorded sha256"
 
 
-def test_images_of_a_lease_that_lied_are_made_again_and_counted_once(
-    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run, tmp_path: Path
+@pytest.fixture
+def machine(gateway: Gateway, tmp_path: Path) -> Iterator[Callable[[str], Worker]]:
+    """Starts a worker of a machine."""
+    workers: list[Worker] = []
+
+    def start(name: str) -> Worker:
+        workers.append(Worker(gateway.store, gateway.ledger, tmp_path / name, machine=name))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.draining.set()
+        worker.engine.close()
+
+
+def test_images_of_a_machine_that_lied_are_made_again_and_counted_once(
+    make_job: Callable[..., tuple[Client, str]],
+    gateway: Gateway,
+    service: str,
+    run: Run,
+    machine: Callable[[str], Worker],
+    tmp_path: Path,
 ) -> None:
-    client, job = make_job(TENANT, count=150, seed=4)
+    client, _ = make_job(TENANT, count=1, seed=1)
+    job = client.order(model="toy", count=150, seed=4)["id"]
+    assert machine("honest").work()
+    assert work_off(gateway, tmp_path / "lying", "first") == 1
     liar = Liar(gateway.store, job)
     honest = liar.line(3)["object"]
     liar.lie(70, liar.file(71))
     before = client.get("/v1/usage").json()["data"]
     done = run("audit", job, "--sample", 150, "--remake")
-    assert (done.code, done.err.splitlines()[-1]) == (1, "64 images are taken back and made again")
+    assert (done.code, done.err.splitlines()[-1]) == (1, "86 images are taken back and made again")
     [found] = json.loads(run("machines", "list", "--json").out)
     assert (found["job"], found["why"][:18]) == (job, "the image differs ")
     running = client.get(f"/v1/jobs/{job}").json()
-    assert (running["state"], running["done"]) == ("running", 86)
+    assert (running["state"], running["done"]) == ("running", 64)
 
     assert work_off(gateway, tmp_path / "first", "first") == 0
     assert "prodgen_machines_shut_out 1.0" in client.get("/metrics").text
@@ -131,6 +158,70 @@ def test_damage_in_the_store_is_mended_and_blames_no_machine(
     assert run("audit", job).out.startswith("3 of 3 images are as ordered")
 
 
+def test_three_machines_shut_a_liar_out_by_themselves(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, machine: Callable[[str], Worker]
+) -> None:
+    client, _ = make_job(TENANT, count=1, seed=1)
+    job = client.order(model="toy", count=100, seed=6)["id"]
+    liar, other, third = machine("liar"), machine("other"), machine("third")
+    while liar.work():
+        pass
+    [(record, state)] = settle_jobs(gateway.store, gateway.ledger)
+    assert record.id == job
+    Liar(gateway.store, job).lie(90, Liar(gateway.store, job).file(91))
+    assert queue_audit(gateway.store, gateway.ledger, record, state, share=0.0) == 0
+    assert queue_audit(gateway.store, gateway.ledger, record, state, share=1.0) == 100
+    assert take_piece(gateway.ledger, liar.name) is None
+
+    assert audits(other) == ["0 of 64 images are wrong", "1 of 36 images are wrong"]
+    assert (all_shut_out(gateway.store), take_piece(gateway.ledger, liar.name)) == ([], None)
+    confirmation = take_piece(gateway.ledger, third.name)
+    assert confirmation
+    assert audit(third, *confirmation).endswith("1 of 1 images are wrong")
+    [found] = all_shut_out(gateway.store)
+    assert (found.job, client.get(f"/v1/jobs/{job}").json()["done"]) == (job, 0)
+    assert not liar.work()
+    assert audit(third, *confirmation).endswith("0 of 1 images are wrong"), "a job that runs again was blamed"
+
+    while third.work():
+        pass
+    [(record, state)] = settle_jobs(gateway.store, gateway.ledger)
+    assert (state.state, state.done) == ("succeeded", 100)
+    assert audit(third, *confirmation).endswith("0 of 1 images are wrong"), "images taken back were blamed"
+    assert queue_audit(gateway.store, gateway.ledger, record, state, share=1.0) == 100
+    assert take_piece(gateway.ledger, liar.name) is None, "a machine that is shut out audits others"
+    assert audits(other) == ["0 of 64 images are wrong", "0 of 36 images are wrong"]
+    assert all_shut_out(gateway.store) == [found]
+    readmit(gateway.store, gateway.ledger, found.machine)
+
+
+def test_a_machine_that_accuses_an_honest_one_is_shut_out_itself(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, machine: Callable[[str], Worker]
+) -> None:
+    make_job(TENANT, count=1, seed=1)
+    gateway.client(TENANT).order(model="toy", count=2, seed=7)
+    honest, accuser, third = machine("honest"), machine("accuser"), machine("third")
+    assert honest.work()
+    [(record, state)] = settle_jobs(gateway.store, gateway.ledger)
+    queue_audit(gateway.store, gateway.ledger, record, state, share=1.0)
+    taken = take_piece(gateway.ledger, accuser.name)
+    assert taken
+    piece, name = taken
+    queue_pieces(gateway.ledger, [piece.model_copy(update={"accuser": name})])
+    assert take_piece(gateway.ledger, honest.name) is take_piece(gateway.ledger, accuser.name) is None
+    assert audits(third) == ["0 of 2 images are wrong"]
+    assert [one.machine for one in all_shut_out(gateway.store)] == [name]
+    readmit(gateway.store, gateway.ledger, name)
+
+
+def audits(worker: Worker) -> list[str]:
+    """Make all pieces of audits that the worker may take, and return what it found."""
+    said = []
+    while taken := take_piece(worker.ledger, worker.name):
+        said.append(audit(worker, *taken).partition(": ")[2])
+    return said
+
+
 @pytest.mark.parametrize("forged", [1, 10])
 def test_a_sample_finds_lies_as_often_as_chance_says(forged: int) -> None:
     total, count, rounds = 1000, 100, 2000
@@ -142,4 +233,4 @@ def test_a_sample_finds_lies_as_often_as_chance_says(forged: int) -> None:
     observed = sum(not lies.isdisjoint(sample) for sample in samples) / rounds
     assert observed == pytest.approx(expected, abs=4 * sqrt(expected * (1 - expected) / rounds))
     everything = choose_sample(manifests, 10 * total, "x")
-    assert [(k, m.folder) for k, m in everything] == [(k, "ab"[k >= 8 * CELL]) for k in range(total)]
+    assert everything == [(k, "ab"[k >= 8 * CELL]) for k in range(total)]

@@ -20,6 +20,11 @@ leases_ended = Counter(
 failures = Counter("prodgen_worker_failures_total", "Leases that this worker could not make.", ["kind"])
 for kind in ("images", "device", "memory", "disk", "service"):
     failures.labels(kind)  # so that an alert on a rate sees the first failure
+audited = Counter(
+    "prodgen_worker_audited_images_total", "Images of other machines that were made again.", ["outcome"]
+)
+for found in ("same", "wrong"):
+    audited.labels(found)
 stage_seconds = Histogram(
     "prodgen_worker_stage_seconds",
     "Time of each stage: forward and finish once a batch, encode once a chunk, the others once a lease.",

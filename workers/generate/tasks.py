@@ -8,12 +8,14 @@ from typing import Any
 from celery.signals import worker_ready, worker_shutting_down
 
 from prodgen.errors import Unavailable
+from prodgen.jobs.audits import take_piece
 from prodgen.ledger.entries import Queue
 from prodgen.ledger.renders import Renders
 from prodgen.registry.versions import versions
 from workers import health
 from workers.app import app, ring, ring_settle
 from workers.doorbell import Doorbell
+from workers.generate.audits import audit
 from workers.generate.device import Device, device, log
 from workers.generate.leases import make, title
 from workers.generate.metrics import export_device_memory
@@ -26,8 +28,11 @@ Kind = Callable[[Device, Doorbell, Queue], bool]
 
 @app.task(name="generate.bulk", bind=True)
 def bulk(self: Doorbell) -> None:
-    """Make one lease of a bulk job, unless this worker's slots for bulk jobs are taken."""
-    _answer(self, "bulk", _make_lease)
+    """Make one lease of a bulk job or one piece of an audit, unless this worker's bulk slots are taken.
+
+    The two come first by turns.
+    """
+    _answer(self, "bulk", *next(_bulk_turns))
 
 
 @app.task(name="generate.interactive", bind=True)
@@ -79,7 +84,16 @@ def _make_renders(here: Device, task: Doorbell, queue: Queue) -> bool:
     return bool(asked)
 
 
+def _make_audit(here: Device, task: Doorbell, queue: Queue) -> bool:
+    """Make images of another machine again, to audit that machine. Returns False if there are none."""
+    if taken := take_piece(here.ledger, here.name):
+        with task.working(f"audit of job {taken[0].job[:6]}") as work:
+            work.succeeded(audit(here, *taken))
+    return taken is not None
+
+
 _turns = cycle([(_make_lease, _make_renders), (_make_renders, _make_lease)])
+_bulk_turns = cycle([(_make_lease, _make_audit), (_make_audit, _make_lease)])
 
 
 @worker_ready.connect

@@ -1,0 +1,100 @@
+"""Choose the images of an ended job that an audit makes again, and queue them for workers of other machines.
+
+Redis holds the queue. An audit is a sample, so pieces that are lost with Redis, or with the worker that makes
+them, are not made again.
+"""
+
+import logging
+import random
+import secrets
+from collections.abc import Iterable
+from itertools import groupby
+
+from pydantic import BaseModel
+
+from prodgen.jobs.machines import machine_of
+from prodgen.jobs.manifests import Manifest, published_whole
+from prodgen.jobs.record import JobRecord
+from prodgen.ledger.entries import JobState
+from prodgen.ledger.ledger import Ledger
+from prodgen.spec.order import CELL
+from prodgen.storage.base import Store
+
+log = logging.getLogger(__name__)
+
+PIECE = 64
+"""The most images of a piece: a fraction of a second of work, so that orders do not wait for audits."""
+MOST = 2000
+"""Pieces that wait. If there are more, the oldest are dropped: they take 10 MB of Redis."""
+
+
+class Piece(BaseModel, frozen=True):
+    """Images of a job that one worker makes again. ``images``: the index and the lease's folder of each.
+
+    ``accuser``: the machine that has found all of these images wrong; None before that.
+    """
+
+    tenant: str
+    job: str
+    images: list[tuple[int, str]]
+    accuser: str | None = None
+
+
+def choose_sample(manifests: list[Manifest], count: int, seed: str) -> list[tuple[int, str]]:
+    """Return ``count`` images, or all if there are fewer: their indices and leases' folders, in order.
+
+    Every image has the same chance. The same seed chooses the same images.
+    """
+    ends, total = [], 0
+    for manifest in manifests:
+        total += manifest.images
+        ends.append(total)
+    chosen = sorted(random.Random(seed).sample(range(total), min(count, total)))  # noqa: S311
+    found, at = [], 0
+    for number in chosen:
+        while number >= ends[at]:
+            at += 1
+        manifest = manifests[at]
+        found.append((manifest.first * CELL + number - ends[at] + manifest.images, manifest.folder))
+    return found
+
+
+def queue_audit(store: Store, ledger: Ledger, record: JobRecord, state: JobState, share: float) -> int:
+    """Queue an audit of a ``share`` of an ended job's images. Returns their number.
+
+    A share of 2.3 images is two or, by chance, three, so that small jobs are audited too. Pictures of
+    photographs are not audited, because making them again needs the photographs.
+    """
+    count = int(state.done * share + secrets.randbelow(1 << 32) / (1 << 32))
+    count = min(count, MOST * PIECE)
+    if not count or record.photographs or state.state == "cancelled":
+        return 0
+    seed = secrets.token_hex(8)
+    sample = choose_sample(published_whole(store, record), count, seed)
+    log.info("job %s: %d images are made again by an audit with the seed %s", record.id, len(sample), seed)
+    pieces = list[Piece]()
+    for _, images in groupby(sorted(sample, key=_machine), _machine):
+        of_machine = list(images)
+        for start in range(0, len(of_machine), PIECE):
+            piece = Piece(tenant=record.tenant, job=record.id, images=of_machine[start : start + PIECE])
+            pieces.append(piece)
+    queue_pieces(ledger, pieces)
+    return len(sample)
+
+
+def queue_pieces(ledger: Ledger, pieces: Iterable[Piece]) -> None:
+    """Queue pieces for workers of machines that neither made nor accused their images."""
+    texts = (f"{_machine(one.images[0])},{one.accuser} {one.model_dump_json()}" for one in pieces)
+    ledger.queue_audits(texts, MOST)
+
+
+def take_piece(ledger: Ledger, worker: str) -> tuple[Piece, str] | None:
+    """Take a piece for a worker, and return it with the worker's machine. Returns None if there is none."""
+    if found := ledger.take_audit(worker):
+        text, machine = found
+        return Piece.model_validate_json(text.partition(" ")[2]), machine
+    return None
+
+
+def _machine(image: tuple[int, str]) -> str:
+    return machine_of(image[1]) or "unknown"
