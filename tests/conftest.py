@@ -1,5 +1,6 @@
 """Servers that tests share; each starts when the first test asks for it."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,10 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.servers.swift import S3Server
     from tests.servers.valkey import ValkeyServer
+
+# A busy machine must not fail a test that is only slow, and each run tries the same examples unless asked.
+settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[*HealthCheck],
+    derandomize="PRODGEN_EXAMPLES" not in os.environ,
+)
+settings.load_profile("tests")
 
 # Run in the background of a shell, tests ignore Ctrl-C, and so would all the programs that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
