@@ -10,6 +10,7 @@ from rich.console import Console
 
 from prodgen.cli import progress as module
 from prodgen.cli.progress import ProgressBars
+from tests.servers.process import wait_until
 
 NOTE = "discriminator 1.836  generator -0.187  augment 0.001  images/s 700  domain_fid 12.345  kid 0.1"
 
@@ -40,7 +41,7 @@ def test_share_rate_and_time_left_fit_into_80_columns(screen: Any) -> None:
             time.sleep(0.2)
     shown = lines(written)
     assert max(map(len, shown)) <= 80
-    expected = r"a recipe.* 500,000/1,000,000   50%  [\d,]+/s  0:00:0\d left"
+    expected = r"a recipe.* 500,000/1,000,000   50%  [\d,]+/s  0:0\d:\d\d left"
     assert any(re.fullmatch(expected, line) for line in shown), shown
     assert any(line.startswith("  discriminator 1.836") for line in shown), shown
 
@@ -62,16 +63,15 @@ def test_a_log_gets_a_line_now_and_then_even_if_nothing_moves(
     written = screen(terminal=False)
     with ProgressBars(False) as bars:
         bars.report("Training the judges", 0, None)
-        time.sleep(0.5)
+        wait_until(lambda: len(lines(written)) > 1, "no lines")
         for done in (0, 10, 20):
             bars.report("Making images", done, 40, "note")
-            time.sleep(0.3)
+            wait_until(lambda done=done: f"Making images: {done}/40" in written.getvalue(), "no line")
     shown = lines(written)
-    assert shown[0] == "Training the judges: 0:00:00"
-    assert any(re.fullmatch(r"Making images: 20/40   50%  \d+/s  0:00:0\d left  note", s) for s in shown), (
+    assert re.fullmatch(r"Training the judges: 0:00:\d\d", shown[0])
+    assert any(re.fullmatch(r"Making images: 20/40   50%  \d+/s  0:0\d:\d\d left  note", s) for s in shown), (
         shown
     )
-    assert len(shown) >= 5
 
 
 def test_a_quiet_command_shows_nothing(screen: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,21 +166,22 @@ from prodgen.storage import cache as module
 from prodgen.storage.cache import evict
 from prodgen.storage.local import LocalStore
 
-module.RECENT = 2.0
+module.RECENT = 3.0
 root, tenant, folder, seed = sys.argv[1:]
 store, cache = LocalStore(Path(root), "secret", "http://gateway.test"), Path(folder)
 random.seed(int(seed))
 wanted = dict(line.split() for line in sys.stdin.read().splitlines())
-gone, end = 0, time.monotonic() + 60
-while gone < 15 and time.monotonic() < end:
+gone, seen, end = 0, set(), time.monotonic() + 200
+while gone < 3 and time.monotonic() < end:
     name = random.choice(sorted(wanted))
     dataset = resolve_dataset(store, tenant, name)
-    gone += not (cache / dataset.listing).exists()
+    gone += name in seen and not (cache / dataset.listing).exists()
+    seen.add(name)
     folder = fetch_dataset(store, dataset, cache)
     evict(1, [cache])
     assert digest(open_catalogue(folder)) == wanted[name], name
     time.sleep(random.random() / 4)
-assert gone == 15, 'hardly anything was evicted'
+assert gone == 3, 'hardly anything was evicted'
 """
 
 
@@ -188,7 +189,7 @@ def test_nodes_that_share_a_folder_never_lose_what_they_are_about_to_open(
     local_store: LocalStore, put: Push, tenant: str, tmp_path: Path
 ) -> None:
     wanted = {}
-    for number in range(24):
+    for number in range(30):
         source = write_catalogue(tmp_path / f"toys-{number}", count=20 + number)
         put(local_store, source, f"toys-{number}")
         wanted[f"toys-{number}"] = digest(open_catalogue(source))
@@ -201,5 +202,5 @@ def test_nodes_that_share_a_folder_never_lose_what_they_are_about_to_open(
         assert node.stdin
         node.stdin.write("".join(f"{name} {value}\n" for name, value in wanted.items()))
         node.stdin.close()
-    assert [node.wait(90) for node in nodes] == [0, 0, 0]
+    assert [node.wait(250) for node in nodes] == [0, 0, 0]
     assert all(len(path.name) == 64 for path in (tmp_path / "cache").iterdir())

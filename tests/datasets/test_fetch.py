@@ -213,7 +213,7 @@ def test_many_processes_may_fetch_at_once(
         assert worker.stdin is not None
         worker.stdin.write("go\n")
         worker.stdin.flush()
-    printed = [worker.communicate(timeout=60)[0].strip() for worker in workers]
+    printed = [worker.communicate(timeout=200)[0].strip() for worker in workers]
     assert set(printed) == {str(tmp_path / "cache" / dataset.listing)}
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [dataset.listing]
     assert digest(open_catalogue(Path(printed[0]))) == digest(open_catalogue(tmp_path / "source"))

@@ -152,7 +152,7 @@ def test_a_log_does_not_fill_the_disk(make: Make, tmp_path: Path, monkeypatch: p
     service.start()
     service.rotate_log()
     assert service.process
-    service.process.wait(10)
+    service.process.wait(60)
     assert service.log.read_text() == "new\n"
     assert service.log.with_name("toy.log.1").read_text() == "old\n" * 100
     service.rotate_log()

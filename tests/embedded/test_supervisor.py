@@ -121,7 +121,7 @@ def test_a_stop_while_starting_ends_quietly(toy: Callable[..., Toy]) -> None:
     wait_until(lambda: stack.stack.dependents[0].pid is not None, "the worker does not start")
 
     stack.supervisor.stop.set()
-    stack.thread.join(10)
+    stack.thread.join(60)
 
     assert not stack.thread.is_alive()
     assert stack.messages == []

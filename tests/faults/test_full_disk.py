@@ -21,7 +21,7 @@ def test_an_order_continues_when_a_full_disk_has_room_again(
         with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
             while filler.write(bytes(4096)):
                 pass
-        wait_until(lambda: "is full" in output.read_text(), "no worker ends", 60)
+        wait_until(lambda: "is full" in output.read_text(), "no worker ends")
         (disk / "filler").unlink()
 
         assert_whole(client, up.store, job, tmp_path / "images")

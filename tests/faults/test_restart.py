@@ -14,7 +14,7 @@ def test_kill_9_of_the_supervisor_leaves_no_process_and_costs_no_image(up: Up, t
 
         up.kill_supervisor()
 
-        wait_until(lambda: not up.processes(), "services outlive their supervisor", 10)
+        wait_until(lambda: not up.processes(), "services outlive their supervisor")
         up.start()
         assert_whole(client, up.store, job, tmp_path / "images")
 
@@ -26,7 +26,7 @@ def test_an_orderly_stop_hands_the_job_to_the_next_start(up: Up, tmp_path: Path)
 
         assert up.stop() == 0
 
-        assert not up.processes()
+        wait_until(lambda: not up.processes(), "processes outlive an orderly stop")
         assert not up.ready_file.exists()
         up.start()
         assert_whole(client, up.store, job, tmp_path / "images")

@@ -48,7 +48,6 @@ def test_a_store_that_goes_away_for_a_while_costs_no_image(deployment: Deploymen
         assert_whole(client, deployment.store, job, tmp_path / "images")
 
 
-@pytest.mark.timeout(300)
 def test_a_store_that_goes_away_costs_a_run_no_step(deployment: Deployment, tmp_path: Path) -> None:
     with deployment.client() as client:
         push_folder(client, write_catalogue(tmp_path / "toys", count=200, size=16), quiet=True)

@@ -56,7 +56,7 @@ def client(gateway: Gateway) -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def anyone() -> Iterator[httpx.Client]:
     """Return a client without a key."""
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         yield client
 
 

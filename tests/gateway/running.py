@@ -114,7 +114,7 @@ class Gateway:
         ensure(self.store, self.ledger)  # other tests restart Redis, and maintenance does not run here
         secret, _ = self.keys.create(tenant, scopes)
         client = Client(
-            base_url=self.settings.public_url, headers={"Authorization": f"Bearer {secret}"}, timeout=20
+            base_url=self.settings.public_url, headers={"Authorization": f"Bearer {secret}"}, timeout=60
         )
         client.tenant = tenant
         return client

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api_gateway import metrics
 from api_gateway.schemas import RunView
 from prodgen.cli.gateway import push_folder
 from prodgen.client import Client as Service
@@ -142,7 +143,10 @@ def test_a_training_that_cannot_succeed_is_refused(
     assert client.get(RUNS).json()["data"] == []
 
 
-def test_metrics_tell_how_many_runs_want_how_many_nodes(client: Client, data: str, roster: Roster) -> None:
+def test_metrics_tell_how_many_runs_want_how_many_nodes(
+    client: Client, data: str, roster: Roster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "SECONDS", 0)
     ask(client, data)
     assignment, _ = roster.claim("n1", 4000) or pytest.fail("nothing to claim")
     text = client.get("/metrics").text

@@ -51,7 +51,7 @@ def test_ctrl_c_while_waiting_says_how_to_continue(up: Up, tmp_path: Path) -> No
         wait_for_progress(client, job, 1)
 
         waiting.send_signal(signal.SIGINT)
-        _, remarks = waiting.communicate(timeout=30)
+        _, remarks = waiting.communicate(timeout=100)
 
         state = client.cancel(job)["state"]
     assert waiting.returncode == 130

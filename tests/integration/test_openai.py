@@ -59,7 +59,7 @@ def test_links_and_opaque_images_at_the_models_own_size(client: openai.OpenAI) -
 
     assert made.data
     assert (len(made.data), made.size) == (2, "28x28")
-    files = [httpx.get(item.url or "").content for item in made.data]
+    files = [httpx.get(item.url or "", timeout=60).content for item in made.data]
     assert [Image.open(io.BytesIO(file)).size for file in files] == [(28, 28)] * 2
     assert made.data[0].b64_json is None
 
@@ -135,7 +135,7 @@ def test_an_image_is_varied_by_its_own_recipe(client: openai.OpenAI, up: Up) -> 
         ).data
         or []
     )
-    assert Image.open(io.BytesIO(httpx.get(larger.url or "").content)).size == (256, 256)
+    assert Image.open(io.BytesIO(httpx.get(larger.url or "", timeout=60).content)).size == (256, 256)
 
     (edited,) = (
         client.images.edit(model="studio-grabcut", image=bundled_photographs()[0], prompt="in navy").data
@@ -178,7 +178,7 @@ def test_errors_have_the_form_that_clients_know(client: openai.OpenAI) -> None:
 
 def test_a_client_that_goes_cancels_its_order(client: openai.OpenAI, up: Up) -> None:
     with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.2).images.generate(
+        client.with_options(timeout=1.0).images.generate(
             model="clothing", prompt="64 dresses", size="1024x1024", response_format="url"
         )
 

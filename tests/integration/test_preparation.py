@@ -29,7 +29,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.timeout(300)
 def test_from_photographs_to_a_model_of_cut_outs(up: Up, photos: Path, tmp_path: Path) -> None:
     options = "--cutter", "grabcut", "--merge", "plain=single colour"
     run = up.json("data", "prepare", photos, "--queue", "--size", 16, *options)
@@ -69,16 +68,15 @@ def test_from_photographs_to_a_model_of_cut_outs(up: Up, photos: Path, tmp_path:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
 def test_a_preparation_outlives_its_process_and_its_pause(up: Up, photos: Path) -> None:
     run = up.json("data", "prepare", photos, "--queue", "--size", 24)["id"]
     with up.client() as client:
-        wait_until(lambda: bool(client.run(run)["step"]), "the run does not start", 60)
+        wait_until(lambda: bool(client.run(run)["step"]), "the run does not start")
         [process] = up.running("prodgen.runs.preparer")
         process.kill()
-        wait_until(lambda: client.run(run)["restarts"] == 1, "the run does not continue", 60)
+        wait_until(lambda: client.run(run)["restarts"] == 1, "the run does not continue")
         client.command(run, "pause")
-        wait_until(lambda: client.run(run)["state"] == "paused", "the run does not pause", 60)
+        wait_until(lambda: client.run(run)["state"] == "paused", "the run does not pause")
         assert not up.running("prodgen.runs.preparer")
         client.command(run, "resume")
         list(client.watch_run(run))

@@ -38,7 +38,7 @@ PICTURES = 24
 TOY = {"name": "toy", "family": "resnet", "widths": [16, 8], "latent_dim": 16, "batch": 16, "steps": 100}
 BUNDLED = Path(prodgen.__file__).parent / "bundled"
 PHOTOGRAPHS = BUNDLED / "photographs"
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 TRANSLATE = "async (sentence) => (await import('/studio/studio.js')).t(sentence)"
 MOST_BYTES = 300_000
@@ -61,7 +61,7 @@ class Visit:
     def __init__(self, browser: Browser, up: Up, **window: Any) -> None:
         self.up, self.troubles, self.bytes = up, list[str](), 0
         self.page: Page = browser.new_context(base_url=up.url, **window).new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.page.on(
             "console", lambda message: message.type in ("error", "warning") and self._note(message.text)
         )

@@ -31,7 +31,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.timeout(300)
 def test_from_a_folder_to_images_of_ones_own_model(up: Up, place: Path, tmp_path: Path) -> None:
     toy, toys = place / "toy.toml", place / "toys"
     run = up.json("train", toy, "--queue", "--data", toys, "--name", "circle")
@@ -79,7 +78,6 @@ def test_from_a_folder_to_images_of_ones_own_model(up: Up, place: Path, tmp_path
     assert Image.open(tmp_path / "images" / "000000004.png").size == (16, 16)
 
 
-@pytest.mark.timeout(300)
 def test_a_second_run_begins_with_the_first_and_is_promoted_by_its_figures(up: Up, place: Path) -> None:
     begun = ("--queue", "--data", "toys", "--name", "circle", "--from", "circle", "--set", "seed=5")
     begun += ("--set", "freeze=1")  # a layer of the discriminator of the model it starts from
@@ -98,7 +96,6 @@ def test_a_second_run_begins_with_the_first_and_is_promoted_by_its_figures(up: U
     assert up.json("models", "show", "circle")["version"] == now["version"]
 
 
-@pytest.mark.timeout(300)
 def test_the_service_measures_a_model_as_evaluate_does(up: Up, place: Path, tmp_path: Path) -> None:
     run = up.json("evaluate", "circle", "--data", place / "toys", "--queue", "--count", 60)
     version = up.json("models", "show", "circle")["version"]

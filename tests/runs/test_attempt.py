@@ -21,7 +21,7 @@ from tests.runs.conftest import new_run
 from tests.toys import toy_folder
 
 FOREVER = 100_000
-PATIENCE = 20.0
+PATIENCE = 100.0
 
 
 class Node:

@@ -22,8 +22,8 @@ from tests.servers.process import free_port, wait_until
 PRODGEN = Path(sys.executable).with_name("prodgen")
 
 START_SECONDS = 120.0
-STOP_SECONDS = 40.0
-PATIENCE = 60.0
+STOP_SECONDS = 100.0
+PATIENCE = 120.0
 
 SETTINGS = {
     "PRODGEN_LEASE_SECONDS": "3",
@@ -220,7 +220,7 @@ def run_prodgen(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
 
 

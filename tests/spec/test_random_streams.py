@@ -79,7 +79,7 @@ def test_no_update_of_numpy_changes_the_normals():
 rows = st.tuples(st.sampled_from([0, 1, 7, MAX_SEED]), st.integers(0, 30), st.sampled_from([0, 1, 5]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(asked=st.lists(rows, min_size=1, max_size=40), width=st.integers(1, 9))
 def test_the_numbers_of_an_image_do_not_depend_on_its_batch(asked, width):
     seeds, indices, attempts = (list(column) for column in zip(*asked, strict=True))
@@ -88,7 +88,7 @@ def test_the_numbers_of_an_image_do_not_depend_on_its_batch(asked, width):
     assert np.array_equal(together, alone)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cuts=st.lists(st.integers(0, 200), max_size=6))
 def test_an_order_is_the_same_however_its_range_is_cut(cuts):
     whole = normals([7] * 200, range(200), 6, Stream.LATENT, [0] * 200)

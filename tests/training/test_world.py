@@ -19,7 +19,6 @@ from tests.toys import write_catalogue
 from tests.training.test_families import RECIPES
 from tests.training.torchrun import Torchrun
 
-pytestmark = pytest.mark.timeout(400)  # on a busy machine torch alone takes ten seconds to import
 MORE = {
     "penalty": {"loss": "wasserstein", "gradient_penalty": 10.0, "augment": "rotation,scale,brightness"},
     "parts": {"family": "dcgan", "accumulate": 2},

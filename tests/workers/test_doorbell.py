@@ -31,7 +31,7 @@ def test_a_failure_is_shown_with_its_reason(quick_valkey: "ValkeyServer") -> Non
         with app.connection() as connection:
             receiver = app.events.Receiver(connection, handlers={"*": state.event})
             while (task := state.tasks.get("one")) is None or not (task.name and task.failed):
-                receiver.capture(limit=1, timeout=10, wakeup=False)
+                receiver.capture(limit=1, timeout=60, wakeup=False)
     finally:
         seen.set()
         thread.join()

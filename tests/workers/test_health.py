@@ -3,7 +3,6 @@
 import httpx
 import pytest
 
-from prodgen.ports import free_port
 from workers import health
 
 
@@ -12,7 +11,7 @@ def test_health_and_readiness_are_told_apart(monkeypatch: pytest.MonkeyPatch) ->
     ready: list[health.Check] = []
     monkeypatch.setattr(health, "ALIVE", alive)
     monkeypatch.setattr(health, "READY", ready)
-    server = health.serve("127.0.0.1", free_port())
+    server = health.serve("127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         assert [httpx.get(f"{url}/{name}").status_code for name in ("healthz", "readyz")] == [200, 200]

@@ -53,11 +53,11 @@ def alive(roster: Roster) -> list[str]:
 
 def test_a_node_that_starts_leaves_the_files_of_its_living_neighbours_alone(make_node, roster, tmp_path):
     make_node("training@here~1").join()
-    wait_until(lambda: alive(roster) == ["training@here~1"], "the node sends no heartbeat", 10)
+    wait_until(lambda: alive(roster) == ["training@here~1"], "the node sends no heartbeat")
     files = write_files(tmp_path, "training@here~1")
     make_node("training@here~2").join()
     assert all(path.exists() for path in files)
-    wait_until(lambda: len(alive(roster)) == 2, "a node sends no heartbeat", 10)
+    wait_until(lambda: len(alive(roster)) == 2, "a node sends no heartbeat")
 
 
 def test_a_node_that_starts_deletes_what_dead_nodes_left(make_node, tmp_path):
@@ -90,4 +90,4 @@ def test_a_neighbour_that_tidies_at_the_same_time_does_not_keep_a_node_from_join
 
     monkeypatch.setattr(node_module, "_is_locked", tidied_meanwhile)
     make_node("training@here~1").join()
-    wait_until(lambda: alive(roster) == ["training@here~1"], "the node sends no heartbeat", 10)
+    wait_until(lambda: alive(roster) == ["training@here~1"], "the node sends no heartbeat")
