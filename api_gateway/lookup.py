@@ -126,7 +126,7 @@ def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:
         state=state.state if state else "paused" if control.paused else "queued",
         total=record.total,
         done=state.done if state else 0,
-        dead=state.dead if state else [],
+        failed=sum(len(record.indices(cell, 1)) for cell in state.dead) if state else 0,
         error=state.error if state else None,
         created=record.created.timestamp(),
         updated=(state.finished if state else record.created).timestamp(),

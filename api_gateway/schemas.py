@@ -69,7 +69,7 @@ class JobView(BaseModel):
         """Return the view of a job's progress. ``others``: the values of the fields that subclasses add."""
         names = ("events", "images", "cancel", "pause", "resume", "failures", "retry")
         links = _links(f"/v1/jobs/{progress.id}", names)
-        changed = {"priority": progress.queue, "failed": progress.failed, "links": links}
+        changed = {"priority": progress.queue, "links": links}
         return cls(**vars(progress) | changed | others)
 
 

@@ -122,12 +122,14 @@ def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collectio
     """Take back the images of the leases ``folders`` of an ended order, whose cells then count as failed.
 
     Returns the number of images that are taken back, those that were missing before included. A repeated call
-    completes one that broke off. Raises Conflict for an order that has not ended or was cancelled.
+    completes one that broke off, and maintenance makes the ledger agree with the new end. Raises Conflict for
+    an order that has not ended or was cancelled.
     """
     with lock(ledger, record.id, CHANGING):
         state = load_state(store, record)
         if state is None or state.state == "cancelled":
             raise Conflict(f"job {record.id} is not done or was cancelled; only done images are taken back")
+        make_due(store, datetime.now(UTC) + LOOK_AGAIN, record.tenant, record.id)
         _complete_end(store, record, state)
         manifests = published_whole(store, record)
         kept = [manifest for manifest in manifests if manifest.folder not in folders]
@@ -147,6 +149,7 @@ def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collectio
         data = end.model_dump_json(indent=1).encode()
         store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
         sweep(store, record, end)
+        ledger.close(record.id, end)
     return state.done - done
 
 
@@ -161,10 +164,14 @@ def enter_job(store: Store, ledger: Ledger, record: JobRecord) -> None:
         ledger.restore(record.entry(grant_of(store, record.tenant).weight, control), done, (), None)
 
 
-def complete_retry(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
-    """Enter the retry of an order in the ledger, if the process that retried the order died before that."""
+def complete_change(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
+    """Make the ledger agree with a retry or a withdrawal whose process died before it did so."""
     record = find_record(store, tenant, job)
-    if record and load_control(store, record).retries and load_state(store, record) is None:
+    if record is None:
+        return
+    if state := load_state(store, record):
+        ledger.close(job, state)
+    elif load_control(store, record).retries:
         enter_job(store, ledger, record)
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
-from prodgen.jobs.control import LOOK_AGAIN, complete_retry
+from prodgen.jobs.control import LOOK_AGAIN, complete_change
 from prodgen.jobs.due import POSTPONED, due_entries, make_due
 from prodgen.jobs.record import JobRecord, find_record, load_control, load_state
 from prodgen.jobs.usage import record_usage
@@ -179,7 +179,7 @@ def _look(store: Store, ledger: Ledger, tenant: str, job: str, now: datetime, ro
     """Do what is due for an order. Returns the number of deleted objects, at most ``room``."""
     deletion = find_deletion(store, tenant, job) or _expiry(store, tenant, job, now)
     if deletion is None:
-        complete_retry(store, ledger, tenant, job)
+        complete_change(store, ledger, tenant, job)
         return 0
     if deletion.wanted == "trash" and deletion.until <= now:
         deletion = deletion.model_copy(update={"wanted": "purged"})

@@ -79,7 +79,7 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     manifests, broken = published(store, record)
     chosen = choose(manifests)
     made = cells_of(chosen)
-    dead = sorted(set(progress.dead) - made)
+    dead = sorted(set(ledger.dead(record.id)) - made)
     missing = set(range(record.cells)) - made - set(dead)
     if ledger.epoch() != epoch:
         return None
@@ -98,7 +98,7 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     state = state.model_copy(update={"bytes": size, "errors": errors, "root": root, **retried})
     now = ledger.progress(record.id)
     unchanged = now and (now.state, now.retries) == (progress.state, progress.retries)
-    if ledger.epoch() != epoch or not unchanged:
+    if ledger.epoch() != epoch or not unchanged or record.id not in ledger.finishing():
         return None  # the ledger was rebuilt meanwhile, or another process settled the job
     # before the end is written, so that no end lacks its entry
     if expires := record.expires(state.finished, load_control(store, record)):

@@ -38,8 +38,8 @@ def failures(
     """
     state = load_state(store, record)
     progress = None if state else ledger.progress(record.id)
-    end = state or progress
-    if end is None or not end.dead:
+    end, dead = state or progress, state.dead if state else ledger.dead(record.id)
+    if end is None or not dead:
         return [], None
     if not version_exists(store, record.model_prefix):
         raise Conflict(
@@ -47,7 +47,7 @@ def failures(
         )
     errors = state.errors if state else ledger.errors(record.id)
     indices = list[int]()
-    for cell in end.dead[bisect_left(end.dead, (after + 1) // CELL) :]:
+    for cell in dead[bisect_left(dead, (after + 1) // CELL) :]:
         indices += [index for index in record.indices(cell, 1) if index > after]
         if len(indices) > limit:
             break

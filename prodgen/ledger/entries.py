@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from prodgen.spec.order import CELL
-
 Queue = Literal["interactive", "bulk"]
 State = Literal["queued", "running", "paused", "finishing", "succeeded", "partial", "failed", "cancelled"]
 TERMINAL: tuple[State, ...] = ("succeeded", "partial", "failed", "cancelled")
@@ -69,7 +67,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Progress:
-    """A job's state. ``done`` counts images; ``dead`` lists the cells that were set aside.
+    """A job's state. ``done`` counts images, and ``failed`` those of the cells that were set aside.
 
     ``model`` is the ``name@version``; "" for a job that an older version has entered. ``owed`` counts the
     images that no lease has taken.
@@ -81,18 +79,13 @@ class Progress:
     state: State
     total: int
     done: int
-    dead: list[int]
+    failed: int
     error: str | None
     created: float
     updated: float
     model: str = ""
     retries: int = 0
     owed: int = 0
-
-    @property
-    def failed(self) -> int:
-        """The number of images in the cells that were set aside."""
-        return sum(min(CELL, self.total - cell * CELL) for cell in self.dead)
 
 
 @dataclass(frozen=True)

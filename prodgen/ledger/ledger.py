@@ -248,6 +248,10 @@ class Ledger:
         found = self.scripts.read("hgetall", "job", job, "won")
         return {int(first): token for first, token in found.items()}
 
+    def dead(self, job: str) -> list[int]:
+        """Return the cells of a job that were set aside. Of a closed job, only state.json lists them."""
+        return sorted(map(int, self.scripts.read("smembers", "job", job, "dead")))
+
     def errors(self, job: str) -> dict[int, CellError]:
         """Return the error of each dead cell of a job that is not closed, for at most 1000 cells."""
         errors = {}
@@ -322,7 +326,8 @@ class Ledger:
         updated = state.finished.timestamp() if state else entry.created if unchanged else ""
         standing = (name, images, _images(aside, entry.total), (state and state.error) or "", updated)
         *fields, paused, retries, finish_by = astuple(entry)
-        arguments = (*fields, int(paused), retries, finish_by, *bitmaps, *standing, *sorted(aside))
+        listed = () if state else sorted(aside)
+        arguments = (*fields, int(paused), retries, finish_by, *bitmaps, *standing, *listed)
         return bool(self.scripts.call("restore", recovery, *arguments))
 
     def count_deleted(self, entry: JobEntry, recovery: str) -> None:
@@ -360,8 +365,8 @@ def _lease(fields: list[Any]) -> Lease:
     return Lease(token, job, tenant, first, cells, bool(alone), queue)
 
 
-def _progress(id: str, flat: list[str], dead: list[str]) -> Progress:
-    """Convert a job's hash and its dead cells."""
+def _progress(id: str, flat: list[str], _members: list[str]) -> Progress:
+    """Convert a job's hash."""
     fields = record(flat)
     paused = fields.get("paused") == "1" and fields["state"] in ("queued", "running")
     return Progress(
@@ -371,7 +376,7 @@ def _progress(id: str, flat: list[str], dead: list[str]) -> Progress:
         state="paused" if paused else fields["state"],
         total=int(fields["total"]),
         done=int(fields["done"]),
-        dead=sorted(map(int, dead)),
+        failed=int(fields.get("dead", 0)),
         error=fields.get("error"),
         created=float(fields["created"]),
         updated=float(fields["updated"]),

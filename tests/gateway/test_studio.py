@@ -191,7 +191,7 @@ def test_what_waits_and_what_failed_can_be_seen(
             gateway.ledger.fail(lease.token, "no paint")
         else:
             gateway.ledger.release(lease.token)
-        if gateway.ledger.progress(job).dead:  # type: ignore[union-attr]
+        if gateway.ledger.dead(job):
             break
     settle_job(gateway.store, gateway.ledger, load_record(gateway.store, client.tenant, job))
     page = browser.get("/observe").text

@@ -387,13 +387,15 @@ class Deployment(RuleBasedStateMachine):
                 continue  # the ledger does not know the retry yet
             if progress.state in TERMINAL and job.end:
                 state = JobState.model_validate_json(job.end)
-                assert (progress.state, progress.done, progress.dead) == (state.state, state.done, state.dead)
+                lost = job.images(set(state.dead))
+                assert (progress.state, progress.done, progress.failed) == (state.state, state.done, lost)
+                assert not self.ledger.dead(job.record.id)
                 job.state = state.state
             else:
                 state = "paused" if job.paused and job.state in ("queued", "running") else job.state
                 assert (progress.state, progress.done) == (state, job.images(job.done))
                 assert progress.queue == job.queue
-                assert progress.dead == sorted(job.dead)
+                assert self.ledger.dead(job.record.id) == sorted(job.dead)
         for queue in ("bulk", "interactive"):
             backlog = self.ledger.backlog(queue)
             jobs = [job for job in self.model.jobs.values() if job.queue == queue]

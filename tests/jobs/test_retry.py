@@ -84,7 +84,7 @@ def test_the_failed_images_alone_are_made_and_counted(
     assert retry(memory, ledger) == record, "a request that is sent again changes nothing"
     progress = ledger.progress("j")
     assert progress
-    assert (progress.state, progress.done, progress.dead, progress.error) == ("running", 236, [], None)
+    assert (progress.state, progress.done, progress.failed, progress.error) == ("running", 236, 0, None)
     assert ledger.backlog("bulk").images == 64
     assert set(fail_at(memory, ledger, record)) == {POISON}, "an image was made again"
     settle_jobs(memory, ledger)
@@ -162,12 +162,17 @@ def test_images_that_are_taken_back_survive_kill_9_at_each_write_and_count_once(
     def take_back() -> int:
         return withdraw(store, ledger, record, {first.folder}, "an audit")
 
-    for writes in range(4):
+    for writes in range(5):
         store.killed_before(writes, take_back)
         ledger.client.delete("prodgen:turn:j")  # the lock of the dead process is free after two minutes
     take_back()
     end = ended(store, record)
     assert (end.state, end.done, end.dead, end.withdrawn) == ("partial", 172, [0, 1], 128)
+    progress = ledger.progress("j")
+    assert progress
+    assert (progress.state, progress.done, progress.failed) == ("partial", 172, 128), (
+        "its retry may be refused"
+    )
     assert published_whole(store, record) == others
     assert not [info for info in store.list(keys.job("ada", "j", "cells/")) if first.folder in info.key]
 

@@ -62,7 +62,7 @@ def test_a_lost_lease_of_many_cells_is_searched_by_halves(ledger: Ledger, run_ou
     assert sizes == [256, 128, 64, 32, 16, 8, 4, 2, 1, 1, 1]
     progress = ledger.progress("j")
     assert progress
-    assert (progress.dead, progress.done) == ([poison], 64 * 255)
+    assert (ledger.dead("j"), progress.failed, progress.done) == ([poison], 64, 64 * 255)
 
 
 def test_a_lease_whose_answer_was_lost_is_the_same_lease(
@@ -160,7 +160,7 @@ def test_a_suspect_handed_back_stays_suspect_and_without_blame(ledger: Ledger, r
         ledger.release(alone.token)
     progress = ledger.progress("j")
     assert progress
-    assert progress.dead == []
+    assert progress.failed == 0
 
 
 def test_a_cell_that_completes_is_cleared(ledger: Ledger, memory: MemoryStore, client: redis.Redis) -> None:
@@ -179,7 +179,7 @@ def test_a_cell_that_completes_is_cleared(ledger: Ledger, memory: MemoryStore, c
 
 
 def test_an_order_of_which_nothing_can_be_made_fails_and_says_why(
-    ledger: Ledger, memory: MemoryStore
+    ledger: Ledger, memory: MemoryStore, client: redis.Redis
 ) -> None:
     record = order(memory, ledger, new_record("j", 128))
     while lease := ledger.lease("bulk", "w", 128):
@@ -190,7 +190,8 @@ def test_an_order_of_which_nothing_can_be_made_fails_and_says_why(
     assert state.error == "128 of 128 images could not be made: the model's weights are not finite"
     progress = ledger.progress("j")
     assert progress
-    assert (progress.state, progress.dead, progress.error) == ("failed", [0, 1], state.error)
+    assert (progress.state, progress.failed, progress.error) == ("failed", 128, state.error)
+    assert not client.exists("prodgen:job:j:dead"), "the store lists the cells, and Redis only their images"
 
 
 def test_a_job_that_a_worker_refuses_is_left_to_others_and_fails_if_all_refuse(ledger: Ledger) -> None:
@@ -214,4 +215,4 @@ def test_a_job_that_a_worker_refuses_is_left_to_others_and_fails_if_all_refuse(l
         ledger.complete(other.token)
     progress = ledger.progress("j")
     assert progress
-    assert (progress.state, progress.dead, progress.error) == ("finishing", [0], "the cutter is missing")
+    assert (progress.state, progress.failed, progress.error) == ("finishing", 64, "the cutter is missing")

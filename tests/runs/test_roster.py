@@ -11,7 +11,7 @@ from prodgen.recovery import ensure
 from prodgen.runs.ending import restore_runs, settle_runs
 from prodgen.runs.files import load_end, load_stop_request, write_end, write_stop_request
 from prodgen.storage import keys
-from tests.runs.conftest import new_run
+from tests.runs.conftest import MONDAY, new_run
 
 
 def live(roster, *nodes, devices=0):
@@ -241,6 +241,27 @@ def test_runs_that_an_older_version_queued_are_among_the_unended(roster, client)
     client.delete(listed)
 
     assert [run.id for run in roster.unended("ada")] == ["waiting"]
+
+
+def test_redis_keeps_the_newest_settled_runs_and_all_others(roster, memory, client):
+    """Redis needs no more memory for a longer history."""
+    roster.add(new_run("old", age=20_000).entry())
+    pipe = client.pipeline()
+    for number in range(10_050):
+        pipe.hset(f"prodgen:run:{number}", mapping={"tenant": "ada", "state": "succeeded"})
+        pipe.zadd("prodgen:runs:of:ada", {str(number): MONDAY.timestamp() - 15_000 + number})
+    pipe.execute()
+    record = new_run("new")
+    memory.put(keys.run("ada", "new", "spec.json"), record.model_dump_json(by_alias=True).encode())
+    roster.add(record.entry())
+    roster.command("new", "cancel")
+    settle_runs(memory, roster)
+    kept = client.zrange("prodgen:runs:of:ada", 0, -1)
+    assert (len(kept), kept[:2], kept[-1]) == (10_001, ["old", "51"], "new")
+    assert roster.status("50") is None
+    assert roster.status("old").state == "queued"
+    roster.add(new_run("50", age=15_000).entry(), load_end(memory, record))
+    assert roster.status("50") is None, "a restart of Redis restores no run that lists do not show"
 
 
 def test_tenants_see_their_own_runs(roster):

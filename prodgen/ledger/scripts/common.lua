@@ -2,6 +2,7 @@
 local CELL = 64    -- images a cell
 local STRIKES = 3  -- deaths alone after which a cell is set aside
 local ERRORS = 1000  -- cells of a job whose errors are kept
+local KEPT = 10000  -- settled jobs of a tenant, and as many runs: the newest; the store has all others
 
 local function key(...)
   return ARGV[1] .. table.concat({...}, ':')

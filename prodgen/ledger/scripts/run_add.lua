@@ -14,7 +14,8 @@ if message ~= '' then redis.call('HSET', key('run', id), 'error', message) end
 redis.call('ZADD', key('runs', 'of', tenant), created, id)
 local run = find_run(id)
 if state == 'queued' then queue_run(run) end
-announce_run(run, 'state')
-if state ~= 'queued' then redis.call('EXPIRE', key('run', id, 'events'), 86400) end
+if not ended(state) then announce_run(run, 'state') end  -- a stream of a single event takes four kilobytes
+if state == 'paused' then redis.call('EXPIRE', key('run', id, 'events'), 86400) end
 redis.call('HSET', key('run', id), 'updated', updated)
+if ended(state) then drop_oldest_runs(tenant) end
 return 1

@@ -8,5 +8,8 @@ if run and run.state ~= state and state ~= 'paused' and run.state ~= 'running' a
 end
 if run and run.state ~= state then return 0 end
 redis.call('SREM', key('runs', 'stopped'), id)
-if state ~= 'paused' then redis.call('EXPIRE', key('run', id, 'events'), 86400) end
+if run and ended(state) then
+  redis.call('EXPIRE', key('run', id, 'events'), 600)
+  drop_oldest_runs(run.tenant)
+end
 return 1

@@ -30,6 +30,20 @@ local function announce_run(run, kind, progress)
     'step', run.step, 'steps', run.steps, 'restarts', run.restarts, 'progress', progress or '')
 end
 
+-- Drops the oldest settled runs of a tenant that has more runs than are kept. Looks at the oldest hundred.
+local function drop_oldest_runs(tenant)
+  local runs = key('runs', 'of', tenant)
+  local over = redis.call('ZCARD', runs) - KEPT
+  if over <= 0 then return end
+  for _, id in ipairs(redis.call('ZRANGE', runs, 0, math.min(over, 100) - 1)) do
+    local state = redis.call('HGET', key('run', id), 'state')
+    if (not state or ended(state)) and redis.call('SISMEMBER', key('runs', 'stopped'), id) == 0 then
+      redis.call('DEL', key('run', id), key('run', id, 'events'))
+      redis.call('ZREM', runs, id)
+    end
+  end
+end
+
 local function queue_run(run)
   run.state, run.wish = 'queued', ''
   redis.call('ZADD', key('runs', 'queued'), run.created, run.id)

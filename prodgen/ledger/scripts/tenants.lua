@@ -1,5 +1,4 @@
 -- What the ledger keeps of a tenant: what its quotas count, and the jobs that lists show.
-local KEPT = 10000  -- settled jobs of a tenant, the newest; the store has all others
 
 -- Returns the day, since 1970 in UTC, of a time in seconds.
 local function day_of(seconds)
