@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install demo test soak test-fast coverage test-deps lint docs bench clean
+.PHONY: install demo test soak simulate test-fast coverage test-deps lint docs bench clean
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,11 @@ test: test-deps
 
 soak: test-deps
 	$(BIN)/pytest -m soak
+
+SEED := 1
+ROUNDS := 1000
+simulate: test-deps
+	$(BIN)/python -m tests.faults.simulation --seed $(SEED) --rounds $(ROUNDS)
 
 # Left out of test-fast: what starts whole stacks, and what trains or measures for seconds.
 SLOW := bench datasets deploy docs faults integration \

