@@ -12,6 +12,7 @@ from prodgen.catalog.photographs.masks import (
     Pixels,
     Plane,
     border_contact,
+    bounding_box,
     decontaminate,
     fitted,
     iou,
@@ -31,6 +32,15 @@ inside the outline, where no ground shines through."""
 _LEAST_COVER, _MOST_COVER = 0.03, 0.93
 _MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.01
 _LEAST_AGREEMENT = 0.6
+_HANGER_SIDE = 200  # longer side of the product, in pixels, at which hangers are found
+_HANGER_CONTRAST = 25.0  # CIELAB distance of a hanger from the product's colour
+_HANGER_WIDE, _HANGER_HIGH = (
+    0.6,
+    0.2,
+)  # least width, largest height: shares of the product's
+_HOOK_HIGH, _HOOK_WIDE, _HOOK_ASIDE = 0.015, 0.35, 0.1
+"""Height of a hook as a share of the product's; its largest width and its largest distance from the middle of
+the hanger, as shares of the hanger's width."""
 _LEAST_PIECE = 0.45  # share of the product in its largest piece; a shoe of a pair has about half
 
 
@@ -61,7 +71,11 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
     mask = by_colour if probability is None else guided_cut(small, probability)
     agreement = float(iou(mask, by_colour)) if is_plausible(by_colour) else None
     matte = _matte(mask, rgb)
-    return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(_doubts(mask, probability, agreement)))
+    doubts = _doubts(mask, probability, agreement)
+    found = mask if probability is None else main_pieces(probability > 0.5)  # the mask has lost its hook
+    if mask.any() and _has_hanger(small, found):
+        doubts.append("a hanger is left at the top; mark it in a mask")
+    return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(doubts))
 
 
 def _cut_by_colour(rgb: Pixels) -> Mask:
@@ -85,6 +99,29 @@ def _matte(mask: Mask, rgb: Pixels) -> Plane:
     large = cv2.resize(blurred, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     slope = sigma * np.sqrt(2 * np.pi) * max(rgb.shape) / max(mask.shape) / _EDGE
     return np.clip((large - _INSET) * slope + 0.5, 0, 1).astype(np.float32)
+
+
+def _has_hanger(rgb: Pixels, mask: Mask) -> bool:
+    """Return whether a wide part of another colour is on top of a product, with a hook in its middle.
+
+    The belt of a skirt and the collar of a shirt have other colours too, but no hook.
+    """
+    top, left, bottom, right = bounding_box(mask)
+    part = slice(top, bottom), slice(left, right)
+    product = fitted(mask[part].astype(np.float32), _HANGER_SIDE) > 0.5
+    lab = cv2.cvtColor(fitted(rgb[part], _HANGER_SIDE).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    apart = np.linalg.norm(lab - np.median(lab[product], 0), axis=2)
+    _, labels = cv2.connectedComponents((product & (apart > _HANGER_CONTRAST)).astype(np.uint8))
+    height, width = product.shape
+    high = max(1, round(_HOOK_HIGH * height))
+    hook = np.flatnonzero(product[:high].any(0))
+    for label in np.unique(labels[:high][product[:high]]):
+        _, start, lower, end = bounding_box(labels == label)
+        is_flat = label and end - start > _HANGER_WIDE * width and lower < _HANGER_HIGH * height
+        aside = abs(float(hook.mean()) - (start + end) / 2) / (end - start)
+        if is_flat and aside < _HOOK_ASIDE and np.ptp(hook) < _HOOK_WIDE * (end - start):
+            return True
+    return False
 
 
 def _doubts(mask: Mask, probability: Plane | None, agreement: float | None) -> list[str]:

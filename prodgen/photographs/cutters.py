@@ -49,14 +49,15 @@ def load_cutter(name: str | None = None, weights: Path | None = None) -> Cutter:
     """Return the cutter ``name``: grabcut, or a network that rembg knows, such as u2netp.
 
     ``weights`` is a folder with the network's file NAME.onnx (default: the folder in U2NET_HOME, else
-    ~/.u2net); rembg downloads a file that is not there. Without a name, the cutter is u2netp if rembg is
-    installed and the file is there, and grabcut otherwise. Raises ProdgenError for an unknown name, and for a
-    file that is broken, or is not there and cannot be downloaded.
+    ~/.u2net); rembg downloads a file that is not there. Without a name, the cutter is u2netp if ``weights``
+    are given or if rembg is installed and the file is there, and grabcut otherwise. Raises ProdgenError for
+    an unknown name, and for a file that is broken, or is not there and cannot be downloaded.
     """
     folder = _folder(weights)
     new_session = _new_session()
     if name is None:
-        name = DEFAULT if new_session and (folder / f"{DEFAULT}.onnx").is_file() else GrabCut.name
+        is_there = new_session is not None and (folder / f"{DEFAULT}.onnx").is_file()
+        name = DEFAULT if weights or is_there else GrabCut.name
     if name == GrabCut.name:
         return GrabCut()
     if new_session is None:

@@ -18,6 +18,7 @@ from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.edit import doubts_about_colour
+from prodgen.photographs.recolour import main_region
 
 _TEXT = "prodgen"
 
@@ -65,10 +66,11 @@ class Learnt(NamedTuple):
             raise ProdgenError(f"this is no stored cut-out: {error}") from None
 
 
-def learn(data: bytes, cutter: Cutter, side: int) -> Learnt:
+def learn(data: bytes, cutter: Cutter, side: int, *, in_all_light: bool = True) -> Learnt:
     """Cut the product out of a photograph's file, which is read at most ``side`` pixels long.
 
     A file that cannot be read gives a cut-out without a product, with the reason as its doubt.
+    ``in_all_light`` is that of `main_region`.
     """
     photograph = read_photograph(data, side)
     if isinstance(photograph, str):
@@ -77,7 +79,8 @@ def learn(data: bytes, cutter: Cutter, side: int) -> Learnt:
     matte = _to_bytes(cut.matte)
     if not (matte >= 128).any():
         return _nothing(*(cut.doubts or ("no product was found",)))
-    return Learnt(matte, _to_bytes(cut.region.weight), cut.doubts, doubts_about_colour(cut))
+    region = cut.region if in_all_light else main_region(cut.rgb, cut.matte, in_all_light=False)
+    return Learnt(matte, _to_bytes(region.weight), cut.doubts, doubts_about_colour(cut))
 
 
 def read_photograph(data: bytes, side: int) -> Photograph | str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen.catalog.photographs.colours import dominant_colours
-from prodgen.catalog.photographs.masks import Pixels, Plane, fitted
+from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 from prodgen.spec.colour import levels, to_lab
 
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
@@ -33,6 +33,11 @@ _SAME_PURITY, _SAME_SHARE = 0.14, 0.45
 the first number, and by less than the second number's share of the main colour's purity."""
 _SAME_HUE = 0.94  # cosine of the largest angle between two colours of one hue, 20 degrees
 _SOFT_EDGE = 1.0  # blur of a region's edge, in pixels
+_LIGHT_SIDE = 200  # longer side, in pixels, at which patches of light and shadow are found
+_GRADUAL = 0.3
+"""A patch of another colour is light or shadow if the colour changes at its border from pixel to pixel by
+less than this share of the patch's distance from the region's colour, in the median."""
+_MOST_TINTED = 20.0  # largest difference in a and b that light or shadow makes
 _KEPT_CHROMA = 0.5  # share of the differences in chroma within a region that is kept
 _GREY_CHROMA = 6.0  # chroma below which a colour counts as grey when differences in chroma are scaled
 _DARKENED = 0.5
@@ -57,8 +62,11 @@ class Region(NamedTuple):
     weight: Plane  # (H, W), how much each pixel belongs to the region
 
 
-def main_region(rgb: Pixels, matte: Plane) -> Region:
-    """Find the largest region of one colour in a product, (H, W, 3) bytes with its matte (H, W)."""
+def main_region(rgb: Pixels, matte: Plane, *, in_all_light: bool = True) -> Region:
+    """Find the largest region of one colour in a product, (H, W, 3) bytes with its matte (H, W).
+
+    ``in_all_light``: whether the region includes its patches in deep shadow or in light of another tint.
+    """
     layers = np.dstack([rgb * matte[..., None], matte * 255]).astype(np.float32)
     colours = dominant_colours(fitted(layers, _SMALL).round().astype(np.uint8))
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -72,9 +80,44 @@ def main_region(rgb: Pixels, matte: Plane) -> Region:
         distance = distance / _ALONE
     alone = np.clip((_FAR - distance) / (_FAR - _NEAR), 0, 1)
     nearer = np.clip(0.5 + (np.min(others, 0) - distance) / _NEAR, 0, 1) if others else 1.0
-    soft = cv2.GaussianBlur((alone * nearer).astype(np.float32), (0, 0), _SOFT_EDGE)
+    belongs = (alone * nearer).astype(np.float32)
+    if in_all_light:
+        belongs = _with_light(lab, belongs, matte)
+    soft = cv2.GaussianBlur(belongs, (0, 0), _SOFT_EDGE)
     # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
     return Region(share, np.where(matte > 0, np.clip((soft - 0.15) / 0.6, 0, 1), np.float32(0)))
+
+
+def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:
+    """Return a region's weight (H, W), to which patches of the region in other light are added.
+
+    ``lab``: the product in CIELAB, (H, W, 3). The edge of a print is hard; light and shadow begin gradually.
+    """
+    small, part, inside = (fitted(plane, _LIGHT_SIDE) for plane in (lab, weight, matte))
+    region, patches = part > 0.5, np.zeros_like(part)
+    if not region.any():
+        return weight
+    own = np.median(small[region], 0)
+    count, labels = cv2.connectedComponents(((inside > 0.95) & ~region).astype(np.uint8))
+    for label in range(1, count):
+        patch = labels == label
+        apart = np.median(small[patch], 0) - own
+        if np.linalg.norm(apart[1:]) < _MOST_TINTED:
+            steps = _steps(small, patch, region)
+            if steps.size and np.median(steps) < _GRADUAL * np.linalg.norm(apart):
+                patches[patch] = 1
+    large = cv2.resize(cv2.dilate(patches, SQUARE), weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.maximum(weight, large)
+
+
+def _steps(lab: Plane, one: Mask, other: Mask) -> Plane:
+    """Return the distances in CIELAB (N,) between neighbouring pixels of which one is in each mask."""
+    found = []
+    for axis in (0, 1):
+        first, second = ((slice(None),) * axis + (part,) for part in (slice(-1), slice(1, None)))
+        across = (one[first] & other[second]) | (other[first] & one[second])
+        found.append(np.linalg.norm(lab[first][across] - lab[second][across], axis=1))
+    return np.concatenate(found)
 
 
 def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray[np.float64]:

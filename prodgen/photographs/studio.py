@@ -26,10 +26,11 @@ from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest, photos_of
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
-METHOD = 1
-"""The number of the way in which this code cuts out, recolours, places and lights products.
+METHODS = (1, 2)
+"""The numbers of the ways in which this code cuts out, recolours, places and lights products.
 
-A change of the pictures of a version needs another number, and a new version in ``prodgen/bundled``.
+A change of the pictures of a version needs another number, and a new version in ``prodgen/bundled``. Method 1
+does not recolour patches of a product in deep shadow or in light of another tint.
 """
 
 
@@ -72,7 +73,7 @@ class Studio:
 
     def learn(self, data: bytes) -> Learnt:
         """Learn from a photograph's file what its pictures need."""
-        return learn(data, self.cutter, self.config.photo_side)
+        return learn(data, self.cutter, self.config.photo_side, in_all_light=self.config.method > 1)
 
     def pictures(
         self,
@@ -167,9 +168,9 @@ def load_studio(folder: Path, name: str, weights: Path | None = None) -> Studio:
     if config is None:
         raise ProdgenError(f"{folder} generates images; it makes no pictures of photographs")
     studio = Studio(config, name, folder_version(folder), weights)
-    if config.method != METHOD:
+    if config.method not in METHODS:
         raise Unsupported(
-            f"{studio.id} makes pictures by method {config.method}, this prodgen only by method {METHOD}; "
-            f"order another version, or use the prodgen that brought {studio.id}"
+            f"{studio.id} makes pictures by method {config.method}, this prodgen by methods 1 to "
+            f"{METHODS[-1]}; order another version, or use the prodgen that brought {studio.id}"
         )
     return studio

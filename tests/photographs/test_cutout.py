@@ -96,6 +96,30 @@ def test_a_guess_far_from_what_the_colours_show_is_doubted() -> None:
     assert "two cuts agree in only 0% of the area" in cut.doubts
 
 
+def test_a_hanger_that_is_left_is_doubted_and_a_waistband_is_not() -> None:
+    class Found:
+        name = "found"
+
+        def __init__(self, product: np.ndarray) -> None:
+            self.product = product
+
+        def probability(self, rgb: np.ndarray) -> np.ndarray:
+            return self.product.astype(np.float32)
+
+    def doubts(hook: bool) -> tuple[str, ...]:
+        shown = photograph((slice(60, 160), slice(50, 150)), (70, 90, 160))
+        shown.rgb[50:60, 50:150] = (20, 20, 22)
+        product = np.zeros((200, 200), bool)
+        product[50:160, 50:150] = True
+        if hook:
+            shown.rgb[44:50, 95:105] = (20, 20, 22)
+            product[44:50, 95:105] = True
+        return cut_out(shown, Found(product)).doubts
+
+    assert doubts(hook=False) == ()
+    assert doubts(hook=True) == ("a hanger is left at the top; mark it in a mask",)
+
+
 def test_a_photograph_without_a_product_is_doubted() -> None:
     class Nothing:
         name = "nothing"
@@ -116,6 +140,12 @@ def test_a_file_that_is_not_the_published_network_is_refused(tmp_path: Path) -> 
     (tmp_path / "u2netp.onnx").write_bytes(b"something else")
     with pytest.raises(ProdgenError, match="not the published file"):
         load_cutter("u2netp", tmp_path)
+
+
+def test_weights_that_are_named_are_used_or_refused_but_never_ignored(tmp_path: Path) -> None:
+    (tmp_path / "u2netp.onnx").write_bytes(b"something else")
+    with pytest.raises(ProdgenError, match=r"not the published file|needs rembg"):
+        load_cutter(weights=tmp_path)
 
 
 def test_an_unknown_cutter_is_refused() -> None:

@@ -124,6 +124,19 @@ def test_deep_shadow_is_recoloured_with_the_product() -> None:
     assert lab[:, 1, 0].mean() < lab[:, 8, 0].mean(), "the folds are gone"
 
 
+def test_a_shadow_that_begins_gradually_is_recoloured_and_a_hard_print_is_not() -> None:
+    """Deep shadow on a grey jacket is as dark as a black print; only the shadow has a soft edge."""
+    across = np.linspace(0, 1, 160)
+    light = 1 - 0.75 / (1 + np.exp(-(across - 0.8) * 30))
+    rgb = (np.array((170, 171, 168)) * light[None, :, None]).repeat(160, 0).round().astype(np.uint8)
+    rgb[60:100, 30:70] = (30, 30, 32)
+    weight = main_region(rgb, np.ones((160, 160), np.float32)).weight
+    assert weight[:, 150:].min() > 0.9
+    assert weight[64:96, 34:66].max() < 0.1
+    early = main_region(rgb, np.ones((160, 160), np.float32), in_all_light=False).weight
+    assert early[:, 155:].max() < 0.5
+
+
 def test_tones_of_one_hue_are_one_region_and_another_hue_is_not() -> None:
     rgb = np.empty((96, 96, 3), np.uint8)
     rgb[:48], rgb[48:, :60], rgb[48:, 60:] = (45, 125, 205), (20, 50, 120), (200, 160, 40)

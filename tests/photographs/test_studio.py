@@ -21,7 +21,7 @@ from prodgen.photographs.edit import Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.presets import load_preset, preset_names
 from prodgen.photographs.scenes import read_background
-from prodgen.photographs.studio import METHOD, Source, Studio, StudioPicture, load_studio
+from prodgen.photographs.studio import METHODS, Source, Studio, StudioPicture, load_studio
 from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.finish import RETOUCHES, Finish
 from prodgen.spec.model_config import PictureRules, read_config, studio_config
@@ -204,7 +204,7 @@ def test_the_bundled_versions_have_the_method_and_the_presets_of_this_code(name:
     """A change of the presets or of the method needs new versions, or old orders could not be made again."""
     config = studio_config(read_config(FOLDER.parent / name))
     assert config
-    assert config.method == METHOD
+    assert config.method == METHODS[-1]
     assert config.presets == {
         preset: PictureRules.model_validate(
             {field: getattr(load_preset(preset), field) for field in PictureRules.model_fields}
@@ -214,14 +214,14 @@ def test_the_bundled_versions_have_the_method_and_the_presets_of_this_code(name:
 
 
 def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -> None:
-    """Other pixels need the next METHOD, versions in ``prodgen/bundled`` with it, and a method-N.png."""
+    """Other pixels need the next method, versions in ``prodgen/bundled`` with it, and a method-N.png."""
     wanted = [("original", "white"), ("#dc143c", "floor"), ("#ffffff", "#336699"), ("#101070", "studio")]
     worn = [
         ("original", "white", "houndstooth"),
         ("#2f4a78", "white", "denim"),
         ("#5a3420", "white", "leather"),
     ]
-    for looks, name in ((wanted, f"method-{METHOD}.png"), (worn, f"method-{METHOD}-materials.png")):
+    for looks, name in ((wanted, f"method-{METHODS[-1]}.png"), (worn, f"method-{METHODS[-1]}-materials.png")):
         made = np.hstack([pixels(picture) for picture in make(studio, polo, *looks)])
         kept = np.asarray(Image.open(Path(__file__).parent / name))
         assert np.abs(made.astype(int) - kept).max() <= 1
@@ -230,13 +230,13 @@ def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -
     images = [ImageRequest(0, 0, 0, {"colour": "#dc143c", "scene": scene}, photo="p") for scene in scenes]
     pictures = studio.pictures(images, lambda photo: polo, nothing, nothing, Finish(size=64), "png")
     made = np.hstack([pixels(picture) for picture in pictures])
-    kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHOD}-scenes.png"))
+    kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHODS[-1]}-scenes.png"))
     assert np.abs(made.astype(int) - kept).max() <= 1
 
 
 def test_a_change_of_retouched_pixels_needs_another_method(studio: Studio, shorts: Source) -> None:
     (made,) = make(studio, shorts, ("original", "white"), finish=RETOUCHED)
-    kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHOD}-retouched.png"))
+    kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHODS[-1]}-retouched.png"))
     assert np.abs(pixels(made).astype(int) - kept).max() <= 1
 
 
@@ -278,8 +278,8 @@ def test_a_swatch_of_ones_own_is_worn_and_a_broken_one_is_reviewed(studio: Studi
 def test_a_version_of_another_method_or_without_its_weights_makes_no_picture(tmp_path: Path) -> None:
     fields = json.loads((FOLDER / "config.json").read_text())
     (tmp_path / "model.safetensors").write_bytes((FOLDER / "model.safetensors").read_bytes())
-    (tmp_path / "config.json").write_text(json.dumps({**fields, "method": METHOD + 1}))
-    with pytest.raises(ProdgenError, match=f"only by method {METHOD}"):
+    (tmp_path / "config.json").write_text(json.dumps({**fields, "method": METHODS[-1] + 1}))
+    with pytest.raises(ProdgenError, match=f"by methods 1 to {METHODS[-1]}"):
         load_studio(tmp_path, "later")
 
     (tmp_path / "config.json").write_text(
