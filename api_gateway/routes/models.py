@@ -12,7 +12,7 @@ from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.requests import StrictRoute
 from api_gateway.schemas import Page, RemovalView
 from prodgen.access import ApiKey
-from prodgen.errors import Conflict, NotFound
+from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.record import find_record as find_job
 from prodgen.ledger.locks import lock
 from prodgen.ledger.roster import Roster
@@ -21,10 +21,11 @@ from prodgen.registry.aliases import AliasChange
 from prodgen.registry.compare import Figure, fid_figure
 from prodgen.registry.files import files
 from prodgen.registry.remove import remove_version
-from prodgen.registry.versions import Version, load_lineage, load_metrics, resolve, versions
+from prodgen.registry.versions import Version, load_lineage, load_metrics, load_quality, resolve, versions
 from prodgen.runs.files import find_record as find_run
 from prodgen.spec.attributes import Attribute
 from prodgen.spec.model_config import Lineage
+from prodgen.spec.quality import Quality
 
 _load_metrics = lru_cache(1024)(load_metrics)  # the files of a version never change
 
@@ -35,7 +36,8 @@ class ModelView(BaseModel):
     """A version of a model. An order may name ``id``. The first four fields are those of OpenAI's API.
 
     ``size`` is the side of an image in pixels. ``tolerance`` is the number of levels, of 255, by which an
-    image that is made again may differ. ``figure`` is the score that promotions compare.
+    image that is made again may differ. ``figure`` is the score that promotions compare. ``quality`` is the
+    threshold of the quality gate; null if the version has none.
     """
 
     id: str
@@ -52,6 +54,7 @@ class ModelView(BaseModel):
     precision: str
     tolerance: int
     figure: Figure | None
+    quality: Quality | None
 
 
 class ModelDetails(ModelView):
@@ -104,7 +107,8 @@ def index(caller: Anyone, deployment: DeploymentDep) -> Page[ModelView]:
         if bare:
             taken.add(version.name)
         metrics = _load_metrics(deployment.store, version.prefix)
-        views.append(ModelView(**_fields(version, version.name if bare else version.id, metrics)))
+        name = version.name if bare else version.id
+        views.append(ModelView(**_fields(version, name, metrics), quality=_quality(deployment, version)))
     return Page(data=views)
 
 
@@ -115,6 +119,7 @@ def show(ref: str, caller: Anyone, deployment: DeploymentDep) -> ModelDetails:
     metrics = _load_metrics(deployment.store, version.prefix)
     return ModelDetails(
         **_fields(version, ref, metrics),
+        quality=_quality(deployment, version),
         metrics=metrics,
         lineage=load_lineage(deployment.store, version.prefix),
         card=_card(deployment, version),
@@ -216,6 +221,13 @@ def _own(deployment: Deployment, caller: ApiKey, ref: str) -> Version:
 def _card(deployment: Deployment, version: Version) -> str | None:
     with suppress(NotFound):
         return deployment.store.get(f"{version.prefix}/card.md").decode(errors="replace")
+    return None
+
+
+def _quality(deployment: Deployment, version: Version) -> Quality | None:
+    """Return the threshold of a version's quality gate, if it has one."""
+    with suppress(ProdgenError):
+        return load_quality(deployment.store, version)
     return None
 
 

@@ -77,6 +77,10 @@ def submit(
     copy_space: CopySpace = None,
     retouch: Retouch = None,
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
+    quality_gate: Annotated[
+        bool,
+        typer.Option("--quality-gate", help="Make images again whose colour is not the requested one."),
+    ] = False,
     keep: Annotated[
         str | None, typer.Option(help="How long after its end the order is kept: 30d or 12h.")
     ] = None,
@@ -122,6 +126,7 @@ def submit(
             "output": {"format": format or ("jpeg" if preset else "png")}
             | ({"packaging": "webdataset" if webdataset else "sheet"} if sheet or webdataset else {}),
             "priority": priority,
+            "quality_gate": quality_gate,
             "keep": keep,
             "finish_by": finish_by and _local_time(finish_by),
             "title": title,

@@ -16,6 +16,7 @@ from torch import Tensor
 from prodgen import traces
 from prodgen.generation.encode import encode
 from prodgen.generation.forward import Forward
+from prodgen.generation.quality import pass_gate
 from prodgen.generation.request import Request, Response, xmp_packets
 from prodgen.models import SavedModel
 from prodgen.models.saved import is_out_of_memory
@@ -173,9 +174,22 @@ class Engine:
         sizes = [len(part) for _, part in batch]
         for (response, part), x in zip(batch, outputs.split(sizes), strict=True):
             try:
-                self._finish(response, part, x)
+                self._finish(response, *self._pass_gate(response.request, part, x))
             except Exception as error:
                 response.fail(error)
+
+    def _pass_gate(
+        self, request: Request, images: Sequence[ImageRequest], x: Tensor
+    ) -> tuple[Sequence[ImageRequest], Tensor]:
+        """Return images and their pixels by the attempts that the request's quality gate takes, if any."""
+        if request.quality is None:
+            return images, x
+
+        def make(tries: Sequence[ImageRequest]) -> Tensor:
+            with self._timed("forward"):
+                return self._forward(request.model, tries, [request.truncation] * len(tries))
+
+        return pass_gate(request.model, request.quality, images, x, make)
 
     def _forward(
         self, model: SavedModel, images: Sequence[ImageRequest], truncation: Sequence[float]
@@ -204,6 +218,7 @@ class Engine:
             self._backlog.acquire()
             files = self._encoders.submit(self._encode, pixels, request, images[chunk])
             files.add_done_callback(lambda _: self._backlog.release())
+            response.images += images[chunk]
             response.add(files)
 
     def _encode(

@@ -14,6 +14,7 @@ from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.model_config import ModelConfig
 from prodgen.spec.order import ImageRequest
 from prodgen.spec.provenance import GENERATED, make_xmp
+from prodgen.spec.quality import Quality
 
 NO_FINISH = Finish()
 
@@ -49,6 +50,8 @@ class Request:
     tenant: str = ""
     marks: bool = True
     """Whether the files say how they were made."""
+    quality: Quality | None = None
+    """The threshold of the quality gate, if the images are to pass it."""
 
     @property
     def pixels(self) -> int:
@@ -84,6 +87,8 @@ class Response:
         self._taken = 0
         self.cancelled = False
         self._changed = threading.Condition()
+        self.images: list[ImageRequest] = []
+        """The images that the engine has made, in order, with the attempts that the quality gate took."""
         self._max_ahead = max(1, MAX_AHEAD // request.pixels)
 
     def cancel(self) -> None:
@@ -191,6 +196,7 @@ def manifest_line(
             "truncation": request.truncation,
             "finish": request.finish,
             "photo": image.photo,
+            "quality": image.gated,
             "review": review,
             "findings": findings,
             "format": request.format,

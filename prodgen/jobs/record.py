@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from prodgen.errors import NotFound
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState, Queue
 from prodgen.spec.order import CELL, FOREVER, JobSpec, Keep, Kept, count_cells, keep_time
+from prodgen.spec.quality import Quality
 from prodgen.spec.reading import Reading
 from prodgen.storage import keys
 from prodgen.storage.base import Store
@@ -56,7 +57,7 @@ class JobRecord(BaseModel, frozen=True):
     the order's prompt was read; ``spec`` already has its values. ``replaces``: the rejected images that the
     order makes again. ``again_of``: the order that this one is again, by another version. ``request_id``: the
     id of the HTTP request that placed the order, for log lines. ``traceparent``: the trace context in which
-    the order was placed, for spans.
+    the order was placed, for spans. ``quality``: the version's threshold, if the order has a quality gate.
     """
 
     id: str
@@ -73,6 +74,7 @@ class JobRecord(BaseModel, frozen=True):
     reading: Reading | None = None
     replaces: Replaces | None = None
     again_of: str | None = None
+    quality: Quality | None = None
     request_digest: str
     request_id: str | None = None
     traceparent: str | None = None

@@ -17,7 +17,7 @@ from prodgen.jobs.record import JobRecord, Replaces, find_record, load_state, re
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import lock
 from prodgen.ledger.scripts import LedgerLost
-from prodgen.registry.versions import Version, resolve
+from prodgen.registry.versions import Version, load_quality, resolve
 from prodgen.settings import Settings
 from prodgen.spec.model_config import STUDIO
 from prodgen.spec.names import stable_id
@@ -84,6 +84,7 @@ def submit(
             reading=reading,
             replaces=replaces,
             again_of=again_of,
+            quality=load_quality(store, version) if spec.quality_gate else None,
             request_digest=digest,
             request_id=request_id,
             traceparent=traces.traceparent(),
@@ -123,6 +124,8 @@ def _check(
 ) -> tuple[Index | None, int]:
     """Check an order, and write its items to ``path``. Returns their index, and the number of its images."""
     check_spec(spec, version.config)
+    if spec.quality_gate:
+        load_quality(store, version)
     if spec.finish_by and spec.finish_by <= datetime.now(UTC):
         raise ProdgenError(f"finish_by {spec.finish_by} is in the past; name a later time", param="finish_by")
     index = _write_items(store, tenant, spec, version, path)

@@ -19,10 +19,11 @@ from prodgen.spec.model_config import (
     parse_lineage,
 )
 from prodgen.spec.names import check_name
+from prodgen.spec.quality import QUALITY, parse_quality
 from prodgen.storage.base import Store, exists
 
 CARD = "card.md"
-EXTRAS = (CARD, METRICS, LINEAGE, "samples.png", DISCRIMINATOR)
+EXTRAS = (CARD, METRICS, LINEAGE, QUALITY, "samples.png", DISCRIMINATOR)
 """Optional files, which describe a version or help to train it further. The version's digest ignores them."""
 CONTENT_TYPES = {".json": "application/json", ".md": "text/markdown", ".png": "image/png"}
 
@@ -36,9 +37,10 @@ def publish(
 ) -> Version:
     """Upload the model in ``source`` for one tenant, or for all tenants (None); make ``aliases`` mean it.
 
-    The version is the digest of config and weights, so publishing the same model again changes no file. The
-    config is uploaded last, and a version without a config is not listed. Raises ProdgenError if a file in
-    ``source`` is missing or broken.
+    The version is the digest of config and weights, so publishing the same model again changes no file. But
+    a version without a threshold of the quality gate gets that of ``source``. The config is uploaded last,
+    and a version without a config is not listed. Raises ProdgenError if a file in ``source`` is missing or
+    broken.
     """
     check_name(name)
     if not (source / CONFIG).is_file():
@@ -48,6 +50,8 @@ def publish(
         check_weights(source / DISCRIMINATOR)
     if (source / LINEAGE).is_file():
         parse_lineage((source / LINEAGE).read_bytes(), str(source / LINEAGE))
+    if (source / QUALITY).is_file():
+        parse_quality((source / QUALITY).read_bytes(), str(source / QUALITY))
     version = folder_version(source)
     prefix = folder(name, version, tenant)
     if not exists(store, f"{prefix}/{CONFIG}"):
@@ -59,6 +63,8 @@ def publish(
                     store.put(f"{prefix}/{file}", _with_title(path.read_bytes(), name), kind)
                     continue
                 store.put_file(f"{prefix}/{file}", path, kind)
+    elif (source / QUALITY).is_file() and not exists(store, f"{prefix}/{QUALITY}"):
+        store.put_file(f"{prefix}/{QUALITY}", source / QUALITY, CONTENT_TYPES[".json"])
     for alias in aliases:
         set_alias(store, name, alias, version, tenant)
     return resolve(store, f"{name}@{version}", tenant)

@@ -4,12 +4,13 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from prodgen.errors import NotFound
+from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.model_config import (
     CONFIG,
     LINEAGE,
@@ -20,6 +21,7 @@ from prodgen.spec.model_config import (
     parse_lineage,
 )
 from prodgen.spec.names import check_name
+from prodgen.spec.quality import QUALITY, Quality, gated_attribute, parse_quality
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -141,6 +143,24 @@ def load_lineage(store: Store, prefix: str) -> Lineage | None:
         return parse_lineage(store.get(key), key)
     except NotFound:
         return None
+
+
+def load_quality(store: Store, version: Version) -> Quality:
+    """Read the quality.json of a version. Raises ProdgenError without one, or without a measurable colour."""
+    with suppress(NotFound):
+        if gated_attribute(version.config.attributes, version.config.channels):
+            return _read_quality(store, version.prefix)
+    raise ProdgenError(
+        f"{version.id} has no threshold for a quality gate; leave quality_gate out, or order by a version "
+        "with colours and transparency that has one",
+        param="quality_gate",
+    )
+
+
+@lru_cache(1024)  # a threshold never changes
+def _read_quality(store: Store, prefix: str) -> Quality:
+    key = f"{prefix}/{QUALITY}"
+    return parse_quality(store.get(key), key)
 
 
 _load_config = lru_cache(1024)(load_config)  # a version never changes

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serial
 from prodgen.errors import Conflict
 from prodgen.spec.finish import Finish
 from prodgen.spec.order import Mix
+from prodgen.spec.quality import Gated
 from prodgen.spec.random_streams import MAX_SEED
 from prodgen.spec.validation_errors import parse_json
 
@@ -46,6 +47,9 @@ class ManifestLine(BaseModel):
     """Why the picture of a photograph is not trusted and should be looked at; absent if it is trusted."""
     findings: tuple[str, ...] | None = None
     """The rules of the order's preset that the picture breaks; empty if none, absent without a preset."""
+    quality: Gated | None = None
+    """How the image passed the quality gate: the version's ``threshold``, and the ``colour_distances`` of all
+    attempts that were made; absent if the order has no gate."""
     precision: str
     """The number format in which the model computed the image."""
     file: str

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, RequestedValues
 from prodgen.spec.finish import Finish, Output
+from prodgen.spec.quality import Gated
 from prodgen.spec.random_streams import MAX_SEED
 
 CELL = 64
@@ -116,6 +117,9 @@ class JobSpec(BaseModel):
     keep: Keep | None = None
     """How long after its end the order is kept, such as ``30d`` or ``12h``; null: as long as its tenant keeps
     orders. Then it is deleted with its images."""
+    quality_gate: bool = False
+    """Make an image again, by up to three further attempts, while its product's colour is further from the
+    requested one than the version's threshold. For models with colours and transparency."""
     finish_by: AwareDatetime | None = None
     """The deadline, such as ``2026-12-24T18:00:00+01:00``. The order ends without the images that no worker
     has taken by then. A retry of the order has no deadline."""
@@ -134,6 +138,7 @@ class ImageRequest:
     """The request for one image of an order.
 
     ``draw`` is the image's position in the random streams of ``seed``. ``repeat`` numbers an item's images.
+    ``gated``: how a generated image passed the quality gate, if it had to.
     """
 
     index: int
@@ -145,6 +150,7 @@ class ImageRequest:
     attempt: int = 0
     photo: str | None = None
     mix: Mix | None = None
+    gated: Gated | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ from prodgen.errors import ProdgenError
 from prodgen.evaluation.report import opening
 from prodgen.evaluation.samples import sample_sheet
 from prodgen.generation.encode import encode_image
+from prodgen.generation.quality import measure_quality
 from prodgen.models import SavedModel, load_model, save_model
 from prodgen.spec.model_config import DISCRIMINATOR
 from prodgen.spec.provenance import GENERATED, make_xmp
+from prodgen.spec.quality import QUALITY, gated_attribute
 from prodgen.training import checkpoint
 from prodgen.training.state import TrainingState
 from prodgen.training.trainer import Trainer
@@ -26,7 +28,8 @@ from prodgen.training.watch.judge import signature
 
 def export(trainer: Trainer, folder: Path) -> None:
     """Write the model of the best step to ``folder``: config.json, model.safetensors, metrics.json, card.md,
-    samples.png and, for a family with a discriminator, discriminator.safetensors.
+    samples.png; for a family with a discriminator, discriminator.safetensors; for a model with colours and
+    transparency, quality.json.
 
     Raises ProdgenError if the training has not been evaluated yet.
     """
@@ -59,6 +62,8 @@ def export(trainer: Trainer, folder: Path) -> None:
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     model = load_model(folder)
+    if gated_attribute(model.config.attributes, model.config.channels):
+        (folder / QUALITY).write_text(measure_quality(model).model_dump_json() + "\n")
     (folder / "card.md").write_text(_card(state, model, metrics))
     first = next(iter(model.config.attributes.choices), None)
     name, values = (first.name, first.values) if first else (None, ())

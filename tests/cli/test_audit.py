@@ -17,11 +17,15 @@ from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.machines import all_shut_out, readmit
 from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
 from prodgen.jobs.record import load_record, load_state
+from prodgen.registry.publish import publish
 from prodgen.spec.order import CELL
+from prodgen.spec.quality import QUALITY
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 from tests.cli.conftest import Run, work_off
 from tests.gateway.running import Client, Gateway
+from tests.generation.test_quality import COLOURED
+from tests.toys import toy_folder
 from tests.workers.test_sick_worker import Worker
 from workers.generate.audits import audit
 
@@ -220,6 +224,35 @@ def audits(worker: Worker) -> list[str]:
     while taken := take_piece(worker.ledger, worker.name):
         said.append(audit(worker, *taken).partition(": ")[2])
     return said
+
+
+def test_an_order_with_a_quality_gate_is_audited_by_the_attempts_that_the_gate_took(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run, tmp_path: Path
+) -> None:
+    folder = toy_folder(tmp_path / "coloured", schema=COLOURED, channels=4)
+    (folder / QUALITY).write_text('{"colour_distance": 30}')
+    publish(gateway.store, folder, "coloured", TENANT)
+    client, job = make_job(TENANT, model="coloured", count=64, seed=6, quality_gate=True)
+    lines = client.get(f"/v1/jobs/{job}/images").json()["data"]
+    again = [line["index"] for line in lines if line["attempt"]]
+    assert again
+    assert all(line["quality"]["threshold"] == 30 for line in lines)
+    audit = ("audit", job, "--json", "--sample", 64)
+    assert run(*audit).code == 0
+
+    liar, index = Liar(gateway.store, job), again[0]
+    plain = client.order(model="coloured", count=64, seed=6)["id"]
+    assert work_off(gateway, tmp_path / "worker")
+    other = Liar(gateway.store, plain)
+    liar.lie(index, other.file(index), attempt=0, quality={"threshold": 30, "colour_distances": [1.0]})
+    [found] = json.loads(run(*audit).out)["faults"]
+    assert (found["index"], found["fault"]) == (
+        index,
+        "the manifest's line is not that of the ordered image",
+    )
+    status, error = client.error("POST", "/v1/jobs", json={"model": "toy", "quality_gate": True})
+    assert (status, error["param"]) == (400, "quality_gate")
+    assert "has no threshold" in error["message"]
 
 
 @pytest.mark.parametrize("forged", [1, 10])

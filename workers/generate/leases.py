@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from prodgen import traces
 from prodgen.errors import Unavailable, Unsupported
-from prodgen.generation.request import Cancelled, Request, manifest_line
+from prodgen.generation.request import Cancelled, Request, Response, manifest_line
 from prodgen.jobs.ending import discard, report, settle_job
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import TERMINAL, Lease
@@ -112,6 +113,7 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         PRIORITY[lease.queue],
         lease.tenant,
         marks=spec.output.marks != "none",
+        quality=record.quality,
     )
     with device.rates.making(record.model):
         with stage("images"):
@@ -120,6 +122,8 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
                 files.append(file)
                 held.advance()
         with stage("store"):
+            if isinstance(held.response, Response):
+                request = replace(request, images=held.response.images)  # by the attempts of the quality gate
             manifest = write_lines(_store(device, held, lease, record, request, files))
         with stage("report"):
             counts = _report(device, record, lease, manifest)

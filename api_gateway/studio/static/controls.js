@@ -12,6 +12,15 @@ export function chosenValues(form) {
   return found;
 }
 
+/** Return what a form of an order says besides its pictures: the name, the deadline and the quality gate. */
+export function optionsOf({ title, finish_by: deadline, quality_gate: gate }) {
+  const options = {};
+  if (title.value.trim()) options.title = title.value.trim();
+  if (deadline.value) options.finish_by = new Date(deadline.value).toISOString();
+  if (gate?.checked) options.quality_gate = true;
+  return options;
+}
+
 /** Return the chosen values as pairs of a name and a value, for the address of the page. */
 export const chosenPairs = (form) =>
   Object.entries(chosenValues(form)).flatMap(([name, values]) => values.map((value) => [name, value]));

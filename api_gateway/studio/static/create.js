@@ -1,6 +1,6 @@
 // Create: every change of a control orders 24 pictures. The newest request wins; older ones are cancelled.
 
-import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, looksOf, watchControls } from "./controls.js";
+import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, looksOf, optionsOf, watchControls } from "./controls.js";
 import { Mixing } from "./mixing.js";
 import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
 import { Tries, randomKey, randomName } from "./tries.js";
@@ -211,8 +211,8 @@ function start() {
       count: Number(ordering.count.value),
       finish: ordering.size.value ? { size: Number(ordering.size.value) } : {},
       output: { format: ordering.format.value },
+      ...optionsOf(ordering),
     };
-    if (ordering.title.value.trim()) order.title = ordering.title.value.trim();
     try {
       const job = await api("POST", "/v1/jobs", { json: order, key: orderKey });
       localStorage.removeItem(shelf);

@@ -1,5 +1,6 @@
 // An order from a file: upload it, check its rows under the chosen columns, and order.
 
+import { optionsOf } from "./controls.js";
 import { $, Refusal, api, dropZone, element, explain, number, t } from "./studio.js";
 import { randomKey } from "./tries.js";
 
@@ -36,16 +37,15 @@ function map() {
 
   function request() {
     const columns = [...form.querySelectorAll("[data-for]")].filter((one) => one.value);
-    const order = {
+    return {
       model: form.model.value,
       upload: form.dataset.upload,
       columns: Object.fromEntries(columns.map((one) => [one.dataset.for, one.value])),
       seed_from: "sku",
       finish: form.size.value ? { size: Number(form.size.value) } : {},
       output: { format: form.format.value },
+      ...optionsOf(form),
     };
-    if (form.title.value.trim()) order.title = form.title.value.trim();
-    return order;
   }
 
   async function check() {
