@@ -24,6 +24,7 @@ from prodgen.registry.remove import remove_version
 from prodgen.registry.versions import Version, load_lineage, load_metrics, load_quality, resolve, versions
 from prodgen.runs.files import find_record as find_run
 from prodgen.spec.attributes import Attribute
+from prodgen.spec.directions import Direction
 from prodgen.spec.model_config import Lineage
 from prodgen.spec.quality import Quality
 
@@ -51,6 +52,7 @@ class ModelView(BaseModel):
     size: int
     channels: int
     attributes: tuple[Attribute, ...]
+    directions: tuple[Direction, ...] = Field(description="Further values of an image: steps from -3 to 3.")
     precision: str
     tolerance: int
     figure: Figure | None
@@ -239,4 +241,8 @@ def _fields(version: Version, id: str, metrics: dict[str, Any] | None) -> dict[s
     fields |= {
         name: getattr(config, name) for name in ("family", "size", "channels", "precision", "tolerance")
     }
-    return fields | {"attributes": config.attributes.attributes, "figure": fid_figure(metrics)}
+    return fields | {
+        "attributes": config.attributes.attributes,
+        "directions": config.attributes.directions,
+        "figure": fid_figure(metrics),
+    }

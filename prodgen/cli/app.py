@@ -19,6 +19,7 @@ _PLACES = {
     "data": (_HERE, "data.app"),
     "train": (_HERE, "train.train"),
     "evaluate": (_HERE, "evaluate.evaluate"),
+    "directions": (_HERE, "directions.directions"),
     "submit": (_SERVICE, "submit.submit"),
     "jobs": (_SERVICE, "jobs.app"),
     "usage": (_SERVICE, "usage.usage"),

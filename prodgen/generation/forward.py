@@ -92,8 +92,14 @@ class Forward:
     def _inputs(self, model: SavedModel, images: Sequence[ImageRequest | Mix]) -> tuple[Tensor, Tensor]:
         """Return the latents (B, latent_dim) and the conditions (B, D) of images, without their mixes."""
         seeds, draws = [i.seed for i in images], [i.draw for i in images]
-        z = latents(seeds, draws, model.config.latent_dim, [i.attempt for i in images])
-        return z, encode_condition(model.generator.schema, [i.attributes for i in images])
+        z, schema = (
+            latents(seeds, draws, model.config.latent_dim, [i.attempt for i in images]),
+            model.generator.schema,
+        )
+        for direction in schema.directions:
+            steps = [float(i.attributes.get(direction.name, 0)) for i in images]
+            z += torch.tensor(steps)[:, None] * torch.tensor(direction.vector)
+        return z, encode_condition(schema, [i.attributes for i in images])
 
     def finish(
         self, model: SavedModel, x: Tensor, finish: Finish, images: Sequence[ImageRequest]

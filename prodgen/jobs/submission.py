@@ -150,7 +150,7 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
         return None
     if spec.items is not None:
         raise ProdgenError("an order has items or an upload, not both", param="upload")
-    names = [attribute.name for attribute in schema.attributes]
+    names = [one.name for one in (*schema.attributes, *schema.directions)]
     try:
         with uploaded_items(store, keys.upload(tenant, spec.upload), names, spec.columns) as rows:
             items = checked_items(store, tenant, spec, version.config, rows)

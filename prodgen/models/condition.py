@@ -13,15 +13,16 @@ from prodgen.spec.attributes import AttributeSchema
 def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Tensor:
     """Return the condition vectors (B, D) of B images: a block for each attribute, in the schema's order.
 
-    ``requests``: for each image, the values of all attributes. Raises ProdgenError if a value is missing, or
-    if the model does not have an attribute.
+    ``requests``: for each image, the values of all attributes; directions change no condition. Raises
+    ProdgenError if a value is missing, or if the model does not have an attribute.
     """
     names = {attribute.name for attribute in schema.attributes}
+    directions = {direction.name for direction in schema.directions}
     for request in requests:
-        for name in request.keys() - names:
+        for name in request.keys() - names - directions:
             raise ProdgenError(f"this model has no {name} {request[name]!r}", param=f"attributes.{name}")
-        if len(request) != len(names):
-            raise ProdgenError(f"an image of this model needs {len(names)} attributes, not {len(request)}")
+        if missing := names - request.keys():
+            raise ProdgenError(f"an image of this model needs a {min(missing)}", param="attributes")
     blocks = [a.encode([request[a.name] for request in requests]) for a in schema.attributes]
     return torch.from_numpy(np.concatenate([np.zeros((len(requests), 0), np.float32), *blocks], 1))
 

@@ -20,6 +20,7 @@ from pydantic import (
 from prodgen.errors import ProdgenError
 from prodgen.spec.colour import Colour, encode_lab, parse_colour, parse_gradient, to_lab
 from prodgen.spec.combinations import Combination, draw_combinations
+from prodgen.spec.directions import Direction
 from prodgen.spec.photograph import is_digest
 from prodgen.spec.random_streams import Float64, Stream, uniforms
 from prodgen.spec.spelling import did_you_mean, fold
@@ -227,12 +228,14 @@ class AttributeSchema(BaseModel):
     """All attributes of a model, in the order of its conditioning vector.
 
     ``together`` lists the combinations of values that occurred in training; if empty, values are independent.
+    ``directions`` are asked for as attributes are, by a number of steps. An image without them has none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     attributes: tuple[Attribute, ...] = ()
     together: tuple[Combination, ...] = ()
+    directions: tuple[Direction, ...] = ()
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
@@ -244,10 +247,10 @@ class AttributeSchema(BaseModel):
         return self
 
     @model_serializer(mode="wrap")
-    def _omit_empty_together(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out an empty ``together``, so that a config without combinations keeps the same bytes."""
+    def _omit_empty(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is empty, so that a config without combinations or directions keeps its bytes."""
         fields: dict[str, Any] = plain(self)
-        return fields if self.together else {name: fields[name] for name in fields if name != "together"}
+        return {name: value for name, value in fields.items() if value or name == "attributes"}
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -259,8 +262,8 @@ class AttributeSchema(BaseModel):
 
         Raises ProdgenError for an attribute or a value that the model does not have.
         """
-        exact = {a.name: a for a in self.attributes}
-        folded = {fold(a.name): a for a in self.attributes}
+        exact = {a.name: a for a in (*self.attributes, *self.directions)}
+        folded = {fold(name): a for name, a in exact.items()}
         parsed = {}
         for written, values in wanted.items():
             attribute = exact.get(written) or folded.get(fold(written))
@@ -294,10 +297,10 @@ class AttributeSchema(BaseModel):
         ``wanted[i]``, ``seeds[i]`` and ``draws[i]``. Choices are drawn from the combinations that contain the
         requested values; if there are none, each choice is drawn independently.
         """
-        if all(len(w) == len(self.attributes) for w in wanted):
-            return [{a.name: w[a.name] for a in self.attributes} for w in wanted]
-        u = uniforms(seeds, draws, len(self.attributes), Stream.ATTRIBUTES, [0] * len(draws))
         names = [a.name for a in self.attributes]
+        if all(name in w for w in wanted for name in names):
+            return [{**{name: w[name] for name in names}, **w} for w in wanted]
+        u = uniforms(seeds, draws, len(self.attributes), Stream.ATTRIBUTES, [0] * len(draws))
         columns = [a.draw(u[:, k]) for k, a in enumerate(self.attributes)]
         drawn = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         if self.together:

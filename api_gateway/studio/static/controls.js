@@ -1,12 +1,12 @@
 // Controls of attributes: chips, swatches, and colours of one's own.
 
-import { t } from "./studio.js";
+import { signed, t } from "./studio.js";
 
 /** Return the chosen values of each attribute of a form. A field may hold several, as `navy | white`. */
 export function chosenValues(form) {
   const found = {};
   for (const box of form.querySelectorAll("[data-attribute] input[name]"))
-    if (box.type !== "checkbox" || box.checked)
+    if (box.type === "range" ? Number(box.value) : box.type !== "checkbox" || box.checked)
       for (const value of box.value.split("|"))
         if (value.trim()) (found[box.name] ??= []).push(value.trim());
   return found;
@@ -54,15 +54,18 @@ export function describeControls(form) {
   for (const field of form.querySelectorAll("[data-attribute]")) {
     const hint = field.querySelector(".hint");
     const count = values[field.dataset.attribute]?.length ?? 0;
-    hint.textContent = count ? t("{count} chosen", { count }) : hint.dataset.none;
+    const slider = field.querySelector("[type=range]");
+    const chosen = slider ? signed(slider.value) : t("{count} chosen", { count });
+    hint.textContent = count ? chosen : hint.dataset.none;
   }
 }
 
-/** Call `changed` after each change of a control of attributes, and live while a colour is picked. */
+/** Call `changed` after each change of a control of attributes, and live while a colour is picked or a slider moves. */
 export function watchControls(form, changed) {
   form.addEventListener("change", (event) => {
-    if (event.target.type !== "color" && event.target.closest("[data-attribute]")) changed();
+    if (!["color", "range"].includes(event.target.type) && event.target.closest("[data-attribute]")) changed();
   });
+  form.addEventListener("input", (event) => event.target.type === "range" && changed());
   for (const picker of form.querySelectorAll("input[type=color]"))
     picker.oninput = () => {
       picker.nextElementSibling.value = picker.value;
@@ -87,5 +90,5 @@ export function fillControls(form, values) {
 export function clearControls(form) {
   for (const box of form.querySelectorAll("[data-attribute] input[name]"))
     if (box.type === "checkbox") box.checked = false;
-    else box.value = "";
+    else box.value = box.type === "range" ? "0" : "";
 }

@@ -128,11 +128,14 @@ export function explain(place, error) {
   }
 }
 
+/** Return a number with its sign. */
+export const signed = (value) => (Number(value) > 0 ? `+${Number(value)}` : String(value).replace("-", "−"));
+
 /** Describe an image by its attributes: by what was changed, of a photograph. A digest is an uploaded picture. */
 export function describe(image) {
-  const own = Object.values(image.attributes)
-    .filter((value) => value !== "original")
-    .map((value) => t(/^[0-9a-f]{64}$/.test(value) ? "a picture of yours" : value))
+  const own = Object.entries(image.attributes)
+    .filter(([, value]) => value !== "original")
+    .map(([name, value]) => (/^-?[0-9.]+$/.test(value) ? `${t(name)} ${signed(value)}` : t(/^[0-9a-f]{64}$/.test(value) ? "a picture of yours" : value)))
     .join(", ");
   return image.mix ? `${own} + ${Math.round(image.mix.share * 100)} % ${describe(image.mix)}` : own;
 }

@@ -1,0 +1,40 @@
+"""Directions in which latent vectors change a measured property of the images of a model."""
+
+import math
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prodgen.errors import ProdgenError
+
+MOST_STEPS = 3.0
+"""The most steps to either side; farther latent vectors are none that the model has met in training."""
+
+
+class Direction(BaseModel):
+    """A direction of length 1 in the space of latent vectors, and what a step of 1 along it changes.
+
+    The figures are of images that the fit has not seen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    effect: float = Field(description="Mean change of the property by a step, in the property's own unit.")
+    right: float = Field(description="Share of the images of which a step back and a step on change it so.")
+    r2: float = Field(
+        description="Share of the property's variance, beyond the attributes, that it explains."
+    )
+    vector: tuple[float, ...] = Field(repr=False)
+
+    def parse(self, text: object) -> str:
+        """Return the steps that ``text`` says, such as ``1.5`` or ``-2``; raises ProdgenError."""
+        try:
+            steps = float(str(text))
+        except ValueError:
+            steps = math.nan
+        if not abs(steps) <= MOST_STEPS:
+            raise ProdgenError(
+                f"{self.name} is a number of steps from {-MOST_STEPS:g} to {MOST_STEPS:g}, not {str(text)!r}",
+                param=f"attributes.{self.name}",
+            )
+        return f"{steps + 0.0:.3g}"
