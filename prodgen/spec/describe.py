@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from prodgen.spec.colour import levels, parse_colour, parse_gradient
 from prodgen.spec.colour_words import colour_names, nearest
+from prodgen.spec.directions import PROPERTIES
 from prodgen.spec.finish import safe_name
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.photograph import ORIGINAL, is_digest
@@ -56,10 +57,11 @@ def describe(
 ) -> Description:
     """Return the texts for a picture in a language.
 
-    ``attributes``: those that the picture was made with. ``ground``: a scene, a colour or a picture; None if
-    it is the model's own. ``file``: the picture's present file name.
+    ``attributes``: those that the picture was made with; the texts leave out steps of directions. ``ground``:
+    a scene, a colour or a picture; None if it is the model's own. ``file``: the picture's present file name.
     """
-    texts, left = _templates(language), dict(attributes)
+    texts = _templates(language)
+    left = {k: v for k, v in attributes.items() if k not in PROPERTIES or v.strip("-.0123456789")}
     ground = left.pop("scene", ground)
     shown = {"colour": _colour(left.pop("colour", ""), language)}
     shown |= {name: _word(left.pop(name, ""), language) for name in ("material", "pattern", "category")}

@@ -8,6 +8,8 @@ from prodgen.errors import ProdgenError
 
 MOST_STEPS = 3.0
 """The most steps to either side; farther latent vectors are none that the model has met in training."""
+PROPERTIES = ("width", "height", "area", "flare", "lightness", "symmetry")
+"""The names that directions have; see `prodgen.evaluation.directions.measure`."""
 
 
 class Direction(BaseModel):

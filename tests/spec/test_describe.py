@@ -20,6 +20,7 @@ from prodgen.spec.prompt_words import is_han
             "白色背景上的红色纯色衬衫",
         ),
         ({"category": "ankle-boot"}, None, "Ankle boot", "短靴"),
+        ({"category": "shirt", "width": "-1.5"}, None, "Shirt", None),
         ({"colour": "original", "scene": "studio"}, None, "Product on a studio backdrop", "影棚背景上的商品"),
         (
             {"colour": "navy", "material": "stripes", "scene": "white"},

@@ -135,7 +135,7 @@ export const signed = (value) => (Number(value) > 0 ? `+${Number(value)}` : Stri
 export function describe(image) {
   const own = Object.entries(image.attributes)
     .filter(([, value]) => value !== "original")
-    .map(([name, value]) => (/^-?[0-9.]+$/.test(value) ? `${t(name)} ${signed(value)}` : t(/^[0-9a-f]{64}$/.test(value) ? "a picture of yours" : value)))
+    .map(([name, value]) => (/^-?[0-9.]+$/.test(value) ? `${t(name)} ${value}` : t(/^[0-9a-f]{64}$/.test(value) ? "a picture of yours" : value)))
     .join(", ");
   return image.mix ? `${own} + ${Math.round(image.mix.share * 100)} % ${describe(image.mix)}` : own;
 }
