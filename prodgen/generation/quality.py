@@ -11,7 +11,7 @@ from torch import Tensor
 from prodgen.generation.forward import Forward
 from prodgen.models import SavedModel
 from prodgen.spec.colour import delta_e_2000, levels, to_lab
-from prodgen.spec.order import ImageRequest, resolve_attributes
+from prodgen.spec.order import ImageRequest, Mix, resolve_attributes
 from prodgen.spec.quality import NOTHING, Gated, Quality, chosen_attempt, gated_attribute
 
 MEASURED, SHARE = 200, 0.9
@@ -33,8 +33,13 @@ def colour_distances(model: SavedModel, images: Sequence[ImageRequest], x: Tenso
     alpha = layers[:, 3:].clamp(0, 1)
     lab = rgb_to_lab((layers[:, :3] / alpha.clamp(min=1e-3)).clamp(0, 1))
     means = ((lab * alpha).sum((2, 3)) / alpha.sum((2, 3))).double().cpu().numpy()
-    wanted = np.array([levels(image.attributes[name]) for image in images], np.uint8)
-    found = np.nan_to_num(delta_e_2000(means, to_lab(wanted)), nan=NOTHING)
+    mixes = [image.mix or Mix(seed=0, draw=0, attributes=image.attributes) for image in images]
+    own, other = (
+        to_lab(np.array([levels(one.attributes[name]) for one in several], np.uint8))
+        for several in (images, mixes)
+    )
+    shares = np.array([mix.share for mix in mixes])[:, None]  # conditions are mixed in CIELAB, too
+    found = np.nan_to_num(delta_e_2000(means, own + shares * (other - own)), nan=NOTHING)
     return [round(float(distance), 2) for distance in found]
 
 

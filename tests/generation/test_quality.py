@@ -1,5 +1,7 @@
 """An order with a quality gate gets the colours that it asks for, and the same images on every machine."""
 
+from dataclasses import replace
+
 import pytest
 
 from prodgen.generation.engine import Engine
@@ -8,6 +10,7 @@ from prodgen.generation.quality import colour_distances, measure_quality
 from prodgen.generation.request import Request, manifest_line
 from prodgen.models import SavedModel
 from prodgen.spec.attributes import AttributeSchema, Choice, ContinuousColour
+from prodgen.spec.order import Mix
 from prodgen.spec.quality import ATTEMPTS, Gated, Quality, chosen_attempt
 from tests.generation.asking import images, opened, pixels, worst
 from tests.toys import toy_model
@@ -49,6 +52,14 @@ def test_images_of_a_wrong_colour_are_made_again_and_all_others_stay(
         if line.quality.colour_distances[line.attempt] <= quality.colour_distance:
             [alone] = engine.submit(Request(coloured, [one], quality=quality))
             assert worst(opened([file]), opened([alone])) <= 1
+
+
+def test_a_mix_is_compared_with_the_colour_between(coloured: SavedModel) -> None:
+    (image,) = images(coloured, [0], colour="#30a050")
+    other = replace(image, attributes={**image.attributes, "colour": "#a03080"})
+    mixed = replace(image, mix=Mix(seed=0, draw=0, attributes=other.attributes, share=1.0))
+    x = Forward("cpu")(coloured, [image], [1.0])
+    assert colour_distances(coloured, [mixed], x) == colour_distances(coloured, [other], x)
 
 
 def test_the_threshold_of_a_version_is_measured_once_and_for_all(coloured: SavedModel) -> None:
