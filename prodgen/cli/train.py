@@ -14,11 +14,12 @@ from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
 
+UPSCALER = "upscaler"
 SHOWN = ("domain_fid", "agreement", "diversity")
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a bundled recipe, or a .toml file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a bundled recipe, a .toml file, or upscaler.")],
     data: Annotated[str, typer.Option(help="Folder of data; with --queue also NAME or NAME@VERSION.")],
     out: Annotated[Path | None, typer.Option(help="Folder to train in; the model goes to OUT/model.")] = None,
     set: Annotated[
@@ -42,9 +43,14 @@ def train(
     """Train a model, or continue from the checkpoint in OUT.
 
     Ctrl-C stops after the current step and writes a checkpoint; a second Ctrl-C stops at once. With --queue
-    the service trains (PRODGEN_URL, PRODGEN_API_KEY).
+    the service trains (PRODGEN_URL, PRODGEN_API_KEY). The recipe `upscaler` trains the network behind
+    `--upscale` on the cut-outs of `prodgen data prepare --size 256`; PRODGEN_UPSCALER names its file.
     """
-    if queue:
+    if recipe == UPSCALER:
+        if queue or out is None:
+            raise ProdgenError("the upscaler is trained here: name a folder with --out, without --queue")
+        _train_upscaler(set or [], Path(data), out, source, json)
+    elif queue:
         if out:
             raise ProdgenError("--out is for training here; prodgen training watch RUN --out shows samples")
         from prodgen.cli.gateway import queue_run
@@ -120,6 +126,24 @@ def _train_here(
         raise ProdgenError(f"{alarm}; {what}")
     ended = {"step": state.step, "steps": chosen.steps, "model": str(model) if model else None}
     report(json, ended, f"stopped at step {state.step} of {chosen.steps}; {what}")
+
+
+def _train_upscaler(settings: list[str], data: Path, out: Path, source: str | None, json: bool) -> None:
+    from prodgen.settings import settings as environment
+    from prodgen.training.upscaler import read_upscaler_recipe, train_upscaler
+
+    recipe = read_upscaler_recipe(settings)
+    check_folder(out)
+    weights, stop = environment().feature_weights, _stop_event()
+    with writing(out), ProgressBars(json) as bars:
+
+        def show(step: int, losses: dict[str, float]) -> None:
+            shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+            bars.report(UPSCALER, step, recipe.steps, shown)
+
+        step = train_upscaler(recipe, data, out, Path(source) if source else None, weights, show, stop.is_set)
+    ended = {"step": step, "steps": recipe.steps, "model": str(out)}
+    report(json, ended, f"stopped at step {step} of {recipe.steps}; the upscaler is {out}/model.safetensors")
 
 
 def _stop_event() -> threading.Event:

@@ -122,12 +122,7 @@ def trunk_network(
     ProdgenError for a file that is missing or is not the published one.
     """
     trunk = TRUNKS[name]
-    weights = _read(trunk, folder)
-    shift, scale = (weights[f"scaling_layer.{part}"].to(device) for part in ("shift", "scale"))
-    network = trunk.layers()
-    layers = {key.split(".", 2)[2]: t for key, t in weights.items() if key.startswith("net.slice")}
-    network.load_state_dict(layers)
-    network.requires_grad_(False).to(device, memory_format=torch.channels_last).eval()
+    network, shift, scale = _load(trunk, folder, device)
 
     def embed(images: Tensor) -> tuple[Tensor, None]:
         x = as_rgb(images, GROUND).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -146,6 +141,40 @@ def trunk_network(
     title = f"{trunk.title} of ST-LPIPS {trunk.sha256[:6]}"
     resizer = f"bilinear to {LEAST_SIDE}x{LEAST_SIDE}" if size < LEAST_SIDE else "none (the model's own size)"
     return FeatureNetwork(title, resizer + AS_RGB[channels], embed, device, BATCH, levels)
+
+
+def trunk_levels(name: str, folder: Path | None, device: str = "cpu") -> list[nn.Sequential]:
+    """Return the levels of a network of TRUNKS; the first takes RGB pictures (B, 3, H, W) in [0, 1].
+
+    Each further level takes the result of the level before. Raises the errors of `trunk_network`.
+    """
+    trunk = TRUNKS[name]
+    network, shift, scale = _load(trunk, folder, device)
+    bounds = pairwise((0, *(end + 1 for end in trunk.ends)))
+    first, *others = (network[start:end] for start, end in bounds)
+    return [nn.Sequential(_Scaling(shift, scale), *first), *others]
+
+
+class _Scaling(nn.Module):
+    """Brings pictures in [0, 1] to the range that the networks were trained on."""
+
+    def __init__(self, shift: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.shift, self.scale = shift, scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * 2 - 1 - self.shift) / self.scale
+
+
+def _load(trunk: Trunk, folder: Path | None, device: str) -> tuple[nn.Sequential, Tensor, Tensor]:
+    """Return a frozen network, and the shift and scale of the pictures in [-1, 1] that it takes."""
+    weights = _read(trunk, folder)
+    shift, scale = (weights[f"scaling_layer.{part}"].to(device) for part in ("shift", "scale"))
+    network = trunk.layers()
+    layers = {key.split(".", 2)[2]: t for key, t in weights.items() if key.startswith("net.slice")}
+    network.load_state_dict(layers)
+    network.requires_grad_(False).to(device, memory_format=torch.channels_last).eval()
+    return network, shift, scale
 
 
 def _read(trunk: Trunk, folder: Path | None) -> dict[str, Tensor]:

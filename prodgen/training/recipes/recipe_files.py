@@ -21,13 +21,18 @@ def load_recipe(ref: str, settings: list[str]) -> Recipe:
 
     Raises ProdgenError that names the wrong key.
     """
-    table = _read(ref)
+    return make_recipe(_read(ref) | parse_settings(settings), f"recipe {ref}")
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """Return the values of ``key=value`` settings by key. Raises ProdgenError for a text that is none."""
+    table = {}
     for text in settings:
         key, equals, value = text.partition("=")
         if not equals:
             raise ProdgenError(f"--set {text!r} is not key=value, for instance --set steps=20000")
         table[key.strip()] = _value(value.strip())
-    return make_recipe(table, f"recipe {ref}")
+    return table
 
 
 def read_recipe(path: Path) -> Recipe:
