@@ -136,6 +136,7 @@ class Pipeline:
                 ahead.cancel()
 
     def _expansion(self, spec: JobSpec) -> Expansion:
+        self.model.config.check_upscale(spec.finish)
         return Expansion(spec, spec.items, self.model.config.attributes)
 
     def _requests(self, spec: JobSpec) -> Iterator[Request]:

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     feature_weights: Path | None = None
     """The folder with the weights of AlexNet and VGG16, by which evaluations compare images; if None, that of
     the installed package stlpips-pytorch."""
+    upscaler: Path | None = None
+    """The file with the weights of the network behind ``upscale``, the same on all workers; if None, the one
+    that comes with prodgen."""
     training_folder: Path = Path("~/.cache/prodgen/training")
     """The folder in which a training worker keeps data sets and the files of its runs."""
     node_address: str | None = None

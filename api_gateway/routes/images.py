@@ -106,7 +106,7 @@ def _place(
     if photos and count != 1:
         raise ProdgenError("each photograph makes one picture of each combination; leave n out", param="n")
     finish = Finish(size=side_of(wish.size), background=_background(wish, config, reading))
-    answer = _answer(wish, finish.size or config.size, config.channels == 4 and finish.background is None)
+    answer = _answer(wish, config.side(finish), config.channels == 4 and finish.background is None)
     check_pixels(answer, count * combinations * len(photos or [""]))
     spec: dict[str, Any] = {
         "model": wish.model,

@@ -116,7 +116,7 @@ def _place(
         url=wish.response_format != "b64_json",
         format="png",
         quality=None,
-        side=finish.size or config.size,
+        side=config.side(finish),
         transparent=config.channels == 4 and finish.background is None,
     )
     check_pixels(answer, wish.n)

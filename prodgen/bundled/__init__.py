@@ -1,4 +1,4 @@
-"""The models and photographs that come with the package."""
+"""The models, the upscaler and the photographs that come with the package."""
 
 from importlib import resources
 from pathlib import Path
@@ -8,6 +8,11 @@ def bundled_folders() -> list[Path]:
     """Return the models' folders, sorted by name."""
     root = Path(str(resources.files(__name__)))
     return sorted(path.parent for path in root.glob("*/config.json"))
+
+
+def bundled_upscaler() -> Path:
+    """Return the file with the upscaler's weights."""
+    return Path(str(resources.files(__name__))) / "upscaler" / "model.safetensors"
 
 
 def bundled_photographs() -> list[Path]:

@@ -19,6 +19,7 @@ from prodgen.cli.options import (
     Sheet,
     Size,
     Truncation,
+    Upscale,
     parse_attributes,
 )
 from prodgen.cli.output import remark, report
@@ -46,6 +47,7 @@ def generate(
     seed: Seed = 0,
     truncation: Truncation = 1.0,
     size: Size = None,
+    upscale: Upscale = None,
     background: Background = None,
     format: Format = "png",
     sheet: Sheet = False,
@@ -64,7 +66,7 @@ def generate(
             seed=seed,
             truncation=truncation,
             attributes=parse_attributes(attr),
-            finish={"size": size, "background": background},
+            finish={"size": size, "upscale": upscale, "background": background},
             output={"format": format, "packaging": "sheet" if sheet else "auto"},
         )
         spec, reading = read_order(wish, pipeline.model.config)
@@ -75,7 +77,7 @@ def generate(
             raise ProdgenError(
                 f"{total:,} images are too many for one order; at most {most:,} are made", param="count"
             )
-        layout = Layout(spec.finish.size or pipeline.model.config.size, total) if sheet else None
+        layout = Layout(pipeline.model.config.side(spec.finish), total) if sheet else None
         planned = pipeline.planned_manifest(spec)
         check_same_images(out, map(layout.place, planned) if layout else planned)
         start = time.perf_counter()

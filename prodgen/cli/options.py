@@ -24,6 +24,9 @@ Prompt = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers; the same seed makes the same images.")]
 Truncation = Annotated[float, typer.Option(help="Spread of the latents, from 0 to 1; lower is less varied.")]
 Size = Annotated[int | None, typer.Option(help="Side of the images in pixels (default: the model's own).")]
+Upscale = Annotated[
+    int | None, typer.Option(help="4: a network enlarges the images four times, before they get SIZE.")
+]
 Background = Annotated[
     str | None, typer.Option(help="CSS colour behind the product (default: the model's own).")
 ]

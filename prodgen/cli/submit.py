@@ -21,6 +21,7 @@ from prodgen.cli.options import (
     Sheet,
     Size,
     Truncation,
+    Upscale,
     parse_attributes,
 )
 from prodgen.cli.output import remark, report
@@ -56,6 +57,7 @@ def submit(
     seed_from: Annotated[str, typer.Option(help="job, or sku: a SKU looks the same in every order.")] = "job",
     truncation: Truncation = 1.0,
     size: Size = None,
+    upscale: Upscale = None,
     background: Background = None,
     format: Annotated[
         str | None,
@@ -113,7 +115,13 @@ def submit(
         raise ProdgenError("--photos is for an order file with a column photo; name it too", param="photos")
     if columns and order is None:
         raise ProdgenError("--columns is for an order file; name the file too", param="columns")
-    only_photographs = {"preset": preset, "aspect": aspect, "copy_space": copy_space, "retouch": retouch}
+    given = {
+        "upscale": upscale,
+        "preset": preset,
+        "aspect": aspect,
+        "copy_space": copy_space,
+        "retouch": retouch,
+    }
     with connect() as gateway:
         spec: dict[str, Any] = {
             "model": model,
@@ -122,7 +130,7 @@ def submit(
             "attributes": name_pictures(parse_attributes(attr), partial(_send_picture, gateway)),
             "truncation": truncation,
             "finish": {"size": size, "background": background}
-            | {name: value for name, value in only_photographs.items() if value},
+            | {name: value for name, value in given.items() if value},
             "output": {"format": format or ("jpeg" if preset else "png")}
             | ({"packaging": "webdataset" if webdataset else "sheet"} if sheet or webdataset else {}),
             "priority": priority,

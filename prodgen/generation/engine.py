@@ -34,6 +34,11 @@ Part = tuple[Response, Sequence[ImageRequest]]
 """A response, and those images of its request that belong to one batch."""
 
 
+def chunk_size(request: Request) -> int:
+    """Return the number of images of a request in one chunk."""
+    return max(1, CHUNK_PIXELS // request.pixels)
+
+
 class Engine:
     """Generates the images of all threads' requests in batches on one device; encodes files on other threads.
 
@@ -136,6 +141,8 @@ class Engine:
             if not batch:
                 free = self.forward.batch(request.model)
                 self._passed = 0 if request.priority == 0 else self._passed + 1
+            if request.finish.upscale:  # which takes far longer than the generator: other requests wait less
+                room = min(room, chunk_size(request))
             images = response.begin(min(free, room))
             free -= len(images)
             batch.append((response, images))
@@ -208,7 +215,7 @@ class Engine:
     def _finish(self, response: Response, images: Sequence[ImageRequest], x: Tensor) -> None:
         """Finish images ``x`` in chunks and queue these for the encoders. Wait while too many are queued."""
         request = response.request
-        size = max(1, CHUNK_PIXELS // request.pixels)
+        size = chunk_size(request)
         for start in range(0, len(images), size):
             if response.cancelled:
                 return

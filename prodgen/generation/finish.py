@@ -12,6 +12,7 @@ from kornia.geometry.transform import get_perspective_transform, resize, warp_pe
 from torch import Tensor
 
 from prodgen.generation.coverage import clamp_to_coverage, clear_ground, cut_out, opaque
+from prodgen.generation.upscale import upscale
 from prodgen.spec.colour import levels
 from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.random_streams import Stream, uniforms
@@ -31,7 +32,7 @@ def apply_finish(
     background that the finish asks for has exactly its colour around the product.
     """
     x = (x.float() + 1.0) / 2.0
-    augment, size = finish.augment, finish.size or x.shape[-1]
+    augment, size = finish.augment, finish.size or x.shape[-1] * (finish.upscale or 1)
     plain = augment == Augment()
     layers = opaque(x) if plain and not finish.background else cut_out(x, _colour(ground, x))
     if finish.background:
@@ -41,7 +42,9 @@ def apply_finish(
         numbers = uniforms(seeds, draws, _DRAWS, Stream.AUGMENTATION, [0] * len(draws))
         u = torch.from_numpy(numbers).float().to(x.device)
         layers = _light(layers, augment, u)
-    if size != x.shape[-1]:
+    if finish.upscale:
+        layers = upscale(layers)
+    if size != layers.shape[-1]:
         # Bicubic resampling overshoots at edges.
         layers = clamp_to_coverage(resize(layers, (size, size), interpolation="bicubic", antialias=True))
     if not plain:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prodgen import traces
+from prodgen.generation.upscale import upscaler_version
 from prodgen.spec.finish import Finish, file_name
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.model_config import ModelConfig
@@ -56,7 +57,7 @@ class Request:
     @property
     def pixels(self) -> int:
         """Number of pixels of one image."""
-        return (self.finish.size or self.model.config.size) ** 2
+        return self.model.config.side(self.finish) ** 2
 
     @property
     def opaque_finish(self) -> Finish:
@@ -160,6 +161,8 @@ def xmp_packets(request: Request, images: Sequence[ImageRequest]) -> Iterator[by
     common: dict[str, Any] = {"model": request.model.id}
     if finish := request.finish.model_dump(exclude_defaults=True):
         common["finish"] = finish
+    if request.finish.upscale:
+        common["upscaler"] = upscaler_version()
     if request.truncation != 1.0:
         common["truncation"] = request.truncation
     for image in images:
@@ -195,6 +198,7 @@ def manifest_line(
             "model": request.model.id,
             "truncation": request.truncation,
             "finish": request.finish,
+            "upscaler": upscaler_version() if request.finish.upscale else None,
             "photo": image.photo,
             "quality": image.gated,
             "review": review,

@@ -14,6 +14,7 @@ from prodgen.errors import ProdgenError
 from prodgen.generation.encode import decode, format_of, to_image
 from prodgen.generation.engine import Engine
 from prodgen.generation.request import Request
+from prodgen.generation.upscale import upscaler_version
 from prodgen.models import SavedModel
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
@@ -57,7 +58,9 @@ def verify(
             ]
             request = Request(model, images, truncation, finish, format)
             for line, data in zip(chunk, engine.submit(request), strict=True):
-                if line.frame:
+                if line.upscaler and line.upscaler != upscaler_version():
+                    fault = f"its upscaler was {line.upscaler}, and {upscaler_version()} is here"
+                elif line.frame:
                     fault = _compare_frame(line, read_sheet(line.file), data, model.config.tolerance)
                 else:
                     fault = compare(line, read(line.file), data, model.config.tolerance)

@@ -103,7 +103,9 @@ class JobRecord(BaseModel, frozen=True):
 
     def entry(self, weight: float = 1.0, control: JobControl = UNCHANGED) -> JobEntry:
         """Return what the ledger must know of the job. ``weight`` is the tenant's."""
-        pixels = (self.spec.finish.size or 1) ** 2  # a model's own size is small, and already in its rate
+        finish = self.spec.finish
+        own = 64 * finish.upscale if finish.upscale else 1  # the own size is small, and already in the rate
+        pixels = (finish.size or own) ** 2
         most = 1 if self.photographs else MAX_LEASE_CELLS
         lease_cells = min(most, max(1, LEASE_PIXELS // (CELL * pixels)))
         created = self.created.timestamp()

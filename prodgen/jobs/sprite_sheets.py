@@ -18,7 +18,7 @@ def layout_of(store: Store, record: JobRecord) -> Layout:
         raise ProdgenError(
             f"job {record.id} has no sprite sheets; order them with output.packaging 'sheet'", param="job"
         )
-    return Layout(record.spec.finish.size or load_config(store, record.model_prefix).size, record.total)
+    return Layout(load_config(store, record.model_prefix).side(record.spec.finish), record.total)
 
 
 def lines_on(store: Store, record: JobRecord, layout: Layout, sheet: int) -> Iterator[ManifestLine]:

@@ -14,6 +14,8 @@ Aspect = Literal["1:1", "4:5", "3:2", "16:9", "9:16"]
 Edge = Literal["top", "bottom", "left", "right"]
 Retouch = Literal["light", "straighten"]
 RETOUCHES: tuple[Retouch, ...] = get_args(Retouch)
+MOST_SIDE = 2048
+"""The longest side of an image, in pixels."""
 COPY_SPACE = 1 / 3
 """The share of the frame that is left free for text."""
 
@@ -81,7 +83,15 @@ class Finish(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int | None = Field(
-        default=None, ge=8, le=2048, description="Longer side in pixels; the model's own size if null."
+        default=None,
+        ge=8,
+        le=MOST_SIDE,
+        description="Longer side in pixels; if null, the model's own size, four times that with `upscale`.",
+    )
+    upscale: Literal[4] | None = Field(
+        default=None,
+        description="4: a network enlarges generated images four times before they get their `size`; "
+        "null: resampling alone.",
     )
     background: Colour | None = Field(
         default=None, description="CSS colour; the model's own background if null."

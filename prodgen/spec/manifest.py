@@ -39,6 +39,8 @@ class ManifestLine(BaseModel):
     """The order's ``truncation``."""
     finish: Finish
     """The order's ``finish``, without values that equal the defaults."""
+    upscaler: str | None = None
+    """The version of the upscaler's weights, if the finish asks for ``upscale``."""
     format: Literal["png", "webp", "jpeg", "avif"]
     """The format of the image file."""
     photo: str | None = None

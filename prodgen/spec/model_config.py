@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.colour import Colour
-from prodgen.spec.finish import Finish, Frame, sides
+from prodgen.spec.finish import MOST_SIDE, Finish, Frame, sides
 from prodgen.spec.onnx_file import check_onnx
 from prodgen.spec.validation_errors import parse_json
 
@@ -40,6 +40,25 @@ class ModelConfig(BaseModel):
     def weights(self) -> str:
         """The name of the file with the network's weights."""
         return ONNX_WEIGHTS if self.family == ONNX else WEIGHTS
+
+    def side(self, finish: Finish) -> int:
+        """Return the side, in pixels, of a generated image with this finish."""
+        return finish.size or self.size * (finish.upscale or 1)
+
+    def check_upscale(self, finish: Finish) -> None:
+        """Raise ProdgenError if the network for ``upscale`` cannot enlarge images of this version."""
+        if finish.upscale is None:
+            return
+        large = self.size * finish.upscale
+        if self.channels < 3:
+            fault = "upscale is for models of colour images, and this model's are grey; set size alone"
+        elif large > MOST_SIDE:
+            fault = f"upscale makes images of {large} pixels a side; the most are {MOST_SIDE}"
+        elif finish.size and finish.size <= self.size:
+            fault = f"upscale needs a size above {self.size}, the model's own, not {finish.size}"
+        else:
+            return
+        raise ProdgenError(fault, param="finish.upscale")
 
 
 ONNX = "onnx"

@@ -160,6 +160,8 @@ def test_without_a_key_two_orders_are_two_jobs(client: Client) -> None:
             "finish.background: 'bleu'",
         ),
         ({"model": "shoes", "finish": {"size": 9999}}, "finish.size", "finish.size must be at most 2048"),
+        ({"model": "shoes", "finish": {"upscale": 3}}, "finish.upscale", "finish.upscale must be 4, not 3"),
+        ({"model": "shoes", "finish": {"upscale": 4}}, "finish.upscale", "upscale is for models of colour"),
         ({"model": "shoes", "items": [{"sku": ""}]}, "items.1.sku", "items.1.sku is empty"),
         ({"model": "shoes", "items": []}, "items", "items is empty"),
         ({"model": "shoes", "upload": "x"}, "upload", "upload: "),

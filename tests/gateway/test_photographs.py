@@ -89,6 +89,7 @@ def test_a_file_of_rows_names_uploads_and_errors_name_the_row(client: Client) ->
         ),
         ({"truncation": 0.5}, "truncation is not for pictures of photographs"),
         ({"finish": {"background": "red"}}, "order a colour as the attribute scene"),
+        ({"finish": {"upscale": 4}}, "finish.upscale is not for pictures of photographs"),
         ({"finish": {"augment": {"flip": 1}}}, "finish.augment is not for pictures of photographs"),
         ({"finish": {"size": 9}}, "at least 64 pixels wide and high, not 9 x 9"),
         ({"finish": {"size": 64, "aspect": "16:9"}}, "not 64 x 36; set finish.size higher"),
