@@ -1,9 +1,9 @@
-"""Downloads of an ended job as a whole: one archive, sprite sheets, and shards for webdataset."""
+"""Downloads of an ended job: one archive, sprite sheets, shards for webdataset, and proofs of its images."""
 
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api_gateway import ranges
@@ -15,8 +15,10 @@ from api_gateway.schemas import Page, ShardView, SheetView
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.archive import Archive
 from prodgen.jobs.manifests import published_page
+from prodgen.jobs.proofs import prove
 from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.sprite_sheets import draw_sheet, layout_of, lines_on
+from prodgen.spec.merkle import InclusionProof
 from prodgen.spec.sprite_sheet import atlas, sheet_name
 from prodgen.storage import keys
 from prodgen.storage.links import content_disposition
@@ -107,6 +109,18 @@ def shards(
         url = deployment.store.link(key, deployment.settings.link_seconds, name)
         views.append(ShardView(name=name, images=manifest.images, url=url))
     return Page(data=views, next=str(after + limit) if len(found) > limit else None)
+
+
+@router.get("/{job}/images/{index}/proof", summary="Prove that an image is one of a job's")
+def proof(
+    job: str, index: Annotated[int, Path(ge=0)], caller: Generator, deployment: DeploymentDep
+) -> InclusionProof:
+    """Return the path from an image of an ended job to the job's Merkle root, as RFC 9162 defines it.
+
+    Who has the image, this proof and the root can check that the image is one of the job's, without the
+    other images. Answers 409 for a job without a root: one that runs, or was cancelled.
+    """
+    return prove(deployment.store, _ended(deployment, caller.tenant, job, "proofs are"), index)
 
 
 def _ended(deployment: Deployment, tenant: str, job: str, what: str) -> JobRecord:

@@ -283,6 +283,16 @@ def download(
             report(json, {"job": job, "images": count, "out": str(out)}, f"{count} images in {out}")
 
 
+@app.command()
+def proof(
+    job: Id,
+    index: Annotated[int, typer.Argument(min=0, help="Number of the image in the job, from 0.")],
+) -> None:
+    """Print the proof (JSON) that an image is one of an ended job's."""
+    with connect() as gateway:
+        print_json(gateway.proof(job, index))
+
+
 def _download_archive(gateway: Client, job: str, path: Path, quiet: bool) -> int:
     """Download the archive of a job to ``path``, show the progress, and return the size in bytes."""
     if path.exists():

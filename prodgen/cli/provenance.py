@@ -17,6 +17,7 @@ from prodgen.spec.validation_errors import explain
 
 if TYPE_CHECKING:
     from prodgen.spec.manifest import ManifestLine
+    from prodgen.spec.merkle import InclusionProof
 
 _MAX_BYTES = 256 << 20
 """The largest file that is compared with the picture that was made again."""
@@ -37,12 +38,18 @@ def provenance(
     trust: Annotated[
         Path | None, typer.Option(help="PEM file of the authorities whose certificates you trust.")
     ] = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="File of `prodgen jobs proof`: check that FILE is of that job.")
+    ] = None,
+    root: Annotated[
+        str | None, typer.Option(help="The job's Merkle root, which the proof must have.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Read how a picture was made, and check its C2PA signature.
 
-    The exit code is 1 if the signature does not hold, if no authority in --trust vouches for it, or if the
-    picture that --remake makes again differs.
+    The exit code is 1 if the signature or the proof does not hold, if no authority in --trust vouches for the
+    signature, or if the picture that --remake makes again differs.
     """
     from prodgen.signatures import read_signature
 
@@ -50,11 +57,21 @@ def provenance(
         raise ProdgenError(f"there is no picture {file}", param="file")
     found = read_provenance(file)
     signature = read_signature(file, trust.read_bytes() if trust else None)
-    if found == (None, None) and signature is None:
+    if root and not proof:
+        raise ProdgenError("--root is compared with a proof; name its file with --proof", param="root")
+    if found == (None, None) and signature is None and proof is None:
         raise ProdgenError(f"{file} has no marks that say how it was made")
     record = {"digital_source_type": found.digital_source_type} | (found.recipe or {})
     if signature:
         record["signature"] = signature._asdict()
+    unproved = None
+    if proof:
+        included = _read_proof(proof)
+        unproved = included.fault(file.read_bytes(), root)
+        record["proof"] = {
+            **included.model_dump(include={"leaf_index", "tree_size", "root"}),
+            "fault": unproved,
+        }
     fault = None
     if remake:
         if found.recipe is None:
@@ -65,12 +82,25 @@ def provenance(
         print_json(record)
     else:
         print_record(printable(record))
+        if proof:
+            remark(f"the proof does not hold: {unproved}" if unproved else "the proof holds")
         if remake:
             remark(f"{remake} is the same picture" if fault is None else f"{remake} differs: {fault}")
     broken = signature is not None and signature.holds is False
     untrusted = trust is not None and not (signature and signature.trusted)
-    if fault is not None or broken or untrusted:
+    if fault is not None or broken or untrusted or unproved:
         raise typer.Exit(1)
+
+
+def _read_proof(file: Path) -> "InclusionProof":
+    from prodgen.spec.merkle import InclusionProof
+
+    try:
+        return InclusionProof.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise ProdgenError(f"{file} cannot be read: {error.strerror}", param="proof") from None
+    except ValidationError as error:
+        raise ProdgenError(f"{file} is no proof: {explain(error, 'it')}", param="proof") from None
 
 
 def _remake(

@@ -200,6 +200,10 @@ class Client:
         """
         return download_archive(self._transport, job, path, self.job(job).get("root"))
 
+    def proof(self, job: str, index: int) -> Record:
+        """Return the proof that an image is one of an ended job's, by RFC 9162 (`InclusionProof`)."""
+        return self._json("GET", f"/v1/jobs/{job}/images/{index}/proof")
+
     def usage(self, first: date, last: date) -> list[Record]:
         """Return what the tenant's orders delivered from ``first`` to ``last``, by day and model."""
         params = {"from": str(first), "to": str(last)}

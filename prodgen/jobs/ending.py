@@ -13,20 +13,22 @@ from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.due import make_due
 from prodgen.jobs.manifests import (
     Manifest,
+    cell_digests,
     cells_of,
     choose,
     folder_of,
-    merkle_root,
     publish,
     published,
     published_at,
 )
+from prodgen.jobs.proofs import keep_digests
 from prodgen.jobs.record import JobRecord, find_record, load_control, load_last_state, load_record, load_state
 from prodgen.jobs.usage import record_usage
 from prodgen.jobs.webhooks import announce
 from prodgen.ledger.entries import JobState, Lease, Progress
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
+from prodgen.spec.merkle import tree_of
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -93,7 +95,8 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     state = _state(record, progress, made, dead)
     errors = {cell: error for cell, error in sorted(ledger.errors(record.id).items()) if cell not in made}
     # None if cancelled: the gateway answers a cancel itself, and must not read all manifests before
-    root = None if state.state == "cancelled" else merkle_root(store, chosen)
+    digests = None if state.state == "cancelled" else cell_digests(store, chosen)
+    root = None if digests is None else tree_of(digests).root()
     retried = _retry_fields(store, record, progress)
     state = state.model_copy(update={"bytes": size, "errors": errors, "root": root, **retried})
     now = ledger.progress(record.id)
@@ -103,6 +106,7 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     # before the end is written, so that no end lacks its entry
     if expires := record.expires(state.finished, load_control(store, record)):
         make_due(store, expires, record.tenant, record.id)
+    keep_digests(store, record, digests or [])
     announce(store, record)  # before state.json, so that a crash in between forgets no webhook
     data = state.model_dump_json(indent=1).encode()
     store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")

@@ -14,7 +14,7 @@ from itertools import islice
 
 from prodgen.errors import NotFound, Unavailable
 from prodgen.jobs.record import JobRecord
-from prodgen.spec.merkle import MerkleTree, stored_leaves
+from prodgen.spec.merkle import leaf_digest, stored_leaves, tree_of
 from prodgen.spec.order import CELL, count_cells
 from prodgen.storage import keys
 from prodgen.storage.base import THREADS, ObjectInfo, Store, in_threads
@@ -112,12 +112,18 @@ def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> b
 
 def merkle_root(store: Store, manifests: Iterable[Manifest]) -> str:
     """Return the Merkle root of the images of ``manifests``, which have no cell in common."""
-    tree, ordered = MerkleTree(), iter(sorted(manifests))
+    return tree_of(cell_digests(store, manifests)).root()
+
+
+def cell_digests(store: Store, manifests: Iterable[Manifest]) -> list[bytes]:
+    """Return the Merkle root of each cell of ``manifests``, in order: the sub-trees of the job's tree."""
+    found, ordered = [], iter(sorted(manifests))
     while batch := list(islice(ordered, THREADS)):
         for data in in_threads(lambda manifest: store.get(manifest.key), batch):
-            for leaf in stored_leaves(data):
-                tree.add(leaf)
-    return tree.root()
+            digests = [leaf_digest(leaf) for leaf in stored_leaves(data)]
+            cells = (digests[start : start + CELL] for start in range(0, len(digests), CELL))
+            found += [tree_of(cell).digest() for cell in cells]
+    return found
 
 
 def cells_of(manifests: Iterable[Manifest]) -> set[int]:

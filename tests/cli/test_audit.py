@@ -12,12 +12,14 @@ import pytest
 from PIL import Image
 
 from prodgen.generation.encode import encode_image
+from prodgen.jobs import proofs
 from prodgen.jobs.audits import choose_sample, queue_audit, queue_pieces, take_piece
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.machines import all_shut_out, readmit
 from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
 from prodgen.jobs.record import load_record, load_state
 from prodgen.registry.publish import publish
+from prodgen.spec.merkle import InclusionProof
 from prodgen.spec.order import CELL
 from prodgen.spec.quality import QUALITY
 from prodgen.storage import keys
@@ -147,6 +149,44 @@ def test_images_of_a_machine_that_lied_are_made_again_and_counted_once(
     assert run("machines", "readmit", found["machine"]).code == 0
     assert client.order(model="toy", count=1)["state"] == "queued"
     assert work_off(gateway, tmp_path / "third", "first") == 1
+
+
+@pytest.mark.parametrize("large", [1, 256], ids=["kept", "computed"])
+def test_one_image_is_proved_to_be_of_a_job_without_the_others(
+    make_job: Callable[..., tuple[Client, str]],
+    gateway: Gateway,
+    service: str,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    large: int,
+) -> None:
+    monkeypatch.setattr(proofs, "LARGE", large)
+    client, job = make_job(TENANT, count=150, seed=large)
+    monkeypatch.setenv("PRODGEN_API_KEY", client.key)
+    kept = gateway.store.names(keys.job(TENANT, job, ""))
+    assert ("merkle.bin" in kept) == (large == 1)
+    proof, picture, root = (
+        tmp_path / "proof.json",
+        tmp_path / "a.png",
+        client.get(f"/v1/jobs/{job}").json()["root"],
+    )
+    proof.write_text(run("jobs", "proof", job, 149).out)
+    picture.write_bytes(Liar(gateway.store, job).file(149))
+    done = run("provenance", picture, "--proof", proof, "--root", root, "--json")
+    found = {"leaf_index": 149, "tree_size": 150, "root": root, "fault": None}
+    assert (done.code, json.loads(done.out)["proof"]) == (0, found)
+    picture.write_bytes(Liar(gateway.store, job).file(148))
+    done = run("provenance", picture, "--proof", proof, "--root", root)
+    assert (done.code, done.err) == (1, "the proof does not hold: the proof is of another file\n")
+    assert client.error("GET", f"/v1/jobs/{job}/images/150/proof")[0] == 404
+    for index in (0, 63, 64, 128):
+        answer = client.get(f"/v1/jobs/{job}/images/{index}/proof")
+        assert (
+            InclusionProof.model_validate(answer.json()).fault(Liar(gateway.store, job).file(index)) is None
+        )
+    gateway.store.delete([keys.job(TENANT, job, "merkle.bin"), keys.manifest(TENANT, job, 1)])
+    assert client.error("GET", f"/v1/jobs/{job}/images/0/proof")[0] == 409
 
 
 def test_damage_in_the_store_is_mended_and_blames_no_machine(
