@@ -17,6 +17,7 @@ from prodgen.ledger.entries import TERMINAL, Progress
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import RunStatus
 from prodgen.runs import files as run_files
+from prodgen.runs.deletion import DeletedRuns
 from prodgen.runs.record import RunRecord
 
 
@@ -66,10 +67,20 @@ def check_id(job: str) -> None:
 
 def find_run_record(deployment: Deployment, tenant: str, run: str) -> RunRecord:
     """Return the record of a run. Raises NotFound."""
-    record = run_files.find_record(deployment.store, tenant, run) if ID.fullmatch(run) else None
-    if record is None:
+    check_run_id(run)
+    if record := run_files.find_record(deployment.store, tenant, run):
+        return record
+    deletion = DeletedRuns(deployment.store).deleted(tenant, run)
+    if deletion is None:
+        raise NotFound(f"there is no training run {run!r}", param="run")
+    rest = f"; it can be restored until {deletion.until:%F %R} UTC" if deletion.wanted == "trash" else ""
+    raise NotFound(f"run {run} is deleted{rest}", param="run")
+
+
+def check_run_id(run: str) -> None:
+    """Raise NotFound for a text that is the id of no run."""
+    if not ID.fullmatch(run):
         raise NotFound(f"there is no training run {run[:64]!r}", param="run")
-    return record
 
 
 def run_status(deployment: Deployment, record: RunRecord) -> RunStatus:

@@ -10,6 +10,7 @@ from prodgen.jobs.diff import Choice
 from prodgen.jobs.record import Replaces
 from prodgen.ledger.entries import Progress, State
 from prodgen.ledger.run_entries import RunState, RunStatus
+from prodgen.runs.deletion import RunDeletion
 from prodgen.runs.record import Spec
 from prodgen.spec.describe import Description
 from prodgen.spec.manifest import ManifestLine
@@ -114,6 +115,26 @@ class DeletionView(BaseModel):
             model=record.model,
             title=record.spec.title,
             total=record.total,
+            deleted=deletion.deleted,
+            restorable_until=deletion.until if deletion.wanted == "trash" else None,
+        )
+
+
+class RunDeletionView(BaseModel):
+    """A deleted run. ``restorable_until`` is null if the run is deleted for good."""
+
+    id: str
+    object: Literal["run-deletion"] = "run-deletion"
+    title: str
+    deleted: datetime
+    restorable_until: datetime | None
+
+    @classmethod
+    def of(cls, deletion: RunDeletion) -> Self:
+        """Return the view of a deletion."""
+        return cls(
+            id=deletion.record.id,
+            title=deletion.record.title,
             deleted=deletion.deleted,
             restorable_until=deletion.until if deletion.wanted == "trash" else None,
         )

@@ -19,6 +19,7 @@ from prodgen.jobs.usage import record_renders
 from prodgen.jobs.webhook_delivery import Outcome, Sender
 from prodgen.ledger.entries import JobState, Queue
 from prodgen.recovery import ensure
+from prodgen.runs.deletion import DeletedRuns
 from prodgen.runs.ending import settle_runs
 from workers.app import app, log, ring
 from workers.deployment import Deployment, deployment
@@ -107,6 +108,8 @@ def _tick(here: Deployment) -> Iterator[str]:
         yield f"{trimmed} images by their addresses deleted"
     if looked := sweep_due(here.store, here.ledger):
         yield f"{looked} orders swept"
+    if looked := DeletedRuns(here.store).sweep(here.ledger):
+        yield f"{looked} deleted runs swept"
 
 
 def _deliver(here: Deployment) -> None:

@@ -1,4 +1,4 @@
-"""Runs: queue trainings, preparations and evaluations; list, show, follow, pause, resume and cancel runs."""
+"""Runs: queue, list, show, follow, pause, resume, cancel, delete and restore them."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -10,12 +10,13 @@ from sse_starlette import EventSourceResponse
 from api_gateway.auth import Trainer
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.event_streams import RESPONSES, Stream
-from api_gateway.lookup import find_run_record, run_details, run_status
+from api_gateway.lookup import check_run_id, find_run_record, run_details, run_status
 from api_gateway.requests import Cursor, IdempotencyKey, Limit, StrictRoute
-from api_gateway.schemas import MetricsView, Page, RunDetails, RunView, SampleView
+from api_gateway.schemas import MetricsView, Page, RunDeletionView, RunDetails, RunView, SampleView
 from prodgen.ledger.entries import Event
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import ENDED, Command
+from prodgen.runs.deletion import DeletedRuns
 from prodgen.runs.ending import settle
 from prodgen.runs.files import delete_end, load_end, load_metrics, load_stop_request, write_stop_request
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
@@ -191,6 +192,32 @@ def resume(run: str, caller: Trainer, deployment: DeploymentDep, later: Backgrou
     """Queue a paused run again. It continues with the same numbers as an uninterrupted run."""
     later.add_task(deployment.ring, "training", 1)
     return _command(deployment, find_run_record(deployment, caller.tenant, run), "resume")
+
+
+@router.delete("/training-jobs/{run}", summary="Delete a run")
+def delete(
+    run: str,
+    caller: Trainer,
+    deployment: DeploymentDep,
+    for_good: Annotated[bool, Query(description="Skip the trash: delete the files within minutes.")] = False,
+) -> RunDeletionView:
+    """Delete an ended run with its checkpoints, samples and logs. For seven days the run can be restored.
+
+    Answers 409 for a run that has not ended, and for a training whose model is not deleted yet. The data set
+    of a preparation stays. The run's idempotency key queues nothing for seven days.
+    """
+    check_run_id(run)
+    runs = DeletedRuns(deployment.store)
+    return RunDeletionView.of(runs.delete(deployment.ledger, caller.tenant, run, for_good))
+
+
+@router.post("/training-jobs/{run}/restore", summary="Restore a deleted run")
+def restore(run: str, caller: Trainer, deployment: DeploymentDep) -> RunDetails:
+    """Restore a run that was deleted in the last seven days. A run that is not deleted does not change."""
+    check_run_id(run)
+    return run_details(
+        deployment, DeletedRuns(deployment.store).restore(deployment.ledger, caller.tenant, run)
+    )
 
 
 def _command(deployment: Deployment, record: RunRecord, command: Command) -> RunDetails:

@@ -1,15 +1,16 @@
-"""The trash: deleted jobs that can be restored."""
+"""The trash: deleted jobs and runs that can be restored."""
 
 from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api_gateway.auth import Generator
+from api_gateway.auth import Generator, Trainer
 from api_gateway.deployment import DeploymentDep
 from api_gateway.requests import Cursor, StrictRoute
-from api_gateway.schemas import DeletionView, Page
+from api_gateway.schemas import DeletionView, Page, RunDeletionView
 from prodgen.jobs.deletion import trash
+from prodgen.runs.deletion import DeletedRuns
 
 router = APIRouter(prefix="/v1/trash", tags=["jobs"], route_class=StrictRoute)
 
@@ -24,4 +25,17 @@ def index(
     """List the deleted jobs that can be restored, by id."""
     deletions = trash(deployment.store, caller.tenant, after or "")
     found = [DeletionView.of(one) for one in islice(deletions, limit + 1)]
+    return Page(data=found[:limit], next=found[limit - 1].id if len(found) > limit else None)
+
+
+@router.get("/training-jobs", summary="List deleted runs", tags=["training"])
+def runs(
+    caller: Trainer,
+    deployment: DeploymentDep,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Cursor = None,
+) -> Page[RunDeletionView]:
+    """List the deleted runs that can be restored, by id."""
+    deletions = DeletedRuns(deployment.store).restorable(caller.tenant, after or "")
+    found = [RunDeletionView.of(one) for one in islice(deletions, limit + 1)]
     return Page(data=found[:limit], next=found[limit - 1].id if len(found) > limit else None)

@@ -11,24 +11,29 @@ import typer
 from prodgen.cli.folders import writing
 from prodgen.cli.gateway import connect, time_left
 from prodgen.cli.options import Json
-from prodgen.cli.output import print_json, print_record, print_table, remark
+from prodgen.cli.output import print_json, print_record, print_table, remark, report, words
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import TERMINAL, Client
 
-app = typer.Typer(help="List, show, watch, pause, resume and cancel queued runs.", no_args_is_help=True)
+app = typer.Typer(help="List, show, watch, pause, resume, cancel and delete runs.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Id of the run.")]
 
 
 @app.command("list")
 def list_runs(
     limit: Annotated[int, typer.Option(min=1, help="The most runs that are listed.")] = 20,
+    trash: Annotated[
+        bool, typer.Option("--trash", help="List the deleted runs that can be restored.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """List the newest runs."""
+    """List the newest runs, or those in the trash."""
     with connect() as gateway:
-        found = list(islice(gateway.runs(), limit))
+        found = list(islice(gateway.trashed_runs() if trash else gateway.runs(), limit))
     if json:
         print_json(found)
+    elif trash:
+        print_table(found, "id", "title", "deleted", "restorable_until", fold=("title",))
     else:
         fields = ("id", "title", "state", "step", "time_left", "FID")
         print_table(map(_row, found), *fields, fold=("title", "state"))
@@ -80,6 +85,30 @@ def pause(run: Id, json: Json = False) -> None:
 def resume(run: Id, json: Json = False) -> None:
     """Continue a paused run."""
     _command(run, "resume", json)
+
+
+@app.command()
+def delete(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of ended runs.")],
+    for_good: Annotated[
+        bool, typer.Option("--for-good", help="Skip the trash: delete the files within minutes.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Delete ended runs with their files; `restore` works for seven days."""
+    with connect() as gateway:
+        for run in runs:
+            deletion = gateway.delete_run(run, for_good)
+            until = words(deletion["restorable_until"])
+            rest = f"; prodgen training restore {run} works until {until}" if until else " for good"
+            report(json, deletion, f"run {run} is deleted{rest}")
+
+
+@app.command()
+def restore(run: Id, json: Json = False) -> None:
+    """Restore a run that was deleted in the last seven days."""
+    with connect() as gateway:
+        _print(gateway.restore_run(run), json)
 
 
 @app.command()

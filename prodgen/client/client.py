@@ -391,6 +391,18 @@ class Client:
         """Send a run the command ``cancel``, ``pause`` or ``resume``, and return the run."""
         return self._json("POST", f"/v1/training-jobs/{run}/{command}")
 
+    def delete_run(self, run: str, for_good: bool = False) -> Record:
+        """Delete an ended run with its files; return when, and until when it can be restored."""
+        return self._json("DELETE", f"/v1/training-jobs/{run}", params={"for_good": for_good})
+
+    def trashed_runs(self) -> Iterator[Record]:
+        """Yield the deleted runs that can be restored, by id."""
+        return self._pages("/v1/trash/training-jobs", _LIST)
+
+    def restore_run(self, run: str) -> Record:
+        """Restore a run that was deleted in the last seven days, and return it."""
+        return self._json("POST", f"/v1/training-jobs/{run}/restore")
+
     def samples(self, run: str) -> list[Record]:
         """Return the files that the run has made so far, each with ``name``, ``step`` and signed ``url``."""
         return list(self._pages(f"/v1/training-jobs/{run}/samples", _LIST))

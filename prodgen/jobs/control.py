@@ -5,10 +5,9 @@ lease. If the process dies in between, a repeated request or the next recovery m
 """
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from prodgen.errors import Conflict, NotFound
-from prodgen.jobs.due import make_due
 from prodgen.jobs.ending import bytes_of, sweep, sweep_leftovers
 from prodgen.jobs.limits import check_total, check_waiting
 from prodgen.jobs.manifests import cells_of, choose, merkle_root, published, published_whole
@@ -22,10 +21,9 @@ from prodgen.settings import Settings
 from prodgen.spec.order import Kept
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.due import make_due
 from prodgen.tenants import grant_of
-
-LOOK_AGAIN = timedelta(minutes=1)
-"""The time after a change at which maintenance completes the change, or finds it complete."""
+from prodgen.trash import LOOK_AGAIN
 
 
 def change_job(
@@ -164,13 +162,10 @@ def enter_job(store: Store, ledger: Ledger, record: JobRecord) -> None:
         ledger.restore(record.entry(grant_of(store, record.tenant).weight, control), done, (), None)
 
 
-def complete_change(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
+def complete_change(store: Store, ledger: Ledger, record: JobRecord) -> None:
     """Make the ledger agree with a retry or a withdrawal whose process died before it did so."""
-    record = find_record(store, tenant, job)
-    if record is None:
-        return
     if state := load_state(store, record):
-        ledger.close(job, state)
+        ledger.close(record.id, state)
     elif load_control(store, record).retries:
         enter_job(store, ledger, record)
 

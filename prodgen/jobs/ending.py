@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from prodgen import traces
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.due import make_due
 from prodgen.jobs.manifests import (
     Manifest,
     cell_digests,
@@ -31,6 +30,7 @@ from prodgen.ledger.scripts import LedgerLost
 from prodgen.spec.merkle import tree_of
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.due import make_due
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from prodgen.spec.quality import Quality
 from prodgen.spec.reading import Reading
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.trash import Owned
 
 LEASE_PIXELS = 1 << 24
 """The most pixels that one lease finishes: about a second of work for a CPU, so that leases stay short."""
@@ -47,7 +48,7 @@ class Replaces(BaseModel, frozen=True):
     images: list[int]
 
 
-class JobRecord(BaseModel, frozen=True):
+class JobRecord(Owned, frozen=True):
     """job.json. It is written before the order is acknowledged, and never changes.
 
     ``model`` is the resolved ``name@version``, and ``model_prefix`` the folder of that version in the store,
@@ -60,8 +61,6 @@ class JobRecord(BaseModel, frozen=True):
     the order was placed, for spans. ``quality``: the version's threshold, if the order has a quality gate.
     """
 
-    id: str
-    tenant: str
     created: datetime
     spec: JobSpec
     model: str

@@ -16,7 +16,6 @@ from typing import Literal
 from standardwebhooks import Webhook
 
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.due import POSTPONED, Entry, due_entries, make_due
 from prodgen.jobs.public_http import post
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.jobs.webhook_secrets import signing_secrets
@@ -26,6 +25,7 @@ from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import try_lock
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.due import POSTPONED, Entry, due_entries, make_due
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from typing import Literal
 from pydantic import BaseModel
 
 from prodgen.errors import Conflict, NotFound
-from prodgen.jobs.due import make_due
 from prodgen.jobs.record import JobRecord, find_record, load_record, load_state
 from prodgen.ledger.entries import JobState
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.storage.due import make_due
 
 
 class Delivery(BaseModel, frozen=True):

@@ -93,6 +93,10 @@ class Roster:
         """Record that the end of a run, with this ``state``, is in the store."""
         self._scripts.call("run_close", run, state)
 
+    def forget(self, run: str) -> bool:
+        """Remove a deleted run. Its end must be in the store. Returns False if unknown."""
+        return bool(self._scripts.call("run_forget", run))
+
     def backlog(self) -> int:
         """Return how many runs wait for nodes: queued ones, and running ones with fewer than requested."""
         return int(self._scripts.call("run_backlog"))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from prodgen.catalog.held_out import MIN_TEST_IMAGES
 from prodgen.catalog.photographs.flags import DEFAULT_DROP, MAX_SIZE, MIN_SIZE
 from prodgen.ledger.run_entries import RunEntry
+from prodgen.trash import Owned
 
 
 class TrainingSpec(BaseModel):
@@ -86,7 +87,7 @@ class EvaluationSpec(_OneProcess):
 Spec = TrainingSpec | PreparationSpec | EvaluationSpec
 
 
-class RunRecord(BaseModel):
+class RunRecord(Owned, frozen=True):
     """The content of spec.json, which is written before a run is acknowledged and never changes after.
 
     ``name``: the name of the model or the data set that the run makes. ``recipe``: the complete recipe.
@@ -95,10 +96,6 @@ class RunRecord(BaseModel):
     prodgen. ``request_id`` names the HTTP request that queued the run, and ``traceparent`` its trace context.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    tenant: str
     created: datetime
     spec: Spec
     name: str

@@ -24,6 +24,7 @@ from prodgen.ledger.roster import Roster
 from prodgen.ledger.scripts import LedgerLost
 from prodgen.registry.fetch import has_discriminator
 from prodgen.registry.versions import resolve
+from prodgen.runs.deletion import DeletedRuns
 from prodgen.runs.files import find_record, load_end
 from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec, TrainingSpec
 from prodgen.spec.names import check_name, stable_id
@@ -60,6 +61,11 @@ def submit_run(
                 param="Idempotency-Key",
             )
         if record is None:
+            if DeletedRuns(store).deleted(tenant, run):
+                raise Conflict(
+                    f"run {run} of this idempotency key is deleted; use a new key for a new run",
+                    param="Idempotency-Key",
+                )
             created = True
             record = RunRecord(
                 id=run,

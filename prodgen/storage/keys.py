@@ -15,6 +15,8 @@ ALIASES_CHANGED = "system/aliases-changed"
 """Has new content after each change of any alias, so that workers read one object."""
 DUE = "system/due/"
 """Has an empty object for each time at which maintenance must look at an order."""
+RUNS_DUE = "system/due-runs/"
+"""Has an empty object for each time at which maintenance must look at a deleted run."""
 WEBHOOKS = "system/webhooks/"
 """Has an empty object for each time at which maintenance must send an order's webhook."""
 SHUT_OUT = "system/shut-out/"
@@ -62,6 +64,11 @@ def dead_webhooks(tenant: str) -> str:
 def trash(tenant: str) -> str:
     """Return the prefix of the empty objects that name the orders in a tenant's trash."""
     return f"{TENANTS}{check_name(tenant)}/trash/"
+
+
+def deleted_runs(tenant: str) -> str:
+    """Return the prefix of the empty objects that name the runs in a tenant's trash."""
+    return f"{TENANTS}{check_name(tenant)}/deleted-runs/"
 
 
 def jobs(tenant: str) -> str:

@@ -13,6 +13,7 @@ from api_gateway import metrics
 from api_gateway.schemas import RunView
 from prodgen.cli.gateway import push_folder
 from prodgen.client import Client as Service
+from prodgen.errors import ProdgenError
 from prodgen.ledger.roster import Roster
 from prodgen.ledger.run_entries import RunState, RunStatus
 from prodgen.registry.publish import publish
@@ -259,6 +260,26 @@ def test_a_cancelled_run_stays_cancelled(client: Client, gateway: Gateway, data:
     for command in ("cancel", "pause", "resume"):
         assert client.post(f"{RUNS}/{run}/{command}").json()["wish"] == "cancel"
         assert load_stop_request(gateway.store, record) == "cancelled"
+
+
+def test_a_deleted_run_is_in_the_trash_and_can_be_restored(
+    client: Client, gateway: Gateway, data: str
+) -> None:
+    run = client.post(RUNS, json={"recipe": TOY, "data": data}, headers={"Idempotency-Key": "k"}).json()["id"]
+    with Service(gateway.settings.public_url, client.key) as service:
+        with pytest.raises(ProdgenError, match="has not ended; cancel it first"):
+            service.delete_run(run)
+        before = service.command(run, "cancel")
+        until = service.delete_run(run)["restorable_until"]
+        assert [(one["id"], one["restorable_until"]) for one in service.trashed_runs()] == [(run, until)]
+        assert run not in [one["id"] for one in service.runs()]
+        with pytest.raises(ProdgenError, match=f"run {run} is deleted; it can be restored until"):
+            service.run(run)
+        with pytest.raises(ProdgenError, match="of this idempotency key is deleted; use a new key"):
+            service.train({"recipe": TOY, "data": data}, "k")
+        assert service.restore_run(run) == before
+        assert list(service.trashed_runs()) == []
+        assert service.delete_run(run, for_good=True)["restorable_until"] is None
 
 
 def test_a_run_that_redis_forgot_stands_where_its_checkpoint_does(

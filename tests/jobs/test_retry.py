@@ -8,7 +8,7 @@ import pytest
 
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs import delivery
-from prodgen.jobs.control import LOOK_AGAIN, retry_job, withdraw
+from prodgen.jobs.control import retry_job, withdraw
 from prodgen.jobs.deletion import delete_job, sweep_due
 from prodgen.jobs.ending import report, settle_job, settle_jobs
 from prodgen.jobs.failures import failures
@@ -22,6 +22,7 @@ from prodgen.recovery import ensure
 from prodgen.settings import Settings
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.trash import LOOK_AGAIN
 from tests.jobs.model import published
 from tests.jobs.workshop import DyingStore, ended, new_record, order, paint, work, work_off
 from tests.ledger.memory import MemoryStore

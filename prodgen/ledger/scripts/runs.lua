@@ -30,6 +30,13 @@ local function announce_run(run, kind, progress)
     'step', run.step, 'steps', run.steps, 'restarts', run.restarts, 'progress', progress or '')
 end
 
+-- Removes a run that has ended from the roster.
+local function drop_run(tenant, id)
+  redis.call('DEL', key('run', id), key('run', id, 'events'))
+  redis.call('SREM', key('runs', 'stopped'), id)
+  redis.call('ZREM', key('runs', 'of', tenant), id)
+end
+
 -- Drops the oldest settled runs of a tenant that has more runs than are kept. Looks at the oldest hundred.
 local function drop_oldest_runs(tenant)
   local runs = key('runs', 'of', tenant)
@@ -37,10 +44,8 @@ local function drop_oldest_runs(tenant)
   if over <= 0 then return end
   for _, id in ipairs(redis.call('ZRANGE', runs, 0, math.min(over, 100) - 1)) do
     local state = redis.call('HGET', key('run', id), 'state')
-    if (not state or ended(state)) and redis.call('SISMEMBER', key('runs', 'stopped'), id) == 0 then
-      redis.call('DEL', key('run', id), key('run', id, 'events'))
-      redis.call('ZREM', runs, id)
-    end
+    local settled = redis.call('SISMEMBER', key('runs', 'stopped'), id) == 0
+    if settled and (not state or ended(state)) then drop_run(tenant, id) end
   end
 end
 
