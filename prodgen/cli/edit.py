@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prodgen.cli.folders import check_folder, writing
-from prodgen.cli.options import Aspect, Attr, CopySpace, Cutter, Json, Retouch, Weights, parse_attributes
+from prodgen.cli.options import (
+    Aspect,
+    Attr,
+    CopySpace,
+    Cutter,
+    Json,
+    LightFrom,
+    Retouch,
+    Weights,
+    parse_attributes,
+)
 from prodgen.cli.output import print_json, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.errors import ProdgenError
@@ -43,6 +53,7 @@ def edit(
     format: Annotated[
         str, typer.Option(help="File format, without a preset: jpeg, png, webp or avif.")
     ] = "jpeg",
+    light_from: LightFrom = None,
     retouch: Retouch = None,
     cutter: Cutter = None,
     weights: Weights = None,
@@ -62,7 +73,7 @@ def edit(
 
     shape = Finish(aspect=aspect, copy_space=copy_space)
     asked = _edit(attr, scene, material, preset, shape, size, format)
-    asked = replace(asked, retouch=tuple(retouch or ()))
+    asked = replace(asked, retouch=tuple(retouch or ()), light_from=light_from)
     asked.check()
     files = [file for file in pictures_in(photos) if not file.name.endswith(MASK)]
     check_folder(out)

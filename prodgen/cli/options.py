@@ -45,6 +45,10 @@ CopySpace = Annotated[
     finish.Edge | None,
     typer.Option(help="Edge of which a third is left free for text, in pictures of photographs."),
 ]
+LightFrom = Annotated[
+    finish.Light | None,
+    typer.Option(help="Side from which light casts the shadows of photographed products."),
+]
 Retouch = Annotated[
     list[str] | None,
     typer.Option(help="Mend photographs: light, straighten; as often as you like."),

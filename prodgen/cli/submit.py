@@ -15,6 +15,7 @@ from prodgen.cli.options import (
     Background,
     CopySpace,
     Json,
+    LightFrom,
     Prompt,
     Retouch,
     Seed,
@@ -77,6 +78,7 @@ def submit(
     ] = None,
     aspect: Aspect = None,
     copy_space: CopySpace = None,
+    light_from: LightFrom = None,
     retouch: Retouch = None,
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
     quality_gate: Annotated[
@@ -120,6 +122,7 @@ def submit(
         "preset": preset,
         "aspect": aspect,
         "copy_space": copy_space,
+        "light_from": light_from,
         "retouch": retouch,
     }
     with connect() as gateway:

@@ -34,7 +34,7 @@ def check_spec(spec: JobSpec, config: ModelConfig) -> None:
     studio = studio_config(config)
     if studio is None:
         config.check_upscale(spec.finish)
-        for name in ("preset", "aspect", "copy_space", "retouch"):
+        for name in ("preset", "aspect", "copy_space", "light_from", "retouch"):
             if getattr(spec.finish, name):
                 raise ProdgenError(
                     f"{spec.model} takes no {name}, which is for models that make pictures of photographs",

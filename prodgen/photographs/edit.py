@@ -19,10 +19,17 @@ from prodgen.photographs.materials import MATERIALS, Material, material
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.product import Look, Product
 from prodgen.photographs.retouch import retouch
-from prodgen.photographs.scenes import Background, ground, is_picture, plain_colour, read_background
+from prodgen.photographs.scenes import (
+    Background,
+    ground,
+    has_shadow,
+    is_picture,
+    plain_colour,
+    read_background,
+)
 from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.colour import parse_colour
-from prodgen.spec.finish import RETOUCHES, Edge, Frame
+from prodgen.spec.finish import RETOUCHES, Edge, Frame, Light
 from prodgen.spec.provenance import edited_source_type, make_xmp
 from prodgen.spec.spelling import did_you_mean
 
@@ -56,11 +63,12 @@ class Edit:
     copy_space: Edge | None = None
     materials: tuple[str | None, ...] = (None,)
     retouch: tuple[str, ...] = ()
+    light_from: Light | None = None
 
     @property
     def frame(self) -> Frame:
         """The frame of the pictures."""
-        return Frame(self.width, self.height, self.fill, self.copy_space)
+        return Frame(self.width, self.height, self.fill, self.copy_space, self.light_from)
 
     @classmethod
     def of_preset(
@@ -140,6 +148,11 @@ class Edit:
             except ValueError as error:
                 raise ProdgenError(str(error), param="attributes.colour") from None
         self.swatches  # noqa: B018 -- reads them
+        if self.light_from and not any(map(has_shadow, self.scenes)):
+            raise ProdgenError(
+                "products cast no shadow on white; name another scene, for instance studio",
+                param="light_from",
+            )
         if not self.backgrounds:
             raise ProdgenError("name at least one scene, for instance white", param="scene")
 
@@ -215,6 +228,7 @@ def make_pictures(
             "preset": edit.preset,
             "copy_space": edit.copy_space,
             "retouch": list(edit.retouch),
+            "light_from": edit.light_from,
             "upscaled": round(product.scale, 2) if product.scale > 1 else None,
         }
         recipe = {name: value for name, value in recipe.items() if value not in (None, {}, [])}

@@ -59,7 +59,7 @@ class Product:
         area: Area | None = None,
         material: Callable[[str], Material] = material,
     ) -> None:
-        self._material = material
+        self._material, self._light_from = material, frame.light_from
         area = area or frame.area
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
         both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
@@ -109,7 +109,7 @@ class Product:
     @cached_property
     def light(self) -> Tensor:
         """The share of light that the product's shadow leaves on the ground, (1, height, width)."""
-        return light_kept(self._alpha[None])[0]
+        return light_kept(self._alpha[None], self._light_from)[0]
 
     @cached_property
     def _weight(self) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import resize
 from torch import Tensor
+from torch.nn.functional import pad
 
 from prodgen.catalog.photographs.masks import bounding_box
 from prodgen.catalog.picture_files import decode, fault_of
@@ -15,7 +16,7 @@ from prodgen.errors import ProdgenError
 from prodgen.generation.coverage import clamp_to_coverage
 from prodgen.photographs.textures import TEXTURES, texture
 from prodgen.spec.colour import levels, parse_colour, parse_gradient
-from prodgen.spec.finish import Area, Frame
+from prodgen.spec.finish import Area, Frame, Light
 from prodgen.spec.photograph import background_fault, picture_size
 from prodgen.spec.provenance import read_provenance
 
@@ -29,6 +30,10 @@ _SHADOW_SIDE = 256  # longer side, in pixels, at which shadows are blurred; they
 _SHADOWS = ((0.006, 0.38, 0.002, 0.005), (0.035, 0.30, 0.008, 0.022))
 """Blur, strength, and shift to the right and down of the narrow and of the wide shadow. All but the strength
 are shares of the frame's longer side. The light comes from the upper left."""
+_CAST = ((0.005, 0.30, 0.003), (0.016, 0.24, 0.022), (0.035, 0.22, 0.05))
+"""Blur, strength and length of the shadows in light from one side: a longer shadow is softer."""
+_AWAY: dict[Light, tuple[float, float]] = {"left": (1, 0.35), "right": (-1, 0.35), "back": (0, 1)}
+"""The direction of a shadow, to the right and down, by the side from which the light comes."""
 
 
 class Background(NamedTuple):
@@ -166,20 +171,30 @@ def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
     ]
 
 
-def light_kept(alpha: Tensor) -> Tensor:
+def light_kept(alpha: Tensor, light_from: Light | None = None) -> Tensor:
     """Return the share of light that the shadows of a product leave on the ground, (1, 1, H, W).
 
-    ``alpha``: the product's coverage (1, 1, H, W).
+    ``alpha``: the product's coverage (1, 1, H, W). ``light_from``: the side from which the light
+    comes; None is the upper left.
     """
     height, width = alpha.shape[2:]
     scale = min(1.0, _SHADOW_SIDE / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
     small = resize(alpha, size, interpolation="area", antialias=False) if scale < 1 else alpha
     dark = torch.zeros_like(small)
-    for blur, strength, right, down in _SHADOWS:
+    for blur, strength, right, down in _shadows(light_from):
         sigma = max(0.6, blur * max(size))
         kernel = 2 * math.ceil(3 * sigma) + 1
-        moved = torch.roll(small, (round(down * max(size)), round(right * max(size))), (2, 3))
+        x, y = round(right * max(size)), round(down * max(size))
+        moved = pad(small, (x, -x, y, -y))
         soft = gaussian_blur2d(moved, (kernel, kernel), (sigma, sigma), border_type="constant")
         dark = 1 - (1 - dark) * (1 - strength * soft)
     return 1 - resize(dark, (height, width), interpolation="bilinear").clamp(0, 1)
+
+
+def _shadows(light_from: Light | None) -> tuple[tuple[float, float, float, float], ...]:
+    """Return the shadows in light from one side, as in `_SHADOWS`."""
+    if light_from is None:
+        return _SHADOWS
+    right, down = _AWAY[light_from]
+    return tuple((blur, strength, right * length, down * length) for blur, strength, length in _CAST)

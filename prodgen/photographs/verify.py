@@ -23,7 +23,7 @@ from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
 from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.attributes import MATERIAL, SCENE
-from prodgen.spec.finish import Edge, Retouch
+from prodgen.spec.finish import Edge, Light, Retouch
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import ORIGINAL, is_digest, photos_of
@@ -47,6 +47,7 @@ class EditRecipe(BaseModel):
     preset: str | None = None
     copy_space: Edge | None = None
     retouch: tuple[Retouch, ...] = ()
+    light_from: Light | None = None
 
 
 def photographs_in(folder: Path) -> dict[str, Path]:
@@ -143,6 +144,7 @@ def remake_edit(
         copy_space=wanted.copy_space,
         materials=(material,),
         retouch=wanted.retouch,
+        light_from=wanted.light_from,
     )
     edit.check()
     cutter, decoded = load_cutter(wanted.cutter, weights), decode_or_fault(path, LARGEST_SIDE)

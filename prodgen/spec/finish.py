@@ -12,6 +12,7 @@ MAX_NAME_BYTES = 200
 """The most bytes of a SKU in a file name; file systems allow 255 bytes for the whole name."""
 Aspect = Literal["1:1", "4:5", "3:2", "16:9", "9:16"]
 Edge = Literal["top", "bottom", "left", "right"]
+Light = Literal["left", "right", "back"]
 Retouch = Literal["light", "straighten"]
 RETOUCHES: tuple[Retouch, ...] = get_args(Retouch)
 MOST_SIDE = 2048
@@ -25,12 +26,16 @@ Area = tuple[int, int, int, int]
 
 
 class Frame(NamedTuple):
-    """The size of pictures in pixels, the share of it that products fill, and the edge left free for text."""
+    """The size of pictures in pixels, the share of it that products fill, and the edge left free for text.
+
+    ``light_from``: where the light comes from that casts shadows; None is soft light from the upper left.
+    """
 
     width: int
     height: int
     fill: float
     copy_space: Edge | None = None
+    light_from: Light | None = None
 
     @property
     def area(self) -> Area:
@@ -108,6 +113,11 @@ class Finish(BaseModel):
     )
     copy_space: Edge | None = Field(
         default=None, description="Edge of pictures of photographs of which a third is left free for text."
+    )
+    light_from: Light | None = Field(
+        default=None,
+        description="Side from which light casts the shadows of photographed products: left, right or back; "
+        "null: soft light from the upper left.",
     )
     retouch: tuple[Retouch, ...] = Field(
         default=(),

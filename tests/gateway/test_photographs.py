@@ -96,6 +96,7 @@ def test_a_file_of_rows_names_uploads_and_errors_name_the_row(client: Client) ->
         ({"finish": {"aspect": "5:4"}}, "aspect"),
         ({"finish": {"preset": "amazon", "aspect": "4:5"}}, "the preset amazon sets the aspect"),
         ({"model": "shoes", "items": None, "finish": {"copy_space": "top"}}, "shoes takes no copy_space"),
+        ({"model": "shoes", "items": None, "finish": {"light_from": "left"}}, "shoes takes no light_from"),
         ({"finish": {"preset": "amazn"}}, "no preset is named 'amazn'; there are amazon"),
         ({"finish": {"preset": "amazon", "size": 128}}, "the preset amazon sets the size"),
         ({"finish": {"preset": "amazon"}}, "wants jpeg files; set output.format to jpeg"),

@@ -20,7 +20,7 @@ from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import Edit, Picture, make_pictures
 from prodgen.photographs.presets import load_preset, preset_names
-from prodgen.spec.finish import Edge
+from prodgen.spec.finish import Edge, Light
 from prodgen.spec.provenance import GENERATED, make_xmp, read_provenance
 
 POLO = next(path for path in bundled_photographs() if path.stem == "polo")
@@ -95,6 +95,21 @@ def test_the_shadow_is_on_the_ground_and_not_on_the_product() -> None:
     assert np.abs(without - with_shadow)[inside].max() <= 1
     under = slice(np.flatnonzero(product.any(1))[-1] + 4, None)
     assert with_shadow[under].min() < 245
+
+
+def test_light_from_the_left_casts_a_longer_shadow_to_the_right_and_none_on_white() -> None:
+    def shadow(light_from: Light | None) -> np.ndarray:
+        """Return the columns of the ground that the product or its shadow covers."""
+        edit = Edit(scenes=("#dddddd",), width=300, height=300, format="png", light_from=light_from)
+        (picture,) = pictures(edit)
+        assert picture.recipe.get("light_from") == light_from
+        return np.flatnonzero((pixels(picture)[100:] < 200).any((0, 2)))
+
+    soft, left, right = shadow(None), shadow("left"), shadow("right")
+    assert left[-1] > soft[-1] + 3
+    assert right[0] < soft[0] - 3
+    with pytest.raises(ProdgenError, match="products cast no shadow on white"):
+        Edit(light_from="left").check()
 
 
 def test_a_gradient_begins_and_ends_with_its_colours_and_gloss_reflects_the_product_below_it() -> None:
