@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from tests.servers.swift import S3Server
@@ -52,6 +55,14 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ValkeyS
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture
+def one_day() -> None:
+    """Wait while the day in UTC is about to end, so that all images of a test count to one day."""
+    wait_until(
+        lambda: datetime.now(UTC).date() == (datetime.now(UTC) + timedelta(seconds=60)).date(), "no day"
+    )
 
 
 @pytest.fixture

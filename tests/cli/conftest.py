@@ -1,21 +1,19 @@
 """Commands in this process, and a service for them: a real gateway and ledger, images without a model."""
 
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from prodgen.cli import main
 from prodgen.jobs.ending import settle_jobs
 from prodgen.registry.publish import publish
-from prodgen.settings import Settings, settings
+from prodgen.settings import Settings
 from tests.gateway.running import Client, Gateway
 from tests.sample_models import scored, write_model
 from tests.servers.process import free_port
+from tests.servers.up import run_here
 from tests.toys import toy_folder
 from tests.workers.test_sick_worker import Worker
 
@@ -38,27 +36,16 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs ``prodgen …`` to its end, in a terminal of 80 columns."""
     for name in [name for name in os.environ if name.startswith("PRODGEN_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "80")
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["prodgen", *map(str, words)])
-        settings.cache_clear()
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        code = ended.value.code or 0
-        assert isinstance(code, int)
-        return Done(code, *capsys.readouterr())
+        done = run_here(*words, environment={**os.environ})
+        return Done(done.returncode, done.stdout, done.stderr)
 
-    yield run
-    settings.cache_clear()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    return run
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 TENANT = "default"
-IMAGES = 3000
+IMAGES = 2000
 ORDER = {"model": "fashion-mnist", "count": IMAGES, "seed": 7}
 """Some seconds of work for two workers: long enough to be caught at it, whatever the machine."""
 

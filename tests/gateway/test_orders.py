@@ -324,6 +324,7 @@ def test_an_order_is_kept_as_long_as_it_or_its_tenant_says(
     assert (changed["keep"], changed["expires"]) == (None, None)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_usage_is_shown_by_day_and_model_as_json_and_csv(client: Client, gateway: Gateway) -> None:
     orders = [client.order(count=3, priority="interactive"), client.order(count=70)]
     for job in orders:

@@ -136,6 +136,7 @@ def test_a_model_may_have_an_attribute_that_is_named_like_a_parameter(
     assert anyone.get(url).json()["finish"]["size"] is None
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_mix_and_a_morph_have_addresses_and_count_as_their_images(
     client: Client, worker: Worker, address: str, gateway: Gateway
 ) -> None:
@@ -205,6 +206,7 @@ def test_a_tenant_has_a_limited_number_of_waiting_images(
     assert gateway.ledger.backlog("interactive").images == before
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_new_image_counts_as_one_of_the_day(
     client: Client, worker: Worker, address: str, gateway: Gateway
 ) -> None:
@@ -215,6 +217,7 @@ def test_a_new_image_counts_as_one_of_the_day(
     assert client.get(address).status_code == 200, "the store gives what it has"
 
 
+@pytest.mark.usefixtures("one_day")
 def test_new_images_are_usage(client: Client, worker: Worker, address: str, gateway: Gateway) -> None:
     def used() -> list[tuple[int, int, int]]:
         record_renders(gateway.store, gateway.ledger)

@@ -92,6 +92,7 @@ def grant(client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> 
     return grant
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_refusal_says_which_limit_and_when_to_come_back(client: Client, grant: Callable[..., None]) -> None:
     grant(images_per_day=10)
     client.order(count=8)

@@ -13,7 +13,7 @@ from prodgen.generation.verify import verify
 from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.manifest import ManifestLine
 from tests.generation.asking import images, request
-from tests.servers.up import clean_environment, run_prodgen
+from tests.servers.up import clean_environment, run_here
 from tests.toys import toy_folder, toy_model
 
 FINISHES = {
@@ -159,11 +159,11 @@ def test_images_of_a_trained_model_name_it_and_verify_with_its_folder(tmp_path):
     """By the commands that a user gives, with a model folder as training writes it."""
     model = toy_folder(tmp_path / "shop" / "model")
     here = {"environment": clean_environment()}
-    made = run_prodgen("generate", model, "--count", 2, "--out", tmp_path / "out", "--json", **here)
+    made = run_here("generate", model, "--count", 2, "--out", tmp_path / "out", "--json", **here)
     assert json.loads(made.stdout)["model"].startswith("shop@"), made.stderr
     verify = ("verify", tmp_path / "out")
 
-    refused, verified = run_prodgen(*verify, **here), run_prodgen(*verify, "--model", model, **here)
+    refused, verified = run_here(*verify, **here), run_here(*verify, "--model", model, **here)
 
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert refused.stderr.startswith("prodgen: there is no model 'shop@")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prodgen.bundled import bundled_folders
-from tests.servers.up import PRODGEN, Up, clean_environment, run_prodgen, wait_for_progress
+from tests.servers.up import PRODGEN, Up, clean_environment, run_here, wait_for_progress
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +124,14 @@ def test_commands_on_the_store_say_which(up: Up) -> None:
 @pytest.mark.parametrize(
     "command", ["keys list", "keys create --tenant default", "keys revoke x", "models seed", "jobs recover"]
 )
-def test_no_command_creates_a_store_in_the_current_folder(tmp_path: Path, command: str) -> None:
+def test_no_command_creates_a_store_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     environment, words = clean_environment(), command.split()
-    elsewhere = run_prodgen(*words, environment=environment, folder=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    elsewhere = run_here(*words, environment=environment)
     environment["PRODGEN_STORE_URL"] = f"file://{tmp_path}"  # a --data-dir instead of its store
-    beside = run_prodgen(*words, environment=environment)
+    beside = run_here(*words, environment=environment)
 
     for done, folder in ((elsewhere, tmp_path / "data" / "store"), (beside, tmp_path)):
         assert done.returncode == 2, done.stdout

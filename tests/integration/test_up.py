@@ -45,7 +45,7 @@ def test_a_second_stack_does_not_disturb_the_first(up: Up, shared: str) -> None:
     other = up.data_dir.with_name("other")
     port, folder = (up.port, other) if shared == "port" else (free_port(), up.data_dir)
 
-    done = up.cli("up", "--port", port, "--data-dir", folder)
+    done = run_prodgen("up", "--port", port, "--data-dir", folder, environment=up.environment)
 
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -57,7 +57,8 @@ def test_a_second_stack_does_not_disturb_the_first(up: Up, shared: str) -> None:
 def test_a_folder_that_cannot_be_made_is_named(up: Up) -> None:
     (up.data_dir.parent / "file").touch()
 
-    done = up.cli("up", "--port", free_port(), "--data-dir", up.data_dir.parent / "file" / "data")
+    words = ("up", "--port", free_port(), "--data-dir", up.data_dir.parent / "file" / "data")
+    done = run_prodgen(*words, environment=up.environment)
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "cannot be made" in done.stderr

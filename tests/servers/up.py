@@ -6,16 +6,21 @@ import signal
 import subprocess
 import sys
 import uuid
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 import httpx
 import psutil
+import pytest
 import redis
 
+from prodgen.cli import main
 from prodgen.client import Client
 from prodgen.ledger.ledger import Ledger
+from prodgen.settings import settings
 from prodgen.storage.local import LocalStore
 from tests.servers.process import free_port, wait_until
 
@@ -198,8 +203,8 @@ class Up:
         wait_until(refused, "a revoked key is still good")
 
     def cli(self, *arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """Run a ``prodgen`` command against the stack."""
-        return run_prodgen(*arguments, environment={**self.environment, **environment})
+        """Run a ``prodgen`` command against the stack, in this process."""
+        return run_here(*arguments, environment={**self.environment, **environment})
 
     def json(self, *arguments: object, **environment: str) -> Any:
         """Run a ``prodgen`` command with --json and return what it prints."""
@@ -208,20 +213,38 @@ class Up:
         return json.loads(done.stdout)
 
 
-def run_prodgen(
-    *arguments: object, environment: dict[str, str], folder: Path | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """Run ``prodgen …`` in ``folder`` to its end."""
+def run_prodgen(*arguments: object, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run ``prodgen …`` to its end."""
     command = [str(PRODGEN), *map(str, arguments)]
     return subprocess.run(
         command,
         env=environment,
-        cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def run_here(*arguments: object, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run ``prodgen …`` to its end in this process, which has loaded Python's libraries already."""
+    command, out, err = ["prodgen", *map(str, arguments)], StringIO(), StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    settings.cache_clear()
+    with (
+        patch.dict(os.environ, {**environment, "COLUMNS": "80"}, clear=True),
+        patch.object(sys, "argv", command),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    settings.cache_clear()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    code = ended.value.code or 0
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
 def clean_environment() -> dict[str, str]:

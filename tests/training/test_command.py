@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from prodgen.training import checkpoint
 from tests.servers.process import wait_until
-from tests.servers.up import PRODGEN, clean_environment, run_prodgen
+from tests.servers.up import PRODGEN, clean_environment, run_here
 from tests.toys import write_catalogue
 
 SMALL = ["widths=[16, 8]", "latent_dim=16", "batch=16", "sample_every=1000", "precision=fp32"]
@@ -26,24 +27,31 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_command_continues_an_interrupted_training(data: Path, tmp_path: Path) -> None:
-    words = command(data, tmp_path / "training", "steps=150", "evaluate_every=150", "checkpoint_every=5")
-    process = subprocess.Popen([PRODGEN, *words], env=clean_environment(), stderr=subprocess.PIPE, text=True)
-    wait_until((tmp_path / "training" / "checkpoint.safetensors").exists, "no checkpoint is written")
+    def train(steps: int) -> list[str]:
+        often = ("evaluate_every=100000", "checkpoint_every=5")
+        return command(data, tmp_path / "training", f"steps={steps}", *often)
+
+    saved = tmp_path / "training" / "checkpoint.safetensors"
+    process = subprocess.Popen(
+        [PRODGEN, *train(10**5)], env=clean_environment(), stderr=subprocess.PIPE, text=True
+    )
+    wait_until(saved.exists, "no checkpoint is written")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     assert "no model yet, none was evaluated" in errors
 
-    done = run_prodgen(*words, "--json", environment=clean_environment())
+    steps = int(checkpoint.load(saved)["step"]) + 5
+    done = run_here(*train(steps), "--json", environment=clean_environment())
 
     assert done.returncode == 0, done.stderr
     assert "going on from step" in done.stderr
     assert json.loads(done.stdout) == {
-        "step": 150,
-        "steps": 150,
+        "step": steps,
+        "steps": steps,
         "model": str(tmp_path / "training" / "model"),
     }
-    generated = run_prodgen(
+    generated = run_here(
         "generate",
         tmp_path / "training" / "model",
         "--count",
@@ -58,7 +66,7 @@ def test_the_same_command_continues_an_interrupted_training(data: Path, tmp_path
 
 def test_a_trained_model_learns_new_categories(data: Path, tmp_path: Path) -> None:
     """Start from another model with one command and a folder of photographs for each category."""
-    first = run_prodgen(*command(data, tmp_path / "first", "steps=2"), environment=clean_environment())
+    first = run_here(*command(data, tmp_path / "first", "steps=2"), environment=clean_environment())
     assert first.returncode == 0, first.stderr
     for k, colour in enumerate(["red", "green", "blue"]):
         (tmp_path / "photos" / colour).mkdir(parents=True)
@@ -68,7 +76,7 @@ def test_a_trained_model_learns_new_categories(data: Path, tmp_path: Path) -> No
             )
     words = command(tmp_path / "photos", tmp_path / "second", "steps=2", "size=16", "channels=1")
 
-    second = run_prodgen(*words, "--from", tmp_path / "first", environment=clean_environment())
+    second = run_here(*words, "--from", tmp_path / "first", environment=clean_environment())
 
     assert second.returncode == 0, second.stderr
     assert "begun with first@" in second.stderr
@@ -99,7 +107,7 @@ def test_a_model_of_another_family_is_refused(data: Path, tmp_path: Path) -> Non
 
 def refused(*words: object) -> str:
     """Return the one sentence of a command that must fail."""
-    done = run_prodgen(*words, environment=clean_environment())
+    done = run_here(*words, environment=clean_environment())
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
     return done.stderr
