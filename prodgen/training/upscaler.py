@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prodgen.catalog.prepared_catalogue import load_prepared
+from prodgen.catalog.prepared_catalogue import is_prepared, load_prepared
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.trunks import trunk_levels
 from prodgen.files import replacing
@@ -74,8 +74,10 @@ def train_upscaler(
 
     The averaged network is written to ``out`` from time to time and at the end. ``source``: the folder of an
     earlier training to begin with; ``weights``: the folder with those of VGG16, as for `trunk_levels`. Raises
-    ProdgenError for cut-outs that are too small.
+    ProdgenError for data that is no prepared catalogue, and for cut-outs that are too small.
     """
+    if not is_prepared(data):
+        raise ProdgenError(f"{data} has no cut-outs; make them with prodgen data prepare --size 256")
     images = load_prepared(data).images
     if not len(images) or images.shape[1] < SIDE:
         raise ProdgenError(f"the upscaler learns from cut-outs of {SIDE} pixels or more; use --size 256")
