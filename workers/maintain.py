@@ -10,11 +10,11 @@ from redis.exceptions import RedisError
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.audits import queue_audit
 from prodgen.jobs.deletion import sweep_due
-from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.ending import finishing_by_size, settle_jobs
 from prodgen.jobs.machines import apply_shut_out
 from prodgen.jobs.quotas import measure_stored
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.renders import part_now, trim_renders
+from prodgen.jobs.renders import look_now, trim_renders
 from prodgen.jobs.usage import record_renders
 from prodgen.jobs.webhook_delivery import Outcome, Sender
 from prodgen.ledger.entries import JobState, Queue
@@ -29,7 +29,7 @@ DOORBELLS = 4
 """Doorbells rung when a queue has work and none is left. Each worker that finds work rings the next one."""
 GENERATING: tuple[Queue, ...] = ("interactive", "bulk")
 
-_ticking, _delivering = threading.Lock(), threading.Lock()
+_ticking, _delivering, _settling = threading.Lock(), threading.Lock(), threading.Lock()
 
 webhooks = Counter(
     "prodgen_webhooks_total", "Attempts to deliver webhooks, by what became of them.", ["outcome"]
@@ -68,8 +68,25 @@ def tick() -> str:
 
 
 def _settle(here: Deployment) -> list[tuple[JobRecord, JobState]]:
-    """Settle the jobs whose images are all made, and queue the audits of their images."""
-    settled, share = settle_jobs(here.store, here.ledger), here.settings.audit_share
+    """Settle the jobs whose images are all made: large ones in a thread, so that no other job waits."""
+    small, large = finishing_by_size(here.ledger)
+    if large and _settling.acquire(blocking=False):
+        threading.Thread(target=_settle_large, args=(here, large), name="settling", daemon=True).start()
+    return _settle_now(here, small)
+
+
+def _settle_large(here: Deployment, jobs: list[str]) -> None:
+    try:
+        _settle_now(here, jobs)
+    except (ProdgenError, RedisError) as error:
+        log.warning("large jobs are settled later: %s", error)
+    finally:
+        _settling.release()
+
+
+def _settle_now(here: Deployment, jobs: list[str]) -> list[tuple[JobRecord, JobState]]:
+    """Settle jobs, and queue the audits of their images."""
+    settled, share = settle_jobs(here.store, here.ledger, jobs), here.settings.audit_share
     if share and sum(queue_audit(here.store, here.ledger, *one, share) for one in settled):
         ring("bulk")
     return settled
@@ -103,8 +120,8 @@ def _tick(here: Deployment) -> Iterator[str]:
     measure_stored(here.store, here.ledger)
     record_renders(here.store, here.ledger)
     settings = here.settings
-    part = part_now(settings.tick_seconds)
-    if trimmed := trim_renders(here.store, settings.render_cache_mb << 20, settings.render_days, part):
+    look = look_now(settings.tick_seconds)
+    if trimmed := trim_renders(here.store, settings.render_cache_mb << 20, settings.render_days, look):
         yield f"{trimmed} images by their addresses deleted"
     if looked := sweep_due(here.store, here.ledger):
         yield f"{looked} orders swept"

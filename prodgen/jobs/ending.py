@@ -6,6 +6,7 @@ protocol of ``docs/explanation/ledger-and-store.md``.
 """
 
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from prodgen import traces
@@ -35,10 +36,25 @@ from prodgen.storage.due import make_due
 log = logging.getLogger(__name__)
 
 
-def settle_jobs(store: Store, ledger: Ledger) -> list[tuple[JobRecord, JobState]]:
-    """Settle every job that is finishing or cancelled, and return those that were settled now."""
-    settled = []
+LARGE = 200_000
+"""A job of more images takes a second or more to settle, because all of its manifests are read."""
+
+
+def finishing_by_size(ledger: Ledger) -> tuple[list[str], list[str]]:
+    """Return the jobs that can be settled: those of at most `LARGE` images, and the larger ones."""
+    small, large = list[str](), list[str]()
     for job in ledger.finishing():
+        progress = ledger.progress(job)
+        (large if progress and progress.total > LARGE else small).append(job)
+    return small, large
+
+
+def settle_jobs(
+    store: Store, ledger: Ledger, jobs: Iterable[str] | None = None
+) -> list[tuple[JobRecord, JobState]]:
+    """Settle these jobs, by default every job that is finishing or cancelled; return those settled now."""
+    settled = []
+    for job in ledger.finishing() if jobs is None else jobs:
         progress = ledger.progress(job)
         try:
             record = progress and load_record(store, progress.tenant, job)

@@ -4,10 +4,12 @@ The store holds the list (``system/shut-out/{machine}.json``). Maintenance repea
 gives no lease to these machines. Eight hex digits name a machine: the last part of the tokens of its leases.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
+from prodgen.errors import NotFound
 from prodgen.ledger.ledger import Ledger
 from prodgen.spec.names import check_name
 from prodgen.storage import keys
@@ -45,7 +47,11 @@ def readmit(store: Store, ledger: Ledger, machine: str) -> None:
 
 def all_shut_out(store: Store) -> list[ShutOut]:
     """Return the machines that are shut out."""
-    return [ShutOut.model_validate_json(store.get(info.key)) for info in store.list(keys.SHUT_OUT)]
+    found = []
+    for info in store.list(keys.SHUT_OUT):
+        with suppress(NotFound):  # readmitted meanwhile
+            found.append(ShutOut.model_validate_json(store.get(info.key)))
+    return found
 
 
 def apply_shut_out(store: Store, ledger: Ledger) -> None:

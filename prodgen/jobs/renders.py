@@ -14,7 +14,9 @@ from prodgen.storage.base import Store, in_threads, list_folders
 from prodgen.tenants import grant_of
 
 PARTS = 256
-"""The parts of a tenant's images, by the first two digits of the digest. Maintenance looks at one a tick."""
+"""The parts of a tenant's images, by the first two digits of the digest."""
+TENANTS = 32
+"""The most tenants of whose images maintenance looks at one part a tick."""
 
 
 def cache_key(asked: Asked) -> str:
@@ -37,12 +39,16 @@ def ask(store: Store, renders: Renders, asked: Asked) -> bool:
     return renders.ask(asked, grant.weight)
 
 
-def trim_renders(store: Store, budget: int, days: int, part: int) -> int:
-    """Delete what a part of each tenant's images has beyond its share of ``budget`` bytes, oldest first.
+def trim_renders(store: Store, budget: int, days: int, look: int) -> int:
+    """Delete what a part of some tenants' images has beyond its share of ``budget`` bytes, oldest first.
 
+    Looks with numbers in a row go through groups of `TENANTS` tenants, and then to the next part of each.
     Also deletes images that were made more than ``days`` days ago. Returns the number of deleted images.
     """
     oldest = datetime.now(UTC) - timedelta(days=days)
+    tenants = sorted(list_folders(store, keys.TENANTS))
+    groups = max(1, -(-len(tenants) // TENANTS))
+    part, group = look // groups % PARTS, look % groups
 
     def trim(tenant: str) -> int:
         size, surplus = 0, list[str]()
@@ -54,9 +60,9 @@ def trim_renders(store: Store, budget: int, days: int, part: int) -> int:
         store.delete(surplus)
         return len(surplus)
 
-    return sum(in_threads(trim, list_folders(store, keys.TENANTS)))
+    return sum(in_threads(trim, tenants[group * TENANTS :][:TENANTS]))
 
 
-def part_now(seconds: float) -> int:
-    """Return the part to look at now, if maintenance looks every ``seconds`` seconds."""
-    return int(time.time() / seconds) % PARTS
+def look_now(seconds: float) -> int:
+    """Return the number of the present look, if maintenance looks every ``seconds`` seconds."""
+    return int(time.time() / seconds)

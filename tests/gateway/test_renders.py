@@ -239,6 +239,6 @@ def test_maintenance_keeps_the_newest_images_within_the_budget(tmp_path: Path) -
     for age, name in enumerate([*names, keys.render("bob", "08" + "0" * 62)]):
         store.put(name, bytes(100))
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    assert trim_renders(store, budget=256 * 250, days=1, part=7) == 2
+    assert trim_renders(store, budget=256 * 250, days=1, look=7) == 2
     assert [info.key for info in store.list(keys.renders("ada"))] == names[:2]
-    assert trim_renders(store, budget=256 * 250, days=0, part=8) == 1
+    assert trim_renders(store, budget=256 * 250, days=0, look=8) == 1
