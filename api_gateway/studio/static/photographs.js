@@ -6,7 +6,8 @@ import { Tries, randomKey } from "./tries.js";
 import { downloads, zoom } from "./zoom.js";
 
 const SHELF = "photographs";
-const BACKGROUNDS = { shelf: "backgrounds", most: 8 };
+const MOST_PICTURES = 8; // of one's own, for an attribute
+const DIGEST = /^[0-9a-f]{64}$/;
 const THUMB = 160; // pixels
 const PREVIEW = { most: 24, side: 512 };
 const PAUSE = 60; // milliseconds that a control must rest
@@ -81,43 +82,45 @@ function start() {
   $("file").onchange = () => add([...$("file").files]);
   dropZone($("drop"), add);
 
-  // Backgrounds of one's own, which are values of the scene
+  // Pictures of one's own, which are values of an attribute: backgrounds of the scene, swatches of the material
 
-  const scenes = form.querySelector("[data-attribute=scene]");
-  let backgrounds = JSON.parse(localStorage.getItem(BACKGROUNDS.shelf) ?? "[]");
+  /** Let people add pictures to an attribute; the browser remembers the last ones under `shelf`. */
+  function ownPictures(attribute, chip, shelf) {
+    const controls = form.querySelector(`[data-attribute=${attribute}]`);
+    if (!controls) return chip.remove();
+    const asked = new URLSearchParams(location.search).getAll(attribute);
+    const field = controls.querySelector("input[type=text]");
+    let pictures = JSON.parse(localStorage.getItem(shelf) ?? "[]");
 
-  function showBackground({ photo, name }, checked) {
-    const box = element("input", { type: "checkbox", name: "scene", value: photo, checked });
-    $("background").before(element("label", { className: "chip" }, box, element("span", {}, name)));
-  }
-
-  function showBackgrounds() {
-    const field = scenes.querySelector("input[type=text]");
-    const written = field.value.split("|").map((value) => value.trim());
-    scenes.querySelector(".chips").append($("background"));
-    for (const one of backgrounds) showBackground(one, written.includes(one.photo));
-    field.value = written.filter((value) => !/^[0-9a-f]{64}$/.test(value)).join(" | ");
-  }
-
-  $("background-file").onchange = async ({ target }) => {
-    const [file] = target.files;
-    explain($("problem"));
-    try {
-      const { id } = await api("POST", "/v1/uploads", { body: file, type: file.type || "image/jpeg" });
-      const known = scenes.querySelector(`input[value="${id}"]`);
-      if (known) known.checked = true;
-      else {
-        const added = { photo: id, name: file.name.replace(/\.[^.]*$/, "") };
-        backgrounds = [...backgrounds, added].slice(-BACKGROUNDS.most);
-        localStorage.setItem(BACKGROUNDS.shelf, JSON.stringify(backgrounds));
-        showBackground(added, true);
-      }
-      changed();
-    } catch (error) {
-      explain($("problem"), error);
+    function show({ photo, name }, checked) {
+      const box = element("input", { type: "checkbox", name: attribute, value: photo, checked });
+      chip.before(element("label", { className: "chip" }, box, element("span", {}, name)));
     }
-    target.value = "";
-  };
+
+    controls.querySelector(".chips").append(chip);
+    for (const one of pictures) show(one, asked.includes(one.photo));
+    if (field) field.value = field.value.split("|").filter((value) => !DIGEST.test(value.trim())).join("|").trim();
+
+    chip.querySelector("input").onchange = async ({ target }) => {
+      const [file] = target.files;
+      explain($("problem"));
+      try {
+        const { id } = await api("POST", "/v1/uploads", { body: file, type: file.type || "image/jpeg" });
+        const known = controls.querySelector(`input[value="${id}"]`);
+        if (known) known.checked = true;
+        else {
+          const added = { photo: id, name: file.name.replace(/\.[^.]*$/, "") };
+          pictures = [...pictures, added].slice(-MOST_PICTURES);
+          localStorage.setItem(shelf, JSON.stringify(pictures));
+          show(added, true);
+        }
+        changed();
+      } catch (error) {
+        explain($("problem"), error);
+      }
+      target.value = "";
+    };
+  }
 
   // The controls and the pictures of the chosen photograph
 
@@ -207,7 +210,8 @@ function start() {
     }
   };
 
-  showBackgrounds();
+  ownPictures("scene", $("background"), "backgrounds");
+  ownPictures("material", $("swatch"), "swatches");
   showStrip();
   changed();
   if ($("file").files.length) add([...$("file").files]); // chosen before this script was here
