@@ -29,6 +29,8 @@ _NEAR = 8192
 """The most bytes that are read before the first wanted line."""
 _PROBE = 4096
 """Bytes of a read that looks for the beginning of a line."""
+_BATCH = 256
+"""The most replacements of one order that are read at once."""
 _PROBES = 8
 """The most reads that look for a line."""
 _START = re.compile(rb'\n\{"index": ?(\d+),')
@@ -82,8 +84,22 @@ def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK)
 def _newest_images(store: Store, record: JobRecord, after: int, chunk: int) -> Iterator[ManifestLine]:
     """Yield images as `images` does, each rejected one as the newest that replaces it, once that is made."""
     replaced = replacements(store, record, after)
+    batch = min(_BATCH, len(replaced))
+    read: dict[str, dict[int, ManifestLine | None]] = {}
+
+    def made(one: Replacement) -> ManifestLine | None:
+        """Return the line of a replacement, or None if it is not made. Reads the next ones of its order."""
+        if one.place not in read.get(one.job, ()):
+            read[one.job] = dict.fromkeys(range(one.place, one.place + batch))
+            if other := find_record(store, record.tenant, one.job):
+                found = islice(images(store, other, one.place - 1, chunk), batch)
+                read[one.job] |= {line.index: line for line in found}
+        return read[one.job][one.place]
+
     for line in images(store, record, after, chunk):
-        yield _newest(store, record, line, replaced[line.index]) if line.index in replaced else line
+        found = next(filter(None, map(made, reversed(replaced.get(line.index, [])))), None)
+        places = {"index": line.index, "sku": line.sku, "file": line.file}
+        yield found.model_copy(update=places) if found else line
 
 
 class Replacement(NamedTuple):
@@ -102,16 +118,6 @@ def replacements(store: Store, record: JobRecord, after: int = -1) -> dict[int, 
         index, attempt, job, place = info.key.removeprefix(prefix).split(".")
         found.setdefault(int(index), []).append(Replacement(int(attempt), job, int(place)))
     return found
-
-
-def _newest(store: Store, record: JobRecord, line: ManifestLine, replaced: list[Replacement]) -> ManifestLine:
-    """Return the line of the newest replacement that is made, in the place of ``line``; else ``line``."""
-    for one in reversed(replaced):
-        if other := find_record(store, record.tenant, one.job):
-            made = next(images(store, other, one.place - 1, _NEAR), None)
-            if made and made.index == one.place:
-                return made.model_copy(update={"index": line.index, "sku": line.sku, "file": line.file})
-    return line
 
 
 def lines_of(store: Store, key: str, size: int, offset: int = 0, chunk: int = CHUNK) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """A person sees images in order, and never a cell, a token or a gap."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
@@ -135,3 +136,21 @@ def test_a_page_finds_its_lines_however_long_they_are(seed: int) -> None:
         lines, following = page(store, record, after, limit)
         assert [line.index for line in lines] == list(range(after + 1, min(after + 1 + limit, total)))
         assert following == (after + limit if after + 1 + limit < total else None)
+
+
+def test_replacements_of_one_order_are_read_together(ledger: Ledger, memory: MemoryStore) -> None:
+    """A page of a hundred replaced images must not take a hundred times the reads of a plain page."""
+    records = [order(memory, ledger, new_record(job, total)) for job, total in (("j", 300), ("k", 128))]
+    work_off(memory, ledger, *records)
+    for place in range(200):  # the order k makes 128 of them only
+        memory.put(keys.replacement("ada", "j", 50 + place, 1, "k", place), b"")
+    reads = Counter[str]()
+    memory.before = lambda method, key: reads.update([method])
+    lines, following = delivery.page(memory, records[0], 49, 100, newest=True)
+    assert reads["get"] < 20
+    assert [line.index for line in lines] == list(range(50, 150))
+    assert all("/jobs/k/" in (line.object or "") for line in lines)
+    assert following == 149
+    rest, _ = delivery.page(memory, records[0], 149, 100, newest=True)
+    assert reads["get"] < 40
+    assert ["/jobs/k/" in (line.object or "") for line in rest] == [True] * 28 + [False] * 72
