@@ -1,14 +1,24 @@
 """Find and check TCP ports of this machine."""
 
 import socket
+from contextlib import suppress
+from random import SystemRandom
+
+_PORTS = range(10_000, 32_000)
+"""Ports below those that Linux gives to outgoing connections, which could take the port of a server that
+has not started yet, or that starts again."""
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port on which nothing listens at ``address``; an empty address means all addresses."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port on which nothing listens at ``address``; an empty address means all addresses.
+
+    Raises OSError if none is found.
+    """
+    for port in SystemRandom().sample(_PORTS, 1000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((address, port))
+            return port
+    raise OSError("none of a thousand ports is free")
 
 
 def is_free(port: int) -> bool:

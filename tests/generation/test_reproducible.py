@@ -113,11 +113,11 @@ def test_the_last_of_several_threads_restores_the_settings(before):
     def compute() -> None:
         with reproducible():
             first.set()
-            assert second.wait(30)
+            assert second.wait(100)
 
     thread = threading.Thread(target=compute)
     thread.start()
-    assert first.wait(30)
+    assert first.wait(100)
     with reproducible():
         second.set()
         thread.join()

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -10,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from prodgen import ports
+
 _START_SECONDS = 100
 """Long enough for a machine with many times more work than cores; a test that passes never waits so long."""
-_PORTS = range(10_000, 32_000)
-"""Below those that Linux gives to outgoing connections, one of which could take a port that was just free."""
 _GIVEN: set[int] = set()
 
 
@@ -22,13 +21,10 @@ def free_port() -> int:
 
     A server with SO_REUSEPORT (Swift's four) would share another's port without a word.
     """
-    for port in random.SystemRandom().sample(_PORTS, 1000):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            if port not in _GIVEN:
-                _GIVEN.add(port)
-                return port
-    raise OSError("none of a thousand ports is free")
+    while (port := ports.free_port()) in _GIVEN:
+        pass
+    _GIVEN.add(port)
+    return port
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = _START_SECONDS) -> None:

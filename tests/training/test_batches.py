@@ -32,7 +32,7 @@ def test_the_next_number_is_read_while_the_caller_is_busy():
 
     fetch = Prefetcher(read)
     assert fetch(0) == 0
-    assert started[1].wait(10)
+    assert started[1].wait(100)
     assert not started[2].is_set()
     assert fetch(1) == 1
 
