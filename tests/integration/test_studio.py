@@ -297,6 +297,19 @@ def test_a_training_is_looked_at_over_time_paused_and_cancelled(
     page.get_by_role("button", name="Do it").click()
     expect(page.locator(".state .word")).to_have_text("cancelled")
     expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+
+    with up.client() as client:
+        push_folder(client, write_catalogue(tmp_path / "my-fashion", count=200, size=16), quiet=True)
+    page.goto("/models")
+    page.locator("[data-ref^='fashion-mnist@']").get_by_role("button", name="Measure").click()
+    expect(page.locator("#measure-data")).to_contain_text("my-fashion@")
+    visit.check()
+    page.locator("#measuring .button").click()
+    page.wait_for_url(re.compile("/train/[0-9a-f]{24}"))
+    with up.client() as client:
+        evaluated = client.run(page.url.rpartition("/")[2])
+        client.command(evaluated["id"], "cancel")
+    assert evaluated["title"].startswith("evaluate fashion-mnist")
     assert not visit.troubles
 
 

@@ -1,6 +1,6 @@
-// Models, and two versions of one: the promotion of a version, and the way back.
+// Models, and two versions of one: the promotion of a version, and the way back; the evaluation of a version.
 
-import { $, api, ask, explain, t } from "./studio.js";
+import { $, api, ask, element, explain, t } from "./studio.js";
 
 async function change(card, act) {
   const { name, version, ref } = card.dataset;
@@ -20,5 +20,28 @@ async function change(card, act) {
   }
 }
 
+/** Ask for one of the data sets that fit a version, and queue the evaluation of the version on it. */
+function measure(ref, fits) {
+  const dialog = $("measuring");
+  $("measure-data").replaceChildren(...fits.map((data) => element("option", {}, data)));
+  dialog.returnValue = ""; // Escape keeps the answer of the last time
+  dialog.onclose = async () => {
+    if (!dialog.returnValue) return;
+    try {
+      const json = { model: ref, data: $("measure-data").value, resize: true };
+      const run = await api("POST", "/v1/evaluation-jobs", { json });
+      location.assign(`/train/${run.id}`);
+    } catch (error) {
+      explain($("problem"), error);
+      $("problem").scrollIntoView({ block: "center" });
+    }
+  };
+  dialog.showModal();
+}
+
 for (const button of document.querySelectorAll("[data-act]"))
-  button.onclick = () => change(button.closest("[data-ref]"), button.dataset.act);
+  button.onclick = () => {
+    const card = button.closest("[data-ref]");
+    if (button.dataset.act === "measure") measure(card.dataset.ref, button.dataset.fits.split(" "));
+    else change(card, button.dataset.act);
+  };
