@@ -136,6 +136,8 @@ class Pipeline:
                 ahead.cancel()
 
     def _expansion(self, spec: JobSpec) -> Expansion:
+        if spec.quality_gate:
+            raise ProdgenError("quality_gate is for orders of a service; leave it out", param="quality_gate")
         self.model.config.check_upscale(spec.finish)
         return Expansion(spec, spec.items, self.model.config.attributes)
 

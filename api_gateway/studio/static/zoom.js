@@ -46,6 +46,8 @@ function factsOf(image) {
   if (image.sku) facts.unshift([t("SKU"), image.sku]);
   if (image.mix) facts.push([t("Mixed with"), `${Math.round(image.mix.share * 100)} % ${describe(image.mix)}`]);
   if (image.attempt) facts.push([t("Attempt"), String(image.attempt + 1)]);
+  const distances = image.quality?.colour_distances ?? [];
+  if (distances.length > 1) facts.push([t("Colour distance of each attempt"), distances.join(", ")]);
   if (image.review) facts.push([t("Not trusted"), image.review]);
   if (image.findings?.length) facts.push([t("Breaks a rule"), image.findings.map((one) => t(one)).join("; ")]);
   return new Map(facts);
