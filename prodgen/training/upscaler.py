@@ -1,7 +1,7 @@
 """Train the upscaler: it learns to turn small pictures like those of a generator into large cut-outs.
 
 Cut-outs are made four times smaller, blurred and disturbed. What the network makes of them is compared with
-the cut-outs by pixels, and later also by the features of VGG16, which differ more between blurred and sharp.
+the cut-outs by pixels, and on request also by the features of VGG16, which differ more if one is blurred.
 """
 
 from collections.abc import Callable
@@ -47,10 +47,10 @@ class UpscalerRecipe(BaseModel):
     steps: int = Field(default=3000, ge=1)
     batch: int = Field(default=8, ge=1)
     rate: float = Field(default=5e-4, gt=0, le=0.1)
-    features_from: int = Field(default=2000, ge=0)
+    features_weight: float = Field(default=0.0, ge=0)
+    """The weight of the difference of features beside that of pixels; if 0, features are not compared."""
+    features_from: int = Field(default=1000, ge=0)
     """The first step that compares features, which takes four times as long as a step that does not."""
-    features_weight: float = Field(default=0.02, ge=0)
-    """The weight of the difference of features beside that of pixels."""
 
 
 def read_upscaler_recipe(settings: list[str]) -> UpscalerRecipe:
@@ -88,7 +88,7 @@ def train_upscaler(
     average = Ema(network, _DECAY, warm_start=source is not None)
     optimizer = torch.optim.Adam(network.parameters(), recipe.rate, (0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, recipe.steps, pct_start=0.05)
-    levels = trunk_levels("vgg", weights, device)[:LEVELS] if recipe.features_from < recipe.steps else []
+    levels = trunk_levels("vgg", weights, device)[:LEVELS] if recipe.features_weight else []
     step = 0
     while step < recipe.steps and not stop():
         large = crops(images, recipe.batch, random)
@@ -97,7 +97,7 @@ def train_upscaler(
             made = network(small).float()
         loss = pixels = (made - large).abs().mean()
         losses = {"pixels": pixels}
-        if step >= recipe.features_from:
+        if levels and step >= recipe.features_from:
             ground = torch.rand(len(large), 3, 1, 1, generator=random).to(device)
             top, left = torch.randint(FACTOR, (2,), generator=random).tolist()  # or a grid is learnt
             shifted = (_over(x, ground)[..., top:, left:] for x in (made, large))

@@ -28,7 +28,7 @@ def cut_outs(folder: Path, size: int) -> Path:
 def test_a_trained_upscaler_makes_images(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, images = tmp_path / "upscaler", tmp_path / "images"
     monkeypatch.setenv("PRODGEN_FEATURE_WEIGHTS", str(save_weights("vgg", tmp_path, monkeypatch)))
-    settings = [f"--set={text}" for text in ("steps=2", "batch=1", "features_from=1")]
+    settings = [f"--set={text}" for text in ("steps=2", "batch=1", "features_weight=0.01", "features_from=1")]
     done = run("train", "upscaler", "--data", cut_outs(tmp_path / "data", 96), "--out", out, *settings)
     assert done.code == 0, done.err
     bundled = upscaler_version()
