@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.evaluation.context import Context, Measurement
@@ -14,13 +13,13 @@ from prodgen.evaluation.pictures import Row, image_table, picture, premultiplied
 from prodgen.evaluation.splits import attributes_of
 from prodgen.generation.encode import decode
 from prodgen.generation.engine import Engine
-from prodgen.generation.forward import latents
+from prodgen.generation.forward import latents, mix_latents
 from prodgen.generation.request import Request
 from prodgen.generation.sheet import contact_sheet
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode
 from prodgen.spec.attributes import AttributeSchema, ContinuousColour
-from prodgen.spec.colour import to_lab
+from prodgen.spec.colour import levels, to_lab
 from prodgen.spec.order import ImageRequest, resolve_attributes
 
 PER_VALUE = 8
@@ -98,31 +97,14 @@ def generate_images(
         for a in schema.choices
     }
     continuous = [a.name for a in schema.attributes if isinstance(a, ContinuousColour)]
-    colours = {name: _lab([r.attributes[name] for r in requests]) for name in continuous}
+    colours = {
+        name: to_lab(np.array([levels(r.attributes[name]) for r in requests], np.uint8)).astype(np.float32)
+        for name in continuous
+    }
     return Catalogue(images, labels, {a.name: a.values for a in schema.choices}, colours)
 
 
-def _lab(colours: Sequence[str]) -> NDArray[np.float32]:
-    """Return N colours of the form #rrggbb as CIELAB (N, 3)."""
-    levels = np.frombuffer(bytes.fromhex("".join(colour[1:] for colour in colours)), np.uint8)
-    return to_lab(levels.reshape(-1, 3)).astype(np.float32)
-
-
 STEPS = 9
-
-
-def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Return latents (S, D) on the arc from ``a`` to ``b`` (D,), at ``t`` (S,) in [0, 1] (White 2016).
-
-    A straight line would pass near the origin, where normal latents do not lie.
-    """
-    direction_a, direction_b = a / a.norm(), b / b.norm()
-    angle = torch.arccos((direction_a @ direction_b).clamp(-1, 1))
-    t = t[:, None]
-    if angle.sin() < 1e-6:
-        return torch.lerp(a, b, t)
-    arc = (torch.sin((1 - t) * angle) * direction_a + torch.sin(t * angle) * direction_b) / angle.sin()
-    return arc * torch.lerp(a.norm(), b.norm(), t)
 
 
 @torch.inference_mode()
@@ -138,9 +120,12 @@ def interpolations(
     resolved = resolve_attributes(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
     attributes = [request.attributes for request in resolved]
     ends = latents(seed, range(2 * len(asked)), model.config.latent_dim)
-    steps = torch.linspace(0, 1, STEPS)
+    shares = [k / (STEPS - 1) for k in range(STEPS)]
     rows = [
-        model.generator(slerp(a, b, steps).to(device), encode(schema, [c] * STEPS).to(device))
+        model.generator(
+            mix_latents(a.expand(STEPS, -1), b.expand(STEPS, -1), shares).to(device),
+            encode(schema, [c] * STEPS).to(device),
+        )
         for a, b, c in zip(ends[::2], ends[1::2], attributes, strict=True)
     ]
     return attributes, np.stack([to_bytes(row) for row in rows])
