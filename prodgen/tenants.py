@@ -33,6 +33,8 @@ class Grant(BaseModel, extra="forbid", strict=True, frozen=True):
     """MiB that the versions of all data sets may have together; None: any number of data sets."""
     keep: Keep | None = None
     """How long an order is kept after its end, if the order does not say it; None: for ever."""
+    keep_runs: Keep | None = None
+    """How long a training, preparation or evaluation is kept after its end; None: for ever."""
     images_per_day: Limit | None = None
     """Images that the tenant may order on one day, in UTC."""
     queued_images: Limit | None = None

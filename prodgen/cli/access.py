@@ -82,6 +82,9 @@ def set_tenant(
     keep: Annotated[
         str | None, typer.Option(help="How long orders are kept after their end: 30d, 12h or forever.")
     ] = None,
+    keep_runs: Annotated[
+        str | None, typer.Option(help="How long runs are kept after their end: 30d, 12h or forever.")
+    ] = None,
     images_per_day: Annotated[
         int | None, typer.Option(help="Images that may be ordered on one day (UTC); 0: no limit.")
     ] = None,
@@ -104,6 +107,7 @@ def set_tenant(
         "weight": weight,
         "data_mb": data_mb,
         "keep": keep,
+        "keep_runs": keep_runs,
         "images_per_day": images_per_day,
         "queued_images": queued_images,
         "store_mb": store_mb,

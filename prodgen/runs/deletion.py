@@ -11,6 +11,7 @@ from prodgen.registry.versions import folder, version_exists
 from prodgen.runs.files import find_record, load_end
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
+from prodgen.storage.due import POSTPONED, make_due
 from prodgen.trash import TRASH, Trash
 
 RunDeletion = trash.Deletion[RunRecord]
@@ -40,10 +41,33 @@ class DeletedRuns(Trash[RunRecord]):
         name, _, version = (end.model or "").partition("@")
         if version and version_exists(self.store, folder(name, version, record.tenant)):
             raise Conflict(f"run {record.id} made {end.model}; delete that model first", param="run")
-        return now + TRASH
+        return min(now + TRASH, record.expires(end.finished) or now + TRASH)
 
     def enter(self, ledger: Ledger, record: RunRecord) -> None:
         Roster(ledger).add(record.entry(), load_end(self.store, record))
+
+    def look(self, ledger: Ledger, tenant: str, id: str, now: datetime) -> RunDeletion | None:
+        """Return the deletion of a run that is not kept any longer, and write the time of its next look.
+
+        A run whose model is still there is kept until a look finds the model deleted.
+        """
+        record = find_record(self.store, tenant, id)
+        end = record and load_end(self.store, record)
+        expires = record.expires(end.finished) if record and end and end.state in ENDED else None
+        if record is None or expires is None:
+            return None
+        if expires <= now:
+            try:
+                self.check(ledger, record, now)
+            except Conflict:
+                expires = now + POSTPONED
+            else:
+                now = now.replace(microsecond=0)
+                deletion = RunDeletion(record=record, wanted="trash", deleted=now, until=now)
+                make_due(self.store, deletion.key_free, tenant, id, self.due)
+                return deletion
+        make_due(self.store, expires, tenant, id, self.due)
+        return None
 
     def forget(self, ledger: Ledger, id: str) -> None:
         Roster(ledger).forget(id)

@@ -17,6 +17,7 @@ from prodgen.ledger.run_entries import RunEnd, StoppedState
 from prodgen.runs.record import RunRecord
 from prodgen.storage import keys
 from prodgen.storage.base import Store, download, exists
+from prodgen.storage.due import make_due
 
 STATE = "checkpoint.safetensors"
 METRICS = "metrics.jsonl"
@@ -65,6 +66,8 @@ def load_end(store: Store, record: RunRecord) -> RunEnd | None:
 
 def write_end(store: Store, record: RunRecord, end: RunEnd) -> None:
     """Write a run's state.json, and delete the stop request that led to it."""
+    if end.state != "paused" and (expires := record.expires(end.finished)):
+        make_due(store, expires, record.tenant, record.id, keys.RUNS_DUE)  # first, so that no end lacks it
     store.put(_state(record), end.model_dump_json(indent=1).encode(), "application/json")
     store.delete([_stop_request(record)])
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from prodgen.catalog.held_out import MIN_TEST_IMAGES
 from prodgen.catalog.photographs.flags import DEFAULT_DROP, MAX_SIZE, MIN_SIZE
 from prodgen.ledger.run_entries import RunEntry
+from prodgen.spec.order import Keep, keep_time
 from prodgen.trash import Owned
 
 
@@ -93,7 +94,8 @@ class RunRecord(Owned, frozen=True):
     ``name``: the name of the model or the data set that the run makes. ``recipe``: the complete recipe.
     ``data`` and ``source`` (the model to start from, or to evaluate): versions, which never change.
     ``steps``: for a preparation the number of pictures, for an evaluation 1. ``version``: the version of
-    prodgen. ``request_id`` names the HTTP request that queued the run, and ``traceparent`` its trace context.
+    prodgen. ``keep``: how long the run is kept after its end; None: for ever. ``request_id`` names the HTTP
+    request that queued the run, and ``traceparent`` its trace context.
     """
 
     created: datetime
@@ -104,6 +106,7 @@ class RunRecord(Owned, frozen=True):
     source: str | None = None
     steps: int
     version: str
+    keep: Keep | None = None
     request_digest: str
     request_id: str | None = None
     traceparent: str | None = None
@@ -116,6 +119,10 @@ class RunRecord(Owned, frozen=True):
         if isinstance(self.spec, EvaluationSpec):
             return f"evaluate {self.source} on {self.data}"
         return f"train {self.name} on {self.data}"
+
+    def expires(self, finished: datetime) -> datetime | None:
+        """Return the time at which the run, which ended at ``finished``, is to be deleted; None: never."""
+        return finished + keep_time(self.keep) if self.keep else None
 
     def entry(self) -> RunEntry:
         """Return the entry of the run for the roster."""

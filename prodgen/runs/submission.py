@@ -30,6 +30,7 @@ from prodgen.runs.record import EvaluationSpec, PreparationSpec, RunRecord, Spec
 from prodgen.spec.names import check_name, stable_id
 from prodgen.storage import keys
 from prodgen.storage.base import Store
+from prodgen.tenants import grant_of
 from prodgen.training.recipes.checks import check_freeze, check_pretrained, check_recipe
 from prodgen.training.recipes.recipe_files import bundled_table, make_recipe
 
@@ -74,6 +75,7 @@ def submit_run(
                 spec=spec,
                 version=prodgen.__version__,
                 request_digest=digest,
+                keep=grant_of(store, tenant).keep_runs,
                 request_id=request_id,
                 traceparent=traces.traceparent(),
                 **_resolve(store, tenant, spec),

@@ -54,17 +54,17 @@ def test_a_tenant_has_the_weight_that_was_set(run: Run, store: LocalStore) -> No
     assert run("tenants", "set", "bulk-buyer", "--weight", "0.5").err.startswith(
         "bulk-buyer has weight 0.5 in file://"
     )
-    acme = {"tenant": "acme", **dict(Grant(weight=3.0, data_mb=500, keep="30d"))}
-    run("tenants", "set", "acme", "--data-mb", 500, "--keep", "30d")
+    acme = {"tenant": "acme", **dict(Grant(weight=3.0, data_mb=500, keep="30d", keep_runs="90d"))}
+    run("tenants", "set", "acme", "--data-mb", 500, "--keep", "30d", "--keep-runs", "90d")
     assert json.loads(run("tenants", "set", "acme", "--weight", 3, "--json").out) == acme
 
     assert [line.split() for line in run("tenants", "list").out.splitlines()] == [
-        ["tenant", "weight", "data", "mb", "keep"],
-        ["acme", "3", "500", "30d"],
+        ["tenant", "weight", "data", "mb", "keep", "keep", "runs"],
+        ["acme", "3", "500", "30d", "90d"],
         ["bulk-buyer", "0.5"],
     ]
     assert json.loads(run("tenants", "list", "--json").out)[0] == acme
-    without = run("tenants", "set", "acme", "--data-mb", 0, "--keep", "forever")
+    without = run("tenants", "set", "acme", "--data-mb", 0, "--keep", "forever", "--keep-runs", "forever")
     assert without.err.startswith("acme has weight 3 in ")
     assert run("tenants", "set", "acme", "--keep", "soon").code == 2
     assert run("tenants", "set", "acme").code == 2

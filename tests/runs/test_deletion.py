@@ -27,9 +27,9 @@ def trash(memory: MemoryStore) -> DeletedRuns:
     return DeletedRuns(memory)
 
 
-def ended(memory: MemoryStore, roster: Roster, model: str | None = None) -> None:
+def ended(memory: MemoryStore, roster: Roster, model: str | None = None, keep: str | None = None) -> None:
     """Enter a run that has ended, with a checkpoint and a log."""
-    record = new_run("r")
+    record = new_run("r").model_copy(update={"keep": keep})
     data = record.model_dump_json(indent=1, by_alias=True).encode()
     memory.put(keys.run("ada", "r", "spec.json"), data)
     memory.put(keys.run("ada", "r", "files", "0" * 64), b"weights")
@@ -98,3 +98,19 @@ def test_a_run_that_is_needed_says_by_what(trash: DeletedRuns, memory: MemorySto
     trash.delete(ledger, "ada", "r", for_good=True)
     with pytest.raises(Conflict, match="run r is deleted for good"):
         trash.restore(ledger, "ada", "r")
+
+
+def test_a_run_expires_when_its_time_is_over_and_its_model_is_deleted(
+    trash: DeletedRuns, memory: MemoryStore, roster: Roster
+) -> None:
+    config = f"{folder('shop', '0123456789ab', 'ada')}/config.json"
+    memory.put(config, b"{}")
+    ended(memory, roster, model="shop@0123456789ab", keep="12h")
+    for hours in (11, 13):
+        trash.sweep(roster.ledger, MONDAY + timedelta(hours=hours))
+        assert listed(roster) == [("r", "succeeded")], "it is kept, or its model is still there"
+    memory.delete([config])
+    trash.sweep(roster.ledger, MONDAY + timedelta(days=2))
+    assert (listed(roster), list(trash.restorable("ada", now=MONDAY))) == ([], [])
+    trash.sweep(roster.ledger, MONDAY + timedelta(days=2) + TRASH)
+    assert memory.objects == {}
