@@ -22,7 +22,7 @@ STREAMS_PER_TENANT = 64
 """Streams at a time of a tenant without a limit of its own, of the 800 connections that the gateway has."""
 STREAM_SECONDS = 1800.0
 """Seconds after which a stream ends. The client connects again, and continues after the last event."""
-QUICK, SLOW = 0.1, 1.0
+QUICK, SLOW = 0.03, 1.0
 """Seconds between two reads of the ledger: after an event, and at most."""
 KEEP_ALIVE = 15.0
 """Seconds between two comments, which keep proxies from closing a quiet connection."""
@@ -111,7 +111,7 @@ class EventStream:
                     return
             with anyio.move_on_after(pause):
                 await self._shutdown.wait()
-            pause = min(SLOW, pause * 1.5)
+            pause = min(SLOW, pause * 1.4)
 
 
 async def _event_stream(

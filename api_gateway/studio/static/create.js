@@ -1,14 +1,15 @@
 // Create: every change of a control orders 24 pictures. The newest request wins; older ones are cancelled.
 
 import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, looksOf, optionsOf, watchControls } from "./controls.js";
-import { Mixing } from "./mixing.js";
+import { Mixing, address } from "./mixing.js";
 import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
 import { Tries, randomKey, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
 
 const PICTURES = 24;
-const PREVIEW_SIDE = 256;
-const PAUSE = 60; // milliseconds that a control must rest
+const MIX_SIDE = 256;
+const ZOOM_SIDE = 512;
+const PAUSE = 60; // milliseconds that a control must rest after a second change
 
 const form = $("controls");
 if (form) start();
@@ -20,13 +21,14 @@ function start() {
   let images = [];
   const tries = new Tries($("status"), $("problem"), $("gallery"));
   let resting;
+  let changedAt = -Infinity;
   let kept = JSON.parse(localStorage.getItem(shelf) ?? "[]");
   let orderKey;
 
   const tiles = Array.from({ length: PICTURES }, (_, place) => {
     const open = element("button", { type: "button", className: "open", disabled: true });
     const keep = element("button", { type: "button", className: "keep", hidden: true });
-    open.onclick = () => zoom(images, place, zoomActions);
+    open.onclick = () => zoom(images.map(enlarged), place, zoomActions);
     keep.onclick = () => toggle(images[place]);
     const tile = element("div", { className: "tile" }, open, keep);
     $("gallery").append(tile);
@@ -42,7 +44,9 @@ function start() {
     const query = new URLSearchParams([["model", form.model.value], ["looks", looks], ...chosen]);
     history[push ? "pushState" : "replaceState"](null, "", `?${query}`);
     clearTimeout(resting);
-    resting = setTimeout(() => tries.draw(request(), show), PAUSE);
+    const now = performance.now();
+    resting = setTimeout(() => tries.draw(request(), show), now - changedAt < PAUSE ? PAUSE : 0);
+    changedAt = now;
   }
 
   form.onsubmit = (event) => event.preventDefault();
@@ -75,12 +79,12 @@ function start() {
 
   // The pictures
 
-  const request = () => ({
-    model,
-    ...looksOf(form, looks, PICTURES),
-    finish: size < PREVIEW_SIDE ? { size: PREVIEW_SIDE } : {},
-    output: { format: "webp" },
-  });
+  // The browser enlarges the pictures: to make them larger would take three quarters of the time.
+  const request = () => ({ model, ...looksOf(form, looks, PICTURES), output: { format: "webp" } });
+
+  /** Return an image with the address of a larger picture. One that was kept long ago lacks its numbers. */
+  const enlarged = (image) =>
+    image.draw === undefined ? image : { ...image, url: address(model, Math.max(size, ZOOM_SIDE), image, "webp") };
 
   async function show(found, signal) {
     const pictures = await Promise.all(found.map(picture));
@@ -123,7 +127,7 @@ function start() {
   }
 
   const isKept = (image) => kept.some(sameLook(image));
-  const mixing = new Mixing(model, size < PREVIEW_SIDE ? PREVIEW_SIDE : null, {
+  const mixing = new Mixing(model, Math.max(size, MIX_SIDE), {
     list: () => kept,
     has: isKept,
     toggle,
@@ -140,7 +144,7 @@ function start() {
         const shown = element("img", { src: image.url, alt: describe(image) });
         shown.onerror = () => renew(image, shown);
         const open = element("button", { type: "button", className: "open" }, shown);
-        open.onclick = () => zoom(kept, place, zoomActions);
+        open.onclick = () => zoom(kept.map(enlarged), place, zoomActions);
         return element("li", {}, open);
       }),
     );

@@ -7,8 +7,8 @@ const SHARES = [0.25, 0.5, 0.75];
 const STEPS = 12;
 
 /** The address of a picture; of a morph from it to the picture that is mixed in, if there are `steps`. */
-function address(model, side, { seed, draw, attempt, attributes, mix }, format, steps) {
-  const query = new URLSearchParams(side ? { size: side } : {});
+export function address(model, side, { seed, draw, attempt, attributes, mix }, format, steps) {
+  const query = new URLSearchParams({ size: side });
   for (const [name, value] of Object.entries(attributes)) query.set(`attribute.${name}`, value);
   if (attempt) query.set("attempt", attempt);
   if (mix) {
