@@ -187,7 +187,7 @@ class Simulation:
             lambda: False, max(0.0, stopped - world.now) + 40.0
         )  # late leases end, and maintenance looks
         for order in self._orders:
-            self.seen[assert_ended(self._view(), order.record, world.poison)] += 1
+            self.seen[assert_ended(world, self._view(), order.record)] += 1
         assert_clean(self._ledgers["gateway-1"])
 
     def _ended(self, order: Order) -> bool:

@@ -156,6 +156,7 @@ class Store(MemoryStore):
             if fault == "lost":
                 raise StoreUnavailable("lost")
             self.objects[key] = data
+            self._process.world.written[key] = (self._process, self._process.world.now)
             if fault == "cut":
                 raise StoreUnavailable("cut off")
 
@@ -205,6 +206,7 @@ class World:
         self.now, self.run_id = START, "server-0"
         self.redis = self.storage = Odds()
         self.objects: dict[str, bytes] = {}
+        self.written: dict[str, tuple[Process, float]] = {}
         self.bells = {"bulk": 0, "interactive": 0, "training": 0, "maintenance": 0}
         self.scheduler = getcurrent()
         self.trace: list[str] = []

@@ -14,7 +14,8 @@ import torch
 from prometheus_client import REGISTRY
 
 from prodgen.bundled import bundled_folders, bundled_photographs
-from prodgen.jobs.ending import settle_jobs
+from prodgen.errors import StoreUnavailable
+from prodgen.jobs.ending import settle_job, settle_jobs
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.submission import submit
 from prodgen.ledger.entries import Queue
@@ -210,6 +211,26 @@ def test_a_full_disk_of_the_worker_fails_no_order(
     assert worker.ended == [20.0]
     assert measured("failures_total", kind="disk") == before + 2
     healthy_worker_delivers(store, ledger, tmp_path, record)
+
+
+def test_a_late_lease_that_the_store_refuses_leaves_nothing_of_an_ended_order(
+    worker: Worker, ledger: Ledger, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = JobSpec.model_validate({"model": "toy", "count": 64, "output": {"packaging": "tar"}})
+    record, _ = submit(store, ledger, Settings(), "acme", spec, "late")
+    put = store.put
+
+    def fail(key: str, data: bytes, content_type: str = "") -> None:
+        if key.endswith(".tar"):
+            ledger.cancel(record.id)
+            settle_job(store, ledger, record)
+        if "/cells/" in key and key.endswith(".jsonl"):
+            raise StoreUnavailable("503")
+        put(key, data, content_type)
+
+    monkeypatch.setattr(store, "put", fail)
+    assert not worker.work()
+    assert not [*store.list(keys.job("acme", record.id, "cells/"))]
 
 
 def test_a_worker_without_the_cutter_leaves_the_photographs_to_one_that_has_it(

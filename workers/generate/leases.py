@@ -16,7 +16,7 @@ from functools import cache
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from prodgen import traces
-from prodgen.errors import Unavailable, Unsupported
+from prodgen.errors import ProdgenError, Unavailable, Unsupported
 from prodgen.generation.request import Cancelled, Request, Response, manifest_line
 from prodgen.jobs.ending import discard, report, settle_job
 from prodgen.jobs.record import JobRecord
@@ -250,8 +250,9 @@ def _kind(error: Exception) -> str:
 
 def _return(device: Device, lease: Lease) -> None:
     leases_ended.labels("returned").inc()
-    with suppress(Unavailable):
+    with suppress(ProdgenError):
         device.ledger.release(lease.token)
+        _settle_if_ended(device, lease)
 
 
 def _settle_if_ended(device: Device, lease: Lease) -> None:
