@@ -200,6 +200,7 @@ function start() {
     const items = photographs.map(({ photo, name }) => ({ sku: name, photo, attributes: attributes() }));
     const order = request(items, Number(form.size.value));
     order.title = $("title").value.trim() || t("{count} photographs", { count: photographs.length });
+    if ($("finish-by").value) order.finish_by = new Date($("finish-by").value).toISOString();
     try {
       const job = await api("POST", "/v1/jobs", { json: order, key: `studio photographs ${orderKey}` });
       location.href = `/orders/${job.id}`;
