@@ -57,12 +57,14 @@ def exported(valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFacto
 
         def ready() -> bool:
             try:
-                return all(httpx.get(f"http://127.0.0.1:{port}/readyz").is_success for port in ports)
+                return all(
+                    httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=60).is_success for port in ports
+                )
             except httpx.HTTPError:
                 return False
 
         wait_until(ready, f"the processes are not ready; see {folder}", START_SECONDS)
-        texts = [httpx.get(f"http://127.0.0.1:{port}/metrics").text for port in ports]
+        texts = [httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text for port in ports]
         yield [family for text in texts for family in text_string_to_metric_families(text)]
     finally:
         for process in processes:

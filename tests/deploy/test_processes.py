@@ -150,12 +150,12 @@ def test_gateway_beat_and_flower_start_and_say_when_they_are_healthy(
         for name in names:
             wait_until(lambda name=name: healthy(name, changes), f"{name} is not healthy; see {tmp_path}")
         chain = "198.51.100.7, 203.0.113.9, 172.18.0.1"  # forged by the client, the client, an inner proxy
-        httpx.get(f"http://127.0.0.1:{gateway}/v1/models", headers={"X-Forwarded-For": chain})
+        httpx.get(f"http://127.0.0.1:{gateway}/v1/models", headers={"X-Forwarded-For": chain}, timeout=60)
         log = tmp_path / "log-gateway"  # the line of a request is written after its answer was sent
         wait_until(lambda: '"client": "203.0.113.9"' in log.read_text(), "the log does not name the client")
         url = f"http://127.0.0.1:{flower}/"
-        assert httpx.get(url).status_code == 401
-        assert httpx.get(url, auth=("operator", PASSWORD)).status_code == 200
+        assert httpx.get(url, timeout=60).status_code == 401
+        assert httpx.get(url, auth=("operator", PASSWORD), timeout=60).status_code == 200
     finally:
         for process in processes:
             process.terminate()

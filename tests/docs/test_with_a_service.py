@@ -38,7 +38,7 @@ def test_every_key_of_a_store_is_in_the_reference(service: Up) -> None:
 
 def test_every_figure_of_the_gateway_is_in_the_reference(service: Up) -> None:
     page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
-    served = httpx.get(f"{service.url}/metrics").text
+    served = httpx.get(f"{service.url}/metrics", timeout=60).text
 
     names = {
         name for name in re.findall(r"^# TYPE (prodgen_\w+)", served, re.M) if not name.endswith("_created")

@@ -79,7 +79,10 @@ def test_a_forged_or_old_cookie_is_no_session(
     digest = browser.cookies[sessions.COOKIE].partition(".")[0]
     for forged in (f"{digest}.aaaaaa.{'b' * 27}", sessions.start("the secret of another", digest), "…"):
         headers = {"Cookie": f"{sessions.COOKIE}={forged}".encode()}
-        assert httpx.get(f"{gateway.settings.public_url}/v1/jobs", headers=headers).status_code == 401
+        assert (
+            httpx.get(f"{gateway.settings.public_url}/v1/jobs", headers=headers, timeout=60).status_code
+            == 401
+        )
     monkeypatch.setattr(sessions, "SECONDS", -1)
     assert browser.get("/v1/jobs").status_code == 401
 

@@ -35,8 +35,8 @@ def test_flower_shows_what_was_made(up: Up) -> None:
     ended = f"job {job[:6]} succeeded: 3 images"
     wait_until(lambda: ended in shown(), "Flower does not show the order's end", PATIENCE)
     assert any(line.startswith(f"job {job[:6]} cells 0-0: 3 images, ") for line in shown())
-    assert "flower_events_total" in httpx.get(f"{up.ready['flower']}/metrics").text
-    assert httpx.get(f"{up.ready['flower']}/tasks").status_code == 401
+    assert "flower_events_total" in httpx.get(f"{up.ready['flower']}/metrics", timeout=60).text
+    assert httpx.get(f"{up.ready['flower']}/tasks", timeout=60).status_code == 401
     assert "Tasks" in up.flower("/tasks").text
 
 

@@ -99,6 +99,6 @@ class Deployment:
     def _ready(self) -> bool:
         try:
             ready = all((self.folder / f"{name}.ready").exists() for name in WORKERS)
-            return ready and httpx.get(f"{self.url}/readyz").is_success
+            return ready and httpx.get(f"{self.url}/readyz", timeout=60).is_success
         except httpx.HTTPError:
             return False

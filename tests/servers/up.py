@@ -181,7 +181,7 @@ class Up:
         """Return the answer of Flower to its operator."""
         user, password = SETTINGS["FLOWER_BASIC_AUTH"].split(":")
         url = f"{self.ready['flower']}{path}"
-        return httpx.get(url, params=params, auth=(user, password)).raise_for_status()
+        return httpx.get(url, params=params, auth=(user, password), timeout=60).raise_for_status()
 
     def flower_tasks(self) -> list[dict[str, Any]]:
         """Return the rows of Flower's page of tasks, the newest first."""
@@ -198,7 +198,7 @@ class Up:
         headers = {"Authorization": f"Bearer {key}"}
 
         def refused() -> bool:
-            return httpx.get(f"{self.url}/v1/jobs", headers=headers).status_code == 401
+            return httpx.get(f"{self.url}/v1/jobs", headers=headers, timeout=60).status_code == 401
 
         wait_until(refused, "a revoked key is still good")
 

@@ -23,7 +23,7 @@ from tests.storage.conftest import USES, s3_store_of
 def test_a_link_downloads_by_plain_http_under_its_name(s3_store: S3Store, folder: str) -> None:
     s3_store.put(f"{folder}ü 7.png", b"an image", "image/png")
 
-    answer = httpx.get(s3_store.link(f"{folder}ü 7.png", 60, "réd shoe.png"))
+    answer = httpx.get(s3_store.link(f"{folder}ü 7.png", 60, "réd shoe.png"), timeout=60)
 
     assert (answer.status_code, answer.content) == (200, b"an image")
     assert answer.headers["content-type"] == "image/png"
@@ -38,7 +38,7 @@ def test_an_altered_or_expired_link_downloads_nothing(
     for name in ("mine", "yours"):
         s3_store.put(folder + name, b"an image")
     link = s3_store.link(f"{folder}mine", 60, "shoe.png")
-    assert httpx.get(link).status_code == 200
+    assert httpx.get(link, timeout=60).status_code == 200
 
     monkeypatch.setattr("minio.time.utcnow", lambda: datetime.now(UTC) - timedelta(seconds=61))
     expired = s3_store.link(f"{folder}mine", 60, "shoe.png")
@@ -50,8 +50,8 @@ def test_an_altered_or_expired_link_downloads_nothing(
         link[:-8] + "00000000",
         expired,
     ):
-        assert httpx.get(bad).status_code == 403, bad
-    assert httpx.get(link.partition("?")[0]).status_code in {400, 403}
+        assert httpx.get(bad, timeout=60).status_code == 403, bad
+    assert httpx.get(link.partition("?")[0], timeout=60).status_code in {400, 403}
 
 
 def test_public_links_are_signed_without_a_request(s3_server: S3Server, s3_store: S3Store) -> None:
@@ -62,7 +62,7 @@ def test_public_links_are_signed_without_a_request(s3_server: S3Server, s3_store
     link = store.link("shared/public", 60, "a.png")
 
     assert link.startswith(f"{public}/contract/shared/public?")
-    assert httpx.get(link).content == b"an image"
+    assert httpx.get(link, timeout=60).content == b"an image"
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 7 * 24 * 3600 + 1])
