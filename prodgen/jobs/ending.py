@@ -224,6 +224,7 @@ def discard(store: Store, record: JobRecord, lease: Lease) -> None:
     manifest = published_at(store, record, lease.first)
     folder = _folder(lease)
     if manifest and folder.endswith(manifest.folder):
+        store.delete([f"{folder}.jsonl"])
         return
     store.delete([f"{folder}.jsonl", f"{folder}.tar", *(info.key for info in store.list(f"{folder}/"))])
 

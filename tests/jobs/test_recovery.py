@@ -105,6 +105,7 @@ def test_a_worker_whose_lease_was_adopted_takes_nothing_away_after_the_end(
     settle_jobs(memory, ledger)
     assert not work(memory, ledger, record, lease)
     assert delivered(memory, record) == list(range(128))
+    assert not [key for key in memory.objects if "/cells/" in key and key.endswith(".jsonl")]
 
 
 def test_a_lease_that_was_half_made_is_made_again(
