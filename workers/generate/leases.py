@@ -225,6 +225,8 @@ def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) ->
     ):
         with attempt:
             counted = report(device.store, device.ledger, record, lease, manifest)
+    if attempt.retry_state.attempt_number > 1:  # it may have been counted, and its order swept, before
+        _settle_if_ended(device, lease)
     return counted
 
 
