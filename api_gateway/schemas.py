@@ -92,7 +92,7 @@ class JobDetails(JobView):
     request: JobSpec
     reading: Reading | None = Field(description="How the order's prompt was read; null without a prompt.")
     replaces: Replaces | None = Field(description="The rejected images that this job makes again, by index.")
-    again_of: str | None = Field(description="The job that this one is again, by another version.")
+    again_of: str | None = Field(description="The job that this one repeats with another version.")
 
 
 class DeletionView(BaseModel):

@@ -134,6 +134,8 @@ def _compare(
         raise
     except ProdgenError as error:
         return fault(str(error))
+    if lines and wanted.upscaler and lines[0].upscaler != wanted.upscaler:  # an update brings another: no lie
+        return fault(f"its upscaler was {lines[0].upscaler}, and {wanted.upscaler} is here", damaged=True)
     if not lines or leaf(lines[0].model_copy(update={"sha256": wanted.sha256})) != leaf(wanted):
         return fault("the manifest's line is not that of the ordered image")
     line, stored = lines[0], None
@@ -158,10 +160,11 @@ def mend(
     faults: list[Fault],
     changed: str | None,
 ) -> tuple[list[str], int]:
-    """Shut out the machines that made faulty images, and owe all images of theirs in this job again.
+    """Shut out the machines that made faulty images, and owe all of their images in this job again.
 
-    Damaged files are owed again too, and blame no machine; nor does any fault if the manifests have
-    ``changed``. Returns the machines that are shut out, and the number of images that are owed again.
+    No machine is shut out for a damaged file, whose lease is owed again too, nor for any fault if ``changed``
+    says that the manifests differ from the job's end. Returns the machines that are shut out, and the number
+    of images that are owed again.
     """
     why = faults[0].what if faults else "their manifests were deleted"
     lies = () if changed else [fault for fault in faults if not fault.damaged]

@@ -1,7 +1,7 @@
-"""Delete what has ended, restore it from the trash, and delete for good what was kept long enough.
+"""Delete ended orders and runs, restore them from the trash, and delete them for good after their time.
 
-One protocol for orders and for training runs (``docs/explanation/ledger-and-store.md``). The folder of a
-deleted one has ``deleted.json`` in place of its record, so no reader finds it. Each change first writes an
+One protocol for orders and for runs (``docs/explanation/ledger-and-store.md``). The folder of a deleted order
+or run has ``deleted.json`` in place of its record, so no reader finds the record. Each change first writes an
 entry of `prodgen.storage.due`: the time at which maintenance looks again, and completes a change whose
 process has died.
 """
@@ -33,7 +33,7 @@ ENTRIES, OBJECTS = 200, 2000
 
 
 class Owned(BaseModel, frozen=True):
-    """What the records of orders and runs have in common."""
+    """Base class of the records of orders and runs."""
 
     id: str
     tenant: str
@@ -65,7 +65,7 @@ class Deletion(BaseModel, Generic[R], frozen=True):
 
 
 class Trash(ABC, Generic[R]):
-    """What is deleted of one kind: orders or runs. ``noun`` names one in messages: "job" or "run".
+    """Base class for deleting and restoring orders or runs. ``noun`` is "job" or "run", for messages.
 
     ``original`` is the name of the record's file, and ``due`` the prefix of the entries in the store.
     """
@@ -103,7 +103,7 @@ class Trash(ABC, Generic[R]):
         """Remove what is deleted from the ledger."""
 
     def look(self, ledger: Ledger, tenant: str, id: str, now: datetime) -> Deletion[R] | None:
-        """Do what else is due for what is not deleted. Returns a deletion if it is not kept any longer."""
+        """Do what is due for an order or run that is not deleted. Returns a deletion if its time is over."""
         return None
 
     def deleted(self, tenant: str, id: str) -> Deletion[R] | None:

@@ -87,7 +87,13 @@ def _settle_large(here: Deployment, jobs: list[str]) -> None:
 def _settle_now(here: Deployment, jobs: list[str]) -> list[tuple[JobRecord, JobState]]:
     """Settle jobs, and queue the audits of their images."""
     settled, share = settle_jobs(here.store, here.ledger, jobs), here.settings.audit_share
-    if share and sum(queue_audit(here.store, here.ledger, *one, share) for one in settled):
+    queued = 0
+    for record, state in settled if share else ():
+        try:
+            queued += queue_audit(here.store, here.ledger, record, state, share)
+        except ProdgenError as error:
+            log.warning("job %s is not audited: %s", record.id, error)
+    if queued:
         ring("bulk")
     return settled
 

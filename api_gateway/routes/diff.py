@@ -16,6 +16,7 @@ from api_gateway.lookup import find_job_record, job_details
 from api_gateway.requests import AfterNumber, IdempotencyKey, StrictRoute
 from api_gateway.routes.jobs import DOORBELLS, check_marks, image_view, link
 from api_gateway.schemas import ChoicesView, JobDetails, Page, PairView
+from prodgen.errors import ProdgenError
 from prodgen.jobs.diff import Choice, Pair, choose, load_choices, measure, order_again, pairs
 from prodgen.storage.links import content_disposition
 
@@ -128,7 +129,11 @@ def choices(job: str, other: str, caller: Generator, deployment: DeploymentDep) 
             yield _csv(_row(deployment, pair, old.id, new.id, chosen.get(pair.new.index)) for pair in page)
             if following is None:
                 return
-            page, following = pairs(deployment.store, old, new, following, _READ)
+            try:
+                page, following = pairs(deployment.store, old, new, following, _READ)
+            except ProdgenError as error:  # the answer has begun, so its last row says why it ends
+                yield _csv([(f"The table is not complete: {error}",)])
+                return
 
     headers = {"Content-Disposition": content_disposition(f"choices-{other}.csv")}
     return StreamingResponse(rows(), media_type="text/csv; charset=utf-8", headers=headers)

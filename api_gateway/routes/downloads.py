@@ -117,8 +117,8 @@ def proof(
 ) -> InclusionProof:
     """Return the path from an image of an ended job to the job's Merkle root, as RFC 9162 defines it.
 
-    Who has the image, this proof and the root can check that the image is one of the job's, without the
-    other images. Answers 409 for a job without a root: one that runs, or was cancelled.
+    With the image, this proof and the root, a client can check that the image is one of the job's, without
+    the other images. Answers 409 for a job without a root: one that runs, or was cancelled.
     """
     return prove(deployment.store, _ended(deployment, caller.tenant, job, "proofs are"), index)
 

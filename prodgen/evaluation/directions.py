@@ -15,8 +15,9 @@ from prodgen.spec.colour import levels
 from prodgen.spec.directions import Direction
 
 LEAST_R2, LEAST_RIGHT, MOST_ALIKE = 0.25, 0.9, 0.7
-"""A direction is offered if it explains so much of the property's variance beyond the attributes, if so many
-images change as it says, and if its cosine with a better direction is at most so much."""
+"""A direction is offered if it explains at least the share `LEAST_R2` of the property's variance beyond the
+attributes, if at least the share `LEAST_RIGHT` of the images change as it says, and if its cosine with each
+better direction is at most `MOST_ALIKE`."""
 HELD_OUT = 0.25
 """The share of the images that the fit does not see."""
 _BATCH = 64
@@ -131,7 +132,7 @@ def _measured(
 
 
 def _fit(inputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the least weights (D,) by which ``inputs`` (N, D) explain ``targets`` (N,) best."""
+    """Return the shortest least-squares weights (D,) of ``inputs`` (N, D) for ``targets`` (N,)."""
     return torch.linalg.lstsq(inputs, targets[:, None], driver="gelsd").solution[:, 0]
 
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 PIECE = 64
 """The most images of a piece: a fraction of a second of work, so that orders do not wait for audits."""
 MOST = 2000
-"""Pieces that wait. If there are more, the oldest are dropped: they take 10 MB of Redis."""
+"""The most pieces that wait, which take 10 MB of Redis. If there are more, the oldest are dropped."""
 
 
 class Piece(BaseModel, frozen=True):

@@ -6,7 +6,7 @@ of the newer order, so that it is deleted with that order.
 
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import takewhile
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel
@@ -88,9 +88,11 @@ def pairs(
     theirs, following = delivery.page(store, new, after, limit, newest=True)
     if not theirs:
         return [], following
-    count = theirs[-1].index - after
-    before, _ = delivery.page(store, old, after, count, newest=True)
-    ours = {line.index: line for line in takewhile(lambda line: line.index <= theirs[-1].index, before)}
+    ours: dict[int, ManifestLine] = {}
+    for _, numbered in groupby(enumerate(theirs), lambda one: one[1].index - one[0]):  # indices without a gap
+        run = [line.index for _, line in numbered]
+        before, _ = delivery.page(store, old, run[0] - 1, len(run), newest=True)
+        ours |= {line.index: line for line in before}
     found = [Pair(ours[line.index], line) for line in theirs if line.index in ours]
     for one in found:
         if one.old.sku != one.new.sku:

@@ -4,13 +4,14 @@ job.json is the accepted order, control.json its later changes, and state.json i
 """
 
 import hashlib
+import logging
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from prodgen.errors import NotFound
+from prodgen.errors import NotFound, Unavailable
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState, Queue
 from prodgen.spec.order import CELL, FOREVER, JobSpec, Keep, Kept, count_cells, keep_time
 from prodgen.spec.quality import Quality
@@ -19,6 +20,7 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.trash import Owned
 
+log = logging.getLogger(__name__)
 LEASE_PIXELS = 1 << 24
 """The most pixels that one lease finishes: about a second of work for a CPU, so that leases stay short."""
 
@@ -56,7 +58,7 @@ class JobRecord(Owned, frozen=True):
     whether the items name photographs, whose pictures take far longer than generated images. ``keep``: how
     long the order is kept after its end, the order's own or its tenant's; None: for ever. ``reading``: how
     the order's prompt was read; ``spec`` already has its values. ``replaces``: the rejected images that the
-    order makes again. ``again_of``: the order that this one is again, by another version. ``request_id``: the
+    order makes again. ``again_of``: the order that this one repeats with another version. ``request_id``: the
     id of the HTTP request that placed the order, for log lines. ``traceparent``: the trace context in which
     the order was placed, for spans. ``quality``: the version's threshold, if the order has a quality gate.
     """
@@ -129,8 +131,13 @@ def request_digest(body: JobSpec) -> str:
 
 
 def load_record(store: Store, tenant: str, job: str) -> JobRecord:
-    """Read job.json. Raises NotFound."""
-    return JobRecord.model_validate_json(store.get(keys.job(tenant, job, "job.json")))
+    """Read job.json. Raises NotFound, and Unavailable if a later version of prodgen wrote it."""
+    data = store.get(keys.job(tenant, job, "job.json"))
+    try:
+        return JobRecord.model_validate_json(data)
+    except ValidationError as error:
+        log.warning("job.json of job %s: %s", job, error)
+        raise Unavailable(f"job {job} is of a later version of prodgen; try again after the update") from None
 
 
 def find_record(store: Store, tenant: str, job: str) -> JobRecord | None:

@@ -44,7 +44,7 @@ def submit(
     again_of: str | None = None,
 ) -> tuple[JobRecord, bool]:
     """Place an order. Returns its job, and whether the job is new. ``replaces``: what its images replace.
-    ``again_of``: the order that this one is again, by another version.
+    ``again_of``: the order that this one repeats with another version.
 
     A call with the key and the order of an earlier call returns the earlier job, and completes the work of an
     earlier call that died half way. A call with the key of another order raises Conflict. Nothing is written

@@ -155,9 +155,9 @@ class Ledger:
         self.scripts.call("shut_out", *machines)
 
     def queue_audits(self, pieces: Iterable[str], most: int) -> None:
-        """Queue pieces, and keep the ``most`` newest of all.
+        """Queue pieces of audits. If more than ``most`` pieces wait, drop the oldest.
 
-        A piece is one text. Its first word lists the machines that may not take it.
+        A piece is one text. Its first word lists the machines that may not take the piece.
         """
         self.scripts.call("audit_add", most, *pieces)
 
@@ -249,7 +249,7 @@ class Ledger:
         return {int(first): token for first, token in found.items()}
 
     def dead(self, job: str) -> list[int]:
-        """Return the cells of a job that were set aside. Of a closed job, only state.json lists them."""
+        """Return the cells of a job that were set aside. Only state.json lists those of a settled job."""
         return sorted(map(int, self.scripts.read("smembers", "job", job, "dead")))
 
     def errors(self, job: str) -> dict[int, CellError]:

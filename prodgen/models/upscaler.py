@@ -14,7 +14,7 @@ CHANNELS = 4
 
 
 class Upscaler(nn.Module):
-    """Adds what bicubic resampling lacks. Fully convolutional: pictures may have any size.
+    """Enlarges pictures of any size four times: bicubic resampling, plus the detail that it lacks.
 
     Residual blocks at the small size, then a pixel shuffle (Shi et al. 2016) and a convolution at the large
     size, which smooths the grid that a shuffle leaves.

@@ -171,6 +171,6 @@ def load_studio(folder: Path, name: str, weights: Path | None = None) -> Studio:
     if config.method not in METHODS:
         raise Unsupported(
             f"{studio.id} makes pictures by method {config.method}, this prodgen by methods 1 to "
-            f"{METHODS[-1]}; order another version, or use the prodgen that brought {studio.id}"
+            f"{METHODS[-1]}; order another version, or use a prodgen that contains {studio.id}"
         )
     return studio

@@ -1,6 +1,7 @@
 """Find and read the models in the store: versions, which never change, and the aliases that name them."""
 
 import json
+import logging
 import re
 import uuid
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.spec.model_config import (
     CONFIG,
     LINEAGE,
@@ -25,6 +26,7 @@ from prodgen.spec.quality import QUALITY, Quality, gated_attribute, parse_qualit
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
+log = logging.getLogger(__name__)
 PRODUCTION = "production"
 VERSION = re.compile(r"[0-9a-f]{12}")
 
@@ -76,7 +78,12 @@ def versions(store: Store, tenant: str | None) -> list[Version]:
         for name, version, created in _complete(store, owner):
             if name not in pointers:
                 pointers[name] = aliases(store, name, owner)
-            found.append(_version(store, name, version, owner, pointers[name], created))
+            try:
+                found.append(_version(store, name, version, owner, pointers[name], created))
+            except Unavailable:
+                raise
+            except ProdgenError as error:  # of a later version of prodgen, perhaps; the others still work
+                log.warning("%s@%s is not listed: %s", name, version, error)
     return found
 
 

@@ -1,6 +1,7 @@
 """Measure how much the picture of a product has changed between two versions of a model."""
 
 import io
+from threading import BoundedSemaphore
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,8 @@ from prodgen.spec.photograph import FORMATS
 
 SIDE = 64
 """Pictures are shrunk to squares of this side, in pixels, before they are compared."""
+_DECODING = BoundedSemaphore(4)
+"""Limits the large pictures that a process holds at once."""
 
 
 def measure_change(old: bytes, new: bytes) -> tuple[float, float]:
@@ -31,7 +34,7 @@ def measure_change(old: bytes, new: bytes) -> tuple[float, float]:
 def _small_lab(data: bytes) -> Floats:
     """Return an image file as CIELAB (SIDE, SIDE, 3)."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with _DECODING, Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # lets a JPEG be decoded at a fraction of its size
             layers = image.convert("RGBA").resize((SIDE, SIDE), Image.Resampling.BOX)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

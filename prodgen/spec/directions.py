@@ -22,7 +22,7 @@ class Direction(BaseModel):
 
     name: str
     effect: float = Field(description="Mean change of the property by a step, in the property's own unit.")
-    right: float = Field(description="Share of the images of which a step back and a step on change it so.")
+    right: float = Field(description="Share of images with more of the property a step on than a step back.")
     r2: float = Field(
         description="Share of the property's variance, beyond the attributes, that it explains."
     )

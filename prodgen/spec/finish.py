@@ -2,9 +2,17 @@
 
 import unicodedata
 from math import log
-from typing import Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from prodgen.spec.colour import Colour
 
@@ -125,6 +133,12 @@ class Finish(BaseModel):
         description="What is mended in photographs: light (exposure and white balance, by the ground around "
         "the product), straighten (a tilted product).",
     )
+
+    @model_serializer(mode="wrap")
+    def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out fields that earlier versions lack and this finish does not use, so that those read it."""
+        fields: dict[str, Any] = plain(self)
+        return {k: v for k, v in fields.items() if v is not None or k not in ("upscale", "light_from")}
 
     @field_validator("retouch")
     @classmethod

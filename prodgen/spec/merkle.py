@@ -33,9 +33,10 @@ class MerkleTree:
         self.add_digest(leaf_digest(leaf))
 
     def add_digest(self, digest: bytes) -> None:
-        """Append the digest of a leaf, or of a sub-tree if all are of sub-trees of one size, a power of two.
+        """Append the digest of a leaf, or of a sub-tree.
 
-        Only the last sub-tree may be smaller.
+        One tree takes either leaves or sub-trees. All sub-trees have the same number of leaves, a power of
+        two; only the last one may have fewer.
         """
         level = 0
         while self._whole and self._whole[-1][0] == level:
@@ -44,7 +45,7 @@ class MerkleTree:
         self._whole.append((level, digest))
 
     def digest(self) -> bytes:
-        """Return the root; that of no leaf is the digest of nothing."""
+        """Return the root (32 bytes). The root of a tree without leaves is the SHA-256 of an empty text."""
         if not self._whole:
             return sha256().digest()
         *others, (_, digest) = self._whole

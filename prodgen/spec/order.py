@@ -8,9 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import accumulate
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, RequestedValues
@@ -127,6 +136,12 @@ class JobSpec(BaseModel):
     """The ``https`` URL that receives a message when the order has ended."""
     title: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     """The name by which people find the order again. It does not change the images."""
+
+    @model_serializer(mode="wrap")
+    def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out ``quality_gate`` if it is off: earlier versions lack it, and read the order then."""
+        fields: dict[str, Any] = plain(self)
+        return {k: v for k, v in fields.items() if v or k != "quality_gate"}
 
 
 RESERVED = frozenset({*JobSpec.model_fields, *Item.model_fields, "file", "split"})

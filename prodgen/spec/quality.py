@@ -17,7 +17,7 @@ ATTEMPTS = 4
 NOTHING = 100.0
 """The colour distance of an image that shows no product."""
 MARGIN = 0.5
-"""How far one colour distance that two machines measure may differ: more than one level of 255 makes."""
+"""The most by which two machines may differ in one colour distance. One level of 255 changes it by less."""
 
 
 class Quality(BaseModel):

@@ -1,6 +1,7 @@
-"""Entries in the store that name the times at which maintenance must look at orders.
+"""Entries in the store that name the times at which maintenance must look at orders, webhooks or runs.
 
-An entry is an empty object ``{prefix}{time}.{job}.{tenant}``. A listing shows the earliest entries first.
+An entry is an empty object ``{prefix}{time}.{job}.{tenant}``; for a run, ``job`` is the run's id. A listing
+shows the earliest entries first.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ class Entry(NamedTuple):
 
 
 def make_due(store: Store, when: datetime, tenant: str, job: str, prefix: str = keys.DUE) -> None:
-    """Have maintenance look at an order at ``when``, or soon after."""
+    """Have maintenance look at an order, a webhook or a run (``job``) at ``when``, or soon after."""
     store.put(keys.due(when, job, tenant, prefix), b"", "text/plain")
 
 

@@ -1,7 +1,7 @@
 """Train the upscaler: it learns to turn small pictures like those of a generator into large cut-outs.
 
-Cut-outs are made four times smaller, blurred and disturbed. What the network makes of them is compared with
-the cut-outs by pixels, and on request also by the features of VGG16, which differ more if one is blurred.
+Cut-outs are made four times smaller, blurred and disturbed. The network enlarges them, and its pictures are
+compared with the cut-outs by pixels, and on request also by the features of VGG16, which show blur better.
 """
 
 from collections.abc import Callable

@@ -4,6 +4,7 @@ import pytest
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, Choice
+from prodgen.spec.formula import Formula
 from prodgen.spec.order import Expansion, Item, JobSpec, Latent, Mix, resolve_attributes
 
 COLOURS = ("red", "green", "blue")
@@ -53,3 +54,27 @@ def test_an_item_mixes_in_another_image_whose_missing_values_are_its_own() -> No
     for wrong in ({"photo": "0" * 64}, {"mix": mix.model_copy(update={"attributes": {"colour": "mud"}})}):
         with pytest.raises(ProdgenError, match=r"item 1 \(A\)"):
             Expansion(JobSpec(model="m"), [item.model_copy(update=wrong)], SCHEMA)
+
+
+def test_earlier_versions_read_an_order_that_asks_for_nothing_new() -> None:
+    later = {"quality_gate", "upscale", "light_from"}
+    plain = JobSpec(model="m").model_dump()
+    assert later.isdisjoint(plain.keys() | plain["finish"].keys())
+    asked = {"model": "m", "quality_gate": True, "finish": {"upscale": 4, "light_from": "left"}}
+    spec = JobSpec.model_validate(asked)
+    assert later <= spec.model_dump().keys() | spec.model_dump()["finish"].keys()
+    assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_the_digest_of_a_plain_image_is_that_of_the_first_version_with_addresses() -> None:
+    formula = Formula.model_validate(
+        {
+            "model": "clothing@50c87193b58e",
+            "seed": 7,
+            "index": 12,
+            "format": "webp",
+            "attributes": {"category": "dress"},
+            "finish": {"size": 128},
+        }
+    )
+    assert formula.digest == "fdd920e2c9996584a7a389dbe96ec7a9a85950db8e79bb5b2269488a2593140c"
