@@ -87,7 +87,8 @@ def test_an_image_is_made_once_and_then_comes_from_the_store(
     assert len(worker.made) == 1
     assert client.get("/v1/jobs").json()["data"] == [], "an address leaves no order"
     assert client.get(address).headers["Cache-Status"] == "prodgen; hit"
-    assert 'prodgen_renders_total{cache="hit"}' in client.get("/metrics").text
+    counted = 'prodgen_renders_total{cache="hit"}'
+    wait_until(lambda: counted in client.get("/metrics").text, "the hit is not counted")
     keys_of_renders = gateway.ledger.client.scan_iter
     wait_until(lambda: not any(client.tenant in str(key) for key in keys_of_renders("*render*")), "keys stay")
 

@@ -213,12 +213,15 @@ class Up:
         return json.loads(done.stdout)
 
 
-def run_prodgen(*arguments: object, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run ``prodgen …`` to its end."""
+def run_prodgen(
+    *arguments: object, environment: dict[str, str], folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``prodgen …`` in ``folder`` to its end."""
     command = [str(PRODGEN), *map(str, arguments)]
     return subprocess.run(
         command,
         env=environment,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
