@@ -4,14 +4,13 @@ job.json is the accepted order, control.json its later changes, and state.json i
 """
 
 import hashlib
-import logging
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from prodgen.errors import NotFound, Unavailable
+from prodgen.errors import NotFound
 from prodgen.ledger.entries import MAX_LEASE_CELLS, JobEntry, JobState, Queue
 from prodgen.spec.order import CELL, FOREVER, JobSpec, Keep, Kept, count_cells, keep_time
 from prodgen.spec.quality import Quality
@@ -20,7 +19,6 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.trash import Owned
 
-log = logging.getLogger(__name__)
 LEASE_PIXELS = 1 << 24
 """The most pixels that one lease finishes: about a second of work for a CPU, so that leases stay short."""
 
@@ -131,13 +129,8 @@ def request_digest(body: JobSpec) -> str:
 
 
 def load_record(store: Store, tenant: str, job: str) -> JobRecord:
-    """Read job.json. Raises NotFound, and Unavailable if a later version of prodgen wrote it."""
-    data = store.get(keys.job(tenant, job, "job.json"))
-    try:
-        return JobRecord.model_validate_json(data)
-    except ValidationError as error:
-        log.warning("job.json of job %s: %s", job, error)
-        raise Unavailable(f"job {job} is of a later version of prodgen; try again after the update") from None
+    """Read job.json. Raises NotFound."""
+    return JobRecord.model_validate_json(store.get(keys.job(tenant, job, "job.json")))
 
 
 def find_record(store: Store, tenant: str, job: str) -> JobRecord | None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from math import isfinite
 
+from pydantic import ValidationError
+
 from prodgen.errors import ProdgenError
 from prodgen.generation.engine import Engine
 from prodgen.generation.request import Response
@@ -97,13 +99,13 @@ class Device:
 
     def loaded_model(self, lease: Lease) -> SavedModel | Studio | None:
         """Return the model of a lease if it is in memory."""
-        with suppress(ProdgenError):
+        with suppress(ProdgenError, ValidationError):  # of a later version, perhaps
             return self.models.find(self.job(lease.tenant, lease.job)[0].model)
         return None
 
     def record(self, lease: Lease) -> JobRecord | None:
         """Return the job of a lease, or None if the store does not answer with all of its files."""
-        with suppress(ProdgenError):
+        with suppress(ProdgenError, ValidationError):
             return self.job(lease.tenant, lease.job)[0]
         return None
 
