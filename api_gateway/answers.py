@@ -144,7 +144,7 @@ class Order:
     def _image(self, line: ManifestLine) -> dict[str, str]:
         image = {}
         if self._answer.json:
-            data = self._deployment.store.get(line.object or "", line.offset or 0, line.length)
+            data = delivery.read_image(self._deployment.store, line)
             if self._answer.quality is not None:
                 data = _encoded_again(data, self._answer.format, self._answer.quality)
             image["b64_json"] = base64.b64encode(data).decode()

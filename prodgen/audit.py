@@ -35,6 +35,7 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 _BATCH = 256
+_OTHER_LINE = "the manifest's line is not that of the ordered image"
 
 
 @dataclass(frozen=True)
@@ -70,43 +71,42 @@ def check_sample(
     orders, spec = JobImages(store, record), record.spec
     for start in range(0, len(sample), _BATCH):
         batch = sample[start : start + _BATCH]
+        lines = [_recorded(store, record, index) for index, _ in batch]
         images = resolve_attributes(model.config.attributes, [orders[index] for index, _ in batch])
         if record.quality:
-            images = _by_recorded_attempts(store, record, model, engine, images)
+            pairs = zip(images, lines, strict=True)
+            images = [_as_recorded(record, model, engine, image, line) for image, line in pairs]
         marks = spec.output.marks != "none"
         request = Request(model, images, spec.truncation, spec.finish, spec.output.format, marks=marks)
-        for (_, folder), image, remade in zip(batch, images, engine.submit(request), strict=True):
+        made = zip(batch, lines, images, engine.submit(request), strict=True)
+        for (_, folder), line, image, remade in made:
             wanted = manifest_line(request, image, remade)
-            yield _compare(store, record, folder, wanted, remade, model.config.tolerance)
+            yield _compare(store, record, folder, line, wanted, remade, model.config.tolerance)
 
 
-def _by_recorded_attempts(
-    store: Store, record: JobRecord, model: SavedModel, engine: Engine, images: list[ImageRequest]
-) -> list[ImageRequest]:
-    """Return the images by the attempts of their manifest lines, if the quality gate can have taken these.
+def _recorded(store: Store, record: JobRecord, index: int) -> ManifestLine | str:
+    """Return the manifest line of an image, or what is wrong with it."""
+    try:
+        return delivery.find_image(store, record, index) or _OTHER_LINE
+    except Unavailable:
+        raise
+    except ProdgenError as error:
+        return str(error)
+
+
+def _as_recorded(
+    record: JobRecord, model: SavedModel, engine: Engine, image: ImageRequest, line: ManifestLine | str
+) -> ImageRequest:
+    """Return the image by its line's attempt, or as ordered if the gate cannot have taken that attempt.
 
     Machines measure a colour a little differently, so the gate of another machine may take another attempt
     where a distance is next to the threshold.
     """
-    found = list[ImageRequest]()
-    for image in images:
-        lines = list[ManifestLine]()
-        try:
-            lines, _ = delivery.page(store, record, image.index - 1, 1)
-        except Unavailable:
-            raise
-        except ProdgenError:  # `_compare` says so
-            pass
-        found.append(_as_recorded(record, model, engine, image, lines[0]) if lines else image)
-    return found
-
-
-def _as_recorded(
-    record: JobRecord, model: SavedModel, engine: Engine, image: ImageRequest, line: ManifestLine
-) -> ImageRequest:
-    """Return the image by its line's attempt, or as ordered if the gate cannot have taken that attempt."""
-    gated, quality = line.quality, record.quality
-    if not gated or not quality or len(gated.colour_distances) > ATTEMPTS:
+    quality = record.quality
+    if isinstance(line, str) or not quality:
+        return image
+    gated = line.quality
+    if not gated or len(gated.colour_distances) > ATTEMPTS:
         return image
     tries = [replace(image, attempt=image.attempt + k) for k in range(len(gated.colour_distances))]
     made = engine.forward(model, tries, [record.spec.truncation] * len(tries))
@@ -119,31 +119,31 @@ def _compare(
     store: Store,
     record: JobRecord,
     folder: str,
+    line: ManifestLine | str,
     wanted: ManifestLine,
     remade: bytes,
     tolerance: int,
 ) -> Fault | None:
-    """Return what is wrong with the stored image whose line should be ``wanted``, or None if nothing is."""
+    """Return what is wrong with the stored image whose line should be ``wanted``, or None if nothing is.
+
+    ``line``: its line, or what is wrong with it.
+    """
 
     def fault(what: str, damaged: bool = False) -> Fault:
         return Fault(wanted.index, folder, what, damaged)
 
-    try:
-        lines, _ = delivery.page(store, record, wanted.index - 1, 1)
-    except Unavailable:
-        raise
-    except ProdgenError as error:
-        return fault(str(error))
-    if lines and wanted.upscaler and lines[0].upscaler != wanted.upscaler:  # an update brings another: no lie
-        return fault(f"its upscaler was {lines[0].upscaler}, and {wanted.upscaler} is here", damaged=True)
-    if not lines or leaf(lines[0].model_copy(update={"sha256": wanted.sha256})) != leaf(wanted):
-        return fault("the manifest's line is not that of the ordered image")
-    line, stored = lines[0], None
+    if isinstance(line, str):
+        return fault(line)
+    if wanted.upscaler and line.upscaler != wanted.upscaler:  # an update brings another: no lie
+        return fault(f"its upscaler was {line.upscaler}, and {wanted.upscaler} is here", damaged=True)
+    if leaf(line.model_copy(update={"sha256": wanted.sha256})) != leaf(wanted):
+        return fault(_OTHER_LINE)
+    stored = None
     of_lease = keys.job(record.tenant, record.id, "cells", folder)
     if line.object != f"{of_lease}.tar" and not (line.object or "").startswith(f"{of_lease}/"):
         return fault("the manifest's line names an object of another lease")
     with suppress(NotFound):
-        stored = store.get(line.object or "", line.offset or 0, line.length)
+        stored = delivery.read_image(store, line)
     if what := compare(line, stored, remade, tolerance):
         return fault(what, stored is None or sha256(stored).hexdigest() != line.sha256)
     if read_provenance(io.BytesIO(stored or b"")) != read_provenance(io.BytesIO(remade)):

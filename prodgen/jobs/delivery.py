@@ -50,6 +50,17 @@ def page(
     return lines[:limit], lines[limit - 1].index if len(lines) > limit else None
 
 
+def find_image(store: Store, record: JobRecord, index: int) -> ManifestLine | None:
+    """Return the image at ``index``, or None if it is not made."""
+    found, _ = page(store, record, index - 1, 1)
+    return found[0] if found and found[0].index == index else None
+
+
+def read_image(store: Store, line: ManifestLine) -> bytes:
+    """Return the file of an image, which is an object of its own or a part of a tar. Raises NotFound."""
+    return store.get(line.object or "", line.offset or 0, line.length)
+
+
 def search(
     store: Store,
     record: JobRecord,

@@ -106,11 +106,7 @@ def pairs(
 
 def measure(store: Store, found: Iterable[Pair]) -> Iterable[tuple[float, float]]:
     """Return how much each pair has changed; see `measure_change`."""
-
-    def read(line: ManifestLine) -> bytes:
-        return store.get(line.object or "", line.offset or 0, line.length)
-
-    return in_threads(lambda pair: measure_change(read(pair.old), read(pair.new)), found)
+    return in_threads(lambda pair: measure_change(*(delivery.read_image(store, one) for one in pair)), found)
 
 
 def load_choices(store: Store, old: JobRecord, new: JobRecord) -> dict[int, Choice]:

@@ -8,7 +8,7 @@ each replacement. Readers ignore it until the new image is made.
 from collections.abc import Sequence
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.jobs.delivery import page, replacements
+from prodgen.jobs.delivery import find_image, replacements
 from prodgen.jobs.limits import INTERACTIVE_IMAGES
 from prodgen.jobs.record import JobRecord, Replaces, find_record, load_control
 from prodgen.jobs.submission import resubmit, submit
@@ -68,10 +68,10 @@ def reject_images(
 
 
 def _line(store: Store, record: JobRecord, index: int) -> ManifestLine:
-    found, _ = page(store, record, index - 1, 1)
-    if not found or found[0].index != index:
+    found = find_image(store, record, index)
+    if found is None:
         raise NotFound(f"job {record.id} has no finished image {index}", param="images")
-    return found[0]
+    return found
 
 
 def _item(line: ManifestLine, attempt: int) -> Item:
