@@ -4,6 +4,7 @@ An id that does not exist and an id of another tenant raise the same NotFound.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from api_gateway.deployment import Deployment
 from api_gateway.requests import ID
@@ -19,6 +20,7 @@ from prodgen.ledger.run_entries import RunStatus
 from prodgen.runs import files as run_files
 from prodgen.runs.deletion import DeletedRuns
 from prodgen.runs.record import RunRecord
+from prodgen.trash import Deletion
 
 
 def find_progress(deployment: Deployment, tenant: str, job: str) -> Progress:
@@ -73,8 +75,7 @@ def find_run_record(deployment: Deployment, tenant: str, run: str) -> RunRecord:
     deletion = DeletedRuns(deployment.store).deleted(tenant, run)
     if deletion is None:
         raise NotFound(f"there is no training run {run!r}", param="run")
-    rest = f"; it can be restored until {deletion.until:%F %R} UTC" if deletion.wanted == "trash" else ""
-    raise NotFound(f"run {run} is deleted{rest}", param="run")
+    raise _deleted("run", deletion)
 
 
 def check_run_id(run: str) -> None:
@@ -123,8 +124,14 @@ def _no_job(deployment: Deployment, tenant: str, job: str) -> NotFound:
     deletion = find_deletion(deployment.store, tenant, job)
     if deletion is None:
         return NotFound(f"there is no job {job!r}", param="job")
-    rest = f"; it can be restored until {deletion.until:%F %R} UTC" if deletion.wanted == "trash" else ""
-    return NotFound(f"job {job} is deleted{rest}", param="job")
+    return _deleted("job", deletion)
+
+
+def _deleted(noun: str, deletion: Deletion[Any]) -> NotFound:
+    """Return the error for a job or a run (``noun``) that is deleted."""
+    until = deletion.restorable_until
+    rest = f"; it can be restored until {until:%F %R} UTC" if until else ""
+    return NotFound(f"{noun} {deletion.record.id} is deleted{rest}", param=noun)
 
 
 def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:

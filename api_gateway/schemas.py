@@ -116,7 +116,7 @@ class DeletionView(BaseModel):
             title=record.spec.title,
             total=record.total,
             deleted=deletion.deleted,
-            restorable_until=deletion.until if deletion.wanted == "trash" else None,
+            restorable_until=deletion.restorable_until,
         )
 
 
@@ -136,7 +136,7 @@ class RunDeletionView(BaseModel):
             id=deletion.record.id,
             title=deletion.record.title,
             deleted=deletion.deleted,
-            restorable_until=deletion.until if deletion.wanted == "trash" else None,
+            restorable_until=deletion.restorable_until,
         )
 
 

@@ -59,6 +59,11 @@ class Deletion(BaseModel, Generic[R], frozen=True):
         """The time from which the idempotency key may make something new."""
         return self.deleted + TRASH
 
+    @property
+    def restorable_until(self) -> datetime | None:
+        """The time until which a restore is possible; None if it was deleted for good."""
+        return self.until if self.wanted == "trash" else None
+
     def is_restorable(self, now: datetime) -> bool:
         """Return whether a restore is possible at ``now``."""
         return self.wanted != "purged" and now < self.until
@@ -105,6 +110,13 @@ class Trash(ABC, Generic[R]):
     def look(self, ledger: Ledger, tenant: str, id: str, now: datetime) -> Deletion[R] | None:
         """Do what is due for an order or run that is not deleted. Returns a deletion if its time is over."""
         return None
+
+    def expired(self, record: R, now: datetime) -> Deletion[R]:
+        """Return the deletion of an order or run whose time is over, and write the time of its last look."""
+        now = now.replace(microsecond=0)
+        deletion = self.deletion(record=record, wanted="trash", deleted=now, until=now)
+        make_due(self.store, deletion.key_free, record.tenant, record.id, self.due)
+        return deletion
 
     def deleted(self, tenant: str, id: str) -> Deletion[R] | None:
         """Read deleted.json. Returns None for what is not deleted."""

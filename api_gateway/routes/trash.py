@@ -1,7 +1,8 @@
 """The trash: deleted jobs and runs that can be restored."""
 
+from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query
 
@@ -12,6 +13,7 @@ from api_gateway.schemas import DeletionView, Page, RunDeletionView
 from prodgen.jobs.deletion import trash
 from prodgen.runs.deletion import DeletedRuns
 
+View = TypeVar("View", DeletionView, RunDeletionView)
 router = APIRouter(prefix="/v1/trash", tags=["jobs"], route_class=StrictRoute)
 
 
@@ -24,8 +26,7 @@ def index(
 ) -> Page[DeletionView]:
     """List the deleted jobs that can be restored, by id."""
     deletions = trash(deployment.store, caller.tenant, after or "")
-    found = [DeletionView.of(one) for one in islice(deletions, limit + 1)]
-    return Page(data=found[:limit], next=found[limit - 1].id if len(found) > limit else None)
+    return _page(map(DeletionView.of, deletions), limit)
 
 
 @router.get("/training-jobs", summary="List deleted runs", tags=["training"])
@@ -37,5 +38,9 @@ def runs(
 ) -> Page[RunDeletionView]:
     """List the deleted runs that can be restored, by id."""
     deletions = DeletedRuns(deployment.store).restorable(caller.tenant, after or "")
-    found = [RunDeletionView.of(one) for one in islice(deletions, limit + 1)]
+    return _page(map(RunDeletionView.of, deletions), limit)
+
+
+def _page(views: Iterator[View], limit: int) -> Page[View]:
+    found = list(islice(views, limit + 1))
     return Page(data=found[:limit], next=found[limit - 1].id if len(found) > limit else None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from prodgen.cli.output import remark, remark_reading, report
+from prodgen.cli.output import remark, remark_reading, report, words
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import Client
 from prodgen.client.download import REVIEW
@@ -41,10 +41,10 @@ def connect() -> Client:
 def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str, Any]:
     """Wait until the job has ended and return it. Show a progress bar unless ``quiet``."""
     with ProgressBars(quiet, estimate=False) as bars:
-        for now in chain([job], gateway.watch(job["id"])):
-            left = time_left(now)
-            note = f"; prodgen jobs resume {job['id']}" if now["state"] == "paused" else ""
-            bars.report("Making images", now["done"], job["total"], left and f"time left: {left}{note}")
+        for state in chain([job], gateway.watch(job["id"])):
+            left = time_left(state)
+            note = f"; prodgen jobs resume {job['id']}" if state["state"] == "paused" else ""
+            bars.report("Making images", state["done"], job["total"], left and f"time left: {left}{note}")
     return gateway.job(job["id"])
 
 
@@ -150,6 +150,13 @@ def _find(gateway: Client, ref: str) -> str:
         raise
     except ProdgenError as error:
         raise NotFound(f"{ref} is no folder here, nor a data set there: {error}") from None
+
+
+def report_deletion(json: bool, deletion: dict[str, Any], noun: str, restore: str) -> None:
+    """Report that a job or run (``noun``) is deleted, and how long the command ``restore`` can restore it."""
+    id, until = deletion["id"], words(deletion["restorable_until"])
+    rest = f"; {restore} {id} works until {until}" if until else " for good"
+    report(json, deletion, f"{noun} {id} is deleted{rest}")
 
 
 def folder_name(folder: Path) -> str:

@@ -11,7 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from prodgen.cli.folders import writing
-from prodgen.cli.gateway import connect, download_job, show_images, time_left, wait_for_job
+from prodgen.cli.gateway import (
+    connect,
+    download_job,
+    report_deletion,
+    show_images,
+    time_left,
+    wait_for_job,
+)
 from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_record, print_table, remark, report, words
 from prodgen.cli.progress import ProgressBars
@@ -229,10 +236,7 @@ def delete(
     """Delete ended jobs with their images; `restore` works for seven days."""
     with connect() as gateway:
         for job in jobs:
-            deletion = gateway.delete_job(job, for_good)
-            until = words(deletion["restorable_until"])
-            rest = f"; prodgen jobs restore {job} works until {until}" if until else " for good"
-            report(json, deletion, f"job {job} is deleted{rest}")
+            report_deletion(json, gateway.delete_job(job, for_good), "job", "prodgen jobs restore")
 
 
 @app.command()

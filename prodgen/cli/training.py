@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from prodgen.cli.folders import writing
-from prodgen.cli.gateway import connect, time_left
+from prodgen.cli.gateway import connect, report_deletion, time_left
 from prodgen.cli.options import Json
-from prodgen.cli.output import print_json, print_record, print_table, remark, report, words
+from prodgen.cli.output import print_json, print_record, print_table, remark
 from prodgen.cli.progress import ProgressBars
 from prodgen.client import TERMINAL, Client
 
@@ -98,10 +98,7 @@ def delete(
     """Delete ended runs with their files; `restore` works for seven days."""
     with connect() as gateway:
         for run in runs:
-            deletion = gateway.delete_run(run, for_good)
-            until = words(deletion["restorable_until"])
-            rest = f"; prodgen training restore {run} works until {until}" if until else " for good"
-            report(json, deletion, f"run {run} is deleted{rest}")
+            report_deletion(json, gateway.delete_run(run, for_good), "run", "prodgen training restore")
 
 
 @app.command()

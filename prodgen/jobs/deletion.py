@@ -61,10 +61,7 @@ class _Orders(Trash[JobRecord]):
         if record.kept(control) is not None:
             expires = record.expires(state.finished, control) if state else now + POSTPONED
             if expires is None or expires <= now:
-                now = now.replace(microsecond=0)
-                deletion = Deletion(record=record, wanted="trash", deleted=now, until=now)
-                make_due(self.store, deletion.key_free, tenant, id)
-                return deletion
+                return self.expired(record, now)
             make_due(self.store, expires, tenant, id)
         complete_change(self.store, ledger, record)
         return None

@@ -62,10 +62,7 @@ class DeletedRuns(Trash[RunRecord]):
             except Conflict:
                 expires = now + POSTPONED
             else:
-                now = now.replace(microsecond=0)
-                deletion = RunDeletion(record=record, wanted="trash", deleted=now, until=now)
-                make_due(self.store, deletion.key_free, tenant, id, self.due)
-                return deletion
+                return self.expired(record, now)
         make_due(self.store, expires, tenant, id, self.due)
         return None
 
