@@ -10,7 +10,7 @@ from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.lookup import check_id, find_job_record, job_details
 from api_gateway.requests import IdempotencyKey, StrictRoute
-from api_gateway.routes.jobs import check_marks
+from api_gateway.routes.jobs import check_marks, note_job
 from api_gateway.schemas import JobDetails
 from prodgen.access import ApiKey
 from prodgen.jobs.control import change_job, keep_job, retry_job
@@ -112,9 +112,7 @@ def reject(
     services = (deployment.store, deployment.ledger, deployment.settings)
     request_id = correlation_id.get()
     again, new = reject_images(*services, record, rejected.images, idempotency_key, request_id=request_id)
-    request.state.job = again.id
-    if new:
-        request.app.state.metrics.images.labels(again.spec.priority).inc(again.total)
+    note_job(request, again, new)
     later.add_task(deployment.ring, again.spec.priority, again.cells)
     return job_details(deployment, again)
 

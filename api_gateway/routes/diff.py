@@ -14,7 +14,7 @@ from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.lookup import find_job_record, job_details
 from api_gateway.requests import AfterNumber, IdempotencyKey, StrictRoute
-from api_gateway.routes.jobs import DOORBELLS, check_marks, image_view, link
+from api_gateway.routes.jobs import DOORBELLS, check_marks, image_view, link, note_job
 from api_gateway.schemas import ChoicesView, JobDetails, Page, PairView
 from prodgen.errors import ProdgenError
 from prodgen.jobs.diff import Choice, Pair, choose, load_choices, measure, order_again, pairs
@@ -59,9 +59,7 @@ def again(
     check_marks(record.spec, caller)
     services = (deployment.store, deployment.ledger, deployment.settings)
     made, new = order_again(*services, record, wanted.model, idempotency_key, request_id=correlation_id.get())
-    request.state.job = made.id
-    if new:
-        request.app.state.metrics.images.labels(made.spec.priority).inc(made.total)
+    note_job(request, made, new)
     later.add_task(deployment.ring, made.spec.priority, min(made.cells, DOORBELLS))
     return job_details(deployment, made)
 

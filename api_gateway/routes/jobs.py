@@ -78,10 +78,15 @@ def place(
     """Place an order and count its images; ring no doorbell. Returns its job, and whether the job is new."""
     services = (deployment.store, deployment.ledger, deployment.settings)
     record, created = submit(*services, caller.tenant, spec, idempotency_key, request_id=correlation_id.get())
+    note_job(request, record, created)
+    return record, created
+
+
+def note_job(request: Request, record: JobRecord, created: bool) -> None:
+    """Put the job that a request places into its log line, and count the images of a new job."""
     request.state.job = record.id
     if created:
         request.app.state.metrics.images.labels(record.spec.priority).inc(record.total)
-    return record, created
 
 
 @router.get("", summary="List your jobs")

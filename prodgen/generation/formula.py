@@ -1,6 +1,7 @@
 """Make the file of a formula: one image, or the images of a morph side by side or as a loop."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,8 +18,7 @@ def request_of(model: Model, formula: Formula, priority: int = 0, tenant: str = 
     )
     if not formula.steps:
         return request
-    finish = request.opaque_finish
-    return Request(model, request.images, request.truncation, finish, "png", priority, tenant, marks=False)
+    return replace(request, finish=request.opaque_finish, format="png", marks=False)
 
 
 def file_of(formula: Formula, images: Iterable[bytes]) -> bytes:

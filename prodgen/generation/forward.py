@@ -91,11 +91,8 @@ class Forward:
 
     def _inputs(self, model: SavedModel, images: Sequence[ImageRequest | Mix]) -> tuple[Tensor, Tensor]:
         """Return the latents (B, latent_dim) and the conditions (B, D) of images, without their mixes."""
-        seeds, draws = [i.seed for i in images], [i.draw for i in images]
-        z, schema = (
-            latents(seeds, draws, model.config.latent_dim, [i.attempt for i in images]),
-            model.generator.schema,
-        )
+        seeds, draws, attempts = ([getattr(i, name) for i in images] for name in ("seed", "draw", "attempt"))
+        z, schema = latents(seeds, draws, model.config.latent_dim, attempts), model.generator.schema
         for direction in schema.directions:
             steps = [float(i.attributes.get(direction.name, 0)) for i in images]
             z += torch.tensor(steps)[:, None] * torch.tensor(direction.vector)

@@ -34,10 +34,7 @@ _MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.01
 _LEAST_AGREEMENT = 0.6
 _HANGER_SIDE = 200  # longer side of the product, in pixels, at which hangers are found
 _HANGER_CONTRAST = 25.0  # CIELAB distance of a hanger from the product's colour
-_HANGER_WIDE, _HANGER_HIGH = (
-    0.6,
-    0.2,
-)  # least width, largest height: shares of the product's
+_HANGER_WIDE, _HANGER_HIGH = 0.6, 0.2  # least width, largest height: shares of the product's
 _HOOK_HIGH, _HOOK_WIDE, _HOOK_ASIDE = 0.015, 0.35, 0.1
 """Height of a hook as a share of the product's; its largest width and its largest distance from the middle of
 the hanger, as shares of the hanger's width."""

@@ -1,4 +1,4 @@
-"""What must hold of a simulated deployment once all faults are over."""
+"""Checks of a simulated deployment after its last fault: each image is there once, nothing is left over."""
 
 import hashlib
 from collections import Counter

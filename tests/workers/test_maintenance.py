@@ -14,7 +14,7 @@ from tests.servers.valkey import ValkeyServer
 CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
 MEBIBYTE = 1 << 20
 DATABASE = 11
-"""Of the shared server; no other test uses it."""
+"""The number of a database of the shared server that no other test uses."""
 
 
 def test_maintenance_needs_no_torch_and_little_memory(valkey_server: ValkeyServer, tmp_path: Path) -> None:
