@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_a_failure_is_shown_with_its_reason(quick_valkey: "ValkeyServer") -> None:
     app = Celery("test", task_cls=Doorbell, broker=quick_valkey.url(8))
 
-    @app.task(name="generate.bulk", bind=True)
+    @app.task(name="generate.bulk", bind=True, shared=False)  # no other app gets this task
     def fail(self: Doorbell) -> None:
         with self.working("job 3f2a91 cells 0-1"):
             raise RuntimeError("job 3f2a91 cells 0-1: the device is gone")
