@@ -75,7 +75,7 @@ def find_run_record(deployment: Deployment, tenant: str, run: str) -> RunRecord:
     deletion = DeletedRuns(deployment.store).deleted(tenant, run)
     if deletion is None:
         raise NotFound(f"there is no training run {run!r}", param="run")
-    raise _deleted("run", deletion)
+    raise NotFound(f"run {run} is deleted{_restorable(deletion)}", param="run")
 
 
 def check_run_id(run: str) -> None:
@@ -124,14 +124,13 @@ def _no_job(deployment: Deployment, tenant: str, job: str) -> NotFound:
     deletion = find_deletion(deployment.store, tenant, job)
     if deletion is None:
         return NotFound(f"there is no job {job!r}", param="job")
-    return _deleted("job", deletion)
+    return NotFound(f"job {job} is deleted{_restorable(deletion)}", param="job")
 
 
-def _deleted(noun: str, deletion: Deletion[Any]) -> NotFound:
-    """Return the error for a job or a run (``noun``) that is deleted."""
+def _restorable(deletion: Deletion[Any]) -> str:
+    """Return the end of a sentence about a deletion: until when a restore is possible, if it is."""
     until = deletion.restorable_until
-    rest = f"; it can be restored until {until:%F %R} UTC" if until else ""
-    return NotFound(f"{noun} {deletion.record.id} is deleted{rest}", param=noun)
+    return f"; it can be restored until {until:%F %R} UTC" if until else ""
 
 
 def _stored_progress(deployment: Deployment, record: JobRecord) -> Progress:
