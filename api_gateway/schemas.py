@@ -166,6 +166,7 @@ class ImageView(ManifestLine):
     """An image: a link to it, and all that is needed to make it again."""
 
     url: str
+    matte: str | None = Field(default=None, exclude_if=lambda value: value is None)
     findings: tuple[str, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
     description: Description | None = Field(default=None, exclude_if=lambda value: value is None)
     """Texts in the ``language`` that the request asks for."""

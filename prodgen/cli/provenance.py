@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 256 << 20
 """The largest file that is compared with the picture that was made again."""
-_RECIPE = ("model", "attributes", "seed", "draw", "attempt", "truncation", "finish", "photo", "mix")
+_RECIPE = ("model", "attributes", "seed", "draw", "attempt", "truncation", "finish", "photo", "matte", "mix")
 """The fields of a manifest line that the recipe in a file may have."""
 
 

@@ -38,7 +38,7 @@ from prodgen.spec.spelling import split_pairs
 def submit(
     order: Annotated[
         Path | None,
-        typer.Argument(help="CSV or JSONL with columns sku, count, photo and the model's attributes."),
+        typer.Argument(help="CSV or JSONL with columns sku, count, photo, matte and the model's attributes."),
     ] = None,
     model: Annotated[str, typer.Option(help="NAME, NAME@ALIAS or NAME@VERSION.")] = "fashion-mnist",
     count: Annotated[
@@ -70,7 +70,7 @@ def submit(
     ] = False,
     photos: Annotated[
         Path | None,
-        typer.Option(help="Folder of the pictures that ORDER names, in photo, scene and material."),
+        typer.Option(help="Folder of the pictures that ORDER names: photo, matte, scene, material."),
     ] = None,
     preset: Annotated[
         str | None,

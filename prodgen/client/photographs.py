@@ -69,17 +69,18 @@ class PhotoFolder:
             self.files[digest] = path
         return self._digests[name]
 
-    def digests(self, names: str) -> str:
+    def digests(self, column: str, names: str) -> str:
         """Return the digests of the files that a row names with ``+`` between them, written in the same way.
 
-        A file whose own name has a ``+`` is found. Raises ProdgenError as `digest`, and for too many files.
+        A file whose own name has a ``+`` is found. In the column ``matte``, a place may be empty. Raises
+        ProdgenError as `digest`, and for too many files.
         """
         if names in self._named or (self._folder / names).is_file():
             return self.digest(names)
         listed = [name.strip() for name in photos_of(names)]
         if len(listed) > MOST_TOGETHER:
             raise ProdgenError(f"one picture shows at most {MOST_TOGETHER} products, not {len(listed)}")
-        return TOGETHER.join(map(self.digest, listed))
+        return TOGETHER.join("" if column == "matte" and not one else self.digest(one) for one in listed)
 
     def _find(self, name: str) -> Path:
         found = [self._folder / name] if "/" in name else self._named.get(name, [])
@@ -99,14 +100,14 @@ class PhotoFolder:
 def read_photo_order(
     order: Path, photos: Path, attributes: Iterable[str], columns: Mapping[str, str] | None = None
 ) -> PhotoOrder:
-    """Read an order file whose columns ``photo``, ``scene`` and ``material`` name files of ``photos``.
+    """Read an order file whose photos, mattes, scenes and materials are files of ``photos``.
 
     Raises ProdgenError, which names the row, for the first row that is faulty or names no usable picture.
     Rows keep their numbers, so that later errors name the row of ``order``.
     """
     folder, lines = PhotoFolder(photos), list[str]()
     with order.open("rb") as file:
-        for item in read_order(file, attributes, columns, photo_id=folder.digests):
+        for item in read_order(file, attributes, columns, picture_id=folder.digests):
             if isinstance(item, ProdgenError):
                 raise item
             if item.photo is None:

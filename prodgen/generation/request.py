@@ -200,6 +200,7 @@ def manifest_line(
             "finish": request.finish,
             "upscaler": upscaler_version() if request.finish.upscale else None,
             "photo": image.photo,
+            "matte": image.matte,
             "quality": image.gated,
             "review": review,
             "findings": findings,

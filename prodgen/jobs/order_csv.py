@@ -12,7 +12,7 @@ from prodgen.spec.spelling import did_you_mean, fold, normalise, split_values
 Fields = dict[str, Any]
 Row = tuple[int, Callable[[], Fields]]
 """The number of a row, and a function that returns its fields. It raises ProdgenError for a faulty row."""
-NAMED = ("sku", "count", "photo")
+NAMED = ("sku", "count", "photo", "matte")
 """The columns that are no attributes."""
 
 _DELIMITERS = (",", ";", "\t")

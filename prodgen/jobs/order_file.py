@@ -30,16 +30,17 @@ MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20
 _MAX_DIGITS = 18
 
-PhotoId = Callable[[str], str]
-"""Returns the digest of the photograph that the text of a row names. Raises ProdgenError."""
+PictureId = Callable[[str, str], str]
+"""Returns the digest of the picture that the text of a row names in a column: ``photo`` or ``matte``. Raises
+ProdgenError."""
 
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """The first bytes of .xlsx, .ods and .xls files."""
 
 
-def check_photo_id(text: str) -> str:
+def check_picture_id(column: str, text: str) -> str:
     """Return ``text`` if it is the digest of an upload, or several; raises ProdgenError otherwise."""
-    if not all(map(is_digest, photos_of(text))):
+    if not all(is_digest(one) or (column == "matte" and not one) for one in photos_of(text)):
         raise ProdgenError(
             f"{short(text)} is not the sha256 of an upload; `prodgen submit ORDER --photos FOLDER` sends them"
         )
@@ -51,15 +52,15 @@ def read_order(
     attributes: Iterable[str] | None = None,
     columns: Mapping[str, str] | None = None,
     max_rows: int = MAX_ROWS,
-    photo_id: PhotoId = check_photo_id,
+    picture_id: PictureId = check_picture_id,
 ) -> Iterator[Item | ProdgenError]:
     """Yield an item for each row, or for a faulty row an error that names the row and the column.
 
-    A row has a column (or field) ``sku``, an optional ``count``, an optional ``photo``, and one for each
-    attribute. ``photo_id`` returns the digest of the photograph that a row names. ``a|b`` in a cell asks for
-    both values. A header may write the names of the model's ``attributes`` in capitals or small letters; with
-    ``attributes``, a CSV may have no other column with filled cells. Rows are numbered as a spreadsheet
-    numbers them. Does not check that the model can make an item.
+    A row has a column (or field) ``sku``, optional ``count``, ``photo`` and ``matte``, and one for each
+    attribute. ``picture_id`` returns the digest of a photograph or matte that a row names. ``a|b`` in a cell
+    asks for both values. A header may write the names of the model's ``attributes`` in capitals or small
+    letters; with ``attributes``, a CSV may have no other column with filled cells. Rows are numbered as a
+    spreadsheet numbers them. Does not check that the model can make an item.
 
     ``columns`` maps ``sku``, ``count`` and attributes to the columns (or fields) of the file that hold them;
     all others are skipped.
@@ -71,7 +72,7 @@ def read_order(
         if count == max_rows:
             raise ProdgenError(f"the order has more than {max_rows:,} rows; split it", param=f"row {number}")
         try:
-            yield _item(number, parse(), photo_id)
+            yield _item(number, parse(), picture_id)
         except ProdgenError as error:
             yield error
     if not number:
@@ -157,26 +158,28 @@ def _json_fields(number: int, line: str, columns: Mapping[str, str] | None) -> F
     return fields_of(fields, nested)
 
 
-def _item(number: int, fields: Fields, photo_id: PhotoId) -> Item:
+def _item(number: int, fields: Fields, picture_id: PictureId) -> Item:
     sku = _text(number, "sku", "" if fields["sku"] is None else fields["sku"])
     if not sku:
         raise fault(number, "sku", "the row has no SKU")
     attributes = {name: _values(number, name, value) for name, value in fields["attributes"].items()}
     try:
         count = None if fields["count"] is None else _count(number, fields["count"])
-        photo = None if fields["photo"] is None else _photo(number, fields["photo"], photo_id)
-        return Item(sku=sku, count=count, attributes=attributes, photo=photo, row=number)
+        photo, matte = (_picture(number, fields, column, picture_id) for column in ("photo", "matte"))
+        return Item(sku=sku, count=count, attributes=attributes, photo=photo, matte=matte, row=number)
     except ValidationError as error:
         problem = explain(error)
         name = (problem.param or "").removeprefix("attributes.")
         raise fault(number, name, str(problem)) from None
 
 
-def _photo(number: int, value: object, photo_id: PhotoId) -> str:
+def _picture(number: int, fields: Fields, column: str, picture_id: PictureId) -> str | None:
+    if fields[column] is None:
+        return None
     try:
-        return photo_id(_text(number, "photo", value))
+        return picture_id(column, _text(number, column, fields[column]))
     except ProdgenError as error:
-        raise error if error.param else fault(number, "photo", str(error)) from None
+        raise error if error.param else fault(number, column, str(error)) from None
 
 
 def _count(number: int, value: object) -> int:

@@ -1,6 +1,6 @@
 """Check at the door that the model of an order takes photographs, and that the order's uploads can be used.
 
-These are the photographs of its products, and its own backgrounds and swatches.
+These are the photographs of its products, their mattes, and its own backgrounds and swatches.
 """
 
 import io
@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.jobs.mattes import HEAD, Mattes
 from prodgen.spec.attributes import MATERIAL, SCENE, RequestedValues
 from prodgen.spec.colour import parse_colour
 from prodgen.spec.finish import Augment
@@ -21,8 +22,6 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads
 
 SMALLEST_SIDE = 64
-_HEAD = 256 << 10
-"""Bytes of a picture that are read first. They hold the size of nearly every picture."""
 _BLOCK = 256
 """Items whose pictures are looked up at once."""
 Fault = Callable[[bytes], str | None]
@@ -110,6 +109,7 @@ def checked_items(
     frame = studio.frame(spec.finish)
     too_small = partial(background_fault, width=frame.width, height=frame.height)
     photos = _Uploads(store, tenant, "photograph", picture_fault, only)
+    mattes = Mattes(store, tenant, studio.photo_side)
     own = {
         SCENE: _Uploads(store, tenant, "background", too_small, only),
         MATERIAL: _Uploads(store, tenant, "swatch", swatch_fault, only),
@@ -120,12 +120,14 @@ def checked_items(
     while block := list(islice(numbered, _BLOCK)):
         read = [item for _, item in block if isinstance(item, Item)]
         photos.look_up(photo for item in read if item.photo for photo in photos_of(item.photo))
+        mattes.look_up(read)
         for name, uploads in own.items():
             uploads.look_up(digest for item in read for digest in _digests(item.attributes, name))
         for number, item in block:
             try:
                 if isinstance(item, Item):
                     photos.check(_photos(item), "photo")
+                    mattes.check(item)
                     _check_scene(spec, studio, item.attributes)
                     for name, uploads in own.items():
                         uploads.check(_digests(item.attributes, name), f"attributes.{name}")
@@ -136,13 +138,18 @@ def checked_items(
 
 def _photos(item: Item) -> list[str]:
     if item.photo is None:
+        if item.matte:
+            raise ProdgenError(
+                "matte marks the product of a photograph; name the photograph as photo", param="matte"
+            )
         raise ProdgenError("photo is missing; name the photograph of the product", param="photo")
     return photos_of(item.photo)
 
 
 def _without_photograph(spec: JobSpec, number: int, item: Item | ProdgenError) -> Item | ProdgenError:
-    if isinstance(item, Item) and item.photo:
-        fault = ProdgenError(f"{spec.model} takes no photographs; leave photo out", param="photo")
+    if isinstance(item, Item) and (item.photo or item.matte):
+        name = "photo" if item.photo else "matte"
+        fault = ProdgenError(f"{spec.model} takes no photographs; leave {name} out", param=name)
         return item_fault(item, number, fault)
     return item
 
@@ -201,9 +208,9 @@ class _Uploads:
     def _look_at(self, digest: str) -> str | None:
         key = keys.upload(self._tenant, digest)
         try:
-            head = self._store.get(key, 0, _HEAD)
+            head = self._store.get(key, 0, HEAD)
             fault = self._fault(head)
-            if fault and len(head) == _HEAD:  # the size may stand behind a long profile or comment
+            if fault and len(head) == HEAD:  # the size may stand behind a long profile or comment
                 head = self._store.get(key)
                 fault = self._fault(head)
             if fault is None and self._only and read_provenance(io.BytesIO(head)).generative:

@@ -31,12 +31,13 @@ def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int
                     f"job {job} needs this picture; cancel it, or wait for its end", param="upload"
                 )
         versions = list_folders(store, keys.cut_outs(tenant))
-        store.delete([*(keys.cut_out(tenant, version, digest) for version in versions), key])
+        prefixes = (keys.cut_outs_of(tenant, version, digest) for version in versions)
+        store.delete([*(info.key for prefix in prefixes for info in store.list(prefix)), key])
     return size
 
 
 def _has_picture(store: Store, tenant: str, job: str, digest: str) -> bool:
-    """Return whether an order names the upload as a photograph, or as a background of all or some items."""
+    """Return whether an order names the upload as a picture of all or some of its items."""
     record = find_record(store, tenant, job)
     if record is None or not record.photographs:
         return False

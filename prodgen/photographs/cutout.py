@@ -5,6 +5,8 @@ from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from prodgen.catalog.photographs.cuts import cut_from_plain, first_cut, guided_cut
 from prodgen.catalog.photographs.masks import (
@@ -19,9 +21,11 @@ from prodgen.catalog.photographs.masks import (
     main_pieces,
 )
 from prodgen.catalog.photographs.quality import is_plausible
-from prodgen.catalog.picture_files import Photograph
+from prodgen.catalog.picture_files import Photograph, fault_of
+from prodgen.errors import ProdgenError
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.recolour import Region, main_region
+from prodgen.spec.matte import read_matte
 
 _CUT_SIDE = 640  # longer side, in pixels, at which the cutter works
 _FIRST_SIDE = 112  # longer side, in pixels, at which GrabCut works without a network's guess
@@ -60,7 +64,7 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
     """Cut the product out. A photograph with an alpha channel that marks the product is used as it is."""
     rgb, alpha, _ = photograph
     if alpha is not None:
-        matte = alpha.astype(np.float32) / np.float32(255)
+        matte = _plane(alpha)
         empty = () if (matte >= 0.5).any() else ("the picture is transparent everywhere",)
         return CutOut(rgb, matte, None, empty)
     small = fitted(rgb, _CUT_SIDE)
@@ -73,6 +77,27 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
     if mask.any() and _has_hanger(small, found):
         doubts.append("a hanger is left at the top; mark it in a mask")
     return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(doubts))
+
+
+def cut_out_by(photograph: Photograph, matte: bytes) -> CutOut:
+    """Cut the product out by the file of a matte, which is trusted, because a person has looked at it.
+
+    What is transparent in the photograph stays so. Raises ProdgenError for a broken file.
+    """
+    try:
+        levels = read_matte(matte)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises nearly any type for a broken file
+        raise ProdgenError(f"the matte cannot be read: {fault_of(error)}") from None
+    shown = np.asarray(levels.resize(photograph.rgb.shape[1::-1], Image.Resampling.LANCZOS))
+    if photograph.alpha is not None:
+        return CutOut(photograph.rgb, _plane(np.minimum(shown, photograph.alpha)), None, ())
+    return CutOut(decontaminate(photograph.rgb, _plane(shown)), _plane(shown), None, ())
+
+
+def _plane(levels: NDArray[np.uint8]) -> Plane:
+    return levels.astype(np.float32) / np.float32(255)
 
 
 def _cut_by_colour(rgb: Pixels) -> Mask:

@@ -6,6 +6,7 @@ them, so that pictures do not depend on which process that was.
 
 import io
 import json
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -15,8 +16,7 @@ from PIL import Image, PngImagePlugin
 from prodgen.catalog.photographs.masks import Pixels, Plane, decontaminate
 from prodgen.catalog.picture_files import Photograph, decode, fault_of
 from prodgen.errors import ProdgenError
-from prodgen.photographs.cutout import cut_out
-from prodgen.photographs.cutters import Cutter
+from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.edit import doubts_about_colour
 from prodgen.photographs.recolour import main_region
 
@@ -66,7 +66,9 @@ class Learnt(NamedTuple):
             raise ProdgenError(f"this is no stored cut-out: {error}") from None
 
 
-def learn(data: bytes, cutter: Cutter, side: int, *, in_all_light: bool = True) -> Learnt:
+def learn(
+    data: bytes, cut_out: Callable[[Photograph], CutOut], side: int, *, in_all_light: bool = True
+) -> Learnt:
     """Cut the product out of a photograph's file, which is read at most ``side`` pixels long.
 
     A file that cannot be read gives a cut-out without a product, with the reason as its doubt.
@@ -75,7 +77,7 @@ def learn(data: bytes, cutter: Cutter, side: int, *, in_all_light: bool = True) 
     photograph = read_photograph(data, side)
     if isinstance(photograph, str):
         return _nothing(f"the photograph cannot be read: {photograph}")
-    cut = cut_out(photograph, cutter)
+    cut = cut_out(photograph)
     matte = _to_bytes(cut.matte)
     if not (matte >= 128).any():
         return _nothing(*(cut.doubts or ("no product was found",)))

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from PIL import Image
 from prodgen.catalog.photographs.masks import Pixels
 from prodgen.errors import ProdgenError, Unsupported
 from prodgen.photographs.check import preset_findings
+from prodgen.photographs.cutout import cut_out, cut_out_by
 from prodgen.photographs.cutters import Cutter, check_weights, load_cutter
 from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
@@ -21,9 +22,10 @@ from prodgen.photographs.scenes import Background, ground, is_picture
 from prodgen.photographs.together import Together
 from prodgen.spec.attributes import SCENE
 from prodgen.spec.finish import Finish, Frame
+from prodgen.spec.matte import sources_of
 from prodgen.spec.model_config import StudioConfig, folder_version, read_config, studio_config
 from prodgen.spec.order import ImageRequest
-from prodgen.spec.photograph import is_digest, photos_of
+from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
 METHODS = (1, 2)
@@ -71,14 +73,15 @@ class Studio:
             check_weights(self.config.cutter, self.config.cutter_sha256, self._weights)
         return load_cutter(self.config.cutter, self._weights)
 
-    def learn(self, data: bytes) -> Learnt:
-        """Learn from a photograph's file what its pictures need."""
-        return learn(data, self.cutter, self.config.photo_side, in_all_light=self.config.method > 1)
+    def learn(self, data: bytes, matte: bytes | None = None) -> Learnt:
+        """Learn from a photograph's file what its pictures need: by the file of a matte, if it has one."""
+        cut = partial(cut_out_by, matte=matte) if matte else partial(cut_out, cutter=self.cutter)
+        return learn(data, cut, self.config.photo_side, in_all_light=self.config.method > 1)
 
     def pictures(
         self,
         images: Iterable[ImageRequest],
-        source: Callable[[str], Source],
+        source: Callable[[str, str | None], Source],
         background: Callable[[str, int, int], Background],
         swatch: Callable[[str], Material],
         finish: Finish,
@@ -87,22 +90,24 @@ class Studio:
     ) -> Iterator[StudioPicture]:
         """Yield the picture of each request in order.
 
-        ``source``, ``background`` and ``swatch`` return the photograph, the background for a height and a
-        width, and the material of a digest. Consecutive requests with the same photographs share the work on
-        them. A photograph without a product adds nothing to the scene, and the picture is to be reviewed.
+        ``source``, ``background`` and ``swatch`` return the photograph of its digest and its matte's, the
+        background for a height and a width, and the material of a digest. Consecutive requests with the same
+        photographs share the work on them. A photograph without a product adds nothing to the scene, and the
+        picture is to be reviewed.
         ``marks``: whether the files say how they were made.
         """
 
         def made_of(name: str) -> Material:
             return swatch(name) if is_digest(name) else material(name)
 
-        photo, sources, product, generative = None, list[Source](), None, False
+        named, sources, product, generative = None, list[Source](), None, False
         frame = self.config.frame(finish)
         for image in images:
             if image.photo is None:
                 raise ProdgenError(f"image {image.index} names no photograph, from which {self.id} makes it")
-            if image.photo != photo:
-                photo, sources = image.photo, [source(one) for one in photos_of(image.photo)]
+            if (image.photo, image.matte) != named:
+                named = image.photo, image.matte
+                sources = [source(*one) for one in sources_of(*named)]
                 shown = [one for one in sources if one.learnt.has_product]
                 product = self._product(shown, frame, finish, made_of)
                 generative = any(read_provenance(io.BytesIO(one.data)).generative for one in shown)
@@ -149,6 +154,7 @@ class Studio:
         recipe = {
             "model": self.id,
             "photo": image.photo,
+            "matte": image.matte,
             "attributes": image.attributes,
             "finish": finish.model_dump(exclude_defaults=True),
             "upscaled": round(product.scale, 2) if product and product.scale > 1 else None,

@@ -23,10 +23,11 @@ from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
 from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.attributes import MATERIAL, SCENE
-from prodgen.spec.finish import Edge, Light, Retouch
+from prodgen.spec.finish import Edge, Finish, Light, Retouch
 from prodgen.spec.manifest import ManifestLine
+from prodgen.spec.matte import sources_of
 from prodgen.spec.order import ImageRequest
-from prodgen.spec.photograph import ORIGINAL, is_digest, photos_of
+from prodgen.spec.photograph import ORIGINAL, is_digest
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.validation_errors import explain
 
@@ -69,9 +70,9 @@ def verify_pictures(
     ``photographs``: their files by digest. ``read`` returns None for a file that cannot be read.
     """
 
-    def source(photo: str) -> Source:
-        data = photographs[photo].read_bytes()
-        return Source(data, Learnt.from_png(studio.learn(data).to_png()))
+    def source(photo: str, matte: str | None) -> Source:
+        data, own = photographs[photo].read_bytes(), photographs[matte].read_bytes() if matte else None
+        return Source(data, Learnt.from_png(studio.learn(data, own).to_png()))
 
     @lru_cache(4)
     def background(digest: str, height: int, width: int) -> Background:
@@ -81,10 +82,9 @@ def verify_pictures(
     def swatch(digest: str) -> Material:
         return read_swatch(photographs[digest].read_bytes())
 
-    for (photo, finish, format), group in groupby(lines, lambda line: (line.photo, line.finish, line.format)):
-        missing = [one for one in photos_of(photo or "") if one not in photographs]
-        if missing:
-            yield from (Finding(line, f"its photograph {missing[0]} is not in the folder") for line in group)
+    for (photo, matte, finish, format), group in groupby(lines, _made_alike):
+        if fault := _missing(photo or "", matte, photographs):
+            yield from (Finding(line, fault) for line in group)
             continue
         alike = list[ManifestLine]()
         for line in group:
@@ -95,7 +95,9 @@ def verify_pictures(
             else:
                 alike.append(line)
         images = [
-            ImageRequest(n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt, photo=photo)
+            ImageRequest(
+                n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt, photo=photo, matte=matte
+            )
             for n in alike
         ]
         pictures = studio.pictures(images, source, background, swatch, finish, format)
@@ -104,6 +106,22 @@ def verify_pictures(
             if fault is None and picture.review != line.review:
                 fault = f"the picture is to be reviewed because {picture.review!r}, not {line.review!r}"
             yield Finding(line, fault, picture.data)
+
+
+def _made_alike(line: ManifestLine) -> tuple[str | None, str | None, Finish, str]:
+    return line.photo, line.matte, line.finish, line.format
+
+
+def _missing(photo: str, matte: str | None, photographs: dict[str, Path]) -> str | None:
+    """Return which photograph or matte of a picture is not there, or None."""
+    try:
+        named = sources_of(photo, matte)
+    except ValueError:
+        return "its photographs and its mattes differ in number"
+    for kind, digest in (pair for one in named for pair in zip(("photograph", "matte"), one, strict=True)):
+        if digest is not None and digest not in photographs:
+            return f"its {kind} {digest} is not in the folder"
+    return None
 
 
 def _path(photographs: dict[str, Path], digest: str, kind: str) -> str:

@@ -45,6 +45,9 @@ class ManifestLine(BaseModel):
     """The format of the image file."""
     photo: str | None = None
     """The digest of the photograph from which the picture was made; for several, with ``+`` between them."""
+    matte: str | None = None
+    """The digest of the matte that the order names for the cut-out; absent if none. Of several photographs,
+    with ``+`` between them, and empty where a photograph has none."""
     review: str | None = None
     """Why the picture of a photograph is not trusted and should be looked at; absent if it is trusted."""
     findings: tuple[str, ...] | None = None

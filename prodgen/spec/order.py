@@ -83,6 +83,13 @@ class Item(BaseModel):
     photo: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}(\+[0-9a-f]{64}){0,5}$")] | None = None
     """Digest of an uploaded photograph of the product, for a model that makes pictures of photographs. Of up
     to six digests with ``+`` between them, one picture shows the products together."""
+    matte: (
+        Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?(\+([0-9a-f]{64})?){0,5}$", min_length=64)]
+        | None
+    ) = None
+    """Digest of an uploaded picture that is white where the product of ``photo`` is, and black elsewhere: the
+    product is cut out by it. Of several photographs, their mattes have ``+`` between them in the same order;
+    the place of a photograph without one is empty."""
     latent: Latent | None = None
     """The latent vector of each image of the item, in place of one that the order's ``seed`` gives."""
     mix: Mix | None = None
@@ -164,6 +171,7 @@ class ImageRequest:
     repeat: int = 0
     attempt: int = 0
     photo: str | None = None
+    matte: str | None = None
     mix: Mix | None = None
     gated: Gated | None = None
 
@@ -177,6 +185,7 @@ class Row:
     count: int
     total: int
     photo: str | None = None
+    matte: str | None = None
     latent: Latent | None = None
     mix: Mix | None = None
 
@@ -202,7 +211,8 @@ class RowParser:
         except ProdgenError as error:
             raise item_fault(item, number, error) from None
         count = self._spec.count if item.count is None else item.count
-        return replace(_row(item.sku, values, count), photo=item.photo, latent=item.latent, mix=mix)
+        row = _row(item.sku, values, count)
+        return replace(row, photo=item.photo, matte=item.matte, latent=item.latent, mix=mix)
 
     def _mix(self, item: Item) -> Mix | None:
         if item.mix is None:
@@ -269,6 +279,7 @@ class Expansion:
             attempt=latent.attempt,
             attributes=_combination(row.values, combination),
             photo=row.photo,
+            matte=row.matte,
             mix=row.mix,
         )
 

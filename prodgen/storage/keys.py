@@ -108,9 +108,15 @@ def cut_outs(tenant: str) -> str:
     return f"{TENANTS}{check_name(tenant)}/cut-outs/"
 
 
-def cut_out(tenant: str, version: str, photo: str) -> str:
-    """Return the key of what a model's version has learnt from the uploaded photograph ``photo``."""
-    return f"{cut_outs(tenant)}{check_name(version)}/{check_name(photo)}.png"
+def cut_outs_of(tenant: str, version: str, photo: str) -> str:
+    """Return the prefix of all that a model's version has learnt from the uploaded photograph ``photo``."""
+    return f"{cut_outs(tenant)}{check_name(version)}/{check_name(photo)}."
+
+
+def cut_out(tenant: str, version: str, photo: str, matte: str | None = None) -> str:
+    """Return the key of what a model's version has learnt from a photograph, and its matte if it has one."""
+    own = f"{check_name(matte)}." if matte else ""
+    return f"{cut_outs_of(tenant, version, photo)}{own}png"
 
 
 def renders(tenant: str) -> str:

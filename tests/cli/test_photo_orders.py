@@ -58,6 +58,16 @@ def test_photographs_of_one_picture_are_named_with_a_plus(tmp_path: Path, photos
         read(tmp_path, photos, f"sku,photo\nA,{'+'.join(['polo.jpg'] * 7)}\n")
 
 
+def test_mattes_are_files_of_the_folder_too_and_a_place_may_be_empty(tmp_path: Path, photos: Path) -> None:
+    (photos / "matte.png").write_bytes(POLO.read_bytes() + b"matte")
+    rows = "sku,photo,matte\nA,polo.jpg,matte.png\nB,polo.jpg+back/cap.jpg,+matte.png\nC,polo.jpg,\n"
+    one, two, none = (json.loads(line) for line in read(tmp_path, photos, rows).jsonl.splitlines()[1:])
+    matte = hashlib.sha256((photos / "matte.png").read_bytes()).hexdigest()
+    assert (one["matte"], two["matte"], "matte" in none) == (matte, f"+{matte}", False)
+    with pytest.raises(ProdgenError, match="row 2, column matte: the picture 'hat"):
+        read(tmp_path, photos, "sku,photo,matte\nA,polo.jpg,hat.png\n")
+
+
 def test_rows_keep_their_numbers_and_equal_photographs_are_one(tmp_path: Path, photos: Path) -> None:
     found = read(tmp_path, photos, "sku,photo,Colour\nA,polo.jpg,red|blue\n\nB,front/cap.jpg,\nC,polo.jpg,\n")
     order = tmp_path / "sent.jsonl"

@@ -202,6 +202,65 @@ def test_several_photographs_of_one_picture_are_each_checked(client: Client) -> 
     assert f"there is no upload {NOBODY}" in error["message"]
 
 
+def grey(width: int, height: int, product: int = 255, ground: int = 0) -> bytes:
+    """Return the file of a matte whose left half is the product."""
+    matte, buffer = Image.new("L", (width, height), ground), io.BytesIO()
+    matte.paste(product, (0, 0, width // 2, height))
+    matte.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_matte_that_cannot_be_used_gets_one_sentence(client: Client, stranger: Client) -> None:
+    photo = upload(client, picture(90, 60))
+    wide = upload(client, picture(4000, 2001))
+
+    def refused(photo: str | None, matte: str, model: str = "studio-grabcut") -> str:
+        item = {"sku": "A-1", "matte": matte} | ({"photo": photo} if photo else {})
+        status, error = client.error("POST", "/v1/jobs", json={"model": model, "items": [item]})
+        assert (status, error["param"]) == (400, "item 1, matte")
+        return str(error["message"])
+
+    good = upload(client, grey(90, 60))
+    for matte, sentence in (
+        (
+            upload(client, grey(60, 90)),
+            "has 60 x 90 pixels, and its photograph 90 x 60; give the matte 90 x 60",
+        ),
+        (upload(client, b"sku\nA\n"), "is no picture"),
+        (upload(client, grey(90, 60, product=9)), "marks no product: nothing in it is white"),
+        (upload(client, grey(90, 60, ground=255)), "marks the whole photograph: nothing in it is black"),
+        (upload(client, grey(90, 60)[:-30]), "breaks off"),
+        (upload(stranger, grey(90, 61)), "send the matte to /v1/uploads first"),
+        (
+            f"{good}+",
+            "matte and photo name different numbers of pictures; write one matte for each photograph",
+        ),
+    ):
+        assert sentence in refused(photo, matte)
+    assert "give the matte 4000 x 2001 or 3072 x 1537 pixels" in refused(
+        wide, upload(client, grey(3072, 1500))
+    )
+    assert "name the photograph as photo" in refused(None, good)
+    assert "shoes takes no photographs; leave matte out" in refused(None, good, "shoes")
+
+
+def test_mattes_are_taken_in_items_and_files_and_kept_while_an_order_needs_them(
+    client: Client, gateway: Gateway
+) -> None:
+    photo, wide = upload(client, picture(90, 60)), upload(client, picture(4000, 2001))
+    full, read = upload(client, grey(90, 60)), upload(client, grey(3072, 1537))
+    rows = upload(
+        client, f"sku,photo,Matte\nA,{photo},{full}\nB,{wide}+{photo},{read}+\nC,{photo},\n".encode()
+    )
+    placed = client.post("/v1/jobs", json={"model": "studio-grabcut", "upload": rows}).json()
+    assert placed["total"] == 3
+    items = gateway.store.get(keys.job(client.tenant, placed["id"], "items.jsonl")).decode().splitlines()
+    assert ["matte" in item for item in items] == [True, True, False]
+    assert client.error("DELETE", f"/v1/uploads/{read}")[0] == 409
+    client.post(f"/v1/jobs/{placed['id']}/cancel")
+    assert client.delete(f"/v1/uploads/{read}").json()["removed"] == [read]
+
+
 def test_a_background_is_kept_while_an_order_needs_it(client: Client) -> None:
     photo, ground = upload(client, picture()), upload(client, picture(64, 64))
     job = client.post(
@@ -216,12 +275,13 @@ def test_a_photograph_is_deleted_with_its_cut_outs_once_no_order_needs_it(
     client: Client, gateway: Gateway
 ) -> None:
     photo = upload(client, picture(92))
-    cut_out = keys.cut_out(client.tenant, "123456789abc", photo)
-    gateway.store.put(cut_out, b"matte")
+    cut_outs = [keys.cut_out(client.tenant, "123456789abc", photo, matte) for matte in (None, NOBODY)]
+    for cut_out in cut_outs:
+        gateway.store.put(cut_out, b"matte")
     job = client.post("/v1/jobs", json=order(photo)).json()["id"]
     status, error = client.error("DELETE", f"/v1/uploads/{photo}")
     assert (status, error["message"].startswith(f"job {job} needs this picture; cancel it")) == (409, True)
     client.post(f"/v1/jobs/{job}/cancel")
     assert client.delete(f"/v1/uploads/{photo}").json()["removed"] == [photo]
-    assert not exists(gateway.store, cut_out)
+    assert not any(exists(gateway.store, cut_out) for cut_out in cut_outs)
     assert client.error("DELETE", f"/v1/uploads/{photo}")[0] == 404

@@ -24,6 +24,7 @@ from prodgen.photographs.scenes import read_background
 from prodgen.photographs.studio import METHODS, Source, Studio, StudioPicture, load_studio
 from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.finish import RETOUCHES, Finish
+from prodgen.spec.matte import read_matte
 from prodgen.spec.model_config import PictureRules, read_config, studio_config
 from prodgen.spec.order import ImageRequest
 from prodgen.spec.provenance import GENERATED, make_xmp, read_provenance
@@ -61,7 +62,7 @@ def make(
         ImageRequest(k, 0, k, dict(zip(names, values, strict=False)), photo="p")
         for k, values in enumerate(wanted)
     ]
-    return studio.pictures(images, lambda photo: source, nothing, nothing, finish, "png")
+    return studio.pictures(images, lambda *named: source, nothing, nothing, finish, "png")
 
 
 def nothing(digest: str, *size: int) -> Any:
@@ -99,7 +100,7 @@ def test_a_background_of_ones_own_is_marked_for_what_it_is(studio: Studio, polo:
     def made(file: bytes, colour: str) -> StudioPicture:
         image = ImageRequest(0, 0, 0, {"colour": colour, "scene": "b" * 64}, photo="p")
         read = lambda digest, height, width: read_background(file, height, width)  # noqa: E731
-        (picture,) = studio.pictures([image], lambda photo: polo, read, nothing, SMALL, "png")
+        (picture,) = studio.pictures([image], lambda *named: polo, read, nothing, SMALL, "png")
         return picture
 
     def kind(picture: StudioPicture) -> str | None:
@@ -123,7 +124,7 @@ def test_a_background_of_ones_own_is_marked_for_what_it_is(studio: Studio, polo:
 def test_an_order_sets_the_shape_and_the_space_for_text(studio: Studio, polo: Source) -> None:
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
     finish = Finish(size=160, aspect="9:16", copy_space="top")
-    (made,) = studio.pictures([image], lambda photo: polo, nothing, nothing, finish, "png")
+    (made,) = studio.pictures([image], lambda *named: polo, nothing, nothing, finish, "png")
     assert pixels(made).shape == (160, 90, 3)
     assert (pixels(made)[:53] == 255).all()
     assert not (pixels(made)[53:] == 255).all()
@@ -138,7 +139,9 @@ def test_several_products_are_shown_together_and_one_that_is_not_found_is_named(
     def made(photo: str, colour: str = "original") -> StudioPicture:
         image = ImageRequest(0, 0, 0, {"colour": colour, "scene": "white"}, photo=photo)
         finish = Finish(size=200, aspect="16:9")
-        (picture,) = studio.pictures([image], sources.__getitem__, nothing, nothing, finish, "png")
+        (picture,) = studio.pictures(
+            [image], lambda one, matte: sources[one], nothing, nothing, finish, "png"
+        )
         return picture
 
     pair = pixels(made("p+q"))
@@ -151,6 +154,36 @@ def test_several_products_are_shown_together_and_one_that_is_not_found_is_named(
     missing = made("p+blank")
     assert missing.review
     assert (pixels(missing) == pixels(made("p"))).all()
+
+
+def test_a_matte_cuts_the_product_out_and_is_named_in_the_picture(studio: Studio, polo: Source) -> None:
+    size, half = Image.open(POLO).size, Image.new("L", Image.open(POLO).size)
+    half.paste(255, (0, 0, size[0] // 2, size[1]))
+    learnt = {None: polo.learnt, "m": studio.learn(polo.data, encode(np.asarray(half)[..., None], "png"))}
+    images = [
+        ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p", matte=matte)
+        for matte in (None, "m", None)
+    ]
+    own, cut, again = studio.pictures(
+        images, lambda photo, matte: Source(polo.data, learnt[matte]), nothing, nothing, SMALL, "png"
+    )
+    assert own.data == again.data
+    assert cut.review is None
+    assert (pixels(own)[64, 64:110] < 250).any()
+    assert (learnt["m"].matte == np.asarray(half)).all()
+    assert read_provenance(io.BytesIO(cut.data)).recipe["matte"] == "m"  # type: ignore[index]
+    assert "matte" not in read_provenance(io.BytesIO(own.data)).recipe  # type: ignore[operator]
+
+
+def test_a_matte_is_the_alpha_of_a_picture_or_its_grey_at_any_depth() -> None:
+    marked = np.zeros((20, 30), np.uint8)
+    marked[5:15, 5:20] = 255
+    rgba = np.dstack([np.full((20, 30, 3), 9, np.uint8), marked])
+    opaque = np.dstack([marked, marked, marked, np.full_like(marked, 255)])
+    for written in (marked, rgba, opaque, marked.astype(np.uint16) * 257):
+        file = io.BytesIO()
+        Image.fromarray(written).save(file, "PNG")
+        assert (np.asarray(read_matte(file.getvalue())) == marked).all()
 
 
 def test_a_photograph_that_cannot_be_read_gives_the_scene_alone_with_the_reason(studio: Studio) -> None:
@@ -173,8 +206,8 @@ def test_a_generated_photograph_does_not_mark_the_picture_of_the_next_one(
     }
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"})
     images = [replace(image, photo=photo) for photo in sources]
-    _, after = studio.pictures(images, lambda photo: sources[photo], nothing, nothing, SMALL, "png")
-    (alone,) = studio.pictures(images[1:], lambda photo: sources[photo], nothing, nothing, SMALL, "png")
+    _, after = studio.pictures(images, lambda one, matte: sources[one], nothing, nothing, SMALL, "png")
+    (alone,) = studio.pictures(images[1:], lambda one, matte: sources[one], nothing, nothing, SMALL, "png")
     assert after.data == alone.data
 
 
@@ -190,7 +223,7 @@ def test_a_pattern_is_to_be_reviewed_in_another_colour_and_trusted_in_its_own(
 def test_presets_set_size_and_ground(studio: Studio, polo: Source) -> None:
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
     (made,) = studio.pictures(
-        [image], lambda photo: polo, nothing, nothing, Finish(preset="instagram"), "jpeg"
+        [image], lambda *named: polo, nothing, nothing, Finish(preset="instagram"), "jpeg"
     )
     assert Image.open(io.BytesIO(made.data)).size == (1080, 1350)
     assert made.findings == ()
@@ -228,7 +261,7 @@ def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -
 
     scenes = ("wood", "concrete", "linen", "gloss", "#87ceeb/#ffffff")
     images = [ImageRequest(0, 0, 0, {"colour": "#dc143c", "scene": scene}, photo="p") for scene in scenes]
-    pictures = studio.pictures(images, lambda photo: polo, nothing, nothing, Finish(size=64), "png")
+    pictures = studio.pictures(images, lambda *named: polo, nothing, nothing, Finish(size=64), "png")
     made = np.hstack([pixels(picture) for picture in pictures])
     kept = np.asarray(Image.open(Path(__file__).parent / f"method-{METHODS[-1]}-scenes.png"))
     assert np.abs(made.astype(int) - kept).max() <= 1
@@ -264,7 +297,7 @@ def test_a_swatch_of_ones_own_is_worn_and_a_broken_one_is_reviewed(studio: Studi
         for name in ("original", *swatches)
     ]
     made = studio.pictures(
-        images, lambda photo: polo, nothing, lambda digest: read_swatch(swatches[digest]), SMALL, "png"
+        images, lambda *named: polo, nothing, lambda digest: read_swatch(swatches[digest]), SMALL, "png"
     )
     own, worn, broken = made
     assert (pixels(worn)[50:90, 50:80, 0] > pixels(worn)[50:90, 50:80, 1] + 40).mean() > 0.9

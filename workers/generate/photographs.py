@@ -83,18 +83,22 @@ class PictureResponse:
     def _swatch(self, digest: str) -> Material:
         return _read_swatch(self._store, self.request.tenant, digest)
 
-    def _source(self, photo: str) -> Source:
+    def _source(self, photo: str, matte: str | None) -> Source:
         """Return a photograph and what is learnt from it, which is learnt and stored if it is not there."""
         tenant, version = self.request.tenant, self._studio.digest
-        try:
-            data = self._store.get(keys.upload(tenant, photo))
-        except NotFound:
-            raise ProdgenError(f"the photograph {photo} is no longer among the uploads") from None
-        key = keys.cut_out(tenant, version, photo)
+        data = self._upload(photo, "photograph")
+        key = keys.cut_out(tenant, version, photo, matte)
         with suppress(NotFound, ProdgenError):  # a broken one is learnt again
             return Source(data, Learnt.from_png(self._store.get(key)))
+        own = self._upload(matte, "matte") if matte else None
         with _learning:
-            learnt = self._studio.learn(data)
+            learnt = self._studio.learn(data, own)
         png = learnt.to_png()
         self._store.put(key, png, "image/png")
         return Source(data, Learnt.from_png(png))
+
+    def _upload(self, digest: str, kind: str) -> bytes:
+        try:
+            return self._store.get(keys.upload(self.request.tenant, digest))
+        except NotFound:
+            raise ProdgenError(f"the {kind} {digest} is no longer among the uploads") from None

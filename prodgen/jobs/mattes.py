@@ -1,0 +1,81 @@
+"""Check at the door that the mattes of an order can be used with their photographs."""
+
+import io
+import threading
+from collections.abc import Iterable
+
+from prodgen.errors import NotFound, ProdgenError
+from prodgen.spec.matte import Source, level_fault, size_fault, sources_of
+from prodgen.spec.order import Item
+from prodgen.spec.photograph import picture_fault, picture_size
+from prodgen.storage import keys
+from prodgen.storage.base import Store, in_threads
+
+HEAD = 256 << 10
+"""Bytes of a picture that are read first. They hold the size of nearly every picture."""
+_decoding = threading.Lock()
+"""Held while a matte is decoded, because each takes up to 100 MB."""
+
+
+class Mattes:
+    """The mattes of an order. ``side``: the longer side, in pixels, at which the model reads photographs."""
+
+    def __init__(self, store: Store, tenant: str, side: int) -> None:
+        self._store, self._tenant, self._side = store, tenant, side
+        self._known: dict[Source, str | None] = {}
+
+    def look_up(self, items: Iterable[Item]) -> None:
+        """Look at the mattes that were not looked at yet, each with its photograph."""
+        named = (source for item in items if item.photo and item.matte for source in _sources(item))
+        new = [source for source in dict.fromkeys(named) if source[1] and source not in self._known]
+        self._known.update(zip(new, in_threads(self._look_at, new), strict=True))
+
+    def check(self, item: Item) -> None:
+        """Raise ProdgenError if a matte of the item, which was looked at, cannot be used."""
+        if item.matte is None:
+            return
+        sources = _sources(item)
+        if not sources:
+            raise ProdgenError(
+                "matte and photo name different numbers of pictures; write one matte for each photograph, "
+                "with + between them, and nothing where a photograph has none",
+                param="matte",
+            )
+        for source in sources:
+            if fault := self._known.get(source):
+                raise ProdgenError(fault, param="matte")
+
+    def _look_at(self, source: Source) -> str | None:
+        photo, matte = source
+        try:
+            data = self._head(matte or "")
+        except NotFound:
+            return f"there is no upload {matte}; send the matte to /v1/uploads first"
+        if fault := picture_fault(data):
+            return f"the upload {matte} {fault}"
+        try:
+            size, own = picture_size(io.BytesIO(data)), picture_size(io.BytesIO(self._head(photo)))
+        except NotFound:
+            return None  # the photograph has its own sentence
+        if size and own and (fault := size_fault(size, own, self._side)):
+            return f"the matte {matte} {fault}"
+        with _decoding:
+            whole = self._store.get(keys.upload(self._tenant, matte or "")) if len(data) == HEAD else data
+            fault = level_fault(whole)
+        return f"the matte {matte} {fault}" if fault else None
+
+    def _head(self, digest: str) -> bytes:
+        """Return the first bytes of an upload, or all if its size stands further behind."""
+        key = keys.upload(self._tenant, digest)
+        head = self._store.get(key, 0, HEAD)
+        if len(head) == HEAD and picture_size(io.BytesIO(head)) is None:
+            return self._store.get(key)
+        return head
+
+
+def _sources(item: Item) -> list[Source]:
+    """Return the photographs of an item with their mattes; none if their numbers differ."""
+    try:
+        return sources_of(item.photo or "", item.matte)
+    except ValueError:
+        return []
