@@ -1,7 +1,7 @@
 """Read forms of multipart/form-data whose files are pictures."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
@@ -13,6 +13,7 @@ from api_gateway.deployment import Deployment
 from api_gateway.routes.uploads import upload_slot
 from prodgen.errors import ProdgenError
 from prodgen.jobs.order_file import MAX_BYTES
+from prodgen.spec.matte import mask_fault
 from prodgen.spec.photograph import picture_fault
 from prodgen.spec.validation_errors import explain
 from prodgen.storage import keys
@@ -22,7 +23,7 @@ Taken = TypeVar("Taken")
 
 PHOTOGRAPHS, FIELDS = 16, 32
 """The most files and the most other fields of a form."""
-_NAMES = ("image", "image[]")
+_LISTED = {"image[]": "image"}
 
 
 def describe_form(fields: type[BaseModel]) -> dict[str, Any]:
@@ -35,11 +36,12 @@ async def read_form(
     deployment: Deployment,
     tenant: str,
     kind: type[Fields],
-    take: Callable[[int, bytes], Taken],
-) -> tuple[Fields, list[Taken]]:
-    """Return the text fields of a form, and what ``take`` returns for each of its files, numbered from 1.
+    takes: Mapping[str, Callable[[int, bytes], Taken]],
+) -> tuple[Fields, dict[str, list[Taken]]]:
+    """Return the text fields of a form, and what ``takes[name]`` returns for each file of that name.
 
-    The files are named ``image`` or ``image[]``. Raises ProdgenError for a body that is no such form, and
+    ``takes`` has ``image``, whose files may also be named ``image[]``; those of a name are numbered from 1.
+    Raises ProdgenError for a body that is no such form, and
     HTTPException for one that is too large or does not say its size.
     """
     size = request.headers.get("content-length", "")
@@ -51,11 +53,14 @@ async def read_form(
         upload_slot(deployment, tenant),
         request.form(max_files=PHOTOGRAPHS, max_fields=FIELDS) as form,
     ):
-        files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-        for name, _ in files:
-            if name not in _NAMES:
-                raise ProdgenError(f"{name} is not taken; a product is found in its photograph", param=name)
-        if not files:
+        files: dict[str, list[UploadFile]] = {name: [] for name in takes}
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                known = _LISTED.get(name, name)
+                if known not in files:
+                    raise ProdgenError(f"the file {name} is not taken", param=name)
+                files[known].append(value)
+        if not files["image"]:
             raise ProdgenError(
                 "image is missing; send a picture in a form of multipart/form-data", param="image"
             )
@@ -63,16 +68,22 @@ async def read_form(
             fields = kind.model_validate({n: text for n, text in form.items() if isinstance(text, str)})
         except ValidationError as error:
             raise explain(error) from None
-        taken = []
-        for number, (_, file) in enumerate(files, 1):
-            taken.append(await run_sync(take, number, await file.read()))
+        taken: dict[str, list[Taken]] = {name: [] for name in takes}
+        for name, listed in files.items():
+            for number, file in enumerate(listed, 1):
+                taken[name].append(await run_sync(takes[name], number, await file.read()))
     return fields, taken
 
 
-def store_photograph(deployment: Deployment, tenant: str, number: int, data: bytes) -> str:
-    """Store photograph ``number`` of a form as an upload, and return its digest. Raises ProdgenError."""
+def store_picture(deployment: Deployment, tenant: str, name: str, number: int, data: bytes) -> str:
+    """Store file ``number`` of a form's field as an upload, and return its digest. Raises ProdgenError."""
     if fault := picture_fault(data):
-        raise ProdgenError(f"image {number} {fault}", param="image")
+        raise ProdgenError(f"{name} {number} {fault}", param=name)
+    if name == "mask":
+        if number > 1:
+            raise ProdgenError("send one mask; it is for the first image", param=name)
+        if fault := mask_fault(data):
+            raise ProdgenError(f"mask {fault}", param=name)
     digest = hashlib.sha256(data).hexdigest()
     deployment.store.put(keys.upload(tenant, digest), data)
     return digest

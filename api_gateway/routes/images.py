@@ -11,17 +11,20 @@ from fastapi import APIRouter, Request
 from api_gateway.answers import Answer, Order
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
-from api_gateway.forms import describe_form, read_form, store_photograph
+from api_gateway.forms import describe_form, read_form, store_picture
 from api_gateway.images import EditWish, PicturesView, Wish
 from api_gateway.requests import IdempotencyKey, StrictRoute
 from api_gateway.routes import jobs
 from prodgen import logs
 from prodgen.access import ApiKey
 from prodgen.errors import ProdgenError
+from prodgen.jobs.mattes import Mattes
 from prodgen.registry.versions import resolve
+from prodgen.spec.attributes import MATERIAL
 from prodgen.spec.finish import Finish, Output
-from prodgen.spec.model_config import STUDIO, ModelConfig
+from prodgen.spec.model_config import STUDIO, ModelConfig, studio_config
 from prodgen.spec.order import JobSpec
+from prodgen.spec.photograph import ORIGINAL
 from prodgen.spec.prompt import read_prompt
 from prodgen.spec.reading import Reading
 
@@ -70,29 +73,30 @@ async def edit(
     """Order pictures of photographs in other colours and scenes, and answer with them when they are made.
 
     The body is a form: the fields of an `EditWish`, and one file `image` or several files `image[]`, of at
-    most 64 MiB in all. The model must make pictures of photographs, such as `studio`. With `stream`, each
+    most 64 MiB in all. The model must make pictures of photographs, such as `studio`. What is transparent in
+    a file `mask` is replaced by the scene; the rest of the first image is its product. With `stream`, each
     picture is an event `image_edit.completed`.
     """
-    store = partial(store_photograph, deployment, caller.tenant)
-    wish, photos = await read_form(request, deployment, caller.tenant, EditWish, store)
+    takes = {name: partial(store_picture, deployment, caller.tenant, name) for name in ("image", "mask")}
+    wish, files = await read_form(request, deployment, caller.tenant, EditWish, takes)
     logs.bind(user=wish.user)
-    order = await run_sync(_place, wish, photos, caller, deployment, request, idempotency_key)
+    order = await run_sync(_place, wish, files, caller, deployment, request, idempotency_key)
     return order.stream("image_edit") if wish.stream else await order.respond(request)
 
 
 def _place(
     wish: Wish,
-    photos: list[str] | None,
+    files: dict[str, list[str]] | None,
     caller: ApiKey,
     deployment: Deployment,
     request: Request,
     idempotency_key: str,
 ) -> Order:
-    """Place the order of a wish: generated images, or pictures of the uploads ``photos``.
+    """Place the order of a wish: generated images, or pictures of the uploads ``files["image"]``.
 
     Raises ProdgenError, whose ``param`` is a field of the wish.
     """
-    config = resolve(deployment.store, wish.model, caller.tenant).config
+    config, photos = resolve(deployment.store, wish.model, caller.tenant).config, files and files["image"]
     if (config.family == STUDIO) != (photos is not None):
         instead = (
             "generates images; name a model that makes pictures of photographs, such as studio"
@@ -118,11 +122,29 @@ def _place(
         "priority": "interactive",
         "title": wish.prompt[:TITLE],
     }
-    if photos:
+    if photos and files:
         spec["items"] = [{"sku": f"image-{k}", "photo": photo} for k, photo in enumerate(photos, 1)]
+        for mask in files["mask"]:
+            _check_mask(deployment, caller.tenant, config, reading, photos[0], mask)
+            spec["items"][0]["matte"] = mask
     record, _ = jobs.place(JobSpec.model_validate(spec), caller, deployment, request, idempotency_key)
     deployment.ring(record.spec.priority, record.cells)
     return Order(record, caller, deployment, answer)
+
+
+def _check_mask(
+    deployment: Deployment, tenant: str, config: ModelConfig, reading: Reading, photo: str, mask: str
+) -> None:
+    """Raise ProdgenError for a mask that does not fit its photograph, or keeps what the prompt changes."""
+    studio = studio_config(config)
+    if studio and (fault := Mattes(deployment.store, tenant, studio.photo_side).fault(photo, mask)):
+        raise ProdgenError(f"mask {fault}", param="mask")
+    for name in ("colour", MATERIAL):
+        if any(value != ORIGINAL for value in reading.attributes.get(name, ())):
+            raise ProdgenError(
+                f"the mask keeps what is opaque, but the prompt changes its {name}; leave one of them out",
+                param="mask",
+            )
 
 
 def _count(wish: Wish, combinations: int) -> int | None:

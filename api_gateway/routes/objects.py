@@ -22,11 +22,11 @@ _TYPES = {
     "jsonl": "application/jsonl",
     "tar": "application/x-tar",
 }
-_HEADERS = {
+USER_CONTENT = {
     "Cache-Control": "private, max-age=3600",
     "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
 }
-"""The headers of each answer. They make browsers save the content of users, and never run it."""
+"""The headers of answers with content of users. They make browsers save it, and never run it."""
 
 
 @router.head("/{key:path}", include_in_schema=False)
@@ -38,7 +38,7 @@ def download(key: str, request: Request, deployment: DeploymentDep) -> Response:
     if size is None or request.method == "HEAD":  # HEAD reads nothing that could raise NotFound
         stored = deployment.store.stat(key).size
         size = stored - signed.offset if size is None else size
-    headers = {**_HEADERS, "Content-Disposition": content_disposition(signed.file_name)}
+    headers = {**USER_CONTENT, "Content-Disposition": content_disposition(signed.file_name)}
     kind = _TYPES.get(signed.file_name.rpartition(".")[2].lower(), "application/octet-stream")
 
     def read(start: int, stop: int) -> Iterator[bytes]:

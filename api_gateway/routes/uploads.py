@@ -1,7 +1,7 @@
 """Uploads: files of a tenant, each stored under the sha256 of its content."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -10,25 +10,33 @@ from typing import IO, Literal
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
-from api_gateway.auth import Uploader
+from api_gateway import ranges
+from api_gateway.auth import Generator, Uploader
 from api_gateway.deployment import UPLOADS_PER_TENANT, Deployment, DeploymentDep
 from api_gateway.requests import StrictRoute
+from api_gateway.routes.objects import USER_CONTENT
 from api_gateway.schemas import RemovalView
 from prodgen.datasets.listing import Sha256, find_chunks
-from prodgen.errors import ProdgenError, Unavailable
+from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.jobs.mattes import HEAD, stored_matte
 from prodgen.jobs.order_file import MAX_BYTES
 from prodgen.jobs.quotas import check_stored
 from prodgen.jobs.uploads import delete_upload
+from prodgen.registry.versions import resolve
+from prodgen.spec.photograph import picture_type
 from prodgen.storage import keys
+from prodgen.storage.links import content_disposition
 from prodgen.tenants import grant_of
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=StrictRoute)
 
 WAIT_SECONDS = 10.0
 """Seconds that an upload waits while its tenant has `UPLOADS_PER_TENANT` others in progress."""
+_CHUNK = 1 << 20
 
 
 class UploadView(BaseModel):
@@ -101,6 +109,44 @@ def missing(wanted: Wanted, caller: Uploader, deployment: DeploymentDep) -> Miss
     """Return which of the given sha256 you have not uploaded yet. Sorted ids are checked fastest."""
     there = find_chunks(deployment.store, caller.tenant, wanted.ids)
     return MissingView(missing=[digest for digest in wanted.ids if digest not in there])
+
+
+@router.head("/{digest}", include_in_schema=False)
+@router.get("/{digest}", summary="Download an upload", response_class=StreamingResponse)
+def download(digest: Sha256, request: Request, caller: Uploader, deployment: DeploymentDep) -> Response:
+    """Send an uploaded file of yours, or the part of it that the header `Range` names."""
+    key = keys.upload(caller.tenant, digest)
+    try:
+        size, head = deployment.store.stat(key).size, deployment.store.get(key, 0, HEAD)
+    except NotFound:
+        raise NotFound(f"there is no upload {digest}", param="upload") from None
+    headers = {**USER_CONTENT, "Content-Disposition": content_disposition(digest)}
+
+    def read(start: int, stop: int) -> Iterator[bytes]:
+        for offset in range(start, stop, _CHUNK):
+            yield deployment.store.get(key, offset, min(_CHUNK, stop - offset))
+
+    return ranges.send(request, size, read, headers, picture_type(head) or "application/octet-stream")
+
+
+@router.get("/{digest}/matte", summary="Get the matte of a photograph", response_class=Response)
+def matte(digest: Sha256, model: str, caller: Generator, deployment: DeploymentDep) -> Response:
+    """Send the matte by which a model has cut the product out of an uploaded photograph: a grey PNG.
+
+    Correct it, upload it, and name it as `matte` beside `photo` in an order. Answers 404 if the model has
+    made no picture of the photograph yet, or found no product in it.
+    """
+    version = resolve(deployment.store, model, caller.tenant)
+    try:
+        png = deployment.store.get(keys.cut_out(caller.tenant, version.version, digest))
+    except NotFound:
+        raise NotFound(
+            f"{version.id} has made no picture of {digest} yet; order one first", param="upload"
+        ) from None
+    levels = stored_matte(png)
+    if levels is None:
+        raise NotFound(f"{version.id} found no product in {digest}", param="upload")
+    return Response(levels, media_type="image/png")
 
 
 @router.delete("/{digest}", summary="Delete an upload")

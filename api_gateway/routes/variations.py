@@ -61,8 +61,10 @@ async def vary(
 
     The body is a form: the fields of a `VariationWish`, and one file `image`, whose marks hold its recipe.
     """
-    wish, recipes = await read_form(request, deployment, caller.tenant, VariationWish, read_recipe)
+    takes = {"image": read_recipe}
+    wish, files = await read_form(request, deployment, caller.tenant, VariationWish, takes)
     logs.bind(user=wish.user)
+    recipes = files["image"]
     if len(recipes) > 1:
         raise ProdgenError("variations are of one image; send the others by themselves", param="image")
     order = await run_sync(_place, wish, recipes[0], caller, deployment, request, idempotency_key)

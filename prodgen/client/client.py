@@ -303,6 +303,13 @@ class Client:
             found.update(self._json("POST", "/v1/uploads/missing", json={"ids": batch})["missing"])
         return found
 
+    def matte(self, photo: str, model: str) -> bytes:
+        """Return the matte, a grey PNG, by which a model has cut the product out of an uploaded photograph.
+
+        Raises NotFound if the model has made no picture of the photograph yet, or found no product in it.
+        """
+        return self._transport.request("GET", f"/v1/uploads/{photo}/matte", params={"model": model}).content
+
     def delete_upload(self, digest: str) -> Record:
         """Delete an upload with the cut-outs of it; return ``removed`` and the ``bytes`` freed."""
         return self._json("DELETE", f"/v1/uploads/{digest}")

@@ -4,8 +4,10 @@ import io
 import threading
 from collections.abc import Iterable
 
+from PIL import Image
+
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.spec.matte import Source, level_fault, size_fault, sources_of
+from prodgen.spec.matte import Source, level_fault, marks_product, size_fault, sources_of
 from prodgen.spec.order import Item
 from prodgen.spec.photograph import picture_fault, picture_size
 from prodgen.storage import keys
@@ -45,23 +47,28 @@ class Mattes:
             if fault := self._known.get(source):
                 raise ProdgenError(fault, param="matte")
 
-    def _look_at(self, source: Source) -> str | None:
-        photo, matte = source
-        try:
-            data = self._head(matte or "")
-        except NotFound:
-            return f"there is no upload {matte}; send the matte to /v1/uploads first"
+    def fault(self, photo: str, matte: str) -> str | None:
+        """Return why an upload cannot be the matte of a photograph, or None. Raises NotFound without it."""
+        data = self._head(matte)
         if fault := picture_fault(data):
-            return f"the upload {matte} {fault}"
+            return fault
         try:
             size, own = picture_size(io.BytesIO(data)), picture_size(io.BytesIO(self._head(photo)))
         except NotFound:
             return None  # the photograph has its own sentence
         if size and own and (fault := size_fault(size, own, self._side)):
-            return f"the matte {matte} {fault}"
+            return fault
         with _decoding:
-            whole = self._store.get(keys.upload(self._tenant, matte or "")) if len(data) == HEAD else data
-            fault = level_fault(whole)
+            return level_fault(
+                self._store.get(keys.upload(self._tenant, matte)) if len(data) == HEAD else data
+            )
+
+    def _look_at(self, source: Source) -> str | None:
+        photo, matte = source[0], source[1] or ""
+        try:
+            fault = self.fault(photo, matte)
+        except NotFound:
+            return f"there is no upload {matte}; send the matte to /v1/uploads first"
         return f"the matte {matte} {fault}" if fault else None
 
     def _head(self, digest: str) -> bytes:
@@ -71,6 +78,17 @@ class Mattes:
         if len(head) == HEAD and picture_size(io.BytesIO(head)) is None:
             return self._store.get(key)
         return head
+
+
+def stored_matte(cut_out: bytes) -> bytes | None:
+    """Return the matte of a stored cut-out as a grey PNG, or None if it has no product."""
+    with Image.open(io.BytesIO(cut_out), formats=["PNG"]) as image:
+        levels = image.getchannel(0)
+    if not marks_product(levels):
+        return None
+    buffer = io.BytesIO()
+    levels.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def _sources(item: Item) -> list[Source]:

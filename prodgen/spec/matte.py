@@ -35,11 +35,28 @@ def read_matte(data: bytes) -> Image.Image:
         if opened.mode.startswith("I"):  # 16 bits, which Pillow's own conversion clips
             return opened.convert("I").point(lambda level: level / 257).convert("L")
         image = ImageOps.exif_transpose(opened)
-    if image.has_transparency_data:
-        alpha = image.convert("RGBA").getchannel("A")
-        if alpha.getextrema()[0] < 255:  # type: ignore[operator]  # one channel has one pair
-            return alpha
-    return image.convert("L")
+    return _alpha(image) or image.convert("L")
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    """Return the alpha of a picture that is not opaque everywhere."""
+    if not image.has_transparency_data:
+        return None
+    alpha = image.convert("RGBA").getchannel("A")
+    return alpha if alpha.getextrema()[0] < 255 else None  # type: ignore[operator]  # one pair a channel
+
+
+def mask_fault(data: bytes) -> str | None:
+    """Return why a picture cannot be a mask, in which OpenAI's API changes what is transparent, or None."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height <= MOST_PIXELS and _alpha(image) is None:
+                return "has no transparent pixel; make transparent what may change"
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises nearly any type for a broken file
+        return "breaks off, or is broken in another way"
+    return None
 
 
 def size_fault(size: tuple[int, int], photo: tuple[int, int], side: int) -> str | None:
@@ -53,22 +70,27 @@ def size_fault(size: tuple[int, int], photo: tuple[int, int], side: int) -> str 
     has = f"has {size[0]} x {size[1]} pixels, and its photograph {photo[0]} x {photo[1]}"
     if size != photo and any(abs(one - other) > 1 for one, other in zip(size, read, strict=True)):
         wanted = f" or {read[0]} x {read[1]}" if scale < 1 else ""
-        return f"{has}; give the matte {photo[0]} x {photo[1]}{wanted} pixels"
+        return f"{has}; save it with {photo[0]} x {photo[1]}{wanted} pixels"
     if size[0] * size[1] > MOST_PIXELS:
-        return f"{has}; shrink the matte to {read[0]} x {read[1]} pixels"
+        return f"{has}; shrink it to {read[0]} x {read[1]} pixels"
     return None
+
+
+def marks_product(levels: Image.Image) -> bool:
+    """Return whether a matte of 8 bits marks a product."""
+    return levels.getextrema()[1] >= _PRODUCT  # type: ignore[operator]  # one pair a channel
 
 
 def level_fault(data: bytes) -> str | None:
     """Return why the levels of a matte's file mark no product, or None."""
     try:
-        least, most = read_matte(data).getextrema()
+        levels = read_matte(data)
     except MemoryError:
         raise
     except Exception:  # Pillow raises nearly any type for a broken file
         return "breaks off, or is broken in another way"
-    if most < _PRODUCT:  # type: ignore[operator]  # one channel has one pair
-        return "marks no product: nothing in it is white"
-    if least >= _PRODUCT:  # type: ignore[operator]
-        return "marks the whole photograph: nothing in it is black"
+    if not marks_product(levels):
+        return "marks no product: nothing in it is white, or opaque"
+    if levels.getextrema()[0] >= _PRODUCT:  # type: ignore[operator]  # one channel has one pair
+        return "marks the whole photograph: nothing in it is black, or transparent"
     return None

@@ -61,6 +61,15 @@ def picture_size(file: Path | IO[bytes]) -> tuple[int, int] | None:
         return None
 
 
+def picture_type(data: bytes) -> str | None:
+    """Return the media type of a picture file that begins with ``data``, or None if it is no picture."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return image.get_format_mimetype()
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        return None
+
+
 def picture_fault(data: bytes) -> str | None:
     """Return why a file that begins with ``data`` is no usable picture, or None if it seems to be one."""
     size = picture_size(io.BytesIO(data))

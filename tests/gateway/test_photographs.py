@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 
 from prodgen.bundled import bundled_folders
 from prodgen.generation.encode import encode_image
+from prodgen.photographs.learnt import Learnt
 from prodgen.registry.publish import publish
 from prodgen.spec.provenance import GENERATED, make_xmp
 from prodgen.storage import keys
@@ -224,11 +225,14 @@ def test_a_matte_that_cannot_be_used_gets_one_sentence(client: Client, stranger:
     for matte, sentence in (
         (
             upload(client, grey(60, 90)),
-            "has 60 x 90 pixels, and its photograph 90 x 60; give the matte 90 x 60",
+            "has 60 x 90 pixels, and its photograph 90 x 60; save it with 90 x 60 p",
         ),
         (upload(client, b"sku\nA\n"), "is no picture"),
-        (upload(client, grey(90, 60, product=9)), "marks no product: nothing in it is white"),
-        (upload(client, grey(90, 60, ground=255)), "marks the whole photograph: nothing in it is black"),
+        (upload(client, grey(90, 60, product=9)), "marks no product: nothing in it is white, or opaque"),
+        (
+            upload(client, grey(90, 60, ground=255)),
+            "marks the whole photograph: nothing in it is black, or transparent",
+        ),
         (upload(client, grey(90, 60)[:-30]), "breaks off"),
         (upload(stranger, grey(90, 61)), "send the matte to /v1/uploads first"),
         (
@@ -237,9 +241,7 @@ def test_a_matte_that_cannot_be_used_gets_one_sentence(client: Client, stranger:
         ),
     ):
         assert sentence in refused(photo, matte)
-    assert "give the matte 4000 x 2001 or 3072 x 1537 pixels" in refused(
-        wide, upload(client, grey(3072, 1500))
-    )
+    assert "save it with 4000 x 2001 or 3072 x 1537 pixels" in refused(wide, upload(client, grey(3072, 1500)))
     assert "name the photograph as photo" in refused(None, good)
     assert "shoes takes no photographs; leave matte out" in refused(None, good, "shoes")
 
@@ -259,6 +261,30 @@ def test_mattes_are_taken_in_items_and_files_and_kept_while_an_order_needs_them(
     assert client.error("DELETE", f"/v1/uploads/{read}")[0] == 409
     client.post(f"/v1/jobs/{placed['id']}/cancel")
     assert client.delete(f"/v1/uploads/{read}").json()["removed"] == [read]
+
+
+def test_a_photograph_and_its_matte_are_fetched_to_be_corrected(
+    client: Client, stranger: Client, gateway: Gateway
+) -> None:
+    data = picture(90, 60)
+    photo = upload(client, data)
+    got = client.get(f"/v1/uploads/{photo}")
+    assert (got.content, got.headers["content-type"]) == (data, "image/png")
+    assert got.headers["content-disposition"].startswith("attachment")
+    assert client.get(f"/v1/uploads/{photo}", headers={"Range": "bytes=1-3"}).content == b"PNG"
+    assert stranger.error("GET", f"/v1/uploads/{photo}")[0] == 404
+
+    version = client.get("/v1/models/studio-grabcut").json()["version"]
+    key, address = keys.cut_out(client.tenant, version, photo), f"/v1/uploads/{photo}/matte"
+    for sentence in ("has made no picture of", "found no product in"):
+        status, error = client.error("GET", f"{address}?model=studio-grabcut")
+        assert (status, sentence in error["message"]) == (404, True)
+        nothing = np.zeros((1, 1), np.uint8)
+        gateway.store.put(key, Learnt(nothing, nothing, (), None).to_png())
+    levels = np.arange(60 * 90).reshape(60, 90).astype(np.uint8)
+    gateway.store.put(key, Learnt(levels, nothing.repeat(60, 0).repeat(90, 1), (), None).to_png())
+    png = client.get(address, params={"model": "studio-grabcut"}).content
+    assert (np.asarray(Image.open(io.BytesIO(png))) == levels).all()
 
 
 def test_a_background_is_kept_while_an_order_needs_it(client: Client) -> None:

@@ -80,6 +80,14 @@ def test_asynchronous_and_streaming_clients(client: openai.OpenAI) -> None:
     assert events[0].b64_json == asyncio.run(generate())
 
 
+def mask(size: tuple[int, int]) -> bytes:
+    """Return the file of a mask that keeps a band across the middle."""
+    band, file = Image.new("RGBA", size), io.BytesIO()
+    band.paste((0, 0, 0, 255), (0, size[1] // 3, size[0], size[1] // 2))
+    band.save(file, "PNG")
+    return file.getvalue()
+
+
 def test_photographs_are_recoloured_and_put_into_scenes(client: openai.OpenAI) -> None:
     photographs = [path.open("rb") for path in bundled_photographs()[:2]]
 
@@ -98,10 +106,24 @@ def test_photographs_are_recoloured_and_put_into_scenes(client: openai.OpenAI) -
         model="studio-grabcut", image=one, prompt="in crimson on #eeeeee", size="256x256", stream=True
     )
     assert (event.type, event.b64_json) == ("image_edit.completed", made.data[0].b64_json)
+    (kept,) = (
+        client.images.edit(
+            model="studio-grabcut",
+            image=one,
+            mask=mask(Image.open(one).size),
+            prompt="on #008080",
+            size="256x256",
+        ).data
+        or []
+    )
+    shown = opened(kept.b64_json)
+    assert [shown.getpixel((128, y)) == (0, 128, 128) for y in (10, 128, 245)] == [True, False, True]
     for field, bad in (
         ("model", {"model": "clothing"}),
         ("image", {"image": b"no picture"}),
         ("mask", {"mask": one}),
+        ("mask", {"mask": mask((9, 9)), "prompt": "on #008080"}),
+        ("mask", {"mask": mask(Image.open(one).size)}),
         ("n", {"n": 3}),
     ):
         options: dict[str, Any] = {"model": "studio-grabcut", "image": one, "prompt": "in navy", **bad}
