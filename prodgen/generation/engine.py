@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen import traces
-from prodgen.generation.encode import encode
+from prodgen.generation.encode import encode_all
 from prodgen.generation.forward import Forward
 from prodgen.generation.quality import pass_gate
 from prodgen.generation.request import Request, Response, xmp_packets
@@ -232,8 +232,7 @@ class Engine:
         self, pixels: NDArray[np.uint8], request: Request, images: Sequence[ImageRequest]
     ) -> list[bytes]:
         with self._timed("encode"):
-            packets = xmp_packets(request, images)
-            return [encode(image, request.format, xmp) for image, xmp in zip(pixels, packets, strict=True)]
+            return encode_all(pixels, request.format, [*xmp_packets(request, images)])
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -31,9 +31,11 @@ def apply_finish(
     cut out of the ground only if the finish asks for another background, or lights or moves the product. A
     background that the finish asks for has exactly its colour around the product.
     """
-    x = (x.float() + 1.0) / 2.0
+    x = (x.float() + 1.0).div_(2.0)
     augment, size = finish.augment, finish.size or x.shape[-1] * (finish.upscale or 1)
     plain = augment == Augment()
+    if plain and not (finish.background or finish.upscale) and size == x.shape[-1] and _is_opaque(x, ground):
+        return _to_bytes(x)
     layers = opaque(x) if plain and not finish.background else cut_out(x, _colour(ground, x))
     if finish.background:
         layers = clear_ground(layers)
@@ -50,12 +52,19 @@ def apply_finish(
     if not plain:
         layers = _warp(layers, augment, u)
     keeps_transparency = x.shape[1] == 4 and finish.background is None
-    x = (
-        _unpremultiply(layers)
-        if keeps_transparency
-        else _over(layers, _colour(finish.background or ground, x))
-    )
-    return x.mul(255.0).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    if keeps_transparency:
+        return _to_bytes(_unpremultiply(layers))
+    return _to_bytes(_over(layers, _colour(finish.background or ground, x)))
+
+
+def _is_opaque(x: Tensor, ground: str) -> bool:
+    """Return whether nothing of the ground shows in images ``x`` (B, C, H, W), not even by its channels."""
+    return x.shape[1] == 3 or (x.shape[1] == 1 and len({*levels(ground)}) == 1)
+
+
+def _to_bytes(x: Tensor) -> Tensor:
+    """Turn ``x`` (B, C, H, W) in [0, 1], which is overwritten, into bytes (B, H, W, C)."""
+    return x.mul_(255.0).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def _colour(text: str, like: Tensor) -> Tensor:

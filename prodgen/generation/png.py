@@ -1,0 +1,71 @@
+"""Encode many images as PNG files at once, in a fraction of the time that libpng takes.
+
+The rows of all images are filtered together. igzip compresses each image, outside of Python's lock.
+"""
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+"""The colour type of a PNG by its number of channels: grey, RGB, RGB with transparency."""
+_SUB, _UP = 1, 2
+"""The filters of a PNG's row that are tried: differences from the pixel on the left, or from the one above.
+
+With the two other filters files are 1% smaller (64 px), and filtering takes six times as long.
+"""
+_LEVEL = 1
+"""igzip's level. Files are 4% (64 px) to 12% (256 px) larger than libpng's."""
+_HEADER = 33
+"""Bytes of the signature and the first chunk of a PNG."""
+
+
+def encode_png(pixels: NDArray[np.uint8], xmp: Sequence[bytes]) -> list[bytes]:
+    """Encode ``pixels`` (B, H, W, C), C = 1, 3 or 4, as files with the XMP packets ``xmp``; b"" for none."""
+    _, height, width, channels = pixels.shape
+    size = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
+    head, end = _SIGNATURE + _chunk(b"IHDR", size), _chunk(b"IEND", b"")
+    return [
+        b"".join((head, xmp_chunk(packet), _chunk(b"IDAT", isal_zlib.compress(rows, _LEVEL)), end))
+        for rows, packet in zip(_filter(pixels), xmp, strict=True)
+    ]
+
+
+def with_xmp(png: bytes, xmp: bytes) -> bytes:
+    """Insert an XMP packet behind the header of a PNG, which takes a tenth of the time that Pillow takes."""
+    return png[:_HEADER] + xmp_chunk(xmp) + png[_HEADER:]
+
+
+def xmp_chunk(xmp: bytes) -> bytes:
+    """Return an XMP packet as an uncompressed text chunk, or b"" if there is none."""
+    return _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp) if xmp else b""
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    check = isal_zlib.crc32(data, isal_zlib.crc32(kind))
+    return b"".join((len(data).to_bytes(4, "big"), kind, data, check.to_bytes(4, "big")))
+
+
+def _filter(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the filtered rows (B, H, 1 + W C) of ``pixels``, by the filter with the smaller differences."""
+    count, height, width, channels = pixels.shape
+    rows = pixels.reshape(count, height, width * channels)
+    sub, up = rows.copy(), rows.copy()
+    sub[..., channels:] -= rows[..., :-channels]
+    up[:, 1:] -= rows[:, :-1]
+    better = _cost(sub) < _cost(up)
+    filtered = np.empty((count, height, 1 + width * channels), np.uint8)
+    filtered[..., 0] = np.where(better, _SUB, _UP)
+    filtered[..., 1:] = up
+    np.copyto(filtered[..., 1:], sub, where=better[..., None])
+    return filtered
+
+
+def _cost(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return the sum of the absolute differences in each row (B, H), which are bytes modulo 256."""
+    cost: NDArray[np.uint32] = np.minimum(rows, -rows).sum(-1, dtype=np.uint32)
+    return cost
