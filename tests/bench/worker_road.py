@@ -28,8 +28,8 @@ PICTURES = 128
 """Pictures that the free generator returns again and again; no batch on a CPU is larger."""
 STAGE = 2048
 """Images of the measurement of one stage."""
-LEASES = 2
-"""Bulk leases that a worker makes at once."""
+LEASES, LEASE = 2, 4096
+"""Bulk leases that a worker makes at once, and the images of each."""
 
 
 def main() -> None:
@@ -136,7 +136,7 @@ def _order(device: "Device", images: int, format: str) -> float:
     submit(device.store, device.ledger, device.settings, "acme", spec, f"order {time.time_ns()}")
 
     def work(_: int) -> None:
-        while lease := device.ledger.lease("bulk", device.name, device.capacity()):
+        while lease := device.ledger.lease("bulk", device.name, LEASE):
             make(device, lease)
 
     start = time.perf_counter()
@@ -191,7 +191,11 @@ def _stages(device: "Device", format: str) -> dict[str, float]:
     from prodgen.spec.finish import Finish
     from prodgen.spec.manifest import write_lines
     from prodgen.spec.order import Expansion, JobSpec, resolve_attributes
-    from workers.generate import leases
+
+    try:
+        from workers.generate.packages import as_tar
+    except ImportError:  # of an older revision
+        from workers.generate.leases import _as_tar as as_tar
 
     (model,) = (loaded.model for loaded in device.models.recent())
     schema, forward = model.config.attributes, device.engine.forward
@@ -203,7 +207,7 @@ def _stages(device: "Device", format: str) -> dict[str, float]:
     pixels = forward.finish(model, x, Finish(), images[:PICTURES])
     files = [
         StudioPicture(encode(p, format, xmp), None)
-        for p, xmp in zip(pixels, xmp_packets(request, images[:PICTURES]))
+        for p, xmp in zip(pixels, xmp_packets(request, images[:PICTURES]), strict=True)
     ]
     files *= STAGE // PICTURES
     stages: dict[str, Callable[[], object]] = {
@@ -215,7 +219,7 @@ def _stages(device: "Device", format: str) -> dict[str, float]:
         "finish": lambda: [forward.finish(model, x, Finish(), images[:PICTURES]) for _ in batches],
         "marks": lambda: [*xmp_packets(request, images)],
         "encode": lambda: [encode(p, format) for _ in batches for p in pixels],
-        "package, manifest": lambda: write_lines(leases._as_tar(lambda *_: None, "f", request, files, False)),
+        "package, manifest": lambda: write_lines(as_tar(lambda *_: None, "f", request, files, False)),
     }
     return {f"{name}, one thread": STAGE / _seconds(stage) for name, stage in stages.items()}
 

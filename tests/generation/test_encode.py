@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from prodgen.errors import ProdgenError
-from prodgen.generation.encode import decode, encode, format_of
+from prodgen.generation.encode import decode, encode, encode_all, format_of
 from prodgen.generation.sheet import contact_sheet
 
 RNG = np.random.default_rng(0)
@@ -24,6 +24,19 @@ def test_png_keeps_every_level(channels, mode):
     data = encode(pixels, "png")
     assert Image.open(io.BytesIO(data)).mode == mode
     assert np.array_equal(decode(data), pixels)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 9), (9, 1), (33, 70)])
+def test_pngs_of_a_batch_keep_every_level_and_are_the_files_of_single_images(channels, height, width):
+    ramp = np.arange(4 * height * width * channels).reshape(4, height, width, channels)
+    noise = RNG.integers(0, 256, ramp.shape)
+    for pixels in (ramp.astype(np.uint8), np.where(np.arange(height)[:, None, None] % 3, ramp, noise)):
+        pixels = pixels.astype(np.uint8)
+        files = encode_all(pixels, "png", [b"", b"<x/>", b"", b"<y/>"])
+        for image, file, xmp in zip(pixels, files, (b"", b"<x/>", b"", b"<y/>"), strict=True):
+            assert np.array_equal(decode(file), image)
+            assert file == encode(np.ascontiguousarray(image), "png", xmp)
 
 
 @pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])

@@ -4,20 +4,16 @@ The order of these steps is a part of the protocol between the ledger and the st
 (``docs/explanation/ledger-and-store.md``).
 """
 
-import io
-import tarfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from prodgen import traces
 from prodgen.errors import ProdgenError, Unavailable, Unsupported
-from prodgen.generation.request import Cancelled, Request, Response, manifest_line
+from prodgen.generation.request import Cancelled, Request, Response
 from prodgen.jobs.ending import discard, report, settle_job
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.entries import TERMINAL, Lease
@@ -26,20 +22,15 @@ from prodgen.logs import bound
 from prodgen.models import SavedModel
 from prodgen.models.saved import is_out_of_memory
 from prodgen.photographs.studio import Studio, StudioPicture
-from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine, write_lines
-from prodgen.spec.order import ImageRequest, resolve_attributes
+from prodgen.spec.order import resolve_attributes
 from prodgen.storage import keys
 from workers.generate.device import Device, Held, log
 from workers.generate.metrics import count_images, failures, leases_ended, stage
+from workers.generate.packages import as_files, as_tar
 from workers.generate.photographs import PictureResponse
 
 PRIORITY = {"bulk": 0, "interactive": 1}
-UPLOADS = 8
-"""Objects that are sent to the store at once."""
-
-Put = Callable[[str, bytes, str], None]
-"""Stores an object: key, content, content type."""
 
 
 def make(device: Device, lease: Lease) -> str:
@@ -162,57 +153,8 @@ def _store(
 
     folder = keys.cell_folder(lease.tenant, lease.job, lease.first, lease.token)
     if record.packaging == "files":
-        return _as_files(put, folder, request, files)
-    return _as_tar(put, folder, request, files, with_lines=record.spec.output.packaging == "webdataset")
-
-
-def _as_files(put: Put, folder: str, request: Request, files: list[StudioPicture]) -> list[ManifestLine]:
-    """Store one object an image."""
-    content_type = f"image/{request.format}"
-
-    def store(image: ImageRequest, file: StudioPicture) -> ManifestLine:
-        key = f"{folder}/{file_name(image.index, request.format)}"
-        put(key, file.data, content_type)
-        return manifest_line(request, image, file.data, file.review, file.findings, object=key)
-
-    return list(_uploaders().map(store, request.images, files))
-
-
-def _as_tar(
-    put: Put, folder: str, request: Request, files: list[StudioPicture], with_lines: bool
-) -> list[ManifestLine]:
-    """Store one tar a lease. The manifest has the offset and length of each image in it.
-
-    ``with_lines``: put each image's manifest line before the image, as JSON. All of these members are equally
-    long, so that the archive of the job knows the sizes of the images without reading every line.
-    """
-    buffer, key = io.BytesIO(), f"{folder}.tar"
-    lines = [
-        manifest_line(request, image, data, review, findings)
-        for image, (data, review, findings) in zip(request.images, files, strict=True)
-    ]
-    texts = [line.to_json().encode() for line in lines] if with_lines else []
-    longest = max(map(len, texts), default=0)
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for at, (line, file) in enumerate(zip(lines, files, strict=True)):
-            if with_lines:
-                _add_member(archive, file_name(line.index, "json"), texts[at].ljust(longest))
-            place = {"object": key, "offset": buffer.tell() + tarfile.BLOCKSIZE, "length": len(file.data)}
-            _add_member(archive, file_name(line.index, line.format), file.data)
-            lines[at] = line.model_copy(update=place)
-    put(key, buffer.getvalue(), "application/x-tar")
-    return lines
-
-
-def _add_member(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    archive.addfile(member, io.BytesIO(data))
-
-
-@cache
-def _uploaders() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(UPLOADS, "upload")
+        return as_files(put, folder, request, files)
+    return as_tar(put, folder, request, files, with_lines=record.spec.output.packaging == "webdataset")
 
 
 def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
