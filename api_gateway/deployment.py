@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from anyio import CapacityLimiter, Semaphore
 from fastapi import Depends, Request
 
+from api_gateway.event_reader import EventReader
 from prodgen.access import KeyRing
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.ledger.entries import Queue
@@ -50,7 +51,11 @@ class Deployment:
     """The slots of each tenant for uploads. Only code in the event loop may use them."""
     event_streams: Counter[str] = field(default_factory=Counter)
     """The open event streams of each tenant. Only code in the event loop may use them."""
+    event_reader: EventReader = field(init=False)
     _rebuilding: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.event_reader = EventReader(self.ledger, self.keys, self.event_threads)
 
     def ring(self, queue: DoorbellQueue, times: int) -> None:
         """Ring the doorbells of the workers. Only logs a failure, because maintenance rings again."""

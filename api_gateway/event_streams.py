@@ -14,6 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api_gateway.auth import Anyone, KeyDigest
 from api_gateway.deployment import Deployment, DeploymentDep
+from api_gateway.event_reader import QUICK
 from prodgen.errors import ProdgenError, TooManyRequests, Unavailable
 from prodgen.ledger.entries import Event
 from prodgen.tenants import recent_grant
@@ -22,8 +23,8 @@ STREAMS_PER_TENANT = 64
 """Streams at a time of a tenant without a limit of its own, of the 800 connections that the gateway has."""
 STREAM_SECONDS = 1800.0
 """Seconds after which a stream ends. The client connects again, and continues after the last event."""
-QUICK, SLOW = 0.03, 1.0
-"""Seconds between two reads of the ledger: after an event, and at most."""
+CHECK_SECONDS = 10.0
+"""Seconds after which a stream reads the ledger by itself, if nothing has woken it."""
 KEEP_ALIVE = 15.0
 """Seconds between two comments, which keep proxies from closing a quiet connection."""
 GRACE_SECONDS = 4.0
@@ -50,6 +51,7 @@ class EventStream:
 
     def respond(
         self,
+        name: str,
         events: Callable[[str], list[Event]],
         present: Callable[[], dict[str, Any]],
         ended: Collection[str],
@@ -57,10 +59,11 @@ class EventStream:
     ) -> EventSourceResponse:
         """Return the response.
 
-        ``events`` is called with the id of an event, and returns the events after that event. ``present``
-        returns the present state, which is sent if there is no event to send at first, or for
-        ``repeat_seconds``. The response ends after an event whose state is in ``ended``, after
-        `STREAM_SECONDS`, when the API key is revoked, or when the gateway shuts down.
+        ``name`` is that of the events in the ledger (`prodgen.ledger.ledger.Ledger.changed`). ``events`` is
+        called with the id of an event, and returns the events after that event. ``present`` returns the
+        present state, which is sent if there is no event to send at first, or for ``repeat_seconds``. The
+        response ends after an event whose state is in ``ended``, after `STREAM_SECONDS`, when the API key is
+        revoked, or when the gateway shuts down.
         """
 
         def read(last: str, idle_seconds: float) -> list[Event]:
@@ -73,7 +76,7 @@ class EventStream:
             return events(last) or [Event("", kind, {"type": kind, **now})]  # an event may be new
 
         return EventSourceResponse(
-            self._send(read, ended),
+            self._send(name, read, ended, min(CHECK_SECONDS, repeat_seconds)),
             headers={"Cache-Control": "no-cache"},
             ping=KEEP_ALIVE,
             ping_message_factory=lambda: ServerSentEvent(comment="still here", sep="\n"),
@@ -84,9 +87,13 @@ class EventStream:
         )
 
     async def _send(
-        self, read: Callable[[str, float], list[Event]], ended: Collection[str]
+        self,
+        name: str,
+        read: Callable[[str, float], list[Event]],
+        ended: Collection[str],
+        check_seconds: float,
     ) -> AsyncIterator[ServerSentEvent]:
-        """Yield new events. Reads at intervals: a blocking read would occupy a thread for each stream.
+        """Yield new events. A blocking read would occupy a thread for each stream, so one reader wakes all.
 
         ``read`` is called with the id of the last event, and the seconds since then.
         """
@@ -94,24 +101,29 @@ class EventStream:
         def read_if_allowed() -> list[Event] | None:
             return read(last, time.monotonic() - sent) if self._deployment.keys.find(self._digest) else None
 
-        pause, last, sent, end = QUICK, self._start, -math.inf, time.monotonic() + STREAM_SECONDS
-        while not self._shutdown.is_set() and time.monotonic() < end:
-            try:
-                events = await run_sync(read_if_allowed, limiter=self._deployment.event_threads)
-            except Unavailable as error:
-                self._deployment.note_failure(error)
-                events = []
-                yield ServerSentEvent(comment=error.for_clients, sep="\n")
-            if events is None:
-                return
-            for event in events:
-                pause, last, sent = QUICK, event.id or last, time.monotonic()
-                yield ServerSentEvent(json.dumps(event.data), event=event.type, id=event.id or None, sep="\n")
-                if event.data["state"] in ended:
+        last, sent, end = self._start, -math.inf, time.monotonic() + STREAM_SECONDS
+        with self._deployment.event_reader.watch(name, self._digest) as watch:
+            while not self._shutdown.is_set() and time.monotonic() < end:
+                try:
+                    events = await run_sync(read_if_allowed, limiter=self._deployment.event_threads)
+                except Unavailable as error:
+                    self._deployment.note_failure(error)
+                    events = []
+                    yield ServerSentEvent(comment=error.for_clients, sep="\n")
+                if events is None:
                     return
-            with anyio.move_on_after(pause):
-                await self._shutdown.wait()
-            pause = min(SLOW, pause * 1.4)
+                for event in events:
+                    last, sent = event.id or last, time.monotonic()
+                    yield ServerSentEvent(
+                        json.dumps(event.data), event=event.type, id=event.id or None, sep="\n"
+                    )
+                    if event.data["state"] in ended:
+                        return
+                if any(event.id for event in events):  # there may be more than one read gives
+                    with anyio.move_on_after(QUICK):
+                        await self._shutdown.wait()
+                else:
+                    await watch.wait(last, self._shutdown, min(check_seconds, end - time.monotonic()))
 
 
 async def _event_stream(

@@ -148,7 +148,7 @@ def follow(job: str, caller: Generator, deployment: DeploymentDep, stream: Strea
     def left(now: Progress) -> dict[str, Any]:
         return {} if now.state in TERMINAL else time_left(deployment.ledger, now)._asdict()
 
-    return stream.respond(events, present, TERMINAL, REPEAT_SECONDS)
+    return stream.respond(f"job:{job}:events", events, present, TERMINAL, REPEAT_SECONDS)
 
 
 @router.get("/{job}/images", summary="List a job's images")

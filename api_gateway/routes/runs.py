@@ -124,7 +124,7 @@ def follow(run: str, caller: Trainer, deployment: DeploymentDep, stream: Stream)
         now = vars(run_status(deployment, record))
         return {name: now[name] for name in ("state", "step", "steps", "restarts")}
 
-    return stream.respond(events, present, ENDED)
+    return stream.respond(f"run:{run}:events", events, present, ENDED)
 
 
 @router.get("/training-jobs/{run}/samples", summary="List a run's samples")

@@ -118,6 +118,13 @@ class Ledger:
             for id, fields in self.scripts.entries(f"job:{job}:events", after)
         ]
 
+    def changed(self, after: Mapping[str, str]) -> dict[str, str]:
+        """Return the newest known event by name, of the names with events after the given one.
+
+        A name is ``job:ID:events`` or ``run:ID:events``. Reads at most 500 events of each name.
+        """
+        return self.scripts.newest(after) if after else {}
+
     def pace(self, job: str) -> tuple[float, int]:
         """Return a number of seconds up to now, and the images of a job that were counted in this time.
 

@@ -75,6 +75,21 @@ def test_a_job_whose_events_are_lost_still_has_a_state(client: Client, gateway: 
     assert list(events) == []
 
 
+def test_a_stream_that_waits_for_the_future_hides_no_event_from_another(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_streams, "CHECK_SECONDS", 600.0)  # only the shared reader wakes a stream
+    monkeypatch.setattr(route, "REPEAT_SECONDS", 600.0)
+    job = client.order(count=3)["id"]
+    future = client.events(job, **{"Last-Event-ID": f"{2**64 - 1}-0"})
+    assert next(future).id is None
+    honest = [client.events(job), client.events(job)]
+    assert [next(events).data["state"] for events in honest] == ["queued", "queued"]
+    client.post(f"/v1/jobs/{job}/cancel")
+    assert [[event.data["state"] for event in events][-1] for events in honest] == ["cancelled"] * 2
+    future.close()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("wrong", ["x", "-1", "1-", "$", "0-0-0", "é", str(2**64), f"1-{2**64}", "9" * 30])
 def test_an_event_id_that_is_none_is_refused(client: Client, wrong: str) -> None:
     job = client.order(count=3)["id"]
@@ -93,6 +108,7 @@ def test_comments_keep_a_quiet_stream_open(client: Client, monkeypatch: pytest.M
 def test_a_stream_waits_for_the_store_without_naming_its_place(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(event_streams, "CHECK_SECONDS", 0.05)
     job = client.order(count=3)["id"]
 
     def broken(*_: object) -> list[object]:

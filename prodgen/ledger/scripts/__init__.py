@@ -1,5 +1,6 @@
 """Calls the Lua scripts of the ledger. Each script is one atomic change, made by the Redis server."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -81,13 +82,26 @@ class Scripts:
 
     def entries(self, stream: str, after: str) -> list[tuple[str, dict[str, Any]]]:
         """Return up to 500 entries (id, fields) of a stream after ``after`` ("0" for all), oldest first."""
-        name = self._prefix + stream
+        return self._read_streams({stream: after}).get(stream, [])
+
+    def newest(self, after: Mapping[str, str]) -> dict[str, str]:
+        """Return the newest id that was read, by stream, of the streams with entries after ``after``."""
+        return {stream: entries[-1][0] for stream, entries in self._read_streams(after).items()}
+
+    def _read_streams(self, after: Mapping[str, str]) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+        """Return up to 500 entries of each stream that has any after the id in ``after``."""
         try:
-            found = text(self._client.xread({name: after}, count=500))
+            found = text(
+                self._client.xread({self._prefix + name: id for name, id in after.items()}, count=500)
+            )
         except RedisError as error:
             raise translated(error) from error
-        batches = found.get(name, []) if isinstance(found, dict) else [entries for _, entries in found]
-        return [(id, fields) for entries in batches for id, fields in entries]
+        named = found.items() if isinstance(found, dict) else [(name, [batch]) for name, batch in found]
+        streams = {
+            name.removeprefix(self._prefix): [(id, fields) for batch in batches for id, fields in batch]
+            for name, batches in named
+        }
+        return {name: entries for name, entries in streams.items() if entries}
 
 
 def translated(error: RedisError) -> Exception:
