@@ -26,6 +26,7 @@ from api_gateway.routes import (
     quotes,
     renders,
     runs,
+    tenants,
     trash,
     uploads,
     usage,
@@ -70,6 +71,7 @@ ROUTES = (
     runs,
     usage,
     webhooks,
+    tenants,
     objects,
     health,
 )

@@ -102,5 +102,7 @@ Uploader = Annotated[ApiKey, Depends(allowed("generate", "train"))]
 """A key that may upload files."""
 Administrator = Annotated[ApiKey, Depends(allowed("admin"))]
 """A key that may see and change the secrets of its tenant."""
+Operator = Annotated[ApiKey, Depends(allowed("operate"))]
+"""A key that may see and change the tenants and the keys of the deployment."""
 Promoter = Annotated[ApiKey, Depends(allowed("promote"))]
 """A key that may move the aliases of models."""

@@ -21,8 +21,10 @@ from prodgen.storage.base import ObjectInfo, Store
 
 log = logging.getLogger("prodgen.keys")
 
-Scope = Literal["generate", "train", "promote", "admin", "unmarked"]
+Scope = Literal["generate", "train", "promote", "admin", "unmarked", "operate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+BEYOND_ADMIN = ("unmarked", "operate")
+"""The scopes that ``admin`` does not include: images without marks, and all tenants of the deployment."""
 
 KNOWN_WAIT, UNKNOWN_WAIT = 0.2, 5.0
 """The most seconds that `KeyRing.lookup` waits for the store: for a known key, and for any other key."""
@@ -49,8 +51,8 @@ class ApiKey(BaseModel, frozen=True):
     revoked: datetime | None = None
 
     def allows(self, scope: Scope) -> bool:
-        """Return whether the key has ``scope``. The scope ``admin`` includes every other but ``unmarked``."""
-        return scope in self.scopes or ("admin" in self.scopes and scope != "unmarked")
+        """Return whether the key has ``scope``. ``admin`` includes all others but `BEYOND_ADMIN`."""
+        return scope in self.scopes or ("admin" in self.scopes and scope not in BEYOND_ADMIN)
 
 
 _OldFile = TypeAdapter(list[ApiKey])

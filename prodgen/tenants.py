@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from typing import Annotated
 from weakref import WeakKeyDictionary
 
@@ -24,7 +25,7 @@ CACHE_SECONDS = 5.0
 Limit = Annotated[int, Field(ge=1, le=10**15)]
 
 
-class Grant(BaseModel, extra="forbid", strict=True, frozen=True):
+class Grant(BaseModel, extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True):
     """The limits of one tenant. A field that is not set has its default."""
 
     weight: Annotated[float, Field(ge=0.01, le=100.0, allow_inf_nan=False)] = 1.0
@@ -92,6 +93,12 @@ def grants(store: Store) -> dict[str, Grant]:
         return {}
     except ValidationError as error:
         raise StoreUnavailable(f"{SYSTEM_TENANTS} in the store is broken: {explain(error, 'it')}") from None
+
+
+def list_grants(store: Store, tenants: Iterable[str]) -> dict[str, Grant]:
+    """Return the grants of these tenants, and of all others that have one, by name in order."""
+    found = dict.fromkeys(tenants, Grant()) | grants(store)
+    return dict(sorted(found.items()))
 
 
 def set_grant(store: Store, tenant: str, **changes: float | str | None) -> Grant:

@@ -12,7 +12,7 @@ from prodgen.errors import NotFound, ProdgenError
 from prodgen.settings import settings
 from prodgen.storage import Store, connect
 from prodgen.storage.local import is_store
-from prodgen.tenants import Grant, grants, set_grant
+from prodgen.tenants import Grant, list_grants, set_grant
 
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
@@ -61,8 +61,8 @@ tenants = typer.Typer(help="List tenants, and set what they may use.", no_args_i
 def list_tenants(json: Json = False) -> None:
     """List the tenants, their weights and their limits."""
     store, where = open_store()
-    all_grants = dict.fromkeys((key.tenant for key in KeyRing(store).list()), Grant()) | grants(store)
-    found = [{"tenant": tenant, **dict(all_grants[tenant])} for tenant in sorted(all_grants)]
+    all_grants = list_grants(store, (key.tenant for key in KeyRing(store).list()))
+    found = [{"tenant": tenant, **dict(grant)} for tenant, grant in all_grants.items()]
     if json:
         print_json(found)
     else:
