@@ -2,10 +2,17 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from prodgen.catalog.photographs import segmenter
 from prodgen.catalog.photographs.colours import colour_variation, dominant_colours, pattern_of
-from prodgen.catalog.photographs.cut_out import THUMBNAIL, centre_on_canvas, from_thumbnail, to_thumbnail
+from prodgen.catalog.photographs.cut_out import (
+    THUMBNAIL,
+    centre_on_canvas,
+    cut_out,
+    from_thumbnail,
+    to_thumbnail,
+)
 from prodgen.catalog.photographs.cuts import cut_from_plain, first_cut, guided_cut
 from prodgen.catalog.photographs.masks import decontaminate, iou, main_pieces, soft_matte
 from prodgen.catalog.photographs.quality import Features, assess, features_of_cut
@@ -192,3 +199,15 @@ def test_the_network_learns_the_same_every_time(few_steps):
     for each in found:
         segmenter.predict(segmenter.train(thumbnails, masks), thumbnails, each)
     assert np.array_equal(*found)
+
+
+def test_a_sprite_keeps_its_pixels_and_its_place(tmp_path):
+    sprite = np.zeros((32, 32, 4), np.uint8)
+    sprite[3:9, 20:31] = (*RED, 255)
+    sprite[3, 20:31, :3] = 0
+    Image.fromarray(sprite).save(tmp_path / "sword.png")
+    cut, description = cut_out(32, tmp_path / "sword.png", None, np.empty(0))
+    assert (cut == sprite).all()
+    assert description.pattern is None
+    enlarged, _ = cut_out(64, tmp_path / "sword.png", None, np.empty(0))
+    assert enlarged[..., 3].any(0).sum() > 50

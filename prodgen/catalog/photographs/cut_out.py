@@ -88,15 +88,18 @@ def describe(
     """Place a product on its canvas; return the canvas's pixels and a description of the cut-out.
 
     ``rgb`` (H, W, 3) and ``matte`` (H, W), which is at least 0.5 somewhere, are the product;
-    the returned pixels are (size, size, 4) premultiplied bytes.
+    the returned pixels are (size, size, 4) premultiplied bytes. A sprite, which has the canvas's size and
+    hard edges, keeps each of its pixels, and has no pattern: its outline is no print.
     """
-    pixels = centre_on_canvas(rgb, matte, size)
+    is_sprite = matte.shape == (size, size) and bool(np.isin(matte, (0, 1)).all())
+    pixels = sprite_pixels(rgb, matte) if is_sprite else centre_on_canvas(rgb, matte, size)
     coverage = round(float(pixels[..., 3].mean()) / 255, 4)
     mean = mean_colours(pixels[None])[0].round(2).tolist()
     colours = [
         {"lab": lab.round(2).tolist(), "share": round(share, 3)} for lab, share in dominant_colours(pixels)
     ]
-    return pixels, Description(features, coverage, mean, colours, pattern_of(colour_variation(pixels)))
+    pattern = None if is_sprite else pattern_of(colour_variation(pixels))
+    return pixels, Description(features, coverage, mean, colours, pattern)
 
 
 def _cut(
@@ -111,6 +114,12 @@ def _cut(
     product = from_thumbnail(probability, rgb.shape).astype(np.float32) / np.float32(255)
     mask = guided_cut(rgb, product)
     return mask, features_of_cut(rgb, mask, product > 0.5, from_thumbnail(first_mask, rgb.shape) > 127)
+
+
+def sprite_pixels(rgb: Pixels, matte: Plane) -> NDArray[np.uint8]:
+    """Return the pixels (H, W, 3) under a matte (H, W) of zeros and ones as premultiplied bytes (H, W, 4)."""
+    alpha = matte.astype(np.uint8)
+    return np.dstack([rgb * alpha[..., None], alpha * np.uint8(255)])
 
 
 def centre_on_canvas(rgb: Pixels, matte: Plane, size: int) -> NDArray[np.uint8]:
