@@ -163,7 +163,9 @@ def _formula(
     version: Version, place: tuple[int, int, Extension], parameters: list[tuple[str, str]]
 ) -> Formula:
     """Return the formula of an address. Raises ProdgenError for an image that the version cannot make."""
-    return Formula.read(version.id, version.config.attributes, place, parameters)
+    formula = Formula.read(version.id, version.config.attributes, place, parameters)
+    formula.check_pixels(version.config.side(formula.finish))
+    return formula
 
 
 def _version_of(store: Store, tenant: str, model: str) -> Version:

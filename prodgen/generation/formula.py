@@ -13,6 +13,7 @@ from prodgen.spec.provenance import GENERATED, make_xmp
 
 def request_of(model: Model, formula: Formula, priority: int = 0, tenant: str = "") -> Request:
     """Return the request for the images of a formula. Those of a morph are PNG files without marks."""
+    formula.check_pixels(model.config.side(formula.finish))
     request = Request(
         model, formula.images(), formula.truncation, formula.finish, formula.format, priority, tenant
     )

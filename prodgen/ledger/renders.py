@@ -39,8 +39,8 @@ class Renders:
     def ask(self, asked: Asked, weight: float) -> bool:
         """Enter an image, unless it waits already, and count it as ordered. Returns whether it is new.
 
-        Raises TooManyRequests if the tenant has `MOST_WAITING` waiting images, or the error that the image
-        has met.
+        Raises TooManyRequests if more than `MOST_WAITING` images of the tenant would wait, or the error that
+        the image has met.
         """
         formula = asked.formula
         what = (asked.tenant, formula.digest, formula.model_dump_json(), formula.model)
@@ -53,9 +53,9 @@ class Renders:
         return state == "asked" or not _waits(state)
 
     def take(self, worker: str, count: int) -> list[Asked]:
-        """Take up to ``count`` waiting images, of one tenant after the other by their weights.
+        """Take files of up to ``count`` images together, of one tenant after the other by their weights.
 
-        A worker whose machine is shut out gets none.
+        The first file may have more. A worker whose machine is shut out gets none.
         """
         found = self._scripts.call("render_take", worker, count, MAKE_SECONDS)
         return [Asked(tenant, Formula.model_validate_json(formula)) for tenant, _, formula in found]

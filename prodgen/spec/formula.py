@@ -69,8 +69,6 @@ class Formula(BaseModel):
             raise ValueError("GIF files are loops; add mix and steps, or choose another format")
         if self.steps and self.mix is None:
             raise ValueError("steps lead from one image to another; name the other as mix=SEED/INDEX")
-        if (self.steps or 0) * (self.finish.size or 0) ** 2 > MOST_PIXELS:
-            raise ValueError(f"{self.steps} images of {self.finish.size} pixels are too large for one file")
         return self
 
     @model_serializer(mode="wrap")
@@ -140,6 +138,13 @@ class Formula(BaseModel):
     def _image(self, mix: Mix | None) -> ImageRequest:
         """Return the request for the image at the same index of an order with the same seed."""
         return ImageRequest(self.index, self.seed, self.index, self.attributes, attempt=self.attempt, mix=mix)
+
+    def check_pixels(self, side: int) -> None:
+        """Raise ProdgenError if the images, of ``side`` pixels a side, are too large for one file."""
+        if self.count > 1 and self.count * side**2 > MOST_PIXELS:
+            raise ProdgenError(
+                f"{self.count} images of {side} pixels are too large for one file", param="steps"
+            )
 
     @property
     def digest(self) -> str:

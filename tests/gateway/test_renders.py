@@ -176,6 +176,7 @@ def test_a_mix_and_a_morph_have_addresses_and_count_as_their_images(
         ("mix=9/5&share=2", "mix.share"),
         ("mix=9/5&share=0.5&steps=8", "share"),
         ("mix=9/5&mix.category=boat", "attributes.category"),
+        ("mix=9/5&steps=32&size=1024", "steps"),
     ],
 )
 def test_an_address_that_no_image_has_is_refused(

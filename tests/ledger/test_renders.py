@@ -8,6 +8,7 @@ from prodgen.ledger.entries import JobEntry
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.renders import MOST_WAITING, Asked, Renders
 from prodgen.spec.formula import Formula
+from prodgen.spec.order import Mix
 
 
 @pytest.fixture
@@ -31,6 +32,22 @@ def test_a_small_tenant_does_not_wait_for_a_large_one(renders: Renders) -> None:
     assert [asked.tenant for asked in taken].count("small") == 4
     assert taken[0] == image("large", 0)
     assert renders.ledger.backlog("interactive").models == {"shoes@1": MOST_WAITING + 4 - 8}
+
+
+def morph(tenant: str, index: int, steps: int = 32) -> Asked:
+    fields = {**image(tenant, index).formula.model_dump(), "mix": Mix(seed=9, draw=3), "steps": steps}
+    return Asked(tenant, Formula.model_validate(fields))
+
+
+def test_a_morph_waits_and_is_taken_as_all_of_its_images(renders: Renders) -> None:
+    asked = [morph("ada", 0), morph("ada", 1, 30), image("ada", 2), image("ada", 3)]
+    for one in asked:
+        assert renders.ask(one, 1.0)
+    assert renders.ledger.backlog("interactive").images == 64
+    with pytest.raises(TooManyRequests):
+        renders.ask(image("ada", 4), 1.0)
+    assert [renders.take("w", count) for count in (8, 31, 64)] == [asked[:1], asked[1:3], asked[3:]]
+    assert renders.ledger.backlog("interactive").images == 0
 
 
 def test_an_image_whose_client_has_gone_is_dropped(renders: Renders, client: redis.Redis) -> None:

@@ -12,7 +12,8 @@ from workers.generate.leases import PRIORITY
 from workers.generate.metrics import count_images, failures
 
 MOST = 64
-"""The most images that one doorbell makes. Images of one model share the engine's batches."""
+"""The most images that one doorbell makes, those of morphs among them. Images of
+one model share the engine's batches."""
 
 
 def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:

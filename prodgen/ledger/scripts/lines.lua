@@ -22,6 +22,10 @@ local function charge(line, member, amount)
   redis.call('HSET', line .. '/spent', '', string.format('%.17g', clock), member, spent)
 end
 
+-- The images of a file that a client waits for by its address: the steps of a morph, or one. A text within the formula has its
+-- quotes escaped, so it cannot look like the field.
+local function images_in(entry) return tonumber(string.match(entry, '"steps":(%d+)') or 1) end
+
 -- Changes how many images of a job its queue owes. A queue owes none of a paused job.
 local function count_owed(job, change)
   if job.paused == 1 then return end

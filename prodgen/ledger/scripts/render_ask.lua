@@ -1,6 +1,6 @@
 -- render_ask(tenant, digest, formula, model, weight, seconds, most, images): enters a file of `images` images that workers make
 -- because a client waits for it. Returns `waiting` or `!` and the error of an image that was entered before; else `asked`, or `full` if
--- `most` images of the tenant wait. An image that no worker has taken in time keeps its place, and counts once.
+-- more than `most` images of the tenant would wait. An image that no worker has taken in time keeps its place, and counts once.
 local _, tenant, digest, formula, model, weight, seconds, most, images = unpack(ARGV)
 local state = redis.call('GET', key('render', tenant, digest))
 if state then return state end
@@ -10,11 +10,13 @@ if redis.call('LPOS', waiting, entry) then
   redis.call('SET', key('render', tenant, digest), 'waiting', 'EX', seconds)
   return 'asked'
 end
-if redis.call('LLEN', waiting) >= tonumber(most) then return 'full' end
+local all = tonumber(images)
+for _, other in ipairs(redis.call('LRANGE', waiting, 0, -1)) do all = all + images_in(other) end
+if all > tonumber(most) then return 'full' end
 redis.call('SET', key('render', tenant, digest), 'waiting', 'EX', seconds)
 redis.call('RPUSH', waiting, entry)
 redis.call('HSET', key('line', 'renders', 'weights'), tenant, weight)
 join(key('line', 'renders'), tenant)
-count_owed({queue = 'interactive', model = model}, 1)
+count_owed({queue = 'interactive', model = model}, tonumber(images))
 count_order(tenant, digest, tonumber(images), now() / 1000000)
 return 'asked'

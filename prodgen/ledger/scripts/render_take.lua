@@ -1,19 +1,22 @@
--- render_take(worker, count, seconds): takes up to `count` images for which clients wait, of one tenant after the other by their
--- weights. Returns the tenant, the digest and the formula of each. Others may not take them for `seconds`.
+-- render_take(worker, count, seconds): takes files of up to `count` images together for which clients wait, of one tenant after the
+-- other by their weights; the first file may have more. Returns the tenant, the digest and the formula of each. Others may not take
+-- them for `seconds`.
 -- A worker whose machine is shut out gets none.
 local _, worker, count, seconds = unpack(ARGV)
-local line, taken = key('line', 'renders'), {}
+local line, taken, images = key('line', 'renders'), {}, 0
 if is_shut_out(worker) then return taken end
 for _ = 1, 4 * count do
   local tenant = first_in(line)
-  if not tenant or #taken == tonumber(count) then break end
-  local entry = redis.call('LPOP', key('renders', tenant))
+  local entry = tenant and redis.call('LINDEX', key('renders', tenant), 0)
+  if not tenant or (images > 0 and images + images_in(entry or '') > tonumber(count)) then break end
   if entry then
+    redis.call('LPOP', key('renders', tenant))
     local digest, model, formula = string.match(entry, '^(%S+) (%S+) (.*)$')
-    count_owed({queue = 'interactive', model = model}, -1)
-    charge(line, tenant, 1 / redis.call('HGET', key('line', 'renders', 'weights'), tenant))
+    count_owed({queue = 'interactive', model = model}, -images_in(entry))
+    charge(line, tenant, images_in(entry) / redis.call('HGET', key('line', 'renders', 'weights'), tenant))
     -- An image that is no longer waited for is dropped.
     if redis.call('SET', key('render', tenant, digest), 'waiting', 'XX', 'EX', seconds) then
+      images = images + images_in(entry)
       taken[#taken + 1] = {tenant, digest, formula}
     end
   end
