@@ -25,4 +25,5 @@ def photographs(request: Request, caller: Generator, deployment: DeploymentDep, 
     config = studio_config(resolve(deployment.store, chosen.id, caller.tenant).config) if chosen else None
     presets = config.presets if config else {}
     values: dict[str, Any] = {"models": views, "model": chosen, "presets": presets, "colours": COLOURS}
+    values["side"] = config.photo_side if config else 0
     return render(request, "photographs.html", query=request.query_params, **values)

@@ -246,7 +246,11 @@ def test_photographs_are_tried_in_colours_and_ordered(browser: Browser, up: Up) 
     page.get_by_label("a background of yours").set_input_files(wall)
     expect(page.get_by_alt_text("teal, a picture of yours", exact=True)).to_be_visible()
     page.get_by_label("a swatch of yours").set_input_files({**wall, "name": "felt.ppm"})
-    expect(page.get_by_alt_text("teal, a picture of yours, a picture of yours")).to_be_visible()
+    dressed = page.get_by_alt_text("teal, a picture of yours, a picture of yours")
+    expect(dressed).to_be_visible()
+    before = str(dressed.get_attribute("src"))
+    brush_the_lower_half_away(visit)
+    expect(dressed).not_to_have_attribute("src", before)
     visit.check()
     page.reload()
     expect(page.get_by_label("wall", exact=True)).to_be_checked()
@@ -263,6 +267,36 @@ def test_photographs_are_tried_in_colours_and_ordered(browser: Browser, up: Up) 
     expect(page.get_by_role("heading", name="2 photographs")).to_be_visible()
     expect(page.locator("#gallery img")).to_have_count(2)
     visit.check()
+    with up.client() as client:
+        cap, shorts = client.images(page.url.rpartition("/")[2])
+    assert ("matte" in cap, "matte" in shorts) == (True, False)
+    matte = Image.open(BytesIO(page.request.get(f"/v1/uploads/{cap['matte']}").body()))
+    width, height = matte.size
+    assert matte.size == Image.open(PHOTOGRAPHS / "cap.jpg").size
+    halves = [(0, 0, width, height // 2), (0, height * 3 // 4, width, height)]
+    assert [matte.getchannel("A").crop(half).getextrema()[1] for half in halves] == [255, 0]
+
+
+def brush_the_lower_half_away(visit: Visit) -> None:
+    """Correct the cut-out of the photograph that the page shows: with the mouse, and by keys undo a dab."""
+    page = visit.page
+    page.get_by_role("button", name="Correct the cut-out").click()
+    page.locator("#matte").get_by_label("Take away").check()
+    page.get_by_label("Brush size").fill("120")
+    veil = page.locator("#matte-veil")
+    box = veil.bounding_box()
+    assert box
+    for share in (0.7, 0.8, 0.9, 1):
+        page.mouse.move(box["x"] + 2, box["y"] + share * box["height"] - 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] - 2, box["y"] + share * box["height"] - 2)
+        page.mouse.up()
+    veil.focus()
+    for key in ("ArrowUp", "[", "Space", "Control+Z"):
+        page.keyboard.press(key)
+    visit.check()
+    page.get_by_role("button", name="Save the cut-out").click()
+    expect(page.locator("#matte")).to_be_hidden()
 
 
 def test_a_training_is_looked_at_over_time_paused_and_cancelled(

@@ -4,6 +4,7 @@ import { chosenPairs, chosenValues, combinationsOf, describeControls, watchContr
 import { $, api, describe, dropZone, element, explain, number, picture, t } from "./studio.js";
 import { Tries, randomKey } from "./tries.js";
 import { downloads, zoom } from "./zoom.js";
+import { correct } from "./matte.js";
 
 const SHELF = "photographs";
 const MOST_PICTURES = 8; // of one's own, for an attribute
@@ -21,6 +22,7 @@ function start() {
   const tries = new Tries($("status"), $("problem"), $("gallery"));
   let photographs = JSON.parse(localStorage.getItem(SHELF) ?? "[]");
   let chosen = photographs[0];
+  const cut = new Set(); // photographs of which the model has a matte
   let orderKey = randomKey();
   let resting;
 
@@ -79,6 +81,24 @@ function start() {
     changed();
   }
 
+  /** Let people correct the cut-out of the chosen photograph; the matte that they save is an upload. */
+  $("correct").onclick = async () => {
+    const one = chosen;
+    explain($("problem"));
+    $("correct").disabled = true;
+    try {
+      const matte = await correct(one, model, Number(form.dataset.side));
+      const now = photographs.find(({ photo }) => photo === one.photo); // the list may have changed meanwhile
+      if (matte !== undefined && now) {
+        now.matte = matte ?? undefined;
+        save();
+      }
+    } catch (error) {
+      explain($("problem"), error);
+    }
+    $("correct").disabled = false;
+  };
+
   $("file").onchange = () => add([...$("file").files]);
   dropZone($("drop"), add);
 
@@ -130,6 +150,8 @@ function start() {
     return scene && !preset().ground ? { ...others, scene } : others;
   }
 
+  const item = ({ photo, matte, name }, attributes) => ({ sku: name, photo, matte, attributes });
+
   const preset = () => form.preset.selectedOptions[0].dataset;
 
   function request(items, side) {
@@ -154,15 +176,17 @@ function start() {
     });
     $("order").textContent = t("Order {total} pictures", { total: number(total) });
     clearTimeout(resting);
+    $("correct").hidden = !cut.has(chosen?.photo);
     if (!chosen) return $("gallery").replaceChildren();
-    const { photo, name } = chosen;
-    const items = combinations.slice(0, PREVIEW.most).map((one) => ({ sku: name, photo, attributes: one }));
+    const items = combinations.slice(0, PREVIEW.most).map((one) => item(chosen, one));
     resting = setTimeout(() => tries.draw(request(items, PREVIEW.side), show, otherModel), PAUSE);
   }
 
   async function show(images, signal) {
     const pictures = await Promise.all(images.map(picture));
     signal.throwIfAborted();
+    cut.add(chosen.photo);
+    $("correct").hidden = false;
     $("gallery").replaceChildren(
       ...images.map((image, place) => {
         const open = element("button", { type: "button", className: "open" }, pictures[place]);
@@ -197,7 +221,7 @@ function start() {
   $("order").onclick = async () => {
     explain($("order-problem"));
     $("order").disabled = true;
-    const items = photographs.map(({ photo, name }) => ({ sku: name, photo, attributes: attributes() }));
+    const items = photographs.map((one) => item(one, attributes()));
     const order = request(items, Number(form.size.value));
     order.title = $("title").value.trim() || t("{count} photographs", { count: photographs.length });
     if ($("finish-by").value) order.finish_by = new Date($("finish-by").value).toISOString();
