@@ -11,6 +11,8 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     retry_if_result,
+    stop_after_attempt,
+    stop_all,
     stop_before_delay,
     wait_random_exponential,
 )
@@ -21,6 +23,7 @@ from urllib3.exceptions import (
     NewConnectionError,
     ReadTimeoutError,
     SSLError,
+    TimeoutError,
 )
 
 from prodgen.errors import NotFound, ProdgenError, StoreUnavailable
@@ -47,11 +50,14 @@ _CONNECTION_ERRORS: tuple[tuple[type[HTTPError], str], ...] = (
 
 
 class RetryingPool(urllib3.PoolManager):
-    """Repeats a failed request, after growing pauses, for ``retry_seconds``.
+    """Repeats a failed request, after growing pauses, for ``retry_seconds``, but at least once.
 
     Each try waits up to ``retry_seconds`` for a connection and for the next bytes, so a request may take
-    twice ``retry_seconds``. Send only requests that may be carried out twice. Each answer is read whole, so
-    that an answer that was cut short is a failure too.
+    four times ``retry_seconds``. Send only requests that may be carried out twice. Each answer is read
+    whole, so that an answer that was cut short is a failure too.
+
+    A network may drop a connection and tell nobody. The request that finds this out closes all idle
+    connections, because they were probably dropped too, and the next try opens a new one.
     """
 
     def __init__(self, retry_seconds: float) -> None:
@@ -65,7 +71,7 @@ class RetryingPool(urllib3.PoolManager):
         self._retrying = Retrying(
             retry=retry_if_exception_type(HTTPError) | retry_if_result(lambda got: got.status in _TRANSIENT),
             wait=wait_random_exponential(multiplier=0.1, min=0.05, max=2),
-            stop=stop_before_delay(retry_seconds),
+            stop=stop_all(stop_after_attempt(2), stop_before_delay(retry_seconds)),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
 
@@ -74,7 +80,14 @@ class RetryingPool(urllib3.PoolManager):
     ) -> urllib3.BaseHTTPResponse:
         """Return the first answer that is no transient failure, or the last answer; raise the last error."""
         options["preload_content"] = True
-        return self._retrying(super().urlopen, method, url, redirect=redirect, **options)
+        return self._retrying(self._send, method, url, redirect=redirect, **options)
+
+    def _send(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
+        try:
+            return super().urlopen(method, url, **options)
+        except TimeoutError:
+            self.clear()
+            raise
 
 
 def to_prodgen_error(error: Exception, endpoint: str, key: str = "") -> ProdgenError:

@@ -17,10 +17,15 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def scripted_server(answer: Callable[[str, str], Answer]) -> Iterator[str]:
-    """The URL of a server that gives ``answer(method, path and query)`` to each request."""
+def scripted_server(answer: Callable[[str, str], Answer], version: str = "HTTP/1.0") -> Iterator[str]:
+    """The URL of a server that gives ``answer(method, path and query)`` to each request.
+
+    With the version HTTP/1.1 it keeps connections open.
+    """
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = version
+
         def respond(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             given = answer(self.command, self.path)

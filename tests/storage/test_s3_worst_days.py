@@ -4,11 +4,14 @@ import socket
 import time
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from prodgen.errors import ProdgenError, Unavailable
+from prodgen.storage.base import in_threads
 from prodgen.storage.s3 import S3Store
+from tests.servers.proxy import Proxy
 from tests.servers.scripted import Answer, scripted_server
 
 HTML = "text/html"
@@ -73,6 +76,20 @@ def test_a_silent_store_costs_a_bounded_time() -> None:
             store.put("a", b"x")
 
         assert 0.3 < time.monotonic() - started < 20
+
+
+def test_connections_that_a_network_dropped_cost_one_wait_and_no_failure() -> None:
+    with (
+        scripted_server(lambda method, path: Answer(200, b"whole"), "HTTP/1.1") as url,
+        Proxy(urlsplit(url).port or 0) as proxy,
+    ):
+        store = _store(f"http://127.0.0.1:{proxy.port}", retry_seconds=0.5)
+        assert [*in_threads(store.get, "abcdefgh")] == [b"whole"] * 8
+
+        proxy.half_open()
+
+        assert store.get("a") == b"whole"
+        assert len(proxy.silenced) == 1, "another connection was tried that is as old"
 
 
 def test_an_upload_that_fails_under_status_200_is_no_success(tmp_path: Path) -> None:
