@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,15 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f"{path.name}.part")
     yield partial
     partial.replace(path)
+
+
+def flush_folder(folder: str | Path) -> None:
+    """Write the names in a folder to the disk: new, renamed and removed files outlive a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prodgen.errors import ProdgenError
+from prodgen.files import flush_folder
 
 ROOM = 1 << 20
 
@@ -70,8 +71,14 @@ class DataFolder:
 
 
 def write_private(path: Path, value: Any) -> None:
-    """Write JSON to a file that only its owner may read. A crash leaves the old file or the new one."""
+    """Write JSON to a file that only its owner may read.
+
+    A crash or a power loss leaves the old file or the new one.
+    """
     partial = path.with_suffix(".part")
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(value, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
+    flush_folder(path.parent)

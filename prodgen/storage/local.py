@@ -12,6 +12,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from prodgen.errors import Conflict, NotFound, StoreUnavailable
+from prodgen.files import flush_folder
 from prodgen.storage.base import ObjectInfo, check_key
 from prodgen.storage.links import sign
 
@@ -35,7 +36,7 @@ class LocalStore:
         self._secret = secret
         self._public_url = public_url
         with self._translate_errors():
-            os.makedirs(self._partial, exist_ok=True)
+            self._make_folder(self._partial)
             self._remove_abandoned()
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
@@ -120,7 +121,7 @@ class LocalStore:
         else:
             os.replace(partial, path)
         with suppress(FileNotFoundError):
-            _flush_folder(folder)
+            flush_folder(folder)
 
     def _make_folder(self, folder: str) -> None:
         if os.path.isdir(folder):
@@ -129,7 +130,7 @@ class LocalStore:
         self._make_folder(parent)
         with suppress(FileExistsError):
             os.mkdir(folder)
-            _flush_folder(parent)
+            flush_folder(parent)
 
     def _remove_if_empty(self, folder: str) -> None:
         with suppress(OSError):
@@ -186,11 +187,3 @@ def is_store(root: Path) -> bool:
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:
     return ObjectInfo(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
-
-
-def _flush_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
