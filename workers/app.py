@@ -45,7 +45,9 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    broker_transport_options={"socket_keepalive": True, "socket_timeout": 30, "health_check_interval": 25},
+    # A network may drop a connection and tell nobody. A doorbell then delays an order for `socket_timeout`,
+    # and a worker hears doorbells again after about twice `health_check_interval`.
+    broker_transport_options={"socket_keepalive": True, "socket_timeout": 5, "health_check_interval": 10},
     beat_schedule={
         "tick": {
             "task": "maintain.tick",
@@ -53,6 +55,7 @@ app.conf.update(
             "options": {"expires": 2 * settings().tick_seconds},
         }
     },
+    beat_scheduler="workers.beat:FreshScheduler",
     beat_max_loop_interval=settings().tick_seconds,
 )
 
