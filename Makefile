@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install demo test soak simulate fuzz test-fast coverage test-deps lint docs bench clean
+.PHONY: install demo test soak simulate faults fuzz test-fast coverage test-deps lint docs bench clean
 
 install: $(VENV)/.installed
 
@@ -29,6 +29,10 @@ SEED := 1
 ROUNDS := 1000
 simulate: test-deps
 	$(BIN)/python -m tests.faults.simulation --seed $(SEED) --rounds $(ROUNDS)
+
+faults: ROUNDS := 20
+faults: test-deps
+	$(BIN)/python -m tests.faults.campaign --seed $(SEED) --rounds $(ROUNDS)
 
 EXAMPLES := 40
 fuzz: test-deps

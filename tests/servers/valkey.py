@@ -1,7 +1,7 @@
 """A real Valkey (or Redis) server, append-only and behind a password."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +16,8 @@ class ValkeyServer:
 
     password = "a-password-that-no-message-may-hold"
 
-    def __init__(self, folder: Path, also: str = "") -> None:
-        """``also``: an address beside loopback at which it listens."""
+    def __init__(self, folder: Path, also: str = "", before: Sequence[str] = ()) -> None:
+        """``also``: an address beside loopback at which it listens; ``before``: words before its command."""
         folder.mkdir(parents=True)
         self.port = free_port()
         config = folder / "valkey.conf"
@@ -25,7 +25,7 @@ class ValkeyServer:
             f"bind 127.0.0.1 {also}\nport {self.port}\ndir {folder}\nrequirepass {self.password}\n"
             'appendonly yes\nsave ""\nmaxmemory-policy noeviction\n'
         )
-        self._process = Process([_program(), config], self.port, folder / "valkey.log")
+        self._process = Process([*before, _program(), config], self.port, folder / "valkey.log")
 
     def url(self, database: int = 0) -> str:
         """The ``redis://`` URL, with its password."""

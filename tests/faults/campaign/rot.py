@@ -1,0 +1,76 @@
+"""Faults that an audit finds when an order has ended: bit rot in the store, and a worker that lies."""
+
+import json
+from random import Random
+
+from prodgen.client import Client
+from prodgen.errors import ProdgenError
+from prodgen.jobs.machines import all_shut_out, readmit
+from prodgen.storage import keys
+from tests.faults.campaign.orders import Customer, Order
+from tests.faults.campaign.world import World
+from tests.faults.whole import manifest
+
+
+def rot(world: World, chance: Random, order: Order, customer: Customer) -> str:
+    """Change a bit of an image or of a manifest. Returns what a reader and the audit did, or a defect."""
+    line = chance.choice(manifest(world.store, order.id, order.tenant))
+    key, at = str(line.object), line.offset or 0
+    size = line.length or len(world.store.get(key))
+    if chance.random() < 0.3:
+        key = next(info.key for info in world.store.list(keys.job(order.tenant, order.id, "manifest/")))
+        at, size = 0, len(world.store.get(key))
+    data, place = bytearray(world.store.get(key)), at + chance.randrange(size)
+    data[place] ^= 1 << chance.randrange(8)
+    world.store.put(key, bytes(data))
+    what = f"{'manifest' if '/manifest/' in key else 'image'}, bit of byte {place - at} of {size}"
+    seen = read_all(customer.clients[order.tenant], order, customer)
+    return f"{what}; a reader: {seen}; {audit(world, order, customer)}"
+
+
+def read_all(client: Client, order: Order, customer: Customer) -> str:
+    """Return the error of a download of the whole order, or how many files it gave."""
+    folder = customer.folder / f"read-{order.id}"
+    try:
+        return f"{len([*client.download(order.id, folder)])} files"
+    except ProdgenError as error:
+        return str(error)
+
+
+def audit(world: World, order: Order, customer: Customer) -> str:
+    """Audit all images of an order, let the faulty ones be made again, and return what was found."""
+    words = ("audit", order.id, "--sample", order.total, "--seed", "campaign", "--remake", "--json")
+    done = world.cli(order.tenant, *words)
+    if done.returncode not in (0, 1) or not done.stdout:
+        return f"DEFECT: the audit ended with {done.returncode}: {done.stderr[-500:]}"
+    found = json.loads(done.stdout)
+    order.view = {}
+    said = done.stderr.strip().replace("\n", "; ")
+    return f"the audit: {len(found['faults'])} faults, changed: {found['changed']}; {said}"
+
+
+def readmit_all(world: World) -> list[str]:
+    """Let all machines that are shut out work again. Returns their names."""
+    found = [one.machine for one in all_shut_out(world.store)]
+    for machine in found:
+        readmit(world.store, world.ledger, machine)
+    return found
+
+
+def mend(
+    world: World, chance: Random, orders: list[Order], customer: Customer, lied: bool
+) -> tuple[list[str], list[str]]:
+    """Audit orders, of one of which a bit is changed unless a worker lied. Returns notes and defects."""
+    notes = []
+    if lied:
+        for order in orders:
+            notes.append(f"{order.id}: {audit(world, order, customer)}")
+    else:
+        notes.append(rot(world, chance, chance.choice(orders), customer))
+    late = [f"order {order.id} has not ended after the audit: {order.view}" for order in customer.follow()]
+    if (shut := readmit_all(world)) and not lied:
+        late.append(f"bit rot has shut out {shut}")
+    return [*notes, *(f"{machine} was shut out" for machine in shut)], [
+        *late,
+        *(note for note in notes if "DEFECT" in note or (": 0 faults, changed: None" in note and not lied)),
+    ]
