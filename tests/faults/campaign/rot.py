@@ -31,6 +31,7 @@ def rot(world: World, chance: Random, order: Order, customer: Customer) -> str:
 def read_all(client: Client, order: Order, customer: Customer) -> str:
     """Return the error of a download of the whole order, or how many files it gave."""
     folder = customer.folder / f"read-{order.id}"
+    folder.mkdir(exist_ok=True)
     try:
         return f"{len([*client.download(order.id, folder)])} files"
     except ProdgenError as error:
