@@ -13,7 +13,7 @@ from prodgen.connections import connect_ledger
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.audits import choose_sample
 from prodgen.jobs.machines import all_shut_out, readmit
-from prodgen.jobs.manifests import published_whole
+from prodgen.jobs.manifests import published
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.registry.fetch import fetch
 from prodgen.registry.versions import resolve
@@ -46,7 +46,8 @@ def audit(
         raise Conflict(f"job {job} has not ended; only an ended job is audited")
     if record.photographs:
         raise ProdgenError(f"job {job} is of photographs; download it and use `prodgen verify --photos`")
-    seed, manifests = seed or secrets.token_hex(8), published_whole(store, record)
+    seed = seed or secrets.token_hex(8)
+    manifests = published(store, record)[0]  # images of a list that cannot be read count as missing
     changed, chosen = changed_since(store, state, manifests), choose_sample(manifests, sample, seed)
     faults = []
     with Engine() as engine, ProgressBars(json) as bars:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs.ending import bytes_of, sweep, sweep_leftovers
 from prodgen.jobs.limits import check_total, check_waiting
-from prodgen.jobs.manifests import cells_of, choose, merkle_root, published, published_whole
+from prodgen.jobs.manifests import cells_of, choose, merkle_root, published
 from prodgen.jobs.record import RETRYABLE, JobControl, JobRecord, find_record, load_control, load_state
 from prodgen.jobs.usage import record_usage, stored_bytes
 from prodgen.ledger.entries import JobState, Progress, Queue
@@ -119,9 +119,10 @@ def retry_job(store: Store, ledger: Ledger, settings: Settings, tenant: str, job
 def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collection[str], why: str) -> int:
     """Take back the images of the leases ``folders`` of an ended order, whose cells then count as failed.
 
-    Returns the number of images that are taken back, those that were missing before included. A repeated call
-    completes one that broke off, and maintenance makes the ledger agree with the new end. Raises Conflict for
-    an order that has not ended or was cancelled.
+    Images whose published manifest cannot be read are taken back too. Returns the number of images that are
+    taken back, those that were missing before included. A repeated call completes one that broke off, and
+    maintenance makes the ledger agree with the new end. Raises Conflict for an order that has not ended or
+    was cancelled.
     """
     with lock(ledger, record.id, CHANGING):
         state = load_state(store, record)
@@ -129,9 +130,9 @@ def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collectio
             raise Conflict(f"job {record.id} is not done or was cancelled; only done images are taken back")
         make_due(store, datetime.now(UTC) + LOOK_AGAIN, record.tenant, record.id)
         _complete_end(store, record, state)
-        manifests = published_whole(store, record)
+        manifests, broken = published(store, record)
         kept = [manifest for manifest in manifests if manifest.folder not in folders]
-        store.delete(manifest.key for manifest in manifests if manifest.folder in folders)
+        store.delete([*broken, *(manifest.key for manifest in manifests if manifest.folder in folders)])
         done, size = sum(manifest.images for manifest in kept), bytes_of(store, record, kept)
         changes = {
             "state": "partial" if done else "failed",

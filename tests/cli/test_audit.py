@@ -90,7 +90,7 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
         30: "the manifest's line is not that of the ordered image",
         40: "the file is of the format jpeg, not png",
         50: "the file's marks are not those of the image",
-        60: "the manifest's line names an object of another lease",
+        60: "the image differs",
     }
 
     gateway.store.put(liar.line(70)["object"], liar.file(71))  # later, by one who cannot write manifests
@@ -98,6 +98,23 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
     found = json.loads(run(*audit, 256).out)
     assert found["changed"] == "the manifests list 256 images, but 320 were made"
     assert found["faults"][-1]["fault"] == "the file's bytes do not match the recorded sha256"
+
+
+def test_bit_rot_in_a_manifest_is_mended_and_blamed_on_no_machine(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run, tmp_path: Path
+) -> None:
+    client, job = make_job(TENANT, count=64, seed=9)
+    key = keys.manifest(TENANT, job, 0)
+    for spoilt in (b"/cells/", b'.png"', b"}\n"):
+        data = gateway.store.get(key)
+        place = data.rindex(spoilt)
+        gateway.store.put(key, data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        done = run("audit", job, "--sample", 64, "--remake")
+        assert (done.code, done.err) == (1, "64 images are taken back and made again\n")
+        assert work_off(gateway, tmp_path / "worker", "another") == 1
+    assert run("audit", job, "--sample", 64).code == 0
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == "succeeded"
+    assert not all_shut_out(gateway.store)
 
 
 @pytest.fixture
