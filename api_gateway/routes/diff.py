@@ -89,7 +89,7 @@ def diff(
             old=image_view(deployment, pair.old),
             new=image_view(deployment, pair.new),
         )
-        for pair, (change, colour) in zip(found, measure(deployment.store, found), strict=True)
+        for pair, (change, colour) in zip(found, measure(deployment.store, old, new, found), strict=True)
     ]
     return Page(data=views, next=None if following is None else str(following))
 

@@ -17,6 +17,7 @@ from api_gateway.studio.frame import PageRoute, render
 from prodgen.access import ApiKey
 from prodgen.errors import NotFound
 from prodgen.jobs.deletion import find_deletion, trash
+from prodgen.jobs.diff import orders_again
 from prodgen.jobs.limits import INTERACTIVE_IMAGES
 from prodgen.jobs.record import JobRecord, find_record
 from prodgen.ledger.entries import Queue, State
@@ -94,6 +95,7 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
         interactive_images=INTERACTIVE_IMAGES,
         keep_times=dict.fromkeys([*KEEP_TIMES, details.keep or FOREVER]),
         others=_other_versions(caller, deployment, record),
+        again=[(one.id, one.model.partition("@")[2]) for one in orders_again(deployment.store, record)],
     )
 
 

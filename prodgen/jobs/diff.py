@@ -4,7 +4,9 @@ Image k of one order is compared with image k of the other. What people choose o
 of the newer order, so that it is deleted with that order.
 """
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -14,7 +16,7 @@ from pydantic import BaseModel
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.jobs import delivery
 from prodgen.jobs.items import read_items
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, find_record
 from prodgen.jobs.submission import submit
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import CHANGING, lock
@@ -69,7 +71,16 @@ def order_again(
     changes = {"model": model, "items": items, "finish_by": None, "webhook": None}
     spec = record.spec.model_copy(update=changes)
     services = (store, ledger, settings)
-    return submit(*services, record.tenant, spec, idempotency_key, request_id=request_id, again_of=record.id)
+    made = submit(*services, record.tenant, spec, idempotency_key, request_id=request_id, again_of=record.id)
+    store.put(keys.job(record.tenant, record.id, "again", made[0].id), b"", "text/plain")
+    return made
+
+
+def orders_again(store: Store, record: JobRecord) -> Iterator[JobRecord]:
+    """Yield the jobs that have placed an order again with another version, except deleted ones."""
+    for name in store.names(keys.job(record.tenant, record.id, "again/")):
+        if found := find_record(store, record.tenant, name):
+            yield found
 
 
 def pairs(
@@ -104,9 +115,24 @@ def pairs(
     return found, following
 
 
-def measure(store: Store, found: Iterable[Pair]) -> Iterable[tuple[float, float]]:
-    """Return how much each pair has changed; see `measure_change`."""
-    return in_threads(lambda pair: measure_change(*(delivery.read_image(store, one) for one in pair)), found)
+def measure(
+    store: Store, old: JobRecord, new: JobRecord, found: Sequence[Pair]
+) -> Sequence[tuple[float, float]]:
+    """Return how much each pair has changed; see `measure_change`. Each page of pairs is measured once.
+
+    The measures lie in the folder of the newer order, under the digest of the pictures of the page.
+    """
+    pictures = "".join(one.sha256 for pair in found for one in pair)
+    name = f"{hashlib.sha256(pictures.encode()).hexdigest()[:32]}.json"
+    key = keys.job(new.tenant, new.id, "changes", old.id, name)
+    with suppress(NotFound):
+        return [(change, colour) for change, colour in json.loads(store.get(key))]
+    measured = list(
+        in_threads(lambda pair: measure_change(*(delivery.read_image(store, one) for one in pair)), found)
+    )
+    if measured:
+        store.put(key, json.dumps(measured).encode(), "application/json")
+    return measured
 
 
 def load_choices(store: Store, old: JobRecord, new: JobRecord) -> dict[int, Choice]:

@@ -55,6 +55,16 @@ def uploaded_items(
             yield read_order(file, attributes, columns)
 
 
+@contextmanager
+def stored_items(store: Store, tenant: str, job: str) -> Iterator[Iterator[Item]]:
+    """Open the items that an earlier job has stored, and yield them. Raises NotFound."""
+    with TemporaryDirectory(prefix="prodgen-order-") as folder:
+        path = Path(folder) / "items.jsonl"
+        download(store, keys.job(tenant, job, "items.jsonl"), path)
+        with path.open("rb") as file:
+            yield map(Item.model_validate_json, file)
+
+
 def write_items(
     items: Iterable[Item | ProdgenError], spec: JobSpec, schema: AttributeSchema, path: Path
 ) -> Index:

@@ -8,7 +8,7 @@ from prodgen import traces
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.control import enter_job
 from prodgen.jobs.deletion import find_deletion
-from prodgen.jobs.items import Index, uploaded_items, write_items
+from prodgen.jobs.items import Index, stored_items, uploaded_items, write_items
 from prodgen.jobs.limits import check_total, check_waiting
 from prodgen.jobs.photographs import check_spec, checked_items
 from prodgen.jobs.public_http import check_url
@@ -44,7 +44,8 @@ def submit(
     again_of: str | None = None,
 ) -> tuple[JobRecord, bool]:
     """Place an order. Returns its job, and whether the job is new. ``replaces``: what its images replace.
-    ``again_of``: the order that this one repeats with another version.
+    ``again_of``: the order that this one repeats with another version; its stored items take the place of
+    the uploaded file, which may be deleted.
 
     A call with the key and the order of an earlier call returns the earlier job, and completes the work of an
     earlier call that died half way. A call with the key of another order raises Conflict. Nothing is written
@@ -62,7 +63,7 @@ def submit(
         TemporaryDirectory(prefix="prodgen-items-") as folder,
     ):
         path = Path(folder) / "items.jsonl"
-        index, total = _check(store, settings, tenant, spec, version, path)
+        index, total = _check(store, settings, tenant, spec, version, path, again_of)
         check_waiting(settings, ledger, tenant, spec.priority)
         packaging = spec.output.packaging
         if packaging == "auto":
@@ -120,7 +121,13 @@ def quote(
 
 
 def _check(
-    store: Store, settings: Settings, tenant: str, spec: JobSpec, version: Version, path: Path
+    store: Store,
+    settings: Settings,
+    tenant: str,
+    spec: JobSpec,
+    version: Version,
+    path: Path,
+    again_of: str | None = None,
 ) -> tuple[Index | None, int]:
     """Check an order, and write its items to ``path``. Returns their index, and the number of its images."""
     check_spec(spec, version.config)
@@ -128,7 +135,7 @@ def _check(
         load_quality(store, version)
     if spec.finish_by and spec.finish_by <= datetime.now(UTC):
         raise ProdgenError(f"finish_by {spec.finish_by} is in the past; name a later time", param="finish_by")
-    index = _write_items(store, tenant, spec, version, path)
+    index = _write_items(store, tenant, spec, version, path, again_of)
     total = index.total if index else RowParser(spec, version.config.attributes).single().total
     if spec.webhook:
         check_url(spec.webhook, private=settings.webhook_private)
@@ -136,7 +143,9 @@ def _check(
     return index, total
 
 
-def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, path: Path) -> Index | None:
+def _write_items(
+    store: Store, tenant: str, spec: JobSpec, version: Version, path: Path, again_of: str | None
+) -> Index | None:
     """Check the items of an order and write them to ``path``. Returns None for an order without items."""
     schema = version.config.attributes
     if spec.upload is None:
@@ -150,6 +159,9 @@ def _write_items(store: Store, tenant: str, spec: JobSpec, version: Version, pat
         return None
     if spec.items is not None:
         raise ProdgenError("an order has items or an upload, not both", param="upload")
+    if again_of:
+        with stored_items(store, tenant, again_of) as stored:
+            return write_items(checked_items(store, tenant, spec, version.config, stored), spec, schema, path)
     names = [one.name for one in (*schema.attributes, *schema.directions)]
     try:
         with uploaded_items(store, keys.upload(tenant, spec.upload), names, spec.columns) as rows:

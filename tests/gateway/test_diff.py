@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from prodgen.jobs import delivery
+from prodgen.jobs.diff import orders_again
+from prodgen.jobs.items import read_items
 from prodgen.jobs.record import load_record
 from prodgen.registry.publish import publish
 from prodgen.spec.change import measure_change
@@ -73,6 +75,29 @@ def test_the_change_of_each_picture_is_measured_and_the_shop_gets_the_chosen_one
     assert anyone.get(table[1]["url"]).content == flat("#00ee00")
     assert stranger.error("GET", path)[0] == 404
     assert client.error("POST", f"{path}/choices", json={"images": [3], "choice": "new"})[0] == 404
+
+
+def test_a_page_of_pairs_is_measured_once(
+    client: Client, gateway: Gateway, jobs: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/jobs/{}/diff/{}".format(*jobs)
+    first = client.get(path).json()["data"]
+    monkeypatch.setattr(delivery, "read_image", lambda *_: pytest.fail("the pictures were read again"))
+    assert [one["change"] for one in client.get(path).json()["data"]] == [one["change"] for one in first]
+
+
+def test_an_order_from_a_file_is_made_again_when_the_file_is_gone(
+    client: Client, gateway: Gateway, jobs: tuple[str, str]
+) -> None:
+    file = client.post("/v1/uploads", content=b"sku,category,count\nA-1,bag,1\nB-2,sneaker|bag,2\n").json()["id"]
+    old = client.order(model="boots", upload=file, seed=7)
+    assert client.delete(f"/v1/uploads/{file}").status_code == 200
+    new = client.post(f"/v1/jobs/{old['id']}/again", json={"model": "boots@staging"}).json()
+    assert (new["total"], new["request"]["upload"]) == (old["total"], file)
+    made = load_record(gateway.store, client.tenant, new["id"])
+    first = load_record(gateway.store, client.tenant, old["id"])
+    assert read_items(gateway.store, made) == read_items(gateway.store, first)
+    assert list(orders_again(gateway.store, first)) == [made]
 
 
 def test_what_cannot_be_compared_is_refused_with_a_reason(client: Client, jobs: tuple[str, str]) -> None:
