@@ -1,5 +1,6 @@
 """Models: list, show, download and remove versions, promote versions, and roll aliases back."""
 
+import time
 from contextlib import AbstractContextManager, suppress
 from functools import lru_cache, partial
 from typing import Any, Literal
@@ -26,7 +27,8 @@ from prodgen.runs.files import find_record as find_run
 from prodgen.spec.attributes import Attribute
 from prodgen.spec.directions import Direction
 from prodgen.spec.model_config import Lineage
-from prodgen.spec.quality import Quality
+from prodgen.spec.quality import QUALITY, Quality
+from prodgen.storage.base import Store, exists
 
 _load_metrics = lru_cache(1024)(load_metrics)  # the files of a version never change
 
@@ -227,10 +229,16 @@ def _card(deployment: Deployment, version: Version) -> str | None:
 
 
 def _quality(deployment: Deployment, version: Version) -> Quality | None:
-    """Return the threshold of a version's quality gate, if it has one."""
+    """Return the threshold of a version's quality gate, if it has one. Sees a new one after a minute."""
     with suppress(ProdgenError):
-        return load_quality(deployment.store, version)
+        if _has_quality(deployment.store, version.prefix, int(time.monotonic()) // 60):
+            return load_quality(deployment.store, version)
     return None
+
+
+@lru_cache(1024)  # lists need no read of the store for the versions without a threshold
+def _has_quality(store: Store, prefix: str, _minute: int) -> bool:
+    return exists(store, f"{prefix}/{QUALITY}")
 
 
 def _fields(version: Version, id: str, metrics: dict[str, Any] | None) -> dict[str, Any]:

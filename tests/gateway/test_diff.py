@@ -89,7 +89,8 @@ def test_a_page_of_pairs_is_measured_once(
 def test_an_order_from_a_file_is_made_again_when_the_file_is_gone(
     client: Client, gateway: Gateway, jobs: tuple[str, str]
 ) -> None:
-    file = client.post("/v1/uploads", content=b"sku,category,count\nA-1,bag,1\nB-2,sneaker|bag,2\n").json()["id"]
+    rows = b"sku,category,count\nA-1,bag,1\nB-2,sneaker|bag,2\n"
+    file = client.post("/v1/uploads", content=rows).json()["id"]
     old = client.order(model="boots", upload=file, seed=7)
     assert client.delete(f"/v1/uploads/{file}").status_code == 200
     new = client.post(f"/v1/jobs/{old['id']}/again", json={"model": "boots@staging"}).json()
