@@ -35,14 +35,21 @@ _SHEET = re.compile(r"sprites-([0-9]{1,9})\.(png|json)")
     response_class=StreamingResponse,
     responses={200: {"content": {"application/x-tar": {}}}, 206: {"content": {"application/x-tar": {}}}},
 )
-def archive(job: str, request: Request, caller: Generator, deployment: DeploymentDep) -> Response:
+def archive(
+    job: str,
+    request: Request,
+    caller: Generator,
+    deployment: DeploymentDep,
+    newest: Annotated[bool, Query(description="Send what replaces a rejected image in its place.")] = False,
+) -> Response:
     """Send a tar of all images by index, then their `manifest.jsonl`. Answers 409 until the job has ended.
 
-    The bytes are always the same, so that `Range` resumes a download that broke off.
+    The bytes are always the same, so that `Range` resumes a download that broke off. With `newest`, another
+    rejection changes the bytes and the `ETag`; the header `If-Range` keeps both from being mixed.
     """
     record = _ended(deployment, caller.tenant, job, "archive is")
-    found = Archive(deployment.store, record)
-    headers = {"ETag": f'"{job}-{found.size}"', "Content-Disposition": content_disposition(f"{job}.tar")}
+    found = Archive(deployment.store, record, newest)
+    headers = {"ETag": f'"{found.tag}"', "Content-Disposition": content_disposition(f"{job}.tar")}
     return ranges.send(request, found.size, found.read, headers, "application/x-tar")
 
 

@@ -270,16 +270,14 @@ def download(
         raise ProdgenError("name a folder (--out or --parquet) or a tar (--archive)", param="out")
     if by_sku and not out:
         raise ProdgenError("only --out makes folders; leave --by-sku out", param="by_sku")
-    if newest and not out:
-        raise ProdgenError("only --out takes what replaces images; leave --newest out", param="newest")
     with connect() as gateway:
         found = gateway.job(job)
         if archive:
-            size = _download_archive(gateway, job, archive, json)
+            size = _download_archive(gateway, job, archive, json, newest)
             report(json, {"job": job, "bytes": size, "archive": str(archive)}, f"{size:,} bytes in {archive}")
         elif parquet:
             with writing(parquet):
-                count = show_images(gateway.download_parquet(job, parquet), found["done"], json)
+                count = show_images(gateway.download_parquet(job, parquet, newest), found["done"], json)
             report(json, {"job": job, "images": count, "out": str(parquet)}, f"{count} images in {parquet}")
         elif out:
             with writing(out):
@@ -297,13 +295,13 @@ def proof(
         print_json(gateway.proof(job, index))
 
 
-def _download_archive(gateway: Client, job: str, path: Path, quiet: bool) -> int:
+def _download_archive(gateway: Client, job: str, path: Path, quiet: bool, newest: bool) -> int:
     """Download the archive of a job to ``path``, show the progress, and return the size in bytes."""
     if path.exists():
         raise ProdgenError(f"{path} exists already; choose another name", param="archive")
     done = 0
     with writing(path.parent), ProgressBars(quiet, in_bytes=True) as bars:
-        for done, size in gateway.download_archive(job, path):
+        for done, size in gateway.download_archive(job, path, newest):
             bars.report("Downloading", done, size)
     return done
 

@@ -183,22 +183,23 @@ class Client:
         """
         return download_shards(self._transport, job, folder, self.job(job).get("root"))
 
-    def download_parquet(self, job: str, folder: Path) -> Iterator[int]:
+    def download_parquet(self, job: str, folder: Path, newest: bool = False) -> Iterator[int]:
         """Write an ended job's images and attributes to Parquet files; yield the images so far.
 
         A call after an interrupted call continues behind the files that are whole. Raises Conflict if the job
-        was retried between the calls.
+        was retried between the calls, or an image rejected. ``newest``: as for `images`.
         """
         if self.job(job)["state"] not in TERMINAL:
             raise Conflict(f"job {job} has not ended; its Parquet files are written when it has")
-        return download_parquet(self._transport, job, self.images(job), folder)
+        return download_parquet(self._transport, job, self.images(job, newest=newest), folder)
 
-    def download_archive(self, job: str, path: Path) -> Iterator[tuple[int, int]]:
+    def download_archive(self, job: str, path: Path, newest: bool = False) -> Iterator[tuple[int, int]]:
         """Download an ended job's images and manifest as a tar to ``path``; yield bytes so far and in all.
 
-        A call after an interrupted call continues the download.
+        A call after an interrupted call continues the download. ``newest``: as for `images`. Raises Conflict
+        if an image is replaced meanwhile.
         """
-        return download_archive(self._transport, job, path, self.job(job).get("root"))
+        return download_archive(self._transport, job, path, newest)
 
     def proof(self, job: str, index: int) -> Record:
         """Return the proof that an image is one of an ended job's, by RFC 9162 (`InclusionProof`)."""

@@ -122,17 +122,23 @@ def _placed(image: dict[str, Any], by_sku: bool) -> dict[str, Any]:
 
 
 def download_archive(
-    transport: Transport, job: str, path: Path, root: str | None
+    transport: Transport, job: str, path: Path, newest: bool = False
 ) -> Iterator[tuple[int, int]]:
     """Download the archive of an ended job to ``path``; yield the bytes that have arrived, and all bytes.
 
-    The bytes are first in a file whose name has a part of the job's Merkle root ``root`` and ``.part`` added.
-    A later call continues that file, unless a retry of the job has changed the root.
+    The bytes are first in a file whose name has a part of the job's Merkle root, or of the tag of the
+    ``newest`` images, and ``.part`` added. A later call continues that file, unless a retry of the job has
+    changed the root, or a rejection the tag.
     """
-    partial = path.with_name(f"{path.name}.{(root or job)[:24]}.part")
+    address, tag = f"/v1/jobs/{job}/archive", None
+    if newest:
+        address += "?newest=true"
+        tag = transport.request("GET", address, headers={"Range": "bytes=0-0"}).headers["ETag"]
+    name = tag.strip('"') if tag else (transport.json("GET", f"/v1/jobs/{job}").get("root") or job)[:24]
+    partial = path.with_name(f"{path.name}.{name}.part")
     try:
         with partial.open("ab") as file:
-            for size, data in transport.read_from(f"/v1/jobs/{job}/archive", file.tell()):
+            for size, data in transport.read_from(address, file.tell(), tag=tag):
                 file.write(data)
                 yield file.tell(), size
         partial.replace(path)

@@ -42,7 +42,9 @@ def download_parquet(
     while (path := folder / f"{job}-{number:06d}.parquet").exists():
         for digest in parquet.read_table(path, columns=["sha256"])["sha256"].to_pylist():
             if next(images, {}).get("sha256") != digest:
-                raise Conflict(f"{path} holds images of job {job} before a retry; choose another folder")
+                raise Conflict(
+                    f"{path} holds images of job {job} before a retry or a rejection; choose another folder"
+                )
             done += 1
         number += 1
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -9,7 +9,7 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_attempt, wait_exponential
 
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 
 T = TypeVar("T")
 
@@ -106,15 +106,18 @@ class Transport:
             if data["state"] in TERMINAL:
                 return
 
-    def read_from(self, path: str, start: int, name: str | None = None) -> Iterator[tuple[int, bytes]]:
+    def read_from(
+        self, path: str, start: int, name: str | None = None, tag: str | None = None
+    ) -> Iterator[tuple[int, bytes]]:
         """Yield the size of the whole answer at ``path``, and the next bytes of it from ``start`` on.
 
         ``name``: the name of the file, if ``path`` is a signed link. After a broken connection, connects
-        again and continues with the first byte that has not arrived.
+        again and continues with the first byte that has not arrived. Raises Conflict if the ``tag`` (ETag) of
+        the answer is not this one any more.
         """
 
         def connect() -> Iterator[tuple[int, bytes]]:
-            return self._bytes(path, start, name)
+            return self._bytes(path, start, name, tag)
 
         for size, data in self._reconnecting(connect):
             start += len(data)
@@ -138,10 +141,13 @@ class Transport:
                 raise self._silent(failure)
             time.sleep(min(_MAX_PAUSE, _PAUSE * 2.0**failures))
 
-    def _bytes(self, path: str, start: int, name: str | None) -> Iterator[tuple[int, bytes]]:
+    def _bytes(self, path: str, start: int, name: str | None, tag: str | None) -> Iterator[tuple[int, bytes]]:
         """Yield the size of the whole answer, and the next bytes of it, on one connection."""
         server = self._links if name else self._gateway
-        with server.stream("GET", path, headers={"Range": f"bytes={start}-"}, timeout=_SLOW) as response:
+        headers = {"Range": f"bytes={start}-"} | ({"If-Range": tag} if tag else {})
+        with server.stream("GET", path, headers=headers, timeout=_SLOW) as response:
+            if tag and response.status_code == httpx.codes.OK:
+                raise Conflict("images of the job have been replaced meanwhile; begin the download again")
             whole = response.headers.get("Content-Range", "").rpartition("/")[2]
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and whole == str(start):
                 yield start, b""  # all bytes have arrived before

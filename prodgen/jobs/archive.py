@@ -5,19 +5,21 @@ may begin anywhere: the place of each lease's images follows from the last line 
 sizes of the objects. In the archive's manifest, the fields that say where the store keeps an image are blank.
 """
 
+import hashlib
 import re
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
 from prodgen.errors import Unavailable
-from prodgen.jobs.delivery import CHUNK, lines_of
+from prodgen.jobs.delivery import CHUNK, lines_of, newest_of, replacements
 from prodgen.jobs.manifests import Manifest, folder_of, published_whole
 from prodgen.jobs.record import JobRecord
-from prodgen.spec.manifest import read_lines
+from prodgen.spec.manifest import ManifestLine, read_lines, write_lines
+from prodgen.spec.order import CELL
 from prodgen.storage import keys
 from prodgen.storage.base import THREADS, ObjectInfo, Store, in_threads
 
@@ -29,12 +31,16 @@ _FIRST_LINE = 4096
 _PLACE = re.compile(rb', ?"object": ?"[^"]*"(?:, ?"offset": ?\d+)?(?:, ?"length": ?\d+)?')
 
 
+_NO_PLACE = {"object": None, "offset": None, "length": None}
+
+
 class _Part(NamedTuple):
-    """The images of one lease: the bytes [start, end) of the archive."""
+    """The images of one lease: the bytes [start, end) of the archive, and ``text`` bytes of its manifest."""
 
     manifest: Manifest
     start: int
     end: int
+    text: int
 
 
 class _Member(NamedTuple):
@@ -48,9 +54,13 @@ class _Member(NamedTuple):
 
 
 class Archive:
-    """The archive of an ended job, of ``size`` bytes. Raises Unavailable if a manifest cannot be read."""
+    """The archive of an ended job, of ``size`` bytes. Raises Unavailable if a manifest cannot be read.
 
-    def __init__(self, store: Store, record: JobRecord) -> None:
+    With ``newest``, it has the newest replacement in the place of each rejected image. Archives with other
+    bytes have another ``tag``.
+    """
+
+    def __init__(self, store: Store, record: JobRecord, newest: bool = False) -> None:
         self._store, self._record = store, record
         self._header = (3 if record.items else 1) * BLOCK  # a name with a SKU may be too long for one block
         manifests = published_whole(store, record)
@@ -64,12 +74,21 @@ class Archive:
             sizes = defaultdict(int)
             for info in self._files():
                 sizes[folder_of(info.key)] += _padded(info.size)
+        self._newest: dict[int, ManifestLine] = {}
+        replaced = replacements(store, record) if newest else {}
+        self._newest_of = newest_of(store, record, replaced)
         self._parts, end = list[_Part](), 0
         for manifest in sorted(manifests):
-            start, end = end, end + manifest.images * self._header + sizes[manifest.folder]
-            self._parts.append(_Part(manifest, start, end))
-        self._images, self._lines = end, sum(manifest.size for manifest in manifests)
+            grown = self._replace(manifest) if _in(manifest, replaced) else 0
+            start, end = end, end + manifest.images * self._header + sizes[manifest.folder] + grown
+            text = len(self._text(manifest)) if _in(manifest, self._newest) else manifest.size
+            self._parts.append(_Part(manifest, start, end, text))
+        self._images, self._lines = end, sum(part.text for part in self._parts)
         self.size = self._images + BLOCK + _padded(self._lines) + 2 * BLOCK
+        digests = "".join(f"{index}:{line.sha256}" for index, line in self._newest.items())
+        self.tag = f"{record.id}-{self.size}"
+        if digests:
+            self.tag += f"-{hashlib.sha256(digests.encode()).hexdigest()[:16]}"
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes [start, stop) in pieces of about a MiB."""
@@ -80,6 +99,29 @@ class Archive:
                 yield bytes(buffer)
                 buffer.clear()
         yield bytes(buffer)
+
+    def _replace(self, manifest: Manifest) -> int:
+        """Note the newest image in the place of each rejected one of a lease. Returns the bytes added."""
+        grown = 0
+        for line in self._stored(manifest):
+            newest = self._newest_of(line)
+            if newest is not line:
+                self._newest[line.index] = newest
+                grown += _padded(self._length(newest)) - _padded(self._length(line))
+        return grown
+
+    def _stored(self, manifest: Manifest) -> Iterator[ManifestLine]:
+        return read_lines(lines_of(self._store, manifest.key, manifest.size))
+
+    def _length(self, line: ManifestLine) -> int:
+        return self._store.stat(line.object or "").size if line.length is None else line.length
+
+    def _text(self, manifest: Manifest) -> bytes:
+        """Return the manifest of a lease as it is in the archive."""
+        if _in(manifest, self._newest):
+            lines = (self._newest.get(line.index, line) for line in self._stored(manifest))
+            return write_lines(line.model_copy(update=_NO_PLACE) for line in lines)
+        return _PLACE.sub(lambda place: b" " * len(place[0]), self._store.get(manifest.key))
 
     def _before(self, manifest: Manifest) -> int:
         """Return the bytes before each image of a lease in its tar: headers, and the line of a webdataset."""
@@ -100,10 +142,10 @@ class Archive:
                     yield member.start, head + data + bytes(-len(data) % BLOCK)
         yield self._images, self._head("manifest.jsonl", self._lines)
         position = self._images + BLOCK
-        for manifest in (part.manifest for part in self._parts):
-            if position < stop and position + manifest.size > start:
-                yield position, _PLACE.sub(lambda place: b" " * len(place[0]), self._store.get(manifest.key))
-            position += manifest.size
+        for part in self._parts:
+            if position < stop and position + part.text > start:
+                yield position, self._text(part.manifest)
+            position += part.text
         yield position, bytes(self.size - position)
 
     def _members(self, part: _Part, start: int, stop: int) -> Iterator[_Member]:
@@ -111,21 +153,23 @@ class Archive:
         manifest, position = part.manifest, part.start
         files = self._files(manifest.folder) if self._record.packaging == "files" else ()
         sizes = {info.key: info.size for info in files}
-        for line in read_lines(lines_of(self._store, manifest.key, manifest.size)):
+        for stored in self._stored(manifest):
+            line = self._newest.get(stored.index, stored)
             key = line.object or ""
-            length = sizes.get(key, 0) if line.length is None else line.length
+            length = self._length(line) if line is not stored else stored.length
+            length = sizes.get(key, 0) if length is None else length
             member = _Member(position, line.file, key, line.offset or 0, length)
             position += self._header + _padded(length)
             if position > start and member.start < stop:
                 yield member
 
     def _load_tar(self, members: Iterator[_Member]) -> Iterator[tuple[_Member, bytes]]:
-        """Yield each image with its bytes. The images of a part are in one tar, which is read by chunks."""
-        held, begin = b"", 0
+        """Yield each image with its bytes. Neighbours are mostly in one tar, which is read by chunks."""
+        key, held, begin = "", b"", 0
         for member in members:
             end = member.offset + member.length
-            if not begin <= member.offset <= end <= begin + len(held):
-                begin = member.offset
+            if member.key != key or not begin <= member.offset <= end <= begin + len(held):
+                key, begin = member.key, member.offset
                 held = self._store.get(member.key, begin, max(CHUNK, member.length))
             yield member, held[member.offset - begin : end - begin]
 
@@ -149,6 +193,12 @@ class Archive:
         if extended:
             member.pax_headers = {"path": name}
         return member.tobuf(tarfile.PAX_FORMAT if extended else tarfile.GNU_FORMAT, "utf-8")
+
+
+def _in(manifest: Manifest, images: Mapping[int, object]) -> bool:
+    """Return whether a lease has one of the ``images``."""
+    first = manifest.first * CELL
+    return any(first <= index < first + manifest.images for index in images)
 
 
 def _padded(size: int) -> int:

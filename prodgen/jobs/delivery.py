@@ -36,6 +36,14 @@ _PROBES = 8
 _START = re.compile(rb'\n\{"index": ?(\d+),')
 
 
+class Replacement(NamedTuple):
+    """An image that replaces another one: ``attempt``, and image ``place`` of the order ``job``."""
+
+    attempt: int
+    job: str
+    place: int
+
+
 def page(
     store: Store, record: JobRecord, after: int = -1, limit: int = 100, *, newest: bool = False
 ) -> tuple[list[ManifestLine], int | None]:
@@ -95,6 +103,16 @@ def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK)
 def _newest_images(store: Store, record: JobRecord, after: int, chunk: int) -> Iterator[ManifestLine]:
     """Yield images as `images` does, each rejected one as the newest that replaces it, once that is made."""
     replaced = replacements(store, record, after)
+    yield from map(newest_of(store, record, replaced, chunk), images(store, record, after, chunk))
+
+
+def newest_of(
+    store: Store, record: JobRecord, replaced: dict[int, list[Replacement]], chunk: int = CHUNK
+) -> Callable[[ManifestLine], ManifestLine]:
+    """Return the function that returns the newest image in the place of one of a job, or that image itself.
+
+    Give it the images by index, because it reads those of an order of ``replaced`` together.
+    """
     batch = min(_BATCH, len(replaced))
     read: dict[str, dict[int, ManifestLine | None]] = {}
 
@@ -107,18 +125,12 @@ def _newest_images(store: Store, record: JobRecord, after: int, chunk: int) -> I
                 read[one.job] |= {line.index: line for line in found}
         return read[one.job][one.place]
 
-    for line in images(store, record, after, chunk):
+    def newest(line: ManifestLine) -> ManifestLine:
         found = next(filter(None, map(made, reversed(replaced.get(line.index, [])))), None)
         places = {"index": line.index, "sku": line.sku, "file": line.file}
-        yield found.model_copy(update=places) if found else line
+        return found.model_copy(update=places) if found else line
 
-
-class Replacement(NamedTuple):
-    """An image that replaces another one: ``attempt``, and image ``place`` of the order ``job``."""
-
-    attempt: int
-    job: str
-    place: int
+    return newest
 
 
 def replacements(store: Store, record: JobRecord, after: int = -1) -> dict[int, list[Replacement]]:

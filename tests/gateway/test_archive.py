@@ -1,5 +1,6 @@
 """A whole job is one tar, the same bytes each time, which an interrupted download continues."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from prodgen.client import Client as Service
+from prodgen.client.parquet import read_parquet
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.archive import Archive
 from prodgen.jobs.record import load_record
+from prodgen.spec.manifest import read_lines
 from tests.gateway.running import Client, Gateway, content
 
 LONG = "a-very-long-name-of-a-product-" * 6
@@ -78,6 +81,38 @@ def test_any_part_of_an_archive_is_that_part_of_the_whole(
     for _ in range(100):
         start, stop = sorted([*random.sample(cuts, 1), random.randrange(archive.size)])
         assert b"".join(archive.read(start, stop)) == whole[start:stop], (start, stop)
+
+
+@pytest.mark.parametrize("name", ["tar with SKUs", "files"])
+def test_the_newest_archive_has_each_replacement_in_its_place_and_no_rejected_image(
+    client: Client, gateway: Gateway, name: str, tmp_path: Path
+) -> None:
+    job = ordered(client, gateway, name)
+    first = client.get(f"/v1/jobs/{job}/archive?newest=true")
+    again = client.post(f"/v1/jobs/{job}/reject", json={"images": [1, 66, 69]}).json()["id"]
+    gateway.work(client.tenant, again)
+    rows = client.get(f"/v1/jobs/{job}/images?limit=1000&newest=true").json()["data"]
+    with service(client) as gateway_client:
+        list(gateway_client.download_archive(job, tmp_path / "new.tar", newest=True))
+        list(gateway_client.download_parquet(job, tmp_path, newest=True))
+    whole = client.get(f"/v1/jobs/{job}/archive?newest=true")
+    assert (tmp_path / "new.tar").read_bytes() == whole.content
+    assert whole.headers["etag"] != first.headers["etag"]
+    assert client.get(f"/v1/jobs/{job}/archive").content == first.content
+    with tarfile.open(tmp_path / "new.tar") as archive:
+        *members, manifest = archive.getmembers()
+        assert [member.name for member in members] == [row["file"] for row in rows]
+        digests = [hashlib.sha256(archive.extractfile(one).read()).hexdigest() for one in members]  # type: ignore[union-attr]
+        lines = [*read_lines(archive.extractfile(manifest).read())]  # type: ignore[union-attr]
+    assert digests == [row["sha256"] for row in rows] == [line.sha256 for line in lines]
+    assert [line.index for line in lines if line.attempt] == [1, 66, 69]
+    (parquet,) = tmp_path.glob("*.parquet")
+    assert [line.sha256 for line, _ in read_parquet(parquet)] == digests
+    archive_again = Archive(gateway.store, load_record(gateway.store, client.tenant, job), newest=True)
+    step = archive_again.size // 40
+    for start in range(0, archive_again.size, step):
+        stop = min(start + step, archive_again.size)
+        assert b"".join(archive_again.read(start, stop)) == whole.content[start:stop]
 
 
 def test_a_range_of_an_archive_is_sent(client: Client, gateway: Gateway) -> None:
