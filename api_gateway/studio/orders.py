@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
@@ -31,6 +31,9 @@ TRASHED = 100
 """The most deleted orders that the page lists."""
 KEEP_TIMES = (FOREVER, "7d", "30d", "90d", "365d")
 """The times that people may choose to keep an order."""
+
+PLACE: dict[str, Any] = {"home": "/orders", "title": "Orders"}
+"""The address and the title of the list."""
 
 
 class Filter(NamedTuple):
@@ -62,12 +65,13 @@ def index(
         deleted = [
             (one, name_of(one.record)) for one in islice(trash(deployment.store, caller.tenant), TRASHED)
         ]
-        return render(request, "trash.html", filters=FILTERS, show=show, deleted=deleted)
+        return render(request, "trash.html", **PLACE, filters=FILTERS, show=show, deleted=deleted)
     chosen = FILTERS.get(show, FILTERS["all"])
     page = jobs.index(caller, deployment, PAGE, after, chosen.states, chosen.queue)
     return render(
         request,
         "orders.html",
+        **PLACE,
         filters=FILTERS,
         show=show,
         orders=with_names(deployment, caller.tenant, page.data),
@@ -85,7 +89,12 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
         deletion = find_deletion(deployment.store, caller.tenant, job) if ID.fullmatch(job) else None
         if deletion is None or not deletion.is_restorable(datetime.now(UTC)):
             raise
-        return render(request, "deleted.html", deletion=deletion, name=name_of(deletion.record))
+        values: dict[str, Any] = {
+            "deletion": deletion,
+            "name": name_of(deletion.record),
+            "path": f"/v1/jobs/{job}/restore",
+        }
+        return render(request, "deleted.html", **PLACE, **values, about="The order is deleted.")
     details = job_details(deployment, record)
     return render(
         request,

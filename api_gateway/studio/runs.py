@@ -1,5 +1,7 @@
 """Train: find a run again, follow its losses and its pictures, and pause, resume or cancel it."""
 
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -7,17 +9,23 @@ from fastapi import APIRouter, Request, Response
 from api_gateway.auth import Trainer
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.lookup import find_run_record, run_details
-from api_gateway.requests import Cursor
+from api_gateway.requests import ID, Cursor
 from api_gateway.routes import runs
 from api_gateway.schemas import RunView, SampleView
 from api_gateway.studio.frame import PageRoute, render
+from api_gateway.studio.orders import TRASHED, Filter
 from prodgen.access import ApiKey
+from prodgen.errors import NotFound
+from prodgen.runs.deletion import DeletedRuns
 from prodgen.runs.record import EvaluationSpec, RunRecord, TrainingSpec
 from prodgen.storage.base import in_threads
 
 router = APIRouter(prefix="/train", include_in_schema=False, route_class=PageRoute)
 
 PAGE = 20
+PLACE: dict[str, Any] = {"home": "/train", "title": "Train"}
+"""The address and the title of the list."""
+FILTERS = {"all": Filter("All"), "trash": Filter("Deleted")}
 CAPTIONS = {
     "preview.png": "Some of the cut-outs",
     "set-aside.png": "Set aside, because the product could not be cut out well",
@@ -40,19 +48,42 @@ class Listed(NamedTuple):
 
 
 @router.get("")
-def index(request: Request, caller: Trainer, deployment: DeploymentDep, after: Cursor = None) -> Response:
-    """List a page of the runs, newest first."""
+def index(
+    request: Request, caller: Trainer, deployment: DeploymentDep, show: str = "all", after: Cursor = None
+) -> Response:
+    """List a page of the runs, newest first, or the deleted runs."""
+    if show == "trash":
+        found = islice(DeletedRuns(deployment.store).restorable(caller.tenant), TRASHED)
+        deleted = [(one, one.record.name) for one in found]
+        return render(request, "trash.html", **PLACE, filters=FILTERS, show=show, deleted=deleted)
     page = runs.index(caller, deployment, PAGE, after)
     listed = list(in_threads(lambda run: _listed(deployment, caller, run), page.data))
-    return render(request, "train.html", runs=listed, following=page.next, first=after is None)
+    values: dict[str, Any] = {
+        "filters": FILTERS,
+        "show": "all",
+        "following": page.next,
+        "first": after is None,
+    }
+    return render(request, "train.html", **PLACE, **values, runs=listed)
 
 
 @router.get("/{run}")
 def show(request: Request, run: str, caller: Trainer, deployment: DeploymentDep) -> Response:
-    """Show one run. The script of the page adds the losses and the samples of a training."""
-    record = find_run_record(deployment, caller.tenant, run)
+    """Show one run; or that it is deleted, and can be restored.
+
+    The script of the page adds the losses and the samples of a training.
+    """
+    try:
+        record = find_run_record(deployment, caller.tenant, run)
+    except NotFound:
+        deletion = DeletedRuns(deployment.store).deleted(caller.tenant, run) if ID.fullmatch(run) else None
+        if deletion is None or not deletion.is_restorable(datetime.now(UTC)):
+            raise
+        about, path = "The run is deleted.", f"/v1/training-jobs/{run}/restore"
+        values: dict[str, Any] = {"deletion": deletion, "name": deletion.record.name, "path": path}
+        return render(request, "deleted.html", **PLACE, **values, about=about)
     samples = {one.name: one.url for one in runs.samples(run, caller, deployment).data}
-    values: dict[str, Any] = {
+    values = {
         "run": run_details(deployment, record),
         "kind": kind_of(record),
         "pictures": [(samples[name], caption) for name, caption in CAPTIONS.items() if name in samples],

@@ -1,12 +1,12 @@
-// A deleted order: it can be restored.
+// A deleted order or run: it can be restored.
 
 import { $, api, explain } from "./studio.js";
 
 $("restore").onclick = async () => {
   $("restore").disabled = true;
   try {
-    await api("POST", `/v1/jobs/${$("restore").dataset.job}/restore`);
-    location.reload(); // to the page of the order
+    await api("POST", $("restore").dataset.path);
+    location.reload(); // to the page of the order or run
   } catch (error) {
     explain($("problem"), error);
     $("restore").disabled = false;

@@ -69,6 +69,7 @@ function showNow({ state, step, steps: total, seconds_left: left, images_per_sec
   $("pause").hidden = !["queued", "running"].includes(state);
   $("resume").hidden = state !== "paused";
   $("cancel").hidden = ENDED.has(state);
+  $("delete").hidden = !ENDED.has(state);
   if (state === "running" && step === total && !doing) {
     $("left").textContent = t("Its last step is done. It is measured, and then made a version.");
   } else if (state === "running") {
@@ -97,6 +98,17 @@ $("resume").onclick = () => command("resume");
 $("cancel").onclick = async () => {
   const about = t("It cannot be continued. Its samples stay, but no version is made.");
   if (await ask(t("Cancel the run?"), about)) await command("cancel");
+};
+
+$("delete").onclick = async () => {
+  const about = t("Its samples, checkpoints and logs go with it. For seven days you can restore them.");
+  if (!(await ask(t("Delete the run?"), about))) return;
+  try {
+    await api("DELETE", path);
+    location.reload(); // to the page that can restore it
+  } catch (error) {
+    explain($("problem"), error);
+  }
 };
 
 /** Look for new samples and for a newer checkpoint until the run has ended. */
