@@ -26,7 +26,7 @@ function start() {
   let orderKey;
 
   const tiles = Array.from({ length: PICTURES }, (_, place) => {
-    const open = element("button", { type: "button", className: "open", disabled: true });
+    const open = element("button", { type: "button", className: "open", disabled: true, ariaLabel: t("Picture") });
     const keep = element("button", { type: "button", className: "keep", hidden: true });
     open.onclick = () => zoom(images.map(enlarged), place, zoomActions);
     keep.onclick = () => toggle(images[place]);
@@ -95,6 +95,7 @@ function start() {
       if (tile.hidden) return;
       open.disabled = keep.hidden = false;
       open.replaceChildren(pictures[place]);
+      open.ariaLabel = null; // the picture's own text is better
     });
     markKept();
   }
