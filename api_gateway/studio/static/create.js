@@ -2,7 +2,7 @@
 
 import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, looksOf, optionsOf, watchControls } from "./controls.js";
 import { Mixing, address } from "./mixing.js";
-import { $, api, describe, element, explain, number, picture, t } from "./studio.js";
+import { $, api, describe, element, explain, listenToTabs, number, picture, t } from "./studio.js";
 import { Tries, randomKey, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
 
@@ -118,6 +118,12 @@ function start() {
     markKept();
     showTray();
   }
+
+  listenToTabs(shelf, (list) => {
+    kept = list;
+    markKept();
+    showTray();
+  });
 
   function markKept() {
     images.forEach((image, place) => {

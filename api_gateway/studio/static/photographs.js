@@ -1,7 +1,7 @@
 // Photographs: upload pictures of products, try colours and scenes on one of them, and order all.
 
 import { chosenPairs, chosenValues, combinationsOf, describeControls, watchControls } from "./controls.js";
-import { $, api, describe, dropZone, element, explain, number, picture, t } from "./studio.js";
+import { $, api, describe, dropZone, element, explain, listenToTabs, number, picture, t } from "./studio.js";
 import { Tries, randomKey } from "./tries.js";
 import { downloads, zoom } from "./zoom.js";
 import { correct } from "./matte.js";
@@ -56,6 +56,11 @@ function start() {
     showStrip();
     changed();
   }
+
+  listenToTabs(SHELF, (list) => {
+    photographs = list;
+    choose(list.find((one) => one.photo === chosen?.photo) ?? list[0]);
+  });
 
   function showStrip() {
     $("photographs").replaceChildren(

@@ -148,6 +148,11 @@ export async function picture(image) {
   return made;
 }
 
+/** Call `take` with the list that the browser remembers under `shelf`, when another tab has changed it. */
+export function listenToTabs(shelf, take) {
+  addEventListener("storage", ({ key, newValue }) => key === shelf && take(JSON.parse(newValue ?? "[]")));
+}
+
 /** Let people drop files on `place`; `take` gets the files. */
 export function dropZone(place, take) {
   for (const type of ["dragover", "dragleave", "drop"])
