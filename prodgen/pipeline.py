@@ -138,7 +138,7 @@ class Pipeline:
     def _expansion(self, spec: JobSpec) -> Expansion:
         if spec.quality_gate:
             raise ProdgenError("quality_gate is for orders of a service; leave it out", param="quality_gate")
-        self.model.config.check_upscale(spec.finish)
+        self.model.config.check_finish(spec.finish)
         return Expansion(spec, spec.items, self.model.config.attributes)
 
     def _requests(self, spec: JobSpec) -> Iterator[Request]:

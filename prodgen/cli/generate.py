@@ -12,6 +12,7 @@ from prodgen.cli.folders import writing
 from prodgen.cli.options import (
     Attr,
     Background,
+    ExactColour,
     Format,
     Json,
     Prompt,
@@ -49,6 +50,7 @@ def generate(
     size: Size = None,
     upscale: Upscale = None,
     background: Background = None,
+    exact_colour: ExactColour = False,
     format: Format = "png",
     sheet: Sheet = False,
     json: Json = False,
@@ -66,7 +68,12 @@ def generate(
             seed=seed,
             truncation=truncation,
             attributes=parse_attributes(attr),
-            finish={"size": size, "upscale": upscale, "background": background},
+            finish={
+                "size": size,
+                "upscale": upscale,
+                "background": background,
+                "exact_colour": exact_colour,
+            },
             output={"format": format, "packaging": "sheet" if sheet else "auto"},
         )
         spec, reading = read_order(wish, pipeline.model.config)

@@ -30,6 +30,9 @@ Upscale = Annotated[
 Background = Annotated[
     str | None, typer.Option(help="CSS colour behind the product (default: the model's own).")
 ]
+ExactColour = Annotated[
+    bool, typer.Option("--exact-colour", help="Shift the product's colours to exactly the requested one.")
+]
 Format = Annotated[str, typer.Option(help="File format: png, webp, jpeg or avif.")]
 Cutter = Annotated[
     str | None, typer.Option(help="grabcut, u2netp or another network of rembg (default: the best here).")

@@ -14,6 +14,7 @@ from prodgen.cli.options import (
     Attr,
     Background,
     CopySpace,
+    ExactColour,
     Json,
     LightFrom,
     Prompt,
@@ -60,6 +61,7 @@ def submit(
     size: Size = None,
     upscale: Upscale = None,
     background: Background = None,
+    exact_colour: ExactColour = False,
     format: Annotated[
         str | None,
         typer.Option(help="File format: png, webp, jpeg or avif (default: jpeg with --preset, else png)."),
@@ -119,6 +121,7 @@ def submit(
         raise ProdgenError("--columns is for an order file; name the file too", param="columns")
     given = {
         "upscale": upscale,
+        "exact_colour": exact_colour,
         "preset": preset,
         "aspect": aspect,
         "copy_space": copy_space,

@@ -6,15 +6,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prodgen.catalog.catalogue import Catalogue
-from prodgen.evaluation.context import PIXELS, Context, Measurement
+from prodgen.evaluation.context import PIXELS, Context, Figure, Measurement
 from prodgen.evaluation.pictures import Row, image_table, picture, to_bytes
-from prodgen.evaluation.samples import one_of_each
+from prodgen.evaluation.samples import generate_images, one_of_each
 from prodgen.evaluation.splits import subset
 from prodgen.generation.forward import latents
+from prodgen.generation.request import NO_FINISH
 from prodgen.models.condition import encode
 from prodgen.spec.attributes import ContinuousColour
-from prodgen.spec.colour import delta_e_2000, mean_colours
+from prodgen.spec.colour import delta_e_2000, mean_colours, parse_colour
+from prodgen.spec.finish import Finish
 from prodgen.spec.order import ImageRequest, resolve_attributes
+
+COMMON_NAMES = (
+    *("black", "white", "gray", "silver", "red", "maroon", "pink", "orange"),
+    *("yellow", "olive", "green", "forest green", "teal", "blue", "navy", "purple"),
+)
+PER_NAME = 16
+"""Number of images that are made for each common name of a colour."""
 
 
 def transparency(context: Context) -> Measurement:
@@ -72,7 +81,37 @@ def colour_fidelity(context: Context) -> Measurement:
         shares = [_mean(distances <= NEAR) for distances in (generated, real)]
         title = f"share within {NEAR:g} of the requested {name} (CIEDE2000)"
         figures[f"{name}_near"] = context.figure(title, *shares, "higher", **own)
+        figures |= named_colours(context, name)
     return Measurement(figures, {"colours.png": _in_colours(context)} if figures else {})
+
+
+def named_colours(context: Context, name: str) -> dict[str, Figure]:
+    """Measure the distance of the colour ``name`` from sixteen common names, as CSS defines them.
+
+    The products are measured as the model draws them, and with their exact colour as a finish.
+    """
+    asked = [{name: parse_colour(colour)} for colour in COMMON_NAMES for _ in range(PER_NAME)]
+    figures = {}
+    for key, title, finish in (
+        (f"{name}_named", "mean distance from sixteen common names (CIEDE2000)", NO_FINISH),
+        (f"{name}_exact", "the same with the finish exact_colour", Finish(exact_colour=True)),
+    ):
+        made = generate_images(context.model, asked, context.seed, context.device, finish=finish)
+        found = delta_e_2000(mean_colours(made.images), made.colours[name]).reshape(-1, PER_NAME)
+        rows = zip(COMMON_NAMES, found, strict=True)
+        figures[key] = context.figure(
+            title,
+            _mean(found[~np.isnan(found)]),
+            None,
+            "lower",
+            features="mean colour of the product",
+            resizer=PIXELS,
+            real_count=0,
+            generated_count=len(asked),
+            attribute=name,
+            by_class={colour: (_mean(row[~np.isnan(row)]), None) for colour, row in rows},
+        )
+    return figures
 
 
 @torch.inference_mode()

@@ -14,12 +14,13 @@ from prodgen.evaluation.splits import attributes_of
 from prodgen.generation.encode import decode
 from prodgen.generation.engine import Engine
 from prodgen.generation.forward import latents, mix_latents
-from prodgen.generation.request import Request
+from prodgen.generation.request import NO_FINISH, Request
 from prodgen.generation.sheet import contact_sheet
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode
 from prodgen.spec.attributes import AttributeSchema, ContinuousColour
 from prodgen.spec.colour import levels, to_lab
+from prodgen.spec.finish import Finish
 from prodgen.spec.order import ImageRequest, resolve_attributes
 
 PER_VALUE = 8
@@ -75,19 +76,21 @@ def generate_images(
     seed: int,
     device: str,
     made: Callable[[int, int], None] | None = None,
+    finish: Finish = NO_FINISH,
 ) -> Catalogue:
     """Generate an image for each entry of ``asked``, the requested attributes of one image.
 
-    Calls ``made`` with the number of finished images and of all images.
-    Attributes that an entry omits are drawn at random. Images of four channels are premultiplied. The engine
-    is not tuned: tuning may change a pixel by one level, which is enough to train another classifier.
+    ``finish`` must keep the size and the background. Calls ``made`` with the number of finished images and
+    of all images. Attributes that an entry omits are drawn at random. Images of four channels are
+    premultiplied. The engine is not tuned: tuning may change a pixel by one level, which is enough to train
+    another classifier.
     """
     schema = model.config.attributes
     requests = resolve_attributes(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
     shape = (len(asked), model.config.size, model.config.size, model.config.channels)
     images = np.empty(shape, np.uint8)
     with Engine(device) as engine:
-        for k, file in enumerate(engine.submit(Request(model, requests))):
+        for k, file in enumerate(engine.submit(Request(model, requests, finish=finish))):
             pixels = decode(file)[..., : shape[3]]  # a grey product before a coloured ground has 3 channels
             images[k] = premultiplied(pixels)
             if made:

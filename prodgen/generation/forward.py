@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen.generation.finish import apply_finish
+from prodgen.generation.recolour import asked_colours, recolour
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode as encode_condition
 from prodgen.models.saved import is_out_of_memory, too_large
@@ -103,6 +104,9 @@ class Forward:
     ) -> NDArray[np.uint8]:
         """Apply ``finish`` to images ``x`` (B, C, H, W) in [-1, 1]; return bytes (B, H', W', C')."""
         with self._exclusively():
+            if finish.exact_colour:
+                asked = asked_colours(model.config.attributes, images).to(x.device)
+                x, _ = recolour(x.float(), asked, torch.ones(len(x), dtype=torch.bool, device=x.device))
             pixels = apply_finish(
                 x, finish, model.config.ground, [i.seed for i in images], [i.draw for i in images]
             )

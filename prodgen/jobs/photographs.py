@@ -32,7 +32,7 @@ def check_spec(spec: JobSpec, config: ModelConfig) -> None:
     """Raise ProdgenError if the order as a whole cannot be made by a model of this config."""
     studio = studio_config(config)
     if studio is None:
-        config.check_upscale(spec.finish)
+        config.check_finish(spec.finish)
         for name in ("preset", "aspect", "copy_space", "light_from", "retouch"):
             if getattr(spec.finish, name):
                 raise ProdgenError(
@@ -53,6 +53,7 @@ def check_spec(spec: JobSpec, config: ModelConfig) -> None:
     for name, asked in (
         ("truncation", spec.truncation != 1.0),
         ("finish.upscale", spec.finish.upscale is not None),
+        ("finish.exact_colour", spec.finish.exact_colour),
         ("finish.background", spec.finish.background is not None),
         ("finish.augment", spec.finish.augment != Augment()),
     ):

@@ -109,6 +109,11 @@ class Finish(BaseModel):
     background: Colour | None = Field(
         default=None, description="CSS colour; the model's own background if null."
     )
+    exact_colour: bool = Field(
+        default=False,
+        description="Shift the colours of generated products: their mean becomes the requested colour, as "
+        "far as a screen can show it.",
+    )
     augment: Augment = Augment()
     preset: str | None = Field(
         default=None,
@@ -138,7 +143,8 @@ class Finish(BaseModel):
     def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out fields that earlier versions lack and this finish does not use, so that those read it."""
         fields: dict[str, Any] = plain(self)
-        return {k: v for k, v in fields.items() if v is not None or k not in ("upscale", "light_from")}
+        unused = {"upscale": None, "light_from": None, "exact_colour": False}
+        return {k: v for k, v in fields.items() if k not in unused or v != unused[k]}
 
     @field_validator("retouch")
     @classmethod

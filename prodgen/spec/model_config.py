@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.attributes import AttributeSchema, ContinuousColour
 from prodgen.spec.colour import Colour
 from prodgen.spec.finish import MOST_SIDE, Finish, Frame, sides
 from prodgen.spec.onnx_file import check_onnx
@@ -45,8 +45,14 @@ class ModelConfig(BaseModel):
         """Return the side, in pixels, of a generated image with this finish."""
         return finish.size or self.size * (finish.upscale or 1)
 
-    def check_upscale(self, finish: Finish) -> None:
-        """Raise ProdgenError if the network for ``upscale`` cannot enlarge images of this version."""
+    def check_finish(self, finish: Finish) -> None:
+        """Raise ProdgenError if images of this version cannot get their exact colour or be upscaled."""
+        has_colour = any(isinstance(a, ContinuousColour) for a in self.attributes.attributes)
+        if finish.exact_colour and not (has_colour and self.channels == 4):
+            raise ProdgenError(
+                "exact_colour is for models of cut-outs that take any colour, and this model takes none",
+                param="finish.exact_colour",
+            )
         if finish.upscale is None:
             return
         large = self.size * finish.upscale

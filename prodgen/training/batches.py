@@ -12,9 +12,10 @@ from torch import Tensor
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
 from prodgen.evaluation.classifier import to_tensor
+from prodgen.generation.recolour import recolour
 from prodgen.spec.colour import LAB_CENTRE, LAB_SCALE
 from prodgen.training.distributed.world import draw_shard, shard
-from prodgen.training.methods.augment import Augment, recolour
+from prodgen.training.methods.augment import Augment
 from prodgen.training.recipes.recipe import Recipe
 
 Rows = tuple[Tensor, Tensor]

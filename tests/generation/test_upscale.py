@@ -90,5 +90,5 @@ def test_what_the_network_cannot_enlarge_is_refused(
 ) -> None:
     config = load_model("clothing").config.model_copy(update=changed)
     with pytest.raises(ProdgenError, match=fault) as error:
-        config.check_upscale(finish)
+        config.check_finish(finish)
     assert error.value.param == "finish.upscale"

@@ -6,8 +6,8 @@ import torch
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
+from prodgen.generation.recolour import recolour
 from prodgen.spec.colour import delta_e_2000, to_lab
-from prodgen.training.methods.augment import recolour
 from tests.training.conftest import never, quiet
 
 

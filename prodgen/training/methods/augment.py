@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import kornia.augmentation as K
 import torch
-from kornia.color import lab_to_rgb, rgb_to_lab
 from PIL import ImageColor
 from torch import Tensor, nn
 
+from prodgen.generation.recolour import unpremultiply
 from prodgen.training.distributed.collectives import world_mean
 from prodgen.training.distributed.world import draw_shard, shard, world_size
 from prodgen.training.recipes.recipe import COLOUR, check_channels, parse_policy
@@ -30,8 +30,6 @@ AUGMENTATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 ADAPTATION_IMAGES = 500_000
 """Number of images over which the strength of an adaptive augmentation can rise from 0 to 1."""
-MIN_ALPHA = 0.05
-"""Alpha below which a premultiplied colour is too faint to be recovered."""
 
 
 class Augment(nn.Module):
@@ -104,29 +102,3 @@ def _apply(step: nn.Module, x: Tensor) -> Tensor:
     whole = step.forward_parameters(torch.Size((len(x) * world_size(), *x.shape[1:])))
     own = {name: value if name == "forward_input_shape" else shard(value) for name, value in whole.items()}
     return step(x, params=own)
-
-
-def unpremultiply(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return colours (B, 3, H, W) and alpha (B, 1, H, W) of premultiplied images (B, 4, H, W) in [0, 1]."""
-    alpha = x[:, 3:]
-    return (x[:, :3] / alpha.clamp(min=MIN_ALPHA)).clamp(0.0, 1.0), alpha
-
-
-def recolour(x: Tensor, lab: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Change the mean colours of the ``chosen`` images (B,) to ``lab`` (B, 3), colours in CIELAB.
-
-    x: images (B, 4, H, W), premultiplied, in [-1, 1]. Returns all images and their mean colours (B, 3).
-    Colours that a screen cannot show are clipped.
-    """
-    colour, alpha = unpremultiply((x + 1.0) / 2.0)
-    before = rgb_to_lab(colour)
-    shift = torch.where(chosen[:, None], lab - mean_colour(before, alpha), 0.0)
-    moved = lab_to_rgb(before + shift[:, :, None, None])
-    after = mean_colour(rgb_to_lab(moved), alpha)
-    coloured = torch.cat([moved * alpha, alpha], 1) * 2.0 - 1.0
-    return torch.where(chosen[:, None, None, None], coloured, x), after
-
-
-def mean_colour(lab: Tensor, alpha: Tensor) -> Tensor:
-    """Return the product's mean colour (B, 3): ``lab`` (B, 3, H, W), weighted by ``alpha`` (B, 1, H, W)."""
-    return (lab * alpha).sum((2, 3)) / alpha.sum((2, 3)).clamp(min=1e-6)
