@@ -44,6 +44,8 @@ class Deployment:
     keys: KeyRing
     ring_doorbells: RingDoorbells
     event_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(EVENT_THREADS))
+    quiet_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """The thread that reads for event streams without an event. It leaves the processor to other requests."""
     stranger_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(STRANGER_THREADS))
     upload_slots: defaultdict[str, Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: Semaphore(UPLOADS_PER_TENANT))

@@ -29,11 +29,13 @@ class Watch:
     digest: str
     reader: "EventReader"
     changed: anyio.Event = field(default_factory=anyio.Event)
+    found: bool = False
 
-    async def wait(self, last: str, shutdown: anyio.Event, seconds: float) -> None:
+    async def wait(self, last: str, shutdown: anyio.Event, seconds: float) -> bool:
         """Wait until the stream should read again after the event ``last``, or shut down; or ``seconds``.
 
-        Call it only after a read that has found no event after ``last``.
+        Returns whether there is an event to read. Call it only after a read that has found no event after
+        ``last``.
         """
         self.reader.look_after(self.name, last)
         with anyio.move_on_after(max(0.0, seconds)):
@@ -45,7 +47,8 @@ class Watch:
 
                 group.start_soon(cancel_after, self.changed)
                 group.start_soon(cancel_after, shutdown)
-        self.changed = anyio.Event()
+        found, self.found, self.changed = self.found, False, anyio.Event()
+        return found
 
 
 class EventReader:
@@ -99,6 +102,7 @@ class EventReader:
             else:
                 self._seen.update((name, id) for name, id in found.items() if name in self._seen)
                 for watch in self._watches:
+                    watch.found = watch.found or watch.name in found
                     # What happened while the ledger was away is not always an event: all read again.
                     if not healthy or watch.name in found or watch.digest not in valid:
                         watch.changed.set()

@@ -101,13 +101,15 @@ class EventStream:
         def read_if_allowed() -> list[Event] | None:
             return read(last, time.monotonic() - sent) if self._deployment.keys.find(self._digest) else None
 
+        deployment = self._deployment
         last, sent, end = self._start, -math.inf, time.monotonic() + STREAM_SECONDS
-        with self._deployment.event_reader.watch(name, self._digest) as watch:
+        threads = deployment.event_threads
+        with deployment.event_reader.watch(name, self._digest) as watch:
             while not self._shutdown.is_set() and time.monotonic() < end:
                 try:
-                    events = await run_sync(read_if_allowed, limiter=self._deployment.event_threads)
+                    events = await run_sync(read_if_allowed, limiter=threads)
                 except Unavailable as error:
-                    self._deployment.note_failure(error)
+                    deployment.note_failure(error)
                     events = []
                     yield ServerSentEvent(comment=error.for_clients, sep="\n")
                 if events is None:
@@ -119,11 +121,15 @@ class EventStream:
                     )
                     if event.data["state"] in ended:
                         return
+                threads = deployment.event_threads
                 if any(event.id for event in events):  # there may be more than one read gives
                     with anyio.move_on_after(QUICK):
                         await self._shutdown.wait()
                 else:
-                    await watch.wait(last, self._shutdown, min(check_seconds, end - time.monotonic()))
+                    # Streams that were held up together would read together, and hold up other requests.
+                    seconds = min(check_seconds, end - time.monotonic())
+                    if not await watch.wait(last, self._shutdown, seconds):
+                        threads = deployment.quiet_threads
 
 
 async def _event_stream(
