@@ -16,6 +16,7 @@ from prodgen.cli.options import (
     Cutter,
     Json,
     LightFrom,
+    Pose,
     Retouch,
     Weights,
     parse_attributes,
@@ -54,6 +55,7 @@ def edit(
         str, typer.Option(help="File format, without a preset: jpeg, png, webp or avif.")
     ] = "jpeg",
     light_from: LightFrom = None,
+    pose: Pose = None,
     retouch: Retouch = None,
     cutter: Cutter = None,
     weights: Weights = None,
@@ -73,7 +75,7 @@ def edit(
 
     shape = Finish(aspect=aspect, copy_space=copy_space)
     asked = _edit(attr, scene, material, preset, shape, size, format)
-    asked = replace(asked, retouch=tuple(retouch or ()), light_from=light_from)
+    asked = replace(asked, retouch=tuple(retouch or ()), light_from=light_from, pose=pose)
     asked.check()
     files = [file for file in pictures_in(photos) if not file.name.endswith(MASK)]
     check_folder(out)

@@ -52,6 +52,10 @@ LightFrom = Annotated[
     finish.Light | None,
     typer.Option(help="Side from which light casts the shadows of photographed products."),
 ]
+Pose = Annotated[
+    finish.Pose | None,
+    typer.Option(help="How photographed products are, which decides where their shadows fall."),
+]
 Retouch = Annotated[
     list[str] | None,
     typer.Option(help="Mend photographs: light, straighten; as often as you like."),

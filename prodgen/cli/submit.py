@@ -17,6 +17,7 @@ from prodgen.cli.options import (
     ExactColour,
     Json,
     LightFrom,
+    Pose,
     Prompt,
     Retouch,
     Seed,
@@ -81,6 +82,7 @@ def submit(
     aspect: Aspect = None,
     copy_space: CopySpace = None,
     light_from: LightFrom = None,
+    pose: Pose = None,
     retouch: Retouch = None,
     priority: Annotated[str, typer.Option(help="bulk, or interactive (at most 64 images).")] = "bulk",
     quality_gate: Annotated[
@@ -126,6 +128,7 @@ def submit(
         "aspect": aspect,
         "copy_space": copy_space,
         "light_from": light_from,
+        "pose": pose,
         "retouch": retouch,
     }
     with connect() as gateway:

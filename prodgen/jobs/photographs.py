@@ -33,7 +33,7 @@ def check_spec(spec: JobSpec, config: ModelConfig) -> None:
     studio = studio_config(config)
     if studio is None:
         config.check_finish(spec.finish)
-        for name in ("preset", "aspect", "copy_space", "light_from", "retouch"):
+        for name in ("preset", "aspect", "copy_space", "light_from", "pose", "retouch"):
             if getattr(spec.finish, name):
                 raise ProdgenError(
                     f"{spec.model} takes no {name}, which is for models that make pictures of photographs",

@@ -29,7 +29,7 @@ from prodgen.photographs.scenes import (
 )
 from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.colour import parse_colour
-from prodgen.spec.finish import RETOUCHES, Edge, Frame, Light
+from prodgen.spec.finish import RETOUCHES, Edge, Frame, Light, Pose
 from prodgen.spec.provenance import edited_source_type, make_xmp
 from prodgen.spec.spelling import did_you_mean
 
@@ -64,11 +64,12 @@ class Edit:
     materials: tuple[str | None, ...] = (None,)
     retouch: tuple[str, ...] = ()
     light_from: Light | None = None
+    pose: Pose | None = None
 
     @property
     def frame(self) -> Frame:
         """The frame of the pictures."""
-        return Frame(self.width, self.height, self.fill, self.copy_space, self.light_from)
+        return Frame(self.width, self.height, self.fill, self.copy_space, self.light_from, self.pose)
 
     @classmethod
     def of_preset(
@@ -148,10 +149,10 @@ class Edit:
             except ValueError as error:
                 raise ProdgenError(str(error), param="attributes.colour") from None
         self.swatches  # noqa: B018 -- reads them
-        if self.light_from and not any(map(has_shadow, self.scenes)):
+        if (self.light_from or self.pose) and not any(map(has_shadow, self.scenes)):
             raise ProdgenError(
                 "products cast no shadow on white; name another scene, for instance studio",
-                param="light_from",
+                param="light_from" if self.light_from else "pose",
             )
         if not self.backgrounds:
             raise ProdgenError("name at least one scene, for instance white", param="scene")
@@ -229,6 +230,7 @@ def make_pictures(
             "copy_space": edit.copy_space,
             "retouch": list(edit.retouch),
             "light_from": edit.light_from,
+            "pose": edit.pose,
             "upscaled": round(product.scale, 2) if product.scale > 1 else None,
         }
         recipe = {name: value for name, value in recipe.items() if value not in (None, {}, [])}

@@ -14,7 +14,8 @@ from prodgen.catalog.photographs.masks import Pixels, Plane, bounding_box
 from prodgen.photographs.drape import Drape
 from prodgen.photographs.materials import Material, material
 from prodgen.photographs.recolour import Recolouring, lab_of
-from prodgen.photographs.scenes import GLOSS, has_shadow, light_kept, place
+from prodgen.photographs.scenes import GLOSS, has_shadow, place
+from prodgen.photographs.shadows import light_kept
 from prodgen.spec.finish import Area, Frame
 from prodgen.spec.photograph import ORIGINAL
 
@@ -59,7 +60,7 @@ class Product:
         area: Area | None = None,
         material: Callable[[str], Material] = material,
     ) -> None:
-        self._material, self._light_from = material, frame.light_from
+        self._material, self._frame = material, frame
         area = area or frame.area
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
         both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
@@ -109,7 +110,7 @@ class Product:
     @cached_property
     def light(self) -> Tensor:
         """The share of light that the product's shadow leaves on the ground, (1, height, width)."""
-        return light_kept(self._alpha[None], self._light_from)[0]
+        return light_kept(self._alpha[None], self._frame.light_from, self._frame.pose)[0]
 
     @cached_property
     def _weight(self) -> Tensor:

@@ -1,14 +1,12 @@
-"""Place a cut-out on a ground: scale it to fill the frame, cast its shadow, and lay it over the ground."""
+"""Draw the grounds of scenes, and place cut-outs in the frame."""
 
 import io
 import math
 from typing import NamedTuple
 
 import torch
-from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import resize
 from torch import Tensor
-from torch.nn.functional import pad
 
 from prodgen.catalog.photographs.masks import bounding_box
 from prodgen.catalog.picture_files import decode, fault_of
@@ -16,7 +14,7 @@ from prodgen.errors import ProdgenError
 from prodgen.generation.coverage import clamp_to_coverage
 from prodgen.photographs.textures import TEXTURES, texture
 from prodgen.spec.colour import levels, parse_colour, parse_gradient
-from prodgen.spec.finish import Area, Frame, Light
+from prodgen.spec.finish import Area, Frame
 from prodgen.spec.photograph import background_fault, picture_size
 from prodgen.spec.provenance import read_provenance
 
@@ -26,14 +24,6 @@ BUILT_IN = ("white", "studio", "floor", *TEXTURES, GLOSS)
 _GLOSSY = "#f4f4f3", "#dededc"
 _WALL, _FLOOR, _HORIZON = ("#eeeeec", "#d9d5cf", 0.72)
 _VIGNETTE = 0.10  # loss of light in the corners of the studio
-_SHADOW_SIDE = 256  # longer side, in pixels, at which shadows are blurred; they have no finer detail
-_SHADOWS = ((0.006, 0.38, 0.002, 0.005), (0.035, 0.30, 0.008, 0.022))
-"""Blur, strength, and shift to the right and down of the narrow and of the wide shadow. All but the strength
-are shares of the frame's longer side. The light comes from the upper left."""
-_CAST = ((0.005, 0.30, 0.003), (0.016, 0.24, 0.022), (0.035, 0.22, 0.05))
-"""Blur, strength and length of the shadows in light from one side: a longer shadow is softer."""
-_AWAY: dict[Light, tuple[float, float]] = {"left": (1, 0.35), "right": (-1, 0.35), "back": (0, 1)}
-"""The direction of a shadow, to the right and down, by the side from which the light comes."""
 
 
 class Background(NamedTuple):
@@ -138,11 +128,12 @@ def _floor(height: int, width: int) -> Tensor:
 
 
 def place(rgb: Tensor, matte: Tensor, frame: Frame, area: Area) -> tuple[Tensor, float]:
-    """Scale products and centre them in a part of the frame.
+    """Scale products and place them in a part of the frame, in the middle unless they stand.
 
     Returns premultiplied layers (B, 4, height, width), and the factor by which the products were enlarged.
     ``rgb`` (B, 3, H, W) and ``matte`` (H, W) are in [0, 1]. The product fills the frame's share of the width
-    or of the height of that part, whichever it reaches first.
+    or of the height of that part, whichever it reaches first. A standing product is as far above the
+    lower end as one that fills the height would be.
     """
     from_left, from_top, width, height = area
     upper, first, lower, last = bounding_box(matte.numpy() >= 0.5)
@@ -157,7 +148,10 @@ def place(rgb: Tensor, matte: Tensor, frame: Frame, area: Area) -> tuple[Tensor,
     middle_x = ((first + last) / 2 - left) * size[1] / layers.shape[3]
     layers = clamp_to_coverage(resize(layers, size, interpolation="bicubic", antialias=True))
     placed = layers.new_zeros(len(layers), 4, frame.height, frame.width)
-    _paste(placed, layers, from_top + round(height / 2 - middle_y), from_left + round(width / 2 - middle_x))
+    down = height / 2 - middle_y
+    if frame.pose == "standing":
+        down += max(0.0, (frame.fill * height - (lower - upper) * scale) / 2)
+    _paste(placed, layers, from_top + round(down), from_left + round(width / 2 - middle_x))
     return placed, scale
 
 
@@ -169,32 +163,3 @@ def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
     frame[..., rows, columns] = layers[
         ..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
     ]
-
-
-def light_kept(alpha: Tensor, light_from: Light | None = None) -> Tensor:
-    """Return the share of light that the shadows of a product leave on the ground, (1, 1, H, W).
-
-    ``alpha``: the product's coverage (1, 1, H, W). ``light_from``: the side from which the light
-    comes; None is the upper left.
-    """
-    height, width = alpha.shape[2:]
-    scale = min(1.0, _SHADOW_SIDE / max(height, width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    small = resize(alpha, size, interpolation="area", antialias=False) if scale < 1 else alpha
-    dark = torch.zeros_like(small)
-    for blur, strength, right, down in _shadows(light_from):
-        sigma = max(0.6, blur * max(size))
-        kernel = 2 * math.ceil(3 * sigma) + 1
-        x, y = round(right * max(size)), round(down * max(size))
-        moved = pad(small, (x, -x, y, -y))
-        soft = gaussian_blur2d(moved, (kernel, kernel), (sigma, sigma), border_type="constant")
-        dark = 1 - (1 - dark) * (1 - strength * soft)
-    return 1 - resize(dark, (height, width), interpolation="bilinear").clamp(0, 1)
-
-
-def _shadows(light_from: Light | None) -> tuple[tuple[float, float, float, float], ...]:
-    """Return the shadows in light from one side, as in `_SHADOWS`."""
-    if light_from is None:
-        return _SHADOWS
-    right, down = _AWAY[light_from]
-    return tuple((blur, strength, right * length, down * length) for blur, strength, length in _CAST)

@@ -23,7 +23,7 @@ from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
 from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.attributes import MATERIAL, SCENE
-from prodgen.spec.finish import Edge, Finish, Light, Retouch
+from prodgen.spec.finish import Edge, Finish, Light, Pose, Retouch
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.matte import sources_of
 from prodgen.spec.order import ImageRequest
@@ -49,6 +49,7 @@ class EditRecipe(BaseModel):
     copy_space: Edge | None = None
     retouch: tuple[Retouch, ...] = ()
     light_from: Light | None = None
+    pose: Pose | None = None
 
 
 def photographs_in(folder: Path) -> dict[str, Path]:
@@ -163,6 +164,7 @@ def remake_edit(
         materials=(material,),
         retouch=wanted.retouch,
         light_from=wanted.light_from,
+        pose=wanted.pose,
     )
     edit.check()
     cutter, decoded = load_cutter(wanted.cutter, weights), decode_or_fault(path, LARGEST_SIDE)

@@ -21,6 +21,7 @@ MAX_NAME_BYTES = 200
 Aspect = Literal["1:1", "4:5", "3:2", "16:9", "9:16"]
 Edge = Literal["top", "bottom", "left", "right"]
 Light = Literal["left", "right", "back"]
+Pose = Literal["flat", "hanging", "standing"]
 Retouch = Literal["light", "straighten"]
 RETOUCHES: tuple[Retouch, ...] = get_args(Retouch)
 MOST_SIDE = 2048
@@ -37,6 +38,7 @@ class Frame(NamedTuple):
     """The size of pictures in pixels, the share of it that products fill, and the edge left free for text.
 
     ``light_from``: where the light comes from that casts shadows; None is soft light from the upper left.
+    ``pose``: how the products are, which decides where their shadows fall; None: they lie.
     """
 
     width: int
@@ -44,6 +46,7 @@ class Frame(NamedTuple):
     fill: float
     copy_space: Edge | None = None
     light_from: Light | None = None
+    pose: Pose | None = None
 
     @property
     def area(self) -> Area:
@@ -132,6 +135,11 @@ class Finish(BaseModel):
         description="Side from which light casts the shadows of photographed products: left, right or back; "
         "null: soft light from the upper left.",
     )
+    pose: Pose | None = Field(
+        default=None,
+        description="How photographed products are: flat (on the ground, seen from above), hanging (before a "
+        "wall) or standing (on a floor); null: they lie, in light from the upper left.",
+    )
     retouch: tuple[Retouch, ...] = Field(
         default=(),
         max_length=len(RETOUCHES),
@@ -143,7 +151,7 @@ class Finish(BaseModel):
     def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out fields that earlier versions lack and this finish does not use, so that those read it."""
         fields: dict[str, Any] = plain(self)
-        unused = {"upscale": None, "light_from": None, "exact_colour": False}
+        unused = {"upscale": None, "light_from": None, "pose": None, "exact_colour": False}
         return {k: v for k, v in fields.items() if k not in unused or v != unused[k]}
 
     @field_validator("retouch")

@@ -106,9 +106,9 @@ class StudioConfig(ModelConfig):
         """Return the frame of the pictures of an order."""
         if finish.preset:
             rules = self.presets[finish.preset]
-            return Frame(rules.width, rules.height, rules.fill, light_from=finish.light_from)
+            return Frame(rules.width, rules.height, rules.fill, None, finish.light_from, finish.pose)
         size = sides(finish.size or self.size, finish.aspect)
-        return Frame(*size, self.fill, finish.copy_space, finish.light_from)
+        return Frame(*size, self.fill, finish.copy_space, finish.light_from, finish.pose)
 
 
 class Data(BaseModel):

@@ -4,11 +4,12 @@ import hashlib
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from prodgen.bundled import bundled_photographs
@@ -20,7 +21,8 @@ from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import Edit, Picture, make_pictures
 from prodgen.photographs.presets import load_preset, preset_names
-from prodgen.spec.finish import Edge, Light
+from prodgen.photographs.shadows import light_kept
+from prodgen.spec.finish import Edge, Light, Pose
 from prodgen.spec.provenance import GENERATED, make_xmp, read_provenance
 
 POLO = next(path for path in bundled_photographs() if path.stem == "polo")
@@ -110,6 +112,23 @@ def test_light_from_the_left_casts_a_longer_shadow_to_the_right_and_none_on_whit
     assert right[0] < soft[0] - 3
     with pytest.raises(ProdgenError, match="products cast no shadow on white"):
         Edit(light_from="left").check()
+
+
+def test_a_hanging_product_casts_its_shadow_aside_and_a_standing_one_at_its_feet() -> None:
+    def dark(pose: Pose | None) -> np.ndarray:
+        """Return where the ground is darker than it would be without the product."""
+        product = np.zeros((200, 200), np.float32)
+        product[40:180, 60:80] = product[40:180, 120:140] = product[40:90, 60:140] = 1
+        light = light_kept(torch.from_numpy(product)[None, None], pose=pose)[0, 0].numpy()
+        return np.where(product > 0, np.float32(0), 1 - light)
+
+    flat, hanging, standing = map(dark, get_args(Pose))
+    assert abs(flat[:, :60].sum() - flat[:, 140:].sum()) < 0.1 * flat.sum()
+    assert hanging[40:180, 140:].sum() > 4 * hanging[40:180, :60].sum()
+    assert standing[181:184, 60:80].min() > 3 * standing[181:184, 95:105].max()
+    assert standing[:100].max() < 0.02
+    with pytest.raises(ProdgenError, match="products cast no shadow on white"):
+        Edit(pose="hanging").check()
 
 
 def test_a_gradient_begins_and_ends_with_its_colours_and_gloss_reflects_the_product_below_it() -> None:

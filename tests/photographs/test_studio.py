@@ -275,11 +275,12 @@ def test_a_change_of_retouched_pixels_needs_another_method(studio: Studio, short
 
 def test_edit_makes_the_picture_that_an_order_makes(studio: Studio, shorts: Source) -> None:
     photograph, fill = decode(SHORTS, studio.config.photo_side), studio.config.fill
-    changes = {"materials": (None, "stripes"), "retouch": RETOUCHES, "light_from": "left"}
+    lit = {"light_from": "left", "pose": "standing"}
+    changes = {"materials": (None, "stripes"), "retouch": RETOUCHES, **lit}
     edit = Edit(("crimson",), ("floor",), 128, 128, fill, "png", **changes)
     edited = make_pictures(photograph, "p", cut_out(photograph, studio.cutter), "grabcut", edit)
     looks = [("#dc143c", "floor", "original"), ("#dc143c", "floor", "stripes")]
-    ordered = make(studio, shorts, *looks, finish=RETOUCHED.model_copy(update={"light_from": "left"}))
+    ordered = make(studio, shorts, *looks, finish=RETOUCHED.model_copy(update=lit))
     shown = [
         [np.asarray(Image.open(io.BytesIO(one.data))).astype(int) for one in two]
         for two in zip(edited, ordered, strict=True)

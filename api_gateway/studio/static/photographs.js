@@ -162,7 +162,7 @@ function start() {
   function request(items, side) {
     const shape = { size: side, aspect: form.aspect.value, copy_space: form.copy_space.value || null };
     const frame = form.preset.value ? { preset: form.preset.value } : shape;
-    const finish = { ...frame, light_from: form.light_from.value || null };
+    const finish = { ...frame, light_from: form.light_from.value || null, pose: form.pose.value || null };
     return { model, items, finish, output: { format: preset().format ?? "jpeg" } };
   }
 
@@ -212,7 +212,7 @@ function start() {
 
   watchControls(form, changed);
   form.onsubmit = (event) => event.preventDefault();
-  for (const field of [form.preset, form.size, form.aspect, form.copy_space, form.light_from]) field.onchange = changed;
+  for (const field of [form.preset, form.size, form.aspect, form.copy_space, form.light_from, form.pose]) field.onchange = changed;
   form.model.onchange = () =>
     (location.search = new URLSearchParams([["model", form.model.value], ...chosenPairs(form)]));
 
