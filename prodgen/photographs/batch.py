@@ -93,7 +93,9 @@ class Batch:
             cut = cut_out_unmarked(photograph, self._cutter, mask)
         except ProdgenError as error:
             return self._set_aside(path, str(error))
-        reason = "; ".join(cut.doubts) or (doubts_about_colour(cut) if self._edit.changes_product else None)
+        reason = "; ".join(cut.doubts) or (
+            doubts_about_colour(cut.region) if self._edit.changes_product else None
+        )
         if reason and not (self._force and (cut.matte >= 0.5).any()):
             _write_review(photograph.rgb, cut, self._out / "review" / f"{stem}.jpg")
             return self._set_aside(path, reason)

@@ -24,7 +24,7 @@ from prodgen.catalog.photographs.quality import is_plausible
 from prodgen.catalog.picture_files import Photograph, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutters import Cutter
-from prodgen.photographs.recolour import Region, main_region
+from prodgen.photographs.region import Region, main_region
 from prodgen.spec.matte import read_matte
 
 _CUT_SIDE = 640  # longer side, in pixels, at which the cutter works

@@ -18,6 +18,7 @@ from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.materials import MATERIALS, Material, material
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.product import Look, Product
+from prodgen.photographs.region import METHOD, Region
 from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import (
     Background,
@@ -39,9 +40,9 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
 FORMATS = ("jpeg", "png", "webp", "avif")
 _QUALITIES = (95, 90, 85, 80, 70, 60)
-_LEAST_REGION = 0.7
+_LEAST_REGION, _LEAST_EARLIER = 0.75, 0.7
 """A product whose main colour covers less than this share of it counts as patterned: of recoloured patterns,
-people who judged pictures could use few."""
+people who judged pictures could use few. The second number is that of methods 1 and 2."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +191,10 @@ class Picture(NamedTuple):
     recipe: dict[str, Any]
 
 
-def doubts_about_colour(cut: CutOut) -> str | None:
-    """Return why a product cannot be recoloured well, or None if it can."""
-    share = cut.region.share
-    return None if share >= _LEAST_REGION else f"no colour covers more than {share:.0%} of the product"
+def doubts_about_colour(region: Region, method: int = METHOD) -> str | None:
+    """Return why a product with this main region cannot be recoloured well, or None if it can."""
+    share, least = region.share, _LEAST_REGION if method > 2 else _LEAST_EARLIER
+    return None if share >= least else f"no colour covers more than {share:.0%} of the product"
 
 
 def make_pictures(

@@ -18,7 +18,7 @@ from prodgen.catalog.picture_files import Photograph, decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.edit import doubts_about_colour
-from prodgen.photographs.recolour import main_region
+from prodgen.photographs.region import METHOD, main_region
 
 _TEXT = "prodgen"
 
@@ -66,13 +66,11 @@ class Learnt(NamedTuple):
             raise ProdgenError(f"this is no stored cut-out: {error}") from None
 
 
-def learn(
-    data: bytes, cut_out: Callable[[Photograph], CutOut], side: int, *, in_all_light: bool = True
-) -> Learnt:
+def learn(data: bytes, cut_out: Callable[[Photograph], CutOut], side: int, method: int = METHOD) -> Learnt:
     """Cut the product out of a photograph's file, which is read at most ``side`` pixels long.
 
     A file that cannot be read gives a cut-out without a product, with the reason as its doubt.
-    ``in_all_light`` is that of `main_region`.
+    ``method`` is that of `main_region`.
     """
     photograph = read_photograph(data, side)
     if isinstance(photograph, str):
@@ -81,8 +79,8 @@ def learn(
     matte = _to_bytes(cut.matte)
     if not (matte >= 128).any():
         return _nothing(*(cut.doubts or ("no product was found",)))
-    region = cut.region if in_all_light else main_region(cut.rgb, cut.matte, in_all_light=False)
-    return Learnt(matte, _to_bytes(region.weight), cut.doubts, doubts_about_colour(cut))
+    region = cut.region if method == METHOD else main_region(cut.rgb, cut.matte, method)
+    return Learnt(matte, _to_bytes(region.weight), cut.doubts, doubts_about_colour(region, method))
 
 
 def read_photograph(data: bytes, side: int) -> Photograph | str:

@@ -4,40 +4,13 @@ The change is made in CIELAB. Light and shadow scale a colour towards black, so 
 with the product's mean, and its chroma is scaled by its lightness.
 """
 
-from typing import NamedTuple
-
-import cv2
 import numpy as np
 import torch
 from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
-from numpy.typing import NDArray
 from torch import Tensor
 
-from prodgen.catalog.photographs.colours import dominant_colours
-from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 from prodgen.spec.colour import levels, to_lab
 
-_SMALL = 160  # longer side, in pixels, at which the colours of the product are found
-_NEAR, _FAR = 14.0, 26.0
-"""A pixel up to the first distance from a region's colour belongs to the region, unless another colour of the
-product is nearer; a pixel from the second distance on does not belong to it. Distances are in CIELAB."""
-_LIGHT_WEIGHT, _PURE_WEIGHT = 0.2, 0.4
-"""Weights in these distances of more or less light, and of a purer or paler colour."""
-_ALONE = 1.2  # divides the distances if the product has no other colour
-_SHINE, _BRIGHT_WEIGHT = 25.0, 0.6
-"""A pixel that is lighter than a colour by more than the first number counts as of another colour, such as a
-white print on black, with the second number as the weight of the rest."""
-_LEAST_CHROMA = 20.0  # chroma from which a colour certainly has a hue; below half of it, a colour is grey
-_SAME_PURITY, _SAME_SHARE = 0.14, 0.45
-"""Two colours are shades of one if their purities (chroma divided by lightness plus 16) differ by less than
-the first number, and by less than the second number's share of the main colour's purity."""
-_SAME_HUE = 0.94  # cosine of the largest angle between two colours of one hue, 20 degrees
-_SOFT_EDGE = 1.0  # blur of a region's edge, in pixels
-_LIGHT_SIDE = 200  # longer side, in pixels, at which patches of light and shadow are found
-_GRADUAL = 0.3
-"""A patch of another colour is light or shadow if the colour changes at its border from pixel to pixel by
-less than this share of the patch's distance from the region's colour, in the median."""
-_MOST_TINTED = 20.0  # largest difference in a and b that light or shadow makes
 _KEPT_CHROMA = 0.5  # share of the differences in chroma within a region that is kept
 _GREY_CHROMA = 6.0  # chroma below which a colour counts as grey when differences in chroma are scaled
 _DARKENED = 0.5
@@ -53,106 +26,6 @@ _MATT = 0.4  # share of the highlights' contrast that the lightest colours lose
 _CORRECTIONS, _SAMPLED = 8, 4096
 """The mean colour reaches the colour asked for by these corrections, made on this many pixels."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
-
-
-class Region(NamedTuple):
-    """A part of a product with a colour of its own."""
-
-    share: float  # of the product
-    weight: Plane  # (H, W), how much each pixel belongs to the region
-
-
-def main_region(rgb: Pixels, matte: Plane, *, in_all_light: bool = True) -> Region:
-    """Find the largest region of one colour in a product, (H, W, 3) bytes with its matte (H, W).
-
-    ``in_all_light``: whether the region includes its patches in deep shadow or in light of another tint.
-    """
-    layers = np.dstack([rgb * matte[..., None], matte * 255]).astype(np.float32)
-    colours = dominant_colours(fitted(layers, _SMALL).round().astype(np.uint8))
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    own, others, share = [], [], 0.0
-    for colour, part in colours:
-        shade = _is_shade(colour, colours[0][0])
-        share += part * shade
-        (own if shade else others).append(_distance(lab, colour))
-    distance = np.min(own, 0)
-    if not others:  # what differs is small, such as a button or a label, so that more may be light and shadow
-        distance = distance / _ALONE
-    alone = np.clip((_FAR - distance) / (_FAR - _NEAR), 0, 1)
-    nearer = np.clip(0.5 + (np.min(others, 0) - distance) / _NEAR, 0, 1) if others else 1.0
-    belongs = (alone * nearer).astype(np.float32)
-    if in_all_light:
-        belongs = _with_light(lab, belongs, matte)
-    soft = cv2.GaussianBlur(belongs, (0, 0), _SOFT_EDGE)
-    # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
-    return Region(share, np.where(matte > 0, np.clip((soft - 0.15) / 0.6, 0, 1), np.float32(0)))
-
-
-def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:
-    """Return a region's weight (H, W), to which patches of the region in other light are added.
-
-    ``lab``: the product in CIELAB, (H, W, 3). The edge of a print is hard; light and shadow begin gradually.
-    """
-    small, part, inside = (fitted(plane, _LIGHT_SIDE) for plane in (lab, weight, matte))
-    region, patches = part > 0.5, np.zeros_like(part)
-    if not region.any():
-        return weight
-    own = np.median(small[region], 0)
-    count, labels = cv2.connectedComponents(((inside > 0.95) & ~region).astype(np.uint8))
-    for label in range(1, count):
-        patch = labels == label
-        apart = np.median(small[patch], 0) - own
-        if np.linalg.norm(apart[1:]) < _MOST_TINTED:
-            steps = _steps(small, patch, region)
-            if steps.size and np.median(steps) < _GRADUAL * np.linalg.norm(apart):
-                patches[patch] = 1
-    large = cv2.resize(cv2.dilate(patches, SQUARE), weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.maximum(weight, large)
-
-
-def _steps(lab: Plane, one: Mask, other: Mask) -> Plane:
-    """Return the distances in CIELAB (N,) between neighbouring pixels of which one is in each mask."""
-    found = []
-    for axis in (0, 1):
-        first, second = ((slice(None),) * axis + (part,) for part in (slice(-1), slice(1, None)))
-        across = (one[first] & other[second]) | (other[first] & one[second])
-        found.append(np.linalg.norm(lab[first][across] - lab[second][across], axis=1))
-    return np.concatenate(found)
-
-
-def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far colours (..., 3) are from ``colour``, of which more or less light counts little.
-
-    Light moves a colour along the line through black and the colour. Folds are purer than that, and shine is
-    paler, so these differences count little too where a pixel is not grey.
-    """
-    from_black = lab + np.array([16.0, 0, 0])
-    line = colour + np.array([16.0, 0, 0])
-    length = float(np.linalg.norm(line))
-    along = from_black @ (line / length)
-    across = (from_black**2).sum(-1) - along**2
-    hue = colour[1:] / max(float(np.linalg.norm(colour[1:])), _LEAST_CHROMA)
-    own_hue = lab[..., 1:] @ hue
-    coloured = np.clip(2 * own_hue / _LEAST_CHROMA - 1, 0, 1)
-    purer = own_hue - along * (line[1:] @ hue / length)
-    across = np.maximum(across - coloured * (1 - _PURE_WEIGHT**2) * purer**2, 0)
-    light = along - length
-    bright = np.maximum(light - _SHINE, 0)
-    return np.sqrt(across + (_LIGHT_WEIGHT * light + _BRIGHT_WEIGHT * bright) ** 2)
-
-
-def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
-    """Return whether a colour is ``main``, ``main`` in the shadow or in full light, or of the same hue.
-
-    Light and shadow keep the purity nearly. Grey has no purity, so no colour is a shade of it: a black print
-    on a grey shirt is not its shadow.
-    """
-    purity, other = (lab[1:] / (lab[0] + 16) for lab in (main, colour))
-    if np.linalg.norm(other - purity) < min(_SAME_PURITY, np.linalg.norm(purity) * _SAME_SHARE):
-        return True
-    chroma, other_chroma = np.linalg.norm(main[1:]), np.linalg.norm(colour[1:])
-    same_hue = main[1:] @ colour[1:] > _SAME_HUE * chroma * other_chroma
-    return bool((colour is main) or (same_hue and min(chroma, other_chroma) > _LEAST_CHROMA))
 
 
 class Recolouring:

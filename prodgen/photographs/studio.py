@@ -17,6 +17,7 @@ from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
 from prodgen.photographs.materials import Material, material
 from prodgen.photographs.product import Look, Product, to_pixels
+from prodgen.photographs.region import METHOD
 from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import Background, ground, is_picture
 from prodgen.photographs.together import Together
@@ -28,11 +29,11 @@ from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
-METHODS = (1, 2)
+METHODS = (1, 2, METHOD)
 """The numbers of the ways in which this code cuts out, recolours, places and lights products.
 
 A change of the pictures of a version needs another number, and a new version in ``prodgen/bundled``. Method 1
-does not recolour patches of a product in deep shadow or in light of another tint.
+does not recolour patches of a product in deep shadow or in light of another tint; method 2 breaks up prints.
 """
 
 
@@ -76,7 +77,7 @@ class Studio:
     def learn(self, data: bytes, matte: bytes | None = None) -> Learnt:
         """Learn from a photograph's file what its pictures need: by the file of a matte, if it has one."""
         cut = partial(cut_out_by, matte=matte) if matte else partial(cut_out, cutter=self.cutter)
-        return learn(data, cut, self.config.photo_side, in_all_light=self.config.method > 1)
+        return learn(data, cut, self.config.photo_side, self.config.method)
 
     def pictures(
         self,

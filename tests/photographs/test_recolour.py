@@ -12,7 +12,8 @@ from prodgen.catalog.picture_files import decode
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import doubts_about_colour
-from prodgen.photographs.recolour import Recolouring, main_region
+from prodgen.photographs.recolour import Recolouring
+from prodgen.photographs.region import main_region
 from prodgen.spec.colour import delta_e_2000, parse_colour, to_lab
 
 COLOURS = ("crimson", "navy", "forestgreen", "#d9a514", "pink", "grey", "white", "black")
@@ -103,8 +104,8 @@ def test_a_pattern_without_a_main_colour_is_doubted() -> None:
     for k, colour in enumerate([(200, 30, 30), (30, 160, 60), (40, 60, 180), (240, 220, 60)]):
         rgb[:, k * 30 : k * 30 + 30] = colour
     cut = CutOut(rgb, np.ones((120, 120), np.float32), 1.0, ())
-    assert "no colour covers more than" in (doubts_about_colour(cut) or "")
-    assert doubts_about_colour(two_colours()) is None
+    assert "no colour covers more than" in (doubts_about_colour(cut.region) or "")
+    assert doubts_about_colour(two_colours().region) is None
 
 
 def test_the_same_photograph_gives_the_same_pixels(cut: CutOut) -> None:
@@ -133,7 +134,7 @@ def test_a_shadow_that_begins_gradually_is_recoloured_and_a_hard_print_is_not() 
     weight = main_region(rgb, np.ones((160, 160), np.float32)).weight
     assert weight[:, 150:].min() > 0.9
     assert weight[64:96, 34:66].max() < 0.1
-    early = main_region(rgb, np.ones((160, 160), np.float32), in_all_light=False).weight
+    early = main_region(rgb, np.ones((160, 160), np.float32), method=1).weight
     assert early[:, 155:].max() < 0.5
 
 
@@ -150,3 +151,26 @@ def test_highlights_of_a_dark_blue_are_no_violet(cut: CutOut) -> None:
     (made,), weight = recoloured(cut, ("navy",))
     red, green, _ = made[weight > 0.99].T
     assert np.percentile(red - green, 99) < 0.1
+
+
+def test_a_print_is_left_whole_also_where_it_is_like_the_products_folds() -> None:
+    """Dark letters on a grey shirt differ by lightness alone, as folds do; method 2 recoloured them."""
+    light = np.linspace(150, 185, 160)[:, None] + np.random.default_rng(0).normal(0, 2, (160, 160))
+    rgb = np.repeat(light[..., None], 3, -1)
+    for left in (50, 70, 90):
+        rgb[60:90, left : left + 8] = (38, 40, 44)
+    rgb = rgb.clip(0, 255).astype(np.uint8)
+    weight, earlier = (main_region(rgb, np.ones((160, 160), np.float32), one).weight for one in (3, 2))
+    assert weight[63:87, 52:56].max() < 0.2
+    assert min(weight[:52].min(), weight[98:].min(), weight[63:87, 62:66].min()) > 0.9
+    assert earlier[63:87, 52:56].min() > 0.5
+
+
+def test_shadows_of_a_clear_hue_are_recoloured_with_it() -> None:
+    """A pink shirt is red inside its collar; the edge of this shadow is hard."""
+    rgb = np.full((120, 120, 3), (235, 120, 140), np.uint8)
+    rgb[20:40, 20:100] = (170, 25, 40)
+    rgb[70:90, 40:60] = (240, 235, 225)
+    weight = main_region(rgb, np.ones((120, 120), np.float32)).weight
+    assert weight[23:37, 23:97].min() > 0.9
+    assert weight[74:86, 44:56].max() < 0.1
