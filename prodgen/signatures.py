@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from c2pa import Context
     from cryptography.x509 import Certificate
 
-FORMATS = ("png", "jpeg", "webp")
+FORMATS = ("png", "jpeg", "webp", "avif")
 """The formats of pictures that are signed."""
 
 _SETTINGS = {

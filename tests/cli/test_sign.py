@@ -67,6 +67,7 @@ def pictures(tmp_path: Path) -> Path:
     made = {
         "a.jpeg": "trainedAlgorithmicMedia",
         "b.webp": "trainedAlgorithmicMedia",
+        "d.avif": "trainedAlgorithmicMedia",
         "deep/c.png": "composite",
     }
     for name, kind in made.items():
@@ -92,7 +93,7 @@ def test_a_copy_is_signed_and_a_changed_copy_is_found(
     done = run("sign", pictures, "--out", out, *words)
     assert done.code == 0, done.err
     trust = files(tmp_path, trust=authority.pem)
-    for name in ("a.jpeg", "b.webp", "deep/c.png"):
+    for name in ("a.jpeg", "b.webp", "d.avif", "deep/c.png"):
         read = run("provenance", out / name, *trust, "--json")
         assert read.code == 0, read.out
         record = json.loads(read.out)
