@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen import traces
@@ -18,6 +16,7 @@ from prodgen.generation.encode import encode_all
 from prodgen.generation.forward import Forward
 from prodgen.generation.quality import pass_gate
 from prodgen.generation.request import Request, Response, xmp_packets
+from prodgen.generation.transfer import Arriving
 from prodgen.models import SavedModel
 from prodgen.models.saved import is_out_of_memory
 from prodgen.spec.order import ImageRequest
@@ -69,7 +68,7 @@ class Engine:
         """
         self._changed = threading.Condition()
         self._closed = False
-        self._batch_began: float | None = None
+        self._batch_began, self._generating = 0.0, False
         self.batches = 0
         """Batches made so far."""
         self._encoders = ThreadPoolExecutor(ENCODERS, "encode")
@@ -90,9 +89,8 @@ class Engine:
 
     @property
     def batch_seconds(self) -> float:
-        """Seconds for which the device has worked on the current batch; 0 between batches."""
-        began = self._batch_began
-        return 0.0 if began is None else time.monotonic() - began
+        """Seconds for which the device has worked since the last batch began; 0 between batches."""
+        return time.monotonic() - self._batch_began if self._generating or self.forward.busy else 0.0
 
     def close(self) -> None:
         """Generate all queued images, even those that no caller takes, then stop the threads."""
@@ -114,12 +112,12 @@ class Engine:
 
     def _loop(self) -> None:
         while batch := self._next_batch():
-            self._batch_began = time.monotonic()
+            self._batch_began, self._generating = time.monotonic(), True
             first, *others = (response.traceparent for response, _ in batch)
             size = {"images": sum(len(part) for _, part in batch)}
             with traces.span("engine.batch", first, size, links=filter(None, others)):
                 self._generate(batch)
-            self._batch_began = None
+            self._generating = False
             self.batches += 1
 
     def _next_batch(self) -> list[Part]:
@@ -228,9 +226,8 @@ class Engine:
             response.images += images[chunk]
             response.add(files)
 
-    def _encode(
-        self, pixels: NDArray[np.uint8], request: Request, images: Sequence[ImageRequest]
-    ) -> list[bytes]:
+    def _encode(self, arriving: Arriving, request: Request, images: Sequence[ImageRequest]) -> list[bytes]:
+        pixels = arriving.numpy()
         with self._timed("encode"):
             return encode_all(pixels, request.format, [*xmp_packets(request, images)])
 

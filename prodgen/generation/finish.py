@@ -12,6 +12,7 @@ from kornia.geometry.transform import get_perspective_transform, resize, warp_pe
 from torch import Tensor
 
 from prodgen.generation.coverage import clamp_to_coverage, clear_ground, cut_out, opaque
+from prodgen.generation.transfer import to_device
 from prodgen.generation.upscale import upscale
 from prodgen.spec.colour import levels
 from prodgen.spec.finish import Augment, Finish
@@ -42,7 +43,7 @@ def apply_finish(
     u = torch.empty(0)
     if not plain:
         numbers = uniforms(seeds, draws, _DRAWS, Stream.AUGMENTATION, [0] * len(draws))
-        u = torch.from_numpy(numbers).float().to(x.device)
+        u = to_device(torch.from_numpy(numbers).float(), x.device)
         layers = _light(layers, augment, u)
     if finish.upscale:
         layers = upscale(layers)
@@ -72,7 +73,7 @@ def _colour(text: str, like: Tensor) -> Tensor:
     channels = [level / 255.0 for level in levels(text)]
     if like.shape[1] == 1 and len(set(channels)) == 1:
         channels = channels[:1]
-    return torch.tensor(channels, device=like.device).view(1, -1, 1, 1)
+    return to_device(torch.tensor(channels), like.device).view(1, -1, 1, 1)
 
 
 def _over(layers: Tensor, behind: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ def _light(layers: Tensor, augment: Augment, u: Tensor) -> Tensor:
 def _warp(layers: Tensor, augment: Augment, u: Tensor) -> Tensor:
     """Flip, rotate, tilt and crop each image by one homography. Coverage is 0 outside the original image."""
     side = layers.shape[-1] - 1
-    corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=u.device)
+    corners = to_device(torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]), u.device)
     target = corners.expand(len(u), 4, 2).clone()
     target[..., 0] *= torch.where(u[:, 0] <= augment.flip, -1.0, 1.0)[:, None]
     angle = np.pi / 180.0 * augment.rotation * _signed(u[:, 1])

@@ -4,15 +4,14 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen.generation.finish import apply_finish
 from prodgen.generation.recolour import asked_colours, recolour
+from prodgen.generation.transfer import Arriving, from_device, to_device
 from prodgen.models import SavedModel
 from prodgen.models.condition import encode as encode_condition
 from prodgen.models.saved import is_out_of_memory, too_large
@@ -64,6 +63,7 @@ class Forward:
         self.device = device
         self._kind = torch.device(device).type
         self._batch: dict[str, int] = {}
+        self._done: torch.cuda.Event | None = None
         self._lock = threading.Lock()
 
     def batch(self, model: SavedModel) -> int:
@@ -88,7 +88,9 @@ class Forward:
         if min(truncation) < 1.0:
             z *= torch.tensor(truncation)[:, None]
         with self._exclusively():
-            return self._pass(model, z.to(self.device), condition.to(self.device))
+            if self._done:  # a GPU makes one batch while the inputs of the next one are drawn
+                self._done.synchronize()
+            return self._pass(model, to_device(z, self.device), to_device(condition, self.device))
 
     def _inputs(self, model: SavedModel, images: Sequence[ImageRequest | Mix]) -> tuple[Tensor, Tensor]:
         """Return the latents (B, latent_dim) and the conditions (B, D) of images, without their mixes."""
@@ -101,17 +103,28 @@ class Forward:
 
     def finish(
         self, model: SavedModel, x: Tensor, finish: Finish, images: Sequence[ImageRequest]
-    ) -> NDArray[np.uint8]:
-        """Apply ``finish`` to images ``x`` (B, C, H, W) in [-1, 1]; return bytes (B, H', W', C')."""
+    ) -> Arriving:
+        """Apply ``finish`` to images ``x`` (B, C, H, W) in [-1, 1]; return bytes (B, H', W', C').
+
+        Does not wait for a GPU.
+        """
         with self._exclusively():
             if finish.exact_colour:
-                asked = asked_colours(model.config.attributes, images).to(x.device)
+                asked = to_device(asked_colours(model.config.attributes, images), x.device)
                 x, _ = recolour(x.float(), asked, torch.ones(len(x), dtype=torch.bool, device=x.device))
             pixels = apply_finish(
                 x, finish, model.config.ground, [i.seed for i in images], [i.draw for i in images]
             )
-            array: NDArray[np.uint8] = pixels.cpu().numpy()
-        return array
+            arriving = from_device(pixels)
+            self._done = arriving.done
+        return arriving
+
+    @property
+    def busy(self) -> bool:
+        """Whether a GPU has not yet finished the last images."""
+        with suppress(RuntimeError):  # the GPU has failed, which the next batch reports
+            return self._done is not None and not self._done.query()
+        return False
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:

@@ -150,6 +150,7 @@ def _write_free_model(folder: Path) -> None:
     import torch
     from torch import Tensor
 
+    from prodgen.generation.finish import apply_finish
     from prodgen.generation.forward import Forward
     from prodgen.models import load_model, save_model
     from prodgen.models.base import ImageGenerator
@@ -173,11 +174,12 @@ def _write_free_model(folder: Path) -> None:
     wanted = [ImageRequest(k, 0, k, {}) for k in range(PICTURES)]
     images = resolve_attributes(clothing.config.attributes, wanted)
     x = forward(clothing, images, [1.0] * PICTURES)
-    pixels = forward.finish(clothing, x, Finish(background="#ffffff"), images)
+    numbers = [i.seed for i in images], [i.draw for i in images]
+    pixels = apply_finish(x, Finish(background="#ffffff"), clothing.config.ground, *numbers)
     fixed = {"ground": "white", "precision": "fp32", "tolerance": 1, "family": "free", "format": 1}
     fixed |= {"size": 64, "channels": 3, "latent_dim": clothing.config.latent_dim}
     free = FreeGenerator(attributes=clothing.config.attributes, **fixed)
-    free.pictures.copy_(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1.0)
+    free.pictures.copy_(pixels.permute(0, 3, 1, 2) / 127.5 - 1.0)
     save_model(free, folder)
 
 
@@ -186,6 +188,7 @@ def _stages(device: "Device", format: str) -> dict[str, float]:
     from dataclasses import replace
 
     from prodgen.generation.encode import encode
+    from prodgen.generation.finish import apply_finish
     from prodgen.generation.request import Request, xmp_packets
     from prodgen.photographs.studio import StudioPicture
     from prodgen.spec.finish import Finish
@@ -204,7 +207,7 @@ def _stages(device: "Device", format: str) -> dict[str, float]:
     scattered = [replace(image, seed=7919 * image.index) for image in images]
     request, batches = Request(model, images, format=format), range(0, STAGE, PICTURES)
     x = forward(model, images[:PICTURES], [1.0] * PICTURES)
-    pixels = forward.finish(model, x, Finish(), images[:PICTURES])
+    pixels = apply_finish(x, Finish(), "white", [0] * PICTURES, [0] * PICTURES).numpy()
     files = [
         StudioPicture(encode(p, format, xmp), None)
         for p, xmp in zip(pixels, xmp_packets(request, images[:PICTURES]), strict=True)

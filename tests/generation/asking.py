@@ -25,7 +25,7 @@ def pixels(
     """The pixels (N, H, W, C) of the images, made in one batch without an engine."""
     forward = Forward("cpu")
     outputs = forward(model, asked, [truncation] * len(asked))
-    return forward.finish(model, outputs, finish or Finish(), asked)
+    return forward.finish(model, outputs, finish or Finish(), asked).numpy()
 
 
 def request(model: SavedModel, count: int, seed: int = 7, **options: object) -> Request:

@@ -1,0 +1,46 @@
+"""Copies between the memory of the machine and that of a GPU, for which the calling thread does not wait.
+
+A GPU reads and writes page-locked memory by itself. On a CPU nothing is copied.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def to_device(x: Tensor, device: str | torch.device) -> Tensor:
+    """Return ``x``, which is in the machine's memory, on ``device``."""
+    if torch.device(device).type == "cpu":
+        return x
+    return x.pin_memory().to(device, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """Bytes on their way from the device to the machine's memory, where they are once ``done`` has happened.
+
+    ``done`` is None on a CPU.
+    """
+
+    _bytes: Tensor
+    done: torch.cuda.Event | None
+
+    def numpy(self) -> NDArray[np.uint8]:
+        """Wait until the bytes are there, and return them."""
+        if self.done:
+            self.done.synchronize()
+        array: NDArray[np.uint8] = self._bytes.numpy()
+        return array
+
+
+def from_device(x: Tensor) -> Arriving:
+    """Begin to copy bytes ``x`` from their device."""
+    if not x.is_cuda:
+        return Arriving(x, None)
+    copy = x.to("cpu", non_blocking=True)  # page-locked, because the copy is non-blocking
+    done = torch.cuda.Event()
+    done.record(torch.cuda.current_stream(x.device))
+    return Arriving(copy, done)
