@@ -1,7 +1,7 @@
 """Combinations of attribute values that occurred in training, and random draws from these combinations."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Annotated
 
 import numpy as np
@@ -40,7 +40,6 @@ def draw_combinations(
     """
     known = [(combination.values(choices), combination.frequency) for combination in combinations]
 
-    @cache
     def matching(asked: tuple[str | None, ...]) -> tuple[list[dict[str, str]], Float64]:
         found = [
             (values, frequency)
@@ -49,8 +48,13 @@ def draw_combinations(
         ]
         return [values for values, _ in found], np.cumsum([frequency for _, frequency in found])
 
-    drawn: list[dict[str, str]] = []
-    for request, number in zip(wanted, u, strict=True):
-        values, edges = matching(tuple(request.get(name) for name in choices))
-        drawn.append(values[int(np.searchsorted(edges, number * edges[-1]))] if values else {})
+    alike = defaultdict[tuple[str | None, ...], list[int]](list)
+    for at, request in enumerate(wanted):
+        alike[tuple(request.get(name) for name in choices)].append(at)
+    drawn: list[dict[str, str]] = [{}] * len(wanted)
+    for asked, places in alike.items():
+        values, edges = matching(asked)
+        if values:
+            for at, chosen in zip(places, np.searchsorted(edges, u[places] * edges[-1]), strict=True):
+                drawn[at] = values[chosen]
     return drawn

@@ -269,14 +269,14 @@ class Expansion:
         combination, repeat = divmod(place, row.count)
         by_sku = self.spec.seed_from == "sku" and row.sku is not None
         seed = _sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed
-        latent = row.latent or Latent.model_construct(seed=seed, draw=repeat if by_sku else index)
+        latent = row.latent
         return ImageRequest(
             index=index,
             sku=row.sku,
             repeat=place,
-            seed=latent.seed,
-            draw=latent.draw,
-            attempt=latent.attempt,
+            seed=latent.seed if latent else seed,
+            draw=latent.draw if latent else repeat if by_sku else index,
+            attempt=latent.attempt if latent else 0,
             attributes=_combination(row.values, combination),
             photo=row.photo,
             matte=row.matte,

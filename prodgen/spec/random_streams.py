@@ -34,9 +34,12 @@ def uniforms(
     """
     blocks = -(-width // 4)
     words = np.empty((len(indices), blocks * 4), dtype=np.uint64)
+    generator = np.random.Philox(key=0)
+    state = generator.state  # to set it takes a fifth of the time of a new generator
     for start, stop in _consecutive_ranges(seeds, indices, attempts):
         counter = np.array([indices[start] * blocks, 0, stream, attempts[start]], dtype=np.uint64)
-        generator = np.random.Philox(key=seeds[start], counter=counter)
+        state["state"] = {"counter": counter, "key": np.array([seeds[start], 0], dtype=np.uint64)}
+        generator.state = state
         words[start:stop] = generator.random_raw((stop - start) * blocks * 4).reshape(stop - start, -1)
     uniform: Float64 = ((words[:, :width] >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
     return uniform
