@@ -99,19 +99,20 @@ def _request(model: "SavedModel", images: int) -> "Request":
 
 
 def _encoding(engine: "Engine", model: "SavedModel", images: int) -> float:
-    from prodgen.generation.encode import decode, encode
+    import numpy as np
+
+    from prodgen.generation.encode import decode, encode_all
     from prodgen.generation.engine import ENCODERS
     from prodgen.generation.request import xmp_packets
 
     request = _request(model, 64)
-    pixels = [decode(data) for data in engine.submit(request)]
+    pixels = np.stack([decode(data) for data in engine.submit(request)])
 
-    def encode_all(_: int) -> None:
-        for image, xmp in zip(pixels, xmp_packets(request, request.images), strict=True):
-            encode(image, request.format, xmp)
+    def encode_chunk(_: int) -> None:
+        encode_all(pixels, request.format, [*xmp_packets(request, request.images)])
 
     start = time.perf_counter()
     with ThreadPoolExecutor(ENCODERS) as pool:
         runs = images // len(pixels)
-        list(pool.map(encode_all, range(runs)))
+        list(pool.map(encode_chunk, range(runs)))
     return runs * len(pixels) / (time.perf_counter() - start)
