@@ -3,7 +3,7 @@
 from celery.beat import PersistentScheduler
 
 
-class FreshScheduler(PersistentScheduler):
+class FreshScheduler(PersistentScheduler):  # type: ignore[misc]
     """Begins with a new schedule file at each start.
 
     A power loss can leave a file that ends Celery's own scheduler at every start, and then no lease of a
