@@ -1,11 +1,12 @@
 """Generate images from Python, without a service."""
 
-from collections.abc import Collection, Iterator
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from PIL import Image
 from pydantic import ValidationError
@@ -19,7 +20,11 @@ from prodgen.spec.formula import Formula, morph_of
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import Expansion, JobSpec, resolve_attributes
 from prodgen.spec.prompt import read_order
+from prodgen.spec.redrawing import Found
 from prodgen.spec.validation_errors import explain
+
+if TYPE_CHECKING:
+    from prodgen.photographs.cutters import Cutter
 
 _CHUNK = 1024
 _WORTH_TUNING = 4096
@@ -32,6 +37,14 @@ class Generated:
 
     images: list[Image.Image]
     manifest: list[ManifestLine]
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """The file of an image that a model drew from a picture, and what it had found for the picture."""
+
+    data: bytes
+    found: Found
 
 
 class Pipeline:
@@ -99,11 +112,48 @@ class Pipeline:
         pair = (Formula.of(first), Formula.of(second))
         return self.render(morph_of(*pair, steps=steps, share=share, only=only, **fields))
 
-    def render(self, formula: Formula) -> bytes:
-        """Return the file of a formula of this model."""
+    def redraw(
+        self,
+        picture: bytes,
+        changes: Mapping[str, str] | None = None,
+        *,
+        was: Mapping[str, str] | None = None,
+        strength: float = 1.0,
+        seed: int = 0,
+        format: str = "png",
+        finish: dict[str, Any] | None = None,
+        cutter: "Cutter | None" = None,
+    ) -> Redrawn:
+        """Draw a picture's file again, with ``changes`` of its attributes by ``strength`` from 0 to 1.
+
+        ``was``: attributes that the picture has; others are read from it. Another ``seed`` starts the search
+        for the latent elsewhere. Raises ProdgenError for a file without a product.
+        """
+        from prodgen.photographs.cutters import load_cutter
+        from prodgen.photographs.redraw import redraw
+
+        schema = self.model.config.attributes
+        given = {f"picture.{name}": value for name, value in (was or {}).items()}
+        digest = hashlib.sha256(picture).hexdigest()
+        parameters = {**(changes or {}), **given, "picture": digest, "strength": str(strength)}
+        formula = Formula.read(self.model.id, schema, (seed, 0, "png"), parameters.items())
+        formula = self._checked(formula, format, finish)
+        known = formula.picture.attributes if formula.picture else {}
+        forward = self.engine.forward
+        found = redraw(forward, self.model, picture, known, cutter or load_cutter(), seed).found
+        return Redrawn(self.render(formula, found), found)
+
+    def render(self, formula: Formula, found: Found | None = None) -> bytes:
+        """Return the file of a formula of this model. ``found``: what was found for the formula's picture."""
         if formula.model != self.model.id:
             raise ProdgenError(f"the image is one of {formula.model}, not of {self.model.id}", param="model")
-        return file_of(formula, self.engine.submit(request_of(self.model, formula)))
+        return file_of(formula, self.engine.submit(request_of(self.model, formula, found=found)))
+
+    def _checked(self, formula: Formula, format: str, finish: dict[str, Any] | None) -> Formula:
+        try:
+            return Formula.model_validate({**formula.model_dump(), "format": format, "finish": finish or {}})
+        except ValidationError as error:
+            raise explain(error) from None
 
     def count(self, spec: JobSpec) -> int:
         """Return how many images the order asks for; raises ProdgenError if the model cannot make them."""

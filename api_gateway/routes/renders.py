@@ -1,6 +1,7 @@
 """Images by their addresses: each is made when it is first asked for, and then comes from the store."""
 
 import hashlib
+import io
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +22,16 @@ from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.requests import StrictRoute
 from prodgen import logs
 from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs.photographs import check_upload
 from prodgen.jobs.renders import ask, read
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.registry.versions import VERSION, Version, resolve
 from prodgen.settings import Settings
 from prodgen.spec.formula import SIGNED, Extension, Formula
 from prodgen.spec.model_config import STUDIO
+from prodgen.spec.provenance import read_provenance
 from prodgen.spec.random_streams import MAX_SEED
+from prodgen.spec.redrawing import Start, check_picture
 from prodgen.storage.base import Store
 from prodgen.storage.links import check_signature, sign_path
 
@@ -101,10 +105,13 @@ async def render(
     The query has attributes of the model (`category`, `colour`; those left out are drawn as in an order),
     `size`, `background`, `truncation` and `attempt`. `mix=SEED/INDEX` mixes another image in, with `mix.NAME`
     for its attributes that differ and `share` from 0 to 1; `steps` (2 to 32) in place of `share` sends all
-    shares from 0 to 1, as a loop in WebP and GIF, else side by side. `model` is NAME@VERSION; any other name
-    redirects to the version of now. The address needs a key, or a signature (`POST /v1/render`). Requests for
-    an image that is being made wait for that one image. `Cache-Status` says whether the image was in the
-    store. Answers 503 if the image is not made within a minute.
+    shares from 0 to 1, as a loop in WebP and GIF, else side by side. `picture=SHA256` names an upload from
+    which the image starts: attributes in the query change by `strength` (0 to 1), those of the picture are
+    read from it unless `picture.NAME` gives them. The headers `Prodgen-Distance` and `Prodgen-Attributes` say
+    how near the model draws the picture, and for what it takes the picture. `model` is NAME@VERSION;
+    any other name redirects to the version of now. The address needs a key, or a signature
+    (`POST /v1/render`). Requests for an image that is being made wait for that one image. `Cache-Status` says
+    whether the image was in the store. Answers 503 if the image is not made within a minute.
     """
     parameters = [pair for pair in request.query_params.multi_items() if pair[0] not in SIGNED]
     version = await run_sync(_version_of, deployment.store, tenant, model)
@@ -113,11 +120,15 @@ async def render(
         return RedirectResponse(formula.path, headers={"Cache-Control": "no-cache"})
     asked = Asked(tenant, formula)
     stored = await run_sync(read, deployment.store, asked)
+    if formula.picture and stored is None:
+        await run_sync(check_upload, deployment.store, tenant, formula.picture.sha256)
     data = stored or await _wait(request, deployment, asked)
     request.app.state.metrics.renders.labels("hit" if stored else "miss").inc()
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     status = "prodgen; hit" if stored else "prodgen; fwd=miss; stored"  # RFC 9211
     headers = {"ETag": etag, "Cache-Control": _caching(request), "Cache-Status": status}
+    if formula.picture:
+        headers |= await run_sync(_found_headers, data)
     if etag in re.findall(r'"[^"]*"', request.headers.get("If-None-Match", "")):
         return Response(None, 304, headers)
 
@@ -165,7 +176,15 @@ def _formula(
     """Return the formula of an address. Raises ProdgenError for an image that the version cannot make."""
     formula = Formula.read(version.id, version.config.attributes, place, parameters)
     formula.check_pixels(version.config.side(formula.finish))
+    if formula.picture:
+        check_picture(version.id, version.config, formula.picture.attributes)
     return formula
+
+
+def _found_headers(data: bytes) -> dict[str, str]:
+    """Return headers that say what a picture was taken for, and how near the model draws it."""
+    found = Start.of_recipe((read_provenance(io.BytesIO(data)).recipe or {})["picture"]).found
+    return {"Prodgen-Distance": str(found.distance), "Prodgen-Attributes": urlencode(found.attributes)}
 
 
 def _version_of(store: Store, tenant: str, model: str) -> Version:

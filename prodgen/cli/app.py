@@ -10,6 +10,7 @@ _HERE, _SERVICE, _ADMIN = "On this machine", "On a service (PRODGEN_URL, PRODGEN
 _PLACES = {
     "generate": (_HERE, "generate.generate"),
     "morph": (_HERE, "morph.morph"),
+    "redraw": (_HERE, "redraw.redraw"),
     "edit": (_HERE, "edit.edit"),
     "check": (_HERE, "edit.check"),
     "provenance": (_HERE, "provenance.provenance"),

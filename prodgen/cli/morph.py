@@ -12,7 +12,7 @@ from prodgen.cli.options import Background, Json, Size
 from prodgen.cli.output import report
 from prodgen.cli.provenance import manifest_line
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.spec.formula import Formula, morph_of
+from prodgen.spec.formula import STILLS, Formula, morph_of
 from prodgen.spec.manifest import read_lines
 from prodgen.spec.provenance import read_provenance
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prodgen.models import SavedModel
 
 _ADDRESS = re.compile(r"(?:.*/)?(\d{1,16})/(\d{1,16})(?:\.\w+)?(?:\?(.*))?", re.ASCII)
-_FORMATS = {".png": "png", ".webp": "webp", ".gif": "gif", ".jpg": "jpeg", ".jpeg": "jpeg", ".avif": "avif"}
+_FORMATS = {**STILLS, ".gif": "gif"}
 _WHAT = "an image file of prodgen, manifest.jsonl#INDEX, or SEED/INDEX?category=shoes&colour=red"
 
 

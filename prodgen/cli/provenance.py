@@ -123,6 +123,8 @@ def _remake(
             raise ProdgenError("name the folder that has the photograph with --photos", param="photos")
         remade = remake_edit(recipe, format, photographs_in(photos), weights)
         tolerance = EDIT_TOLERANCE
+    elif "picture" in recipe:
+        remade, tolerance = _remake_redrawn(file, format, recipe, model)
     elif "steps" in recipe:
         remade, tolerance = _remake_morph(file, format, recipe, model)
     else:
@@ -171,6 +173,28 @@ def _remake_morph(file: Path, format: str, recipe: dict[str, Any], model: str | 
         raise ProdgenError(f"the recipe in {file} cannot be made again: {explain(error, 'it')}") from None
     with Pipeline.from_pretrained(_checked_model(file, formula.model, model)) as pipeline:
         return pipeline.render(formula), pipeline.model.config.tolerance
+
+
+def _remake_redrawn(file: Path, format: str, recipe: dict[str, Any], model: str | None) -> tuple[bytes, int]:
+    """Return the file that a model drew from a picture, made again with the latent in its recipe."""
+    from prodgen.pipeline import Pipeline
+    from prodgen.spec.formula import Formula
+    from prodgen.spec.redrawing import Start
+
+    try:
+        picture, found = Start.of_recipe(recipe["picture"])
+        names = ("model", "attributes", "finish", "mix")
+        fields = {name: recipe[name] for name in names if name in recipe}
+        place = {"seed": 0, "index": 0, "format": format, "picture": picture}
+        formula = Formula.model_validate({**fields, **place})
+    except (ValidationError, TypeError, AttributeError) as error:
+        reason = explain(error, "it") if isinstance(error, ValidationError) else "it names no picture"
+        raise ProdgenError(f"the recipe in {file} cannot be made again: {reason}") from None
+    with Pipeline.from_pretrained(_checked_model(file, formula.model, model)) as pipeline:
+        if len(found.latent) != pipeline.model.config.latent_dim:
+            raise ProdgenError(f"the recipe in {file} has no latent of {formula.model}")
+        formula.attributes and pipeline.model.config.attributes.parse(formula.attributes)
+        return pipeline.render(formula, found), pipeline.model.config.tolerance
 
 
 def _checked_model(file: Path, own: str, model: str | None) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from prodgen.client.download import PAGE, download, download_archive, download_sheets
 from prodgen.client.model_download import download_model
@@ -227,6 +227,19 @@ class Client:
         """
         path = _address(model, seed, index, format, parameters)
         return self._transport.request("GET", path, follow_redirects=True, timeout=90.0).content
+
+    def redraw(
+        self, model: str, picture: Path, *, seed: int = 0, format: str = "png", **parameters: str | float
+    ) -> tuple[bytes, Record]:
+        """Upload a picture, and return the image that the model draws from it, and what it was taken for.
+
+        ``parameters``: attributes to change, ``strength`` from 0 to 1, ``size``, ``background``. The record
+        has the ``attributes`` that were read, and the ``distance`` of the redrawn picture.
+        """
+        path = _address(model, seed, 0, format, {"picture": self.upload(picture), **parameters})
+        answer = self._transport.request("GET", path, follow_redirects=True, timeout=90.0)
+        read = dict(parse_qsl(answer.headers["Prodgen-Attributes"]))
+        return answer.content, {"attributes": read, "distance": float(answer.headers["Prodgen-Distance"])}
 
     def render_url(
         self,

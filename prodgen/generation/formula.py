@@ -9,13 +9,16 @@ from prodgen.generation.encode import decode, encode, encode_loop
 from prodgen.generation.request import Model, Request
 from prodgen.spec.formula import LOOPS, Formula
 from prodgen.spec.provenance import GENERATED, make_xmp
+from prodgen.spec.redrawing import Found
 
 
-def request_of(model: Model, formula: Formula, priority: int = 0, tenant: str = "") -> Request:
+def request_of(
+    model: Model, formula: Formula, priority: int = 0, tenant: str = "", found: Found | None = None
+) -> Request:
     """Return the request for the images of a formula. Those of a morph are PNG files without marks."""
     formula.check_pixels(model.config.side(formula.finish))
     request = Request(
-        model, formula.images(), formula.truncation, formula.finish, formula.format, priority, tenant
+        model, formula.images(found), formula.truncation, formula.finish, formula.format, priority, tenant
     )
     if not formula.steps:
         return request

@@ -87,7 +87,7 @@ class Forward:
             condition[mixed] = condition[mixed].lerp(condition_other, torch.tensor(shares)[:, None])
         if min(truncation) < 1.0:
             z *= torch.tensor(truncation)[:, None]
-        with self._exclusively():
+        with self.exclusively():
             if self._done:  # a GPU makes one batch while the inputs of the next one are drawn
                 self._done.synchronize()
             return self._pass(model, to_device(z, self.device), to_device(condition, self.device))
@@ -96,10 +96,20 @@ class Forward:
         """Return the latents (B, latent_dim) and the conditions (B, D) of images, without their mixes."""
         seeds, draws, attempts = ([getattr(i, name) for i in images] for name in ("seed", "draw", "attempt"))
         z, schema = latents(seeds, draws, model.config.latent_dim, attempts), model.generator.schema
+        own = z.clone()
         for direction in schema.directions:
             steps = [float(i.attributes.get(direction.name, 0)) for i in images]
             z += torch.tensor(steps)[:, None] * torch.tensor(direction.vector)
-        return z, encode_condition(schema, [i.attributes for i in images])
+        condition = encode_condition(schema, [i.attributes for i in images])
+        for row, image in enumerate(images):
+            if isinstance(image, ImageRequest) and image.start:
+                picture, found = image.start
+                strength = picture.strength
+                z[row] = torch.tensor(found.latent) + strength * (z[row] - own[row])
+                condition[row] = encode_condition(schema, [found.attributes])[0].lerp(
+                    condition[row], strength
+                )
+        return z, condition
 
     def finish(
         self, model: SavedModel, x: Tensor, finish: Finish, images: Sequence[ImageRequest]
@@ -108,7 +118,7 @@ class Forward:
 
         Does not wait for a GPU.
         """
-        with self._exclusively():
+        with self.exclusively():
             if finish.exact_colour:
                 asked = to_device(asked_colours(model.config.attributes, images), x.device)
                 x, _ = recolour(x.float(), asked, torch.ones(len(x), dtype=torch.bool, device=x.device))
@@ -127,8 +137,9 @@ class Forward:
         return False
 
     @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        with self._lock, reproducible(), torch.inference_mode():
+    def exclusively(self, *, learning: bool = False) -> Iterator[None]:
+        """Compute alone on the device within the block; with ``learning``, torch can compute gradients."""
+        with self._lock, reproducible(), torch.inference_mode(not learning):
             yield
 
     def _pass(self, model: SavedModel, z: Tensor, condition: Tensor) -> Tensor:
@@ -195,7 +206,7 @@ class Forward:
     def _time(self, model: SavedModel, batch: int, seconds: float) -> list[float]:
         """Run passes for about ``seconds``, at least two; return the seconds that each pass took."""
         passes: list[float] = []
-        with self._exclusively():
+        with self.exclusively():
             z = latents(0, range(batch), model.config.latent_dim).to(self.device)
             condition = torch.zeros(batch, model.generator.condition_dim, device=self.device)
             while len(passes) < 2 or sum(passes) < seconds:

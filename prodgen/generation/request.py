@@ -169,7 +169,9 @@ def xmp_packets(request: Request, images: Sequence[ImageRequest]) -> Iterator[by
     if request.truncation != 1.0:
         common["truncation"] = request.truncation
     for image in images:
-        recipe = common | {"attributes": image.attributes, "seed": image.seed, "draw": image.draw}
+        recipe = common | {"attributes": image.attributes}
+        # An image that starts from a picture has no seed, so that nobody takes it for the image of a seed.
+        recipe |= {"picture": image.start.recipe} if image.start else {"seed": image.seed, "draw": image.draw}
         if image.attempt:
             recipe["attempt"] = image.attempt
         if image.mix:

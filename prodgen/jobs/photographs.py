@@ -137,6 +137,13 @@ def checked_items(
                 yield item_fault(item, number, error)  # type: ignore[arg-type]  # only items are checked
 
 
+def check_upload(store: Store, tenant: str, digest: str) -> None:
+    """Raise ProdgenError unless the upload ``digest`` is a picture that a model can draw again."""
+    pictures = _Uploads(store, tenant, "picture", picture_fault, None)
+    pictures.look_up([digest])
+    pictures.check([digest], "picture")
+
+
 def _photos(item: Item) -> list[str]:
     if item.photo is None:
         if item.matte:

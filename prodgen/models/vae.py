@@ -61,6 +61,10 @@ class VAE(ResNetGenerator):
         """Decode codes (B, latent_dim / 2) to images (B, C, H, W) in [-1, 1]."""
         return super().forward(code, condition)
 
+    def find_latents(self, image: Tensor, condition: Tensor) -> Tensor:
+        """Return latents (B, latent_dim) whose codes are those of images (B, C, H, W) in [-1, 1]."""
+        return self.prior.find_latents(self.encode(image, condition)[0], condition)
+
     def reconstruct(self, image: Tensor, condition: Tensor) -> Tensor:
         """Encode and decode images (B, C, H, W) in [-1, 1]; return images of the same shape and range."""
         return self.decode(self.encode(image, condition)[0], condition)
@@ -79,6 +83,12 @@ class CodePrior(nn.Module):
         """latent: (B, 2 d), second-stage latents and noise; condition: (B, D). Returns codes (B, d)."""
         second, noise = latent.chunk(2, 1)
         return self.decode(second, condition) + soft_floor(self.log_sigma).exp() * noise
+
+    def find_latents(self, code: Tensor, condition: Tensor) -> Tensor:
+        """Return latents (B, 2 d) from which `forward` makes the codes (B, d)."""
+        second = self.encode(code, condition)[0]
+        noise = (code - self.decode(second, condition)) / soft_floor(self.log_sigma).exp()
+        return torch.cat([second, noise], 1)
 
     def encode(self, code: Tensor, condition: Tensor) -> Gaussian:
         """Encode codes (B, d); return mean and log variance of the latents, each (B, d)."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlencode
 
@@ -24,14 +25,17 @@ from prodgen.spec.finish import Finish, extension
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest, Mix, resolve_attributes
 from prodgen.spec.random_streams import MAX_SEED
+from prodgen.spec.redrawing import Found, Picture, Start
 from prodgen.spec.validation_errors import explain, explain_errors
 
 Extension = Literal["png", "webp", "jpg", "avif", "gif"]
 LOOPS = ("webp", "gif")
 """The formats in which the images of a morph follow each other. In the others they lie side by side."""
+STILLS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".avif": "avif"}
+"""The format of an image of one frame, by the ending of its file's name."""
 LOOK = "look"
 """The part of an image that is its latent vector; the other parts are its attributes."""
-OWN = ("size", "background", "truncation", "attempt", "mix", "share", "steps")
+OWN = ("size", "background", "truncation", "attempt", "mix", "share", "steps", "picture", "strength")
 """The parameters of an address that are not attributes of the model."""
 SIGNED = ("tenant", "expires", "signature")
 """The parameters of a signed address that do not belong to the image."""
@@ -39,6 +43,8 @@ _PREFIX = "attribute."
 """May stand before an attribute, and must if its name is in `OWN` or `SIGNED`: ``attribute.size=L``."""
 _MIX = "mix."
 """Stands before an attribute of the image that is mixed in: ``mix.colour=navy``."""
+_PICTURE = "picture."
+"""Stands before an attribute of the picture from which an image starts: ``picture.category=shirt``."""
 _LATENT = re.compile(r"(\d{1,16})/(\d{1,16})(?:/(\d{1,16}))?", re.ASCII)
 MOST_PIXELS = 1 << 24
 """The most pixels of all images of a morph."""
@@ -62,6 +68,9 @@ class Formula(BaseModel):
     finish: Finish = Finish()
     mix: Mix | None = None
     steps: int | None = Field(default=None, ge=2, le=32)
+    picture: Picture | None = None
+    """The picture from which the image starts. ``attributes`` are then those to change, ``seed`` and
+    ``index`` those of the latent at which the search for the picture's own begins."""
 
     @model_validator(mode="after")
     def _check_morph(self) -> Self:
@@ -69,13 +78,15 @@ class Formula(BaseModel):
             raise ValueError("GIF files are loops; add mix and steps, or choose another format")
         if self.steps and self.mix is None:
             raise ValueError("steps lead from one image to another; name the other as mix=SEED/INDEX")
+        if self.picture and (self.steps or self.attempt or self.truncation != 1.0):
+            raise ValueError("an image that starts from a picture takes no steps, attempt or truncation")
         return self
 
     @model_serializer(mode="wrap")
     def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what a plain image has not, so that its digest is that of earlier versions."""
         fields: dict[str, Any] = plain(self)
-        return {k: v for k, v in fields.items() if v or k not in ("attempt", "mix", "steps")}
+        return {k: v for k, v in fields.items() if v or k not in ("attempt", "mix", "steps", "picture")}
 
     @classmethod
     def read(
@@ -95,7 +106,7 @@ class Formula(BaseModel):
             if name in given:
                 raise ProdgenError(f"{name} is there twice; an image has one {name}", param=name)
             given[name] = value
-        own = {name for name in given if name in OWN or name.startswith(_MIX)}
+        own = {name for name in given if name in OWN or name.startswith((_MIX, _PICTURE))}
         wanted = schema.parse(
             {name.removeprefix(_PREFIX): value for name, value in given.items() if name not in own}
         )
@@ -109,11 +120,14 @@ class Formula(BaseModel):
                     "attributes": {name: values[0] for name, values in wanted.items()},
                     "finish": {name: given[name] for name in ("size", "background") if name in given},
                     "mix": _mix(schema, given),
+                    "picture": _picture(schema, given),
                     **{name: given[name] for name in ("truncation", "attempt", "steps") if name in given},
                 }
             )
         except ValidationError as error:
             raise explain_errors(error.errors()) from None
+        if formula.picture:
+            return formula
         [image] = resolve_attributes(schema, [formula._image(formula.mix)])
         return formula.model_copy(update={"attributes": image.attributes, "mix": image.mix})
 
@@ -128,8 +142,18 @@ class Formula(BaseModel):
         """The number of images in the file."""
         return self.steps or 1
 
-    def images(self) -> list[ImageRequest]:
-        """Return the requests for the images of the file: one, or ``steps`` images of a morph."""
+    def images(self, found: Found | None = None) -> list[ImageRequest]:
+        """Return the requests for the images of the file: one, or ``steps`` images of a morph.
+
+        ``found``: what the model has found for the picture from which the image starts.
+        """
+        if self.picture:
+            if found is None:
+                raise ProdgenError("the latent of the picture must be found first", param="picture")
+            attributes = {**found.attributes, **self.attributes}
+            mix = self.mix and self.mix.model_copy(update={"attributes": attributes | self.mix.attributes})
+            start = Start(self.picture, found)
+            return [replace(self._image(mix), attributes=attributes, start=start)]
         if self.mix is None or self.steps is None:
             return [self._image(self.mix)]
         shares = [step / (self.steps - 1) for step in range(self.steps)]
@@ -152,6 +176,14 @@ class Formula(BaseModel):
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
 
     @property
+    def start_digest(self) -> str:
+        """A digest of what decides, beside picture and version, which latent is found for the picture."""
+        known = self.picture.attributes if self.picture else {}
+        return hashlib.sha256(
+            json.dumps([known, self.seed, self.index], sort_keys=True).encode()
+        ).hexdigest()[:16]
+
+    @property
     def path(self) -> str:
         """The address of the image, without the host. Equal formulas have equal addresses."""
         given = {
@@ -166,6 +198,10 @@ class Formula(BaseModel):
             given["share"] = None if self.steps else mix.share
             others = mix.attributes.items() - self.attributes.items()
             given |= {f"{_MIX}{name}": value for name, value in sorted(others)}
+        if picture := self.picture:
+            given["picture"] = picture.sha256
+            given["strength"] = None if picture.strength == 1.0 else picture.strength
+            given |= {f"{_PICTURE}{name}": value for name, value in sorted(picture.attributes.items())}
         shown = {name: value for name, value in given.items() if value is not None}
         attributes = {_parameter(name): value for name, value in self.attributes.items()}
         place = f"{quote(self.model, safe='@')}/{self.seed}/{self.index}.{extension(self.format)}"
@@ -229,7 +265,22 @@ def _mix(schema: AttributeSchema, given: Mapping[str, str]) -> dict[str, Any] | 
     return {**fields, **share, "attributes": {name: one for name, [one] in parsed.items()}}
 
 
+def _picture(schema: AttributeSchema, given: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the fields of the `Picture` that the parameters of an address name, or None."""
+    said = {name.removeprefix(_PICTURE): value for name, value in given.items() if name.startswith(_PICTURE)}
+    if "picture" not in given:
+        if said or "strength" in given:
+            raise ProdgenError("name the picture that is changed as picture=SHA256", param="picture")
+        return None
+    known = schema.parse(said)
+    if steps := [direction.name for direction in schema.directions if direction.name in known]:
+        raise ProdgenError(f"a picture has no steps of {steps[0]}; write {steps[0]}=1", param="picture")
+    strength = {"strength": given["strength"]} if "strength" in given else {}
+    attributes = {name: one for name, [one] in known.items()}
+    return {"sha256": given["picture"], **strength, "attributes": attributes}
+
+
 def _parameter(attribute: str) -> str:
     """Return the parameter of an address that names a value of an attribute."""
-    reserved = attribute in (*OWN, *SIGNED) or attribute.startswith(_MIX)
+    reserved = attribute in (*OWN, *SIGNED) or attribute.startswith((_MIX, _PICTURE))
     return f"{_PREFIX}{attribute}" if reserved else attribute

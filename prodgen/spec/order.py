@@ -26,6 +26,7 @@ from prodgen.spec.attributes import AttributeSchema, RequestedValues
 from prodgen.spec.finish import Finish, Output
 from prodgen.spec.quality import Gated
 from prodgen.spec.random_streams import MAX_SEED
+from prodgen.spec.redrawing import Start, Value
 
 CELL = 64
 """The number of images in a cell, the unit of work that the ledger counts."""
@@ -42,7 +43,6 @@ Keep = Annotated[str, AfterValidator(_check_keep)]
 FOREVER = "forever"
 Kept = Annotated[str, AfterValidator(lambda text: text if text == FOREVER else _check_keep(text))]
 """A `Keep`, or ``forever``."""
-Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Latent(BaseModel):
@@ -160,7 +160,8 @@ class ImageRequest:
     """The request for one image of an order.
 
     ``draw`` is the image's position in the random streams of ``seed``. ``repeat`` numbers an item's images.
-    ``gated``: how a generated image passed the quality gate, if it had to.
+    ``gated``: how a generated image passed the quality gate, if it had to. ``start``: the picture that it is
+    drawn from, in place of its seed.
     """
 
     index: int
@@ -174,6 +175,7 @@ class ImageRequest:
     matte: str | None = None
     mix: Mix | None = None
     gated: Gated | None = None
+    start: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)

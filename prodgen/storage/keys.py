@@ -119,6 +119,11 @@ def cut_out(tenant: str, version: str, photo: str, matte: str | None = None) -> 
     return f"{cut_outs_of(tenant, version, photo)}{own}png"
 
 
+def found(tenant: str, version: str, picture: str, start: str) -> str:
+    """Return the key of the latent that a version has found for a picture, from a start."""
+    return f"{cut_outs_of(tenant, version, picture)}{check_name(start)}.json"
+
+
 def renders(tenant: str) -> str:
     return f"{TENANTS}{check_name(tenant)}/renders/"
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,20 @@ def test_a_sprite_sheet_is_verified_image_by_image(run: Run, tmp_path: Path) -> 
     assert "the image differs by " in done.out
     (out / "sprites-0.png").write_bytes(b"")
     assert run("verify", out).out.splitlines()[-1] == "0 of 3 images verified"
+
+
+def test_a_picture_is_redrawn_and_made_again_without_the_picture(
+    run: Run, refused: Callable[..., str], images: Path, tmp_path: Path
+) -> None:
+    picture, out = images / "000000000.png", tmp_path / "bag.png"
+    command = ("redraw", "fashion-mnist-vaegan", picture, "--attr", "category=bag", "--out", out)
+    made = json.loads(run(*command, "--was", "category=sneaker", "--json").out)
+    assert made["attributes"] == {"category": "sneaker"}
+    assert 0 <= made["distance"] < 0.3
+    done = run("provenance", out, "--remake", tmp_path / "again.png")
+    assert done.err.endswith("again.png is the same picture\n")
+    assert "exists already" in refused(*command)
+    assert "no encoder" in refused("redraw", "fashion-mnist", picture, "--out", tmp_path / "x.png")
 
 
 def test_two_images_are_mixed_by_their_files_lines_and_addresses(

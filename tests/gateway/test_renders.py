@@ -177,6 +177,11 @@ def test_a_mix_and_a_morph_have_addresses_and_count_as_their_images(
         ("mix=9/5&share=0.5&steps=8", "share"),
         ("mix=9/5&mix.category=boat", "attributes.category"),
         ("mix=9/5&steps=32&size=1024", "steps"),
+        ("strength=0.5", "picture"),
+        ("picture=7", "picture.sha256"),
+        (f"picture={'0' * 64}", "picture.category"),
+        (f"picture={'0' * 64}&picture.category=bag&strength=2", "picture.strength"),
+        (f"picture={'0' * 64}&picture.category=bag", "picture"),
     ],
 )
 def test_an_address_that_no_image_has_is_refused(

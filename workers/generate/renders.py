@@ -5,11 +5,13 @@ from prodgen.generation.formula import file_of, request_of
 from prodgen.generation.request import Response
 from prodgen.jobs.renders import cache_key
 from prodgen.ledger.renders import Asked, Renders
+from prodgen.models import SavedModel
 from prodgen.spec.formula import Formula
 from prodgen.storage.base import in_threads
 from workers.generate.device import Device, log
 from workers.generate.leases import PRIORITY
 from workers.generate.metrics import count_images, failures
+from workers.generate.redraws import found_for
 
 MOST = 64
 """The most images that one doorbell makes, those of morphs among them. Images of
@@ -18,7 +20,9 @@ one model share the engine's batches."""
 
 def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:
     """Make images and put them into the store. Returns a summary for Flower."""
-    begun: list[tuple[Asked, Response | Exception]] = [(one, _begin(device, one)) for one in asked]
+    # Pictures are begun last, as the search for their latents takes seconds.
+    asked = sorted(asked, key=lambda one: one.formula.picture is not None)
+    begun = [(one, None if one.formula.picture else _begin(device, one)) for one in asked]
     made = sum(in_threads(lambda one: _finish(device, renders, *one), begun))
     return f"{made} of {len(asked)} images by their addresses"
 
@@ -30,17 +34,24 @@ def _begin(device: Device, asked: Asked) -> Response | Exception:
         model = device.models.load(formula.model, asked.tenant)
     except Exception as error:
         return error
-    return device.engine.submit(request_of(model, formula, PRIORITY["interactive"], asked.tenant))
+    try:
+        found = None
+        if formula.picture and isinstance(model, SavedModel):
+            found = found_for(device, asked.tenant, model, formula, formula.picture)
+        request = request_of(model, formula, PRIORITY["interactive"], asked.tenant, found)
+    except Exception as error:
+        return error
+    return device.engine.submit(request)
 
 
-def _finish(device: Device, renders: Renders, asked: Asked, response: Response | Exception) -> bool:
-    """Store an image and note its end. Returns whether the image was made.
+def _finish(device: Device, renders: Renders, asked: Asked, begun: Response | Exception | None) -> bool:
+    """Store an image and note its end, and begin it if it is not begun. Returns whether it was made.
 
     After a fault of this worker the image is asked for again, by the gateway that waits for it.
     """
     formula = asked.formula
     try:
-        data = _file(formula, response)
+        data = _file(formula, begun or _begin(device, asked))
         device.store.put(cache_key(asked), data, f"image/{formula.format}")
         renders.end(asked, len(data))
     except Unavailable as error:

@@ -1,0 +1,100 @@
+"""A picture that a person gives to a model, and what the model has found to draw it again."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
+
+from prodgen.errors import ProdgenError, Unsupported
+from prodgen.spec.model_config import ONNX, ModelConfig
+
+Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ENCODERS = ("vae", "vaegan")
+"""The families that have an encoder."""
+PATTERN = "pattern"
+"""The attribute that is measured, if the model has it."""
+NEAR, FAR = 0.06, 0.12
+"""Distances up to which the redrawn picture shows the same product, and from which it shows another one."""
+
+
+def check_picture(model: str, config: ModelConfig, known: Mapping[str, str]) -> None:
+    """Raise ProdgenError if a model cannot draw pictures again of which ``known`` is known.
+
+    Only an encoder tells what a picture shows; its colour and its pattern are measured.
+    """
+    if config.family == ONNX:
+        raise Unsupported(f"{model} is an ONNX file, which finds no latent of a picture", param="model")
+    if config.family in ENCODERS:
+        return
+    for choice in config.attributes.choices:
+        if choice.name not in (*known, PATTERN) and len(choice.values) > 1:
+            name = choice.name
+            raise ProdgenError(
+                f"{model} has no encoder, so it does not know the {name} of a picture: say it, as "
+                f"picture.{name}={choice.values[0]} over HTTP or --was {name}={choice.values[0]}",
+                param=f"picture.{name}",
+            )
+
+
+class Picture(BaseModel):
+    """A picture, named by its digest, what a person says of it, and how much of the change it gets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    attributes: dict[str, Value] = {}
+    strength: float = Field(default=1.0, ge=0, le=1)
+
+    @model_serializer(mode="wrap")
+    def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = plain(self)
+        return {k: v for k, v in fields.items() if k == "sha256" or v != type(self).model_fields[k].default}
+
+
+class Found(BaseModel):
+    """The latent vector and the attributes with which a model draws a picture again.
+
+    ``distance``: the root of the mean squared difference of the pixels in [0, 1] between the two, with alpha.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    latent: tuple[Annotated[float, Field(ge=-100, le=100)], ...] = Field(min_length=1, max_length=4096)
+    attributes: dict[str, Value]
+    distance: float = Field(ge=0, le=1)
+
+    @property
+    def sentence(self) -> str:
+        """How near the redrawn picture is, in words."""
+        if self.distance <= NEAR:
+            return "the model draws the picture closely"
+        if self.distance < FAR:
+            return "the model draws the picture roughly; compare the two before you use an edit"
+        return "the model cannot draw this picture; do not trust an edit of it"
+
+
+class Start(NamedTuple):
+    """Where an image starts in place of a seed: a picture, and what a model has found for it."""
+
+    picture: Picture
+    found: Found
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What the marks of the image say: all that is needed to make it again, without the picture."""
+        picture = {"sha256": self.picture.sha256, "strength": self.picture.strength}
+        return {**picture, **self.found.model_dump(mode="json")}
+
+    @classmethod
+    def of_recipe(cls, recipe: dict[str, Any]) -> "Start":
+        """Return the start that marks name. Raises pydantic's ValidationError."""
+        own = {name: recipe[name] for name in ("sha256", "strength") if name in recipe}
+        found = {name: value for name, value in recipe.items() if name not in own}
+        return cls(Picture.model_validate(own), Found.model_validate(found))
