@@ -31,7 +31,7 @@ def redraw(
     weights: Weights = None,
     json: Json = False,
 ) -> None:
-    """Have a model draw a picture of yours again, with another colour, category or shape.
+    """Make a picture of yours again by a model, with other attributes.
 
     Says what the picture was taken for, and how near the model draws it: the distance of the redrawn picture.
     """

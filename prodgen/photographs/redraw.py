@@ -13,14 +13,13 @@ from PIL import Image, ImageColor
 from prodgen.catalog.photographs.colours import colour_variation, pattern_of
 from prodgen.catalog.photographs.cut_out import centre_on_canvas, picture_side
 from prodgen.catalog.photographs.masks import Pixels
-from prodgen.catalog.picture_files import Photograph, centre_crop
+from prodgen.catalog.picture_files import Photograph, centre_crop, decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.generation.forward import Forward
 from prodgen.generation.inversion import invert
 from prodgen.models import SavedModel
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import Cutter
-from prodgen.photographs.learnt import read_photograph
 from prodgen.spec.attributes import AttributeSchema, Choice, ContinuousColour
 from prodgen.spec.colour import mean_colours, to_hex
 from prodgen.spec.model_config import ModelConfig
@@ -70,9 +69,13 @@ def _as_trained(data: bytes, config: ModelConfig, cutter: Cutter) -> tuple[Pixel
     """
     if fault := picture_fault(data):
         raise ProdgenError(f"the picture {fault}", param="picture")
-    photograph = read_photograph(data, picture_side(config.size))
-    if isinstance(photograph, str):
-        raise ProdgenError(f"the picture cannot be read: {photograph}", param="picture")
+    try:
+        photograph = decode(io.BytesIO(data), picture_side(config.size))
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises nearly any type for a broken file
+        reason = fault_of(error)
+        raise ProdgenError(f"the picture cannot be read: {reason}", param="picture") from None
     ground = np.array(ImageColor.getrgb(config.ground)[:3], np.float32)
     if config.channels < 4 and _on_ground(photograph, ground):
         pixels = centre_crop(Image.open(io.BytesIO(data)), config.size, config.channels)
