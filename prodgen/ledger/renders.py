@@ -4,12 +4,18 @@ An image is a pure function of its formula, so one that is lost with a worker, o
 the gateway that waits for the image asks for it again.
 """
 
+import logging
 from datetime import date
 from typing import NamedTuple
+
+from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError, TooManyRequests
 from prodgen.ledger.ledger import Ledger
 from prodgen.spec.formula import Formula
+from prodgen.spec.validation_errors import explain
+
+log = logging.getLogger(__name__)
 
 MOST_WAITING = 64
 """Images of one tenant that may wait for a worker."""
@@ -17,6 +23,8 @@ WAIT_SECONDS = 10
 """Seconds that an image waits for a worker. After that it is asked for again, and the doorbell rung again."""
 MAKE_SECONDS = 30
 """Seconds in which a worker makes an image. After that the image is asked for again."""
+SEARCH_SECONDS = 120
+"""The same for an image that starts from a picture. A worker takes two, and may search for both latents."""
 
 
 class Asked(NamedTuple):
@@ -53,12 +61,22 @@ class Renders:
         return state == "asked" or not _waits(state)
 
     def take(self, worker: str, count: int) -> list[Asked]:
-        """Take files of up to ``count`` images together, of one tenant after the other by their weights.
+        """Take files with the work of up to ``count`` images together, by the weights of their tenants.
 
-        The first file may have more. A worker whose machine is shut out gets none.
+        The first file may have more. A worker whose machine is shut out gets none. A formula that this
+        version cannot read is left out: the gateway asks for the image again, and a newer worker may take it.
         """
-        found = self._scripts.call("render_take", worker, count, MAKE_SECONDS)
-        return [Asked(tenant, Formula.model_validate_json(formula)) for tenant, _, formula in found]
+        taken = []
+        for tenant, _, formula in self._scripts.call(
+            "render_take", worker, count, MAKE_SECONDS, SEARCH_SECONDS
+        ):
+            try:
+                taken.append(Asked(tenant, Formula.model_validate_json(formula)))
+            except ValidationError as error:
+                log.warning(
+                    "left out an image of %s that this version cannot read: %s", tenant, explain(error)
+                )
+        return taken
 
     def end(self, asked: Asked, size: int = 0, error: str = "") -> None:
         """Note that an image of ``size`` bytes is in the store or, with ``error``, cannot be made.

@@ -6,9 +6,10 @@ import redis
 from prodgen.errors import ProdgenError, TooManyRequests
 from prodgen.ledger.entries import JobEntry
 from prodgen.ledger.ledger import Ledger
-from prodgen.ledger.renders import MOST_WAITING, Asked, Renders
+from prodgen.ledger.renders import MAKE_SECONDS, MOST_WAITING, SEARCH_SECONDS, Asked, Renders
 from prodgen.spec.formula import Formula
 from prodgen.spec.order import Mix
+from prodgen.spec.redrawing import Picture
 
 
 @pytest.fixture
@@ -48,6 +49,51 @@ def test_a_morph_waits_and_is_taken_as_all_of_its_images(renders: Renders) -> No
         renders.ask(image("ada", 4), 1.0)
     assert [renders.take("w", count) for count in (8, 31, 64)] == [asked[:1], asked[1:3], asked[3:]]
     assert renders.ledger.backlog("interactive").images == 0
+
+
+def edit(tenant: str, index: int) -> Asked:
+    picture = Picture(sha256="0" * 64)
+    return Asked(tenant, image(tenant, index).formula.model_copy(update={"picture": picture}))
+
+
+def test_searches_for_pictures_are_taken_two_at_a_time_and_held_for_longer(
+    renders: Renders, client: redis.Redis
+) -> None:
+    asked = [edit("ada", 0), edit("ada", 1), edit("ada", 2), image("ada", 3)]
+    for one in asked:
+        assert renders.ask(one, 1.0)
+    assert renders.ledger.backlog("interactive").images == 4
+    assert [renders.take("w", 64) for _ in range(2)] == [asked[:2], asked[2:]]
+    key = f"prodgen:render:ada:{asked[0].formula.digest}"
+    assert MAKE_SECONDS < client.ttl(key) <= SEARCH_SECONDS
+
+
+def test_a_formula_of_a_later_version_costs_no_tenant_another_image(
+    renders: Renders, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renders.ask(image("ada", 0), 1.0)
+    with monkeypatch.context() as later:
+        later.setattr(Formula, "model_dump_json", lambda self: '{"hologram": true}')
+        renders.ask(image("eve", 0), 1.0)
+    renders.ask(image("ida", 0), 1.0)
+    assert renders.take("w", 8) == [image("ada", 0), image("ida", 0)]
+    assert renders.waits(image("eve", 0)), "it is asked for again later"
+
+
+def test_other_counts_of_older_versions_are_forgotten_once_nothing_waits(
+    renders: Renders, client: redis.Redis
+) -> None:
+    for drift in (31, -31):
+        renders.ask(image("ada", drift + 31), 1.0)
+        client.hincrby("prodgen:queue:interactive", "owed", drift)
+        client.hincrby("prodgen:queue:interactive:models", "shoes@1", drift)
+        assert len(renders.take("w", 8)) == 1
+        backlog = renders.ledger.backlog("interactive")
+        assert (backlog.images, backlog.models) == (0, {})
+    renders.ledger.submit(JobEntry(id="j", tenant="ada", queue="interactive", total=64))
+    renders.ask(image("ada", 1), 1.0)
+    assert len(renders.take("w", 8)) == 1
+    assert renders.ledger.backlog("interactive").images == 64, "an order is still owed"
 
 
 def test_an_image_whose_client_has_gone_is_dropped(renders: Renders, client: redis.Redis) -> None:

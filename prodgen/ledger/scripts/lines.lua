@@ -26,6 +26,12 @@ end
 -- quotes escaped, so it cannot look like the field.
 local function images_in(entry) return tonumber(string.match(entry, '"steps":(%d+)') or 1) end
 
+-- Whether an image starts from a picture, whose latent a worker may have to search for some seconds.
+local function is_search(entry) return string.find(entry, '"picture":{', 1, true) ~= nil end
+
+-- The images that take about as long to make as a file. A worker takes two searches at a time.
+local function work_in(entry) return is_search(entry) and 32 or images_in(entry) end
+
 -- Changes how many images of a job its queue owes. A queue owes none of a paused job.
 local function count_owed(job, change)
   if job.paused == 1 then return end
