@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
+from pydantic import ValidationError
 
 from prodgen.catalog.photographs.colours import colour_variation, pattern_of
 from prodgen.catalog.photographs.cut_out import centre_on_canvas, picture_side
@@ -57,8 +58,11 @@ def redraw(
     tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
     candidates = _candidates(model.config.attributes, known, rgba)
     result = invert(forward, model, tensor, candidates, seed, draw)
-    distance = round(min(1.0, result.distance), 4)
-    found = Found(latent=tuple(result.latent.tolist()), attributes=dict(result.attributes), distance=distance)
+    distance, latent = round(min(1.0, result.distance), 4), tuple(result.latent.tolist())
+    try:
+        found = Found(latent=latent, attributes=dict(result.attributes), distance=distance)
+    except ValidationError:  # the search has gone to numbers that are too large, or none at all
+        raise ProdgenError("the model finds no latent of this picture", param="picture") from None
     return Redrawing(found, pixels, result.start)
 
 

@@ -97,3 +97,10 @@ def test_a_wrong_request_gets_one_sentence(pipeline, picture, data, changes, opt
     with pytest.raises(ProdgenError) as refused:
         redraw(pipeline, data or picture, changes, **options)
     assert param in f"{refused.value.param} {refused.value}"
+
+
+@pytest.mark.parametrize("rate", [1e6, float("inf")])
+def test_a_search_that_ends_nowhere_gets_one_sentence(pipeline, picture, monkeypatch, rate):
+    monkeypatch.setattr(inversion, "_RATE", rate)
+    with pytest.raises(ProdgenError, match="finds no latent of this picture"):
+        redraw(pipeline, picture)

@@ -2,16 +2,20 @@
 
 import hashlib
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from prodgen.errors import ProdgenError
 from prodgen.generation import inversion
 from prodgen.jobs.renders import ask, read
 from prodgen.jobs.uploads import delete_upload
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.renders import Asked, Renders
+from prodgen.models import SavedModel
+from prodgen.photographs.redraw import Redrawing, redraw
 from prodgen.registry.versions import resolve
 from prodgen.spec.formula import Formula
 from prodgen.spec.provenance import read_provenance
@@ -19,27 +23,38 @@ from prodgen.spec.redrawing import Picture
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.workers.test_sick_worker import Worker, store, worker
+from workers.generate import redraws
+from workers.generate.redraws import found_for
 from workers.generate.renders import make_renders
 
 __all__ = ["store", "worker"]
 
 
-def test_a_latent_is_found_once_for_all_strengths(
-    store: LocalStore, worker: Worker, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def digest(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An uploaded picture, for which a search is short."""
     monkeypatch.setattr(inversion, "STAGES", ((1, 3),))
     buffer = io.BytesIO()
     Image.fromarray(np.pad(np.full((8, 8), 200, np.uint8), 4)).save(buffer, "PNG")
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
     store.put(keys.upload("acme", digest), buffer.getvalue())
-    renders, model = Renders(ledger), resolve(store, "toy", "acme").id
+    return digest
+
+
+def edit(store: LocalStore, digest: str, strength: float = 1.0) -> Asked:
+    picture = Picture(sha256=digest, attributes={"category": "bag"}, strength=strength)
+    model, wanted = resolve(store, "toy", "acme").id, {"category": "dress"}
+    fields = {"model": model, "seed": 0, "index": 0, "format": "png", "attributes": wanted}
+    return Asked("acme", Formula.model_validate(fields | {"picture": picture}))
+
+
+def test_a_latent_is_found_once_for_all_strengths(
+    store: LocalStore, worker: Worker, ledger: Ledger, digest: str
+) -> None:
+    renders = Renders(ledger)
 
     def made(strength: float) -> dict[str, object]:
-        known = {"category": "bag"}
-        picture = Picture(sha256=digest, attributes=known, strength=strength)
-        wanted = {"category": "dress"}
-        fields = {"model": model, "seed": 0, "index": 0, "format": "png", "attributes": wanted}
-        asked = Asked("acme", Formula.model_validate(fields | {"picture": picture}))
+        asked = edit(store, digest, strength)
         ask(store, renders, asked)
         assert make_renders(worker, renders, renders.take("w", 8)).startswith("1 of 1")
         data = read(store, asked)
@@ -55,3 +70,31 @@ def test_a_latent_is_found_once_for_all_strengths(
     assert len([*store.list(found)]) == 1, "the second image took what the first had found"
     delete_upload(store, ledger, "acme", digest)
     assert not [*store.list(found)]
+
+
+def test_a_broken_latent_is_found_anew(store: LocalStore, worker: Worker, digest: str) -> None:
+    asked = edit(store, digest)
+    model = worker.models.load(asked.formula.model, "acme")
+    assert isinstance(model, SavedModel)
+    assert asked.formula.picture
+    key = keys.found("acme", model.digest, digest, asked.formula.start_digest)
+    store.put(key, b'{"latent": [null]}')
+    found = found_for(worker, "acme", model, asked.formula, asked.formula.picture)
+    assert store.get(key) == found.model_dump_json().encode()
+
+
+def test_a_picture_deleted_during_the_search_leaves_no_latent(
+    store: LocalStore, worker: Worker, digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(*args: Any) -> Redrawing:
+        store.delete([keys.upload("acme", digest)])
+        return redraw(*args)
+
+    asked = edit(store, digest)
+    model = worker.models.load(asked.formula.model, "acme")
+    assert isinstance(model, SavedModel)
+    assert asked.formula.picture
+    monkeypatch.setattr(redraws, "redraw", search)
+    with pytest.raises(ProdgenError, match="upload it again"):
+        found_for(worker, "acme", model, asked.formula, asked.formula.picture)
+    assert not [*store.list(keys.cut_outs("acme"))]

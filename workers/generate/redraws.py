@@ -3,6 +3,8 @@
 import threading
 from functools import cache
 
+from pydantic import ValidationError
+
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.models import SavedModel
 from prodgen.photographs.cutters import load_cutter
@@ -10,6 +12,7 @@ from prodgen.photographs.redraw import redraw
 from prodgen.spec.formula import Formula
 from prodgen.spec.redrawing import Found, Picture
 from prodgen.storage import keys
+from prodgen.storage.base import Store, exists
 from workers.generate.device import Device
 
 _cutter = cache(load_cutter)
@@ -22,19 +25,33 @@ def found_for(device: Device, tenant: str, model: SavedModel, formula: Formula, 
     The store keeps it with the cut-outs of the picture, so that a slider moves through one latent, whichever
     worker answers. Raises ProdgenError for an upload that is gone or shows no product.
     """
+    upload = keys.upload(tenant, picture.sha256)
     key = keys.found(tenant, model.digest, picture.sha256, formula.start_digest)
-    with _one_at_a_time:  # a picture that is asked for again meanwhile is found when its turn comes
+    if found := _stored(device.store, key):
+        return found
+    with _one_at_a_time:
+        if found := _stored(device.store, key):  # another thread has searched for it meanwhile
+            return found
         try:
-            return Found.model_validate_json(device.store.get(key))
+            data = device.store.get(upload)
         except NotFound:
-            pass
-        try:
-            data = device.store.get(keys.upload(tenant, picture.sha256))
-        except NotFound:
-            raise ProdgenError(
-                "the picture is not uploaded any more; upload it again", param="picture"
-            ) from None
+            raise _gone() from None
         place = (formula.seed, formula.index)
         found = redraw(device.engine.forward, model, data, picture.attributes, _cutter(), *place).found
         device.store.put(key, found.model_dump_json().encode(), "application/json")
-        return found
+    if not exists(device.store, upload):  # deleted during the search, so the latent must go too
+        device.store.delete([key])
+        raise _gone()
+    return found
+
+
+def _stored(store: Store, key: str) -> Found | None:
+    """Return what the store has, or None if it has nothing or a broken file."""
+    try:
+        return Found.model_validate_json(store.get(key))
+    except (NotFound, ValidationError):
+        return None
+
+
+def _gone() -> ProdgenError:
+    return ProdgenError("the picture is not uploaded any more; upload it again", param="picture")
