@@ -41,8 +41,8 @@ async def read_form(
     """Return the text fields of a form, and what ``takes[name]`` returns for each file of that name.
 
     ``takes`` has ``image``, whose files may also be named ``image[]``; those of a name are numbered from 1.
-    Raises ProdgenError for a body that is no such form, and
-    HTTPException for one that is too large or does not say its size.
+    Raises ProdgenError for a body that is no such form, and HTTPException for one that is too large or does
+    not say its size.
     """
     size = request.headers.get("content-length", "")
     if not size.isdecimal():

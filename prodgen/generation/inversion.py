@@ -12,7 +12,7 @@ from prodgen.models.condition import encode
 from prodgen.spec.redrawing import ENCODERS
 
 STAGES = ((6, 10), (2, 20), (1, 60))
-"""After each stage of so many steps, so many candidates are left: (candidates during the stage, steps)."""
+"""(candidates, steps) of each stage: the best so many candidates take so many steps."""
 _RATE = 0.12
 """Learning rate of Adam at the first step of a stage; it falls to a tenth by half a cosine."""
 _PRIOR = 0.0025

@@ -69,8 +69,8 @@ class Formula(BaseModel):
     mix: Mix | None = None
     steps: int | None = Field(default=None, ge=2, le=32)
     picture: Picture | None = None
-    """The picture from which the image starts. ``attributes`` are then those to change, ``seed`` and
-    ``index`` those of the latent at which the search for the picture's own begins."""
+    """The picture from which the image starts. ``attributes`` are then those to change. ``seed`` and
+    ``index`` choose where the search for the latent starts."""
 
     @model_validator(mode="after")
     def _check_morph(self) -> Self:

@@ -61,7 +61,8 @@ class Picture(BaseModel):
 class Found(BaseModel):
     """The latent vector and the attributes with which a model draws a picture again.
 
-    ``distance``: the root of the mean squared difference of the pixels in [0, 1] between the two, with alpha.
+    ``distance``: the root of the mean squared difference of the pixels in [0, 1] between the
+    given picture and the redrawn one; transparency counts as a colour.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -14,8 +14,7 @@ from workers.generate.metrics import count_images, failures
 from workers.generate.redraws import found_for
 
 MOST = 64
-"""The most images that one doorbell makes, those of morphs among them. Images of
-one model share the engine's batches."""
+"""The most images that one doorbell makes, those of morphs among them. Images of one model share batches."""
 
 
 def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:
