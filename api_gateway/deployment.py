@@ -44,8 +44,6 @@ class Deployment:
     keys: KeyRing
     ring_doorbells: RingDoorbells
     event_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(EVENT_THREADS))
-    quiet_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
-    """The thread that reads for event streams without an event. It leaves the processor to other requests."""
     stranger_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(STRANGER_THREADS))
     upload_slots: defaultdict[str, Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: Semaphore(UPLOADS_PER_TENANT))
@@ -57,7 +55,7 @@ class Deployment:
     _rebuilding: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.event_reader = EventReader(self.ledger, self.keys, self.event_threads)
+        self.event_reader = EventReader(self.ledger, self.keys)
 
     def ring(self, queue: DoorbellQueue, times: int) -> None:
         """Ring the doorbells of the workers. Only logs a failure, because maintenance rings again."""

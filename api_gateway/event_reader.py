@@ -5,7 +5,6 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import anyio
 from anyio import CapacityLimiter
@@ -21,34 +20,52 @@ QUICK, SLOW = 0.03, 0.25
 """Seconds between two reads of the ledger: after an event or a new stream, and at most."""
 
 
-@dataclass(eq=False)
 class Watch:
-    """A stream's wish to be woken at a new event under ``name``, and when its API key is revoked."""
+    """Wakes one stream at a new event under ``name``, or when its API key is revoked."""
 
-    name: str
-    digest: str
-    reader: "EventReader"
-    changed: anyio.Event = field(default_factory=anyio.Event)
-    found: bool = False
+    def __init__(self, name: str, digest: str, reader: "EventReader") -> None:
+        self.name, self.digest, self._reader = name, digest, reader
+        self._woken, self._waiting, self._has_turn = False, anyio.CancelScope(), False
 
-    async def wait(self, last: str, shutdown: anyio.Event, seconds: float) -> bool:
-        """Wait until the stream should read again after the event ``last``, or shut down; or ``seconds``.
+    def wake(self) -> None:
+        """Let the stream read now, or as soon as it waits again."""
+        self._woken = True
+        self._waiting.cancel()
 
-        Returns whether there is an event to read. Call it only after a read that has found no event after
-        ``last``.
+    async def wait(self, last: str, shutdown: anyio.Event, seconds: float) -> None:
+        """Wait until the stream should read after the event ``last``, or shut down.
+
+        Call it only after a read that has found no event after ``last``. A stream that nothing has woken for
+        ``seconds`` waits for its turn to read: after a stall, hundreds would read together otherwise, and
+        hold up other requests. `end_turn` must be called after the read.
         """
-        self.reader.look_after(self.name, last)
-        with anyio.move_on_after(max(0.0, seconds)):
-            async with anyio.create_task_group() as group:
+        self._reader.watch_after(self.name, last)
+        with anyio.CancelScope() as self._waiting:
+            if self._woken:
+                self._waiting.cancel()
+            with anyio.move_on_after(max(0.0, seconds)):
+                await shutdown.wait()
+            if not shutdown.is_set():
+                await self._take_turn(shutdown)
+        self._woken = False
 
-                async def cancel_after(event: anyio.Event) -> None:
-                    await event.wait()
-                    group.cancel_scope.cancel()
+    async def _take_turn(self, shutdown: anyio.Event) -> None:
+        async with anyio.create_task_group() as group:
 
-                group.start_soon(cancel_after, self.changed)
-                group.start_soon(cancel_after, shutdown)
-        found, self.found, self.changed = self.found, False, anyio.Event()
-        return found
+            async def stop_at_shutdown() -> None:
+                await shutdown.wait()
+                group.cancel_scope.cancel()
+
+            group.start_soon(stop_at_shutdown)
+            await self._reader.turn.acquire()
+            self._has_turn = True
+            group.cancel_scope.cancel()
+
+    def end_turn(self) -> None:
+        """Let the next stream read, if this one had the turn."""
+        if self._has_turn:
+            self._has_turn = False
+            self._reader.turn.release()
 
 
 class EventReader:
@@ -57,8 +74,10 @@ class EventReader:
     Only code in the event loop may use it.
     """
 
-    def __init__(self, ledger: Ledger, keys: KeyRing, threads: CapacityLimiter) -> None:
-        self._ledger, self._keys, self._threads = ledger, keys, threads
+    def __init__(self, ledger: Ledger, keys: KeyRing) -> None:
+        self._ledger, self._keys = ledger, keys
+        self._thread = CapacityLimiter(1)  # of its own: it must not wait for the reads of new streams
+        self.turn = anyio.Semaphore(1)
         self._watches = set[Watch]()
         self._seen = dict[str, str]()  # name: the newest event for which its watches were woken
         self._hurry, self._pause = anyio.Event(), QUICK
@@ -72,11 +91,12 @@ class EventReader:
         try:
             yield watch
         finally:
+            watch.end_turn()
             self._watches.discard(watch)
             if not any(other.name == name for other in self._watches):
                 self._seen.pop(name, None)
 
-    def look_after(self, name: str, last: str) -> None:
+    def watch_after(self, name: str, last: str) -> None:
         """Wake the watches of ``name`` at an event after ``last``, or after what they were woken for."""
         if name not in self._seen:
             self._pause = QUICK
@@ -92,7 +112,7 @@ class EventReader:
             self._hurry = anyio.Event()
             digests = {watch.digest for watch in self._watches}
             try:
-                found, valid = await run_sync(self._look, dict(self._seen), digests, limiter=self._threads)
+                found, valid = await run_sync(self._look, dict(self._seen), digests, limiter=self._thread)
             except Unavailable:
                 healthy = False  # the streams that read meanwhile report it
                 self._pause = SLOW
@@ -102,10 +122,9 @@ class EventReader:
             else:
                 self._seen.update((name, id) for name, id in found.items() if name in self._seen)
                 for watch in self._watches:
-                    watch.found = watch.found or watch.name in found
                     # What happened while the ledger was away is not always an event: all read again.
                     if not healthy or watch.name in found or watch.digest not in valid:
-                        watch.changed.set()
+                        watch.wake()
                 self._pause = QUICK if found else min(SLOW, self._pause * 1.4)
                 healthy = True
             with anyio.move_on_after(self._pause):

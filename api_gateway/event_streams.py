@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection
@@ -24,7 +25,9 @@ STREAMS_PER_TENANT = 64
 STREAM_SECONDS = 1800.0
 """Seconds after which a stream ends. The client connects again, and continues after the last event."""
 CHECK_SECONDS = 10.0
-"""Seconds after which a stream reads the ledger by itself, if nothing has woken it."""
+"""Seconds after which a stream reads the ledger by itself, if nothing has woken it; up to a fifth more."""
+RETRY_SECONDS = 1.0
+"""Seconds until a stream reads again after a service has not answered."""
 KEEP_ALIVE = 15.0
 """Seconds between two comments, which keep proxies from closing a quiet connection."""
 GRACE_SECONDS = 4.0
@@ -101,17 +104,24 @@ class EventStream:
         def read_if_allowed() -> list[Event] | None:
             return read(last, time.monotonic() - sent) if self._deployment.keys.find(self._digest) else None
 
+        async def read_in_thread() -> list[Event] | None:
+            try:
+                return await run_sync(read_if_allowed, limiter=deployment.event_threads)
+            finally:
+                watch.end_turn()
+
         deployment = self._deployment
         last, sent, end = self._start, -math.inf, time.monotonic() + STREAM_SECONDS
-        threads = deployment.event_threads
         with deployment.event_reader.watch(name, self._digest) as watch:
             while not self._shutdown.is_set() and time.monotonic() < end:
                 try:
-                    events = await run_sync(read_if_allowed, limiter=threads)
+                    events = await read_in_thread()
                 except Unavailable as error:
                     deployment.note_failure(error)
-                    events = []
                     yield ServerSentEvent(comment=error.for_clients, sep="\n")
+                    # The reader would wake the stream at once for an event that cannot be read yet.
+                    await self._pause(RETRY_SECONDS)
+                    continue
                 if events is None:
                     return
                 for event in events:
@@ -121,15 +131,16 @@ class EventStream:
                     )
                     if event.data["state"] in ended:
                         return
-                threads = deployment.event_threads
                 if any(event.id for event in events):  # there may be more than one read gives
-                    with anyio.move_on_after(QUICK):
-                        await self._shutdown.wait()
+                    await self._pause(QUICK)
                 else:
-                    # Streams that were held up together would read together, and hold up other requests.
-                    seconds = min(check_seconds, end - time.monotonic())
-                    if not await watch.wait(last, self._shutdown, seconds):
-                        threads = deployment.quiet_threads
+                    # Streams that began together read at different times.
+                    seconds = check_seconds * random.uniform(1.0, 1.2)  # noqa: S311
+                    await watch.wait(last, self._shutdown, min(seconds, end - time.monotonic()))
+
+    async def _pause(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._shutdown.wait()
 
 
 async def _event_stream(

@@ -1,5 +1,7 @@
 """The scheduler of beat, which sends the tick of maintenance."""
 
+from datetime import timedelta
+
 from celery.beat import PersistentScheduler
 
 
@@ -14,3 +16,4 @@ class FreshScheduler(PersistentScheduler):  # type: ignore[misc]
     def setup_schedule(self) -> None:
         self._remove_db()
         super().setup_schedule()
+        self.schedule["tick"].last_run_at -= timedelta(days=1)

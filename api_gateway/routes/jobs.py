@@ -131,7 +131,7 @@ def follow(job: str, caller: Generator, deployment: DeploymentDep, stream: Strea
 
     `event` is `state` or `progress`; `data` is `{"type", "state", "done", "total"}`. Until the job has ended,
     the newest event also has `seconds_left` and `reason`, as the job itself. An event without an id gives the
-    present state, when there is no earlier event to send, and every ten seconds without a change.
+    present state, when there is no earlier event to send, and every ten to twelve seconds without a change.
     """
     find_progress(deployment, caller.tenant, job)
 

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import httpx
 import pytest
 from sse_starlette.sse import AppStatus
@@ -88,6 +89,20 @@ def test_a_stream_that_waits_for_the_future_hides_no_event_from_another(
     client.post(f"/v1/jobs/{job}/cancel")
     assert [[event.data["state"] for event in events][-1] for events in honest] == ["cancelled"] * 2
     future.close()  # type: ignore[attr-defined]
+
+
+def test_a_stream_that_waits_for_its_turn_to_read_hears_events(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_streams, "CHECK_SECONDS", 0.01)
+    turn = anyio.Semaphore(0)  # another stream reads, and does not end
+    monkeypatch.setattr(gateway.app.state.deployment.event_reader, "turn", turn)
+    job = client.order(count=3)["id"]
+    events = client.events(job)
+    next(events)
+    wait_until(lambda: turn.statistics().tasks_waiting == 1, "the stream does not wait")
+    client.post(f"/v1/jobs/{job}/cancel")
+    assert list(events)[-1].data["state"] == "cancelled"
 
 
 @pytest.mark.parametrize("wrong", ["x", "-1", "1-", "$", "0-0-0", "é", str(2**64), f"1-{2**64}", "9" * 30])

@@ -15,5 +15,5 @@ def test_a_schedule_file_that_a_power_loss_has_torn_does_not_stop_maintenance(tm
 
     scheduler = FreshScheduler(app=app, schedule_filename=file)
 
-    assert "tick" in scheduler.schedule
+    assert scheduler.schedule["tick"].is_due().is_due
     scheduler.close()
