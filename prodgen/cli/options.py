@@ -54,7 +54,9 @@ LightFrom = Annotated[
 ]
 Pose = Annotated[
     finish.Pose | None,
-    typer.Option(help="How photographed products are, which decides where their shadows fall."),
+    typer.Option(
+        help="Whether photographed products lie flat, hang or stand: decides where their shadows fall."
+    ),
 ]
 Retouch = Annotated[
     list[str] | None,

@@ -16,6 +16,7 @@ def request_of(
     model: Model, formula: Formula, priority: int = 0, tenant: str = "", found: Found | None = None
 ) -> Request:
     """Return the request for the images of a formula. Those of a morph are PNG files without marks."""
+    model.config.check_finish(formula.finish)
     formula.check_pixels(model.config.side(formula.finish))
     request = Request(
         model, formula.images(found), formula.truncation, formula.finish, formula.format, priority, tenant

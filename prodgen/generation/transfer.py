@@ -41,6 +41,6 @@ def from_device(x: Tensor) -> Arriving:
     if not x.is_cuda:
         return Arriving(x, None)
     copy = x.to("cpu", non_blocking=True)  # page-locked, because the copy is non-blocking
-    done = torch.cuda.Event()
+    done = torch.cuda.Event(blocking=True)  # or a thread that waits keeps a core busy
     done.record(torch.cuda.current_stream(x.device))
     return Arriving(copy, done)

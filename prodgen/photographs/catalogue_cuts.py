@@ -42,7 +42,8 @@ def cut_photograph(size: int, cutter: Cutter, path: Path) -> tuple[Outcome, NDAr
     mask = cut.matte >= 0.5
     if not mask.any():
         return Outcome(sha256, reason or "no product was found", 0.0, None), None
-    pixels, description = describe(cut.rgb, cut.matte, size, features_of_reliable_cut(mask))
+    features = features_of_reliable_cut(mask)
+    pixels, description = describe(cut.rgb, cut.matte, size, features, photograph.alpha is not None)
     quality = 0.0 if reason else 1.0 if cut.agreement is None else cut.agreement
     return Outcome(sha256, reason, quality, description), pixels
 

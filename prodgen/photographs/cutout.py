@@ -24,7 +24,7 @@ from prodgen.catalog.photographs.quality import is_plausible
 from prodgen.catalog.picture_files import Photograph, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutters import Cutter
-from prodgen.photographs.region import Region, main_region
+from prodgen.photographs.region import METHOD, Region, main_region
 from prodgen.spec.matte import read_matte
 
 _CUT_SIDE = 640  # longer side, in pixels, at which the cutter works
@@ -58,6 +58,10 @@ class CutOut:
     def region(self) -> Region:
         """The product's largest region of one colour."""
         return main_region(self.rgb, self.matte)
+
+    def region_by(self, method: int) -> Region:
+        """Return the region as `main_region` finds it by ``method``."""
+        return self.region if method == METHOD else main_region(self.rgb, self.matte, method)
 
 
 def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:

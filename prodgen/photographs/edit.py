@@ -206,14 +206,17 @@ def make_pictures(
     *,
     mask: str | None = None,
     generative: bool = False,
+    method: int = METHOD,
 ) -> Iterator[Picture]:
     """Yield a picture for each look in each scene, all scenes of a look first.
 
     ``photo`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
     ``mask`` is the digest of the mask whose marks were taken out. ``generative``: whether the
-    photograph's marks say that a model made it.
+    photograph's marks say that a model made it. ``method`` is that of `main_region`.
     """
-    region = cut.region.weight if edit.changes_product else cut.matte  # slow to find, and then not used
+    region = (
+        cut.region_by(method).weight if edit.changes_product else cut.matte
+    )  # slow, so only if it is used
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
     product = Product(*planes, edit.frame, material=edit.swatches.__getitem__)
     for look, scene in itertools.product(edit.looks, edit.scenes):
@@ -223,6 +226,7 @@ def make_pictures(
             "photo_size": list(photograph.size),
             "mask": mask,
             "cutter": cutter,
+            "method": method,
             "attributes": _recipe_of(look, edit.digests),
             "scene": edit.digests.get(scene, scene),
             "size": [edit.width, edit.height],

@@ -18,7 +18,7 @@ from prodgen.catalog.picture_files import Photograph, decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.edit import doubts_about_colour
-from prodgen.photographs.region import METHOD, main_region
+from prodgen.photographs.region import METHOD
 
 _TEXT = "prodgen"
 
@@ -79,7 +79,7 @@ def learn(data: bytes, cut_out: Callable[[Photograph], CutOut], side: int, metho
     matte = _to_bytes(cut.matte)
     if not (matte >= 128).any():
         return _nothing(*(cut.doubts or ("no product was found",)))
-    region = cut.region if method == METHOD else main_region(cut.rgb, cut.matte, method)
+    region = cut.region_by(method)
     return Learnt(matte, _to_bytes(region.weight), cut.doubts, doubts_about_colour(region, method))
 
 

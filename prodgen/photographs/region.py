@@ -10,7 +10,7 @@ from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 
 METHOD = 3
-"""The number of the newest way in which regions are found; the method of a `Studio` names it too."""
+"""The number of the newest way in which regions are found: the `method` in a version's config.json."""
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
 _NEAR, _FAR = 14.0, 26.0
 """A pixel up to the first distance from a region's colour belongs to the region, unless another colour of the

@@ -17,7 +17,6 @@ from prodgen.photographs.edit import encode
 from prodgen.photographs.learnt import Learnt, learn, read_photograph
 from prodgen.photographs.materials import Material, material
 from prodgen.photographs.product import Look, Product, to_pixels
-from prodgen.photographs.region import METHOD
 from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import Background, ground, is_picture
 from prodgen.photographs.together import Together
@@ -29,7 +28,7 @@ from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
-METHODS = (1, 2, METHOD)
+METHODS = (1, 2, 3)
 """The numbers of the ways in which this code cuts out, recolours, places and lights products.
 
 A change of the pictures of a version needs another number, and a new version in ``prodgen/bundled``. Method 1

@@ -19,6 +19,7 @@ from prodgen.photographs.marked import cut_out_unmarked
 from prodgen.photographs.materials import MATERIALS, Material
 from prodgen.photographs.presets import load_preset
 from prodgen.photographs.product import Look
+from prodgen.photographs.region import METHOD
 from prodgen.photographs.scenes import Background, is_picture, read_background
 from prodgen.photographs.studio import Source, Studio
 from prodgen.photographs.swatches import read_swatch
@@ -41,6 +42,7 @@ class EditRecipe(BaseModel):
     photo: str
     mask: str | None = None
     cutter: str
+    method: int = Field(default=2, ge=1, le=METHOD)  # files of before method 3 do not say theirs
     attributes: dict[str, str] = {}
     scene: str
     size: tuple[int, int]
@@ -183,5 +185,6 @@ def remake_edit(
         edit,
         mask=wanted.mask,
         generative=generative,
+        method=wanted.method,
     )
     return picture.data

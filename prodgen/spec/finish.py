@@ -137,8 +137,8 @@ class Finish(BaseModel):
     )
     pose: Pose | None = Field(
         default=None,
-        description="How photographed products are: flat (on the ground, seen from above), hanging (before a "
-        "wall) or standing (on a floor); null: they lie, in light from the upper left.",
+        description="How photographed products are shown: flat (on the ground, seen from above), hanging "
+        "(before a wall) or standing (on a floor); null: they lie, in light from the upper left.",
     )
     retouch: tuple[Retouch, ...] = Field(
         default=(),

@@ -271,13 +271,13 @@ class Expansion:
         combination, repeat = divmod(place, row.count)
         by_sku = self.spec.seed_from == "sku" and row.sku is not None
         seed = _sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed
-        latent = row.latent
+        latent, draw = row.latent, repeat if by_sku else index
         return ImageRequest(
             index=index,
             sku=row.sku,
             repeat=place,
             seed=latent.seed if latent else seed,
-            draw=latent.draw if latent else repeat if by_sku else index,
+            draw=latent.draw if latent else draw,
             attempt=latent.attempt if latent else 0,
             attributes=_combination(row.values, combination),
             photo=row.photo,

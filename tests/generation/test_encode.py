@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from prodgen.errors import ProdgenError
+from prodgen.generation import png
 from prodgen.generation.encode import decode, encode, encode_all, format_of
 from prodgen.generation.sheet import contact_sheet
 
@@ -37,6 +38,13 @@ def test_pngs_of_a_batch_keep_every_level_and_are_the_files_of_single_images(cha
         for image, file, xmp in zip(pixels, files, (b"", b"<x/>", b"", b"<y/>"), strict=True):
             assert np.array_equal(decode(file), image)
             assert file == encode(np.ascontiguousarray(image), "png", xmp)
+
+
+def test_a_large_image_that_is_filtered_in_blocks_is_the_same_file(monkeypatch):
+    pixels = RNG.integers(0, 256, (33, 70, 4), dtype=np.uint8)
+    whole = encode(pixels, "png")
+    monkeypatch.setattr(png, "_BLOCK", 5 * pixels[0].size)
+    assert encode(pixels, "png") == whole
 
 
 @pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])

@@ -14,7 +14,7 @@ from math import isfinite
 
 from pydantic import ValidationError
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import ProdgenError, Unsupported
 from prodgen.generation.engine import Engine
 from prodgen.generation.request import Response
 from prodgen.jobs.items import JobImages
@@ -22,6 +22,7 @@ from prodgen.jobs.record import JobRecord, load_record
 from prodgen.ledger.entries import Lease, Queue
 from prodgen.models import SavedModel
 from prodgen.photographs.studio import Studio
+from prodgen.spec.validation_errors import explain
 from workers.deployment import Deployment, deployment
 from workers.generate.condition import Condition, end_process
 from workers.generate.metrics import observe
@@ -93,19 +94,25 @@ class Device:
                 self._slots[queue].release()
 
     def _read_job(self, tenant: str, job: str) -> tuple[JobRecord, JobImages]:
-        """Return a job and its images. Raises ProdgenError if its files in the store are incomplete."""
-        record = load_record(self.store, tenant, job)
+        """Return a job and its images. Raises ProdgenError if its files in the store are incomplete.
+
+        Raises Unsupported for a job of a later version, which asks for what this one does not know.
+        """
+        try:
+            record = load_record(self.store, tenant, job)
+        except ValidationError as error:
+            raise Unsupported(f"its job.json cannot be read here: {explain(error, 'it')}") from None
         return record, JobImages(self.store, record)
 
     def loaded_model(self, lease: Lease) -> SavedModel | Studio | None:
         """Return the model of a lease if it is in memory."""
-        with suppress(ProdgenError, ValidationError):  # of a later version, perhaps
+        with suppress(ProdgenError):
             return self.models.find(self.job(lease.tenant, lease.job)[0].model)
         return None
 
     def record(self, lease: Lease) -> JobRecord | None:
         """Return the job of a lease, or None if the store does not answer with all of its files."""
-        with suppress(ProdgenError, ValidationError):
+        with suppress(ProdgenError):
             return self.job(lease.tenant, lease.job)[0]
         return None
 

@@ -162,7 +162,8 @@ function start() {
   function request(items, side) {
     const shape = { size: side, aspect: form.aspect.value, copy_space: form.copy_space.value || null };
     const frame = form.preset.value ? { preset: form.preset.value } : shape;
-    const finish = { ...frame, light_from: form.light_from.value || null, pose: form.pose.value || null };
+    const shadow = ["light_from", "pose"].filter((name) => form[name].value).map((name) => [name, form[name].value]);
+    const finish = { ...frame, ...Object.fromEntries(shadow) };
     return { model, items, finish, output: { format: preset().format ?? "jpeg" } };
   }
 

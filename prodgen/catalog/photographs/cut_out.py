@@ -74,7 +74,7 @@ def cut_out(
         mask, features = _cut(rgb, probability, first_mask)
         matte = soft_matte(rgb, mask)
         rgb = decontaminate(rgb, matte)
-    return describe(rgb, matte, size, features) if (matte >= 0.5).any() else None
+    return describe(rgb, matte, size, features, alpha is not None) if (matte >= 0.5).any() else None
 
 
 def picture_side(size: int) -> int:
@@ -83,15 +83,16 @@ def picture_side(size: int) -> int:
 
 
 def describe(
-    rgb: Pixels, matte: Plane, size: int, features: Features
+    rgb: Pixels, matte: Plane, size: int, features: Features, own_alpha: bool
 ) -> tuple[NDArray[np.uint8], Description]:
     """Place a product on its canvas; return the canvas's pixels and a description of the cut-out.
 
     ``rgb`` (H, W, 3) and ``matte`` (H, W), which is at least 0.5 somewhere, are the product;
-    the returned pixels are (size, size, 4) premultiplied bytes. A sprite, which has the canvas's size and
-    hard edges, keeps each of its pixels, and has no pattern: its outline is no print.
+    the returned pixels are (size, size, 4) premultiplied bytes. ``own_alpha``: whether the matte is the
+    file's own. A sprite, a file with transparency, hard edges and the canvas's size, keeps each of its pixels
+    and has no pattern: its outline is no print.
     """
-    is_sprite = matte.shape == (size, size) and bool(np.isin(matte, (0, 1)).all())
+    is_sprite = own_alpha and matte.shape == (size, size) and bool(np.isin(matte, (0, 1)).all())
     pixels = sprite_pixels(rgb, matte) if is_sprite else centre_on_canvas(rgb, matte, size)
     coverage = round(float(pixels[..., 3].mean()) / 255, 4)
     mean = mean_colours(pixels[None])[0].round(2).tolist()
