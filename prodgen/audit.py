@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import NamedTuple
 
-from prodgen.errors import NotFound, ProdgenError, Unavailable
+from prodgen.errors import ProdgenError, Unavailable
 from prodgen.generation.engine import Engine
 from prodgen.generation.quality import colour_distances
 from prodgen.generation.request import Request, manifest_line
@@ -26,6 +27,7 @@ from prodgen.ledger.entries import JobState
 from prodgen.ledger.ledger import Ledger
 from prodgen.models import SavedModel
 from prodgen.settings import Settings
+from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.merkle import leaf
 from prodgen.spec.order import ImageRequest, resolve_attributes
@@ -49,6 +51,16 @@ class Fault:
     folder: str
     what: str
     damaged: bool = False
+
+
+class _Recorded(NamedTuple):
+    """The manifest line of an image, or None if it tells nothing, and why it cannot be read, or None.
+
+    Of a line that cannot be read, only the fields of its leaf are right.
+    """
+
+    line: ManifestLine | None
+    broken: str | None = None
 
 
 def changed_since(store: Store, state: JobState, manifests: list[Manifest]) -> str | None:
@@ -84,18 +96,27 @@ def check_sample(
             yield _compare(store, record, folder, line, wanted, remade, model.config.tolerance)
 
 
-def _recorded(store: Store, record: JobRecord, index: int) -> ManifestLine | str:
-    """Return the manifest line of an image, or what is wrong with it."""
+def _recorded(store: Store, record: JobRecord, index: int) -> _Recorded:
+    """Return what the manifest says of an image."""
     try:
-        return delivery.find_image(store, record, index) or _OTHER_LINE
+        return _Recorded(delivery.find_image(store, record, index))
     except Unavailable:
         raise
     except ProdgenError as error:
-        return str(error)
+        return _Recorded(_of_leaf(delivery.leaf_at(store, record, index)), str(error))
+
+
+def _of_leaf(text: bytes) -> ManifestLine | None:
+    """Return the line of a leaf, without the place of its image, or None if that is no leaf of a worker."""
+    with suppress(ValueError):
+        line = ManifestLine.model_validate_json(text.removesuffix(b"}") + b',"file":""}')
+        if leaf(line) == text:
+            return line
+    return None
 
 
 def _as_recorded(
-    record: JobRecord, model: SavedModel, engine: Engine, image: ImageRequest, line: ManifestLine | str
+    record: JobRecord, model: SavedModel, engine: Engine, image: ImageRequest, recorded: _Recorded
 ) -> ImageRequest:
     """Return the image by its line's attempt, or as ordered if the gate cannot have taken that attempt.
 
@@ -103,10 +124,8 @@ def _as_recorded(
     where a distance is next to the threshold.
     """
     quality = record.quality
-    if isinstance(line, str) or not quality:
-        return image
-    gated = line.quality
-    if not gated or len(gated.colour_distances) > ATTEMPTS:
+    gated = recorded.line and recorded.line.quality
+    if not quality or not gated or len(gated.colour_distances) > ATTEMPTS:
         return image
     tries = [replace(image, attempt=image.attempt + k) for k in range(len(gated.colour_distances))]
     made = engine.forward(model, tries, [record.spec.truncation] * len(tries))
@@ -119,39 +138,51 @@ def _compare(
     store: Store,
     record: JobRecord,
     folder: str,
-    line: ManifestLine | str,
+    recorded: _Recorded,
     wanted: ManifestLine,
     remade: bytes,
     tolerance: int,
 ) -> Fault | None:
-    """Return what is wrong with the stored image whose line should be ``wanted``, or None if nothing is.
-
-    ``line``: its line, or what is wrong with it.
-    """
+    """Return what is wrong with the stored image whose line should be ``wanted``, or None if nothing is."""
 
     def fault(what: str, damaged: bool = False) -> Fault:
         return Fault(wanted.index, folder, what, damaged)
 
-    if isinstance(line, str):
-        return fault(line, damaged=line != _OTHER_LINE)
+    line, broken = recorded
+    if line is None:
+        return fault(broken or _OTHER_LINE)
     if wanted.upscaler and line.upscaler != wanted.upscaler:  # an update brings another: no lie
         return fault(f"its upscaler was {line.upscaler}, and {wanted.upscaler} is here", damaged=True)
     if leaf(line.model_copy(update={"sha256": wanted.sha256})) != leaf(wanted):
         return fault(_OTHER_LINE)
-    stored = None
-    with suppress(NotFound):
+    # The root does not cover the rest of a line, so the store may be to blame for that.
+    if broken:
+        return fault(broken, damaged=True)
+    of_lease, name = keys.job(record.tenant, record.id, "cells", folder), line.object or ""
+    own = f"{of_lease}.tar", f"{of_lease}/{file_name(line.index, line.format)}"
+    if name not in own:
+        rotten = any(_is_one_byte_off(name, key) for key in own)
+        return fault("the manifest's line names the object of another image", rotten)
+    if line.file != wanted.file:
+        rotten = _is_one_byte_off(line.file, wanted.file)
+        return fault("the manifest's line names the file of another image", rotten)
+    try:
         stored = delivery.read_image(store, line)
+    except Unavailable:
+        raise
+    except ProdgenError:
+        stored = None
     if what := compare(line, stored, remade, tolerance):
         return fault(what, stored is None or sha256(stored).hexdigest() != line.sha256)
-    of_lease = keys.job(record.tenant, record.id, "cells", folder)
-    # The root does not cover the names of files and objects, so the store may be to blame for them.
-    if line.object != f"{of_lease}.tar" and not (line.object or "").startswith(f"{of_lease}/"):
-        return fault("the manifest's line names an object of another lease", damaged=True)
-    if line.file != wanted.file:
-        return fault("the manifest's line names the file of another image", damaged=True)
     if read_provenance(io.BytesIO(stored or b"")) != read_provenance(io.BytesIO(remade)):
         return fault("the file's marks are not those of the image")
     return None
+
+
+def _is_one_byte_off(name: str, right: str) -> bool:
+    """Return whether bit rot in one byte can have made ``name`` of ``right``."""
+    one, other = name.encode(errors="replace"), right.encode()
+    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 1
 
 
 def mend(
@@ -169,7 +200,7 @@ def mend(
     says that the manifests differ from the job's end. Returns the machines that are shut out, and the number
     of images that are owed again.
     """
-    why = faults[0].what if faults else "their manifests were deleted"
+    why = faults[0].what if faults else "manifests are missing or cannot be read"
     lies = () if changed else [fault for fault in faults if not fault.damaged]
     machines = sorted(filter(None, {machine_of(fault.folder) for fault in lies}))
     for machine in machines:

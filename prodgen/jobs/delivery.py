@@ -13,6 +13,7 @@ from prodgen.jobs.manifests import first_cell
 from prodgen.jobs.record import JobRecord, find_record
 from prodgen.ledger.entries import MAX_LEASE_CELLS
 from prodgen.spec.manifest import ManifestLine, read_lines
+from prodgen.spec.merkle import stored_leaves
 from prodgen.spec.order import CELL
 from prodgen.storage import keys
 from prodgen.storage.base import ObjectInfo, Store
@@ -62,6 +63,17 @@ def find_image(store: Store, record: JobRecord, index: int) -> ManifestLine | No
     """Return the image at ``index``, or None if it is not made."""
     found, _ = page(store, record, index - 1, 1)
     return found[0] if found and found[0].index == index else None
+
+
+def leaf_at(store: Store, record: JobRecord, index: int) -> bytes:
+    """Return the leaf of image ``index`` in the job's root, even if the rest of its line is broken.
+
+    It is empty if there is none.
+    """
+    for info in islice(_manifests(store, record, index // CELL), 1):
+        place = index - first_cell(info.key) * CELL
+        return b"".join(stored_leaves(store.get(info.key))[place : place + 1])
+    return b""
 
 
 def read_image(store: Store, line: ManifestLine) -> bytes:

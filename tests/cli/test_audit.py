@@ -81,6 +81,10 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
     liar.lie(40, encode_image(picture, "jpeg", b"", quality=95))
     liar.lie(50, encode_image(Image.open(io.BytesIO(liar.file(50))), "png", b""))
     liar.lie(60, liar.file(130), object=liar.line(130)["object"])
+    older = liar.line(70)["object"].replace(job, "older-job")
+    liar.lie(70, liar.file(70), object=older)
+    for index, name in ((80, None), (90, "x//y")):
+        liar.lie(index, liar.file(index), object=name)
     done = run(*audit, 320)
     found = json.loads(done.out)
     assert (done.code, found["changed"], found["sample"]) == (1, None, 320)
@@ -90,14 +94,28 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
         30: "the manifest's line is not that of the ordered image",
         40: "the file is of the format jpeg, not png",
         50: "the file's marks are not those of the image",
-        60: "the image differs",
+        **dict.fromkeys((60, 70, 80, 90), "the manifest's line names the object of another image"),
     }
 
-    gateway.store.put(liar.line(70)["object"], liar.file(71))  # later, by one who cannot write manifests
+    gateway.store.put(liar.line(95)["object"], liar.file(71))  # later, by one who cannot write manifests
     gateway.store.delete([keys.manifest(TENANT, job, 4)])
     found = json.loads(run(*audit, 256).out)
     assert found["changed"] == "the manifests list 256 images, but 320 were made"
     assert found["faults"][-1]["fault"] == "the file's bytes do not match the recorded sha256"
+
+
+def test_a_broken_line_that_a_worker_has_reported_hides_no_lie(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run
+) -> None:
+    _, job = make_job(TENANT, count=3, seed=8)
+    liar = Liar(gateway.store, job)
+    liar.lie(1, liar.file(1), draw="none")
+    liar.lie(0, liar.file(1), draw=1, file=None)
+    done = run("audit", job, "--remake")
+    assert (done.code, done.err.splitlines()[-1]) == (1, "3 images are taken back and made again")
+    [found] = json.loads(run("machines", "list", "--json").out)
+    assert "is broken" in found["why"]
+    assert run("machines", "readmit", found["machine"]).code == 0
 
 
 def test_bit_rot_in_a_manifest_is_mended_and_blamed_on_no_machine(
@@ -105,10 +123,11 @@ def test_bit_rot_in_a_manifest_is_mended_and_blamed_on_no_machine(
 ) -> None:
     client, job = make_job(TENANT, count=64, seed=9)
     key = keys.manifest(TENANT, job, 0)
-    for spoilt in (b"/cells/", b'.png"', b"}\n"):
+    spoilt = {b"/cells/": 4, b'.png"': 4, b"}\n": 4, b'.png","sha256': 128}
+    for text, bit in spoilt.items():
         data = gateway.store.get(key)
-        place = data.rindex(spoilt)
-        gateway.store.put(key, data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        place = data.rindex(text) if bit == 4 else data.index(text)
+        gateway.store.put(key, data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
         done = run("audit", job, "--sample", 64, "--remake")
         assert (done.code, done.err) == (1, "64 images are taken back and made again\n")
         assert work_off(gateway, tmp_path / "worker", "another") == 1
