@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from tests.faults.campaign.power import Disk
+from tests.servers.valkey import ValkeyServer
 
 pytestmark = pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
 BEGIN = "import os, sys; from pathlib import Path; folder = Path(sys.argv[1])\n"
@@ -45,6 +46,20 @@ def test_what_was_not_flushed_is_lost(lose_power: Callable[[str], Path]) -> None
     assert (root / "b").read_bytes().startswith(b"flushed")
     assert (root / "b").stat().st_size < 1007
     assert not (root / "new").exists()
+
+
+def test_the_changes_of_a_redis_server_are_noted(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "data", tmp_path / "journal")
+    before = ("env", *(f"{name}={value}" for name, value in disk.environment().items()))
+    server = ValkeyServer(disk.root / "redis", before=before)
+    try:
+        server.start()
+        with server.client() as client:
+            for number in range(3):
+                client.set("key", number)
+    finally:
+        server.kill()
+    assert "appendonlydir" in (disk.journal / "log").read_text()
 
 
 def test_an_object_of_the_store_is_kept(lose_power: Callable[[str], Path]) -> None:

@@ -83,8 +83,9 @@ def _round(
         healed.append(time.monotonic())
 
     with ExitStack() as during:
-        if name == LIAR:
-            during.enter_context(world.changed(chance.choice(WORKERS), liar=True))
+        liar = chance.choice(WORKERS) if name == LIAR else None
+        if liar:
+            during.enter_context(world.changed(liar, liar=True))
         making = threading.Thread(target=make)
         if fault:
             making.start()
@@ -98,7 +99,7 @@ def _round(
     if fault and len(healed) == 1:
         defects.append("the fault could not be made; see the output")
     if name in (ROT, LIAR) and not defects:
-        notes, found = rot.mend(world, chance, mine, customer, lied=name == LIAR)
+        notes, found = rot.mend(world, chance, mine, customer, liar)
         defects += found
     if not defects:
         defects += invariants.broken(mine)

@@ -1,6 +1,8 @@
 """What must hold after each fault: each image is there once and right, counts agree, nothing is left over."""
 
+import time
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -108,7 +110,8 @@ class Invariants:
     def _clean(self) -> None:
         assert_clean(self.world.ledger)
         unfinished = self.world.data / "store" / ".unfinished"
-        left = [*unfinished.iterdir()] if unfinished.is_dir() else []
-        self.checked["unfinished files of killed processes"] += len(left)
-        for path in left:
-            path.unlink()
+        for path in unfinished.iterdir() if unfinished.is_dir() else ():
+            with suppress(FileNotFoundError):  # maintenance runs, and moves or removes its files
+                if time.time() - path.stat().st_mtime > 60:
+                    path.unlink()
+                    self.checked["unfinished files of killed processes"] += 1

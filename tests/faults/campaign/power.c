@@ -17,8 +17,9 @@ static const char *root, *journal;
 static time_t skew;
 
 __attribute__((constructor)) static void begin(void) {
-    root = getenv("POWER_ROOT");
-    journal = getenv("POWER_JOURNAL");
+    /* Copies, because a server that sets its title writes over its environment. */
+    root = getenv("POWER_ROOT") ? strdup(getenv("POWER_ROOT")) : NULL;
+    journal = getenv("POWER_JOURNAL") ? strdup(getenv("POWER_JOURNAL")) : NULL;
     skew = getenv("CLOCK_SKEW") ? atol(getenv("CLOCK_SKEW")) : 0;
 }
 
@@ -27,7 +28,7 @@ __attribute__((constructor)) static void begin(void) {
 /* Writes the absolute path into `out`; returns whether it lies below the root. */
 static int inside(int folder, const char *path, char *out) {
     char base[PATH_MAX] = "", link[64];
-    if (!root || !journal || !path) return 0;
+    if (!root || !journal || !*root || !*journal || !path) return 0;
     if (path[0] != '/') {
         if (folder == AT_FDCWD) {
             if (!getcwd(base, sizeof base)) return 0;
@@ -52,7 +53,7 @@ static int journal_file(void) {
 
 /* Appends a line in one write, so that lines of several processes do not mix. */
 static void note(const char *kind, const char *first, const char *second, const char *third) {
-    char line[3 * PATH_MAX];
+    char line[3 * PATH_MAX + 16]; /* three paths, and the kind with its separators */
     int size = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\n", kind, first, second, third);
     int file = journal_file();
     if (file >= 0) {

@@ -50,7 +50,7 @@ class Change:
 
 
 class Disk:
-    """The files below ``root``, of whose changes ``journal`` (a folder of the same file system) is kept."""
+    """The files below ``root``. ``journal``, a folder of the same file system, records their changes."""
 
     def __init__(self, root: Path, journal: Path) -> None:
         self.root, self.journal = root, journal

@@ -25,7 +25,7 @@ def rot(world: World, chance: Random, order: Order, customer: Customer) -> str:
     world.store.put(key, bytes(data))
     what = f"{'manifest' if '/manifest/' in key else 'image'}, bit of byte {place - at} of {size}"
     seen = read_all(customer.clients[order.tenant], order, customer)
-    return f"{what}; a reader: {seen}; {audit(world, order, customer)}"
+    return f"{what}; a reader: {seen}; {audit(world, order, customer)[0]}"
 
 
 def read_all(client: Client, order: Order, customer: Customer) -> str:
@@ -38,16 +38,17 @@ def read_all(client: Client, order: Order, customer: Customer) -> str:
         return str(error)
 
 
-def audit(world: World, order: Order, customer: Customer) -> str:
-    """Audit all images of an order, let the faulty ones be made again, and return what was found."""
+def audit(world: World, order: Order, customer: Customer) -> tuple[str, int]:
+    """Audit all images of an order, let the faulty ones be made again, and return a note and their number."""
     words = ("audit", order.id, "--sample", order.total, "--seed", "campaign", "--remake", "--json")
     done = world.cli(order.tenant, *words)
     if done.returncode not in (0, 1) or not done.stdout:
-        return f"DEFECT: the audit ended with {done.returncode}: {done.stderr[-500:]}"
+        return f"DEFECT: the audit ended with {done.returncode}: {done.stderr[-500:]}", 0
     found = json.loads(done.stdout)
     order.view = {}
     said = done.stderr.strip().replace("\n", "; ")
-    return f"the audit: {len(found['faults'])} faults, changed: {found['changed']}; {said}"
+    faults = len(found["faults"])
+    return f"the audit: {faults} faults, changed: {found['changed']}; {said}", faults
 
 
 def readmit_all(world: World) -> list[str]:
@@ -59,19 +60,24 @@ def readmit_all(world: World) -> list[str]:
 
 
 def mend(
-    world: World, chance: Random, orders: list[Order], customer: Customer, lied: bool
+    world: World, chance: Random, orders: list[Order], customer: Customer, liar: str | None
 ) -> tuple[list[str], list[str]]:
-    """Audit orders, of one of which a bit is changed unless a worker lied. Returns notes and defects."""
-    notes = []
-    if lied:
+    """Audit orders, of one of which a bit is changed unless ``liar`` lied. Returns notes and defects."""
+    notes, lies = list[str](), 0
+    if liar:
         for order in orders:
-            notes.append(f"{order.id}: {audit(world, order, customer)}")
+            note, faults = audit(world, order, customer)
+            notes.append(f"{order.id}: {note}")
+            lies += faults
     else:
         notes.append(rot(world, chance, chance.choice(orders), customer))
     late = [f"order {order.id} has not ended after the audit: {order.view}" for order in customer.follow()]
-    if (shut := readmit_all(world)) and not lied:
-        late.append(f"bit rot has shut out {shut}")
+    shut = readmit_all(world)
+    if lies and not shut:
+        late.append("no machine was shut out for its lies")
+    if honest := [machine for machine in shut if machine != liar]:
+        late.append(f"{honest} did not lie and was shut out")
     return [*notes, *(f"{machine} was shut out" for machine in shut)], [
         *late,
-        *(note for note in notes if "DEFECT" in note or (": 0 faults, changed: None" in note and not lied)),
+        *(note for note in notes if "DEFECT" in note or (": 0 faults, changed: None" in note and not liar)),
     ]

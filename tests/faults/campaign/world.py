@@ -164,10 +164,12 @@ class World:
             for service in self.services.values():
                 if service.process:
                     service.process.wait()
-            yield
-            self.redis.start()
-            for service in self.services.values():
-                service.start()
+            try:
+                yield
+            finally:
+                self.redis.start()
+                for service in self.services.values():
+                    service.start()
         self.wait_ready()
 
     def wait_ready(self) -> None:
