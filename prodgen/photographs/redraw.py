@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from itertools import islice, product
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,6 @@ from prodgen.spec.model_config import ModelConfig
 from prodgen.spec.photograph import picture_fault
 from prodgen.spec.redrawing import PATTERN, Found, check_picture
 
-_MOST_CANDIDATES = 64
 _SAME_GROUND = 24.0  # levels of 255 by which the border of a picture on the model's own ground may differ
 
 
@@ -82,7 +81,7 @@ def _as_trained(data: bytes, config: ModelConfig, cutter: Cutter) -> tuple[Pixel
         raise ProdgenError(f"the picture cannot be read: {reason}", param="picture") from None
     ground = np.array(ImageColor.getrgb(config.ground)[:3], np.float32)
     if config.channels < 4 and _on_ground(photograph, ground):
-        pixels = centre_crop(Image.open(io.BytesIO(data)), config.size, config.channels)
+        pixels = centre_crop(Image.fromarray(photograph.rgb), config.size, config.channels)
         rgb = pixels.repeat(3, 2) if config.channels == 1 else pixels
         return pixels, np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
     cut = cut_out(photograph, cutter)
@@ -122,7 +121,5 @@ def _candidates(
     names = [choice.name for choice in open_]
     combinations = product(*(choice.values for choice in open_))
     order = [attribute.name for attribute in schema.attributes]
-    rows = [
-        measured | dict(zip(names, values, strict=True)) for values in islice(combinations, _MOST_CANDIDATES)
-    ]
+    rows = [measured | dict(zip(names, values, strict=True)) for values in combinations]
     return [{name: row[name] for name in order} for row in rows]

@@ -1,5 +1,6 @@
 """A picture that a person gives to a model, and what the model has found to draw it again."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
@@ -20,6 +21,8 @@ ENCODERS = ("vae", "vaegan")
 """The families that have an encoder."""
 PATTERN = "pattern"
 """The attribute that is measured, if the model has it."""
+MOST_COMBINATIONS = 64
+"""The most combinations of unknown attributes that a model with an encoder tries."""
 NEAR, FAR = 0.06, 0.12
 """Distances up to which the redrawn picture shows the same product, and from which it shows another one."""
 
@@ -32,6 +35,7 @@ def check_picture(model: str, config: ModelConfig, known: Mapping[str, str]) -> 
     if config.family == ONNX:
         raise Unsupported(f"{model} is an ONNX file, which finds no latent of a picture", param="model")
     if config.family in ENCODERS:
+        _check_combinations(model, config, known)
         return
     for choice in config.attributes.choices:
         if choice.name not in (*known, PATTERN) and len(choice.values) > 1:
@@ -41,6 +45,21 @@ def check_picture(model: str, config: ModelConfig, known: Mapping[str, str]) -> 
                 f"picture.{name}={choice.values[0]} over HTTP or --was {name}={choice.values[0]}",
                 param=f"picture.{name}",
             )
+
+
+def _check_combinations(model: str, config: ModelConfig, known: Mapping[str, str]) -> None:
+    """Raise ProdgenError if a model would have to try too many combinations of what is not known."""
+    unknown = [choice for choice in config.attributes.choices if choice.name not in (*known, PATTERN)]
+    combinations = math.prod(len(choice.values) for choice in unknown)
+    if combinations > MOST_COMBINATIONS:
+        longest = max(unknown, key=lambda choice: len(choice.values))
+        name, value = longest.name, longest.values[0]
+        raise ProdgenError(
+            f"{model} would have to try {combinations:,} combinations of attributes, and tries at most "
+            f"{MOST_COMBINATIONS}: say the {name} of the picture, as picture.{name}={value} over HTTP or "
+            f"--was {name}={value}",
+            param=f"picture.{name}",
+        )
 
 
 class Picture(BaseModel):

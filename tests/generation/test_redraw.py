@@ -5,16 +5,18 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from prodgen.errors import ProdgenError
 from prodgen.generation import inversion
 from prodgen.models.vae import VAE
 from prodgen.photographs.cutters import GrabCut
+from prodgen.photographs.redraw import _as_trained
 from prodgen.pipeline import Pipeline, Redrawn
+from prodgen.spec.attributes import AttributeSchema, Choice
 from prodgen.spec.formula import Formula
 from prodgen.spec.provenance import read_provenance
-from prodgen.spec.redrawing import Found, Start
+from prodgen.spec.redrawing import Found, Start, check_picture
 from tests.generation.asking import worst
 
 
@@ -104,3 +106,27 @@ def test_a_search_that_ends_nowhere_gets_one_sentence(pipeline, picture, monkeyp
     monkeypatch.setattr(inversion, "_RATE", rate)
     with pytest.raises(ProdgenError, match="finds no latent of this picture"):
         redraw(pipeline, picture)
+
+
+def test_a_picture_of_a_phone_is_turned_upright(toy):
+    scene = np.zeros((40, 40), np.uint8) + int(toy.config.ground[1:3], 16)
+    scene[5:10, 5:35] = 128
+    lying = Image.fromarray(np.rot90(scene).copy())
+    lying.getexif()[ExifTags.Base.Orientation] = 6
+    files = [io.BytesIO(), io.BytesIO()]
+    Image.fromarray(scene).save(files[0], "PNG")
+    lying.save(files[1], "PNG", exif=lying.getexif())
+    upright, turned = (_as_trained(file.getvalue(), toy.config, GrabCut())[0] for file in files)
+    assert (upright == turned).all()
+
+
+def test_a_model_does_not_leave_out_combinations_without_a_word(toy):
+    values = tuple(f"v{k}" for k in range(9))
+    choices = [Choice(name=name, values=values, frequencies=(1 / 9,) * 9) for name in ("shape", "style")]
+    schema = AttributeSchema(attributes=choices)
+    config = toy.config.model_copy(update={"family": "vae", "attributes": schema})
+    with pytest.raises(
+        ProdgenError, match="81 combinations of attributes, and tries at most 64: say the shape"
+    ):
+        check_picture("acme", config, {})
+    check_picture("acme", config, {"style": "v1"})
