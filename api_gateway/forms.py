@@ -12,9 +12,10 @@ from starlette.datastructures import UploadFile
 from api_gateway.deployment import Deployment
 from api_gateway.routes.uploads import upload_slot
 from prodgen.errors import ProdgenError
+from prodgen.jobs.mattes import decoding
 from prodgen.jobs.order_file import MAX_BYTES
 from prodgen.spec.matte import mask_fault
-from prodgen.spec.photograph import picture_fault
+from prodgen.spec.photograph import end_fault, picture_fault
 from prodgen.spec.validation_errors import explain
 from prodgen.storage import keys
 
@@ -77,12 +78,14 @@ async def read_form(
 
 def store_picture(deployment: Deployment, tenant: str, name: str, number: int, data: bytes) -> str:
     """Store file ``number`` of a form's field as an upload, and return its digest. Raises ProdgenError."""
-    if fault := picture_fault(data):
+    if fault := picture_fault(data) or end_fault(data):
         raise ProdgenError(f"{name} {number} {fault}", param=name)
     if name == "mask":
         if number > 1:
             raise ProdgenError("send one mask; it is for the first image", param=name)
-        if fault := mask_fault(data):
+        with decoding:
+            fault = mask_fault(data)
+        if fault:
             raise ProdgenError(f"mask {fault}", param=name)
     digest = hashlib.sha256(data).hexdigest()
     deployment.store.put(keys.upload(tenant, digest), data)

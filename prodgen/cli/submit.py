@@ -33,7 +33,7 @@ from prodgen.client import Client
 from prodgen.client.photographs import name_pictures
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.spec.attributes import MATERIAL
-from prodgen.spec.photograph import picture_fault, swatch_fault
+from prodgen.spec.photograph import end_fault, picture_fault, swatch_fault
 from prodgen.spec.spelling import split_pairs
 
 
@@ -197,7 +197,8 @@ def _send_picture(gateway: Client, attribute: str, name: str) -> str:
     path = Path(name)
     if not path.is_file():
         raise NotFound(f"there is no picture {name}", param="attr")
-    if fault := (swatch_fault if attribute == MATERIAL else picture_fault)(path.read_bytes()):
+    data = path.read_bytes()
+    if fault := (swatch_fault if attribute == MATERIAL else picture_fault)(data) or end_fault(data):
         raise ProdgenError(f"{name} {fault}", param="attr")
     return gateway.upload(path)
 

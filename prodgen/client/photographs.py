@@ -12,7 +12,14 @@ from prodgen.jobs.order_csv import fault
 from prodgen.jobs.order_file import MAX_BYTES, read_order
 from prodgen.spec.attributes import PICTURED, RequestedValues
 from prodgen.spec.order import Item
-from prodgen.spec.photograph import MOST_TOGETHER, TOGETHER, is_file_name, photos_of, picture_fault
+from prodgen.spec.photograph import (
+    MOST_TOGETHER,
+    TOGETHER,
+    end_fault,
+    is_file_name,
+    photos_of,
+    picture_fault,
+)
 from prodgen.spec.spelling import fold
 
 UPLOADS = 4
@@ -56,14 +63,14 @@ class PhotoFolder:
         """Return the digest of the file ``name``, a file's name or its path in the folder.
 
         Raises ProdgenError if there is no such file or more than one, if the file is a link out of the
-        folder, or if it is no picture.
+        folder, or if it is no whole picture.
         """
         if name not in self._digests:
             path = self._find(name)
             data = path.read_bytes()
             if len(data) > MAX_BYTES:
                 raise ProdgenError(f"{path} is larger than {MAX_BYTES >> 20} MiB; make it smaller")
-            if fault := picture_fault(data):
+            if fault := picture_fault(data) or end_fault(data):
                 raise ProdgenError(f"{path} {fault}")
             digest = self._digests[name] = hashlib.sha256(data).hexdigest()
             self.files[digest] = path

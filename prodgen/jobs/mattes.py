@@ -3,11 +3,12 @@
 import io
 import threading
 from collections.abc import Iterable
+from functools import partial
 
 from PIL import Image
 
 from prodgen.errors import NotFound, ProdgenError
-from prodgen.spec.matte import Source, level_fault, marks_product, size_fault, sources_of
+from prodgen.spec.matte import Source, file_fault, marks_product, size_fault, sources_of
 from prodgen.spec.order import Item
 from prodgen.spec.photograph import picture_fault, picture_size
 from prodgen.storage import keys
@@ -15,8 +16,10 @@ from prodgen.storage.base import Store, in_threads
 
 HEAD = 256 << 10
 """Bytes of a picture that are read first. They hold the size of nearly every picture."""
-_decoding = threading.Lock()
-"""Held while a matte is decoded, because each takes up to 100 MB."""
+DECODED = 256
+"""The most mattes of an order that are decoded at the door. A worker says what is wrong with the others."""
+decoding = threading.Lock()
+"""Held while a matte or a mask is decoded, because each takes up to 100 MB."""
 
 
 class Mattes:
@@ -30,7 +33,12 @@ class Mattes:
         """Look at the mattes that were not looked at yet, each with its photograph."""
         named = (source for item in items if item.photo and item.matte for source in _sources(item))
         new = [source for source in dict.fromkeys(named) if source[1] and source not in self._known]
-        self._known.update(zip(new, in_threads(self._look_at, new), strict=True))
+        free = max(0, DECODED - len(self._known))
+        faults = [
+            *in_threads(self._look_at, new[:free]),
+            *in_threads(partial(self._look_at, decode=False), new[free:]),
+        ]
+        self._known.update(zip(new, faults, strict=True))
 
     def check(self, item: Item) -> None:
         """Raise ProdgenError if a matte of the item, which was looked at, cannot be used."""
@@ -47,8 +55,11 @@ class Mattes:
             if fault := self._known.get(source):
                 raise ProdgenError(fault, param="matte")
 
-    def fault(self, photo: str, matte: str) -> str | None:
-        """Return why an upload cannot be the matte of a photograph, or None. Raises NotFound without it."""
+    def fault(self, photo: str, matte: str, decode: bool = True) -> str | None:
+        """Return why an upload cannot be the matte of a photograph, or None. Raises NotFound without it.
+
+        Without ``decode``, only the kind and the size of the picture are judged.
+        """
         data = self._head(matte)
         if fault := picture_fault(data):
             return fault
@@ -56,17 +67,19 @@ class Mattes:
             size, own = picture_size(io.BytesIO(data)), picture_size(io.BytesIO(self._head(photo)))
         except NotFound:
             return None  # the photograph has its own sentence
-        if size and own and (fault := size_fault(size, own, self._side)):
+        if size is None or own is None:
+            return None  # the same: without the photograph's size, a matte of any size would be decoded
+        if (fault := size_fault(size, own, self._side)) or not decode:
             return fault
-        with _decoding:
-            return level_fault(
-                self._store.get(keys.upload(self._tenant, matte)) if len(data) == HEAD else data
-            )
+        if len(data) == HEAD:
+            data = self._store.get(keys.upload(self._tenant, matte))
+        with decoding:
+            return file_fault(data)
 
-    def _look_at(self, source: Source) -> str | None:
+    def _look_at(self, source: Source, decode: bool = True) -> str | None:
         photo, matte = source[0], source[1] or ""
         try:
-            fault = self.fault(photo, matte)
+            fault = self.fault(photo, matte, decode)
         except NotFound:
             return f"there is no upload {matte}; send the matte to /v1/uploads first"
         return f"the matte {matte} {fault}" if fault else None

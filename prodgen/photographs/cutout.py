@@ -22,10 +22,9 @@ from prodgen.catalog.photographs.masks import (
 )
 from prodgen.catalog.photographs.quality import is_plausible
 from prodgen.catalog.picture_files import Photograph, fault_of
-from prodgen.errors import ProdgenError
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.region import METHOD, Region, main_region
-from prodgen.spec.matte import read_matte
+from prodgen.spec.matte import level_fault, read_matte
 
 _CUT_SIDE = 640  # longer side, in pixels, at which the cutter works
 _FIRST_SIDE = 112  # longer side, in pixels, at which GrabCut works without a network's guess
@@ -86,18 +85,22 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
 def cut_out_by(photograph: Photograph, matte: bytes) -> CutOut:
     """Cut the product out by the file of a matte, which is trusted, because a person has looked at it.
 
-    What is transparent in the photograph stays so. Raises ProdgenError for a broken file.
+    What is transparent in the photograph stays so. A file that cannot be read marks no product. What is wrong
+    with the matte is the cut-out's doubt.
     """
     try:
         levels = read_matte(matte)
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises nearly any type for a broken file
-        raise ProdgenError(f"the matte cannot be read: {fault_of(error)}") from None
+        nothing = np.zeros(photograph.rgb.shape[:2], np.float32)
+        return CutOut(photograph.rgb, nothing, None, (f"the matte cannot be read: {fault_of(error)}",))
+    fault = level_fault(levels)
+    doubts = (f"the matte {fault}",) if fault else ()
     shown = np.asarray(levels.resize(photograph.rgb.shape[1::-1], Image.Resampling.LANCZOS))
     if photograph.alpha is not None:
-        return CutOut(photograph.rgb, _plane(np.minimum(shown, photograph.alpha)), None, ())
-    return CutOut(decontaminate(photograph.rgb, _plane(shown)), _plane(shown), None, ())
+        return CutOut(photograph.rgb, _plane(np.minimum(shown, photograph.alpha)), None, doubts)
+    return CutOut(decontaminate(photograph.rgb, _plane(shown)), _plane(shown), None, doubts)
 
 
 def _plane(levels: NDArray[np.uint8]) -> Plane:

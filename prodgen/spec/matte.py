@@ -29,9 +29,11 @@ def sources_of(photo: str, matte: str | None) -> list[Source]:
 def read_matte(data: bytes) -> Image.Image:
     """Return the matte of a picture file as 8 bits of grey: its alpha if that marks something, else its grey.
 
-    Raises any error of Pillow for a file that Pillow cannot read.
+    Raises ValueError for more than `MOST_PIXELS`, and any error of Pillow for a file that Pillow cannot read.
     """
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        if opened.width * opened.height > MOST_PIXELS:
+            raise ValueError(f"it has more than {MOST_PIXELS:,} pixels")
         if opened.mode.startswith("I"):  # 16 bits, which Pillow's own conversion clips
             return opened.convert("I").point(lambda level: level / 257).convert("L")
         image = ImageOps.exif_transpose(opened)
@@ -81,14 +83,19 @@ def marks_product(levels: Image.Image) -> bool:
     return levels.getextrema()[1] >= _PRODUCT  # type: ignore[operator]  # one pair a channel
 
 
-def level_fault(data: bytes) -> str | None:
-    """Return why the levels of a matte's file mark no product, or None."""
+def file_fault(data: bytes) -> str | None:
+    """Return why a matte's file marks no product, or None. Decodes the file."""
     try:
         levels = read_matte(data)
     except MemoryError:
         raise
     except Exception:  # Pillow raises nearly any type for a broken file
         return "breaks off, or is broken in another way"
+    return level_fault(levels)
+
+
+def level_fault(levels: Image.Image) -> str | None:
+    """Return why the levels of a matte mark no product, or None."""
     if not marks_product(levels):
         return "marks no product: nothing in it is white, or opaque"
     if levels.getextrema()[0] >= _PRODUCT:  # type: ignore[operator]  # one channel has one pair

@@ -22,6 +22,11 @@ ORIGINAL = "original"
 """The value of the attributes ``colour`` and ``material`` that keeps the product's own."""
 _LYING = 5
 """The least EXIF orientation of a picture whose file has width and height exchanged."""
+TAIL = 64 << 10
+"""Bytes at the end of a file among which the picture's end is looked for. Some programs add text after it."""
+_END_OF_JPEG, _START_OF_SCAN = b"\xff\xd9", 0xDA
+_MOST_SEGMENTS = 10_000
+"""Parts of a JPEG's header that are looked at. Real headers have a few dozen."""
 _FILE_NAME = re.compile(r".+\.[A-Za-z]{3,4}", re.DOTALL)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -78,6 +83,33 @@ def picture_fault(data: bytes) -> str | None:
     if size[0] * size[1] > MAX_PIXELS:
         return f"has more than {MAX_PIXELS:,} pixels; make it smaller"
     return None
+
+
+def end_fault(data: bytes, tail: bytes | None = None, size: int | None = None) -> str | None:
+    """Return why a picture's file is not whole, or None if it seems to be. Looks at JPEG, PNG and WebP.
+
+    ``data``: the file, or its first bytes if its last ones, ``tail``, and its ``size`` in bytes are given.
+    """
+    if data.startswith(b"\xff\xd8"):
+        whole = _END_OF_JPEG in tail if tail is not None else data.find(_END_OF_JPEG, _pixels_of(data)) >= 0
+    elif data.startswith(b"\x89PNG"):
+        whole = b"IEND" in (data if tail is None else tail)
+    elif data.startswith(b"RIFF"):
+        whole = 8 + int.from_bytes(data[4:8], "little") <= (len(data) if size is None else size)
+    else:
+        whole = True
+    return None if whole else "breaks off before its end; upload the whole file"
+
+
+def _pixels_of(jpeg: bytes) -> int:
+    """Return where the first pixels of a JPEG begin, behind the previews in its header, which end alike."""
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        if at + 4 > len(jpeg) or jpeg[at] != 0xFF or jpeg[at + 1] == _START_OF_SCAN:
+            break
+        filler = jpeg[at + 1] == 0xFF
+        at += 1 if filler else 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return at
 
 
 def swatch_fault(data: bytes) -> str | None:

@@ -154,6 +154,20 @@ def test_uploads_that_are_no_usable_pictures_are_refused(client: Client) -> None
         assert sentence in error["message"]
 
 
+def test_a_photograph_that_breaks_off_is_refused_and_one_with_a_film_behind_it_is_taken(
+    client: Client,
+) -> None:
+    pixels, buffer = np.random.default_rng(0).integers(0, 255, (700, 700, 3), np.uint8), io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
+    jpeg = buffer.getvalue()
+    for part in (jpeg[:9000], jpeg[:-9000]):
+        status, error = client.error("POST", "/v1/jobs", json=order(upload(client, part)))
+        assert (status, error["param"]) == (400, "item 1, photo")
+        assert error["message"].endswith("breaks off before its end; upload the whole file")
+    for whole in (jpeg, jpeg + bytes(99_999)):
+        assert client.post("/v1/jobs", json=order(upload(client, whole))).status_code == 202
+
+
 def test_a_background_of_ones_own_must_be_a_picture_that_covers_the_frame(
     client: Client, stranger: Client
 ) -> None:

@@ -195,6 +195,14 @@ def test_a_photograph_that_cannot_be_read_gives_the_scene_alone_with_the_reason(
     assert (pixels(picture) == (0, 255, 0)).all()
 
 
+def test_a_matte_that_the_door_has_not_decoded_gives_its_reason(studio: Studio) -> None:
+    black = encode(np.zeros((60, 90, 3), np.uint8), "png")
+    for matte, reason in ((black, "the matte marks no product"), (black[:60], "the matte cannot be read")):
+        learnt = studio.learn(POLO.read_bytes(), matte)
+        assert not learnt.has_product
+        assert learnt.doubts[0].startswith(reason)
+
+
 def test_a_generated_photograph_does_not_mark_the_picture_of_the_next_one(
     studio: Studio, polo: Source, tmp_path: Path
 ) -> None:
