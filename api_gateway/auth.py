@@ -16,7 +16,7 @@ from api_gateway import sessions
 from api_gateway.deployment import Deployment, DeploymentDep
 from prodgen import logs
 from prodgen.access import ApiKey, Scope, digest_of
-from prodgen.errors import TooManyRequests, Unavailable
+from prodgen.errors import StoreUnavailable, TooManyRequests, Unavailable
 from prodgen.tenants import recent_grant
 
 _bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys create` makes one.")
@@ -57,6 +57,8 @@ async def caller(request: Request, deployment: DeploymentDep, digest: KeyDigest)
     """Return the API key of the request, and bind its tenant to the logs. Raises HTTPException 401."""
     key = await find_key(deployment, digest)
     if key is None:
+        if "Authorization" not in request.headers and deployment.keys.is_empty():
+            raise StoreUnavailable("the object store has no API keys, but a browser has signed in by one")
         raise HTTPException(401, INVALID_KEY)
     logs.bind(tenant=key.tenant)
     request.state.caller = key

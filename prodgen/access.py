@@ -79,7 +79,7 @@ class KeyRing:
         self._failed, self._failure = float("-inf"), ""  # when the last read failed, and why
         self._keys: dict[str, ApiKey] = {}
         self._unknown: dict[str, float] = {}  # digest: when it was found not to exist
-        self._objects: dict[ObjectInfo, ApiKey] = {}
+        self._objects: dict[ObjectInfo, ApiKey | None] = {}  # None: an object that cannot be read
 
     def create(self, tenant: str, scopes: Sequence[Scope], label: str = "") -> tuple[str, ApiKey]:
         """Create a key; return its secret, which is not stored, and its record."""
@@ -116,6 +116,10 @@ class KeyRing:
     def knows(self, digest: str) -> bool:
         """Return whether `find` has seen the key with this digest, so that it answers without the store."""
         return digest in self._keys
+
+    def is_empty(self) -> bool:
+        """Return whether no key is known. Keys are never deleted, so a deployment in use has some."""
+        return not self._keys
 
     def lookup(self, secret: str) -> ApiKey | None:
         """Return the record of the key with this secret, as `find` does."""
@@ -165,8 +169,11 @@ class KeyRing:
     def _run_read(self, began: float) -> None:
         """Read all keys, then wake the lookups that wait for them."""
         found, failure = dict[str, ApiKey](), ""
+        known = self._keys
         try:
             found = self._load()
+            if known and not found:  # keys are revoked, never deleted
+                failure = "the store has lost all API keys; it may not be the one of this deployment"
         except Unavailable as error:
             failure = str(error)
         except Exception:
@@ -192,10 +199,21 @@ class KeyRing:
         infos = [*self._store.list(keys.API_KEYS)]
         new = [info for info in infos if info not in known]
         with ThreadPoolExecutor(8) as pool:
-            read = pool.map(lambda info: ApiKey.model_validate_json(self._store.get(info.key)), new)
-            fresh = dict(zip(new, read, strict=True))
-        self._objects = {info: known.get(info) or fresh[info] for info in infos}
-        return found | {key.digest: key for key in self._objects.values()}
+            fresh = dict(zip(new, pool.map(self._read_key, new), strict=True))
+        self._objects = {info: fresh[info] if info in fresh else known[info] for info in infos}
+        for info, key in self._objects.items():
+            digest = info.key.removeprefix(keys.API_KEYS).removesuffix(".json")
+            if kept := key or self._keys.get(digest):
+                found[digest] = kept
+        return found
+
+    def _read_key(self, info: ObjectInfo) -> ApiKey | None:
+        """Return the key in an object; None, with a line in the log, if this version cannot read it."""
+        try:
+            return ApiKey.model_validate_json(self._store.get(info.key))
+        except ValueError as error:
+            log.warning("the API key in %s cannot be read: %s", info.key, error)
+            return None
 
 
 def digest_of(secret: str) -> str | None:

@@ -13,7 +13,7 @@ import pytest
 from prodgen.access import ApiKey, KeyRing
 from prodgen.errors import NotFound, ProdgenError, Unavailable
 from prodgen.storage.base import ObjectInfo
-from prodgen.storage.keys import SYSTEM_KEYS
+from prodgen.storage.keys import SYSTEM_KEYS, api_key
 from prodgen.storage.local import LocalStore
 from tests.servers.process import wait_until
 
@@ -240,15 +240,34 @@ def test_guessed_keys_cost_the_store_one_read_at_a_time(store: Store) -> None:
     assert store.listings < len(RANDOM_KEYS) / 2
 
 
-def test_a_broken_record_locks_no_known_key_out(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_record_locks_no_known_key_out_and_keeps_no_revoked_key_alive(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     ring = KeyRing(store, seconds=0.0)
     secret, key = ring.create("acme", ["generate"])
+    other, revoked = ring.create("acme", ["generate"])
     assert ring.lookup(secret) == key
+    store.put(api_key(key.digest), b"{")
     store.put("system/keys/broken.json", b"{")
+    KeyRing(store).revoke(revoked.id)
+    assert_soon(lambda: ring.lookup(other) is None)
     assert ring.lookup(secret) == key
-    with pytest.raises(Unavailable, match="cannot be read"):
+    assert ring.lookup(RANDOM_KEYS[0]) is None
+    assert caplog.text.count("the API key in system/keys/broken.json cannot be read") == 2, (
+        "once for each ring"
+    )
+
+
+def test_a_store_without_any_key_is_not_the_store_of_the_deployment(store: Store) -> None:
+    now = 0.0
+    ring = KeyRing(store, clock=lambda: now)
+    secret, key = ring.create("acme", ["generate"])
+    assert ring.lookup(secret) == key
+    store.delete([api_key(key.digest)])
+    now = 10.0
+    assert ring.lookup(secret) == key
+    with pytest.raises(Unavailable, match="has lost all API keys"):
         ring.lookup(RANDOM_KEYS[0])
-    assert "the API keys cannot be read" in caplog.text
 
 
 def test_a_key_that_makes_no_sense_is_refused(store: Store) -> None:

@@ -20,7 +20,7 @@ from prodgen.jobs.control import enter_job
 from prodgen.jobs.deletion import delete_job, restore_job
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.failures import Failure, failures
-from prodgen.jobs.record import JobRecord
+from prodgen.jobs.record import JobRecord, load_state
 from prodgen.jobs.submission import submit
 from prodgen.jobs.time_left import time_left
 from prodgen.ledger.entries import TERMINAL, Event, Progress, Queue, State
@@ -213,6 +213,7 @@ def cancel(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails
             enter_job(deployment.store, deployment.ledger, record)
             deployment.ledger.cancel(job)
         settled = settle_job(deployment.store, deployment.ledger, record)
+        settled = settled or load_state(deployment.store, record)  # another process has just settled it
         if settled is None and find_progress(deployment, caller.tenant, job).state == "cancelled":
             raise Unavailable("the job is cancelled, but the store does not record it yet; cancel it again")
     return job_details(deployment, record)

@@ -11,7 +11,7 @@ from api_gateway.auth import Operator
 from api_gateway.deployment import DeploymentDep
 from api_gateway.requests import AfterNumber, Limit, StrictRoute
 from api_gateway.schemas import Page
-from prodgen.access import ApiKey, Scope
+from prodgen.access import BEYOND_ADMIN, ApiKey, Scope
 from prodgen.ledger.locks import lock
 from prodgen.spec.names import check_name
 from prodgen.tenants import Grant, list_grants, set_grant
@@ -41,7 +41,7 @@ class KeyRequest(BaseModel, extra="forbid", use_attribute_docstrings=True):
     tenant: str
     """The tenant whose data the key opens. A tenant exists as soon as it has a key."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = ("generate",)
-    """What the key may do. Only `prodgen keys create` gives ``operate``."""
+    """What the key may do. Only `prodgen keys create` gives ``unmarked`` and ``operate``."""
     label: Annotated[str, Field(max_length=200)] = ""
     """A note about the key's purpose."""
 
@@ -125,8 +125,8 @@ def create(body: KeyRequest, caller: Operator, deployment: DeploymentDep) -> New
     To rotate a key, create the new one, hand it out, then revoke the old one.
     """
     check_name(body.tenant, "tenant")
-    if "operate" in body.scopes:
-        raise HTTPException(403, "a key with the scope operate is made by `prodgen keys create` only")
+    if withheld := next((scope for scope in body.scopes if scope in BEYOND_ADMIN), None):
+        raise HTTPException(403, f"a key with the scope {withheld} is made by `prodgen keys create` only")
     secret, key = deployment.keys.create(body.tenant, body.scopes, body.label)
     log.info(
         "key %s created key %s of tenant %s for %s", caller.id, key.id, key.tenant, ", ".join(key.scopes)

@@ -8,8 +8,9 @@ sizes of the objects. In the archive's manifest, the fields that say where the s
 import hashlib
 import re
 import tarfile
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
@@ -43,6 +44,14 @@ class _Part(NamedTuple):
     text: int
 
 
+class _Change(NamedTuple):
+    """A rejected image of a lease, and the newest one in its place."""
+
+    folder: str
+    old: ManifestLine
+    new: ManifestLine
+
+
 class _Member(NamedTuple):
     """An image: where it begins in the archive, its name there, and its bytes in the store."""
 
@@ -63,7 +72,12 @@ class Archive:
     def __init__(self, store: Store, record: JobRecord, newest: bool = False) -> None:
         self._store, self._record = store, record
         self._header = (3 if record.items else 1) * BLOCK  # a name with a SKU may be too long for one block
-        manifests = published_whole(store, record)
+        manifests = sorted(published_whole(store, record))
+        changes = [*self._changes(manifests)] if newest else []
+        self._newest = {change.old.index: change.new for change in changes}
+        self._indices = sorted(self._newest)
+        alone = {change.old.object or "" for change in changes if change.old.length is None}
+        self._lengths = dict[str, int]()  # of rejected images and their replacements that are objects
         if record.packaging == "tar":
             befores = in_threads(self._before, manifests)
             sizes = {
@@ -74,14 +88,17 @@ class Archive:
             sizes = defaultdict(int)
             for info in self._files():
                 sizes[folder_of(info.key)] += _padded(info.size)
-        self._newest: dict[int, ManifestLine] = {}
-        replaced = replacements(store, record) if newest else {}
-        self._newest_of = newest_of(store, record, replaced)
+                if info.key in alone:
+                    self._lengths[info.key] = info.size
+        objects = [line.object or "" for line in self._newest.values() if line.length is None]
+        stats = in_threads(store.stat, objects)
+        self._lengths |= {key: info.size for key, info in zip(objects, stats, strict=True)}
+        for folder, old, new in changes:
+            sizes[folder] += _padded(self._length(new)) - _padded(self._length(old))
         self._parts, end = list[_Part](), 0
-        for manifest in sorted(manifests):
-            grown = self._replace(manifest) if _in(manifest, replaced) else 0
-            start, end = end, end + manifest.images * self._header + sizes[manifest.folder] + grown
-            text = len(self._text(manifest)) if _in(manifest, self._newest) else manifest.size
+        for manifest in manifests:
+            start, end = end, end + manifest.images * self._header + sizes[manifest.folder]
+            text = len(self._text(manifest)) if _in(manifest, self._indices) else manifest.size
             self._parts.append(_Part(manifest, start, end, text))
         self._images, self._lines = end, sum(part.text for part in self._parts)
         self.size = self._images + BLOCK + _padded(self._lines) + 2 * BLOCK
@@ -100,25 +117,26 @@ class Archive:
                 buffer.clear()
         yield bytes(buffer)
 
-    def _replace(self, manifest: Manifest) -> int:
-        """Note the newest image in the place of each rejected one of a lease. Returns the bytes added."""
-        grown = 0
-        for line in self._stored(manifest):
-            newest = self._newest_of(line)
-            if newest is not line:
-                self._newest[line.index] = newest
-                grown += _padded(self._length(newest)) - _padded(self._length(line))
-        return grown
+    def _changes(self, manifests: Sequence[Manifest]) -> Iterator[_Change]:
+        """Yield each rejected image that has a newer one, by index."""
+        replaced = replacements(self._store, self._record)
+        newest_for = newest_of(self._store, self._record, replaced)
+        indices = sorted(replaced)
+        for manifest in manifests:
+            for line in self._stored(manifest) if _in(manifest, indices) else ():
+                newest = newest_for(line)
+                if newest is not line:
+                    yield _Change(manifest.folder, line, newest)
 
     def _stored(self, manifest: Manifest) -> Iterator[ManifestLine]:
         return read_lines(lines_of(self._store, manifest.key, manifest.size))
 
     def _length(self, line: ManifestLine) -> int:
-        return self._store.stat(line.object or "").size if line.length is None else line.length
+        return self._lengths[line.object or ""] if line.length is None else line.length
 
     def _text(self, manifest: Manifest) -> bytes:
         """Return the manifest of a lease as it is in the archive."""
-        if _in(manifest, self._newest):
+        if _in(manifest, self._indices):
             lines = (self._newest.get(line.index, line) for line in self._stored(manifest))
             return write_lines(line.model_copy(update=_NO_PLACE) for line in lines)
         return _PLACE.sub(lambda place: b" " * len(place[0]), self._store.get(manifest.key))
@@ -195,10 +213,11 @@ class Archive:
         return member.tobuf(tarfile.PAX_FORMAT if extended else tarfile.GNU_FORMAT, "utf-8")
 
 
-def _in(manifest: Manifest, images: Mapping[int, object]) -> bool:
-    """Return whether a lease has one of the ``images``."""
+def _in(manifest: Manifest, indices: Sequence[int]) -> bool:
+    """Return whether a lease has one of the images at the sorted ``indices``."""
     first = manifest.first * CELL
-    return any(first <= index < first + manifest.images for index in images)
+    place = bisect_left(indices, first)
+    return place < len(indices) and indices[place] < first + manifest.images
 
 
 def _padded(size: int) -> int:

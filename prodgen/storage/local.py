@@ -75,9 +75,12 @@ class LocalStore:
         folders = set()
         for key in keys:
             path = self._path(key)
-            with self._translate_errors(), suppress(*_NO_FILE):
-                os.unlink(path)
-                folders.add(os.path.dirname(path))
+            with self._translate_errors():
+                try:
+                    os.unlink(path)
+                    folders.add(os.path.dirname(path))
+                except _NO_FILE:
+                    self._check_there()
         for folder in sorted(folders, reverse=True):
             self._remove_if_empty(folder)
 
@@ -158,7 +161,13 @@ class LocalStore:
                     (e.name + "/" * e.is_dir(follow_symlinks=False), e) for e in entries if e.name[0] != "."
                 )
         except (FileNotFoundError, NotADirectoryError):
+            self._check_there()
             return []
+
+    def _check_there(self) -> None:
+        """Raise StoreUnavailable if the store's folder was moved or unmounted, which is no empty store."""
+        if not os.path.isdir(self._partial):
+            raise StoreUnavailable(f"the object store in {self._root} is not there")
 
     def _remove_abandoned(self) -> None:
         """Remove partial files older than a day, whose writers have crashed."""
@@ -174,6 +183,7 @@ class LocalStore:
             yield
         except OSError as error:
             if reading and isinstance(error, _NO_FILE):
+                self._check_there()
                 raise NotFound(f"there is no object {reading}") from error
             if writing and isinstance(error, NotADirectoryError | IsADirectoryError):
                 raise Conflict(f"{writing} would be the folder of another object, or lie in one") from error

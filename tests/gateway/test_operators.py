@@ -61,6 +61,7 @@ def test_a_key_is_created_shown_once_used_and_revoked(
     ("wish", "status", "param"),
     [
         ({"tenant": "shop", "scopes": ["operate"]}, 403, None),
+        ({"tenant": "shop", "scopes": ["generate", "unmarked"]}, 403, None),
         ({"tenant": "../shop"}, 400, "tenant"),
         ({"tenant": "shop", "scopes": []}, 400, "scopes"),
         ({"tenant": "shop", "scopes": ["root"]}, 400, "scopes.1"),

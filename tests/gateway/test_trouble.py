@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api_gateway import errors, metrics
+from api_gateway import errors, metrics, sessions
 from api_gateway.answers import CLIENT_CLOSED
 from api_gateway.app import create_app
 from api_gateway.routes import health
@@ -113,6 +113,19 @@ def test_store_down_is_a_503_and_nothing_is_half_done(
         assert client.get("/healthz").status_code == 200
     assert ledger.jobs("acme") == []
     assert client.post("/v1/jobs", json={"model": "shoes"}).status_code == 202
+
+
+def test_a_store_without_keys_signs_no_browser_out(
+    client: TestClient, store: LocalStore, ledger: Ledger, tmp_path: Path
+) -> None:
+    (key,) = KeyRing(store).list()
+    settings = Settings()
+    other = LocalStore(tmp_path / "other", "secret", "http://gateway.test")
+    empty = TestClient(create_app(settings, store=other, ledger=ledger, ring=lambda queue, times: None))
+    secret = settings.secret_key.get_secret_value()
+    cookie = {"Cookie": f"{sessions.COOKIE}={sessions.start(secret, key.digest)}"}
+    assert "object store" in refused(empty.get("/v1/jobs", headers=cookie))
+    assert empty.get("/v1/jobs", headers=client.headers).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodgen.errors import Conflict, ProdgenError, Unavailable
+from prodgen.errors import Conflict, ProdgenError, StoreUnavailable, Unavailable
 from prodgen.storage.base import check_key
 from prodgen.storage.links import verify
 from prodgen.storage.local import LocalStore
@@ -177,3 +177,22 @@ def _files(root: Path) -> list[str]:
 
 def _folders(root: Path) -> list[str]:
     return sorted(str(p.relative_to(root)) for p in root.rglob("[!.]*") if p.is_dir())
+
+
+def test_a_store_whose_folder_is_gone_is_not_an_empty_store(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store", "secret", "http://localhost")
+    store.put("a/b", b"x")
+    (tmp_path / "store").rename(tmp_path / "moved")
+    uses: list[Callable[[], object]] = [
+        lambda: store.get("a/b"),
+        lambda: store.stat("a/b"),
+        lambda: [*store.list("")],
+        lambda: [*store.names("a/")],
+        lambda: store.delete(["a/b"]),
+    ]
+    for use in uses:
+        with pytest.raises(StoreUnavailable, match="is not there"):
+            use()
+    (tmp_path / "store").mkdir()  # where a disk is mounted
+    with pytest.raises(StoreUnavailable, match="is not there"):
+        store.get("a/b")

@@ -1,12 +1,12 @@
 // Photographs: upload pictures of products, try colours and scenes on one of them, and order all.
 
 import { chosenPairs, chosenValues, combinationsOf, describeControls, watchControls } from "./controls.js";
-import { $, api, describe, dropZone, element, explain, listenToTabs, number, picture, t } from "./studio.js";
+import { $, api, describe, dropZone, element, explain, listenToTabs, number, picture, shelf, t } from "./studio.js";
 import { Tries, randomKey } from "./tries.js";
 import { downloads, zoom } from "./zoom.js";
 import { correct } from "./matte.js";
 
-const SHELF = "photographs";
+const SHELF = shelf("photographs");
 const MOST_PICTURES = 8; // of one's own, for an attribute
 const DIGEST = /^[0-9a-f]{64}$/;
 const THUMB = 160; // pixels
@@ -25,6 +25,7 @@ function start() {
   const cut = new Set(); // photographs of which the model has a matte
   let orderKey = randomKey();
   let resting;
+  let stale = false; // the controls have changed since the pictures were drawn, while nobody saw the page
 
   // The photographs
 
@@ -109,13 +110,13 @@ function start() {
 
   // Pictures of one's own, which are values of an attribute: backgrounds of the scene, swatches of the material
 
-  /** Let people add pictures to an attribute; the browser remembers the last ones under `shelf`. */
-  function ownPictures(attribute, chip, shelf) {
+  /** Let people add pictures to an attribute; the browser remembers the last ones under `place`. */
+  function ownPictures(attribute, chip, place) {
     const controls = form.querySelector(`[data-attribute=${attribute}]`);
     if (!controls) return chip.remove();
     const asked = new URLSearchParams(location.search).getAll(attribute);
     const field = controls.querySelector("input[type=text]");
-    let pictures = JSON.parse(localStorage.getItem(shelf) ?? "[]");
+    let pictures = JSON.parse(localStorage.getItem(place) ?? "[]");
 
     function show({ photo, name }, checked) {
       const box = element("input", { type: "checkbox", name: attribute, value: photo, checked });
@@ -136,7 +137,7 @@ function start() {
         else {
           const added = { photo: id, name: file.name.replace(/\.[^.]*$/, "") };
           pictures = [...pictures, added].slice(-MOST_PICTURES);
-          localStorage.setItem(shelf, JSON.stringify(pictures));
+          localStorage.setItem(place, JSON.stringify(pictures));
           show(added, true);
         }
         changed();
@@ -182,11 +183,15 @@ function start() {
     });
     $("order").textContent = t("Order {total} pictures", { total: number(total) });
     clearTimeout(resting);
+    stale = document.hidden;
     $("correct").hidden = !cut.has(chosen?.photo);
     if (!chosen) return $("gallery").replaceChildren();
+    if (stale) return; // a try of this page would cancel that of the tab in front
     const items = combinations.slice(0, PREVIEW.most).map((one) => item(chosen, one));
     resting = setTimeout(() => tries.draw(request(items, PREVIEW.side), show, otherModel), PAUSE);
   }
+
+  document.addEventListener("visibilitychange", () => stale && !document.hidden && changed());
 
   async function show(images, signal) {
     const pictures = await Promise.all(images.map(picture));
@@ -241,8 +246,8 @@ function start() {
     }
   };
 
-  ownPictures("scene", $("background"), "backgrounds");
-  ownPictures("material", $("swatch"), "swatches");
+  ownPictures("scene", $("background"), shelf("backgrounds"));
+  ownPictures("material", $("swatch"), shelf("swatches"));
   showStrip();
   changed();
   if ($("file").files.length) add([...$("file").files]); // chosen before this script was here

@@ -148,9 +148,16 @@ export async function picture(image) {
   return made;
 }
 
-/** Call `take` with the list that the browser remembers under `shelf`, when another tab has changed it. */
-export function listenToTabs(shelf, take) {
-  addEventListener("storage", ({ key, newValue }) => key === shelf && take(JSON.parse(newValue ?? "[]")));
+/** Return the name under which the browser keeps a list for the tenant of the page. Lists without a tenant, which
+ * earlier versions kept, are removed: another tenant may have left them. */
+export function shelf(name) {
+  localStorage.removeItem(name);
+  return `${name} of ${document.body.dataset.tenant}`;
+}
+
+/** Call `take` with the list that the browser remembers under `place`, when another tab has changed it. */
+export function listenToTabs(place, take) {
+  addEventListener("storage", ({ key, newValue }) => key === place && take(JSON.parse(newValue ?? "[]")));
 }
 
 /** Let people drop files on `place`; `take` gets the files. */

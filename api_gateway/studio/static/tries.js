@@ -7,6 +7,7 @@ const PATIENCE = 4000; // milliseconds before the page says that it waits for a 
 /** The tries of a page. The newest wins; older ones are cancelled, and their images are never shown. */
 export class Tries {
   #newest = null;
+  #drawing; // the order that is being drawn, as a text
 
   constructor(status, problem, gallery) {
     Object.assign(this, { status, problem, gallery });
@@ -15,6 +16,9 @@ export class Tries {
   /** Order images and pass them to `show`; then say how long it took. Failures are explained on the page.
    * `failed` is called if the workers cannot make the images. */
   async draw(order, show, failed = () => {}) {
+    const text = JSON.stringify(order);
+    if (text === this.#drawing) return; // it is the same job: to cancel one try would cancel the other
+    this.#drawing = text;
     this.#newest?.abort();
     const turn = (this.#newest = new AbortController());
     const { signal } = turn;
@@ -44,7 +48,10 @@ export class Tries {
       }
     } finally {
       clearTimeout(waiting);
-      if (this.#newest === turn) this.gallery.ariaBusy = "false";
+      if (this.#newest === turn) {
+        this.gallery.ariaBusy = "false";
+        this.#drawing = undefined;
+      }
     }
   }
 }
