@@ -92,7 +92,7 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
         values: dict[str, Any] = {
             "deletion": deletion,
             "name": name_of(deletion.record),
-            "path": f"/v1/jobs/{job}/restore",
+            "restore": f"/v1/jobs/{job}/restore",
         }
         return render(request, "deleted.html", **PLACE, **values, about="The order is deleted.")
     details = job_details(deployment, record)

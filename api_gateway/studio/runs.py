@@ -79,8 +79,8 @@ def show(request: Request, run: str, caller: Trainer, deployment: DeploymentDep)
         deletion = DeletedRuns(deployment.store).deleted(caller.tenant, run) if ID.fullmatch(run) else None
         if deletion is None or not deletion.is_restorable(datetime.now(UTC)):
             raise
-        about, path = "The run is deleted.", f"/v1/training-jobs/{run}/restore"
-        values: dict[str, Any] = {"deletion": deletion, "name": deletion.record.name, "path": path}
+        about, restore = "The run is deleted.", f"/v1/training-jobs/{run}/restore"
+        values: dict[str, Any] = {"deletion": deletion, "name": deletion.record.name, "restore": restore}
         return render(request, "deleted.html", **PLACE, **values, about=about)
     samples = {one.name: one.url for one in runs.samples(run, caller, deployment).data}
     values = {
