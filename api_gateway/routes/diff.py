@@ -73,8 +73,10 @@ def diff(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     after: AfterNumber = -1,
 ) -> Page[PairView]:
-    """List the images of `job` beside those of `other`, the same order by another version, by index, with how
-    much each has changed. A page has the pairs that both jobs have finished, and may be short.
+    """List the images of `job` beside those of `other`, the job that made the same order by another version.
+
+    The pairs are sorted by index; each says how much the image has changed. Images that one of the jobs has
+    not finished are left out, so a page may have fewer than `limit` pairs.
     """
     old, new = (find_job_record(deployment, caller.tenant, one) for one in (job, other))
     found, following = pairs(deployment.store, old, new, after, limit)

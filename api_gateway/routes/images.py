@@ -50,10 +50,10 @@ async def generate(
     request: Request,
     idempotency_key: IdempotencyKey,
 ) -> Any:
-    """Order images at priority `interactive`, and answer with them when they are made, within five minutes.
+    """Order images at priority `interactive`, wait until they are made, and answer with them.
 
-    If the client disconnects, the order is cancelled. With `stream`, each image is an event
-    `image_generation.completed`.
+    If the client disconnects or five minutes pass, the order is cancelled. With `stream`, each image is an
+    event `image_generation.completed`.
     """
     logs.bind(user=wish.user)
     order = await run_sync(_place, wish, None, caller, deployment, request, idempotency_key)

@@ -47,7 +47,7 @@ class KeyRequest(BaseModel, extra="forbid", use_attribute_docstrings=True):
 
 
 class KeyView(BaseModel):
-    """An API key, without its secret. ``revoked`` is the time since which it opens nothing."""
+    """An API key, without its secret. ``revoked`` is the time at which the key stopped working."""
 
     object: Literal["key"] = "key"
     id: str

@@ -73,7 +73,7 @@ def secret(caller: Administrator, deployment: DeploymentDep) -> SecretView:
 
 @router.post("/secret/rotate", summary="Change the webhook secret")
 def rotate(caller: Administrator, deployment: DeploymentDep) -> SecretView:
-    """Make a new secret. For a day, messages are signed by the former secret too."""
+    """Make a new secret for webhooks. For one day, each message is signed with the old secret as well."""
     found = webhook_secret(deployment.store, deployment.ledger, caller.tenant, rotate=True)
     return SecretView(secret=found)
 

@@ -11,7 +11,7 @@ def bundled_folders() -> list[Path]:
 
 
 def bundled_upscaler() -> Path:
-    """Return the file with the upscaler's weights."""
+    """Return the path of the file with the weights of the upscaler that prodgen contains."""
     return Path(str(resources.files(__name__))) / "upscaler" / "model.safetensors"
 
 

@@ -37,7 +37,7 @@ _OFFICIAL = {
 
 
 def load_idx(folder: Path, classes: str | Sequence[str] = "fashion-mnist", split: str = "train") -> Catalogue:
-    """Load the images and categories of one split (``train`` or ``test``) of a folder of four IDX files.
+    """Load the images and categories of one split, ``train`` or ``test``. The folder has four IDX files.
 
     ``classes`` names the labels 0, 1, ...: a key of CLASSES, or the names themselves.
     """

@@ -263,7 +263,7 @@ class Client:
     # Webhooks
 
     def webhook_secret(self, rotate: bool = False) -> str:
-        """Return the secret that signs the tenant's webhooks; with ``rotate``, a new one."""
+        """Return the secret that signs the tenant's webhooks. If ``rotate`` is true, make a new one first."""
         method, path = ("POST", "/v1/webhooks/secret/rotate") if rotate else ("GET", "/v1/webhooks/secret")
         return str(self._json(method, path)["secret"])
 
@@ -318,7 +318,9 @@ class Client:
         return found
 
     def matte(self, photo: str, model: str) -> bytes:
-        """Return the matte, a grey PNG, by which a model has cut the product out of an uploaded photograph.
+        """Return the matte by which a model has cut the product out of a photograph.
+
+        It is a grey PNG that is white where the product is.
 
         Raises NotFound if the model has made no picture of the photograph yet, or found no product in it.
         """

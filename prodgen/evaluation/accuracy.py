@@ -34,7 +34,10 @@ def accuracy(classifier: FeatureNetwork, images: Catalogue, attribute: str) -> A
 
 
 def accuracy_of(predicted: Tensor, labels: Tensor, values: tuple[str, ...]) -> Accuracy:
-    """Compare ``predicted`` with ``labels``, both (N,) indices into ``values``. Ignores UNKNOWN labels."""
+    """Measure which share of ``predicted`` equals ``labels``, in all and for each of ``values``.
+
+    Both are (N,) indices into ``values``. Rows whose label is UNKNOWN do not count.
+    """
     known = labels != UNKNOWN
     right = predicted == labels
     by_class = {value: _share(right[labels == k]) for k, value in enumerate(values)}

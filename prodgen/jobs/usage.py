@@ -90,7 +90,7 @@ def record_all_usage(store: Store) -> int:
 
 
 def read_usage(store: Store, tenant: str, first: date, last: date) -> list[Usage]:
-    """Return the tenant's usage from ``first`` to ``last``, a row for each day and model, in that order."""
+    """Return the tenant's usage from ``first`` to ``last``, a row for each day and model, sorted by day."""
     days = (last - first).days + 1
     if not 1 <= days <= MAX_DAYS:
         raise ProdgenError(

@@ -119,9 +119,10 @@ class Ledger:
         ]
 
     def changed(self, after: Mapping[str, str]) -> dict[str, str]:
-        """Return the newest known event by name, of the names with events after the given one.
+        """Return the newest event of each name that has events after the one that ``after`` names.
 
-        A name is ``job:ID:events`` or ``run:ID:events``. Reads at most 500 events of each name.
+        A name is ``job:ID:events`` or ``run:ID:events``. Reads at most 500 events of each name; the newest of
+        these is returned.
         """
         return self.scripts.newest(after) if after else {}
 

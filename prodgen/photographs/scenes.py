@@ -98,7 +98,7 @@ def is_picture(scene: str) -> bool:
 
 
 def has_shadow(scene: str) -> bool:
-    """Return whether products cast a shadow in a scene; on white, marketplaces want none."""
+    """Return whether products cast a shadow in a scene. On white they cast none, as marketplaces demand."""
     return plain_colour(scene) != "#ffffff"
 
 

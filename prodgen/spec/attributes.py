@@ -80,12 +80,12 @@ class Choice(BaseModel):
         )
 
     def draw(self, uniforms: Float64) -> list[str]:
-        """Draw one value from the training distribution for each random number, uniform in (0, 1)."""
+        """Sample a value of the training distribution for each random number in (0, 1)."""
         edges = np.cumsum(self.frequencies)
         return [self.values[place] for place in np.searchsorted(edges, uniforms * edges[-1])]
 
     def columns(self) -> tuple[str, ...]:
-        """Return the name of each column that `encode` returns."""
+        """Return the names of the columns that `encode` returns, in the same order."""
         return self.values
 
     def encode(self, values: Sequence[str]) -> Float32:

@@ -161,7 +161,7 @@ def concepts() -> dict[str, Concept]:
 
 
 def chinese_word(word: str) -> str | None:
-    """Return the first Chinese word for the concept of an English word, or None if there is none."""
+    """Return the preferred Chinese word for an English word, or None if the vocabulary has none."""
     concept = concepts().get(word.replace("-", " ").casefold())
     return concept and _chinese().get(concept.chain[0])
 

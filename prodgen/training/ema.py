@@ -31,7 +31,9 @@ class Ema:
 
     @torch.no_grad()
     def update_batch_norm(self, latents: Tensor, conditions: Tensor, batch: int = 100) -> None:
-        """Measure the average's batch normalisation statistics, which differ from those of the last weights.
+        """Measure the batch normalisation statistics of the averaged weights.
+
+        Those of the last weights do not fit them.
 
         latents: (N, latent_dim); conditions: (N, D); ``batch``: images at a time.
         """
