@@ -58,7 +58,7 @@ class Deployment:
         self.event_reader = EventReader(self.ledger, self.keys)
 
     def ring(self, queue: DoorbellQueue, times: int) -> None:
-        """Ring the doorbells of the workers. Only logs a failure, because maintenance rings again."""
+        """Send ``times`` doorbells to a queue. Only logs a failure, because maintenance also sends them."""
         try:
             self.ring_doorbells(queue, times)
         except Exception as error:
@@ -71,7 +71,7 @@ class Deployment:
             self.rebuild()
 
     def rebuild(self) -> None:
-        """Rebuild a lost ledger from the store in a thread, unless such a thread is running."""
+        """Start a thread that rebuilds a lost ledger from the store, unless such a thread is running."""
         if self._rebuilding.acquire(blocking=False):
             threading.Thread(target=self._rebuild, name="rebuild", daemon=True).start()
 

@@ -46,7 +46,7 @@ class Metrics:
         registry.register(_Queues(ledger))
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request. Unknown methods share one label, so that labels stay few."""
+        """Count a request that took ``seconds``. Unknown methods share the label OTHER."""
         method = method if method in METHODS else "OTHER"
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)

@@ -43,7 +43,7 @@ class TimedProtocol(H11Protocol):
         self._drained = True
 
     def _check(self) -> None:
-        """Drop the connection if the client stands still. Else check again later."""
+        """Drop the connection if the client exceeds a time limit. Otherwise check again in CHECK_SECONDS."""
         now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
         if self.conn.their_state is not h11.IDLE or self.cycle is not self._request:
             self._head_awaited = now

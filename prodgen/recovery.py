@@ -52,11 +52,12 @@ def ensure(store: Store, ledger: Ledger) -> bool:
 
 
 def recover(store: Store, ledger: Ledger) -> bool:
-    """Rebuild a lost ledger from the store. Returns False if it is open, or another process rebuilds it.
+    """Rebuild a lost ledger from the store, and return True.
 
-    Each job of the store is restored: as ended if it has a state.json, else with the manifests that are
-    published or reported as done, and the rest owed. The new epoch is set last, so that nothing runs against
-    half a ledger and no token from before counts.
+    Returns False if the ledger is not lost, or if another process is rebuilding the ledger. A job with a
+    state.json is restored as ended. For any other job, the images in published or reported manifests count as
+    made, and all others are owed. The new epoch is set last: until then no worker gets a lease, and the
+    tokens of the lost ledger never become valid again.
     """
     with _recovery(ledger) as recovery:
         if recovery is None or ledger.epoch() is not None:

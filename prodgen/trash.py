@@ -174,7 +174,10 @@ class Trash(ABC, Generic[R]):
         return record
 
     def sweep(self, ledger: Ledger, now: datetime | None = None) -> int:
-        """Look at those whose time has come, and return how many. Does a bounded amount of work."""
+        """Do what is due for orders or runs, such as deleting objects. Returns how many entries it cleared.
+
+        One call looks at no more than ENTRIES orders or runs, and deletes no more than OBJECTS objects.
+        """
         now = now or datetime.now(UTC)
         looked, room = list[str](), OBJECTS
         for key, _, id, tenant in list(islice(due_entries(self.store, now, self.due), ENTRIES)):

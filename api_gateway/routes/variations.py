@@ -43,7 +43,7 @@ class Recipe(BaseModel):
 
     @property
     def other_seed(self) -> int:
-        """A seed that is computed from the picture's own, so that a repeated request draws the same."""
+        """The seed for variations of the picture. The same picture always gets the same seed."""
         text = f"variations of {self.seed} {self.draw} {self.attempt}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 

@@ -106,7 +106,7 @@ def pages_of(caller: ApiKey) -> dict[str, str]:
 
 
 def failure(request: Request, message: str, status: int) -> HTMLResponse:
-    """Return a page that says what is wrong."""
+    """Return a page that shows the error ``message``, with the HTTP status ``status``."""
     return render(request, "failure.html", status, message=message)
 
 

@@ -49,7 +49,10 @@ def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str,
 
 
 def time_left(job: dict[str, Any]) -> str:
-    """Return the time left of a job, an event or a run's progress in words, or why it is not known, or ""."""
+    """Return the time left of a job, an event or a run's progress, as text for people.
+
+    If the time is not known, the text gives the reason; without a reason, it is empty.
+    """
     if (seconds := job.get("seconds_left")) is not None:
         return str(timedelta(seconds=round(seconds)))
     return f"not known: {reason}" if (reason := job.get("reason")) else ""

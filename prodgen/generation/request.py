@@ -71,7 +71,7 @@ class Request:
 
 
 class Cancelled(Exception):
-    """Raised by a response whose request was cancelled before all of its images were made."""
+    """Iteration over a response raises this if the request was cancelled before all images were made."""
 
 
 class Response:

@@ -153,9 +153,9 @@ def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collectio
 
 
 def enter_job(store: Store, ledger: Ledger, record: JobRecord) -> None:
-    """Enter a job that has not ended in the ledger, with its published images as made.
+    """Add a job to the ledger, which counts the job's published images as made. The job must not have ended.
 
-    Changes nothing if the ledger knows the job and its last retry.
+    Changes nothing if the ledger already has the job with its latest retry.
     """
     control, known = load_control(store, record), ledger.progress(record.id)
     if known is None or known.retries < control.retries:

@@ -84,7 +84,7 @@ class JobRecord(Owned, frozen=True):
         return count_cells(self.total)
 
     def kept(self, control: JobControl) -> Keep | None:
-        """Return how long the order is kept after its end; None: for ever."""
+        """Return how long the order is kept after its end, such as ``30d``; None if it is kept for ever."""
         return None if control.keep == FOREVER else control.keep or self.keep
 
     def expires(self, finished: datetime, control: JobControl) -> datetime | None:

@@ -43,7 +43,7 @@ def announce(store: Store, record: JobRecord, now: datetime | None = None) -> No
 
 
 def find_delivery(store: Store, record: JobRecord) -> Delivery | None:
-    """Return what became of the message about an order's end; None before the first attempt."""
+    """Return the state of an order's webhook and its attempts, or None before the first attempt."""
     with suppress(NotFound):
         return Delivery.model_validate_json(store.get(_key(record)))
     return None

@@ -112,7 +112,8 @@ UNKNOWN_RATE = 50.0
 class Rates:
     """How many generating workers are alive, and how many images of each model one of them makes in a second.
 
-    The rate of a model outlasts the workers that measured it, so that work can be estimated without workers.
+    The ledger keeps the rate of a model after the workers that measured it have stopped, so that the time of
+    work can be estimated without workers.
     """
 
     workers: int

@@ -150,10 +150,10 @@ class Ledger:
     # Workers
 
     def report_worker(self, worker: str, rates: Mapping[str, float]) -> bool:
-        """Report that a generating worker is alive, and the images a second that it lately made by model.
+        """Report that a generating worker is alive, with its recent rate (images a second) for each model.
 
-        The worker counts as alive for as long as a lease lasts. Returns False, and counts nothing, if its
-        machine is shut out.
+        The worker counts as alive for as long as a lease lasts. Returns True; but if the worker's machine is
+        shut out, changes nothing and returns False.
         """
         flat = [part for pair in rates.items() for part in pair]
         return bool(self.scripts.call("report", worker, self.lease_microseconds, *flat))

@@ -133,5 +133,5 @@ class Drape:
 
 
 def _lightness(rgb: Tensor) -> Tensor:
-    """Return the light (H, W) of sRGB (3, H, W), both in [0, 1]."""
+    """Return how light each pixel is, (H, W), from sRGB (3, H, W). Both are in [0, 1]."""
     return (rgb * torch.tensor((0.299, 0.587, 0.114))[:, None, None]).sum(0)

@@ -40,10 +40,10 @@ def retouch(
 
 
 def lit_by_ground(rgb: Pixels, matte: Plane) -> Pixels:
-    """Return a photograph in the light that shows its ground white, if the ground is nearly white.
+    """Correct the brightness and the tint of a photograph, so that a nearly white ground looks white.
 
-    The change is smaller the darker or the more coloured the ground is, and none where it is certainly not
-    white.
+    The correction is weaker for a darker or a more coloured ground. A photograph stays as it is if its ground
+    is certainly not white, or if no ground is found.
     """
     colour = _ground_colour(rgb, matte)
     if colour is None:

@@ -137,9 +137,10 @@ def _path(photographs: dict[str, Path], digest: str, kind: str) -> str:
 def remake_edit(
     recipe: dict[str, Any], format: str, photographs: dict[str, Path], weights: Path | None
 ) -> bytes:
-    """Make a picture of ``prodgen edit`` again by the recipe in its file, which may come from anywhere.
+    """Make a picture of ``prodgen edit`` again by the recipe in its file, and return its bytes.
 
-    ``photographs``: their files by digest. Raises ProdgenError if the picture cannot be made again.
+    The recipe is not trusted: it can name pictures only by digest. ``photographs`` holds the path of each
+    picture by its digest. Raises ProdgenError if the picture cannot be made again.
     """
     try:
         wanted = EditRecipe.model_validate(recipe)

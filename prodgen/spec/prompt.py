@@ -14,10 +14,10 @@ from prodgen.spec.reading import Reading
 
 
 def read_prompt(prompt: str, config: ModelConfig, model: str = "this model") -> Reading:
-    """Return what a prompt asks of a model; ``model`` is its name in messages.
+    """Return what a prompt asks of a model. Error messages call the model ``model``.
 
-    Raises ProdgenError for a prompt of a product that the model does not make, of values that exclude each
-    other, of another language than English and Chinese, or without any known word.
+    Raises ProdgenError if the prompt asks for a product that the model does not make, or for values that
+    exclude each other, if it is not in English or Chinese, or if it has no known word.
     """
     foreign = [c for c in prompt if c.isalpha() and not is_han(c) and "LATIN" not in unicodedata.name(c, "")]
     if foreign:

@@ -52,7 +52,7 @@ class Layout:
         return self._edge(columns) - GAP, self._edge(rows) - GAP
 
     def frame(self, index: int) -> tuple[int, int, int, int]:
-        """Return left, top, width and height of an image on its sheet."""
+        """Return left, top, width and height of an image on its sheet, in pixels."""
         row, column = divmod(index % self.capacity, self.columns)
         return self._edge(column), self._edge(row), self.size, self.size
 

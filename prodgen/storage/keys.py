@@ -109,7 +109,7 @@ def cut_outs(tenant: str) -> str:
 
 
 def cut_outs_of(tenant: str, version: str, photo: str) -> str:
-    """Return the prefix of all that a model's version has learnt from the uploaded photograph ``photo``."""
+    """Return the prefix of all keys that `cut_out` returns for a version and a photograph, with any matte."""
     return f"{cut_outs(tenant)}{check_name(version)}/{check_name(photo)}."
 
 

@@ -165,7 +165,10 @@ class LocalStore:
             return []
 
     def _check_there(self) -> None:
-        """Raise StoreUnavailable if the store's folder was moved or unmounted, which is no empty store."""
+        """Raise StoreUnavailable if the store's folder is missing, because it was moved or unmounted.
+
+        Without this check the store would look empty.
+        """
         if not os.path.isdir(self._partial):
             raise StoreUnavailable(f"the object store in {self._root} is not there")
 

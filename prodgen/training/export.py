@@ -27,10 +27,10 @@ from prodgen.training.watch.judge import signature
 
 
 def export(trainer: Trainer, folder: Path) -> None:
-    """Write the model of the best step to ``folder``: config.json, model.safetensors, metrics.json, card.md,
-    samples.png; for a family with a discriminator, discriminator.safetensors; for a model with colours and
-    transparency, quality.json.
+    """Write the model of the best step, and the files that describe the model, to ``folder``.
 
+    The files are config.json, model.safetensors, metrics.json, card.md and samples.png. A family with a
+    discriminator also has discriminator.safetensors, and a model with colours and transparency quality.json.
     Raises ProdgenError if the training has not been evaluated yet.
     """
     state, path = trainer.state, trainer.best_file

@@ -98,7 +98,10 @@ _bulk_turns = cycle([(_make_lease, _make_audit), (_make_audit, _make_lease)])
 
 @worker_ready.connect
 def warm_up(**_: Any) -> None:
-    """Load the shared models in production before the first order, then follow promotions."""
+    """Load the shared models in production before the first order, and add the worker's health checks.
+
+    Then start a thread that loads each version that becomes production later.
+    """
     here = device()
     export_device_memory()
     health.ALIVE.append(lambda: here.condition.problem)

@@ -51,7 +51,11 @@ def dominant_colours(rgba: NDArray[np.uint8]) -> list[tuple[Floats, float]]:
 
 
 def _merged(found: list[tuple[Floats, float]]) -> list[tuple[Floats, float]]:
-    """Merge the two most similar colours until all colours differ clearly, and sort the colours by share."""
+    """Merge similar colours, and return the colours that remain, the largest share first. Changes ``found``.
+
+    Each colour has its CIELAB values (3,) and its share of the product, in [0, 1]. The two most similar
+    colours are merged until any two colours are at least ``_SAME`` apart.
+    """
     while len(found) > 1:
         points = np.array([lab for lab, _ in found])
         lightness = points[:, 0].mean() + (points[:, 0] - points[:, 0].mean()) * _LIGHTNESS

@@ -82,7 +82,10 @@ def shard(whole: Tensor) -> Tensor:
 
 
 def own_batches(count: int, batch: int) -> Iterator[slice]:
-    """Yield this process's batches of ``count`` rows, every ``world_size()``-th from its rank on."""
+    """Divide ``count`` rows into batches of ``batch`` rows, and yield the batches of this process as slices.
+
+    The processes take the batches in turn, by rank.
+    """
     for start in range(rank() * batch, count, world_size() * batch):
         yield slice(start, min(start + batch, count))
 

@@ -47,7 +47,10 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def make_recipe(table: dict[str, Any], where: str) -> Recipe:
-    """Return the recipe with the keys of ``table``. The message of a ProdgenError begins with ``where``."""
+    """Return the recipe with the settings in ``table``.
+
+    Raises ProdgenError if a setting is not valid. The message begins with ``where``, the source of ``table``.
+    """
     family = table.get("family", "resnet")
     kind = RECIPES.get(family) if isinstance(family, str) else None
     if kind is None:
