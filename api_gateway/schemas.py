@@ -141,7 +141,7 @@ class RunDeletionView(BaseModel):
 
 
 class RemovalView(BaseModel):
-    """The removed versions or files. ``bytes``: the size of deleted content that nothing else shared."""
+    """The removed versions or files. ``bytes``: the size of the deleted content, without what others use."""
 
     object: Literal["removal"] = "removal"
     removed: list[str]

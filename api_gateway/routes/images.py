@@ -181,7 +181,11 @@ def side_of(size: str | None) -> int | None:
 
 
 def _background(wish: Wish, config: ModelConfig, reading: Reading) -> str | None:
-    """Return the background of the finish, or None for the model's own. Raises ProdgenError."""
+    """Return the background of the finish, or None for the model's own.
+
+    Raises ProdgenError if the wish is a transparent background, and the model, the format or the prompt
+    excludes it.
+    """
     if wish.background == "transparent":
         for fault, so in (
             (config.channels != 4, f"{wish.model} makes images without transparency"),

@@ -243,7 +243,10 @@ def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetail
 
 
 def _cursor(job: Progress) -> str:
-    """Return the cursor of the page after a job. With its time the cursor works after the job is deleted."""
+    """Return the cursor of the page that begins after a job.
+
+    The cursor contains the job's time of creation, so that it works even after the job is deleted.
+    """
     return f"{job.id}-{job.created:.6f}"
 
 

@@ -111,7 +111,7 @@ def _fetch(http: httpx.Client, urls: list[str], target: Path, md5: str, report: 
 
 
 def _download_all(http: httpx.Client, url: str, partial: Path, report: Report | None) -> None:
-    """Download ``url`` to the file ``partial``; resume after each failure unless the file has not grown."""
+    """Download ``url`` to the file ``partial``. After an error, resumes if the file grew, else raises."""
     while True:
         before = _size(partial)
         try:

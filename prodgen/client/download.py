@@ -39,10 +39,10 @@ def download(
 
     The folder gets manifest.jsonl and, for spreadsheets, manifest.csv. With ``by_sku`` the images of each SKU
     have a folder of their own, named by the SKU. Pictures to be reviewed are in the folder `REVIEW` instead,
-    so that they are seen before they are used. Each call of ``images`` lists all images from the first. A
-    file that is already complete is not downloaded again. Raises ProdgenError if the downloaded bytes of an
-    image differ from its recorded digest, and Conflict if the folder holds the images of another request.
-    Raises ProdgenError, at the end, if the images are not those of the Merkle root ``root``.
+    so that a person sees them before they are used. ``images`` is called twice and must list all images each
+    time. A file that is already complete is not downloaded again. Raises ProdgenError if the downloaded bytes
+    of an image differ from its recorded digest, and Conflict if the folder holds the images of another
+    request. Raises ProdgenError, at the end, if the images are not those of the Merkle root ``root``.
     """
     check_same_images(folder, (line_of(_placed(row, by_sku)) for row in images()))
     tree = MerkleTree()

@@ -47,7 +47,7 @@ class PhotoOrder(NamedTuple):
 
 
 class PhotoFolder:
-    """The pictures of a folder, by name. ``files`` holds those that were asked for, by digest."""
+    """Finds the pictures of a folder by name. ``files``: the path of each picture found so far, by digest."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():

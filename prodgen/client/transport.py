@@ -109,11 +109,11 @@ class Transport:
     def read_from(
         self, path: str, start: int, name: str | None = None, tag: str | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """Yield the size of the whole answer at ``path``, and the next bytes of it from ``start`` on.
+        """Yield pairs: the size of the whole answer at ``path``, and its next bytes from byte ``start`` on.
 
         ``name``: the name of the file, if ``path`` is a signed link. After a broken connection, connects
-        again and continues with the first byte that has not arrived. Raises Conflict if the ``tag`` (ETag) of
-        the answer is not this one any more.
+        again and continues with the first byte that has not arrived. Raises Conflict if the ETag of the
+        answer is no longer ``tag``.
         """
 
         def connect() -> Iterator[tuple[int, bytes]]:

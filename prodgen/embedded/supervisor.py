@@ -24,7 +24,7 @@ _POLL, _ROOM_POLL = 0.1, 1.0
 class Supervisor:
     """Runs a `Stack` until the event `stop` is set. Calls ``notify`` with messages for the user.
 
-    While the disk of the data folder is full, dead services stay down: most of them cannot start without it.
+    While the disk of the data folder is full, dead services stay down: most of them need free space to start.
     """
 
     def __init__(self, stack: Stack, notify: Callable[[str], None]) -> None:

@@ -74,10 +74,11 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 def inception_score(probabilities: Tensor, splits: int = 10, seed: int = 0) -> tuple[float, float]:
-    """Return the mean and the standard deviation of the Inception Score over random parts of the images.
+    """Return the mean and the standard deviation of the Inception Score over ``splits`` groups of images.
 
-    ``probabilities``: (N, K). ``splits``: the number of parts. The score is exp E KL(p(y|x) || p(y)), from 1
-    to K. It is high if every image clearly belongs to one class and all classes are equally frequent.
+    ``probabilities`` (N, K): for each of N images, the probability of each class. The images are shuffled and
+    split into groups. The score of a group is exp E KL(p(y|x) || p(y)), from 1 to K. It is high if every
+    image clearly belongs to one class and all classes are equally frequent.
     """
     order = torch.randperm(len(probabilities), generator=torch.Generator().manual_seed(seed))
     scores = torch.stack([_score(part) for part in probabilities.double()[order].tensor_split(splits)])

@@ -65,7 +65,10 @@ def generate_like(
     device: str,
     made: Callable[[int, int], None] | None = None,
 ) -> Catalogue:
-    """Generate ``count`` images, each with the known attributes of a random image of ``real``."""
+    """Generate ``count`` images, each with the known attributes of a random image of ``real``.
+
+    Calls ``made`` with the number of finished images and of all images.
+    """
     rows = np.random.default_rng(seed).integers(len(real), size=count)
     return generate_images(model, [attributes_of(real, row) for row in rows], seed, device, made)
 

@@ -88,7 +88,10 @@ def _unpremultiply(layers: Tensor) -> Tensor:
 
 
 def _light(layers: Tensor, augment: Augment, u: Tensor) -> Tensor:
-    """Change the contrast around the product's mean, then the brightness. The background does not change."""
+    """Change the product's contrast around its mean, then its brightness. The background does not change.
+
+    ``layers`` (B, C + 1, H, W): premultiplied, alpha last. ``u`` (B, n): random numbers from 0 to 1.
+    """
     product, alpha = layers[:, :-1], layers[:, -1:]
     if augment.contrast:
         factor = 1.0 + augment.contrast * _signed(u[:, 5]).view(-1, 1, 1, 1)

@@ -225,7 +225,10 @@ class Ledger:
         self.scripts.call("refuse", token, message[:500])
 
     def fail(self, token: str, message: str) -> None:
-        """Report a lease whose images failed. A single cell gets a strike; several become two suspects."""
+        """Report that the images of a lease could not be made.
+
+        If the lease has one cell, the cell gets a strike. Otherwise each half of the cells becomes a suspect.
+        """
         self.scripts.call("fail", token, message[:500])
 
     def expire(self) -> list[Lease]:

@@ -199,7 +199,7 @@ def _are(number: int) -> str:
 
 
 def _event_data(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return an event's data: type, state, step, steps, restarts, and the host's progress."""
+    """Return an event's data: type, state, step, steps, restarts, and each field of the host's progress."""
     numbers = {name: int(fields[name]) for name in ("step", "steps", "restarts")}
     progress = json.loads(fields["progress"]) if fields.get("progress") else {}
     return {"type": fields["type"], "state": fields["state"], **numbers, **progress}

@@ -32,7 +32,7 @@ from prodgen.spec.model_config import (
 
 @dataclass(frozen=True)
 class Family:
-    """The network classes of a family. ``discriminator`` is None if the family is trained without one."""
+    """The network classes of a family. ``discriminator`` is None if training uses no discriminator."""
 
     generator: type[ImageGenerator]
     discriminator: type[ProjectionDiscriminator] | None = None

@@ -25,7 +25,11 @@ Coordinates = NDArray[np.float32]
 
 
 class _Limb(NamedTuple):
-    """The middle (x, y) of a limb, in shares of the product's longer side, and its way from the body."""
+    """A limb of a product, such as a sleeve.
+
+    ``middle``: (x, y), in shares of the longer side of the matte. ``direction``: the unit vector (x, y)
+    along the limb, away from the body.
+    """
 
     middle: NDArray[np.float32]
     direction: NDArray[np.float32]

@@ -43,12 +43,13 @@ class Look(NamedTuple):
 class Product:
     """One product in the frame of its pictures, or in the part ``area`` of the frame.
 
-    ``rgb`` (H, W, 3) has the product's colours, also at its edge. ``matte`` and ``region`` (H, W) are in
-    [0, 1]: how much each pixel belongs to the product, and to the part of it that changes its look.
-    ``material`` returns the material of a look.
+    ``rgb`` (H, W, 3): the product's colours; its edge has no colour of the ground. ``matte`` (H, W): the
+    share of each pixel that the product covers, from 0 to 1. ``region`` (H, W): the share that belongs to
+    the part of the product that gets a look. ``material`` returns the material that a look names.
 
-    The product is brought to the frame's size once. Its colours, and what each scene shows beside it, are
-    kept as bytes, so that a picture of a known colour in a known scene costs only a sum of bytes.
+    The product is scaled to the frame once. The product in each look and the ground of each scene are cached
+    as bytes, so that a picture of a cached look in a cached scene costs only their sum, and a reflection if
+    the scene is `GLOSS`.
     """
 
     def __init__(

@@ -35,12 +35,12 @@ def publish(
     tenant: str | None,
     aliases: Sequence[str] = (PRODUCTION,),
 ) -> Version:
-    """Upload the model in ``source`` for one tenant, or for all tenants (None); make ``aliases`` mean it.
+    """Upload the model in ``source`` for one tenant, or for all tenants (None), and set ``aliases``.
 
-    The version is the digest of config and weights, so publishing the same model again changes no file. But
-    a version without a threshold of the quality gate gets that of ``source``. The config is uploaded last,
-    and a version without a config is not listed. Raises ProdgenError if a file in ``source`` is missing or
-    broken.
+    The version is the digest of config and weights, so publishing the same model again changes no file.
+    But a version without quality.json (the threshold of the quality gate) gets that file of ``source``. The
+    config is uploaded last, and a version without a config is not listed. Raises ProdgenError if a file in
+    ``source`` is missing or broken.
     """
     check_name(name)
     if not (source / CONFIG).is_file():

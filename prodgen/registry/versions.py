@@ -153,7 +153,10 @@ def load_lineage(store: Store, prefix: str) -> Lineage | None:
 
 
 def load_quality(store: Store, version: Version) -> Quality:
-    """Read the quality.json of a version. Raises ProdgenError without one, or without a measurable colour."""
+    """Read the quality.json of a version.
+
+    Raises ProdgenError if the version has no quality.json, or no colour that the quality gate can measure.
+    """
     with suppress(NotFound):
         if gated_attribute(version.config.attributes, version.config.channels):
             return _read_quality(store, version.prefix)

@@ -63,7 +63,11 @@ def _check_combinations(model: str, config: ModelConfig, known: Mapping[str, str
 
 
 class Picture(BaseModel):
-    """A picture, named by its digest, what a person says of it, and how much of the change it gets."""
+    """A picture to redraw, named by its digest.
+
+    ``attributes``: what a person says that the picture shows. ``strength``: the share of the change that the
+    requested attributes make, from 0 (none) to 1 (all).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

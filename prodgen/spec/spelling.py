@@ -46,7 +46,7 @@ def split_pair(text: str) -> tuple[str, list[str]] | None:
 
 
 def split_pairs(text: str) -> dict[str, str]:
-    """Split ``name=other,name`` into pairs, with the same escapes; a name alone is paired with itself."""
+    """Split ``a=b,c`` into {"a": "b", "c": "c"}, with the escapes of `split_values`."""
     pairs = {}
     for part in _split(text, ","):
         match = _PAIR.fullmatch(part)

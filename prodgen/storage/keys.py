@@ -57,7 +57,10 @@ def webhook_secret(tenant: str) -> str:
 
 
 def dead_webhooks(tenant: str) -> str:
-    """Return the prefix of the empty objects that name the orders whose webhooks were given up."""
+    """Return the prefix of a tenant's list of orders whose webhooks were given up.
+
+    The list has one empty object for each order, under the order's id.
+    """
     return f"{TENANTS}{check_name(tenant)}/dead-webhooks/"
 
 

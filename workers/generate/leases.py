@@ -173,7 +173,10 @@ def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) ->
 
 
 def _blame(device: Device, lease: Lease, error: Exception) -> None:
-    """Report a failure to the ledger if the images are to blame. Else return the lease without blame."""
+    """Report a failed lease to the ledger if its images caused the error.
+
+    If the worker caused the error, release the lease without a strike, and record the worker's fault.
+    """
     at_fault = device.condition.is_at_fault(error, device.loaded_model(lease))
     failures.labels(_kind(error) if at_fault else "images").inc()
     if at_fault:

@@ -27,7 +27,7 @@ def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:
 
 
 def _begin(device: Device, asked: Asked) -> Response | Exception:
-    """Start an image in the engine. Returns the response, or the error that the model has met."""
+    """Start an image in the engine. Returns the response, or the error if the request cannot be prepared."""
     formula = asked.formula
     try:
         model = device.models.load(formula.model, asked.tenant)

@@ -30,7 +30,7 @@ Kind = Callable[[Device, Doorbell, Queue], bool]
 def bulk(self: Doorbell) -> None:
     """Make one lease of a bulk job or one piece of an audit, unless this worker's bulk slots are taken.
 
-    The two come first by turns.
+    The task looks first for a lease on one call, and first for an audit on the next.
     """
     _answer(self, "bulk", *next(_bulk_turns))
 
@@ -39,7 +39,8 @@ def bulk(self: Doorbell) -> None:
 def interactive(self: Doorbell) -> None:
     """Make one lease of an interactive job, or images that clients wait for by their addresses.
 
-    The two come first by turns, so that neither can keep the other waiting.
+    The task looks first for a lease on one call, and first for such images on the next, so that neither can
+    keep the other waiting.
     """
     _answer(self, "interactive", *next(_turns))
 

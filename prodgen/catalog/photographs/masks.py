@@ -50,9 +50,9 @@ def iou(one: Mask, other: Mask) -> NDArray[np.float64]:
 
 
 def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
-    """Return top, left, bottom and right of a product; bottom and right are one behind its last pixel.
+    """Return the product's top, left, bottom and right in pixels; bottom and right are exclusive.
 
-    The mask must not be empty.
+    The mask must be true at one pixel or more.
     """
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1

@@ -96,7 +96,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(_WIDTHS[0], 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits of product at each pixel, (B, H, W), for pictures (B, 3, H, W) in [-1, 1]."""
+        """Return the logit that each pixel is product, (B, H, W), for pictures (B, 3, H, W) in [-1, 1]."""
         line = torch.linspace(-1, 1, x.shape[2], device=x.device)
         position = torch.stack(torch.meshgrid(line, line, indexing="ij")).expand(len(x), -1, -1, -1)
         x = self.stem(torch.cat([x, position], 1))

@@ -87,10 +87,11 @@ def divergence(mean: Tensor, log_variance: Tensor, free_bits: float = 0.0) -> Te
 
 
 def likelihood(error: Tensor, log_sigma: Tensor) -> Tensor:
-    """Return the negative log likelihood per number, up to a constant. ``error``: mean squared error.
+    """Return the mean Gaussian negative log likelihood per pixel value or latent value, up to a constant.
 
-    The deviation sigma is learned. At its optimum its square equals the error, so error and KL divergence
-    need no weight between them (Dai & Wipf 2019, Rybkin et al. 2021).
+    ``error``: mean squared error. ``log_sigma``: the log of the standard deviation, which is learned. At its
+    optimum sigma squared equals the error, so error and KL divergence need no weight between them
+    (Dai & Wipf 2019, Rybkin et al. 2021).
     """
     log_sigma = soft_floor(log_sigma)
     return 0.5 * error * torch.exp(-2.0 * log_sigma) + log_sigma

@@ -84,7 +84,7 @@ def is_at_chance(state: TrainingState, losses: dict[str, float]) -> bool:
 
 
 def _learns(network: nn.Module) -> bool:
-    """Return whether the last gradients of the weights are above `MIN_GRADIENT_NORM`.
+    """Return whether the last gradients of all weights together have a norm above `MIN_GRADIENT_NORM`.
 
     Biases do not count: some losses move the last bias even if all layers before it are dead.
     """
