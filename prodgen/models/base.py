@@ -22,9 +22,10 @@ class ImageGenerator(nn.Module, PyTorchModelHubMixin):
 
     The constructor's arguments are saved as the model's configuration. ``size``: side in pixels. ``widths``:
     channels from coarsest to finest resolution; the coarsest side is ``size / 2 ** (len(widths) - 1)``.
-    Each family also takes these and does not use them: ``ground`` (the colour around the product in
-    training), ``precision``, ``tolerance`` (levels of 255 by which an image may differ when it is generated
-    again), ``family`` and ``format``.
+
+    The constructors of all families also take these arguments, only to save them: ``ground`` (the colour
+    around the product in training), ``precision``, ``tolerance`` (levels of 255 by which an image may differ
+    when it is generated again), ``family`` and ``format``.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -78,8 +79,8 @@ class ProjectionDiscriminator(nn.Module):
     def forward(self, image: Tensor, condition: Tensor, *, apart: bool = False) -> Tensor:
         """Return logits (B,) for ``image`` (B, C, H, W) in [-1, 1] with ``condition`` (B, D).
 
-        If ``apart``, returns two rows of the same logits (2, B): only the body learns from the first row,
-        only the normalised direction from the second.
+        If ``apart`` and the last layer is normalised, returns (2, B). Gradients of the first row reach only
+        the body and the bias. Gradients of the second row reach only the direction of the last layer.
         """
         if not self.normalised:
             return self.logits(self.body(image), condition)

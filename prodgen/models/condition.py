@@ -13,8 +13,8 @@ from prodgen.spec.attributes import AttributeSchema
 def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Tensor:
     """Return the condition vectors (B, D) of B images: a block for each attribute, in the schema's order.
 
-    ``requests``: for each image, the values of all attributes; directions change no condition. Raises
-    ProdgenError if a value is missing, or if the model does not have an attribute.
+    ``requests``: for each image, the values of all attributes. Values of directions may be there too, and are
+    ignored. Raises ProdgenError if a value is missing, or if the model does not have an attribute.
     """
     names = {attribute.name for attribute in schema.attributes}
     directions = {direction.name for direction in schema.directions}
@@ -28,7 +28,7 @@ def encode(schema: AttributeSchema, requests: Sequence[Mapping[str, str]]) -> Te
 
 
 def columns(schema: AttributeSchema) -> list[tuple[str, str]]:
-    """Return the meaning of each of the D numbers of a condition: an attribute's name and its column."""
+    """Return the attribute's name and the column's name for each of the D numbers of a condition vector."""
     return [(attribute.name, column) for attribute in schema.attributes for column in attribute.columns()]
 
 

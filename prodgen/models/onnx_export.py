@@ -21,9 +21,9 @@ def export_onnx(model: SavedModel, folder: Path) -> None:
     """Write ``model`` to ``folder``, which must exist, as config.json and model.onnx.
 
     The network computes in fp32. Its inputs are ``latent`` (B, latent_dim) and ``condition`` (B, D), its
-    output is ``image`` (B, channels, size, size) in [-1, 1], for any B. Without attributes, where D is 0, it
-    has no input ``condition``. Raises Conflict if there is a model in ``folder``, and ProdgenError if the
-    extra ``onnx`` is not installed.
+    output is ``image`` (B, channels, size, size) in [-1, 1], for any B. The network of a model without
+    attributes (D = 0) has no input ``condition``. Raises Conflict if ``folder`` already has a model, and
+    ProdgenError if the extra ``onnx`` is not installed.
     """
     if (folder / CONFIG).exists():
         raise Conflict(f"{folder} has a model already; choose another folder")

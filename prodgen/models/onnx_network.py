@@ -1,4 +1,4 @@
-"""Generators that were trained by other programs, and that onnxruntime runs."""
+"""Generators from other programs: ONNX files, which onnxruntime runs."""
 
 import logging
 from pathlib import Path
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class OnnxGenerator(ImageGenerator):
-    """The network in a file that `check_onnx` has checked.
+    """A generator whose network is an ONNX file. `check_onnx` must have checked the file.
 
     onnxruntime runs the network on the device of its inputs, or on the CPU if it has no provider for a GPU.
     """
@@ -44,7 +44,11 @@ class OnnxGenerator(ImageGenerator):
         """The device of the session."""
 
     def load_weights(self, folder: Path, device: str) -> None:
-        """Read the network of a model folder, and check the first images that it makes."""
+        """Read the ONNX file of a model folder, and check three images that the network makes on the CPU.
+
+        ``device`` is not used: the network runs on the device of its inputs. Raises ProdgenError if the
+        network is faulty or too large for the machine.
+        """
         self._file = (folder / ONNX_WEIGHTS).read_bytes()
         try:
             self._check()
@@ -64,7 +68,11 @@ class OnnxGenerator(ImageGenerator):
         return self._run(latent, condition).clamp(-1.0, 1.0)
 
     def _check(self) -> None:
-        """Raise ProdgenError if levels are not in [-1, 1], or if images depend on others in their batch."""
+        """Make three test images. Raise ProdgenError if they are wrong.
+
+        They are wrong if most levels are outside [-1, 1], or if an image made alone differs from the same
+        image made in a batch by more than the tolerance.
+        """
         attributes = self.schema.resolve([{}] * 3, [0] * 3, range(3))
         condition = encode(self.schema, attributes)
         latent = torch.randn(3, self.latent_dim, generator=torch.Generator().manual_seed(0))
@@ -100,7 +108,11 @@ class OnnxGenerator(ImageGenerator):
         return images
 
     def _open(self, device: torch.device) -> Any:
-        """Return a session of onnxruntime on ``device``."""
+        """Return a session of onnxruntime that runs the network on ``device``.
+
+        Raises ProdgenError if onnxruntime is not installed or cannot run the network, and
+        torch.OutOfMemoryError if the memory is full.
+        """
         try:
             import onnxruntime
         except ImportError:
@@ -127,7 +139,10 @@ class OnnxGenerator(ImageGenerator):
 
 
 def _translated(error: Exception) -> Exception:
-    """Return an error of onnxruntime as torch's error of full memory, or as a ProdgenError."""
+    """Return the error to raise for an error of onnxruntime.
+
+    The result is torch.OutOfMemoryError if the memory is full, else a ProdgenError with the reason.
+    """
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if isinstance(error, MemoryError) or "bad_alloc" in reason or "allocate memory" in reason:
         return torch.OutOfMemoryError(reason)

@@ -1,8 +1,8 @@
 """R3GAN (Huang et al. 2024): residual networks without normalisation, implemented from the paper.
 
-The networks are trained with a relativistic loss and the penalties R1 and R2. Both consist of the same
-blocks: an inverted bottleneck around a grouped convolution, bilinear resampling, and Fixup initialisation
-(Zhang et al. 2019), which makes each block the identity at first.
+The networks are trained with a relativistic loss and the penalties R1 and R2. Both networks consist of the
+same blocks: an inverted bottleneck around a grouped convolution, and bilinear resampling. Fixup
+initialisation (Zhang et al. 2019) makes each block return its input unchanged when training starts.
 """
 
 from itertools import pairwise
@@ -21,7 +21,10 @@ GROUP, EXPANSION, SLOPE = 16, 2, 0.2
 
 
 class Block(nn.Module):
-    """A residual block that keeps the shape (B, C, H, W). ``depth`` of the network scales initial weights."""
+    """A residual block, which keeps the shape (B, C, H, W).
+
+    ``depth``: the number of blocks in the network. The initial weights are smaller in a deeper network.
+    """
 
     def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
@@ -56,7 +59,7 @@ class Resample(nn.Module):
 
 
 class R3GANGenerator(ImageGenerator):
-    """Scales a learned tensor by latent and condition, then applies the blocks of each resolution to it."""
+    """Multiplies a learned tensor by numbers computed from latent and condition, then applies the blocks."""
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class R3GANGenerator(ImageGenerator):
 
 
 class R3GANDiscriminator(ProjectionDiscriminator):
-    """Mirrors the generator: blocks from the finest resolution to the coarsest, then a number per channel."""
+    """Applies blocks from the finest resolution to the coarsest, then reduces each channel to one number."""
 
     def __init__(
         self, condition_dim: int, channels: int, size: int, widths: list[int], blocks: int = 2

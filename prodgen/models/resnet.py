@@ -18,8 +18,8 @@ from prodgen.spec.attributes import AttributeSchema
 class ResNetGenerator(ImageGenerator):
     """Residual blocks with conditional batch normalisation.
 
-    ``upsampling``: "bilinear", or "nearest", after which small networks leave a grid of four pixels in what
-    should be plain (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts").
+    ``upsampling``: "nearest" or "bilinear". With "nearest", small networks draw a faint grid, which repeats
+    every four pixels, in areas of one colour (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts").
     """
 
     def __init__(
@@ -57,14 +57,18 @@ class ResNetGenerator(ImageGenerator):
 
 
 class ResNetDiscriminator(ProjectionDiscriminator):
-    """Residual blocks with spectral norm. ``widths`` are those of the generator, which it mirrors."""
+    """Residual blocks with spectral norm. ``widths``: as for the generator, from coarsest to finest."""
 
     def __init__(self, condition_dim: int, channels: int, size: int, widths: list[int]) -> None:
         super().__init__(down_blocks(channels, widths), widths[0], condition_dim)
 
 
 def down_blocks(channels: int, widths: list[int], *, spectral: bool = True) -> nn.Sequential:
-    """Return blocks (B, channels, size, size) -> (B, widths[0], h, h), h = size / 2 ** (len(widths) - 1)."""
+    """Return the residual blocks of a discriminator, as one network.
+
+    The network maps (B, channels, size, size) to (B, widths[0], h, h), with h = size / 2 ** (len(widths) -
+    1).
+    """
     fine_to_coarse = widths[::-1]
     return nn.Sequential(
         DownBlock(channels, fine_to_coarse[0], down=True, first=True, spectral=spectral),
@@ -76,7 +80,10 @@ def down_blocks(channels: int, widths: list[int], *, spectral: bool = True) -> n
 
 
 class SAGANGenerator(ResNetGenerator):
-    """A residual generator that attends before the last upsampling. Call `constrain` before training."""
+    """A residual generator with self-attention before the last upsampling.
+
+    Call `constrain` before training.
+    """
 
     def __init__(
         self,

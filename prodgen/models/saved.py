@@ -78,9 +78,9 @@ def bundled_names() -> list[str]:
 def find_model(ref: str) -> tuple[Path, str]:
     """Return the folder and the name of a model. Raises NotFound if there is no such model or version.
 
-    ``ref``: the name of a bundled model, a model folder, or ``owner/name`` on the Hugging Face hub. Both
-    kinds of names may end in ``@digest``, the required version. The network is used only for a name that is
-    neither bundled nor a folder.
+    ``ref``: the name of a bundled model, a model folder, or ``owner/name`` on the Hugging Face hub. A bundled
+    or hub name may end in ``@digest``: the model must then have this version. The network is used only for a
+    name that is neither bundled nor a folder.
     """
     name, _, version = ref.partition("@")
     folder = {folder.name: folder for folder in bundled_folders()}.get(name)

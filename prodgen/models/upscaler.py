@@ -14,10 +14,10 @@ CHANNELS = 4
 
 
 class Upscaler(nn.Module):
-    """Enlarges pictures of any size four times: bicubic resampling, plus the detail that it lacks.
+    """Enlarges pictures of any size four times: adds details to a bicubic enlargement.
 
-    Residual blocks at the small size, then a pixel shuffle (Shi et al. 2016) and a convolution at the large
-    size, which smooths the grid that a shuffle leaves.
+    The network computes the details by residual blocks at the small size, then a pixel shuffle (Shi et al.
+    2016) and a convolution at the large size. The convolution smooths the grid that a pixel shuffle leaves.
     """
 
     def __init__(self, width: int = 48, blocks: int = 7, last: int = 12) -> None:
@@ -48,7 +48,10 @@ class Upscaler(nn.Module):
 
 
 def load_upscaler(file: Path) -> Upscaler:
-    """Return the upscaler with the weights in a safetensors file. Raises ProdgenError if they are none."""
+    """Return the upscaler with the weights of a safetensors file.
+
+    Raises ProdgenError if the file cannot be read or has no weights of an upscaler.
+    """
     network = Upscaler()
     try:
         network.load_state_dict(load(file.read_bytes()))

@@ -18,10 +18,10 @@ Gaussian = tuple[Tensor, Tensor]
 
 
 class VAE(ResNetGenerator):
-    """Both stages. The first half of a latent is the latent of the second stage, the other half is noise.
+    """A VAE of two stages. A latent is a latent of the second stage, followed by noise of the same length.
 
-    Each half is as long as a code. A VAE-GAN (Larsen et al. 2016) has the same networks and another training
-    method.
+    Both halves are as long as a code. A VAE-GAN (Larsen et al. 2016) has the same networks and another
+    training method.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class VAE(ResNetGenerator):
         return super().forward(code, condition)
 
     def find_latents(self, image: Tensor, condition: Tensor) -> Tensor:
-        """Return latents (B, latent_dim) whose codes are those of images (B, C, H, W) in [-1, 1]."""
+        """Return latents (B, latent_dim) with the same mean codes as images (B, C, H, W) in [-1, 1]."""
         return self.prior.find_latents(self.encode(image, condition)[0], condition)
 
     def reconstruct(self, image: Tensor, condition: Tensor) -> Tensor:
@@ -71,7 +71,10 @@ class VAE(ResNetGenerator):
 
 
 class CodePrior(nn.Module):
-    """The second stage: a variational autoencoder of codes. Codes and latents have the same length d."""
+    """The second stage: a variational autoencoder of codes.
+
+    A code and a latent of this stage both have the length d.
+    """
 
     def __init__(self, code: int, condition_dim: int, width: int = 256) -> None:
         super().__init__()
@@ -80,7 +83,10 @@ class CodePrior(nn.Module):
         self.log_sigma = nn.Parameter(torch.tensor(-1.0))
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent: (B, 2 d), second-stage latents and noise; condition: (B, D). Returns codes (B, d)."""
+        """Return codes (B, d) for latents (B, 2 d) and conditions (B, D).
+
+        The first half of a latent is a latent of the second stage, the other half is noise.
+        """
         second, noise = latent.chunk(2, 1)
         return self.decode(second, condition) + soft_floor(self.log_sigma).exp() * noise
 
@@ -101,7 +107,7 @@ class CodePrior(nn.Module):
 
 
 def soft_floor(log_sigma: Tensor) -> Tensor:
-    """Limit a learned log deviation smoothly to values above -5, so that the likelihood stays finite."""
+    """Return ``log_sigma``, smoothly limited to values above -5, so that the likelihood stays finite."""
     return -5.0 + F.softplus(log_sigma + 5.0)
 
 

@@ -1,4 +1,4 @@
-"""Numbered batches of training images. The seed and a batch's number alone decide which images it holds."""
+"""Batches of training images. The seed and the number of a batch decide which images the batch holds."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,9 +24,10 @@ Rows = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """One process's images of a batch, ``real`` (B, C, H, W) in [-1, 1], and their ``condition`` (B, D).
+    """This process's part of a batch: ``real`` (B, C, H, W) in [-1, 1] and its ``condition`` (B, D).
 
-    The condition has zeros for an attribute that is left out. B is the number of this process's images.
+    B is the number of this process's images. The columns of an attribute that the recipe's ``drop`` left out
+    are zero in the condition.
     """
 
     real: Tensor
@@ -41,8 +42,9 @@ class Batch:
 class Batches:
     """The images of a catalogue in numbered batches, shuffled anew in each epoch.
 
-    The recipe's ``drop`` leaves out attributes; ``recolour`` and ``transform`` change images. All three draw
-    from torch's random state. For a GPU, a thread reads the next batch into pinned memory in advance.
+    The recipe's keys ``drop`` (leaves out attributes), ``recolour`` and ``transform`` (change images) draw
+    random numbers from torch's random state. For a GPU, a thread reads the next batch into pinned memory in
+    advance.
     """
 
     def __init__(self, catalogue: Catalogue, recipe: Recipe, device: str) -> None:
@@ -83,7 +85,10 @@ class Batches:
         return torch.from_numpy(order)
 
     def _recoloured(self, real: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Give random images other images' colours, unless a colour is unknown; adapt the conditions."""
+        """Give random images the colours of other random images, and adapt their conditions.
+
+        An image stays unchanged if its own colour or the other colour is unknown.
+        """
         wanted = self._lab[shard(torch.randint(len(self._lab), (self._batch,)))].to(real.device)
         chosen = draw_shard(torch.rand, len(real), device=real.device) < self._recolour
         chosen &= (condition[:, self._lab_column + 3] > 0) & ~wanted.isnan().any(1)
@@ -102,7 +107,7 @@ class Batches:
 
 
 class Prefetcher:
-    """Calls ``read(number)`` and returns its result. A thread then reads the following number in advance."""
+    """Returns ``read(number)`` when called with a number, and reads ``number + 1`` in advance in a thread."""
 
     def __init__(self, read: Callable[[int], Rows]) -> None:
         self._read, self._thread = read, ThreadPoolExecutor(1, "prefetch")

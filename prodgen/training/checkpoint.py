@@ -1,4 +1,4 @@
-"""Read and write checkpoints: a nested state in one safetensors file, with JSON for all but the tensors."""
+"""Read and write checkpoints: safetensors files whose header has all other values of the state as JSON."""
 
 import json
 import os
@@ -29,9 +29,10 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path, content: bytes | None = None) -> dict[str, Any]:
-    """Return the state that `save` wrote to ``path``. ``content``: the file's bytes, if already read.
+    """Return the state that `save` wrote to ``path``.
 
-    Raises ProdgenError if the file is no checkpoint.
+    ``content``: the file's bytes, if the caller has read them already. Raises ProdgenError if the file is not
+    a checkpoint.
     """
     try:
         content = path.read_bytes() if content is None else content

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Ema:
     """Exponential moving average of weights (Yazıcı et al. 2019). ``model``: the average, in evaluation mode.
 
-    ``warm_start``: whether the first weights are pretrained, and so worth keeping in the average.
+    ``warm_start``: whether training starts from pretrained weights. If so, the average keeps them longer.
     """
 
     def __init__(self, model: nn.Module, decay: float, *, warm_start: bool) -> None:
@@ -20,7 +20,7 @@ class Ema:
     def update(self, source: nn.Module, step: int) -> None:
         """Add the weights of ``source`` after ``step`` (from 0) to the average.
 
-        Without a warm start the decay rises from 0.1, so that the random first weights are forgotten.
+        Without a warm start the decay rises from 0.1, so that the average forgets the random first weights.
         """
         decay = self.decay if self.warm_start else min(self.decay, (1 + step) / (10 + step))
         averages, weights = list(self.model.parameters()), list(source.parameters())
@@ -33,9 +33,9 @@ class Ema:
     def update_batch_norm(self, latents: Tensor, conditions: Tensor, batch: int = 100) -> None:
         """Measure the batch normalisation statistics of the averaged weights.
 
-        Those of the last weights do not fit them.
+        The statistics of the last weights do not fit the averaged weights.
 
-        latents: (N, latent_dim); conditions: (N, D); ``batch``: images at a time.
+        latents: (N, latent_dim); conditions: (N, D); ``batch``: number of images at a time.
         """
         norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
         if not norms:

@@ -87,7 +87,10 @@ def _stop_event() -> threading.Event:
 
 
 def _prepare(options: argparse.Namespace, device: str) -> "Trainer":
-    """Return a trainer with recipe, data and checkpoint. If one process raises ProdgenError, all do."""
+    """Return the trainer of the recipe and the data, restored from the checkpoint if there is one.
+
+    If one process raises ProdgenError, all processes do.
+    """
     from prodgen.catalog.catalogue import digest
     from prodgen.catalog.formats import open_catalogue
     from prodgen.training.checkpoint import CHECKPOINT

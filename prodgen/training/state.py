@@ -1,4 +1,4 @@
-"""The state of a training: everything that its next step depends on."""
+"""The state of a training: everything that the next step depends on."""
 
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ class TrainingState:
 
     ``pretrained``: the model to start from. ``head_start``: number of first steps in which only the
     discriminator learns. ``best_fid``: lowest Fréchet distance of all evaluations. ``best_score``: lowest
-    figure of the recipe's ``select``, which may be the same. ``was_diverse``: whether, in any evaluation so
-    far, generated images of one class differed from each other.
+    value of the figure that the recipe's ``select`` names; the figure may be the Fréchet distance too.
+    ``was_diverse``: whether, in any evaluation so far, generated images of one class differed from each
+    other.
     """
 
     def __init__(
@@ -98,9 +99,9 @@ class TrainingState:
     def restore(self, saved: dict[str, Any], path: Path, *, keep_random: bool = True) -> None:
         """Restore the state from ``saved``, the content of the checkpoint at ``path``.
 
-        Later steps give the same numbers as an uninterrupted training; if ``keep_random`` is false, they use
-        other random numbers. Raises ProdgenError if the checkpoint has other data, or a recipe that gives
-        other numbers.
+        The next steps compute the same numbers as in an uninterrupted training. If ``keep_random`` is false,
+        the random state is not restored, so the next steps draw other random numbers. Raises ProdgenError if
+        the checkpoint has other data, other networks, or other values of recipe keys outside `ADJUSTABLE`.
         """
         self._check_compatible(saved, path)
         try:

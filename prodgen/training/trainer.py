@@ -55,8 +55,9 @@ class Trainer:
     def train(self, report: Report, should_stop: Callable[[], bool]) -> None:
         """Train to the recipe's last step, or until ``should_stop()`` is true, and save a checkpoint.
 
-        Calls ``report`` with a step and its losses or scores every 50 steps, and when two seconds have
-        passed. Raises Diverged, Collapsed or Dead; the checkpoint is then the best or the last good one.
+        Calls ``report(step, numbers)`` with the losses every 50 steps and every two seconds, and with the
+        scores after each evaluation. Raises Diverged, Collapsed or Dead; the checkpoint is then the best or
+        the last good one.
         """
         self._review = Review(self.state, self.folder)
         self._prepare_folder()
@@ -116,7 +117,7 @@ class Trainer:
         report(self.state.step, numbers)
 
     def _was_at_chance(self) -> bool:
-        """Whether the discriminator was at chance in the last log entry too; one batch alone may mislead."""
+        """Return whether the last log entry also shows the discriminator at chance. One batch may mislead."""
         logged = collectives.on_rank_zero(
             lambda: [line for line in self.metrics.read() if "discriminator" in line][-1:]
         )
@@ -158,7 +159,10 @@ class Trainer:
         return True
 
     def _prepare_folder(self) -> None:
-        """Make the folders of all nodes equal, with a checkpoint, and without the metrics of later steps."""
+        """Copy the files of rank 0 to all nodes, and delete the metrics of steps after the current step.
+
+        A new training first copies the weights of rank 0 to all processes and saves a checkpoint.
+        """
         state = self.state
         if not collectives.on_rank_zero(self.checkpoint_file.exists):
             for network in [*state.method.modules.values(), state.ema.model]:
@@ -182,7 +186,10 @@ class Trainer:
         return int(best["step"])
 
     def _return_to_checkpoint(self) -> None:
-        """Return to the last checkpoint and draw other random numbers. Raises Diverged the fourth time."""
+        """Return to the last checkpoint and draw other random numbers.
+
+        Raises Diverged after `MAX_RETURNS` returns without a new best step, and if there is no checkpoint.
+        """
         state, diverged_step = self.state, self.state.step
         best_fid, best_score = state.best_fid, state.best_score
         self._returns += 1

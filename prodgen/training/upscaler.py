@@ -1,7 +1,8 @@
-"""Train the upscaler: it learns to turn small pictures like those of a generator into large cut-outs.
+"""Train the upscaler to turn small pictures, like the pictures of a generator, into large cut-outs.
 
-Cut-outs are made four times smaller, blurred and disturbed. The network enlarges them, and its pictures are
-compared with the cut-outs by pixels, and on request also by the features of VGG16, which show blur better.
+The training blurs cut-outs, shrinks them four times and adds noise. The network enlarges the small pictures.
+The loss compares the results with the cut-outs by pixels and, if the recipe asks for it, by the features of
+VGG16, which show blur better.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,7 @@ CROP = 24
 """Side, in pixels, of the small pictures of a batch."""
 SIDE = CROP * FACTOR
 BLUR, NOISE = 1.0, 0.04
-"""The strongest blur (deviation, in small pixels) and disturbance (deviation, of 1) of small pictures."""
+"""Largest standard deviations of blur (in small pixels) and of noise (levels go from 0 to 1)."""
 LEVELS = 2
 """Levels of VGG16 whose features are compared."""
 _DECAY = 0.995
@@ -48,9 +49,9 @@ class UpscalerRecipe(BaseModel):
     batch: int = Field(default=8, ge=1)
     rate: float = Field(default=5e-4, gt=0, le=0.1)
     features_weight: float = Field(default=0.0, ge=0)
-    """The weight of the difference of features beside that of pixels; if 0, features are not compared."""
+    """Weight of the features in the loss; pixels have weight 1. If 0, features are not compared."""
     features_from: int = Field(default=1000, ge=0)
-    """The first step that compares features, which takes four times as long as a step that does not."""
+    """First step that compares features. Such a step takes four times as long as a step without features."""
 
 
 def read_upscaler_recipe(settings: list[str]) -> UpscalerRecipe:
@@ -72,9 +73,9 @@ def train_upscaler(
 ) -> int:
     """Train on the training split of a prepared catalogue; return the step at which the training ended.
 
-    The averaged network is written to ``out`` from time to time and at the end. ``source``: the folder of an
-    earlier training to begin with; ``weights``: the folder with those of VGG16, as for `trunk_levels`. Raises
-    ProdgenError for data that is no prepared catalogue, and for cut-outs that are too small.
+    Writes the averaged network to ``out`` every 200 steps and at the end. ``source``: the folder of an
+    earlier training to begin with. ``weights``: the folder with the weights of VGG16, as for `trunk_levels`.
+    Raises ProdgenError if the data is not a prepared catalogue, or if the cut-outs are too small.
     """
     if not is_prepared(data):
         raise ProdgenError(f"{data} has no cut-outs; make them with prodgen data prepare --size 256")
@@ -120,8 +121,9 @@ def train_upscaler(
 def crops(images: NDArray[np.uint8], count: int, random: torch.Generator) -> Tensor:
     """Cut ``count`` parts out of premultiplied images (N, S, S, 4): (count, 4, `SIDE`, `SIDE`) in [0, 1].
 
-    Parts are turned and mirrored, and their colours change places. One in four lies on an opaque ground, as
-    in the pictures of generators without transparency.
+    Each part is rotated by a random number of quarter turns, half of the parts are mirrored, and the three
+    colour channels are shuffled. One part in four lies on an opaque ground, like the pictures of generators
+    without transparency.
     """
 
     def draw(most: int) -> int:
@@ -144,7 +146,10 @@ def crops(images: NDArray[np.uint8], count: int, random: torch.Generator) -> Ten
 
 
 def degrade(large: Tensor, random: torch.Generator) -> Tensor:
-    """Make premultiplied pictures (B, 4, `SIDE`, `SIDE`) in [0, 1] small, as a generator might draw them."""
+    """Blur and shrink premultiplied pictures (B, 4, `SIDE`, `SIDE`) in [0, 1], and add noise to them.
+
+    Returns (B, 4, `CROP`, `CROP`) in [0, 1], which resemble the pictures of a generator.
+    """
     sigma = FACTOR * BLUR * torch.rand(len(large), 1, generator=random).clamp(min=0.02).expand(-1, 2)
     blurred = gaussian_blur2d(large, (13, 13), sigma)
     mode = ("area", "bilinear", "bicubic")[int(torch.randint(3, (), generator=random))]
@@ -156,14 +161,20 @@ def degrade(large: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _lattice(count: int, random: torch.Generator) -> Tensor:
-    """Return noise that repeats every two or four pixels, as in the plain cloth of some generators."""
+    """Return noise (count, 4, `CROP`, `CROP`) that repeats every two or four pixels.
+
+    Some generators draw such noise in areas of one colour.
+    """
     period = 2 << int(torch.randint(2, (), generator=random))
     tile = torch.randn(count, 4, period, period, generator=random)
     return tile.repeat(1, 1, CROP // period, CROP // period)
 
 
 def difference(levels: list[nn.Sequential], made: Tensor, real: Tensor) -> Tensor:
-    """Return the difference of the features of RGB pictures, as LPIPS (Zhang et al. 2018) without weights."""
+    """Return the squared difference of the features of RGB pictures (B, 3, H, W), a scalar.
+
+    The sum over ``levels`` of each level's mean, like LPIPS (Zhang et al. 2018), but without learned weights.
+    """
     total = torch.zeros((), device=made.device)
     with torch.autocast(made.device.type, torch.bfloat16):
         for level in levels:

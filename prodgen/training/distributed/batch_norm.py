@@ -29,18 +29,22 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Update statistics as nn.BatchNorm2d does. ``count``: pixels, to make the variance unbiased."""
+        """Update the running statistics as nn.BatchNorm2d does.
+
+        ``count``: number of values per channel from which ``variance`` was computed. The running variance is
+        unbiased.
+        """
         self.num_batches_tracked.add_(1)
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
         self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var.dtype), self.momentum)
 
 
 class _Normalise(torch.autograd.Function):
-    """Normalise (B, C, H, W) to mean 0 and variance 1 per channel; also return old means and variances (C,).
+    """Normalise (B, C, H, W) to mean 0 and variance 1 per channel.
 
-    torch's own kernels compute each process's part and its gradient as if there were no other process. The
-    images of other processes change that gradient, in each channel, by a factor and a shift (Ioffe & Szegedy
-    2015).
+    Also returns the means and variances (C,) before normalisation. torch's own kernels compute each process's
+    part and its gradient as if there were no other process. The images of other processes change that
+    gradient, in each channel, by a factor and a shift (Ioffe & Szegedy 2015).
     """
 
     @staticmethod
@@ -80,7 +84,10 @@ def _normalise(x: Tensor, eps: float) -> Tensor:
 
 
 def _world_statistics(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Combine all processes' means and variances (C,), in float64: a difference of squares loses digits."""
+    """Return the means and variances (C,) over the images of all processes.
+
+    Computes in float64, because a difference of squares loses digits.
+    """
     mean, square = world_mean(torch.stack([mean, variance + mean.square()]))
     return mean, (square - mean.square()).clamp(min=0.0)
 

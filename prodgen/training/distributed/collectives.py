@@ -83,7 +83,10 @@ def on_rank_zero(compute: Callable[[], T]) -> T:
 
 
 def on_all_ranks(compute: Callable[[], T]) -> T:
-    """Call ``compute`` on every process; return this process's result. If one raises ProdgenError, all do."""
+    """Call ``compute`` on every process; return this process's result.
+
+    If ``compute`` raises ProdgenError on one process, every process raises a ProdgenError.
+    """
     try:
         result, problem = compute(), None
     except ProdgenError as error:
@@ -100,7 +103,7 @@ def read_on_rank_zero(path: Path) -> bytes | None:
 
 
 def copy_to_nodes(path: Path) -> None:
-    """Copy rank 0's file ``path`` to each node's folder; delete the copies if rank 0 has no such file."""
+    """Copy rank 0's file to the ``path`` of each other node. Delete these files if rank 0 has no file."""
     if world_size() == 1:
         return
     content = read_on_rank_zero(path)

@@ -1,4 +1,4 @@
-"""Keep one decoded catalogue per node: local rank 0 decodes it, all processes map its files into memory."""
+"""Decode the catalogue once per node: local rank 0 writes it to files, all processes map these files."""
 
 import json
 import shutil
@@ -19,8 +19,8 @@ FOLDER = "catalogue"
 def read_shared(read: Callable[[], Catalogue], folder: Path) -> Catalogue:
     """Return the catalogue that ``read`` opens. Decode it once for all processes that share ``folder``.
 
-    A catalogue that is itself mapped from a file is not copied. If one process raises ProdgenError, all
-    processes do.
+    If ``read`` itself maps the images from a file, they are not copied. If one process raises ProdgenError,
+    all processes do.
     """
     if local_world_size() == 1:
         return on_all_ranks(read)

@@ -18,14 +18,17 @@ from torch import Tensor
 from prodgen.errors import ProdgenError
 
 TIMEOUT = timedelta(hours=1)
-"""Longest wait for another process: rank 0 may train the judge meanwhile. A crash is noticed at once."""
+"""Longest wait for another process. It is long, because rank 0 may train the judge meanwhile.
+
+If another process crashes, the wait ends at once.
+"""
 START_TIMEOUT = timedelta(minutes=10)
 """Longest wait for another process to start: torchrun starts all processes at once."""
 POLL_SECONDS = 0.02
 
 
 def join() -> str:
-    """Join torch.distributed's process group that torchrun's environment describes; return the device.
+    """Join the process group that torchrun's environment variables describe; return this process's device.
 
     The device is ``cpu``, or a GPU such as ``cuda:1``. Raises ProdgenError if this machine has fewer GPUs
     than processes.
@@ -76,7 +79,8 @@ def local_world_size() -> int:
 def shard(whole: Tensor) -> Tensor:
     """Return this process's rows of a whole batch: every ``world_size()``-th row.
 
-    With this choice, each part of a batch (`Batch.split`) has the same rows for any number of processes.
+    Because of this choice, each part of a batch (`Batch.split`) holds the same images for any number of
+    processes.
     """
     return whole[rank() :: world_size()]
 
@@ -100,7 +104,9 @@ def _is_distributed() -> bool:
 
 
 def _rendezvous(host: str, port: int, rank: int, world_size: int) -> dist.Store:
-    """Wait for ``world_size`` processes; return their own store. Raises TimeoutError if one is missing.
+    """Wait until ``world_size`` living processes have met; return a store that only they use.
+
+    Raises TimeoutError if a process is missing.
 
     A process that torchrun has restarted finds the same TCP store, with the addresses of dead processes in it
     (https://github.com/pytorch/pytorch/issues/135712). So rank 0 collects a random id from each living
@@ -113,7 +119,10 @@ def _rendezvous(host: str, port: int, rank: int, world_size: int) -> dist.Store:
 
 
 def _announce_prefix(store: dist.Store, world_size: int) -> str:
-    """Publish a new prefix with the ids of all processes until each one confirms it; return the prefix."""
+    """Publish a new prefix with the ids of all processes; return the prefix.
+
+    Repeats this with the ids in the store until every process of the published ids has confirmed the prefix.
+    """
     prefix = secrets.token_hex(8)
 
     def all_confirmed() -> bool:

@@ -1,7 +1,7 @@
 """Augment images by kornia: differentiable, in whole batches, on the device.
 
-If the discriminator's input is augmented, real and generated images alike, small data sets suffice, and
-generated images do not show the augmentation (Zhao et al. 2020, Karras et al. 2020). The training images
+Both real and generated images are augmented before the discriminator sees them. Then small data sets suffice,
+and generated images do not show the augmentation (Zhao et al. 2020, Karras et al. 2020). The training images
 themselves are augmented only by changes that a generator may learn, such as mirroring.
 """
 
@@ -36,8 +36,9 @@ class Augment(nn.Module):
     """Augments a random share of images x (B, C, H, W) in [-1, 1]; four channels are premultiplied RGBA.
 
     ``ground``: the colour that fills borders. ``strength``: the share of images that are augmented. Without a
-    ``target``, it starts at 1. With a target, it starts at 0, and `adapt` changes it up to ``max_strength``.
-    The target is the mean sign of the discriminator's logits for real images (Karras et al. 2020: 0.6).
+    ``target``, the strength starts at 1. With a target, the strength starts at 0, and `adapt` changes it up
+    to ``max_strength``. The target is the wanted mean sign of the discriminator's logits for real images
+    (Karras et al. 2020: 0.6).
     """
 
     def __init__(

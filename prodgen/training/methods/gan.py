@@ -70,7 +70,11 @@ class Gan:
             self.augment.strength.fill_(recipe.augment_share * rise)
 
     def discriminator_loss(self, batch: Batch) -> Tensor:
-        """Return the loss, with penalties, on real and as many generated images with the same conditions."""
+        """Return the discriminator's loss, with penalties.
+
+        The loss compares the real images of ``batch`` with equally many generated images with the same
+        conditions.
+        """
         recipe = self.recipe
         with torch.no_grad(), autocast(recipe, batch):
             fake = self.generator(draw_latents(batch, self.generator.latent_dim), batch.condition).float()
@@ -103,9 +107,10 @@ class Gan:
     def _logits(
         self, real: Tensor, fake: Tensor, condition: Tensor, *, apart: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Return the logits of real and generated images: in two passes if the body uses batch statistics.
+        """Return the logits of real and of generated images.
 
-        ``apart``: as the discriminator has it.
+        If the discriminator's body uses batch statistics, computes them in two passes. ``apart``: as in
+        `ProjectionDiscriminator.forward`.
         """
         see = partial(self.discriminator, apart=apart)
         if self.discriminator.uses_batch_statistics:

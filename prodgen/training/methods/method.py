@@ -32,7 +32,10 @@ class Method(Protocol):
     """Whether a step trains only the discriminator."""
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
-        """Train every network for one step; return losses. ``progress``: share of steps done, in [0, 1)."""
+        """Train every network for one step; return the losses.
+
+        ``progress``: the share of the training's steps that are done, in [0, 1).
+        """
 
 
 def optimizer_step(
@@ -74,9 +77,9 @@ def draw_latents(batch: Batch, dim: int) -> Tensor:
 
 
 def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:
-    """Compute in the recipe's precision within the block, unless the device emulates it, which is far slower.
+    """Compute in the recipe's precision within the block, or in fp32 if the device only emulates bf16.
 
-    bf16 has the range of fp32, so gradients need no scaling.
+    Emulation is far slower than fp32. bf16 has the range of fp32, so gradients need no scaling.
     """
     device = batch.real.device.type
     return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16" and has_bf16(device))
@@ -84,7 +87,10 @@ def autocast(recipe: Recipe, batch: Batch) -> torch.autocast:
 
 @cache
 def has_bf16(device: str) -> bool:
-    """Whether a kind of device computes in bf16: GPUs since Ampere, x86 CPUs with AMX or AVX512-BF16."""
+    """Return whether a ``device`` such as "cuda" or "cpu" computes in bf16 without emulation.
+
+    These are GPUs since Ampere, x86 CPUs with AMX or AVX512-BF16, and all other devices.
+    """
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
@@ -93,7 +99,7 @@ def has_bf16(device: str) -> bool:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load ``state`` into an optimizer, except learning rates: these are the recipe's and may have changed.
+    """Load ``state`` into an optimizer, but keep the recipe's learning rates, which may have changed.
 
     Moments get the memory format of their weights, as in an uninterrupted training.
     """

@@ -25,7 +25,7 @@ class Loss:
 
     @property
     def chance(self) -> float:
-        """The least loss of a discriminator that gives every image the same logit."""
+        """The discriminator's loss if it gives every image the logit 0, the best of all constant logits."""
         zero = torch.zeros(1)
         return float(self.discriminator(zero, zero))
 
@@ -61,15 +61,19 @@ LOSSES = {
 
 
 def zero_centred(logits: Tensor, images: Tensor) -> Tensor:
-    """Return the mean squared gradient of logits (B,) by ``images``: R1 or R2 (Mescheder et al. 2018)."""
+    """Return the mean over images of the squared norm of the gradient of logits (B,) by ``images``.
+
+    This is the penalty R1 for real images and R2 for generated images (Mescheder et al. 2018).
+    """
     [gradient] = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()
 
 
 def one_centred(discriminator: nn.Module, real: Tensor, fake: Tensor, condition: Tensor) -> Tensor:
-    """Return WGAN-GP's penalty (Gulrajani et al. 2017): (gradient norm - 1)^2 between real and fake images.
+    """Return the penalty of WGAN-GP (Gulrajani et al. 2017), a scalar.
 
-    ``real``, ``fake``: (B, C, H, W). The penalty is the mean over random mixtures of a real and a fake image.
+    ``real``, ``fake``: (B, C, H, W). The penalty is the mean of (gradient norm - 1)^2 over random mixtures,
+    each of a real and a fake image.
     """
     share = draw_shard(torch.rand, len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(real, fake, share).requires_grad_()
@@ -78,9 +82,10 @@ def one_centred(discriminator: nn.Module, real: Tensor, fake: Tensor, condition:
 
 
 def divergence(mean: Tensor, log_variance: Tensor, free_bits: float = 0.0) -> Tensor:
-    """Return the KL divergence of Gaussians (B, d) from the standard normal one, in nats per image, a scalar.
+    """Return the KL divergence of Gaussians (B, d) from the standard normal distribution, a scalar.
 
-    ``free_bits``: nats per dimension below which the divergence has no gradient (Kingma et al. 2016).
+    The unit is nats per image. ``free_bits``: nats per dimension below which the divergence has no gradient
+    (Kingma et al. 2016).
     """
     nats = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
     return world_mean(nats.mean(0)).clamp(min=free_bits).sum()

@@ -26,7 +26,7 @@ from prodgen.training.recipes.checks import added_blocks, check_pretrained
 from prodgen.training.recipes.recipe import Recipe
 
 POWER_ITERATIONS = 15
-"""Number of power iterations after which the spectral norm of a new matrix is exact enough."""
+"""Number of power iterations that compute the spectral norm of a new matrix exactly enough."""
 
 Column = tuple[str, str]
 """The meaning of one number of a condition: an attribute's name and its column."""
@@ -41,7 +41,10 @@ class Pretrained:
 
 
 def find_pretrained(ref: str) -> Pretrained:
-    """Load a model by its name, its folder or the folder of its training. Raises ProdgenError if it fails."""
+    """Load a model by its name, its folder or the folder of its training.
+
+    Raises ProdgenError if the model is missing or broken.
+    """
     training = Path(ref)
     folder, name = find_model(str(training / "model") if (training / "model").is_dir() else ref)
     path = folder / DISCRIMINATOR
@@ -81,7 +84,11 @@ def transfer_weights(
 def _replace_columns(
     trained: Tensor, random: Tensor, old_columns: list[Column], new_columns: list[Column]
 ) -> Tensor:
-    """Adapt the weights (out, inputs + len(old_columns)) to (out, inputs + len(new_columns))."""
+    """Return ``trained`` (out, inputs + len(old_columns)), adapted to (out, inputs + len(new_columns)).
+
+    A new column gets the mean of the old columns of its attribute, or its weights in ``random`` if there are
+    none.
+    """
     inputs = trained.shape[1] - len(old_columns)
     known = dict(zip(old_columns, trained[:, inputs:].unbind(1), strict=True))
 
@@ -94,7 +101,10 @@ def _replace_columns(
 
 
 def _moved(discriminator: dict[str, Tensor], added: int) -> dict[str, Tensor]:
-    """Return the weights of a discriminator's blocks for one that has ``added`` blocks before them."""
+    """Return a discriminator's weights under the names that they have in a larger discriminator.
+
+    The larger discriminator has ``added`` more blocks, before the other blocks.
+    """
     weights = {}
     for name, tensor in discriminator.items():
         part, dot, rest = name.partition(".")

@@ -15,7 +15,10 @@ from prodgen.training.recipes.recipe import VaeRecipe
 
 
 class Vae:
-    """Trains both stages. Detached codes keep the second stage's loss from changing the first stage."""
+    """Trains both stages of a VAE.
+
+    The second stage gets detached codes, so that its loss does not change the first stage.
+    """
 
     batches, discriminator_only = 1, False
 

@@ -1,4 +1,4 @@
-"""Train a VAE-GAN (Larsen et al. 2016): errors are measured in the discriminator's features.
+"""Train a VAE-GAN (Larsen et al. 2016): features of the discriminator measure the error of images.
 
 The discriminator learns from reconstructions and from samples of the second stage, because orders need
 samples. Unlike in the paper, the adversarial loss of reconstructions trains the encoder too. Codes then hold
@@ -54,7 +54,10 @@ class VaeGan(Vae):
         return numbers
 
     def _discriminator_loss(self, batch: Batch) -> Tensor:
-        """Return the loss on real images and as many generated ones: half reconstructions, half samples."""
+        """Return the discriminator's loss on the real images of ``batch`` and equally many generated images.
+
+        Half of the generated images are reconstructions, the other half are samples.
+        """
         half = len(batch.real) // 2
         with autocast(self.recipe, batch):
             with torch.no_grad():

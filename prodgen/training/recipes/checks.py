@@ -39,8 +39,8 @@ def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processe
 def added_blocks(config: ModelConfig, recipe: Recipe, size: int) -> int:
     """Return how many blocks a training of images of ``size`` pixels adds to a model of the family resnet.
 
-    Each block comes after the model's own, has a width of its own, and doubles the side of the images.
-    Returns 0 for networks that differ otherwise.
+    Each new block comes after the model's blocks, has a width of its own, and doubles the side of the images.
+    Returns 0 if recipe and model differ in other ways too.
     """
     wanted = list(recipe.widths)
     own = list(config.model_dump().get("widths", wanted))

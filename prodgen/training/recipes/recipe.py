@@ -167,7 +167,7 @@ class GanRecipe(Recipe):
 
 
 class VaeRecipe(Recipe):
-    """Recipe of a two-stage VAE: an autoencoder of images, and a second one of the first one's codes."""
+    """Recipe of a two-stage VAE: one autoencoder of images, and one of the codes of the images."""
 
     family: Literal["vae"] = "vae"
     latent_dim: int = Field(

@@ -25,7 +25,7 @@ def load_recipe(ref: str, settings: list[str]) -> Recipe:
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
-    """Return the values of ``key=value`` settings by key. Raises ProdgenError for a text that is none."""
+    """Return the values of ``key=value`` settings by key. Raises ProdgenError for a text without ``=``."""
     table = {}
     for text in settings:
         key, equals, value = text.partition("=")

@@ -11,7 +11,7 @@ from prodgen.training.state import TrainingState
 MIN_DIVERSITY = 0.2
 """Least diversity of the generated images of a class, as a share of the diversity of real images."""
 MAX_FID_RATIO = 5.0
-"""Largest Fréchet distance that is not a collapse, as a multiple of the best Fréchet distance."""
+"""A Fréchet distance above this multiple of the best Fréchet distance shows a collapse."""
 MIN_GRADIENT_NORM = 1e-6
 """Gradients below this norm train nothing. Gradients behind dead units are exactly zero."""
 ROUNDING = 1e-3
@@ -19,7 +19,7 @@ ROUNDING = 1e-3
 
 
 class Alarm(ProdgenError):
-    """Raised when a failed training is stopped. Its checkpoint is then a good one again."""
+    """Base class: a training has failed and is stopped. Its checkpoint is then from an earlier, good step."""
 
 
 class Diverged(Alarm):
@@ -61,9 +61,9 @@ def is_diverse(scores: dict[str, float]) -> bool:
 
 
 def looks_collapsed(scores: dict[str, float], best_fid: float, *, was_diverse: bool) -> bool:
-    """Return whether the scores are far worse than the best, or the images' diversity is lost.
+    """Return whether the Fréchet distance is far above ``best_fid``, or the images' diversity is lost.
 
-    ``was_diverse``: whether images were diverse before; if they never were, the generator has not collapsed.
+    ``was_diverse``: whether images were diverse before; if they never were, low diversity shows no collapse.
     """
     return (was_diverse and not is_diverse(scores)) or not scores["domain_fid"] < MAX_FID_RATIO * best_fid
 
@@ -78,7 +78,7 @@ def is_dead(state: TrainingState, losses: dict[str, float]) -> bool:
 
 
 def is_at_chance(state: TrainingState, losses: dict[str, float]) -> bool:
-    """Return whether the discriminator's loss is no better than with the same logit for every image."""
+    """Return whether the discriminator is no better than one that gives every image the same logit."""
     loss = losses.get("discriminator")
     return loss is not None and loss >= LOSSES[state.recipe.loss].chance - ROUNDING
 

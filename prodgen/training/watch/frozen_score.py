@@ -32,10 +32,11 @@ class FrozenScore:
 
     @torch.inference_mode()
     def __call__(self, generator: ImageGenerator, latents: Tensor, conditions: Tensor) -> dict[str, float]:
-        """Generate an image for each of the first latents; return the distance to the training images.
+        """Generate an image for each of the first 1,000 latents, and compare them with training images.
 
-        latents: (N, latent_dim); conditions: (N, D). Every process must call this with equal arguments:
-        each generates a part.
+        latents: (N, latent_dim); conditions: (N, D). Returns the kernel distance under the name ``kid_`` and
+        the trunk. Every process must call this with equal arguments: each process generates a part of the
+        images.
         """
         count = min(IMAGES, len(latents))
         features = torch.zeros(count, self._real.shape[1], device=self._real.device)

@@ -28,9 +28,10 @@ BATCH = 100
 
 
 class Judge:
-    """Scores by a classifier of the first attribute with at least two values, which is kept in ``folder``.
+    """Scores a generator by a classifier of the first attribute with at least two values.
 
-    If the catalogue has no such attribute, the judge classifies rotations. ``data_digest``: the catalogue's.
+    If the catalogue has no such attribute, the classifier predicts how an image is rotated. ``folder``: where
+    the classifier is kept. ``data_digest``: the digest of the catalogue.
     """
 
     def __init__(self, catalogue: Catalogue, data_digest: str, folder: Path, device: str) -> None:
@@ -55,11 +56,10 @@ class Judge:
     def __call__(self, generator: ImageGenerator, latents: Tensor, conditions: Tensor) -> dict[str, float]:
         """Generate N images; return their Fréchet distance to real images, agreement and diversity.
 
-        Every process must call the judge with equal arguments: each generates and classifies a part.
-
         latents: (N, latent_dim); conditions: (N, D). ``agreement``: share of images that the classifier
-        assigns to the requested value. ``diversity``: spread of features within a class, as a share of that
-        of real images.
+        assigns to the requested value. ``diversity``: spread of features within a class, divided by the
+        spread in real images. Every process must call the judge with equal arguments: each process generates
+        and classifies a part of the images.
         """
         classified = self._classify(
             lambda part: generator(latents[part], conditions[part]).float(), len(latents)
@@ -104,14 +104,20 @@ def signature(catalogue: Catalogue, data_digest: str, folder: Path) -> dict[str,
 
 
 def _spread(features: Tensor, labels: Tensor) -> float | None:
-    """Return the mean deviation of features (N, D) within a label, or None if no label occurs twice."""
+    """Return the mean standard deviation of features (N, D) among images with the same label.
+
+    Returns None if no label occurs twice.
+    """
     groups = [features[labels == label] for label in labels.unique() if label != UNKNOWN]
     spreads = [float(group.std(0).mean()) for group in groups if len(group) > 1]
     return sum(spreads) / len(spreads) if spreads else None
 
 
 def _load_or_train(catalogue: Catalogue, data_digest: str, folder: Path, device: str) -> DomainClassifier:
-    """Return the classifier in ``folder``. Train one if it is missing or has another number of classes."""
+    """Return the classifier in ``folder``. Train one if it is missing or has another number of classes.
+
+    Raises ProdgenError if the classifier belongs to another catalogue.
+    """
     path, attribute = folder / CLASSIFIER, next(iter(catalogue.classifiable), None)
     saved = checkpoint.load(path) if path.exists() else None
     if saved and saved.get("data") != data_digest:

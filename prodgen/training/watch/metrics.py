@@ -91,7 +91,7 @@ class Progress:
         self(state.step, {RATE: math.nan})
 
     def __call__(self, step: int, numbers: dict[str, float]) -> None:
-        """Write losses and rate to progress.json. Numbers without a rate are scores, which are logged."""
+        """Write losses and rate to progress.json. If ``numbers`` have no rate, they are scores: log them."""
         if RATE not in numbers:
             scores = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
             log.info("step %d  %s", step, scores)

@@ -23,7 +23,7 @@ from prodgen.training.watch.frozen_score import FrozenScore
 from prodgen.training.watch.judge import EVALUATION_IMAGES, Judge
 
 ROWS, COLUMNS, GAP = 10, 10, 2
-"""Size of the grid of samples in images, and the pixels between these."""
+"""Rows and columns of the grid of samples, and the pixels between its images."""
 BATCH_NORM_IMAGES = 1000
 """Number of images by which batch normalisation is measured before samples are written."""
 
@@ -65,7 +65,10 @@ class Review:
 
     @contextmanager
     def _random_stream(self, stream: int) -> Iterator[None]:
-        """Seed torch by ``stream``: equal blocks draw equal numbers. Restore the random state afterwards."""
+        """Seed torch by the recipe's seed and ``stream`` within the block; then restore the random state.
+
+        Each block with the same stream thus draws the same numbers.
+        """
         with torch.random.fork_rng(devices=[self.state.device] if self.state.on_cuda else []):
             torch.manual_seed(self.state.recipe.seed + stream)
             yield
