@@ -1,4 +1,4 @@
-"""Measures how often a classifier predicts right labels: of generated images, or after training on them."""
+"""Measures how often a classifier is right: about generated images, or after training on generated images."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,10 @@ NO_CLASSES = "no attribute of the data has two values to tell apart"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of right predictions, in [0, 1]; None for no images. ``count``: images with a known label."""
+    """Shares of right predictions in [0, 1], of all images and of each value; None without images.
+
+    ``count``: number of images with a known label.
+    """
 
     overall: float | None
     by_class: dict[str, float | None]
@@ -34,9 +37,9 @@ def accuracy(classifier: FeatureNetwork, images: Catalogue, attribute: str) -> A
 
 
 def accuracy_of(predicted: Tensor, labels: Tensor, values: tuple[str, ...]) -> Accuracy:
-    """Measure which share of ``predicted`` equals ``labels``, in all and for each of ``values``.
+    """Return which share of ``predicted`` equals ``labels``, overall and for each of ``values``.
 
-    Both are (N,) indices into ``values``. Rows whose label is UNKNOWN do not count.
+    ``predicted`` and ``labels``: (N,) indices into ``values``. Rows with the label UNKNOWN do not count.
     """
     known = labels != UNKNOWN
     right = predicted == labels
@@ -47,7 +50,10 @@ def accuracy_of(predicted: Tensor, labels: Tensor, values: tuple[str, ...]) -> A
 def agreement_figure(
     context: Context, title: str, attribute: str, generated: Catalogue, real: Catalogue
 ) -> Figure:
-    """Measure how often the judge predicts the labels of ``generated`` images, and of ``real`` images."""
+    """Return the share of ``generated`` images whose label the judge predicts, as a figure.
+
+    The same share of ``real`` images stands beside it.
+    """
     judge = context.judges(attribute)
     ours, theirs = accuracy(judge, generated, attribute), accuracy(judge, real, attribute)
     own = {"features": judge.name, "resizer": judge.resizer, **_by_class(attribute, ours, theirs)}
@@ -73,7 +79,10 @@ def agreement(context: Context) -> Measurement:
 
 
 def cas(context: Context) -> Measurement:
-    """Measure the classification accuracy score (CAS), and its difference from the score of real images."""
+    """Measure the classification accuracy score (CAS), and its distance from the score of real images.
+
+    See `classification_accuracy_score`. Leaves the figures out if no attribute has two values.
+    """
     attribute = context.main_attribute
     if attribute is None:
         return Measurement(left_out=(f"the classification accuracy score (CAS): {NO_CLASSES}",))

@@ -58,7 +58,7 @@ def train_classifier(
     """Train a classifier of ``attribute`` on the images whose value is known.
 
     If ``attribute`` is None, the classifier predicts by how many quarter turns an image is rotated (Gidaris
-    et al. 2018). Raises ProdgenError if no image has a known value.
+    et al. 2018). Raises ProdgenError if no image has a known value of ``attribute``.
     """
     images = torch.from_numpy(catalogue.images)
     channels = images.shape[-1]
@@ -98,7 +98,7 @@ def _train(
 ) -> DomainClassifier:
     """Train a classifier by Adam with a one-cycle learning rate. Leaves the global random state unchanged.
 
-    ``rows``: the numbers of all examples. ``examples`` returns the images and classes of such numbers.
+    ``rows``: a number for each example. ``examples`` returns the images and classes of the given numbers.
     """
     with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
         torch.manual_seed(seed)

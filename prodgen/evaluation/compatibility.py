@@ -11,7 +11,10 @@ TEST_SPLIT = "test"
 
 
 def no_test_split(data: str, splits: Iterable[str]) -> str:
-    """Return the error message for a data set without a test split. ``splits``: those that ``data`` has."""
+    """Return the error message for a data set without a test split.
+
+    ``data``: the name of the data set. ``splits``: the splits that it has.
+    """
     return (
         f"an evaluation needs a {TEST_SPLIT} split, of images that the model was not trained on; {data} has "
         f"only {', '.join(splits)}; a folder that names no splits has one from about 100 pictures on"
@@ -19,7 +22,10 @@ def no_test_split(data: str, splits: Iterable[str]) -> str:
 
 
 def check_count(what: str, images: int) -> None:
-    """Raise ProdgenError if the number ``images`` is too small. The message has ``what`` before it."""
+    """Raise ProdgenError if there are too few ``images`` for an evaluation.
+
+    ``what``: the words before the number in the message.
+    """
     if images < MIN_TEST_IMAGES:
         wanted = f"an evaluation needs at least {MIN_TEST_IMAGES} images"
         raise ProdgenError(f"{wanted}; {what} {images}", param="count")
@@ -28,7 +34,10 @@ def check_count(what: str, images: int) -> None:
 def check_attributes(
     schema: AttributeSchema, values: Mapping[str, Collection[str]], colours: Collection[str]
 ) -> None:
-    """Raise ProdgenError unless the data has all attributes of the model, with the same values."""
+    """Raise ProdgenError if the data lacks an attribute of the model, or has other values for one.
+
+    ``values``: the values of each choice of the data. ``colours``: the names of the colours of the data.
+    """
     for attribute in schema.attributes:
         theirs = values if isinstance(attribute, Choice) else colours
         if attribute.name not in theirs:
@@ -46,7 +55,10 @@ def check_attributes(
 
 
 def check_shape(size: int, channels: int, data: str, width: int, height: int, data_channels: int) -> None:
-    """Raise ProdgenError unless the images of ``data`` have the shape of the model's images."""
+    """Raise ProdgenError if the images of ``data`` differ in shape from the model's images.
+
+    The model's images have ``channels`` channels and ``size`` x ``size`` pixels.
+    """
     if (height, width, data_channels) != (size, size, channels):
         raise ProdgenError(
             f"the model makes {size}x{size} images of {channels} channel(s), but {data} has {width}x{height} "

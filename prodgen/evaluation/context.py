@@ -1,4 +1,4 @@
-"""The images and features that all measures of an evaluation share, and the figures that they return."""
+"""The images and features that all measures of an evaluation use, and the figures that measures return."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -21,10 +21,10 @@ from prodgen.models import SavedModel
 class Figure:
     """One number of an evaluation, with the network, images and counts that it depends on.
 
-    ``real``: the same measure of real images in place of the generated ones; a perfect model would score
-    about as much. ``stand_in_count``: the number of those real images, if it is not ``generated_count``.
+    ``real``: the number for real images in place of generated images; a perfect model would score about as
+    much. ``stand_in_count``: the number of these real images, or None if it equals ``generated_count``.
     ``better``: which values are better. ``features``: the name of the feature network. ``by_class``: the
-    (generated, real) pair of each value of ``attribute``; None for a value without images.
+    (generated, real) pair for each value of ``attribute``; None for a value without images.
     """
 
     title: str
@@ -42,7 +42,7 @@ class Figure:
     by_class: dict[str, tuple[float | None, float | None]] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields that are not None, and ``value`` and ``real``. Infinity and NaN become None."""
+        """Return ``value``, ``real`` and all fields that are not None. Infinity and NaN become None."""
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
@@ -52,7 +52,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The result of one measure. ``pictures``: by file name. ``left_out``: missing figures and reasons."""
+    """The result of one measure. ``pictures``: images by file name. ``left_out``: missing figures and why."""
 
     figures: dict[str, Figure] = field(default_factory=dict)
     pictures: dict[str, Image.Image] = field(default_factory=dict)
@@ -67,8 +67,9 @@ PIXELS = "none (pixels)"
 class Context:
     """The inputs of every measure.
 
-    ``count``: how many of the ``generated`` images are compared with the test split. ``cas_count``: how many
-    train the classifier of the classification accuracy score. ``network``: computes the compared features.
+    ``count``: number of ``generated`` images that are compared with the test split. ``cas_count``: number of
+    ``generated`` images that train the classifier of the classification accuracy score. ``network``: computes
+    the features that are compared.
     """
 
     model: SavedModel
@@ -83,12 +84,18 @@ class Context:
 
     @property
     def main_attribute(self) -> str | None:
-        """The first attribute of which two values occur, or None. Its values are the classes."""
+        """The first attribute with two or more values in the training images, or None.
+
+        The values of this attribute are the classes of the evaluation.
+        """
         return next(iter(self.splits.train.classifiable), None)
 
     @cached_property
     def stand_in_rows(self) -> NDArray[np.int64]:
-        """Rows of ``count`` random training images, or all. They stand in for a perfect model's images."""
+        """Row numbers of ``count`` random training images, or of all if there are fewer.
+
+        These images stand in for the images of a perfect model.
+        """
         return np.random.default_rng(self.seed).permutation(len(self.splits.train))[: self.count]
 
     @cached_property
@@ -112,7 +119,10 @@ class Context:
         return self.train_features[self.stand_in_rows.tolist()]
 
     def figure(self, title: str, value: float | None, real: float | None, better: str, **own: Any) -> Figure:
-        """Return a figure. Fields that are not in ``own`` come from the network, counts and split here."""
+        """Return a figure. ``own``: more fields of the figure.
+
+        Fields that ``own`` lacks come from the network, the counts and the split of this context.
+        """
         if own.get("stand_in_count") == own.get("generated_count", self.count):
             del own["stand_in_count"]
         common = {

@@ -15,16 +15,23 @@ from prodgen.spec.colour import levels
 from prodgen.spec.directions import Direction
 
 LEAST_R2, LEAST_RIGHT, MOST_ALIKE = 0.25, 0.9, 0.7
-"""A direction is offered if it explains at least the share `LEAST_R2` of the property's variance beyond the
-attributes, if at least the share `LEAST_RIGHT` of the images change as it says, and if its cosine with each
-better direction is at most `MOST_ALIKE`."""
+"""Limits for a direction to be offered, as shares of 1.
+
+`LEAST_R2`: the least share of the property's variance, beyond the part that attributes explain, that the
+direction explains. `LEAST_RIGHT`: the least share of images that change as the direction says. `MOST_ALIKE`:
+the largest cosine between the direction and a better direction.
+"""
 HELD_OUT = 0.25
-"""The share of the images that the fit does not see."""
+"""The share of the images that test a direction and do not help to find it."""
 _BATCH = 64
 
 
 class Found(NamedTuple):
-    """A direction that was fitted, the property's deviation between images, and why it is not offered."""
+    """A fitted direction. ``fault``: why the direction is not offered, or None.
+
+    ``deviation``: standard deviation, between images, of the part of the property that attributes do not
+    explain.
+    """
 
     direction: Direction
     deviation: float
@@ -34,10 +41,11 @@ class Found(NamedTuple):
 def find_directions(
     model: SavedModel, count: int, progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> list[Found]:
-    """Fit a direction for each property that `measure` returns, to ``count`` images; the best come first.
+    """Fit a direction to ``count`` images for each property that `measure` returns. The best come first.
 
-    A linear regression explains the property by the condition and the latent vector. The direction is that of
-    the latent vector's weights.
+    A linear regression predicts the property from the condition and the latent vector. The direction is the
+    vector of the weights of the latent vector, scaled to length 1. Calls ``progress`` with the name of the
+    work, the finished part and the whole.
     """
     attributes = model.config.attributes.resolve([{}] * count, [0] * count, range(count))
     condition = encode(model.generator.schema, attributes)
@@ -72,7 +80,7 @@ def find_directions(
 
 
 def _judge(found: list[Found]) -> list[Found]:
-    """Give each direction that is not offered its fault. ``found``: the best direction comes first."""
+    """Set ``fault`` for each direction that is not offered. ``found``: sorted, the best direction first."""
     offered: list[Direction] = []
     judged = []
     for one in found:
@@ -93,9 +101,10 @@ def _judge(found: list[Found]) -> list[Found]:
 def measure(images: Tensor, ground: str) -> dict[str, Tensor]:
     """Return properties of the products in ``images`` (B, C, H, W) in [-1, 1], each (B,).
 
-    ``width``, ``height``: of the product, as shares of the frame's; ``area``: the share of the frame that it
-    covers; ``flare``: how much wider its lower half is than its upper half, as a share of the frame's width;
-    ``lightness``: its mean level, from 0 to 1; ``symmetry``: 1 if it equals its mirror image.
+    ``width`` and ``height`` of the product, as shares of the width and height of the image; ``area``: the
+    share of the image that the product covers; ``flare``: by how much its lower half is wider than its upper
+    half, as a share of the image's width; ``lightness``: its mean level, from 0 to 1; ``symmetry``: 1 if the
+    product equals its mirror image. ``ground``: the colour around the product.
     """
     channels = 1 if images.shape[1] == 1 else 3
     colour = torch.tensor([level / 255.0 for level in levels(ground)][:channels], device=images.device)
@@ -119,7 +128,10 @@ def measure(images: Tensor, ground: str) -> dict[str, Tensor]:
 def _measured(
     model: SavedModel, z: Tensor, condition: Tensor, done: Callable[[int], None] = lambda _: None
 ) -> dict[str, Tensor]:
-    """Make the images of latents ``z`` (B, latent_dim) and conditions (B, D); return their properties."""
+    """Make the images of latents ``z`` (B, latent_dim) and conditions (B, D); return their properties.
+
+    Calls ``done`` with the number of images made so far.
+    """
     device = next(model.generator.parameters()).device
     parts = []
     with torch.inference_mode(), reproducible():
@@ -132,7 +144,10 @@ def _measured(
 
 
 def _fit(inputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the shortest least-squares weights (D,) of ``inputs`` (N, D) for ``targets`` (N,)."""
+    """Return the weights (D,) with which ``inputs`` (N, D) best predict ``targets`` (N,).
+
+    "Best" is the least squared error; of equally good weights, returns the shortest vector.
+    """
     return torch.linalg.lstsq(inputs, targets[:, None], driver="gelsd").solution[:, 0]
 
 

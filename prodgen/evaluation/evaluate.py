@@ -35,7 +35,7 @@ MEASURES: dict[str, Callable[[Context], Measurement]] = {
     "Interpolating": interpolated,
     "Reconstructing": reconstructed,
 }
-"""All measures, by the name of the work that users see while the measure runs."""
+"""All measures, each under the name that users see while the measure runs."""
 FEATURES = ("domain", "inception", *TRUNKS)
 """The feature networks by name."""
 MAX_COUNT = 10_000
@@ -44,15 +44,15 @@ MAX_COUNT = 10_000
 
 @dataclass(frozen=True)
 class Options:
-    """The options of an evaluation. ``cache``: the folder that keeps judges."""
+    """The options of an evaluation. ``cache``: the folder where judges are kept."""
 
     cache: Path
     count: int | None = None
-    """Number of images to generate. By default as many as the training split has, up to the maximum."""
+    """Number of images to generate. By default the size of the training split, up to the maximum."""
     features: str = "domain"
     inception_weights: Path | None = None
     trunk_weights: Path | None = None
-    """Folder with the weights of AlexNet and VGG16; by default that of the installed package."""
+    """Folder with the weights of AlexNet and VGG16; by default the folder in the installed package."""
     seed: int = 0
     device: str = "cpu"
     resized: bool = False
@@ -71,7 +71,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The results of all measures. ``pictures``: by file name. ``left_out``: missing figures and reasons."""
+    """The results of all measures. ``pictures``: by file name. ``left_out``: missing figures and why."""
 
     context: Context
     options: Options
@@ -112,7 +112,10 @@ def plan_from(model: SavedModel, data: Path, options: Options, on_progress: OnPr
 
 
 def evaluate(plan: Plan, on_progress: OnProgress = silent) -> Evaluation:
-    """Run all measures of a plan in fp32. Calls ``on_progress`` with the name of each when it begins."""
+    """Run all measures of a plan in fp32; return their results.
+
+    Calls ``on_progress`` with the name of each measure when the measure begins.
+    """
     with reproducible():
         context = _prepare(plan, on_progress)
         evaluation = Evaluation(context, plan.options, {}, {}, [])

@@ -28,8 +28,8 @@ class FeatureNetwork:
     """Computes `Features` in batches of ``batch`` images.
 
     ``embed`` maps bytes (B, H, W, C) to features (B, D), and to class probabilities (B, K) or None.
-    ``resizer`` says how images are resized for the network. ``levels``: the features of each level of a
-    network that was trained on other images than the catalogue's, by the level's name.
+    ``resizer`` says how images are resized for the network. ``levels``: for a network that was not trained on
+    the catalogue, the columns of the features of each level, by the level's name.
     """
 
     name: str
@@ -41,7 +41,7 @@ class FeatureNetwork:
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Features:
-        """Return the features of images (N, H, W, C), on the network's device."""
+        """Return the features of images in bytes (N, H, W, C). The features are on the network's device."""
         batches = torch.from_numpy(images).split(self.batch)
         values, probabilities = zip(*(self.embed(x.to(self.device)) for x in batches), strict=True)
         return Features(torch.cat(values), None if probabilities[0] is None else torch.cat(probabilities))

@@ -17,10 +17,10 @@ from prodgen.evaluation.features import FeatureNetwork
 from prodgen.files import sha256
 
 PUBLISHED = "6726825d"
-"""The first digits of the published file's sha256; torch-fidelity has them in the file's name."""
+"""The first digits of the sha256 of the published weights. torch-fidelity has them in the file's name."""
 RESIZER = "bilinear to 299x299 as in TensorFlow 1"
 AS_RGB = {1: ", grey repeated to RGB", 3: "", 4: ", transparency laid on white"}
-"""How images of each number of channels become RGB before they are resized."""
+"""Words that say how images become RGB before they are resized, by the images' number of channels."""
 PACKAGE = "torch_fidelity"
 BATCH = 50
 OUTPUTS = ["2048", "logits_unbiased"]
@@ -56,9 +56,10 @@ def inception(weights: Path | None, channels: int, device: str) -> FeatureNetwor
 
 
 def as_rgb(images: Tensor, ground: int = 255) -> Tensor:
-    """Convert images (B, H, W, C) to RGB (B, H, W, 3). Repeats grey, and lays premultiplied RGBA on a ground.
+    """Convert images in bytes (B, H, W, C) to RGB (B, H, W, 3).
 
-    ``ground``: the level of the ground in all three channels, by default white.
+    Repeats grey three times, and lays premultiplied RGBA on a grey ground. ``ground``: the level of this
+    ground, by default 255, white.
     """
     if images.shape[3] == 1:
         return images.expand(-1, -1, -1, 3)
@@ -69,9 +70,10 @@ def as_rgb(images: Tensor, ground: int = 255) -> Tensor:
 
 
 def _loader() -> ModuleType:
-    """Import torch-fidelity's module of Inception-v3 without the rest of the package.
+    """Import and return torch-fidelity's module of Inception-v3, without the rest of the package.
 
-    The rest imports torchvision, and pip's torchvision does not load with a CPU build of torch.
+    The rest imports torchvision, and pip's torchvision does not load with a CPU build of torch. Raises
+    ProdgenError if torch-fidelity is not installed or has no such module.
     """
     found = importlib.util.find_spec(PACKAGE)
     if found is None:

@@ -18,22 +18,34 @@ from prodgen.evaluation.classifier import BATCH, ROTATIONS, DomainClassifier, to
 from prodgen.evaluation.features import FeatureNetwork
 
 SEED = 1
-"""Not 0, the seed of a training run's judge: that judge chose the checkpoint that is evaluated here."""
+"""The seed of judges. It differs from 0, the seed of the judge of a training.
+
+That judge chose the checkpoint that is evaluated here, so it would be biased.
+"""
 EPOCHS, STEPS, MAX_EPOCHS = 3, 300, 40
 RESIZER = "none (the model's own size)"
 ROTATION = "which way up"
-"""The rotation judge's name in place of an attribute. Do not change it: figures are compared by this name."""
+"""The name of the rotation judge in place of an attribute's name.
+
+Do not change it: evaluations compare figures by this name.
+"""
 
 
 def epochs_for(examples: int) -> int:
-    """Return the epochs for so many examples: 3, or for few examples enough to make 300 steps, at most 40."""
+    """Return the number of epochs for a number of examples.
+
+    The result is 3, or more if the examples are so few that 300 steps need more epochs, but at most 40.
+    """
     return min(MAX_EPOCHS, max(EPOCHS, -(-STEPS * BATCH // max(1, examples))))
 
 
 def train_judge(
     catalogue: Catalogue, attribute: str | None, device: str, seed: int = SEED
 ) -> DomainClassifier:
-    """Train a classifier of ``attribute``, or of rotations if it is None. Reproducible by data and seed."""
+    """Train a classifier of ``attribute``, or of rotations if it is None.
+
+    The same data and seed give the same classifier.
+    """
     epochs = epochs_for(count_examples(catalogue, attribute))
     return train_classifier(catalogue, attribute, epochs=epochs, seed=seed, device=device)
 
@@ -84,7 +96,7 @@ def as_network(classifier: DomainClassifier, attribute: str | None, device: str 
 
 
 def judge_name(classifier: DomainClassifier, attribute: str | None) -> str:
-    """Return a name for the judge with a hash of its weights, because other weights give other figures."""
+    """Return a name for the judge. A hash of its weights is part of it: other weights give other figures."""
     tensors = (t.detach().cpu().contiguous().numpy().tobytes() for t in classifier.state_dict().values())
     weights = hashlib.sha256(b"".join(tensors)).hexdigest()[:6]
     size = classifier.head.in_features

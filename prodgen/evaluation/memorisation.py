@@ -17,16 +17,20 @@ from prodgen.evaluation.splits import attributes_of
 NEIGHBOURS = 3
 SHOWN = 12
 ROUNDING = 1e-4
-"""Images this close count as copies. The distance is a share of the median distance of the test images."""
+"""Two images with at most this distance are copies of each other.
+
+The unit is the median distance between test images and their nearest training images.
+"""
 
 
 @dataclass(frozen=True)
 class Memorisation:
     """Distances of generated images, and of real test images, to their nearest training images.
 
-    ``threshold``: 1% of the test images that are not copies of training images lie within this distance.
-    ``share`` and ``test_share``: of generated and of test images within the threshold. ``distances`` and
-    ``rows``: (N, 3), of the three nearest training images of each generated image.
+    ``threshold``: 1% of the test images that are not copies of training images have at most this distance.
+    ``share`` and ``test_share``: the shares of generated and of test images with at most this distance.
+    ``median`` and ``test_median``: the median distances. ``distances`` and ``rows``, (N, 3): distances and
+    row numbers of the three training images nearest to each generated image.
     """
 
     threshold: float
@@ -95,7 +99,11 @@ def _picture(context: Context, found: Memorisation) -> Image.Image:
 
 
 def _closest(distances: NDArray[np.float64], labels: NDArray[np.int64]) -> list[int]:
-    """Return up to twelve rows to show. The nearest image of each label comes first, so that labels mix."""
+    """Return the row numbers of up to twelve generated images to show.
+
+    The image nearest to a training image comes first for each label, then the second of each label, and so
+    on.
+    """
     order = np.argsort(distances, kind="stable").tolist()
     ranks: defaultdict[int, count[int]] = defaultdict(count)
     rank = {k: next(ranks[int(labels[k])]) for k in order}

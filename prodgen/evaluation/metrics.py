@@ -1,4 +1,4 @@
-"""Metrics that compare the features of generated images with those of real ones."""
+"""Metrics that compare the features of generated images with the features of real images."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,10 @@ from prodgen.evaluation.probe import probe_accuracy
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Return the distance of Gaussians fitted to ``a`` (N, D) and ``b`` (M, D). N and M must exceed D."""
+    """Return the Fréchet distance between Gaussians fitted to ``a`` (N, D) and ``b`` (M, D).
+
+    N and M must exceed D. Returns infinity if a feature is not finite.
+    """
     a, b = a.double(), b.double()
     if not (a.isfinite().all() and b.isfinite().all()):
         return math.inf  # the library that finds eigenvalues may crash on such numbers
@@ -26,23 +29,26 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
 
 SUBSET = 1000
-"""Maximum number of images that a subset has from each set, by default."""
+"""Maximum number of images that a subset takes from each set, unless the caller gives a size."""
 
 
 def kernel_distance(
     a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the mean and the standard deviation of the unbiased MMD² of ``a`` (N, D) and ``b`` (M, D).
+    """Return the mean and standard deviation of the unbiased MMD² of ``a`` (N, D) and ``b`` (M, D).
 
-    Both are taken over random ``subsets``. The kernel is (x·y / D + 1)³. A subset has ``size`` images of each
-    set: by default 1,000, but at most half of either set, so that subsets differ.
+    Computes the MMD² of ``subsets`` random subsets, with the kernel (x·y / D + 1)³. A subset has ``size``
+    images of each set: by default 1,000, but at most half of the smaller set, so that subsets differ.
     """
     distances = _distances(a, b, subsets, size, seed)
     return float(distances.mean()), float(distances.std(correction=0))
 
 
 def _distances(a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None, seed: int = 0) -> Tensor:
-    """Return the distance of each subset (subsets,). Equal counts and seeds draw the same images."""
+    """Return the MMD² of each random subset, (subsets,).
+
+    Calls with equal counts and seeds choose the same rows.
+    """
     size = size or min(SUBSET, len(a) // 2, len(b) // 2)
     generator = torch.Generator().manual_seed(seed)
     values = []
@@ -55,7 +61,10 @@ def _distances(a: Tensor, b: Tensor, subsets: int = 100, size: int | None = None
 def kernel_distance_by_level(
     a: Tensor, b: Tensor, levels: Mapping[str, slice], subsets: int = 100
 ) -> tuple[tuple[float, float], dict[str, float]]:
-    """Return the mean over ``levels`` of their kernel distances with its deviation, and each level's own."""
+    """Return (mean, standard deviation) of the kernel distance over all levels, and each level's distance.
+
+    ``levels``: the columns of each level in ``a`` (N, D) and ``b`` (M, D), by name.
+    """
     found = {name: _distances(a[:, part], b[:, part], subsets) for name, part in levels.items()}
     mean = torch.stack([*found.values()]).mean(0)
     own = {name: float(distances.mean()) for name, distances in found.items()}
@@ -63,7 +72,7 @@ def kernel_distance_by_level(
 
 
 def _mmd(x: Tensor, y: Tensor) -> Tensor:
-    """Return the unbiased MMD² of ``x`` and ``y`` (n, D). No image is compared with itself."""
+    """Return the unbiased MMD² of ``x`` and ``y``, both (n, D). Does not compare an image with itself."""
     n = len(x)
     within = sum((k.sum() - k.trace()) / (n * (n - 1)) for k in (_kernel(x, x), _kernel(y, y)))
     return within - 2 * _kernel(x, y).mean()
@@ -107,9 +116,10 @@ OF_EQUAL_SIZE = ("precision", "recall", "density", "coverage", "probe")
 def compare(
     generated: Features, real: Features, levels: Mapping[str, slice] | None = None
 ) -> dict[str, float]:
-    """Return all metrics that the features allow. ``NAME_std`` is the standard deviation of ``NAME``.
+    """Return all metrics that the features allow, by name. ``NAME_std``: the standard deviation of ``NAME``.
 
-    With ``levels`` of features, the kernel distance is the mean over levels, and each level has its own.
+    If ``levels`` of features are given, the kernel distance is the mean over the levels, and each level's
+    kernel distance is returned too.
     """
     ours, theirs = generated.values, real.values
     found: dict[str, float] = {}
@@ -135,7 +145,10 @@ def _level_key(level: str) -> str:
 
 
 def _of_equal_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Drop random rows of the larger set, because the metrics of `OF_EQUAL_SIZE` depend on both sizes."""
+    """Return both sets with equally many rows: drops random rows of the larger set.
+
+    The metrics of `OF_EQUAL_SIZE` depend on the sizes of both sets.
+    """
     size = min(len(a), len(b))
     rows = [np.random.default_rng(0).permutation(len(x))[:size].tolist() for x in (a, b)]
     return a[rows[0]], b[rows[1]]

@@ -1,7 +1,7 @@
-"""Distances to neighbours, and the measures of fidelity and variety that use them.
+"""Distances to neighbours, and measures of fidelity and variety that use these distances.
 
-The manifold of a set of features is the union of balls around its images. The radius of a ball is the
-distance from the image to its k-th nearest neighbour in the set.
+The manifold of a set of features is the union of balls, one around each image's features. The radius of a
+ball is the distance from the image to its k-th nearest neighbour in the set.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PIECE = 1 << 24
 
 
 def distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
-    """Yield the Euclidean distances of ``a`` (N, D) to ``b`` (M, D) in pieces (n, M) of a few rows of ``a``.
+    """Yield the Euclidean distances from ``a`` (N, D) to ``b`` (M, D) in pieces (n, M), n rows of ``a`` each.
 
     Computes in double precision, because rounding could hide which neighbour is nearest.
     """
@@ -24,7 +24,10 @@ def distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
 
 
 def nearest(a: Tensor, b: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return distances and row numbers (N, k) of the ``k`` rows of ``b`` (M, D) nearest to each of ``a``."""
+    """Return the distances and row numbers of the ``k`` nearest rows of ``b`` (M, D) for each row of ``a``.
+
+    ``a``: (N, D). Both results are (N, k), the nearest row first.
+    """
     rows = torch.cat([piece.topk(k, largest=False).indices for piece in distances(a, b)])
     pieces = zip(a.double().split(1000), rows.split(1000), strict=True)
     exact = [(x[:, None] - b[near].double()).norm(dim=2) for x, near in pieces]
@@ -42,8 +45,8 @@ K = 5
 def precision_recall(generated: Tensor, real: Tensor, k: int = K) -> tuple[float, float]:
     """Return precision and recall (Kynkäänniemi et al. 2019) of features (N, D) and (M, D).
 
-    Precision: the share of generated images in the manifold of the real ones. Recall: the share of real
-    images in the manifold of the generated ones.
+    Precision: the share of generated images in the manifold of the real images. Recall: the share of real
+    images in the manifold of the generated images.
     """
     return _share_inside(generated, real, k), _share_inside(real, generated, k)
 

@@ -38,7 +38,7 @@ def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay premultiplied RGBA pixels (..., 4) on white: RGB (..., 3). Returns other pixels unchanged."""
+    """Lay premultiplied RGBA pixels (..., 4) on white; return RGB (..., 3). Leaves other pixels unchanged."""
     if pixels.shape[-1] != 4:
         return pixels
     colour, ground = pixels[..., :3].astype(np.uint16), 255 - pixels[..., 3:]
@@ -63,7 +63,7 @@ class Row:
 
 
 def image_table(title: str, headings: Sequence[str], rows: Sequence[Row], blocks: int = 1) -> Image.Image:
-    """Return a picture of the rows in ``blocks`` side by side, below ``headings`` and a ``title``."""
+    """Return a picture with ``title``, ``headings`` and rows. ``blocks``: number of blocks side by side."""
     font, bold = ImageFont.load_default(11), ImageFont.load_default(13)
     labels = max(ceil(font.getlength(row.label)) for row in rows) + 2 * GAP
     height = CELL + GAP + (LINE if any(row.captions for row in rows) else 0)

@@ -1,4 +1,4 @@
-"""A linear probe: how well can a linear classifier of frozen features tell real from generated images?"""
+"""A linear probe: a linear classifier of frozen features that tells real from generated images."""
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ _STEPS = 100
 
 
 def probe_accuracy(a: Tensor, b: Tensor) -> float:
-    """Return the cross-validated accuracy in telling features ``a`` (N, D) from ``b`` (M, D), from 0 to 1.
+    """Return how often a linear classifier tells features ``a`` (N, D) from ``b`` (M, D), from 0 to 1.
 
-    Takes equal numbers of both, so that 0.5 is chance: the images cannot be told apart. Each of FOLDS folds
-    is classified by a logistic regression that has learnt from the other folds.
+    Takes equal numbers of both, so 0.5 means that the images cannot be told apart. The images are divided
+    into FOLDS folds. For each fold, a logistic regression learns from the other folds and classifies this
+    fold.
     """
     count = min(len(a), len(b))
     parts = [x[np.random.default_rng(0).permutation(len(x))[:count].tolist()] for x in (a, b)]
@@ -26,7 +27,10 @@ def probe_accuracy(a: Tensor, b: Tensor) -> float:
 
 
 def _right(features: Tensor, labels: Tensor, held_out: Tensor) -> Tensor:
-    """Fit a logistic regression to the other rows; return whether it is right about the ``held_out`` ones."""
+    """Fit a logistic regression to the rows outside ``held_out``, a mask; classify the rows in it.
+
+    Returns for each held-out row whether the regression is right.
+    """
     mean, deviation = features[~held_out].mean(0), features[~held_out].std(0)
     x, y = (features - mean) / deviation.clamp(min=1e-6), labels.double()
     weight = torch.zeros(x.shape[1] + 1, dtype=x.dtype, device=x.device, requires_grad=True)

@@ -1,4 +1,4 @@
-"""Measures of transparent products: how much of the picture they cover, and whether their colour is right."""
+"""Measures of transparent products: their share of the picture, and the error of their colour."""
 
 import numpy as np
 import torch
@@ -27,7 +27,10 @@ PER_NAME = 16
 
 
 def transparency(context: Context) -> Measurement:
-    """Compare the alpha coverage of generated and real images, if the model's images have transparency."""
+    """Compare the alpha coverage of generated and real images.
+
+    Returns no figures if the model's images have no transparency.
+    """
     if context.model.config.channels != 4:
         return Measurement()
     generated = coverage(context.generated.images[: context.count])
@@ -48,7 +51,7 @@ def coverage(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Return the Wasserstein-1 distance of the numbers ``a`` (N,) and ``b`` (M,).
+    """Return the Wasserstein-1 distance between the sets of numbers ``a`` (N,) and ``b`` (M,).
 
     The distance is the area between the distribution functions of the two sets (Vallender 1974).
     """
@@ -66,7 +69,10 @@ SHOWN = (
 
 
 def colour_fidelity(context: Context) -> Measurement:
-    """Measure the distance of products from the requested colour, if the model has colours and alpha."""
+    """Measure the distance between the products' colours and the requested colours.
+
+    Returns no figures if the model has no colours or no transparency.
+    """
     if context.model.config.channels != 4:
         return Measurement()
     figures = {}
@@ -86,9 +92,10 @@ def colour_fidelity(context: Context) -> Measurement:
 
 
 def named_colours(context: Context, name: str) -> dict[str, Figure]:
-    """Measure the distance of the colour ``name`` from sixteen common names, as CSS defines them.
+    """Request sixteen common colour names of CSS for the attribute ``name``; measure the products' distance.
 
-    The products are measured as the model draws them, and with their exact colour as a finish.
+    Measures the products as the model draws them, and with the finish ``exact_colour``. Returns a figure of
+    each.
     """
     asked = [{name: parse_colour(colour)} for colour in COMMON_NAMES for _ in range(PER_NAME)]
     figures = {}
@@ -116,7 +123,10 @@ def named_colours(context: Context, name: str) -> dict[str, Figure]:
 
 @torch.inference_mode()
 def _in_colours(context: Context) -> Image.Image:
-    """Return a picture. Each row shows one latent in twelve colours, for a value of `one_of_each`."""
+    """Return a picture of products in twelve colours.
+
+    Each row shows one latent and one value of the first choice attribute, if there is one.
+    """
     schema = context.model.config.attributes
     name = next(a.name for a in schema.attributes if isinstance(a, ContinuousColour))
     values = one_of_each(schema)

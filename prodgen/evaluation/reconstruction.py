@@ -21,7 +21,7 @@ PAIRS, PAIR_ROWS = 4, 10
 
 
 class Reconstruction(NamedTuple):
-    """The ``originals`` and their reconstructions, ``images``, in the same order."""
+    """Test images, ``originals``, and their reconstructions, ``images``, in the same order."""
 
     originals: Catalogue
     images: Catalogue
@@ -61,7 +61,7 @@ def reconstruction(model: SavedModel, test: Catalogue, device: str = "cpu") -> R
 
 
 def reconstructed(context: Context) -> Measurement:
-    """Measure and show reconstructions of test images, if the model has an encoder."""
+    """Measure and show reconstructions of test images. Returns no figures if the model has no encoder."""
     found = reconstruction(context.model, context.splits.test, context.device)
     if found is None:
         return Measurement()

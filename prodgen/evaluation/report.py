@@ -26,7 +26,10 @@ PICTURES = {
 
 
 def card(evaluation: Evaluation, earlier: str = "") -> str:
-    """Return the card in Markdown. Copies "How it was trained" and all that follows from ``earlier``."""
+    """Return the card in Markdown. ``earlier``: an earlier card of the model.
+
+    Copies the part of ``earlier`` from "How it was trained" to the end.
+    """
     context = evaluation.context
     train, test = context.splits.train, context.splits.test
     pictures = "\n\n".join(f"![{PICTURES[n]}]({n})" for n in PICTURES if n in evaluation.pictures)
@@ -119,7 +122,10 @@ def figures_table(figures: dict[str, Figure]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Format a number with two decimals from 10 on, two significant digits below 0.001, or four decimals."""
+    """Format a number: with four decimals, or two from 10 on, or two significant digits below 0.001.
+
+    Returns "-" for None.
+    """
     if value is None:
         return "-"
     if 0 < abs(value) < 0.001:
@@ -160,7 +166,10 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write(evaluation: Evaluation, out: Path, earlier: Path) -> None:
-    """Write metrics.json, card.md and the pictures to ``out``. ``earlier``: the path of an earlier card."""
+    """Write metrics.json, card.md and the pictures to ``out``. ``earlier``: the path of an earlier card.
+
+    The new card keeps the earlier card's text about the training.
+    """
     (out / "metrics.json").write_text(json.dumps(metrics(evaluation), indent=2) + "\n", "utf-8")
     present = earlier.read_text("utf-8") if earlier.is_file() else ""
     (out / "card.md").write_text(card(evaluation, present), "utf-8")

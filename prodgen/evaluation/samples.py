@@ -30,7 +30,10 @@ MAX_VALUES = 10
 
 
 def one_of_each(schema: AttributeSchema) -> list[dict[str, str]]:
-    """Return a request for each value of the first `Choice` (at most ten), or ten empty requests."""
+    """Return the attributes to request for one image of each value of the first `Choice`, at most ten.
+
+    Returns ten empty requests if the schema has no `Choice`.
+    """
     choices = schema.choices[:1]
     return [{c.name: value} for c in choices for value in c.values[:MAX_VALUES]] or [{}] * MAX_VALUES
 
@@ -38,7 +41,10 @@ def one_of_each(schema: AttributeSchema) -> list[dict[str, str]]:
 def sample_sheet(
     model: SavedModel, attribute: str | None, values: Sequence[str], seed: int, device: str
 ) -> Image.Image:
-    """Return a sheet with eight unselected images per value, or with 64 if ``attribute`` is None."""
+    """Return a sheet with eight unselected images for each of ``values`` of ``attribute``.
+
+    If ``attribute`` is None, the sheet has 64 images.
+    """
     asked = (
         [{attribute: value} for value in values for _ in range(PER_VALUE)]
         if attribute
@@ -50,7 +56,7 @@ def sample_sheet(
 
 
 def sampled(context: Context) -> Measurement:
-    """Return a sheet of unselected images of each value of the main attribute. This measure has no figure."""
+    """Return a sheet of unselected images for each value of the main attribute. Returns no figure."""
     attribute = context.main_attribute
     values = context.splits.train.values[attribute] if attribute else ()
     sheet = sample_sheet(context.model, attribute, values, context.seed, context.device)
@@ -67,7 +73,7 @@ def generate_like(
 ) -> Catalogue:
     """Generate ``count`` images, each with the known attributes of a random image of ``real``.
 
-    Calls ``made`` with the number of finished images and of all images.
+    Calls ``made`` with the number of images that are finished and the number of all images.
     """
     rows = np.random.default_rng(seed).integers(len(real), size=count)
     return generate_images(model, [attributes_of(real, row) for row in rows], seed, device, made)
@@ -81,12 +87,12 @@ def generate_images(
     made: Callable[[int, int], None] | None = None,
     finish: Finish = NO_FINISH,
 ) -> Catalogue:
-    """Generate an image for each entry of ``asked``, the requested attributes of one image.
+    """Generate an image for each entry of ``asked``, the requested attributes of the image.
 
-    ``finish`` must keep the size and the background. Calls ``made`` with the number of finished images and
-    of all images. Attributes that an entry omits are drawn at random. Images of four channels are
-    premultiplied. The engine is not tuned: tuning may change a pixel by one level, which is enough to train
-    another classifier.
+    Attributes that an entry omits are drawn at random. ``finish`` must keep the size and the background.
+    Calls ``made`` with the number of images that are finished and the number of all images. Images of four
+    channels are premultiplied. The engine is not tuned: tuning may change a pixel by one level, which is
+    enough to train another classifier.
     """
     schema = model.config.attributes
     requests = resolve_attributes(schema, [ImageRequest(k, seed, k, a) for k, a in enumerate(asked)])
@@ -117,9 +123,10 @@ STEPS = 9
 def interpolations(
     model: SavedModel, seed: int, device: str = "cpu"
 ) -> tuple[list[dict[str, str]], NDArray[np.uint8]]:
-    """Return the attributes of each row of images, and the images (rows, 9, H, W, C).
+    """Return the attributes of each row of images, and the images (rows, 9, H, W, C) in bytes.
 
-    In each row, one for each request of `one_of_each`, the latent moves from one random point to another.
+    There is a row for each request of `one_of_each`. From left to right, the latent of a row moves from one
+    random latent to another.
     """
     schema = model.config.attributes
     asked = one_of_each(schema)
@@ -138,7 +145,7 @@ def interpolations(
 
 
 def interpolated(context: Context) -> Measurement:
-    """Return a picture of images between pairs of latents. This measure has no figure."""
+    """Return a picture whose rows show images between two latents. Returns no figure."""
     attributes, images = interpolations(context.model, context.seed, context.device)
     title = (
         "From one latent to another with the same attributes\n"

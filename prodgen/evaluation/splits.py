@@ -1,4 +1,4 @@
-"""The real images of an evaluation: training and test split, with the attributes of the model."""
+"""The real images of an evaluation: the training and the test split, with the attributes of the model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from prodgen.spec.colour import to_hex
 from prodgen.spec.model_config import ModelConfig
 
 OnProgress = Callable[[str, int, int | None], None]
-"""Is called with the name of the work, what is done of it, and its size if that is known."""
+"""Takes the name of the work, the finished part of it, and the whole (None if unknown)."""
 
 
 def silent(work: str, done: int, total: int | None) -> None:
@@ -27,7 +27,7 @@ def silent(work: str, done: int, total: int | None) -> None:
 
 @dataclass(frozen=True)
 class Splits:
-    """The training and test split, with only the model's attributes, and values in the model's order."""
+    """The training and the test split, reduced to the model's attributes. Values have the model's order."""
 
     train: Catalogue
     test: Catalogue
@@ -47,10 +47,10 @@ class Splits:
 def read_splits(
     data: Path, config: ModelConfig, resize: bool, on_progress: OnProgress = silent
 ) -> list[Catalogue]:
-    """Read the training and the test split of a folder; raises NotFound if there is no test split.
+    """Read the training and the test split of a folder. Raises NotFound if there is no test split.
 
     Photographs are read at the model's size, as in training. Images of IDX and CIFAR files keep their own
-    size unless ``resize`` is set.
+    size unless ``resize`` is true.
     """
     there = splits(data)
     if TEST_SPLIT not in there:
@@ -66,7 +66,7 @@ def read_splits(
 
 
 def with_schema(schema: AttributeSchema, catalogue: Catalogue) -> Catalogue:
-    """Return the catalogue with the schema's attributes, each label an index into the schema's values.
+    """Return the catalogue with the schema's attributes. Each label is an index into the schema's values.
 
     Values that the schema does not have become UNKNOWN.
     """

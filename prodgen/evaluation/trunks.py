@@ -1,7 +1,7 @@
-"""AlexNet and VGG16, trained on ImageNet: frozen feature networks that no training of this project sees.
+"""AlexNet and VGG16: frozen feature networks that were trained on ImageNet only.
 
-The weights are those of ST-LPIPS (Ghildyal & Liu 2022), whose networks blur before they subsample, so that a
-small shift of an image hardly changes its features. The package stlpips-pytorch has them.
+The weights are the weights of ST-LPIPS (Ghildyal & Liu 2022), in the package stlpips-pytorch. These networks
+blur before they subsample, so a small shift of an image hardly changes its features.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ from prodgen.evaluation.inception import as_rgb
 
 PACKAGE, VERSION = "stlpips-pytorch", "0.0.2"
 LEAST_SIDE = 64
-"""Smaller images are enlarged to this side in pixels, so that the last level still has some positions."""
+"""Least side in pixels. Smaller images are enlarged to it, so that the last level has some positions."""
 GROUND = 128
-"""The level of the grey on which cut-outs are laid: on white, the outline of white products is lost."""
+"""The level of grey on which cut-outs are laid. On white, the outline of white products would be lost."""
 AS_RGB = {1: ", grey repeated to RGB", 3: "", 4: ", cut-outs laid on mid-grey"}
-"""How images of each number of channels become RGB."""
+"""Words that say how images become RGB, by the images' number of channels."""
 BATCH = 32
 
 
@@ -45,7 +45,7 @@ class Trunk:
 
 
 class Blur(nn.Module):
-    """Blurs feature maps (B, C, H, W) by the filter in the weights, and takes every second position."""
+    """Blurs feature maps (B, C, H, W) by the filter ``filt``, and takes every second position."""
 
     filt: Tensor
 
@@ -107,7 +107,7 @@ TRUNKS = {
         (64, 128, 256, 512, 512),
     ),
 }
-"""The networks by the name that ``--features`` and the key ``select`` of recipes have for them."""
+"""The networks, by the name in ``--features`` and in the recipe key ``select``."""
 
 
 def trunk_network(
@@ -115,11 +115,11 @@ def trunk_network(
 ) -> FeatureNetwork:
     """Return a network of TRUNKS as a feature network.
 
-    As in LPIPS (Zhang et al. 2018), the features of each position of a level are brought to the same length.
-    This length is the root of their number, so that levels have equal weight; the features of an image are
-    the means over positions. ``folder``: has the file with the weights, by default that of the installed
-    package. ``channels`` and ``size``: those of the images that the network will receive. Raises NotFound or
-    ProdgenError for a file that is missing or is not the published one.
+    As in LPIPS (Zhang et al. 2018), the features at each position of a level are scaled to the same length.
+    This length is the root of the number of features, so that all levels have equal weight. The features of
+    an image are the means over positions. ``folder``: the folder with the file of weights, by default the
+    folder in the installed package. ``channels`` and ``size``: of the images that the network will receive.
+    Raises NotFound if the file is missing, and ProdgenError if it is not the published file.
     """
     trunk = TRUNKS[name]
     network, shift, scale = _load(trunk, folder, device)
@@ -144,9 +144,9 @@ def trunk_network(
 
 
 def trunk_levels(name: str, folder: Path | None, device: str = "cpu") -> list[nn.Sequential]:
-    """Return the levels of a network of TRUNKS; the first takes RGB pictures (B, 3, H, W) in [0, 1].
+    """Return the levels of a network of TRUNKS. The first level takes RGB pictures (B, 3, H, W) in [0, 1].
 
-    Each further level takes the result of the level before. Raises the errors of `trunk_network`.
+    Each further level takes the result of the level before it. Raises the same errors as `trunk_network`.
     """
     trunk = TRUNKS[name]
     network, shift, scale = _load(trunk, folder, device)
@@ -156,7 +156,7 @@ def trunk_levels(name: str, folder: Path | None, device: str = "cpu") -> list[nn
 
 
 class _Scaling(nn.Module):
-    """Brings pictures in [0, 1] to the range that the networks were trained on."""
+    """Scales pictures (B, 3, H, W) from [0, 1] to the range that the networks were trained on."""
 
     def __init__(self, shift: Tensor, scale: Tensor) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class _Scaling(nn.Module):
 
 
 def _load(trunk: Trunk, folder: Path | None, device: str) -> tuple[nn.Sequential, Tensor, Tensor]:
-    """Return a frozen network, and the shift and scale of the pictures in [-1, 1] that it takes."""
+    """Return a frozen network, and the shift and scale to apply to pictures in [-1, 1] before it."""
     weights = _read(trunk, folder)
     shift, scale = (weights[f"scaling_layer.{part}"].to(device) for part in ("shift", "scale"))
     network = trunk.layers()
@@ -198,7 +198,10 @@ def _read(trunk: Trunk, folder: Path | None) -> dict[str, Tensor]:
 
 
 def _installed() -> Path:
-    """Return the folder of weights in the installed package, which is not imported: it needs torchvision."""
+    """Return the folder of weights in the installed package.
+
+    Does not import the package, because the import needs torchvision.
+    """
     found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     packages = list(found.submodule_search_locations or []) if found else []
     return Path(packages[0] if packages else PACKAGE, "weights", "vST0.0")

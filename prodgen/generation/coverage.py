@@ -12,28 +12,33 @@ from torch.nn.functional import max_pool2d, pad
 _GROUND, _PRODUCT = 0.04, 0.12
 """A difference from the ground up to `_GROUND` is background; a difference above `_PRODUCT` is product."""
 _LEAST_EDGE = 0.25
-"""The least difference from the ground that a fully covered pixel at an edge is assumed to have."""
+"""The least difference from the ground that is assumed for a fully covered pixel at an edge."""
 _FAINT = 0.03
 """Coverage up to this value is background."""
 _HAZE, _EDGE, _REACH = 0.25, 0.5, 1 / 32
-"""A pixel without a coverage of `_HAZE` within `_REACH` (share of the side) is background."""
+"""A pixel is background if no pixel within `_REACH` (share of the side) has more coverage than `_HAZE`.
+
+If a pixel there has the coverage `_EDGE`, this pixel keeps its own coverage; between the two, a share of it.
+"""
 
 
 def opaque(x: Tensor) -> Tensor:
     """Append a coverage of 1 to pictures ``x`` (B, C, H, W) in [0, 1]; return (B, C + 1, H, W).
 
-    Pictures of four channels already have coverage, and keep it; for these the result is (B, 4, H, W).
+    Pictures of four channels already have coverage: returns them with the same shape, colour limited to
+    coverage.
     """
     return clamp_to_coverage(x) if x.shape[1] == 4 else torch.cat([x, torch.ones_like(x[:, :1])], 1)
 
 
 def cut_out(x: Tensor, ground: Tensor) -> Tensor:
-    """Cut the product out of ``x`` (B, C, H, W) in [0, 1]; return it and its coverage as (B, C + 1, H, W).
+    """Cut the product out of ``x`` (B, C, H, W) in [0, 1]; return product and coverage as (B, C + 1, H, W).
 
-    ``ground``: the background colour. Coverage is 1 inside the product, after dark seams in it are closed. A
-    pixel at the edge mixes ground and product: its coverage is its difference from the ground, divided by the
-    greatest difference among its neighbours. No step is a threshold, so a difference of one level in ``x``
-    stays small in the result.
+    ``ground``: the background colour. First, dark seams inside the product are closed; then coverage is 1
+    inside the product. A pixel at the edge mixes ground and product: its coverage is its difference from the
+    ground, divided by the greatest difference among its neighbours. All steps are continuous, so a difference
+    of one level in ``x`` stays small in the result. Pictures of four channels keep their own coverage, as in
+    `opaque`.
     """
     if x.shape[1] == 4:
         return opaque(x)
@@ -51,9 +56,10 @@ def cut_out(x: Tensor, ground: Tensor) -> Tensor:
 def clear_ground(layers: Tensor) -> Tensor:
     """Make the ground around the product in ``layers`` (B, C + 1, H, W) fully transparent.
 
-    Generators leave a faint haze on the ground, which marketplaces refuse as not pure white. A pixel is haze
-    if its own coverage is faint, or if no pixel near it has the coverage of an edge. The weight of a pixel
-    rises linearly from haze to product, so a difference of one level in ``layers`` stays small.
+    Generators leave a faint haze on the ground, and marketplaces refuse a ground that is not pure white. A
+    pixel is haze if its own coverage is faint, or if no pixel near it has the coverage of an edge. The result
+    is each pixel times a weight, which rises linearly from haze to product, so a difference of one level in
+    ``layers`` stays small.
     """
     alpha = layers[:, -1:]
     reach = max(1, round(_REACH * layers.shape[-1]))

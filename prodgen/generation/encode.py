@@ -27,9 +27,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _GIF_HEADER = 13
 """Bytes of a GIF before its table of colours."""
 _GIF_TAIL = b"\1" + bytes(range(255, -1, -1)) + b"\0"
-"""Ends XMP in a GIF, so that programs that know nothing of XMP find the next block (XMP, part 3)."""
+"""The bytes after XMP in a GIF. Programs that do not know XMP find the next block by them (XMP, part 3)."""
 FRAME_MS, END_MS = 90, 600
-"""Milliseconds for which a loop shows an image, and its first and its last image."""
+"""Milliseconds for which a loop shows each image, and for which it shows the first and the last image."""
 
 
 def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -43,9 +43,10 @@ def encode(pixels: NDArray[np.uint8], format: str, xmp: bytes = b"") -> bytes:
 
 
 def encode_all(pixels: NDArray[np.uint8], format: str, xmp: Sequence[bytes]) -> list[bytes]:
-    """Encode ``pixels`` (B, H, W, C) as image files with the XMP packets ``xmp``; return the bytes of each.
+    """Encode ``pixels`` (B, H, W, C) as image files; return the bytes of each file.
 
-    ``format``: png, webp, jpeg or avif. JPEG has no transparency, so a transparent image is laid on white.
+    ``xmp``: the XMP packet of each image, empty for none. ``format``: png, webp, jpeg or avif. JPEG has no
+    transparency, so a transparent image is laid on white.
     """
     if format == "png":
         return encode_png(pixels, xmp)
@@ -57,7 +58,7 @@ def encode_all(pixels: NDArray[np.uint8], format: str, xmp: Sequence[bytes]) -> 
 
 
 def encode_loop(frames: Sequence[NDArray[np.uint8]], format: str, xmp: bytes) -> bytes:
-    """Encode ``frames``, each (H, W, C), as a WebP or GIF that shows them forwards and backwards for ever."""
+    """Encode ``frames``, each (H, W, C), as a WebP or GIF that repeats them for ever, forwards and back."""
     images = [to_image(frame) for frame in (*frames, *frames[-2:0:-1])]
     times = [FRAME_MS] * len(images)
     times[0] = times[len(frames) - 1] = END_MS
@@ -79,7 +80,7 @@ def encode_image(image: Image.Image, format: str, xmp: bytes, **options: Any) ->
 
 
 def _with_gif_xmp(gif: bytes, xmp: bytes) -> bytes:
-    """Insert an XMP packet behind the table of colours of a GIF; Pillow writes none."""
+    """Insert an XMP packet after the table of colours of a GIF. Pillow cannot write XMP into a GIF."""
     flags = gif[10]
     body = _GIF_HEADER + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
     return gif[:body] + GIF_XMP + xmp + _GIF_TAIL + gif[body:]
@@ -92,7 +93,7 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def format_of(data: bytes) -> str | None:
-    """Return the format of an image file, such as ``png``; None if it is no image."""
+    """Return the format of an image file, such as ``png``, or None if the data is not an image."""
     try:
         return (Image.open(io.BytesIO(data), formats=FORMATS).format or "").lower() or None
     except _BROKEN:

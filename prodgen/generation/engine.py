@@ -27,10 +27,10 @@ CHUNK_PIXELS = 1 << 20
 """Pixels in a chunk of images, which is finished at once and encoded by one thread. Limits memory use."""
 
 SHARE = 5
-"""One batch in so many begins with a request of priority 0, if one waits."""
+"""One of every `SHARE` batches begins with a request of priority 0, if such a request waits."""
 
 Part = tuple[Response, Sequence[ImageRequest]]
-"""A response, and those images of its request that belong to one batch."""
+"""A response, and the images of its request that belong to one batch."""
 
 
 def chunk_size(request: Request) -> int:
@@ -42,12 +42,13 @@ class Engine:
     """Generates the images of all threads' requests in batches on one device; encodes files on other threads.
 
     A batch holds queued images of one model, at most as many as `Forward.batch` returns. Requests of the
-    highest priority come first, except in one batch of `SHARE`. Among requests of one priority, tenants take
-    turns, and so do the requests of each tenant. The engine never waits for a batch to fill. Close the
+    highest priority come first, except in one of `SHARE` batches. Among requests of one priority, tenants
+    take turns, and so do the requests of each tenant. The engine never waits for a batch to fill. Close the
     engine, or use it as a context manager.
 
-    ``observe(what, value)`` receives measurements, from several threads: the seconds of the stages
-    ``forward``, ``finish`` and ``encode``, and the ``fill`` of each batch, a share of the model's batch size.
+    The engine calls ``observe(what, value)`` with measurements, from several threads: the seconds of the
+    stages ``forward``, ``finish`` and ``encode``, and ``fill``, the images of a batch as a share of the
+    model's batch size.
     """
 
     def __init__(
@@ -58,13 +59,13 @@ class Engine:
         self.forward = Forward(self.device)
         self._queue: list[Response] = []  # the response that was served least recently comes first
         self._served: dict[str, int] = {}
-        """When each tenant whose requests are queued was served last, as a number of `_turns`."""
+        """For each tenant with queued requests: the number of `_turns` when it was last served."""
         self._turns = itertools.count(1)
         self._passed = 0
-        """Batches in a row that began with a priority above 0.
+        """Number of batches since the last batch that began with a request of priority 0.
 
-        Batches count also while no request of priority 0 waits. So a pause between two leases of a bulk order
-        costs the order no turn.
+        Counts batches also while no request of priority 0 waits, so a pause between two leases of a bulk
+        order does not delay the order.
         """
         self._changed = threading.Condition()
         self._closed = False
@@ -89,11 +90,11 @@ class Engine:
 
     @property
     def batch_seconds(self) -> float:
-        """Seconds for which the device has worked since the last batch began; 0 between batches."""
+        """Seconds since the last batch began, while the device works on it; 0 between batches."""
         return time.monotonic() - self._batch_began if self._generating or self.forward.busy else 0.0
 
     def close(self) -> None:
-        """Generate all queued images, even those that no caller takes, then stop the threads."""
+        """Generate all queued images, even if no caller takes their files, then stop the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -150,7 +151,7 @@ class Engine:
         return batch
 
     def _by_turn(self) -> list[Response]:
-        """Return the queued responses in the order in which they are to be served."""
+        """Return the queued responses, the next to serve first."""
         waiting = {response.request.tenant for response in self._queue}
         self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in waiting}
 
@@ -186,7 +187,10 @@ class Engine:
     def _pass_gate(
         self, request: Request, images: Sequence[ImageRequest], x: Tensor
     ) -> tuple[Sequence[ImageRequest], Tensor]:
-        """Return images and their pixels by the attempts that the request's quality gate takes, if any."""
+        """Return the images and their pixels, each from the attempt that the quality gate chose.
+
+        Without a quality gate, returns the images and pixels unchanged.
+        """
         if request.quality is None:
             return images, x
 
@@ -211,7 +215,7 @@ class Engine:
         return torch.cat([self._forward(model, *part) for part in parts])
 
     def _finish(self, response: Response, images: Sequence[ImageRequest], x: Tensor) -> None:
-        """Finish images ``x`` in chunks and queue these for the encoders. Wait while too many are queued."""
+        """Finish images ``x`` in chunks and queue them for the encoders. Wait while the queue is full."""
         request = response.request
         size = chunk_size(request)
         for start in range(0, len(images), size):

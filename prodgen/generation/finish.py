@@ -19,7 +19,7 @@ from prodgen.spec.finish import Augment, Finish
 from prodgen.spec.random_streams import Stream, uniforms
 
 _DRAWS = 16
-"""Random numbers per image. Each variation reads fixed places, so no variation shifts another's numbers."""
+"""Random numbers per image. Each variation reads its own places, so it does not shift the others' numbers."""
 
 
 def apply_finish(
@@ -27,10 +27,11 @@ def apply_finish(
 ) -> Tensor:
     """Apply ``finish`` to images ``x`` (B, C, H, W) in [-1, 1]; return bytes (B, size, size, C').
 
-    C' equals C, but is 3 for a coloured background behind a grey product, and for any background behind a
-    product with transparency (C = 4). ``ground``: the colour around the product in training. The product is
-    cut out of the ground only if the finish asks for another background, or lights or moves the product. A
-    background that the finish asks for has exactly its colour around the product.
+    C' equals C, except that it is 3 for a grey product on a coloured background, and for a product with
+    transparency (C = 4) on any background. ``ground``: the colour around the product in training. ``seeds``,
+    ``draws``: the numbers that each image's random stream depends on. The product is cut out of the ground
+    only if the finish asks for another background, or lights or moves the product. A background that the
+    finish asks for has exactly its colour around the product.
     """
     x = (x.float() + 1.0).div_(2.0)
     augment, size = finish.augment, finish.size or x.shape[-1] * (finish.upscale or 1)
@@ -59,12 +60,15 @@ def apply_finish(
 
 
 def _is_opaque(x: Tensor, ground: str) -> bool:
-    """Return whether nothing of the ground shows in images ``x`` (B, C, H, W), not even by its channels."""
+    """Return whether images ``x`` (B, C, H, W) can stay as they are, with the ground in them.
+
+    Images with alpha cannot, nor can grey images if the ground has a colour.
+    """
     return x.shape[1] == 3 or (x.shape[1] == 1 and len({*levels(ground)}) == 1)
 
 
 def _to_bytes(x: Tensor) -> Tensor:
-    """Turn ``x`` (B, C, H, W) in [0, 1], which is overwritten, into bytes (B, H, W, C)."""
+    """Convert ``x`` (B, C, H, W) in [0, 1] to bytes (B, H, W, C). Overwrites ``x``."""
     return x.mul_(255.0).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
@@ -77,12 +81,12 @@ def _colour(text: str, like: Tensor) -> Tensor:
 
 
 def _over(layers: Tensor, behind: Tensor) -> Tensor:
-    """Lay the premultiplied product and its coverage, ``layers`` (B, C + 1, H, W), over a colour."""
+    """Lay premultiplied ``layers`` (B, C + 1, H, W), coverage last, over the colour ``behind``."""
     return layers[:, :-1] + (1.0 - layers[:, -1:]) * behind
 
 
 def _unpremultiply(layers: Tensor) -> Tensor:
-    """Divide the colour of ``layers`` (B, 4, H, W) by their coverage, because files store it undivided."""
+    """Divide the colour of ``layers`` (B, 4, H, W) by the coverage, because image files need it so."""
     alpha = layers[:, -1:]
     return torch.cat([layers[:, :-1] / alpha.clamp(min=1e-6), alpha], 1)
 

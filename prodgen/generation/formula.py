@@ -15,7 +15,11 @@ from prodgen.spec.redrawing import Found
 def request_of(
     model: Model, formula: Formula, priority: int = 0, tenant: str = "", found: Found | None = None
 ) -> Request:
-    """Return the request for the images of a formula. Those of a morph are PNG files without marks."""
+    """Return the request for the images of a formula. The images of a morph are PNG files without marks.
+
+    ``found``: the latent of the picture that the formula redraws. Raises ProdgenError for a wrong finish or
+    size.
+    """
     model.config.check_finish(formula.finish)
     formula.check_pixels(model.config.side(formula.finish))
     request = Request(
@@ -27,7 +31,7 @@ def request_of(
 
 
 def file_of(formula: Formula, images: Iterable[bytes]) -> bytes:
-    """Return the file of a formula, of the ``images`` that its request gives."""
+    """Return the file of a formula. ``images``: the files of all images of `request_of`, in order."""
     files = [*images]
     if not formula.steps:
         return files[0]

@@ -31,9 +31,10 @@ def latents(
 
 
 def mix_latents(a: Tensor, b: Tensor, shares: Sequence[float]) -> Tensor:
-    """Interpolate latents ``a`` and ``b`` (B, dim) on great circles (Shoemake 1985); 0 gives ``a``, 1 ``b``.
+    """Interpolate latents ``a`` and ``b`` (B, dim) on great circles (Shoemake 1985); return (B, dim).
 
-    Each row depends on nothing but its own latents and its own share.
+    ``shares``: for each row, 0 gives ``a`` and 1 gives ``b``. A row depends only on its own latents and
+    share.
     """
     rows = zip(a.double(), b.double(), shares, strict=True)
     return torch.stack([_mix_row(x, y, share) for x, y, share in rows]).float()
@@ -53,11 +54,11 @@ _BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (64, 128, 256, 512, 1024)}
 _UNTUNED = {"cpu": 32, "cuda": 256}
 
 MAX_SECONDS = 0.25
-"""Longest batch that `tune` chooses if a shorter one exists: an interactive request waits for one batch."""
+"""`tune` tries no larger batch that would take longer, because an interactive request waits for one batch."""
 
 
 class Forward:
-    """Runs models on one device, one pass at a time. `tune` changes only the speed of the passes."""
+    """Runs models on one device, one pass at a time. `tune` changes the speed of passes, not the images."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -93,7 +94,7 @@ class Forward:
             return self._pass(model, to_device(z, self.device), to_device(condition, self.device))
 
     def _inputs(self, model: SavedModel, images: Sequence[ImageRequest | Mix]) -> tuple[Tensor, Tensor]:
-        """Return the latents (B, latent_dim) and the conditions (B, D) of images, without their mixes."""
+        """Return the latents (B, latent_dim) and the conditions (B, D) of images; ignore their mixes."""
         seeds, draws, attempts = ([getattr(i, name) for i in images] for name in ("seed", "draw", "attempt"))
         z, schema = latents(seeds, draws, model.config.latent_dim, attempts), model.generator.schema
         own = z.clone()
@@ -116,7 +117,7 @@ class Forward:
     ) -> Arriving:
         """Apply ``finish`` to images ``x`` (B, C, H, W) in [-1, 1]; return bytes (B, H', W', C').
 
-        Does not wait for a GPU.
+        Returns at once; a GPU may still be working on the bytes.
         """
         with self.exclusively():
             if finish.exact_colour:
@@ -131,14 +132,14 @@ class Forward:
 
     @property
     def busy(self) -> bool:
-        """Whether a GPU has not yet finished the last images."""
+        """Whether a GPU is still working on the images of the last call of `finish`."""
         with suppress(RuntimeError):  # the GPU has failed, which the next batch reports
             return self._done is not None and not self._done.query()
         return False
 
     @contextmanager
     def exclusively(self, *, learning: bool = False) -> Iterator[None]:
-        """Compute alone on the device within the block; with ``learning``, torch can compute gradients."""
+        """Keep other threads off the device within the block. If ``learning``, torch records gradients."""
         with self._lock, reproducible(), torch.inference_mode(not learning):
             yield
 
@@ -151,9 +152,9 @@ class Forward:
     def tune(self, model: SavedModel, seconds: float = 0.15) -> dict[tuple[str, int], float]:
         """Choose the fastest memory format and batch size for ``model``. Time each for about ``seconds``.
 
-        Tries larger batches, in the faster format, while they help and stay under `MAX_SECONDS`. Tries
-        smaller batches if the first does not fit into the device's memory. Returns images per second by
-        (format, batch). Raises ProdgenError if not even one image fits.
+        In the faster format, tries larger batches while they are faster and take less than `MAX_SECONDS`.
+        Tries smaller batches if the first batch does not fit into the device's memory. Returns images per
+        second by (format, batch). Raises ProdgenError if not even one image fits.
         """
         batch, *larger = _BATCHES[self._kind]
         rates = self._try_formats(model, batch, seconds)

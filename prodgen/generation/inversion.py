@@ -12,20 +12,25 @@ from prodgen.models.condition import encode
 from prodgen.spec.redrawing import ENCODERS
 
 STAGES = ((6, 10), (2, 20), (1, 60))
-"""(candidates, steps) of each stage: the best so many candidates take so many steps."""
+"""For each stage: the number of best candidates that continue, and the number of their steps."""
 _RATE = 0.12
 """Learning rate of Adam at the first step of a stage; it falls to a tenth by half a cosine."""
 _PRIOR = 0.0025
-"""Weight of the mean square of a latent, which is 1 for a drawn one, against the mean squared error."""
+"""Weight of the latent's mean square in the loss, beside 1 for the mean squared error of pixels.
+
+The mean square of a random latent is about 1.
+"""
 _STARTS, _SPREAD = 4, 0.5
-"""The starts of a candidate of a model without an encoder, and their deviation from the mean latent."""
+"""If a model has no encoder: starts per candidate, and standard deviation of a start's latent."""
 _GRID = 1 / 1024
 """Found latents are multiples of this, so that marks repeat them exactly and in few characters."""
 
 
 class Inversion(NamedTuple):
-    """``latent`` (latent_dim,) and ``attributes`` of a picture; ``start`` and ``distance``: root mean squared
-    errors of pixels in [0, 1] before and after the steps."""
+    """The result of `invert`: ``latent`` (latent_dim,) and ``attributes`` of a picture.
+
+    ``start`` and ``distance``: root mean squared errors of pixels in [0, 1] before and after the steps.
+    """
 
     latent: Tensor
     attributes: Mapping[str, str]
@@ -41,11 +46,12 @@ def invert(
     seed: int = 0,
     draw: int = 0,
 ) -> Inversion:
-    """Find the latent of a ``picture`` (C, size, size) in [-1, 1], and which of ``candidates`` it is.
+    """Find the latent of a ``picture`` (C, size, size) in [-1, 1], and its attributes among ``candidates``.
 
-    The latents of all candidates start at the encoder's codes or, without an encoder, at some places around
+    The latents of all candidates start at the encoder's latents or, without an encoder, at random places near
     the mean, which ``seed`` and ``draw`` choose. Adam lowers the error of the pixels and the length of the
-    latents; after each stage the better ones stay. Other work on the device waits for one step only.
+    latents. After each stage only the best latents continue. Other work on the device waits for one step
+    only.
     """
     if model.config.family not in ENCODERS:
         candidates = [one for one in candidates for _ in range(_STARTS)]
@@ -72,7 +78,7 @@ def invert(
 def _start(
     forward: Forward, model: SavedModel, target: Tensor, condition: Tensor, seed: int, draw: int
 ) -> Tensor:
-    """Return a latent for each condition (B, D), (B, latent_dim)."""
+    """Return a first latent for each condition (B, D), together (B, latent_dim)."""
     count = len(condition)
     if model.config.family in ENCODERS:
         found: Tensor = model.generator.find_latents(target.expand(count, -1, -1, -1), condition)  # type: ignore[operator]

@@ -21,13 +21,16 @@ With the two other filters files are 1% smaller (64 px), and filtering takes six
 _LEVEL = 1
 """igzip's level. Files are 4% (64 px) to 12% (256 px) larger than libpng's."""
 _BLOCK = 4 << 20
-"""Bytes that are filtered at once: filtering takes four times the memory of what it filters."""
+"""Bytes that are filtered at once. Filtering takes four times this memory."""
 _HEADER = 33
 """Bytes of the signature and the first chunk of a PNG."""
 
 
 def encode_png(pixels: NDArray[np.uint8], xmp: Sequence[bytes]) -> list[bytes]:
-    """Encode ``pixels`` (B, H, W, C), C = 1, 3 or 4, as files with the XMP packets ``xmp``; b"" for none."""
+    """Encode ``pixels`` (B, H, W, C), C = 1, 3 or 4, as PNG files; return the bytes of each file.
+
+    ``xmp``: the XMP packet of each image, or b"" for none.
+    """
     _, height, width, channels = pixels.shape
     size = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
     head, end = _SIGNATURE + _chunk(b"IHDR", size), _chunk(b"IEND", b"")
@@ -38,7 +41,7 @@ def encode_png(pixels: NDArray[np.uint8], xmp: Sequence[bytes]) -> list[bytes]:
 
 
 def with_xmp(png: bytes, xmp: bytes) -> bytes:
-    """Insert an XMP packet behind the header of a PNG, which takes a tenth of the time that Pillow takes."""
+    """Insert an XMP packet after the header of a PNG. Takes a tenth of the time that Pillow takes."""
     return png[:_HEADER] + xmp_chunk(xmp) + png[_HEADER:]
 
 
@@ -53,7 +56,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _filter(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the filtered rows (B, H, 1 + W C) of ``pixels``, by the filter with the smaller differences."""
+    """Return the filtered rows (B, H, 1 + W C) of ``pixels``. The first byte of a row names its filter.
+
+    Each row gets the filter that leaves the smaller differences.
+    """
     count, height, width, channels = pixels.shape
     rows = pixels.reshape(count, height, width * channels)
     filtered = np.empty((count, height, 1 + width * channels), np.uint8)
@@ -71,6 +77,6 @@ def _filter(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _cost(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Return the sum of the absolute differences in each row (B, H), which are bytes modulo 256."""
+    """Return the sum of absolute differences in each of ``rows``, (B, H). A byte of 255 means -1."""
     cost: NDArray[np.uint32] = np.minimum(rows, -rows).sum(-1, dtype=np.uint32)
     return cost

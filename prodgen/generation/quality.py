@@ -15,16 +15,17 @@ from prodgen.spec.order import ImageRequest, Mix, resolve_attributes
 from prodgen.spec.quality import NOTHING, Gated, Quality, chosen_attempt, gated_attribute
 
 MEASURED, SHARE = 200, 0.9
-"""The images by which a threshold is measured, and the share of them that pass."""
+"""Number of images that measure a threshold, and the share of these images that the threshold lets pass."""
 Make = Callable[[Sequence[ImageRequest]], Tensor]
 """Generates images (B, 4, H, W) in [-1, 1]."""
 
 
 @torch.inference_mode()
 def colour_distances(model: SavedModel, images: Sequence[ImageRequest], x: Tensor) -> list[float]:
-    """Return the CIEDE2000 difference of each product's mean colour from the requested colour, to hundredths.
+    """Return the CIEDE2000 difference of each product's mean colour from the requested colour.
 
-    ``x``: the generated ``images`` (B, 4, H, W) in [-1, 1], premultiplied. They are measured on their device.
+    ``x``: the generated ``images`` (B, 4, H, W) in [-1, 1], premultiplied, on any device. Rounds to
+    hundredths. Raises ValueError if the model has no colour that can be measured.
     """
     name = gated_attribute(model.config.attributes, model.config.channels)
     if name is None:
@@ -46,10 +47,10 @@ def colour_distances(model: SavedModel, images: Sequence[ImageRequest], x: Tenso
 def pass_gate(
     model: SavedModel, quality: Quality, images: Sequence[ImageRequest], x: Tensor, make: Make
 ) -> tuple[list[ImageRequest], Tensor]:
-    """Return each image and its pixels, by the attempt that the gate takes.
+    """Return each image and its pixels (B, 4, H, W), from the attempt that the gate chooses.
 
-    ``x``: the pixels (B, 4, H, W) of the first attempts. ``make`` makes a further attempt of all images that
-    need one together.
+    ``x``: the pixels (B, 4, H, W) of the first attempts. ``make`` generates the next attempt of all images
+    that need one.
     """
     threshold = quality.colour_distance
     distances = [[distance] for distance in colour_distances(model, images, x)]

@@ -16,7 +16,7 @@ MIN_ALPHA = 0.05
 
 
 def asked_colours(schema: AttributeSchema, images: Sequence[ImageRequest]) -> Tensor:
-    """Return the CIELAB colour (B, 3) that each image was asked for, by the schema's colour attribute."""
+    """Return the CIELAB colour (B, 3) that each image should have by the schema's colour attribute."""
     name = next(a.name for a in schema.attributes if isinstance(a, ContinuousColour))
 
     def lab(colours: Sequence[str]) -> Tensor:
@@ -38,8 +38,8 @@ def unpremultiply(x: Tensor) -> tuple[Tensor, Tensor]:
 def recolour(x: Tensor, lab: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Change the mean colours of the ``chosen`` images (B,) to ``lab`` (B, 3), colours in CIELAB.
 
-    x: images (B, 4, H, W), premultiplied, in [-1, 1]. Returns all images and their mean colours (B, 3).
-    Colours that a screen cannot show are clipped.
+    x: images (B, 4, H, W), premultiplied, in [-1, 1]. Returns all images and the new mean colours (B, 3).
+    These may differ from ``lab``, because colours that a screen cannot show are clipped.
     """
     colour, alpha = unpremultiply((x + 1.0) / 2.0)
     before = rgb_to_lab(colour)

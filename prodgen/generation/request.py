@@ -20,14 +20,14 @@ from prodgen.spec.quality import Quality
 NO_FINISH = Finish()
 
 MAX_AHEAD = 1 << 26
-"""Largest number of pixels of one request that the engine generates before the caller takes the files."""
+"""Number of pixels of one request that the engine may generate before the caller takes the files."""
 
 File = tuple[bytes, str | None, tuple[str, ...] | None]
-"""The file of an image, and for a picture of a photograph what `manifest_line` calls review and findings."""
+"""The file of an image; for a picture of a photograph also ``review`` and ``findings`` of `manifest_line`."""
 
 
 class Model(Protocol):
-    """A version that makes images: a generator, or one that makes pictures of photographs."""
+    """A version of a model: a generator, or a model that makes pictures of photographs."""
 
     @property
     def id(self) -> str:
@@ -40,9 +40,9 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """A request for images of one model with one finish. The engine makes those of a `SavedModel` only.
+    """A request for images of one model with one finish. `Engine` takes requests for a `SavedModel` only.
 
-    A higher ``priority`` is served first. The requests of different tenants are served by turn.
+    Requests with a higher ``priority`` are served first. The tenants are served in turn.
     """
 
     model: Model
@@ -53,9 +53,9 @@ class Request:
     priority: int = 0
     tenant: str = ""
     marks: bool = True
-    """Whether the files say how they were made."""
+    """Whether each file contains the recipe of its image."""
     quality: Quality | None = None
-    """The threshold of the quality gate, if the images are to pass it."""
+    """The threshold of the quality gate, or None if the images need not pass it."""
 
     @property
     def pixels(self) -> int:
@@ -64,14 +64,14 @@ class Request:
 
     @property
     def opaque_finish(self) -> Finish:
-        """The finish. If the model has transparency and the format has none, the background is white."""
+        """The finish, with a white background if the model has transparency and the format has none."""
         if self.format not in ("jpeg", "gif") or self.finish.background or self.model.config.channels < 4:
             return self.finish
         return self.finish.model_copy(update={"background": "#ffffff"})
 
 
 class Cancelled(Exception):
-    """Iteration over a response raises this if the request was cancelled before all images were made."""
+    """Raised by iteration over a response whose request was cancelled before all images were made."""
 
 
 class Response:
@@ -92,7 +92,7 @@ class Response:
         self.cancelled = False
         self._changed = threading.Condition()
         self.images: list[ImageRequest] = []
-        """The images that the engine has made, in order, with the attempts that the quality gate took."""
+        """The images that the engine has made, in order, each by the attempt that the quality gate chose."""
         self._max_ahead = max(1, MAX_AHEAD // request.pixels)
 
     def cancel(self) -> None:
@@ -129,7 +129,7 @@ class Response:
 
     @property
     def has_more(self) -> bool:
-        """Whether the engine has images of this request left to begin; false if it is cancelled."""
+        """Whether images of this request are left for the engine to begin. False after cancellation."""
         return not self.cancelled and self._begun < len(self.request.images)
 
     def room(self) -> int:
@@ -143,7 +143,7 @@ class Response:
         return images
 
     def add(self, chunk: "Future[list[bytes]]") -> None:
-        """Append ``chunk``, a future of the next files, which the encoders complete."""
+        """Append ``chunk``: a future, whose result is the list of the next files."""
         with self._changed:
             self._chunks.append(chunk)
             self._changed.notify_all()
@@ -159,7 +159,8 @@ class Response:
 def xmp_packets(request: Request, images: Sequence[ImageRequest]) -> Iterator[bytes]:
     """Yield the XMP packet of each generated image: all that is needed to make the image again, and no more.
 
-    An image's index and SKU belong to the order; ``draw`` is the number that the image depends on.
+    The packet has ``draw``, the number that the image depends on. It has neither index nor SKU, which belong
+    to the order. Yields b"" for each image if the request has no marks.
     """
     common: dict[str, Any] = {"model": request.model.id}
     if finish := request.finish.model_dump(exclude_defaults=True):
@@ -187,9 +188,10 @@ def manifest_line(
     findings: tuple[str, ...] | None = None,
     **where: Any,
 ) -> ManifestLine:
-    """Return an image's manifest line. ``data``: its file; ``where``: object, offset, length in a store.
+    """Return an image's manifest line. ``data``: the bytes of its file.
 
-    ``review``: why the picture of a photograph is not trusted; ``findings``: the rules that it breaks.
+    ``review``: why the picture of a photograph is not trusted. ``findings``: the rules that the picture
+    breaks. ``where``: the fields object, offset and length, if the file lies inside an object of a store.
     """
     common = {
         "model": request.model.id,
@@ -204,9 +206,9 @@ def manifest_line(
 
 
 def manifest_lines(request: Request, files: Iterable[File]) -> list[ManifestLine]:
-    """Return the manifest lines of all images of a request, as `manifest_line` does, in half of the time.
+    """Return the manifest lines of all images of a request, twice as fast as `manifest_line` would.
 
-    Only the first line is validated. The others differ from it in values that other code has made.
+    Validates only the first line. The other lines differ from it only in values that prodgen has made itself.
     """
     lines = list[ManifestLine]()
     for image, file in zip(request.images, files, strict=True):
@@ -224,7 +226,7 @@ def _own_fields(
     review: str | None = None,
     findings: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
-    """Return the fields in which the manifest lines of a request differ."""
+    """Return the fields that differ between the manifest lines of a request."""
     return {
         "index": image.index,
         "sku": image.sku,

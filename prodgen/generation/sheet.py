@@ -32,7 +32,7 @@ def contact_sheet(
 
 
 def paste_into_cell(sheet: Image.Image, image: Image.Image, x: int, y: int, cell: int) -> None:
-    """Paste a square image into the middle of the cell at (x, y), with white behind transparency.
+    """Paste a square image into the middle of the cell at (x, y), on white if it has transparency.
 
     A small image is enlarged by a whole factor, which keeps its pixels sharp. A large image is scaled down.
     """

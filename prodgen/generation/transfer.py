@@ -1,4 +1,4 @@
-"""Copies between the memory of the machine and that of a GPU, for which the calling thread does not wait.
+"""Copy tensors between the machine's memory and a GPU's memory. The calling thread does not wait.
 
 A GPU reads and writes page-locked memory by itself. On a CPU nothing is copied.
 """
@@ -12,7 +12,10 @@ from torch import Tensor
 
 
 def to_device(x: Tensor, device: str | torch.device) -> Tensor:
-    """Return ``x``, which is in the machine's memory, on ``device``."""
+    """Return a copy of ``x`` on ``device``, or ``x`` itself if the device is the CPU.
+
+    ``x`` must be in the machine's memory.
+    """
     if torch.device(device).type == "cpu":
         return x
     return x.pin_memory().to(device, non_blocking=True)
@@ -20,7 +23,7 @@ def to_device(x: Tensor, device: str | torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class Arriving:
-    """Bytes on their way from the device to the machine's memory, where they are once ``done`` has happened.
+    """Bytes that a GPU is copying to the machine's memory. The copy is complete once ``done`` has happened.
 
     ``done`` is None on a CPU.
     """
@@ -29,7 +32,7 @@ class Arriving:
     done: torch.cuda.Event | None
 
     def numpy(self) -> NDArray[np.uint8]:
-        """Wait until the bytes are there, and return them."""
+        """Wait for the end of the copy; return the bytes."""
         if self.done:
             self.done.synchronize()
         array: NDArray[np.uint8] = self._bytes.numpy()
@@ -37,7 +40,7 @@ class Arriving:
 
 
 def from_device(x: Tensor) -> Arriving:
-    """Begin to copy bytes ``x`` from their device."""
+    """Begin to copy ``x``, a tensor of bytes, to the machine's memory; return at once."""
     if not x.is_cuda:
         return Arriving(x, None)
     copy = x.to("cpu", non_blocking=True)  # page-locked, because the copy is non-blocking

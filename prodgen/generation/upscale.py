@@ -14,7 +14,7 @@ from prodgen.settings import settings
 
 
 def upscale(layers: Tensor) -> Tensor:
-    """Enlarge premultiplied colour and its coverage, (B, 4, H, W) in [0, 1]; return (B, 4, 4H, 4W)."""
+    """Enlarge premultiplied colour and coverage (B, 4, H, W) in [0, 1]; return (B, 4, 4H, 4W) in [0, 1]."""
     return clamp_to_coverage(_network(_file(), str(layers.device))(layers))
 
 

@@ -20,16 +20,19 @@ from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.order import ImageRequest
 
 LOSSY_TOLERANCE = 24
-"""Levels of 255 by which files of a lossy format may differ: in WebP and AVIF, one level became up to 20."""
+"""Number of levels of 255 by which files of a lossy format may differ.
+
+A difference of one level before WebP or AVIF encoding became a difference of up to 20 levels after it.
+"""
 
 _CHUNK = 1024
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of verifying one image. ``fault`` says what is wrong, or is None if nothing is.
+    """The result of verifying one image. ``fault``: what is wrong, or None.
 
-    ``remade`` is the file that was made again, or empty if none could be made.
+    ``remade``: the file that was made again, or b"" if none could be made.
     """
 
     line: ManifestLine
@@ -43,7 +46,7 @@ def verify(
     """Generate the image of each manifest line again, and compare it with the file ``read(line.file)``.
 
     ``read`` returns None for a file that is missing or cannot be read. Yields a finding for each line. Pixels
-    may differ by the model's tolerance. Raises ProdgenError if a line names a model other than ``model``.
+    may differ by the model's tolerance. Raises ProdgenError if a line names another model than ``model``.
     """
     read_sheet = lru_cache(1)(lambda name: _load_sheet(read(name)))
     alike = groupby(lines, lambda line: (line.truncation, line.finish, line.format))
@@ -68,7 +71,7 @@ def verify(
 
 
 def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: int) -> str | None:
-    """Return how a stored file differs from its manifest line or the remade file, or None if it is right.
+    """Return how a stored file differs from its manifest line or from the remade file; None if it does not.
 
     Pixels may differ by ``tolerance`` levels of 255.
     """
@@ -84,7 +87,8 @@ def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: 
 def difference(stored: bytes, remade: bytes, format: str, tolerance: int) -> str | None:
     """Return how the images of two files differ, or None if they agree within ``tolerance`` levels of 255.
 
-    ``format``: that of the remade file. Lossy formats have a tolerance of their own.
+    ``format``: the format of the remade file. Images of a lossy format may differ by `LOSSY_TOLERANCE`
+    levels.
     """
     if stored == remade:
         return None
@@ -105,7 +109,10 @@ def _load_sheet(data: bytes | None) -> tuple[str, NDArray[np.uint8]] | None:
 def _compare_frame(
     line: ManifestLine, sheet: tuple[str, NDArray[np.uint8]] | None, remade: bytes, tolerance: int
 ) -> str | None:
-    """Return how the image at the line's frame of a sheet differs from the remade file, or None."""
+    """Return how the image at the line's frame of a sheet differs from the remade file; None if it does not.
+
+    ``sheet``: the digest and the pixels of the sheet, or None if it cannot be read.
+    """
     if sheet is None:
         return "the sheet is missing or cannot be read"
     digest, pixels = sheet
@@ -134,7 +141,10 @@ def _describe(pixels: NDArray[np.uint8]) -> str:
 
 
 def _visible(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the levels with colour multiplied by alpha: a transparent pixel's colour is not visible."""
+    """Return ``pixels`` (H, W, C) as floats, with colour multiplied by alpha.
+
+    Two transparent pixels look the same, whatever their colours are.
+    """
     levels = pixels.astype(np.float32)
     if levels.shape[2] == 4:
         levels[..., :3] *= levels[..., 3:] / 255.0
