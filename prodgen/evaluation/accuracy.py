@@ -52,7 +52,7 @@ def agreement_figure(
 ) -> Figure:
     """Return the share of ``generated`` images whose label the judge predicts, as a figure.
 
-    The same share of ``real`` images stands beside it.
+    The figure also has the same share of ``real`` images.
     """
     judge = context.judges(attribute)
     ours, theirs = accuracy(judge, generated, attribute), accuracy(judge, real, attribute)
@@ -67,7 +67,7 @@ def _by_class(attribute: str, generated: Accuracy, real: Accuracy) -> dict[str, 
 
 
 def agreement(context: Context) -> Measurement:
-    """Measure how often the judge of each attribute predicts the value with which an image was generated."""
+    """Measure how often each attribute's judge predicts the value that was requested for an image."""
     images = subset(context.generated, slice(context.count))
     figures = {}
     for attribute in context.splits.train.classifiable:
@@ -105,9 +105,9 @@ def classification_accuracy_score(
 ) -> tuple[Accuracy, Accuracy]:
     """Return the classification accuracy score (Ravuri & Vinyals 2019) of generated and of real images.
 
-    The score of a set of images is the accuracy, on the real test split, of a new classifier that is trained
-    on that set alone. The real set has as many images as ``generated``, from the training images whose value
-    is known. If the set has all these images, the judge of the training split is used as its classifier.
+    To score a set of images, a new classifier is trained on this set alone; the score is its accuracy on the
+    real test split. The real set has as many images as ``generated``, drawn from the training images whose
+    value is known. If the real set has all these images, the judge of the training split is its classifier.
     """
     score = _accuracy_after(generated, test, attribute, judges.device)
     known = np.flatnonzero(train.labels[attribute] != UNKNOWN)

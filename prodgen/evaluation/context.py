@@ -52,7 +52,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The result of one measure. ``pictures``: images by file name. ``left_out``: missing figures and why."""
+    """The result of one measure.
+
+    ``pictures``: by file name. ``left_out``: figures that are missing, and why.
+    """
 
     figures: dict[str, Figure] = field(default_factory=dict)
     pictures: dict[str, Image.Image] = field(default_factory=dict)

@@ -71,7 +71,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The results of all measures. ``pictures``: by file name. ``left_out``: missing figures and why."""
+    """The results of all measures.
+
+    ``pictures``: by file name. ``left_out``: figures that are missing, and why.
+    """
 
     context: Context
     options: Options

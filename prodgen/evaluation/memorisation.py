@@ -43,7 +43,7 @@ class Memorisation:
 
 
 def memorisation(generated: Tensor, test: Tensor, train: Tensor) -> Memorisation:
-    """Compare features of generated (N, D) and of test images (M, D) with those of training images (L, D)."""
+    """Compare features of generated (N, D) and test images (M, D) with features of training images (L, D)."""
     distances, rows = nearest(generated, train, min(NEIGHBOURS, len(train)))
     ours, theirs = distances[:, 0], nearest(test, train, 1)[0][:, 0]
     originals = theirs[theirs > ROUNDING * theirs.median()]

@@ -18,7 +18,8 @@ _FAINT = 0.03
 _HAZE, _EDGE, _REACH = 0.25, 0.5, 1 / 32
 """A pixel is background if no pixel within `_REACH` (share of the side) has more coverage than `_HAZE`.
 
-If a pixel there has the coverage `_EDGE`, this pixel keeps its own coverage; between the two, a share of it.
+If a pixel there has the coverage `_EDGE` or more, the pixel keeps its coverage. Between these limits, it
+keeps a share of its coverage.
 """
 
 

@@ -24,7 +24,10 @@ from prodgen.spec.random_streams import Stream, normals
 def latents(
     seed: int | Sequence[int], draws: Sequence[int], dim: int, attempts: Sequence[int] | None = None
 ) -> Tensor:
-    """Return standard normal latents (len(draws), dim), identical on every machine and in every batch."""
+    """Return standard normal latents (len(draws), dim), identical on every machine and in every batch.
+
+    ``seed``: one seed for all latents, or a seed for each. ``attempts``: of each latent, by default 0.
+    """
     seeds = [seed] * len(draws) if isinstance(seed, int) else seed
     values = normals(seeds, draws, dim, Stream.LATENT, attempts or [0] * len(draws))
     return torch.from_numpy(values).float()

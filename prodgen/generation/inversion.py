@@ -16,7 +16,7 @@ STAGES = ((6, 10), (2, 20), (1, 60))
 _RATE = 0.12
 """Learning rate of Adam at the first step of a stage; it falls to a tenth by half a cosine."""
 _PRIOR = 0.0025
-"""Weight of the latent's mean square in the loss, beside 1 for the mean squared error of pixels.
+"""Weight of the latent's mean square in the loss. The mean squared error of pixels has weight 1.
 
 The mean square of a random latent is about 1.
 """
@@ -50,7 +50,7 @@ def invert(
 
     The latents of all candidates start at the encoder's latents or, without an encoder, at random places near
     the mean, which ``seed`` and ``draw`` choose. Adam lowers the error of the pixels and the length of the
-    latents. After each stage only the best latents continue. Other work on the device waits for one step
+    latents in stages; each stage continues only the best latents. Other work on the device waits for one step
     only.
     """
     if model.config.family not in ENCODERS:

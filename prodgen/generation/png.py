@@ -14,9 +14,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 """The colour type of a PNG by its number of channels: grey, RGB, RGB with transparency."""
 _SUB, _UP = 1, 2
-"""The filters of a PNG's row that are tried: differences from the pixel on the left, or from the one above.
+"""The filters of a PNG's row that are tried: differences from the pixel on the left, or from the pixel above.
 
-With the two other filters files are 1% smaller (64 px), and filtering takes six times as long.
+With PNG's two other filters, files are 1% smaller (64 px), but filtering takes six times as long.
 """
 _LEVEL = 1
 """igzip's level. Files are 4% (64 px) to 12% (256 px) larger than libpng's."""

@@ -1,4 +1,4 @@
-"""The quality gate: measure the colours of generated products, and make the wrong ones again."""
+"""The quality gate: measure the colours of generated products, and make products of wrong colour again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -87,8 +87,7 @@ def compare(line: ManifestLine, stored: bytes | None, remade: bytes, tolerance: 
 def difference(stored: bytes, remade: bytes, format: str, tolerance: int) -> str | None:
     """Return how the images of two files differ, or None if they agree within ``tolerance`` levels of 255.
 
-    ``format``: the format of the remade file. Images of a lossy format may differ by `LOSSY_TOLERANCE`
-    levels.
+    ``format``: the format of the remade file. For a lossy format, `LOSSY_TOLERANCE` holds if it is larger.
     """
     if stored == remade:
         return None

@@ -35,7 +35,7 @@ SIDE = CROP * FACTOR
 BLUR, NOISE = 1.0, 0.04
 """Largest standard deviations of blur (in small pixels) and of noise (levels go from 0 to 1)."""
 LEVELS = 2
-"""Levels of VGG16 whose features are compared."""
+"""Number of levels of VGG16 whose features are compared."""
 _DECAY = 0.995
 _SAVE_EVERY = 200
 

@@ -1,7 +1,7 @@
 """The processes that train one model together: their number, their ranks, and their shards of a batch.
 
-Every process draws the random numbers of the whole batch and keeps every ``world_size()``-th row of them, so
-the numbers of a training do not depend on how many processes it has. Without torchrun there is one process.
+Every process draws the random numbers of the whole batch and keeps every ``world_size()``-th row, its shard.
+So a training has the same random numbers with any number of processes. Without torchrun there is one process.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The loss functions of the networks, written as in their papers."""
+"""The loss functions of the networks, with the formulas of the papers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -86,8 +86,8 @@ def _replace_columns(
 ) -> Tensor:
     """Return ``trained`` (out, inputs + len(old_columns)), adapted to (out, inputs + len(new_columns)).
 
-    A new column gets the mean of the old columns of its attribute, or its weights in ``random`` if there are
-    none.
+    A new column gets the mean of its attribute's old columns. If there are none, it keeps its values in
+    ``random``.
     """
     inputs = trained.shape[1] - len(old_columns)
     known = dict(zip(old_columns, trained[:, inputs:].unbind(1), strict=True))
