@@ -28,13 +28,13 @@ from prodgen.spec.spelling import did_you_mean, fold
 Float32 = NDArray[np.float32]
 
 SCENE = "scene"
-"""The name of the attribute that says on what ground a product is shown."""
+"""The name of the attribute for the ground of a picture."""
 MATERIAL = "material"
-"""The name of the attribute that says of what a product is made."""
+"""The name of the attribute for the material of a product."""
 PICTURED = (SCENE, MATERIAL)
 """The attributes whose values may be pictures."""
 RequestedValues = Mapping[str, str | list[str]]
-"""The attributes that a request asks for, as a person writes them: by name, one value or several."""
+"""The attributes of a request as a person writes them: the attribute's name -> one value or a list."""
 
 
 class Choice(BaseModel):
@@ -66,7 +66,7 @@ class Choice(BaseModel):
         return fields if self.synonyms else {name: fields[name] for name in fields if name != "synonyms"}
 
     def parse(self, text: object) -> str:
-        """Return the value that ``text`` names; raises ProdgenError, which lists the values."""
+        """Return the value that ``text`` names, in any case. Raises ProdgenError if there is none."""
         if text in self.values:
             return str(text)
         folded = fold(str(text))
@@ -80,7 +80,7 @@ class Choice(BaseModel):
         )
 
     def draw(self, uniforms: Float64) -> list[str]:
-        """Sample a value of the training distribution for each random number in (0, 1)."""
+        """Return a random value, by the frequencies, for each uniform random number in (0, 1)."""
         edges = np.cumsum(self.frequencies)
         return [self.values[place] for place in np.searchsorted(edges, uniforms * edges[-1])]
 
@@ -89,7 +89,7 @@ class Choice(BaseModel):
         return self.values
 
     def encode(self, values: Sequence[str]) -> Float32:
-        """Encode values of B images one-hot: (B, number of values). Raises ProdgenError for unknown ones."""
+        """Return the values of B images one-hot: (B, number of values). Raises ProdgenError if unknown."""
         places = {value: k for k, value in enumerate(self.values)}
         unknown = [value for value in values if value not in places]
         if unknown:
@@ -112,30 +112,30 @@ class ContinuousColour(BaseModel):
     palette: tuple[Colour, ...] = Field(min_length=1)
 
     def parse(self, text: object) -> str:
-        """Return ``text`` (a CSS name or number) as ``#rrggbb``; raises ProdgenError if it is no colour."""
+        """Return the CSS colour ``text`` as ``#rrggbb``. Raises ProdgenError if ``text`` is no colour."""
         try:
             return parse_colour(str(text))
         except ValueError as error:
             raise ProdgenError(f"{self.name}: {error}", param=f"attributes.{self.name}") from None
 
     def draw(self, uniforms: Float64) -> list[str]:
-        """Draw one colour of the palette for each random number, uniform in (0, 1)."""
+        """Return a random colour of the palette for each uniform random number in (0, 1)."""
         return [self.palette[int(u * len(self.palette))] for u in uniforms]
 
     def columns(self) -> tuple[str, ...]:
-        """Return the name of each column that `encode` returns; the last is 1 where the colour is known."""
+        """Return the names of the columns of `encode`. The column ``known`` is 1 if the colour is known."""
         return ("L", "a", "b", "known")
 
     def encode(self, values: Sequence[str]) -> Float32:
-        """Encode the colours (``#rrggbb``) of B images: (B, 4)."""
+        """Return the colours (``#rrggbb``) of B images as numbers for a network: (B, 4)."""
         levels = np.frombuffer(bytes.fromhex("".join(value[1:] for value in values)), np.uint8)
         return encode_lab(to_lab(levels.reshape(-1, 3)))
 
 
 class _Named(BaseModel):
-    """An attribute whose value is one of a few names, or else something that a person gives.
+    """Base class of attributes whose value is one of a few names, or a colour or picture of a person's own.
 
-    If a request leaves the attribute out, it means the first name, so that nothing is drawn at random.
+    The value of an attribute that a request leaves out is the first name. It is never random.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -145,7 +145,7 @@ class _Named(BaseModel):
     values: tuple[str, ...] = Field(min_length=1)
 
     def named(self, text: str) -> str | None:
-        """Return the name that ``text`` means, or None."""
+        """Return the name in ``values`` that equals ``text`` apart from case, or None."""
         folded = fold(text)
         return next((value for value in self.values if fold(value) == folded), None)
 
@@ -154,7 +154,7 @@ class _Named(BaseModel):
         return [self.values[0]] * len(uniforms)
 
     def columns(self) -> tuple[str, ...]:
-        """Return the names of the columns that `encode` returns: none, since no network reads them."""
+        """Return the names of the columns of `encode`: none, because no network reads this attribute."""
         return ()
 
     def encode(self, values: Sequence[str]) -> Float32:
@@ -165,15 +165,16 @@ class _Named(BaseModel):
 class NamedColour(_Named):
     """An attribute whose value is one of a few names or any colour.
 
-    The attribute ``scene`` may also be two colours as ``skyblue/white``, or the digest of an upload.
+    The value of the attribute ``scene`` may also be two colours (``skyblue/white``) or an upload's digest.
     """
 
     kind: Literal["named-colour"] = "named-colour"
 
     def parse(self, text: object) -> str:
-        """Return the name that ``text`` means, else its colour as ``#rrggbb``; raises ProdgenError.
+        """Return the name in ``values`` that ``text`` means, or else the colour ``text`` as ``#rrggbb``.
 
-        For a scene, two colours are returned as ``#rrggbb/#rrggbb``, and a digest as it is.
+        For a scene, also returns two colours as ``#rrggbb/#rrggbb``, and a digest unchanged. Raises
+        ProdgenError for any other text.
         """
         if self.name == SCENE and is_digest(str(text)):
             return str(text)
@@ -199,7 +200,7 @@ class NamedPicture(_Named):
     kind: Literal["named-picture"] = "named-picture"
 
     def parse(self, text: object) -> str:
-        """Return the name that ``text`` means, or a digest as it is; raises ProdgenError."""
+        """Return the name that ``text`` means, or a digest unchanged. Raises ProdgenError for other texts."""
         found = str(text) if is_digest(str(text)) else self.named(str(text))
         if found is None:
             raise ProdgenError(
@@ -228,7 +229,8 @@ class AttributeSchema(BaseModel):
     """All attributes of a model, in the order of its conditioning vector.
 
     ``together`` lists the combinations of values that occurred in training; if empty, values are independent.
-    ``directions`` are asked for as attributes are, by a number of steps. An image without them has none.
+    A request names a direction of ``directions`` like an attribute; its value is a number of steps. An image
+    whose request names no direction has no steps.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -248,7 +250,7 @@ class AttributeSchema(BaseModel):
 
     @model_serializer(mode="wrap")
     def _omit_empty(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is empty, so that a config without combinations or directions keeps its bytes."""
+        """Leave out empty ``together`` and ``directions``, so that a config without them keeps its bytes."""
         fields: dict[str, Any] = plain(self)
         return {name: value for name, value in fields.items() if value or name == "attributes"}
 
@@ -258,9 +260,10 @@ class AttributeSchema(BaseModel):
         return tuple(a for a in self.attributes if isinstance(a, Choice))
 
     def parse(self, wanted: RequestedValues) -> dict[str, list[str]]:
-        """Return the requested values in the model's own spelling, in the order written.
+        """Return the requested values by attribute, in the model's spelling and in the order of ``wanted``.
 
-        Raises ProdgenError for an attribute or a value that the model does not have.
+        Raises ProdgenError for an attribute or a value that the model does not have, for an attribute that
+        is named twice, and for an empty list of values.
         """
         exact = {a.name: a for a in (*self.attributes, *self.directions)}
         folded = {fold(name): a for name, a in exact.items()}
@@ -291,11 +294,12 @@ class AttributeSchema(BaseModel):
     def resolve(
         self, wanted: Sequence[Mapping[str, str]], seeds: Sequence[int], draws: Sequence[int]
     ) -> list[dict[str, str]]:
-        """Return all attributes of each image; missing values are drawn from the training distribution.
+        """Return all attributes of each image. Values that ``wanted`` lacks are drawn at random.
 
-        ``wanted[i]`` holds the parsed values that are requested. The drawn values depend only on
-        ``wanted[i]``, ``seeds[i]`` and ``draws[i]``. Choices are drawn from the combinations that contain the
-        requested values; if there are none, each choice is drawn independently.
+        ``wanted[i]`` holds the requested values of image i, as `parse` returns them. The drawn values follow
+        the training distribution and depend only on ``wanted[i]``, ``seeds[i]`` and ``draws[i]``. Choices are
+        drawn together, as a combination that contains the requested values. If no combination contains them,
+        each choice is drawn independently.
         """
         names = [a.name for a in self.attributes]
         if all(name in w for w in wanted for name in names):

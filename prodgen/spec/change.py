@@ -1,4 +1,4 @@
-"""Measure how much the picture of a product has changed between two versions of a model."""
+"""Measure how much the picture of a product differs between two versions of a model."""
 
 import io
 from threading import BoundedSemaphore
@@ -13,15 +13,15 @@ from prodgen.spec.photograph import FORMATS
 SIDE = 64
 """Pictures are shrunk to squares of this side, in pixels, before they are compared."""
 _DECODING = BoundedSemaphore(4)
-"""Limits the large pictures that a process holds at once."""
+"""Lets a process decode at most four pictures at once, because large pictures need much memory."""
 
 
 def measure_change(old: bytes, new: bytes) -> tuple[float, float]:
-    """Return how much two image files differ, as two CIEDE2000 differences: 0 is the same, 1 just visible.
+    """Return two CIEDE2000 differences between two image files: 0 means equal, about 1 just visible.
 
-    The first is the mean difference of the quarter of the pixels that differ most, so that a wide ground does
-    not hide the product. It grows with every change of shape, pattern or colour. The second is the difference
-    of the mean colours, which a change of shape alone leaves small. Transparent parts count as white. Raises
+    The first number is the mean difference of the quarter of the pixels that differ most. It grows with every
+    change of shape, pattern or colour; a large ground does not reduce it. The second number is the difference
+    of the mean colours. It stays small if only the shape changes. Transparent parts count as white. Raises
     ProdgenError for a file that is no image.
     """
     ours, theirs = _small_lab(old), _small_lab(new)
@@ -32,7 +32,7 @@ def measure_change(old: bytes, new: bytes) -> tuple[float, float]:
 
 
 def _small_lab(data: bytes) -> Floats:
-    """Return an image file as CIELAB (SIDE, SIDE, 3)."""
+    """Return an image file, on white and shrunk, as CIELAB (SIDE, SIDE, 3). Raises ProdgenError if broken."""
     try:
         with _DECODING, Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # lets a JPEG be decoded at a fraction of its size

@@ -33,9 +33,9 @@ _KNEE, _SLOPE = (6 / 29) ** 3, (29 / 6) ** 2 / 3
 
 
 def parse_colour(text: str) -> str:
-    """Convert a CSS name ("forest green" or "forestgreen"), function or number to #rrggbb.
+    """Return a CSS colour as #rrggbb. ``text`` is a name ("forest green"), ``rgb(…)``, ``hsl(…)`` or #rrggbb.
 
-    Raises ValueError if ``text`` is no colour, or a transparent one.
+    Raises ValueError if ``text`` is no colour, or a transparent colour.
     """
     red, green, blue = levels(text)
     return f"#{red:02x}{green:02x}{blue:02x}"
@@ -50,7 +50,7 @@ def parse_gradient(text: str) -> tuple[str, str] | None:
 
 
 def levels(text: str) -> tuple[int, ...]:
-    """Return the red, green and blue of a colour, each from 0 to 255. Raises ValueError as `parse_colour`."""
+    """Return red, green and blue of a CSS colour, from 0 to 255. Raises ValueError like `parse_colour`."""
     joined = "".join(text.split()).replace("-", "")
     found: tuple[int, ...] = ()
     with suppress(ValueError):
@@ -64,7 +64,7 @@ def levels(text: str) -> tuple[int, ...]:
 
 
 def to_hex(lab: ArrayLike) -> str:
-    """Convert CIELAB (3,) to #rrggbb, clipped to what a screen can show."""
+    """Return a CIELAB colour (3,) as #rrggbb, clipped to the colours that a screen can show."""
     red, green, blue = (to_rgb(lab) * 255).round().astype(int)
     return f"#{red:02x}{green:02x}{blue:02x}"
 
@@ -84,7 +84,7 @@ def to_lab(rgb: ArrayLike) -> Floats:
 
 
 def to_rgb(lab: ArrayLike) -> Floats:
-    """Convert CIELAB (..., 3) to sRGB (..., 3) in [0, 1], clipped to what a screen can show."""
+    """Return CIELAB (..., 3) as sRGB (..., 3) in [0, 1], clipped to the colours that a screen can show."""
     lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
     y = (lightness + 16) / 116
     root = np.stack([y + a / 500, y, y - b / 200], -1)
@@ -95,9 +95,9 @@ def to_rgb(lab: ArrayLike) -> Floats:
 
 
 def encode_lab(lab: ArrayLike) -> NDArray[np.float32]:
-    """Encode CIELAB (B, 3) for a network: (B, 4) of scaled L, a, b (mostly in [-2, 2]) and 1.
+    """Return CIELAB (B, 3) as numbers for a network (B, 4): scaled L, a, b (mostly in [-2, 2]), and 1.
 
-    A colour with a NaN is unknown; its four numbers are 0.
+    A NaN in a colour means that the colour is unknown. Its four numbers are 0.
     """
     scaled = (np.asarray(lab, np.float32).reshape(-1, 3) - LAB_CENTRE) / LAB_SCALE
     encoded = np.concatenate([scaled, np.ones((len(scaled), 1))], 1)
@@ -122,9 +122,9 @@ def _means(images: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def delta_e_2000(lab1: ArrayLike, lab2: ArrayLike) -> Floats:
-    """Return the CIEDE2000 difference (...) between CIELAB colours (..., 3), which are broadcast.
+    """Return the CIEDE2000 differences (...) between two arrays of CIELAB colours (..., 3); they broadcast.
 
-    0 is the same colour, about 1 the least difference that people see side by side, 100 black against white.
+    0 means equal; about 1 is the least difference that people see side by side; white to black is 100.
     From Sharma, Wu & Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and Application 30
     (2005). The numbers in brackets in the code are the paper's equations.
     """
@@ -155,7 +155,10 @@ def _saturation(chroma: Floats) -> Floats:
 
 
 def _hues(hue1: Floats, hue2: Floats, grey: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Return the shorter angle from ``hue1`` to ``hue2`` (10) and their mean hue (14), in radians."""
+    """Return the shorter angle from ``hue1`` to ``hue2`` (10) and the mean of both hues (14), in radians.
+
+    ``grey`` is true where a colour has no hue: there the angle is 0, and the "mean" is the sum.
+    """
     angle = (hue2 - hue1 + np.pi) % (2 * np.pi) - np.pi
     # For exactly opposite hues, the paper takes the sign of hue2 - hue1.
     angle = np.where(np.isclose(np.abs(hue2 - hue1), np.pi, atol=1e-12), hue2 - hue1, angle)
@@ -166,7 +169,7 @@ def _hues(hue1: Floats, hue2: Floats, grey: NDArray[np.bool_]) -> tuple[Floats, 
 
 
 def _hue_weight(hue: Floats) -> Floats:
-    """Return the weight T of equation (15)."""
+    """Return the weight T of a hue (radians), by equation (15) of the paper in `delta_e_2000`."""
     weight: Floats = (
         1
         - 0.17 * np.cos(hue - np.radians(30))

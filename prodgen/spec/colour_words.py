@@ -1,7 +1,8 @@
-"""Names of colours as shops use them, in English and Chinese, with the colours that shops mean by them.
+"""The colour words of shops, in English and Chinese, each with its colour.
 
-CSS gives some of these names to colours of light, which no cloth has: its navy is too bright and its
-forestgreen too vivid. Prompts read the names here first, and CSS names after them. ``#rrggbb`` is exact.
+Some of these words are CSS names too, but CSS means colours that no cloth has: navy is too bright in CSS, and
+forestgreen too vivid. A word in a prompt means its colour in this table, or else its colour in CSS.
+``#rrggbb`` in a prompt means exactly that colour.
 """
 
 from collections.abc import Iterator, Sequence
@@ -78,14 +79,15 @@ _TABLE = """
 #a4c639 | lime; lime green; 草绿; 柠檬绿; 果绿
 """
 ALIKE = 20.0
-"""The greatest difference (CIEDE2000) between a colour and the name that `nearest` gives it."""
+"""The greatest difference (CIEDE2000) between a colour and the named colour that `nearest` finds for it."""
 MODIFIERS = {
     "dark": (0.60, 0.0, 0.70),
     "light": (0.33, 67.0, 0.45),
     "bright": (0.85, 15.0, 1.30),
     "muted": (0.95, 5.0, 0.50),
 }
-"""Words that change a colour: lightness becomes a x lightness + b, and chroma becomes c x chroma."""
+"""Words that change a colour, each with (a, b, c): the new lightness is a x lightness + b, the new chroma
+is c x chroma."""
 MODIFIER_WORDS = {
     "dark": "dark deep rich 深 暗",
     "light": "light pale pastel soft 浅 淡",
@@ -96,7 +98,10 @@ MODIFIER_WORDS = {
 
 @cache
 def colour_words() -> dict[str, str]:
-    """Return the colour of each name as #rrggbb. English names are in lower case, with spaces."""
+    """Return a dict of colour name -> #rrggbb: the names of the table, and CSS names.
+
+    English names are in lower case, with and without spaces. Chinese names are with and without 色.
+    """
     named = {name: parse_colour(name) for name in ImageColor.colormap}
     for value, names in _rows():
         for name in names:
@@ -111,9 +116,9 @@ def colour_words() -> dict[str, str]:
 
 @cache
 def colour_names() -> dict[str, list[tuple[str, str]]]:
-    """Return by language (en, zh) each colour of the table as #rrggbb, with the first of its names.
+    """Return, by language (en, zh), pairs of a colour (#rrggbb) and its name: the first name in the table.
 
-    A colour to which CSS gives one of these names has it too, because an order may name it so.
+    If CSS means another colour by a name of the table, the CSS colour is in the list too, with that name.
     """
     found: dict[str, list[tuple[str, str]]] = {"en": [], "zh": []}
     for value, names in _rows():
@@ -137,16 +142,17 @@ def _rows() -> Iterator[tuple[str, list[str]]]:
 
 
 def modify(colour: str, modifier: str) -> str:
-    """Return a colour (#rrggbb) made dark, light, bright or muted."""
+    """Return a colour (#rrggbb) changed by ``modifier``: dark, light, bright or muted (see `MODIFIERS`)."""
     scale, shift, chroma = MODIFIERS[modifier]
     lightness, a, b = _lab(colour)
     return to_hex((lightness * scale + shift, a * chroma, b * chroma))
 
 
 def nearest(colour: str, named: Sequence[tuple[str, str]], farthest: float = ALIKE) -> str | None:
-    """Return the name of the colour that looks most like ``colour``, or None if all are too different.
+    """Return the name of the colour in ``named`` that looks most like ``colour`` (#rrggbb).
 
-    ``named``: pairs of #rrggbb and name; ``farthest``: the greatest difference (CIEDE2000).
+    Returns None if each colour in ``named`` differs by more than ``farthest`` (CIEDE2000). ``named`` holds
+    pairs of #rrggbb and name.
     """
     table = to_lab(np.array([levels(value) for value, _ in named], np.uint8))
     distances = delta_e_2000(_lab(colour), table)

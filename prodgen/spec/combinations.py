@@ -16,7 +16,7 @@ Values = Mapping[str, Sequence[str]]
 class Combination(BaseModel):
     """A combination of values that occurred in training; ``frequency`` is its share of the training images.
 
-    For each choice, ``places`` holds the position of the value among the choice's values; -1 if unknown.
+    ``places`` has a number for each choice: the position of its value in the choice's values; -1 if unknown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,7 +25,7 @@ class Combination(BaseModel):
     frequency: float = Field(gt=0, allow_inf_nan=False)
 
     def values(self, choices: Values) -> dict[str, str]:
-        """Return the known values of the combination by the name of their choice."""
+        """Return the known values of the combination as choice name -> value."""
         pairs = zip(choices.items(), self.places, strict=True)
         return {name: values[place] for (name, values), place in pairs if place >= 0}
 
@@ -33,7 +33,7 @@ class Combination(BaseModel):
 def draw_combinations(
     combinations: Sequence[Combination], choices: Values, wanted: Sequence[Mapping[str, str]], u: Float64
 ) -> list[dict[str, str]]:
-    """Draw a combination for each request, from the combinations that contain the requested values.
+    """Draw one combination at random for each request, among those that contain all its requested values.
 
     ``u`` holds one uniform number in (0, 1) for each request. Returns the known values of each drawn
     combination, or {} for a request whose values no combination contains.

@@ -1,7 +1,7 @@
-"""Titles, alt texts and file names of pictures, in English and Chinese, from what the pictures are made with.
+"""Write titles, alt texts and file names for pictures, in English and Chinese, from the pictures' recipes.
 
-Each language is a small file of templates in ``languages/``. A text names only what the recipe has, so it
-cannot contradict the recipe.
+Each language has a file of templates in ``languages/``. A text names only attributes and grounds that are in
+the recipe, so text and recipe cannot contradict each other.
 """
 
 import string
@@ -25,11 +25,11 @@ from prodgen.spec.vocabulary import chinese_word
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 _FARTHEST = 16.0
-"""The largest distance (CIEDE2000) of a colour from the colour whose name it is called by."""
+"""The greatest difference (CIEDE2000) between a colour and the named colour whose name a text uses."""
 
 
 class Description(BaseModel, frozen=True):
-    """The texts for one picture. ``name`` is a file name that says what the picture shows."""
+    """The texts for one picture: title, alt text, and a file name that says what the picture shows."""
 
     title: str
     alt: str
@@ -57,8 +57,8 @@ def describe(
 ) -> Description:
     """Return the texts for a picture in a language.
 
-    ``attributes``: those that the picture was made with; the texts leave out steps of directions. ``ground``:
-    a scene, a colour or a picture; None if it is the model's own. ``file``: the picture's present file name.
+    ``attributes``: the attributes of the picture; the texts do not mention steps of directions. ``ground``:
+    a scene, a colour or a picture; None for the model's own ground. ``file``: the current file name.
     """
     texts = _templates(language)
     left = {k: v for k, v in attributes.items() if k not in PROPERTIES or v.strip("-.0123456789")}
@@ -82,7 +82,7 @@ def describe_line(line: ManifestLine, language: Language = "en") -> Description:
 
 
 def describe_recipe(recipe: Mapping[str, Any], file: str, language: Language = "en") -> Description:
-    """Return the texts for a picture by the recipe in its file, which may come from anywhere."""
+    """Return the texts for a picture from the recipe in its file. The recipe may be of an unknown program."""
     attributes, finish = recipe.get("attributes"), recipe.get("finish")
     named = (
         {str(name): str(value) for name, value in attributes.items()} if isinstance(attributes, dict) else {}
@@ -106,9 +106,10 @@ def _ground(scene: str, language: Language) -> str:
 
 
 def _word(value: str, language: Language) -> str:
-    """Return the word for a value of an attribute; the value itself if the language has no word.
+    """Return the word for an attribute's value; the value with spaces for ``_`` if the language has no word.
 
-    The word for `ORIGINAL` or a digest is "": neither what the product has already nor a swatch has a name.
+    Returns "" for `ORIGINAL` (the product's own colour or material) and for the digest of a swatch, because
+    they have no name.
     """
     if value == ORIGINAL or is_digest(value):
         return ""
@@ -118,7 +119,7 @@ def _word(value: str, language: Language) -> str:
 
 @lru_cache(4096)
 def _colour(value: str, language: Language) -> str:
-    """Return the name of a colour, or "" if the picture was not made in a colour that has a name."""
+    """Return the name of the colour ``value``; "" if it is no colour, or no similar colour has a name."""
     try:
         levels(value)
     except ValueError:

@@ -7,15 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from prodgen.errors import ProdgenError
 
 MOST_STEPS = 3.0
-"""The most steps to either side; farther latent vectors are none that the model has met in training."""
+"""The most steps in either sense. The model has seen no latent vectors beyond them in training."""
 PROPERTIES = ("width", "height", "area", "flare", "lightness", "symmetry")
 """The names that directions have; see `prodgen.evaluation.directions.measure`."""
 
 
 class Direction(BaseModel):
-    """A direction of length 1 in the space of latent vectors, and what a step of 1 along it changes.
+    """A unit vector in the space of latent vectors, and how a step of 1 along it changes images.
 
-    The figures are of images that the fit has not seen.
+    The figures are measured on images that were not used to find the vector.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,7 +29,10 @@ class Direction(BaseModel):
     vector: tuple[float, ...] = Field(repr=False)
 
     def parse(self, text: object) -> str:
-        """Return the steps that ``text`` says, such as ``1.5`` or ``-2``; raises ProdgenError."""
+        """Return the number of steps in ``text``, such as ``1.5`` or ``-2``, with three digits.
+
+        Raises ProdgenError if ``text`` is no number, or more than `MOST_STEPS` from 0.
+        """
         try:
             steps = float(str(text))
         except ValueError:

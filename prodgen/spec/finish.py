@@ -1,4 +1,4 @@
-"""What a request asks for after the generator: size, background, random variations and file format."""
+"""The part of a request that applies to generated pixels: size, background, variations and file format."""
 
 import unicodedata
 from math import log
@@ -25,9 +25,9 @@ Pose = Literal["flat", "hanging", "standing"]
 Retouch = Literal["light", "straighten"]
 RETOUCHES: tuple[Retouch, ...] = get_args(Retouch)
 MOST_SIDE = 2048
-"""The longest side of an image, in pixels."""
+"""The greatest width and height of an image, in pixels."""
 COPY_SPACE = 1 / 3
-"""The share of the frame that is left free for text."""
+"""The share of the frame's width or height that copy space takes."""
 
 
 Area = tuple[int, int, int, int]
@@ -35,10 +35,10 @@ Area = tuple[int, int, int, int]
 
 
 class Frame(NamedTuple):
-    """The size of pictures in pixels, the share of it that products fill, and the edge left free for text.
+    """The size of pictures in pixels, the share of it that products fill, and the edge with the copy space.
 
-    ``light_from``: where the light comes from that casts shadows; None is soft light from the upper left.
-    ``pose``: how the products are, which decides where their shadows fall; None: they lie.
+    ``light_from``: the side of the light that casts shadows; None means soft light from the upper left.
+    ``pose``: whether products lie, hang or stand, which decides where shadows fall; None means they lie.
     """
 
     width: int
@@ -50,7 +50,7 @@ class Frame(NamedTuple):
 
     @property
     def area(self) -> Area:
-        """The part of the frame where products are placed."""
+        """The part of the frame where products are placed: the frame without the copy space."""
         across, down = round(self.width * COPY_SPACE), round(self.height * COPY_SPACE)
         return {
             None: (0, 0, self.width, self.height),
@@ -61,7 +61,7 @@ class Frame(NamedTuple):
         }[self.copy_space]
 
     def areas(self, count: int) -> list[Area]:
-        """Return a part of the area for each of ``count`` products: rows of parts that are nearly square."""
+        """Divide `area` into ``count`` parts, one for each product, in rows. The parts are nearly square."""
         left, top, width, height = self.area
         rows = min(range(1, count + 1), key=lambda rows: abs(log(width * rows * rows / (height * count))))
         areas = list[Area]()
@@ -73,7 +73,7 @@ class Frame(NamedTuple):
 
 
 def sides(size: int, aspect: Aspect | None) -> tuple[int, int]:
-    """Return the width and the height of pictures whose longer side is ``size``; by default squares."""
+    """Return (width, height) of pictures whose longer side is ``size``; square if ``aspect`` is None."""
     wide, high = map(int, (aspect or "1:1").split(":"))
     return round(size * wide / max(wide, high)), round(size * high / max(wide, high))
 
@@ -149,7 +149,7 @@ class Finish(BaseModel):
 
     @model_serializer(mode="wrap")
     def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out fields that earlier versions lack and this finish does not use, so that those read it."""
+        """Leave out unused fields that earlier versions of prodgen lack, so that they read this finish."""
         fields: dict[str, Any] = plain(self)
         unused = {"upscale": None, "light_from": None, "pose": None, "exact_colour": False}
         return {k: v for k, v in fields.items() if k not in unused or v != unused[k]}
@@ -197,9 +197,9 @@ def extension(format: str) -> str:
 
 
 def safe_name(text: str) -> str:
-    """Return ``text`` as a part of a path that every system accepts, of at most `MAX_NAME_BYTES` bytes.
+    """Return ``text`` changed to a file name that every system accepts, of at most `MAX_NAME_BYTES` bytes.
 
-    Keeps letters, digits and accents of every script, and ``._~-``; other characters become ``_``.
+    Letters, digits and accents of every script and ``._~-`` stay; every other character becomes ``_``.
     """
     composed = unicodedata.normalize("NFC", text)
     kept = "".join(c if c in "._~-" or unicodedata.category(c)[0] in "LMN" else "_" for c in composed)

@@ -1,4 +1,4 @@
-"""The formula of one image, which is all that the image depends on; and the address that names it."""
+"""The formula of an image (all that the image depends on), and the address of an image."""
 
 import hashlib
 import json
@@ -30,30 +30,30 @@ from prodgen.spec.validation_errors import explain, explain_errors
 
 Extension = Literal["png", "webp", "jpg", "avif", "gif"]
 LOOPS = ("webp", "gif")
-"""The formats in which the images of a morph follow each other. In the others they lie side by side."""
+"""The formats in which a morph is an animation. In other formats, its images are side by side."""
 STILLS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".avif": "avif"}
-"""The format of an image of one frame, by the ending of its file's name."""
+"""The format of a still image, by the extension of its file name."""
 LOOK = "look"
-"""The part of an image that is its latent vector; the other parts are its attributes."""
+"""The name of an image's latent vector in the argument ``only`` of `morph_of`, beside the attributes."""
 OWN = ("size", "background", "truncation", "attempt", "mix", "share", "steps", "picture", "strength")
 """The parameters of an address that are not attributes of the model."""
 SIGNED = ("tenant", "expires", "signature")
 """The parameters of a signed address that do not belong to the image."""
 _PREFIX = "attribute."
-"""May stand before an attribute, and must if its name is in `OWN` or `SIGNED`: ``attribute.size=L``."""
+"""Prefix of an attribute in an address: ``attribute.size=L``. Required if `OWN` or `SIGNED` has its name."""
 _MIX = "mix."
-"""Stands before an attribute of the image that is mixed in: ``mix.colour=navy``."""
+"""Prefix of an attribute of the image that is mixed in: ``mix.colour=navy``."""
 _PICTURE = "picture."
-"""Stands before an attribute of the picture from which an image starts: ``picture.category=shirt``."""
+"""Prefix of an attribute of the picture that is redrawn: ``picture.category=shirt``."""
 _LATENT = re.compile(r"(\d{1,16})/(\d{1,16})(?:/(\d{1,16}))?", re.ASCII)
 MOST_PIXELS = 1 << 24
-"""The most pixels of all images of a morph."""
+"""The most pixels of a morph, all images together."""
 
 
 class Formula(BaseModel):
     """All that one image depends on. Equal formulas make equal images; ``model`` is ``name@version``.
 
-    With ``steps``, the file is a morph: as many images, with shares of ``mix`` from 0 to 1.
+    If ``steps`` is set, the file is a morph of so many images; the share of ``mix`` grows from 0 to 1.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,8 +69,8 @@ class Formula(BaseModel):
     mix: Mix | None = None
     steps: int | None = Field(default=None, ge=2, le=32)
     picture: Picture | None = None
-    """The picture from which the image starts. ``attributes`` are then those to change. ``seed`` and
-    ``index`` choose where the search for the latent starts."""
+    """The picture to redraw. If set, ``attributes`` holds only the attributes to change, and ``seed`` and
+    ``index`` choose where the search for the picture's latent starts."""
 
     @model_validator(mode="after")
     def _check_morph(self) -> Self:
@@ -84,7 +84,7 @@ class Formula(BaseModel):
 
     @model_serializer(mode="wrap")
     def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what a plain image has not, so that its digest is that of earlier versions."""
+        """Leave out unused fields that earlier versions of prodgen lack, so that digests stay the same."""
         fields: dict[str, Any] = plain(self)
         return {k: v for k, v in fields.items() if v or k not in ("attempt", "mix", "steps", "picture")}
 
@@ -98,7 +98,8 @@ class Formula(BaseModel):
     ) -> Self:
         """Return the formula of an address. ``place``: the seed, the index and the extension.
 
-        Attributes that ``parameters`` leave out are drawn as in an order. Raises ProdgenError.
+        Attributes that ``parameters`` leave out are drawn as in an order. Raises ProdgenError for an unknown
+        attribute, a repeated parameter or a wrong value.
         """
         seed, index, ending = place
         given: dict[str, str] = {}
@@ -143,9 +144,10 @@ class Formula(BaseModel):
         return self.steps or 1
 
     def images(self, found: Found | None = None) -> list[ImageRequest]:
-        """Return the requests for the images of the file: one, or ``steps`` images of a morph.
+        """Return the requests for the images of the file: one, or one for each step of a morph.
 
-        ``found``: what the model has found for the picture from which the image starts.
+        ``found``: the latent and the attributes that the model has found for `picture`. Raises ProdgenError
+        if there is a picture but no ``found``.
         """
         if self.picture:
             if found is None:
@@ -160,11 +162,11 @@ class Formula(BaseModel):
         return [self._image(self.mix.model_copy(update={"share": share})) for share in shares]
 
     def _image(self, mix: Mix | None) -> ImageRequest:
-        """Return the request for the image at the same index of an order with the same seed."""
+        """Return the request for this image, which is the image ``index`` of an order with the same seed."""
         return ImageRequest(self.index, self.seed, self.index, self.attributes, attempt=self.attempt, mix=mix)
 
     def check_pixels(self, side: int) -> None:
-        """Raise ProdgenError if the images, of ``side`` pixels a side, are too large for one file."""
+        """Raise ProdgenError if a morph of square images with this ``side`` has more than `MOST_PIXELS`."""
         if self.count > 1 and self.count * side**2 > MOST_PIXELS:
             raise ProdgenError(
                 f"{self.count} images of {side} pixels are too large for one file", param="steps"
@@ -177,7 +179,10 @@ class Formula(BaseModel):
 
     @property
     def start_digest(self) -> str:
-        """A digest of what decides, beside picture and version, which latent is found for the picture."""
+        """A digest of the picture's known attributes, the seed and the index.
+
+        With the picture and the version, they decide which latent the model finds for the picture.
+        """
         known = self.picture.attributes if self.picture else {}
         return hashlib.sha256(
             json.dumps([known, self.seed, self.index], sort_keys=True).encode()
@@ -217,10 +222,11 @@ def morph_of(
     only: Collection[str] = (),
     **fields: Any,
 ) -> Formula:
-    """Return the formula of a morph from ``first`` to ``second``, or without ``steps`` of one mix.
+    """Return the formula of a morph from ``first`` to ``second``; if ``steps`` is None, of a single mix.
 
-    ``only``: the parts that change, `LOOK` or attributes; every part if empty. ``fields``: the format and the
-    finish. Raises ProdgenError for a part that the images do not have, and for an image that is a mix itself.
+    ``only``: the names of the attributes that change, and `LOOK` for the latent; empty for all. ``fields``:
+    the format and the finish. Raises ProdgenError if the images have no part of that name, if one of them is
+    a mix itself, or if their models differ.
     """
     if first.model != second.model:
         raise ProdgenError(f"the images are of {first.model} and of {second.model}; name two of one version")
@@ -247,7 +253,7 @@ def morph_of(
 
 
 def _mix(schema: AttributeSchema, given: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the fields of the `Mix` that the parameters of an address name, or None."""
+    """Return the fields of `Mix` from the parameters of an address; None if it mixes no image in."""
     attributes = {name.removeprefix(_MIX): value for name, value in given.items() if name.startswith(_MIX)}
     if "mix" not in given:
         if attributes or "share" in given:
@@ -266,7 +272,7 @@ def _mix(schema: AttributeSchema, given: Mapping[str, str]) -> dict[str, Any] | 
 
 
 def _picture(schema: AttributeSchema, given: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the fields of the `Picture` that the parameters of an address name, or None."""
+    """Return the fields of `Picture` from the parameters of an address; None if it redraws no picture."""
     said = {name.removeprefix(_PICTURE): value for name, value in given.items() if name.startswith(_PICTURE)}
     if "picture" not in given:
         if said or "strength" in given:
@@ -281,6 +287,6 @@ def _picture(schema: AttributeSchema, given: Mapping[str, str]) -> dict[str, Any
 
 
 def _parameter(attribute: str) -> str:
-    """Return the parameter of an address that names a value of an attribute."""
+    """Return the name of an attribute's parameter in an address, with `_PREFIX` if the name is reserved."""
     reserved = attribute in (*OWN, *SIGNED) or attribute.startswith((_MIX, _PICTURE))
     return f"{_PREFIX}{attribute}" if reserved else attribute
