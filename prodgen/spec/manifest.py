@@ -1,4 +1,4 @@
-"""Manifests. Each line has all that is needed to make an image again and to check that it is the same."""
+"""Manifests. Each line has all that is needed to make one image again, and to check that it is equal."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -80,7 +80,7 @@ class ManifestLine(BaseModel):
 
 
 def write_lines(lines: Iterable[ManifestLine]) -> bytes:
-    """Return the manifest of these lines as JSONL."""
+    """Return a manifest with these lines: JSONL, in UTF-8."""
     return b"".join(line.to_json().encode() + b"\n" for line in lines)
 
 
@@ -93,8 +93,9 @@ def read_lines(data: bytes | Iterable[bytes]) -> Iterator[ManifestLine]:
 def check_same_images(folder: Path, wanted: Iterable[ManifestLine]) -> None:
     """Raise Conflict if the folder's manifest lists an image that is not in ``wanted`` (sorted by index).
 
-    A request may overwrite its own images; the images of another request would be mixed with them or lost.
-    The sha256 is not compared, because pixels may differ a little between machines.
+    Call it before a request writes images into the folder: the request may overwrite its own images, but must
+    not overwrite images of another request, or mix with them. The sha256 is not compared, because pixels may
+    differ a little between machines.
     """
     path = folder / "manifest.jsonl"
     if not path.is_file():

@@ -7,19 +7,20 @@ from PIL import Image, ImageOps
 from prodgen.spec.photograph import FORMATS, TOGETHER, photos_of
 
 MOST_PIXELS = 25_000_000
-"""Mattes with more pixels are refused, because the door decodes them: photographs are read smaller anyway."""
+"""Mattes with more pixels are refused, because the gateway decodes every matte that it accepts."""
 _PRODUCT = 128
-"""The least level that marks a product: a matte without it marks none."""
+"""The least grey level that marks the product. A matte whose levels are all lower marks no product."""
 
 Source = tuple[str, str | None]
-"""The digest of a photograph, and that of its matte if it has one."""
+"""The digest of a photograph, and the digest of its matte, or None."""
 
 
 def sources_of(photo: str, matte: str | None) -> list[Source]:
-    """Return the photographs of one picture, each with its matte.
+    """Return the digest of each photograph of one picture, with the digest of its matte or None.
 
-    Several mattes have ``+`` between them, as the photographs have; the place of a photograph without a matte
-    is empty. Raises ValueError if their numbers differ.
+    ``photo`` and ``matte`` each hold one digest, or several with ``+`` between them, in the same order. For a
+    photograph without a matte, the text between two ``+`` is empty. Raises ValueError if ``matte`` has more
+    or fewer places than ``photo``.
     """
     photos = photos_of(photo)
     mattes = matte.split(TOGETHER) if matte else [""] * len(photos)
@@ -27,9 +28,9 @@ def sources_of(photo: str, matte: str | None) -> list[Source]:
 
 
 def read_matte(data: bytes) -> Image.Image:
-    """Return the matte of a picture file as 8 bits of grey: its alpha if that marks something, else its grey.
+    """Return a picture file's matte as 8-bit grey: the alpha if the picture is not opaque, else the grey.
 
-    Raises ValueError for more than `MOST_PIXELS`, and any error of Pillow for a file that Pillow cannot read.
+    Raises ValueError for more than `MOST_PIXELS`. Errors of Pillow are passed on.
     """
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
         if opened.width * opened.height > MOST_PIXELS:
@@ -41,7 +42,7 @@ def read_matte(data: bytes) -> Image.Image:
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
-    """Return the alpha of a picture that is not opaque everywhere."""
+    """Return the alpha of a picture; None if the picture is opaque everywhere."""
     if not image.has_transparency_data:
         return None
     alpha = image.convert("RGBA").getchannel("A")
@@ -49,7 +50,10 @@ def _alpha(image: Image.Image) -> Image.Image | None:
 
 
 def mask_fault(data: bytes) -> str | None:
-    """Return why a picture cannot be a mask, in which OpenAI's API changes what is transparent, or None."""
+    """Return why a picture cannot be a mask of OpenAI's API, or None if it can be.
+
+    The transparent pixels of such a mask mark what may change.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height <= MOST_PIXELS and _alpha(image) is None:
@@ -62,10 +66,10 @@ def mask_fault(data: bytes) -> str | None:
 
 
 def size_fault(size: tuple[int, int], photo: tuple[int, int], side: int) -> str | None:
-    """Return why a matte of this size is none of a photograph, or None.
+    """Return why a matte of this size does not fit a photograph, or None if it fits.
 
-    A matte has the photograph's size, or the size at which the photograph is read, whose longer side is at
-    most ``side`` pixels. Sizes are (width, height).
+    A matte must have the photograph's own size, or the size to which the photograph is shrunk when it is
+    read: its longer side is at most ``side`` pixels. Sizes are (width, height).
     """
     scale = min(1.0, side / max(photo))
     read = (round(photo[0] * scale), round(photo[1] * scale))
@@ -79,12 +83,12 @@ def size_fault(size: tuple[int, int], photo: tuple[int, int], side: int) -> str 
 
 
 def marks_product(levels: Image.Image) -> bool:
-    """Return whether a matte of 8 bits marks a product."""
+    """Return whether an 8-bit matte marks a product at one pixel or more."""
     return levels.getextrema()[1] >= _PRODUCT  # type: ignore[operator]  # one pair a channel
 
 
 def file_fault(data: bytes) -> str | None:
-    """Return why a matte's file marks no product, or None. Decodes the file."""
+    """Decode a matte's file. Return why it is broken or marks no product, or None if it is good."""
     try:
         levels = read_matte(data)
     except MemoryError:
@@ -95,7 +99,7 @@ def file_fault(data: bytes) -> str | None:
 
 
 def level_fault(levels: Image.Image) -> str | None:
-    """Return why the levels of a matte mark no product, or None."""
+    """Return why an 8-bit matte marks no product or the whole photograph, or None if it is good."""
     if not marks_product(levels):
         return "marks no product: nothing in it is white, or opaque"
     if levels.getextrema()[0] >= _PRODUCT:  # type: ignore[operator]  # one channel has one pair

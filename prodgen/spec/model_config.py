@@ -1,4 +1,4 @@
-"""The files of a model folder: read them without building the model's networks."""
+"""Read and check the files of a model folder without building the model's networks."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ from prodgen.spec.validation_errors import parse_json
 CONFIG, WEIGHTS, ONNX_WEIGHTS = "config.json", "model.safetensors", "model.onnx"
 METRICS, LINEAGE = "metrics.json", "lineage.json"
 DISCRIMINATOR = "discriminator.safetensors"
-"""The file with the discriminator of the training run, which is needed only to train the model further."""
+"""The file with the discriminator of the training. Only further training of the model needs it."""
 
 
 class ModelConfig(BaseModel):
-    """The fields of config.json that do not describe the network."""
+    """The fields of config.json that every family has. Fields of one family's network are extra fields."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -46,7 +46,7 @@ class ModelConfig(BaseModel):
         return finish.size or self.size * (finish.upscale or 1)
 
     def check_finish(self, finish: Finish) -> None:
-        """Raise ProdgenError if images of this version cannot get their exact colour or be upscaled."""
+        """Raise ProdgenError if ``exact_colour`` or ``upscale`` is set and this version cannot do it."""
         has_colour = any(isinstance(a, ContinuousColour) for a in self.attributes.attributes)
         if finish.exact_colour and not (has_colour and self.channels == 4):
             raise ProdgenError(
@@ -68,9 +68,9 @@ class ModelConfig(BaseModel):
 
 
 ONNX = "onnx"
-"""The family of the generators that onnxruntime runs, which other programs may have trained."""
+"""The family of generators in ONNX files. onnxruntime runs them; other programs may have trained them."""
 STUDIO = "studio"
-"""The family of the versions that make pictures of photographs. Their `WEIGHTS` file holds no weights."""
+"""The family that makes pictures from photographs. The `WEIGHTS` file of its versions holds no weights."""
 
 
 class PictureRules(BaseModel):
@@ -88,7 +88,7 @@ class PictureRules(BaseModel):
 
 
 class StudioConfig(ModelConfig):
-    """The config.json of a version that makes pictures of photographs."""
+    """The config.json of a version that makes pictures from photographs (family `STUDIO`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -103,7 +103,7 @@ class StudioConfig(ModelConfig):
     presets: dict[str, PictureRules]
 
     def frame(self, finish: Finish) -> Frame:
-        """Return the frame of the pictures of an order."""
+        """Return the frame of an order's pictures: the preset's if ``finish`` names one, else by its size."""
         if finish.preset:
             rules = self.presets[finish.preset]
             return Frame(rules.width, rules.height, rules.fill, None, finish.light_from, finish.pose)
@@ -123,7 +123,7 @@ class Data(BaseModel):
 class Lineage(BaseModel):
     """The run that made a version, with its recipe, code and data.
 
-    ``prodgen`` is the version of the code; ``begun_from`` is the model or run whose weights it started from.
+    ``prodgen`` is the version of the code. ``begun_from`` is the model or run whose weights were the start.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -142,9 +142,9 @@ def parse_config(data: bytes, where: str) -> ModelConfig:
 
 
 def studio_config(config: ModelConfig) -> StudioConfig | None:
-    """Return the whole config of a version that makes pictures of photographs, and None for any other.
+    """Return ``config`` with all fields if its family is `STUDIO`, or else None.
 
-    Raises ProdgenError if the config is broken.
+    Raises ProdgenError if a field is missing or wrong.
     """
     if config.family != STUDIO:
         return None
@@ -165,9 +165,9 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def check_files(folder: Path) -> ModelConfig:
-    """Return the config of a model folder; raises ProdgenError if it is broken or the weights are of no use.
+    """Check a model folder and return its config; raises ProdgenError if config or weights are unusable.
 
-    Nothing of the weights is run, and nothing is unpickled.
+    The check runs no network and unpickles nothing, so it is safe for files of strangers.
     """
     config = read_config(folder)
     path = folder / config.weights
@@ -184,7 +184,7 @@ def check_files(folder: Path) -> ModelConfig:
 
 
 def check_weights(path: Path) -> None:
-    """Raise ProdgenError unless the file has the header of a safetensors file, which no pickle has."""
+    """Raise ProdgenError unless the file begins like a safetensors file. A pickle never begins like that."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -206,9 +206,10 @@ def folder_version(folder: Path) -> str:
 
 
 def coarsest_side(size: int, widths: list[int]) -> int:
-    """Return the side of the coarsest feature map of a network for images of side ``size``.
+    """Return the side of the smallest feature map of a network for images of side ``size``.
 
-    The side doubles for each of ``widths`` after the first. Raises ValueError if it cannot reach ``size``.
+    ``widths`` has one number for each feature map. Each map has twice the side of the map before; the last
+    has the side ``size``. Raises ValueError if ``size`` cannot be halved so often.
     """
     side = size >> (len(widths) - 1)
     if not side or side << (len(widths) - 1) != size:

@@ -19,5 +19,5 @@ def check_name(name: str, param: str | None = None) -> str:
 
 
 def stable_id(tenant: str, idempotency_key: str) -> str:
-    """Return the id of the job or run with a tenant's idempotency key: always the same 24 hex digits."""
+    """Return the id (24 hex digits) of a job or run. The same tenant and key always give the same id."""
     return hashlib.sha256(f"{tenant}\n{idempotency_key}".encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""Check ONNX files of other programs before prodgen runs them."""
+"""Check that an ONNX file from another program is safe, before prodgen runs it."""
 
 from collections.abc import Iterator
 from math import prod
@@ -8,11 +8,11 @@ from typing import Any
 from prodgen.errors import ProdgenError
 
 LATENT, CONDITION = "latent", "condition"
-"""The names of a network's inputs."""
+"""The names of a network's two inputs."""
 MAX_BYTES = 1 << 30
-"""Largest file, and largest tensor that a network may compute for one image."""
+"""The greatest size of a file, and of each tensor that a network computes for one image."""
 _OWN = ("", "ai.onnx")
-"""The names of the domain of ONNX's own operators."""
+"""The two names of the domain (the set of operators) that ONNX itself defines."""
 _RANDOM = (
     "RandomNormal",
     "RandomNormalLike",
@@ -27,8 +27,8 @@ def check_onnx(path: Path, latent_dim: int, condition_dim: int) -> None:
     """Raise ProdgenError unless ``path`` is a network that is safe to run and has prodgen's inputs.
 
     The network takes ``latent`` (B, latent_dim) and, if ``condition_dim`` is not 0, ``condition``
-    (B, condition_dim) for any B, both in fp32, and has one output in fp32. It consists of operators of ONNX
-    itself without loops, branches and random numbers, and holds all of its weights.
+    (B, condition_dim) for any B, both in fp32, and has one output in fp32. It uses only ONNX's own operators,
+    has no loops, branches or random numbers, and has all weights in the same file.
     """
     try:
         import onnx
@@ -70,7 +70,7 @@ def _check_operators(path: Path, network: Any) -> None:
 
 
 def _weights(graph: Any) -> Iterator[Any]:
-    """Yield every constant tensor of a graph without inner graphs."""
+    """Yield every constant tensor of a graph that contains no other graphs."""
     yield from graph.initializer
     sparse = [*graph.sparse_initializer]
     for node in graph.node:
@@ -121,7 +121,7 @@ def _check_tensors(path: Path, network: Any) -> None:
 
 
 def _shape(tensor: Any) -> list[int | None]:
-    """Return the sides of a tensor; a side that is not fixed is None."""
+    """Return the shape of a tensor; None stands for a dimension without a fixed size."""
     dims = tensor.type.tensor_type.shape.dim
     return [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
 

@@ -46,7 +46,7 @@ Kept = Annotated[str, AfterValidator(lambda text: text if text == FOREVER else _
 
 
 class Latent(BaseModel):
-    """The latent vector of an image, by the numbers of the image's manifest line."""
+    """The numbers that give an image's latent vector, as they are in the image's manifest line."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -146,13 +146,13 @@ class JobSpec(BaseModel):
 
     @model_serializer(mode="wrap")
     def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out ``quality_gate`` if it is off: earlier versions lack it, and read the order then."""
+        """Leave out ``quality_gate`` if it is off, so that earlier versions of prodgen read the order."""
         fields: dict[str, Any] = plain(self)
         return {k: v for k, v in fields.items() if v or k != "quality_gate"}
 
 
 RESERVED = frozenset({*JobSpec.model_fields, *Item.model_fields, "file", "split"})
-"""Names that no attribute of a new model may have: fields and columns of orders and of tables of pictures."""
+"""Names that no attribute of a new model may have: fields of orders or columns of tables have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +160,8 @@ class ImageRequest:
     """The request for one image of an order.
 
     ``draw`` is the image's position in the random streams of ``seed``. ``repeat`` numbers an item's images.
-    ``gated``: how a generated image passed the quality gate, if it had to. ``start``: the picture that it is
-    drawn from, in place of its seed.
+    ``gated``: how the image passed the quality gate; None without a gate. ``start``: the picture to redraw;
+    None if the latent vector comes from ``seed``.
     """
 
     index: int
@@ -193,7 +193,7 @@ class Row:
 
 
 class RowParser:
-    """Turn the items of an order into rows. Items with equal attributes share one ``values``."""
+    """Turns the items of an order into rows. Rows with equal attributes share one dict ``values``."""
 
     CACHED = 10_000
 
@@ -225,7 +225,7 @@ class RowParser:
         return item.mix.model_copy(update={"attributes": {name: one for name, [one] in parsed.items()}})
 
     def _parse(self, wanted: RequestedValues) -> dict[str, list[str]]:
-        """Return an item's own values, and the order's values of the attributes that the item leaves out."""
+        """Return the values of each attribute: the item's, or the order's if the item leaves it out."""
         key = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in wanted.items())
         if key not in self._parsed:
             if len(self._parsed) >= self.CACHED:
@@ -235,11 +235,11 @@ class RowParser:
 
 
 class Expansion:
-    """The image requests of an order by index: ordered by item, then by combination, then by repeat.
+    """A sequence of the image requests of an order: sorted by item, then by combination, then by repeat.
 
-    Each request is computed when it is read, so an order of many combinations takes no more memory than its
-    description. Raises ProdgenError, which names the row, if the model cannot make an item. ``items`` may be
-    a part of the order's items; ``first`` is the index of the first image of that part.
+    Each request is computed when it is read, so the sequence needs little memory. The constructor raises
+    ProdgenError, which names the row, if the model cannot make an item. ``items`` may be a part of the items
+    of the order; ``first`` is the index of the first image of that part.
     """
 
     def __init__(
@@ -255,7 +255,7 @@ class Expansion:
 
     @property
     def total(self) -> int:
-        """Return the number of images, which may exceed what ``len`` can return."""
+        """The number of images. Unlike ``len``, it has no upper limit."""
         return self._ends[-1]
 
     def __len__(self) -> int:
@@ -287,12 +287,12 @@ class Expansion:
 
 
 def keep_time(keep: Keep) -> timedelta:
-    """Return the time that ``keep`` means."""
+    """Return ``keep``, such as ``30d`` or ``12h``, as a timedelta."""
     return timedelta(**{{"d": "days", "h": "hours"}[keep[-1]]: int(keep[:-1])})
 
 
 def item_fault(item: Item, number: int, error: ProdgenError) -> ProdgenError:
-    """Return an error of item ``number`` as an error that names the item's row."""
+    """Return a copy of ``error`` whose message and ``param`` name the item's row, or else its ``number``."""
     where = f"row {item.row}" if item.row else f"item {number}"
     column = (error.param or "").replace("attributes.", "column ")
     return ProdgenError(f"{where} ({item.sku}): {error}", param=f"{where}, {column}")
@@ -303,7 +303,7 @@ def _row(sku: str | None, values: dict[str, list[str]], count: int) -> Row:
 
 
 def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:
-    """Return combination ``number``: one value of each attribute, the last attribute varying fastest."""
+    """Return combination ``number``: one value of each attribute. The last attribute changes fastest."""
     chosen = {}
     for name in reversed([*values]):
         number, at = divmod(number, len(values[name]))
@@ -312,7 +312,7 @@ def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, 
 
 
 def _sku_seed(seed: int, sku: str) -> int:
-    """Return the seed of a SKU, which depends on nothing but ``seed`` and ``sku``."""
+    """Return the seed of a SKU, computed from the order's ``seed`` and ``sku`` only."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{sku}".encode()).digest()[:8], "big") & MAX_SEED
 
 
@@ -322,9 +322,9 @@ def count_cells(total: int) -> int:
 
 
 def resolve_attributes(schema: AttributeSchema, images: list[ImageRequest]) -> list[ImageRequest]:
-    """Return the requests with every missing attribute drawn from the training distribution.
+    """Return the requests with a value for every attribute; missing values are drawn as in training.
 
-    An attribute that a mix leaves out gets the value of the image.
+    An attribute that a mix leaves out gets its value in the image itself.
     """
     drawn = schema.resolve([i.attributes for i in images], [i.seed for i in images], [i.draw for i in images])
     return [

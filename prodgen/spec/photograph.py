@@ -9,47 +9,47 @@ from typing import IO
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-"""The formats, as Pillow names them. Some of its other formats start programs (EPS: Ghostscript) for a file
-of any name."""
+"""The formats that Pillow may open, by Pillow's names. Some other formats are a risk, because Pillow starts
+programs for them (Ghostscript for EPS), whatever the file's name."""
 MAX_PIXELS = 100_000_000
 SMALLEST_SWATCH = 64
 """Least width and height, in pixels, of the picture of a material."""
 LONGEST_SWATCH = 16
-"""The most times that the picture of a material is as long as it is wide."""
+"""The greatest ratio of the longer to the shorter side of the picture of a material."""
 TOGETHER, MOST_TOGETHER = "+", 6
 """The character between the photographs of one picture, and the most products that a picture shows."""
 ORIGINAL = "original"
-"""The value of the attributes ``colour`` and ``material`` that keeps the product's own."""
+"""The value of ``colour`` and ``material`` that leaves the product's colour or material unchanged."""
 _LYING = 5
-"""The least EXIF orientation of a picture whose file has width and height exchanged."""
+"""From this EXIF orientation on, the file's width is the upright picture's height."""
 TAIL = 64 << 10
-"""Bytes at the end of a file among which the picture's end is looked for. Some programs add text after it."""
+"""How many last bytes of a file are searched for the picture's end. Some programs add text after that end."""
 _END_OF_JPEG, _START_OF_SCAN = b"\xff\xd9", 0xDA
 _MOST_SEGMENTS = 10_000
-"""Parts of a JPEG's header that are looked at. Real headers have a few dozen."""
+"""The most parts of a JPEG's header that are read. Real headers have a few dozen."""
 _FILE_NAME = re.compile(r".+\.[A-Za-z]{3,4}", re.DOTALL)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def is_digest(text: str) -> bool:
-    """Return whether a text is a sha256 in hexadecimal, by which an order names an uploaded file."""
+    """Return whether ``text`` is a sha256 in hexadecimal. Orders name uploaded files by their sha256."""
     return bool(_DIGEST.fullmatch(text))
 
 
 def photos_of(photo: str) -> list[str]:
-    """Return the digests of the photographs whose products one picture shows together."""
+    """Split ``photo`` at `TOGETHER`; return the digests of the photographs for one picture."""
     return photo.split(TOGETHER)
 
 
 def is_file_name(text: str) -> bool:
-    """Return whether a text ends as the names of picture files do; no scene of a model and no colour does."""
+    """Return whether ``text`` ends with a dot and 3 or 4 letters. No scene and no colour ends like that."""
     return bool(_FILE_NAME.fullmatch(text))
 
 
 def picture_size(file: Path | IO[bytes]) -> tuple[int, int] | None:
-    """Return the width and the height of an upright picture, or None if Pillow cannot tell them.
+    """Return (width, height) of a picture, turned upright by its EXIF; None if Pillow cannot read them.
 
-    The first bytes of a file are enough.
+    ``file`` may hold only the first bytes of the picture's file.
     """
     try:
         with Image.open(file, formats=FORMATS) as image:
@@ -67,7 +67,7 @@ def picture_size(file: Path | IO[bytes]) -> tuple[int, int] | None:
 
 
 def picture_type(data: bytes) -> str | None:
-    """Return the media type of a picture file that begins with ``data``, or None if it is no picture."""
+    """Return the MIME type of a picture file that begins with ``data``, or None if it is no picture."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return image.get_format_mimetype()
@@ -76,7 +76,7 @@ def picture_type(data: bytes) -> str | None:
 
 
 def picture_fault(data: bytes) -> str | None:
-    """Return why a file that begins with ``data`` is no usable picture, or None if it seems to be one."""
+    """Return why a file that begins with ``data`` is not a usable picture, or None if it seems usable."""
     size = picture_size(io.BytesIO(data))
     if size is None:
         return "is no picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or AVIF)"
@@ -86,9 +86,10 @@ def picture_fault(data: bytes) -> str | None:
 
 
 def end_fault(data: bytes, tail: bytes | None = None, size: int | None = None) -> str | None:
-    """Return why a picture's file is not whole, or None if it seems to be. Looks at JPEG, PNG and WebP.
+    """Return why a picture file is cut short, or None if it seems complete. Checks JPEG, PNG and WebP.
 
-    ``data``: the file, or its first bytes if its last ones, ``tail``, and its ``size`` in bytes are given.
+    ``data`` is the whole file, or its first bytes. In the second case, ``tail`` must be the file's last bytes
+    and ``size`` its number of bytes.
     """
     if data.startswith(b"\xff\xd8"):
         whole = _END_OF_JPEG in tail if tail is not None else data.find(_END_OF_JPEG, _pixels_of(data)) >= 0
@@ -102,7 +103,10 @@ def end_fault(data: bytes, tail: bytes | None = None, size: int | None = None) -
 
 
 def _pixels_of(jpeg: bytes) -> int:
-    """Return where the first pixels of a JPEG begin, behind the previews in its header, which end alike."""
+    """Return the offset at which the pixels of a JPEG begin, after its header.
+
+    Previews in the header contain the same mark of the end as the picture, so it is searched after them.
+    """
     at = 2
     for _ in range(_MOST_SEGMENTS):
         if at + 4 > len(jpeg) or jpeg[at] != 0xFF or jpeg[at + 1] == _START_OF_SCAN:

@@ -1,6 +1,6 @@
-"""Read a prompt, in English or Chinese, as an order: values of a model's attributes, a count, a background.
+"""Turn a prompt, in English or Chinese, into values of a model's attributes, a count and a background.
 
-Only words of tables are read; there is no network and no machine learning.
+The words are looked up in tables. There is no network and no machine learning.
 """
 
 import unicodedata
@@ -14,10 +14,10 @@ from prodgen.spec.reading import Reading
 
 
 def read_prompt(prompt: str, config: ModelConfig, model: str = "this model") -> Reading:
-    """Return what a prompt asks of a model. Error messages call the model ``model``.
+    """Return the reading of a prompt for a model. ``model`` is the model's name in error messages.
 
-    Raises ProdgenError if the prompt asks for a product that the model does not make, or for values that
-    exclude each other, if it is not in English or Chinese, or if it has no known word.
+    Raises ProdgenError if the prompt asks for a product that the model does not make, if it asks for values
+    that exclude each other, or if it has no known word (as in any language but English and Chinese).
     """
     foreign = [c for c in prompt if c.isalpha() and not is_han(c) and "LATIN" not in unicodedata.name(c, "")]
     if foreign:
@@ -27,9 +27,10 @@ def read_prompt(prompt: str, config: ModelConfig, model: str = "this model") -> 
 
 
 def read_order(spec: JobSpec, config: ModelConfig) -> tuple[JobSpec, Reading | None]:
-    """Return an order with the values of its prompt, and the reading; its own values come before those read.
+    """Return an order with the values of its prompt added, and the reading of the prompt.
 
-    An order without a prompt is returned as it is. Raises ProdgenError as `read_prompt` does.
+    A value in the order itself overrides the prompt's value. Returns an order without a prompt unchanged, and
+    None as its reading. Raises ProdgenError like `read_prompt`.
     """
     if spec.prompt is None:
         return spec, None

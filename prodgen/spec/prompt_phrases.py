@@ -1,4 +1,4 @@
-"""Steps of reading a prompt that look only at the roles of words: mixed colours, counts, conflicts."""
+"""Steps of reading a prompt that need only the roles of its words: modified colours, counts, conflicts."""
 
 from itertools import groupby
 
@@ -9,13 +9,13 @@ from prodgen.spec.reading import Reading, ReadWord
 from prodgen.spec.vocabulary import concepts
 
 MOST_COUNT = 1000
-"""A larger number in a prompt is no count of images."""
+"""The greatest number in a prompt that means a count of images. Larger numbers are ignored."""
 _UNITS = ("px", "pixels", "cm", "mm", "inch", "inches", "%", "k", "p", "year", "years", "yr")
 _UNREAD = ("unknown", "lacking", "unclear", "detail", "modifier", "ground")
 
 
 def mix(words: list[Word]) -> list[Word]:
-    """Return the words, each "dark", "pale" or "bright" joined with the colour that follows."""
+    """Return the words; each colour with the modifiers before it ("dark green") becomes a single word."""
     mixed: list[Word] = []
     for word in words:
         while word.role == "colour" and mixed and mixed[-1].role == "modifier":
@@ -28,14 +28,20 @@ def mix(words: list[Word]) -> list[Word]:
 
 
 def neighbours(words: list[Word], at: int) -> tuple[Word | None, Word | None]:
-    """Return the words before and after a word, past articles and words without meaning."""
+    """Return the nearest words before and after the word ``at`` that are neither articles nor meaningless.
+
+    Returns None in place of a word that does not exist.
+    """
     empty = ("skip", "article")
     before = next((word for word in reversed(words[:at]) if word.role not in empty), None)
     return before, next((word for word in words[at + 1 :] if word.role not in empty), None)
 
 
 def count(words: list[Word]) -> ReadWord | None:
-    """Return the number of pictures, or None. Gives other numbers, such as sizes, the role ``detail``."""
+    """Return the number of images that a prompt asks for, or None.
+
+    Sets the role of other numbers, such as sizes, to ``detail``. Raises ProdgenError for two unequal counts.
+    """
     found: ReadWord | None = None
     for at, word in enumerate(words):
         if word.role != "number":
@@ -58,7 +64,10 @@ def count(words: list[Word]) -> ReadWord | None:
 
 
 def check_values(words: list[Word], picks: list[tuple[int, ReadWord]]) -> None:
-    """Raise ProdgenError if two values of an attribute exclude each other, or belong to two products."""
+    """Raise ProdgenError if two values of an attribute exclude each other, or belong to two products.
+
+    ``picks``: pairs of a word's position and its reading. Values joined by "or" do not exclude each other.
+    """
     for later, (at, pick) in enumerate(picks):
         same = [known for known in picks[:later] if known[1].name == pick.name]
         if not same:
@@ -82,7 +91,10 @@ def check_values(words: list[Word], picks: list[tuple[int, ReadWord]]) -> None:
 
 
 def _is_one(words: list[Word], at: int) -> bool:
-    """Return whether the value at ``at`` and the next describe one product: "a red and …", "… striped"."""
+    """Return whether "and" after the value ``at`` joins two values of one product, not of two products.
+
+    True after an article ("a red and blue shirt") and if a value is a pattern ("red and white striped").
+    """
     article = next((w for w in reversed(words[:at]) if w.role not in ("lacking", "value", "unknown")), None)
     kinds = [concepts().get(plain(word.text)) for word in words if word.role == "value"]
     patterned = any(found and "patterned" in found.chain for found in kinds)
@@ -108,6 +120,6 @@ def reading(words: list[Word], picks: list[tuple[int, ReadWord]], number: ReadWo
 
 
 def _unread(words: list[Word]) -> list[str]:
-    """Return the words without effect; neighbours are one phrase."""
+    """Return the words that have no effect. Adjacent words are joined to one phrase."""
     runs = groupby(words, lambda word: word.role in _UNREAD)
     return [" ".join(word.text for word in run) for unread, run in runs if unread]

@@ -14,11 +14,11 @@ _SCENES = ("scene", "background", "backdrop")
 _GROUNDS = dict.fromkeys(("white", "白", "白色"), "#ffffff") | dict.fromkeys(
     ("black", "黑", "黑色"), "#000000"
 )
-"""Grounds are exactly white or black, which no cloth is."""
+"""The exact colours of a white and a black ground. The same words for a product mean colours of cloth."""
 
 
 class Reader:
-    """Read prompts for one model, in steps that each change the roles of words."""
+    """Reads prompts for one model. Each step of `read` changes the roles of some words."""
 
     def __init__(self, config: ModelConfig, model: str) -> None:
         attributes = config.attributes.attributes
@@ -42,7 +42,7 @@ class Reader:
         return found
 
     def _find_scenes(self, words: list[Word]) -> None:
-        """Give the role ``scene`` to colours of the background: "white background", "on white"."""
+        """Set the role of a background's colour to ``scene``, as in "white background" or "on white"."""
         for at, word in enumerate(words):
             before, after = neighbours(words, at)
             if word.role == "value" and word.name == self._scene and after:
@@ -60,7 +60,10 @@ class Reader:
                 word.role = "scene"
 
     def _drop_details(self, words: list[Word]) -> None:
-        """Give the role ``detail`` to words after "with" (patterns excepted) and "on"."""
+        """Set the role of colours and products after "with", and of all values after "on", to ``detail``.
+
+        They describe a part of the product, or what is beside it.
+        """
         scope, seen = "", False
         for word in words:
             if word.role in ("with", "on"):
@@ -77,7 +80,7 @@ class Reader:
             seen = seen or word.role in ("value", "colour")
 
     def _negate(self, words: list[Word]) -> None:
-        """Read "no stripes" as plain, and drop any other word after "no" or "without"."""
+        """Read "no stripes" as the pattern "plain". Set the role of other words after "no" to ``detail``."""
         plain_value = self._lexicon.words("plain")[0]
         for at, word in enumerate(words):
             _, after = neighbours(words, at)
@@ -90,13 +93,16 @@ class Reader:
                 after.role = "detail"
 
     def _is_product(self, word: Word) -> bool:
-        """Return whether a word names a kind of product, which the model may lack."""
+        """Return whether a word names a kind of product, even if the model does not make that product."""
         if word.role == "value":
             return self._category is not None and word.name == self._category.name
         return word.role in ("lacking", "unclear") and word.name == "category"
 
     def _pick(self, word: Word) -> ReadWord | None:
-        """Return the attribute and value of a word; gives a word that has none the role ``detail``."""
+        """Return the attribute and value that a word means, or None.
+
+        Sets the role of a colour for which the model has no attribute or no value to ``detail``.
+        """
         if word.role == "value":
             return ReadWord(words=word.text, name=word.name, value=word.value)
         if word.role == "scene":
@@ -114,7 +120,10 @@ class Reader:
         return None
 
     def _check_products(self, words: list[Word], named: set[str]) -> None:
-        """Raise ProdgenError for a product that the model does not make, or that could be several."""
+        """Raise ProdgenError for a product that the model does not make, or a word for several products.
+
+        ``named``: the attributes that other words of the prompt name.
+        """
         if self._category is None:
             return
         for word in words:
@@ -127,7 +136,7 @@ class Reader:
             raise ProdgenError(self._lacks(word.text), param="prompt")
 
     def _check_known(self, words: list[Word], reading: Reading) -> None:
-        """Raise ProdgenError if the prompt may be of something that no table knows."""
+        """Raise ProdgenError if no word was read, or if an unknown word may name the product."""
         unknown = [word.text for word in words if word.role == "unknown"]
         if not reading.read:
             example = " ".join(

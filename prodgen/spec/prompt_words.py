@@ -24,9 +24,9 @@ _TOKEN = re.compile(
     r"|t恤衫?|[^\W\d_\u4e00-\u9fff]+(?:'[^\W\d_]+)?|(?:(?!" + _HAN_NUMBER + r")[\u4e00-\u9fff])+|[^\w\s]"
 )
 _WORDS, _CHARACTERS = 4, 6
-"""The longest known phrases, in words and in Chinese characters."""
+"""The length of the longest known phrase: in English words, and in Chinese characters."""
 _TYPO_LETTERS, _LIKENESS = 6, 0.86
-"""The fewest letters of a word that is read in spite of a wrong letter, and its least likeness (0 to 1)."""
+"""A misspelt word is understood if it has so many letters, and is so similar (0 to 1) to a known word."""
 
 
 @dataclass
@@ -45,7 +45,10 @@ class Word:
 
 
 class Lexicon:
-    """The meanings of words for one model: synonyms of its values, then the values, then the general list."""
+    """The meanings of words for one model.
+
+    A synonym of a value, in the model's config, goes before a value, and a value before the general lists.
+    """
 
     def __init__(self, schema: AttributeSchema) -> None:
         values = [(a.name, value) for a in schema.attributes for value in getattr(a, "values", ())]
@@ -65,7 +68,11 @@ class Lexicon:
         self._meanings = meanings
 
     def _meaning(self, concept: Concept) -> Word:
-        """Return the model's value for a concept: the same, the next broader, or the only narrower one."""
+        """Return the model's value for a concept: of the same concept, or of the nearest broader concept.
+
+        At each level, a single value that is narrower will do too. If several values are narrower, the word
+        returned has the role ``unclear``; if there is no value, the role ``lacking``.
+        """
         for name in concept.chain:
             near = [known for known in self._values if known[2] and name in known[2].chain]
             same = [known for known in near if known[2] and known[2].chain[0] == name]
@@ -77,7 +84,7 @@ class Lexicon:
         return Word("", "lacking", concept.kind)
 
     def named(self, attribute: str | None, text: str) -> str | None:
-        """Return the value of ``attribute`` whose name is ``text``, in any language, or None."""
+        """Return the value of ``attribute`` that ``text`` names, or that has the same colour; else None."""
         colours = colour_words()
         same = (
             value
@@ -88,7 +95,7 @@ class Lexicon:
         return next(same, None)
 
     def words(self, prompt: str) -> list[Word]:
-        """Return the words of a prompt; of several known phrases that begin at a word, the longest."""
+        """Split a prompt into known phrases and other words. The longest known phrase is taken each time."""
         tokens = _TOKEN.findall(plain(prompt))
         words: list[Word] = []
         at = 0
@@ -121,7 +128,7 @@ class Lexicon:
         return replace(found, text=text) if found else Word(text, "unknown")
 
     def _find(self, phrase: str) -> Word | None:
-        """Return the meaning of a phrase, or of its singular."""
+        """Return the meaning of a phrase or of its singular, or None if both are unknown."""
         forms = [phrase, phrase.removesuffix("s"), phrase.removesuffix("es")]
         if phrase.endswith("ies"):
             forms.append(f"{phrase[:-3]}y")
@@ -144,7 +151,7 @@ class Lexicon:
 
 
 def plain(text: str) -> str:
-    """Return text in lower case, in simplified characters, with spaces for hyphens and underscores."""
+    """Return ``text`` in lower case and simplified Chinese, with spaces for hyphens and underscores."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_SIMPLIFY).replace("\u2019", "'")
     return re.sub(r"(?<=\w)[-_](?=\w)", " ", folded).strip()
 
@@ -155,7 +162,7 @@ def is_han(character: str) -> bool:
 
 
 def _han_number(text: str) -> int | None:
-    """Return a number below 100 in Chinese digits, or None if the digits are no such number."""
+    """Return the number (below 100) that ``text`` writes in Chinese digits, or None if it writes none."""
     match = re.fullmatch("(?:([二三四五六七八九]?)(十))?([一二三四五六七八九]?)", text.replace("两", "二"))
     if match is None:
         return None
