@@ -21,8 +21,9 @@ from prodgen.storage.base import Store, exists
 class AliasChange(BaseModel):
     """The change of an alias from the version ``replaced`` (None for a new alias) to ``version``.
 
-    ``by`` is the id of an API key, or None for a command that opened the store without the gateway.
-    ``figures`` is None if nothing was compared. ``forced`` means that force overruled a refusal.
+    ``by`` is the id of the API key that made the change, or None for a command that opened the store without
+    the gateway. ``figures`` is None if no figures were compared. ``forced`` is true if the change would have
+    been refused without force.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,7 +42,7 @@ _Changes = TypeAdapter(list[AliasChange])
 
 
 def set_alias(store: Store, name: str, alias: str, version: str, tenant: str | None) -> None:
-    """Make ``name@alias`` mean ``version`` and record the change; raises NotFound for an unknown version."""
+    """Make ``name@alias`` mean ``version``, and record this. Raises NotFound if there is no such version."""
     replaced = aliases(store, name, tenant).get(alias)
     if replaced != version:
         apply_change(store, name, tenant, AliasChange(alias=alias, version=version, replaced=replaced))
@@ -50,7 +51,7 @@ def set_alias(store: Store, name: str, alias: str, version: str, tenant: str | N
 def apply_change(store: Store, name: str, tenant: str | None, change: AliasChange) -> None:
     """Change the alias, then add the change to the history.
 
-    A crash between the two steps leaves a change without a record, never a record without a change.
+    After a crash between the two steps, the alias is changed, but the history lacks the change.
     """
     check_name(change.alias)
     if VERSION.fullmatch(change.alias):
@@ -74,8 +75,8 @@ def history(store: Store, name: str, tenant: str | None) -> list[AliasChange]:
 def previous_version(changes: Sequence[AliasChange], alias: str, current: str) -> str | None:
     """Return the version that ``alias`` meant before ``current``; None if it never meant another version.
 
-    A roll back deletes the abandoned version from the list of earlier versions. So two roll backs go back by
-    two versions, and no roll back returns to an abandoned version.
+    A version that a roll back has left is not returned again, unless it is promoted again. So two roll backs
+    go back by two versions.
     """
     earlier: list[str] = []
     for change in changes:

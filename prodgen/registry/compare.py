@@ -40,7 +40,7 @@ class Comparison(BaseModel):
 
 
 def compare(candidate: Metrics | None, current: Metrics | None) -> Comparison:
-    """Compare the metrics of a candidate and of the current version; None means a version without metrics."""
+    """Compare the FID of a candidate and of the current version. None means a version without metrics."""
     ours, theirs = fid_figure(candidate), fid_figure(current)
     return Comparison(candidate=ours, current=theirs, incomparable=_incomparable(ours, theirs))
 
@@ -69,7 +69,7 @@ def _incomparable(candidate: Figure | None, current: Figure | None) -> str | Non
 
 
 def _evaluated(metrics: Metrics) -> Figure:
-    """Read an evaluation's metrics. The numbers of images are part of ``data``: they affect the distance."""
+    """Return the figure of an evaluation. ``data`` includes the numbers of images, which affect the FID."""
     fid = metrics["figures"]["fid"]
     counts = f"{fid['generated_count']} generated against {fid['real_count']} real"
     split = metrics.get("data", {}).get(fid["split"])

@@ -13,8 +13,8 @@ from prodgen.storage.cache import mark_used, new_folder
 def fetch(store: Store, version: Version, cache: Path) -> Path:
     """Return the folder below ``cache`` with the version's config and weights; download them if necessary.
 
-    The files are checked against the version's digest. A broken copy in the cache is downloaded again; a
-    broken original in the store raises ProdgenError. Any number of processes may share the cache.
+    The files are checked against the version's digest. If the copy in the cache is broken, it is downloaded
+    again. Raises ProdgenError if files in the store are broken or missing. Processes may share the cache.
     """
     target = cache / f"{version.name}-{version.version}"
     mark_used(target)
@@ -35,7 +35,7 @@ def fetch(store: Store, version: Version, cache: Path) -> Path:
 
 
 def fetch_discriminator(store: Store, version: Version, folder: Path) -> None:
-    """Download the discriminator that was trained with the version into ``folder``, if it was published."""
+    """Download the version's discriminator into ``folder``, unless it is there or was not published."""
     path = folder / DISCRIMINATOR
     if not path.exists() and has_discriminator(store, version):
         partial = folder / f".partial-{secrets.token_hex(8)}"
@@ -48,7 +48,7 @@ def fetch_discriminator(store: Store, version: Version, folder: Path) -> None:
 
 
 def has_discriminator(store: Store, version: Version) -> bool:
-    """Return whether the discriminator that was trained with the version was published."""
+    """Return whether the store has the version's discriminator."""
     return exists(store, f"{version.prefix}/{DISCRIMINATOR}")
 
 

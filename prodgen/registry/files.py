@@ -19,7 +19,10 @@ class VersionFile:
 
 
 def files(store: Store, version: Version) -> tuple[VersionFile, ...]:
-    """Return the files of a version, by name. The first call for a version reads all of its bytes."""
+    """Return the files of a version, sorted by name.
+
+    The first call for a version is slow: it reads all files to compute their digests.
+    """
     return _files(store, f"{version.prefix}/")
 
 

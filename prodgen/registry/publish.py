@@ -37,10 +37,10 @@ def publish(
 ) -> Version:
     """Upload the model in ``source`` for one tenant, or for all tenants (None), and set ``aliases``.
 
-    The version is the digest of config and weights, so publishing the same model again changes no file.
-    But a version without quality.json (the threshold of the quality gate) gets that file of ``source``. The
-    config is uploaded last, and a version without a config is not listed. Raises ProdgenError if a file in
-    ``source`` is missing or broken.
+    The version is the digest of config and weights, so publishing the same model again changes no file. But
+    if the version in the store lacks quality.json (the threshold of the quality gate), the file is added. The
+    config is uploaded last, because a version without a config is not listed. Raises ProdgenError if a file
+    in ``source`` is missing or broken.
     """
     check_name(name)
     if not (source / CONFIG).is_file():

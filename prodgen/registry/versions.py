@@ -88,7 +88,7 @@ def versions(store: Store, tenant: str | None) -> list[Version]:
 
 
 def aliases(store: Store, name: str, tenant: str | None) -> dict[str, str]:
-    """Return the version of each alias of the tenant's own model, or of a shared model (``tenant`` None)."""
+    """Return a dict of alias -> version for a tenant's own model, or (``tenant`` None) for a shared model."""
     try:
         data = store.get(_aliases_key(name, tenant))
     except NotFound:
@@ -104,7 +104,7 @@ def write_aliases(store: Store, name: str, tenant: str | None, pointers: dict[st
 
 
 def aliases_mark(store: Store) -> bytes:
-    """Return bytes that differ after each change of any alias. One request to the store."""
+    """Return bytes that change whenever any alias changes. Needs one request to the store."""
     try:
         return store.get(keys.ALIASES_CHANGED)
     except NotFound:
@@ -117,13 +117,13 @@ def folder(name: str, version: str, tenant: str | None) -> str:
 
 
 def load_config(store: Store, prefix: str) -> ModelConfig:
-    """Read the config.json of the version in the folder ``prefix``."""
+    """Read the config.json of the version in the folder ``prefix``. Raises NotFound if there is none."""
     key = f"{prefix}/{CONFIG}"
     return parse_config(store.get(key), key)
 
 
 def version_exists(store: Store, prefix: str) -> bool:
-    """Return whether the version in the folder ``prefix`` is there; a version without a config is not."""
+    """Return whether the folder ``prefix`` has a config.json. Without it, the version does not exist."""
     try:
         store.stat(f"{prefix}/{CONFIG}")
     except NotFound:
@@ -132,7 +132,7 @@ def version_exists(store: Store, prefix: str) -> bool:
 
 
 def load_metrics(store: Store, prefix: str) -> dict[str, Any] | None:
-    """Read the metrics.json of the version in the folder ``prefix``; return None if it cannot be read.
+    """Read the metrics.json of the version in the folder ``prefix``; None if it is missing or broken.
 
     NaN and infinite numbers become None.
     """
@@ -144,7 +144,7 @@ def load_metrics(store: Store, prefix: str) -> dict[str, Any] | None:
 
 
 def load_lineage(store: Store, prefix: str) -> Lineage | None:
-    """Read the lineage.json of the version in the folder ``prefix``; return None if it has none."""
+    """Read the lineage.json of the version in the folder ``prefix``; None if it is missing."""
     key = f"{prefix}/{LINEAGE}"
     try:
         return parse_lineage(store.get(key), key)

@@ -1,7 +1,7 @@
-"""The marks in a picture's file that say how the picture was made: write them, and read them back.
+"""Write and read the marks of a picture file, which say how the picture was made.
 
 The marks are XMP (ISO 16684-1): IPTC's DigitalSourceType, which shops and platforms look for, and the recipe
-of the picture as JSON. Marks name no order, time or tenant, because a picture is a function of its recipe.
+of the picture as JSON. Marks name no order, time or tenant, because equal recipes must give equal files.
 """
 
 import io
@@ -29,7 +29,7 @@ SourceType = Literal[
 GENERATED: SourceType = "trainedAlgorithmicMedia"
 """IPTC: "created algorithmically using an Artificial Intelligence model trained on captured content"."""
 GENERATIVE = frozenset({GENERATED, "compositeSynthetic", "compositeWithTrainedAlgorithmicMedia"})
-"""The concepts for pictures that a generative model made, wholly or in part."""
+"""The IPTC concepts that say: a generative model made the picture, or a part of it."""
 
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -41,14 +41,14 @@ _HEAD = (
 )
 _TAIL = '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
 GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
-"""The beginning of XMP in a GIF."""
+"""The bytes before the XMP packet in a GIF file."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _MAX_XMP = 1 << 20
-"""The most bytes of XMP that are parsed."""
+"""A larger XMP packet (bytes) is not parsed."""
 
 
 class Provenance(NamedTuple):
-    """How a picture was made, as the metadata of its file says. A part without metadata is None."""
+    """What the metadata of a picture's file says about how it was made. A missing field is None."""
 
     digital_source_type: str | None
     recipe: dict[str, Any] | None
@@ -60,11 +60,11 @@ class Provenance(NamedTuple):
 
 
 def edited_source_type(*, generative: bool, recoloured: bool, on_photograph: bool) -> SourceType:
-    """Return the source type of a picture that was made of a photograph.
+    """Return the source type of a picture that was made from a photograph.
 
-    ``generative``: whether the photograph's own marks name one of `GENERATIVE`. No generative model makes a
-    pixel of an edited photograph, but the photograph may be such a model's work. ``recoloured``: whether the
-    product has another colour. ``on_photograph``: whether the ground is another photograph.
+    ``generative``: whether the photograph's own marks name one of `GENERATIVE`. Editing uses no generative
+    model, but the photograph itself may come from one. ``recoloured``: whether the product's colour was
+    changed. ``on_photograph``: whether the ground is another photograph.
     """
     if generative:
         return "compositeSynthetic"  # IPTC: several elements, "at least one of which is Generative AI"
@@ -76,15 +76,15 @@ def edited_source_type(*, generative: bool, recoloured: bool, on_photograph: boo
 
 
 def make_xmp(source_type: SourceType, recipe: Mapping[str, Any]) -> bytes:
-    """Return an XMP packet with the digital source type and, unless it is empty, the recipe."""
+    """Return an XMP packet with the digital source type, and with the recipe if it is not empty."""
     about = f"<prodgen:recipe>{escape(_JSON.encode(recipe))}</prodgen:recipe>" if recipe else ""
     return f'{_HEAD}{source_type}">{about}{_TAIL}'.encode()
 
 
 def read_provenance(file: Path | IO[bytes]) -> Provenance:
-    """Return the marks of a picture file, which may come from any program.
+    """Return the marks of a picture file, which any program may have written.
 
-    Raises ProdgenError if the file is no picture. Marks that cannot be parsed count as none.
+    Raises ProdgenError if the file is no picture. The fields are None if the marks cannot be parsed.
     """
     try:
         with Image.open(file, formats=FORMATS) as image:
@@ -100,14 +100,14 @@ def read_provenance(file: Path | IO[bytes]) -> Provenance:
 
 
 def _gif_xmp(file: IO[bytes]) -> bytes:
-    """Return the XMP packet of a GIF, which Pillow does not read."""
+    """Return the XMP packet of a GIF, or b"" if it has none. Pillow does not return it."""
     file.seek(0)
     _, _, found = file.read(2 * _MAX_XMP).partition(GIF_XMP)
     return found.partition(b"\1\xff\xfe")[0]
 
 
 class _Elements(ET.TreeBuilder):
-    """Builds the elements of a document; raises ValueError for a DTD, without which there are no entities."""
+    """Builds XML elements. Raises ValueError for a DTD, because its entities could fill the memory."""
 
     def doctype(self, *_: str | None) -> None:
         raise ValueError("XMP has no DTD")
@@ -125,7 +125,7 @@ def _parse(packet: bytes) -> Provenance:
 
 
 def _property(root: ET.Element, namespace: str, name: str) -> str | None:
-    """Return a property's text; XMP allows both an element and an attribute."""
+    """Return a property's text, or None. XMP writes a property as an element or as an attribute."""
     tag = f"{{{namespace}}}{name}"
     for element in root.iter():
         if element.tag == tag:

@@ -1,6 +1,6 @@
-"""The quality gate: which attempt at an image an order takes, by the distance of its colour from the request.
+"""The quality gate: choose among attempts at an image by their colour distance from the requested colour.
 
-The threshold belongs to the version of the model, so that no image depends on another.
+Each version of a model has a fixed threshold, so that the choice for one image depends on no other image.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ QUALITY = "quality.json"
 ATTEMPTS = 4
 """The most attempts at one image."""
 NOTHING = 100.0
-"""The colour distance of an image that shows no product."""
+"""The colour distance that an image without a visible product gets."""
 MARGIN = 0.5
-"""The most by which two machines may differ in one colour distance. One level of 255 changes it by less."""
+"""Colour distances on two machines may differ by at most this. One level of 255 changes them by less."""
 
 
 class Quality(BaseModel):
     """quality.json: the threshold of a version.
 
-    ``colour_distance``: the greatest CIEDE2000 difference between the mean colour of the product and the
-    requested colour with which an image passes.
+    An image passes if the CIEDE2000 difference between the mean colour of its product and the requested
+    colour is at most ``colour_distance``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,8 +40,8 @@ def parse_quality(data: bytes, where: str) -> Quality:
 class Gated(BaseModel):
     """How an image passed the quality gate.
 
-    ``colour_distances``: of all attempts that were made, in order, rounded to hundredths. Without one within
-    ``threshold``, the image is the attempt with the least distance.
+    ``colour_distances`` holds the distance of each attempt that was made, in order, rounded to hundredths. If
+    no distance is within ``threshold``, the image is the attempt with the least distance.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,12 +51,15 @@ class Gated(BaseModel):
 
     @property
     def place(self) -> int:
-        """Which of the attempts, from 0, the gate has taken."""
+        """The number of the attempt that the gate has chosen, from 0."""
         chosen = chosen_attempt(self.colour_distances, self.threshold)
         return len(self.colour_distances) - 1 if chosen is None else chosen
 
     def is_plausible(self, quality: Quality, measured: Sequence[float]) -> bool:
-        """Return whether another machine can have decided so; ``measured``: the distances on this one."""
+        """Return whether this result of another machine can be right, for an audit.
+
+        ``measured``: the distances of the same attempts on this machine.
+        """
         *before, _ = self.colour_distances
         ends = chosen_attempt(before, self.threshold) is None
         ends = ends and chosen_attempt(self.colour_distances, self.threshold) is not None
@@ -65,16 +68,19 @@ class Gated(BaseModel):
 
 
 def gated_attribute(schema: AttributeSchema, channels: int) -> str | None:
-    """Return the colour attribute that the gate compares with, or None if it cannot measure such a model.
+    """Return the name of the attribute with the requested colour, or None if the gate cannot be used.
 
-    The gate needs transparency (4 ``channels``) to know the product from the ground.
+    The gate needs images with transparency (4 ``channels``), to tell the product from the ground.
     """
     colours = (one.name for one in schema.attributes if isinstance(one, ContinuousColour))
     return next(colours, None) if channels == 4 else None
 
 
 def chosen_attempt(distances: Sequence[float], threshold: float) -> int | None:
-    """Return which attempt, from 0, the gate takes of those made so far; None if another one is due."""
+    """Return the number, from 0, of the attempt that the gate takes; None if another attempt must be made.
+
+    ``distances`` holds the distances of the attempts made so far.
+    """
     for place, distance in enumerate(distances):
         if distance <= threshold:
             return place

@@ -18,7 +18,7 @@ MAX_SEED = 2**53 - 1  # the greatest integer that every JSON reader keeps exactl
 
 
 class Stream(IntEnum):
-    """What random numbers are used for. Different streams never share numbers."""
+    """The purpose of random numbers. Two streams of the same seed have different numbers."""
 
     LATENT = 0
     ATTRIBUTES = 1
@@ -48,7 +48,7 @@ def uniforms(
 def normals(
     seeds: Sequence[int], indices: Sequence[int], width: int, stream: Stream, attempts: Sequence[int]
 ) -> Float64:
-    """Return independent standard normal numbers, shape (len(indices), width); see `uniforms`."""
+    """Return independent standard normal numbers (len(indices), width). Arguments as for `uniforms`."""
     return inverse_normal(uniforms(seeds, indices, width, stream, attempts))
 
 
@@ -118,7 +118,7 @@ def _horner(coefficients: Sequence[float], x: Float64) -> Float64:
 
 
 def _log(x: Float64) -> Float64:
-    """Return the natural logarithm, by log((1+s)/(1-s)) = 2 (s + s^3/3 + s^5/5 + …)."""
+    """Return the natural logarithm with equal bits on every machine: 2 (s + s^3/3 + s^5/5 + …)."""
     mantissa, exponent = np.frexp(x)
     low = mantissa < 0.5**0.5
     mantissa = np.where(low, mantissa * 2.0, mantissa)

@@ -6,7 +6,7 @@ from prodgen.spec.spelling import fold
 
 
 class ReadWord(BaseModel):
-    """Words of a prompt, and the attribute (or ``count`` or ``background``) and value that they mean."""
+    """Words of a prompt and their meaning: ``name`` is an attribute, ``count`` or ``background``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,7 +34,7 @@ class Reading(BaseModel):
     @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form
     @property
     def sentence(self) -> str:
-        """The reading in one sentence."""
+        """One sentence for people that says how the prompt was read."""
         found = ", ".join(
             f"{word.name} {word.value}" + (f" ({word.words})" if fold(word.words) != fold(word.value) else "")
             for word in self.read

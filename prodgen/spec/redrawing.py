@@ -1,4 +1,4 @@
-"""A picture that a person gives to a model, and what the model has found to draw it again."""
+"""Redrawing: a picture that a person gives to a model, and the latent that the model finds for it."""
 
 import math
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ from prodgen.spec.model_config import ONNX, ModelConfig
 
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ENCODERS = ("vae", "vaegan")
-"""The families that have an encoder."""
+"""The families of models with an encoder, a network that computes the latent of a picture."""
 PATTERN = "pattern"
-"""The attribute that is measured, if the model has it."""
+"""The choice that is measured in a picture, so that no person has to say it."""
 MOST_COMBINATIONS = 64
-"""The most combinations of unknown attributes that a model with an encoder tries."""
+"""A model with an encoder tries at most so many combinations of values for the unknown attributes."""
 NEAR, FAR = 0.06, 0.12
-"""Distances up to which the redrawn picture shows the same product, and from which it shows another one."""
+"""Up to the distance NEAR, a redrawn picture shows the same product; from FAR on, a different product."""
 
 
 def check_picture(model: str, config: ModelConfig, known: Mapping[str, str]) -> None:
-    """Raise ProdgenError if a model cannot draw pictures again of which ``known`` is known.
+    """Raise ProdgenError if a model cannot redraw a picture when only the attributes ``known`` are known.
 
-    Only an encoder tells what a picture shows; its colour and its pattern are measured.
+    A model without an encoder must know all choices but the pattern. Colour and pattern are measured.
     """
     if config.family == ONNX:
         raise Unsupported(f"{model} is an ONNX file, which finds no latent of a picture", param="model")
@@ -48,7 +48,7 @@ def check_picture(model: str, config: ModelConfig, known: Mapping[str, str]) -> 
 
 
 def _check_combinations(model: str, config: ModelConfig, known: Mapping[str, str]) -> None:
-    """Raise ProdgenError if a model would have to try too many combinations of what is not known."""
+    """Raise ProdgenError if the unknown attributes have more than `MOST_COMBINATIONS` combinations."""
     unknown = [choice for choice in config.attributes.choices if choice.name not in (*known, PATTERN)]
     combinations = math.prod(len(choice.values) for choice in unknown)
     if combinations > MOST_COMBINATIONS:
@@ -65,8 +65,8 @@ def _check_combinations(model: str, config: ModelConfig, known: Mapping[str, str
 class Picture(BaseModel):
     """A picture to redraw, named by its digest.
 
-    ``attributes``: what a person says that the picture shows. ``strength``: the share of the change that the
-    requested attributes make, from 0 (none) to 1 (all).
+    ``attributes``: the attributes of the picture that a person has named. ``strength``: how much of the
+    requested change is made, from 0 (nothing) to 1 (all).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -96,7 +96,7 @@ class Found(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """How near the redrawn picture is, in words."""
+        """One sentence for people that says how similar the redrawn picture is."""
         if self.distance <= NEAR:
             return "the model draws the picture closely"
         if self.distance < FAR:
@@ -105,20 +105,20 @@ class Found(BaseModel):
 
 
 class Start(NamedTuple):
-    """Where an image starts in place of a seed: a picture, and what a model has found for it."""
+    """The start of a redrawn image, in place of a seed: the picture, and what the model has found for it."""
 
     picture: Picture
     found: Found
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """What the marks of the image say: all that is needed to make it again, without the picture."""
+        """The fields for the marks of the image. They make the image again without the picture."""
         picture = {"sha256": self.picture.sha256, "strength": self.picture.strength}
         return {**picture, **self.found.model_dump(mode="json")}
 
     @classmethod
     def of_recipe(cls, recipe: dict[str, Any]) -> "Start":
-        """Return the start that marks name. Raises pydantic's ValidationError."""
+        """Return the start from the `recipe` in marks. Raises pydantic's ValidationError if it is broken."""
         own = {name: recipe[name] for name in ("sha256", "strength") if name in recipe}
         found = {name: value for name, value in recipe.items() if name not in own}
         return cls(Picture.model_validate(own), Found.model_validate(found))

@@ -1,4 +1,4 @@
-"""One spelling for the names and values of attributes in files, commands and requests."""
+"""Normalise, compare and split the names and values of attributes that people write."""
 
 import re
 import unicodedata
@@ -15,24 +15,25 @@ _SYNONYMS = (
     ("count", "qty", "quantity", "number"),
     ("category", "type", "kind", "producttype"),
 )
-"""Names of the same thing in the exports of shops, which are too different for `difflib`."""
+"""Groups of column names that mean the same in files of shops, but are too different for `difflib`."""
 
 
 def normalise(text: str) -> str:
-    """Compose accents (NFC), remove blanks at both ends, and replace each run of blanks by one space."""
+    """Return ``text`` with composed accents (NFC), no blanks at its ends, and single spaces within."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @lru_cache(10_000)
 def fold(text: str) -> str:
-    """Return the form in which two names or values are compared: normalised, and without case."""
+    """Return ``text`` normalised and without case. Two names or values are equal if these texts are."""
     return normalise(text).casefold()
 
 
 def split_values(text: str) -> list[str]:
-    """Split ``a|b`` into normalised values.
+    """Split ``a|b`` into the normalised values ["a", "b"].
 
-    A backslash makes ``|``, ``=``, ``,`` and the backslash ordinary characters; others keep their backslash.
+    After a backslash, ``|``, ``=``, ``,`` and the backslash are ordinary characters, and the first backslash
+    is dropped. A backslash before any other character stays.
     """
     if "|" not in text and "\\" not in text:
         return [normalise(text)]
@@ -40,13 +41,16 @@ def split_values(text: str) -> list[str]:
 
 
 def split_pair(text: str) -> tuple[str, list[str]] | None:
-    """Split ``name=a|b`` into the name and the values, with the escapes of `split_values`, or return None."""
+    """Split ``name=a|b`` into ("name", ["a", "b"]); return None if ``text`` has another form.
+
+    The escapes are those of `split_values`.
+    """
     match = _PAIR.fullmatch(text)
     return (_plain(match[1]), split_values(match[2])) if match else None
 
 
 def split_pairs(text: str) -> dict[str, str]:
-    """Split ``a=b,c`` into {"a": "b", "c": "c"}, with the escapes of `split_values`."""
+    """Split ``a=b,c`` into {"a": "b", "c": "c"}: a name alone is its own value. Escapes as `split_values`."""
     pairs = {}
     for part in _split(text, ","):
         match = _PAIR.fullmatch(part)
@@ -62,7 +66,7 @@ def did_you_mean(text: str, names: Iterable[str]) -> str:
 
 
 def most_similar(text: str, names: Iterable[str]) -> str | None:
-    """Return the one of ``names`` that ``text`` probably means, or None if none is similar."""
+    """Return the name in ``names`` that ``text`` probably means, or None if no name is similar."""
     by_form = {_letters(name): name for name in names}
     same = next((group for group in _SYNONYMS if _letters(text) in group), ())
     likely = [*same, *fold(text).split(), *get_close_matches(_letters(text), by_form, 1, _SIMILAR)]
@@ -70,12 +74,12 @@ def most_similar(text: str, names: Iterable[str]) -> str | None:
 
 
 def _letters(text: str) -> str:
-    """Return the folded letters and digits of ``text``, without what stands between them."""
+    """Return the letters and digits of ``text``, folded; drop all other characters."""
     return re.sub(r"[\W_]", "", fold(text))
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split at each separator that is not escaped; the parts keep their escapes."""
+    """Split ``text`` at each separator that has no backslash before it. The parts keep their backslashes."""
     parts = [""]
     for character in _CHARACTER.findall(text):
         if character == separator:

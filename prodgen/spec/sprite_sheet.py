@@ -18,26 +18,26 @@ from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.provenance import GENERATED, make_xmp
 
 SIDE = 2048
-"""The longest side of a sheet in pixels, which every graphics card can load."""
+"""The greatest side of a sheet in pixels. Every graphics card can load such a sheet."""
 GAP = 2
 """Transparent pixels between images, so that a scaled image does not show the edge of its neighbour."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The places on sheets of ``total`` square images of side ``size``: by index, row by row."""
+    """The places of ``total`` square images of side ``size`` on sheets, in rows, sorted by index."""
 
     size: int
     total: int
 
     @property
     def columns(self) -> int:
-        """The number of images in a row; a sheet has as many rows."""
+        """The number of images in a row. It is also the number of rows on a full sheet."""
         return (SIDE + GAP) // (self.size + GAP)
 
     @property
     def capacity(self) -> int:
-        """The number of images on a sheet. The last sheet may have fewer."""
+        """The number of images on a full sheet. The last sheet may have fewer."""
         return self.columns**2
 
     @property
@@ -46,7 +46,7 @@ class Layout:
         return -(-self.total // self.capacity)
 
     def dimensions(self, sheet: int) -> tuple[int, int]:
-        """Return width and height of a sheet, which has no empty rows or columns."""
+        """Return (width, height) of a sheet in pixels. The last sheet has no empty rows or columns."""
         images = min(self.capacity, self.total - sheet * self.capacity)
         columns, rows = min(images, self.columns), -(-images // self.columns)
         return self._edge(columns) - GAP, self._edge(rows) - GAP
@@ -57,7 +57,10 @@ class Layout:
         return self._edge(column), self._edge(row), self.size, self.size
 
     def place(self, line: ManifestLine, sha256: str = "") -> ManifestLine:
-        """Return an image's manifest line with its sheet as its file; ``sha256`` is that of the sheet."""
+        """Return an image's manifest line with the sheet as its ``file``, and with its place as ``frame``.
+
+        ``sha256`` is the digest of the sheet's PNG file.
+        """
         file = f"{sheet_name(line.index // self.capacity)}.png"
         return line.model_copy(update={"file": file, "frame": self.frame(line.index), "sha256": sha256})
 
@@ -81,7 +84,7 @@ def sheet_name(number: int) -> str:
 
 
 def pack(layout: Layout, images: Iterable[tuple[ManifestLine, bytes]]) -> Iterator[Sheet]:
-    """Yield the sheets of ``images``, each a manifest line and a file, sorted by index."""
+    """Yield the sheets of ``images``: pairs of a manifest line and an image file, sorted by index."""
     for number, group in groupby(images, lambda image: image[0].index // layout.capacity):
         held = list(group)
         png = draw(layout, number, held, marks=True)
@@ -91,9 +94,9 @@ def pack(layout: Layout, images: Iterable[tuple[ManifestLine, bytes]]) -> Iterat
 
 
 def draw(layout: Layout, sheet: int, images: Iterable[tuple[ManifestLine, bytes]], *, marks: bool) -> bytes:
-    """Return the PNG of a sheet with ``images``. The place of a missing image stays transparent.
+    """Return the PNG file of sheet number ``sheet``. The place of a missing image stays transparent.
 
-    ``marks``: whether the file says that a model made it.
+    ``images``: pairs of a manifest line and an image file. ``marks``: whether to write marks into the PNG.
     """
     canvas = Image.new("RGBA", layout.dimensions(sheet))
     for line, data in images:
@@ -106,7 +109,7 @@ def draw(layout: Layout, sheet: int, images: Iterable[tuple[ManifestLine, bytes]
 
 
 def atlas(layout: Layout, sheet: int, lines: Iterable[ManifestLine]) -> bytes:
-    """Return the atlas of a sheet with the images of ``lines``, which it calls by their own file names."""
+    """Return the atlas (JSON) of sheet number ``sheet``: the place of each image, by its file name."""
     frames = {}
     for line in lines:
         x, y, w, h = layout.frame(line.index)

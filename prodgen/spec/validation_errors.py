@@ -48,15 +48,15 @@ def parse_json(kind: type[Model], data: bytes, failure: str) -> Model:
 
 
 def explain(error: ValidationError, whole: str = "the request") -> ProdgenError:
-    """Return a ProdgenError with one sentence for the first fault in ``error``; its ``param`` is the field.
+    """Return a ProdgenError with a sentence about the first fault in ``error``, and the field as ``param``.
 
-    If the fault belongs to no single field, the sentence names ``whole`` instead.
+    If the fault belongs to no single field, the sentence names ``whole`` instead, and ``param`` is None.
     """
     return explain_errors(error.errors(), whole)
 
 
 def explain_errors(errors: Sequence[Details], whole: str = "the request") -> ProdgenError:
-    """Return a ProdgenError as `explain` does, for the first error of a list by pydantic or FastAPI."""
+    """Return a ProdgenError for the first of ``errors``, a list by pydantic or FastAPI; see `explain`."""
     first = errors[0]
     param = _field(first)
     if first["type"] == "value_error" and not first["loc"]:
@@ -68,7 +68,7 @@ def explain_errors(errors: Sequence[Details], whole: str = "the request") -> Pro
 
 
 def _field(error: Details) -> str | None:
-    """Return the path of the faulty field: ``items.1.count`` for ("body", "items", 0, "count")."""
+    """Return the path of the faulty field, or None: ``items.1.count`` for ("body", "items", 0, "count")."""
     if error["type"] == "json_invalid":
         return None
     parts = []

@@ -1,7 +1,7 @@
 """Words for products and their looks, in English and Chinese, that prompts may use for any model.
 
-A line of a table is ``concept < broader concept: other words``. A word of a concept that a model lacks means
-the nearest broader concept that the model has.
+A line of a table is ``concept < broader concept: other words``. If a model lacks the concept of a word, the
+word means the nearest broader concept that the model has.
 """
 
 from functools import cache
@@ -133,7 +133,7 @@ _TABLES = {
 
 
 class Concept(NamedTuple):
-    """The meaning of a word. ``chain`` holds the word's concept and the broader ones, the nearest first."""
+    """The meaning of a word. ``chain`` is the word's concept, then the next broader concept, and so on."""
 
     kind: str
     chain: tuple[str, ...]
@@ -141,7 +141,7 @@ class Concept(NamedTuple):
 
 @cache
 def concepts() -> dict[str, Concept]:
-    """Return the concept of each known word, by the word in lower case with spaces for hyphens."""
+    """Return a dict of word -> concept. The words are in lower case, with spaces for hyphens."""
     found: dict[str, Concept] = {}
     for kind, table in _TABLES.items():
         broader: dict[str, str] = {}
@@ -201,4 +201,4 @@ _FUNCTION_WORDS = {
 }
 FUNCTIONS = {word: name for name, words in _FUNCTION_WORDS.items() for word in words.split()}
 FUNCTIONS["in front of"] = "on"
-"""The role of each small word of a prompt."""
+"""The role in a prompt of each word that names no value, such as "with" or "background"."""

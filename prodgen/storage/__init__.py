@@ -11,7 +11,7 @@ __all__ = ["ObjectInfo", "Store", "connect"]
 
 
 def connect(settings: Settings) -> Store:
-    """Return the store at ``settings.store_url``. After a fork, the new process must connect again."""
+    """Return the store at ``settings.store_url``. A forked process must call this function again."""
     scheme, separator, place = settings.store_url.partition("://")
     if separator and place and scheme == "file":
         return LocalStore(Path(place), settings.secret_key.get_secret_value(), settings.public_url)

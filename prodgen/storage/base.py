@@ -1,4 +1,4 @@
-"""The protocol of an object store, the rules for keys, and functions for every kind of store."""
+"""The interface that every object store implements, the rules for keys, and helpers for any store."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +15,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 THREADS = 8
-"""How many requests to the store run at once."""
+"""How many requests to the store `in_threads` runs at once."""
 _CHUNK = 16 << 20
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a store knows of an object: ``size`` is in bytes, ``modified`` is a time with a time zone."""
+    """An object's key, its size in bytes, and the time of its last change, with a time zone."""
 
     key: str
     size: int
@@ -36,13 +36,16 @@ class Store(Protocol):
     """
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
-        """Store ``data`` durably and in one step; replace the object if it exists."""
+        """Write ``data`` as the object ``key``, or replace that object.
+
+        Readers never see a part of it, and it survives a crash once the call has returned.
+        """
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        """Store the content of the file ``path``, of any size, as `put` does."""
+        """Write the content of the file ``path``, of any size, as the object ``key``, like `put`."""
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        """Return the object's bytes from ``offset`` to the end, or at most ``length`` of them."""
+        """Return the object's bytes from ``offset`` on: at most ``length`` bytes, or all if None."""
 
     def stat(self, key: str) -> ObjectInfo:
         """Return the size and the modification time of one object."""
@@ -51,7 +54,7 @@ class Store(Protocol):
         """Yield the objects whose keys start with ``prefix`` and sort after ``after``, in key order."""
 
     def names(self, prefix: str) -> Iterator[str]:
-        """Yield the names directly below ``prefix`` ("" or "…/"): of objects, and of folders with a slash."""
+        """Yield the names directly below ``prefix`` ("" or "…/"). A folder's name ends with a slash."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove the objects with these keys; ignore keys without an object."""
@@ -63,7 +66,7 @@ class Store(Protocol):
         """
 
     def __hash__(self) -> int:
-        """Return a hash, by which results of reading unchanging objects of a store are cached."""
+        """Return a hash, so that a store can be an argument of functions with `lru_cache`."""
 
     def check(self) -> None:
         """Raise StoreUnavailable unless the store answers and accepts the credentials."""
@@ -93,7 +96,7 @@ def download(store: Store, key: str, path: Path) -> None:
 
 
 def read_chunks(store: Store, key: str) -> Iterator[bytes]:
-    """Yield the bytes of an object of any size in pieces that fit into memory."""
+    """Yield the bytes of an object in pieces, so that an object larger than the memory can be read."""
     size = store.stat(key).size
     for offset in range(0, size, _CHUNK):
         yield store.get(key, offset, min(_CHUNK, size - offset))
@@ -121,9 +124,9 @@ def tenant_folders(store: Store, prefix: Callable[[str], str]) -> Iterator[tuple
 
 
 def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Call ``work``, which uses a store, on each item in a few threads, and yield the results in order.
+    """Call ``work`` on each item, in up to `THREADS` threads. Yield the results in the order of the items.
 
-    An error stops all.
+    After the first error, no further call starts, and the error is raised.
     """
     pool = ThreadPoolExecutor(THREADS)
     try:

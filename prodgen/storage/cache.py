@@ -1,4 +1,4 @@
-"""A cache on disk, of folders that can be fetched again. The least recently used are evicted first.
+"""A disk cache of folders that can be downloaded again. The least recently used folder is evicted first.
 
 The modification time of a folder is the time of its last use. Any number of processes may share a cache.
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 from prodgen.errors import NoRoom, ProdgenError
 
 RECENT = 3600.0
-"""Seconds after its last use in which a folder is not evicted: a process may be about to open it."""
+"""A folder is not evicted within so many seconds after its last use, because a process may still need it."""
 ABANDONED = 86_400.0
-"""Seconds after which an unchanged partial folder counts as left over from a process that died."""
+"""A partial folder that has not changed for so many seconds belongs to a dead process, and is removed."""
 
 RESERVE = 256 << 20
 """Bytes of a disk (or 5% of a small disk) that downloads leave free for other processes."""
@@ -30,9 +30,10 @@ _FETCHED = re.compile(r"(.+-)?[0-9a-f]{12}([0-9a-f]{52})?")
 
 @contextmanager
 def new_folder(target: Path, is_complete: Callable[[], bool]) -> Iterator[Path]:
-    """Yield an empty folder. At the end of the block, rename it to ``target``, unless an error was raised.
+    """Context manager: yields an empty folder, and renames it to ``target`` if the block raises no error.
 
-    If another process has completed ``target`` meanwhile, that folder is kept.
+    If ``target`` exists by then and ``is_complete`` returns true, ``target`` stays and the new folder is
+    removed. An incomplete ``target`` is replaced. Raises ProdgenError if the folder cannot be renamed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
@@ -51,7 +52,7 @@ def new_folder(target: Path, is_complete: Callable[[], bool]) -> Iterator[Path]:
 
 
 def check_room(folder: Path, size: int) -> None:
-    """Raise NoRoom unless the disk of ``folder`` has room for ``size`` bytes beside the `RESERVE`."""
+    """Raise NoRoom if fewer than ``size`` bytes and the `RESERVE` are free on the disk of ``folder``."""
     disk = shutil.disk_usage(folder)
     room = max(0, disk.free - min(RESERVE, disk.total // 20))
     if size > room:
@@ -71,14 +72,14 @@ def mark_used(folder: Path) -> None:
 
 
 def pin(user: Path, folder: Path) -> None:
-    """Put a link to ``folder`` into ``user``, so that `pinned` returns ``folder`` while ``user`` exists."""
+    """Record that the folder ``user`` needs ``folder``: `pinned` returns ``folder`` while ``user`` exists."""
     (user / _PINS).mkdir(exist_ok=True)
     with suppress(FileExistsError):
         (user / _PINS / folder.name).symlink_to(folder.resolve())
 
 
 def pinned(users: Path) -> list[Path]:
-    """Return the fetched folders that were pinned for the folders in ``users``; `evict` should keep them."""
+    """Return the folders that `pin` recorded for the subfolders of ``users``. `evict` should keep them."""
     links = list[Path]()
     for user in users.iterdir():
         with suppress(OSError):  # it has pinned nothing, or is being removed
@@ -87,7 +88,7 @@ def pinned(users: Path) -> list[Path]:
 
 
 def evict(budget: int, caches: Iterable[Path], keep: Iterable[Path] = ()) -> None:
-    """Remove fetched folders until all that remain in ``caches`` have at most ``budget`` bytes together.
+    """Remove fetched folders from ``caches`` until the rest has at most ``budget`` bytes in all.
 
     The least recently used folders are removed first. Folders used within the last hour, and folders in
     ``keep``, stay even if they exceed the budget. Partial folders of dead processes are removed too.
@@ -118,7 +119,7 @@ def _last_use(folder: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    """Return the number of bytes in the folder's files, without files that are removed meanwhile."""
+    """Return the total size of the folder's files in bytes. Files that vanish meanwhile do not count."""
     size = 0
     for place, _, names in os.walk(folder):
         for name in names:

@@ -1,7 +1,7 @@
-"""Entries in the store that name the times at which maintenance must look at orders, webhooks or runs.
+"""Due entries: objects in the store that tell maintenance when to look at an order, a webhook or a run.
 
 An entry is an empty object ``{prefix}{time}.{job}.{tenant}``; for a run, ``job`` is the run's id. A listing
-shows the earliest entries first.
+of the store returns the earliest entry first.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 POSTPONED = timedelta(days=1)
-"""The time until the next look at an order that cannot be read, or that has not ended yet."""
+"""Maintenance looks again after this time at an order that it cannot read, or that has not ended yet."""
 
 
 class Entry(NamedTuple):
-    """An entry: its key in the store, its time, and its order."""
+    """A due entry: its key in the store, its time, and the order or run with its tenant."""
 
     key: str
     when: datetime
@@ -26,7 +26,10 @@ class Entry(NamedTuple):
 
 
 def make_due(store: Store, when: datetime, tenant: str, job: str, prefix: str = keys.DUE) -> None:
-    """Have maintenance look at an order, a webhook or a run (``job``) at ``when``, or soon after."""
+    """Write an entry, so that maintenance looks at ``job`` at ``when`` or soon after.
+
+    ``job`` is the id of an order or a run. ``prefix`` decides the purpose: orders, webhooks or runs.
+    """
     store.put(keys.due(when, job, tenant, prefix), b"", "text/plain")
 
 

@@ -12,15 +12,15 @@ SYSTEM_KEYS = "system/keys.json"
 API_KEYS = "system/keys/"
 SYSTEM_TENANTS = "system/tenants.json"
 ALIASES_CHANGED = "system/aliases-changed"
-"""Has new content after each change of any alias, so that workers read one object."""
+"""An object that gets new content with each change of any alias. Workers read it to notice such changes."""
 DUE = "system/due/"
-"""Has an empty object for each time at which maintenance must look at an order."""
+"""Prefix of empty objects: each names an order, and the time at which maintenance must look at it."""
 RUNS_DUE = "system/due-runs/"
-"""Has an empty object for each time at which maintenance must look at a run, deleted or not."""
+"""Prefix of empty objects: each names a run, and the time at which maintenance must look at it."""
 WEBHOOKS = "system/webhooks/"
-"""Has an empty object for each time at which maintenance must send an order's webhook."""
+"""Prefix of empty objects: each names an order, and the time at which maintenance must send its webhook."""
 SHUT_OUT = "system/shut-out/"
-"""Has an object for each machine whose workers get no work, because an audit found a fault in theirs."""
+"""Prefix of objects, one for each machine that is shut out: an audit found a wrong image of it."""
 TENANTS = "tenants/"
 SHARED = "shared/"
 _DUE = "%Y-%m-%dT%H/%M-%S"
@@ -32,16 +32,16 @@ def api_key(digest: str) -> str:
 
 
 def due(when: datetime, job: str, tenant: str, prefix: str = DUE) -> str:
-    """Return the key of the entry that has maintenance look at an order at ``when``, or up to a second later.
+    """Return the key of the entry that tells maintenance to look at an order or a run at ``when``.
 
-    Keys of earlier times sort first.
+    Maintenance looks up to a second later. Keys of earlier times sort first.
     """
     second = when.astimezone(UTC) + timedelta(microseconds=999_999)
     return f"{prefix}{second:{_DUE}}.{check_name(job)}.{check_name(tenant)}"
 
 
 def parse_due(key: str, prefix: str = DUE) -> tuple[datetime, str, str]:
-    """Return the time, the job and the tenant of an entry; the arguments of `due`."""
+    """Return the arguments with which `due` makes this key: the time, the job's id and the tenant."""
     when, job, tenant = key.removeprefix(prefix).split(".", 2)
     return datetime.strptime(when, _DUE).replace(tzinfo=UTC), job, tenant
 
@@ -84,7 +84,10 @@ def job(tenant: str, job_id: str, *parts: str) -> str:
 
 
 def cell_folder(tenant: str, job_id: str, first: int, token: str) -> str:
-    """Return the prefix (no trailing slash) of the images of a lease; its first cell is ``first``."""
+    """Return the folder (no trailing slash) of the images of a lease.
+
+    ``first`` is the number of the lease's first cell; ``token`` is the lease's token.
+    """
     return job(tenant, job_id, "cells", f"{first:09d}.{token}")
 
 
@@ -94,7 +97,10 @@ def manifest(tenant: str, job_id: str, first: int) -> str:
 
 
 def replacement(tenant: str, job_id: str, index: int, attempt: int, by: str, place: int) -> str:
-    """Return the key of the empty object that says: image ``place`` of the job ``by`` replaces an image."""
+    """Return the key of the empty object that records the replacement of an image of a job.
+
+    Image ``place`` of the job ``by`` replaces the image ``index``.
+    """
     return job(tenant, job_id, "replaced", f"{index:09d}.{attempt:04d}.{check_name(by)}.{place}")
 
 
@@ -112,18 +118,24 @@ def cut_outs(tenant: str) -> str:
 
 
 def cut_outs_of(tenant: str, version: str, photo: str) -> str:
-    """Return the prefix of all keys that `cut_out` returns for a version and a photograph, with any matte."""
+    """Return the prefix of the keys of `cut_out` for a version and a photograph, whatever the matte."""
     return f"{cut_outs(tenant)}{check_name(version)}/{check_name(photo)}."
 
 
 def cut_out(tenant: str, version: str, photo: str, matte: str | None = None) -> str:
-    """Return the key of what a model's version has learnt from a photograph, and its matte if it has one."""
+    """Return the key of the file in which a version keeps the cut-out of a photograph.
+
+    ``photo`` and ``matte`` are digests. A photograph has one such file for each matte, and one without.
+    """
     own = f"{check_name(matte)}." if matte else ""
     return f"{cut_outs_of(tenant, version, photo)}{own}png"
 
 
 def found(tenant: str, version: str, picture: str, start: str) -> str:
-    """Return the key of the latent that a version has found for a picture, from a start."""
+    """Return the key of the latent that a version has found for a picture.
+
+    ``picture`` is the picture's digest; ``start`` is a `Formula.start_digest`.
+    """
     return f"{cut_outs_of(tenant, version, picture)}{check_name(start)}.json"
 
 
@@ -132,23 +144,26 @@ def renders(tenant: str) -> str:
 
 
 def render(tenant: str, digest: str) -> str:
-    """Return the key of an image that a client got by its address; ``digest`` is that of its formula."""
+    """Return the key of an image that a client requested by its address; ``digest``: of the formula."""
     return f"{renders(tenant)}{check_name(digest)}"
 
 
 def usages(tenant: str, day: date) -> str:
-    """Return the prefix of what a tenant's orders have delivered that ended on ``day``."""
+    """Return the prefix of the usage records of a tenant's orders that ended on ``day``."""
     return f"{TENANTS}{check_name(tenant)}/usage/{day}/"
 
 
 def usage(tenant: str, day: date, job_id: str, images: int, size: int, model: str, retry: int = 0) -> str:
-    """Return the key that holds what an order, or a retry of it, delivered; ``model`` is ``name@version``."""
+    """Return the key of the usage record of an order, or of its retry number ``retry`` (0: no retry).
+
+    The key itself has the figures: ``images``, and ``size`` in bytes. ``model`` is ``name@version``.
+    """
     which = check_name(job_id) + (f"~{retry}" if retry else "")
     return f"{usages(tenant, day)}{which}.{images}.{size}.{model}"
 
 
 def parse_usage(key: str) -> tuple[str, int, int, int, str]:
-    """Return the order, its retry (0: none), and the images, the bytes and the model of the delivery."""
+    """Return what a usage key holds: job id, retry (0: none), number of images, bytes, ``name@version``."""
     which, images, size, model = key.rpartition("/")[2].split(".", 3)
     job_id, _, retry = which.partition("~")
     return job_id, int(retry or 0), int(images), int(size), model

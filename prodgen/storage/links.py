@@ -20,7 +20,7 @@ class LinkRefused(ProdgenError):
 
 @dataclass(frozen=True)
 class SignedRange:
-    """The bytes of an object that a link gives (to the end if ``length`` is None), and their file name."""
+    """What a link lets a client download: ``length`` bytes (None: all) from ``offset``, and a file name."""
 
     key: str
     file_name: str
@@ -44,7 +44,10 @@ def sign(
     offset: int | None = None,
     length: int | None = None,
 ) -> str:
-    """Return a gateway URL, valid for ``seconds``, of an object or of a range of its bytes."""
+    """Return a gateway URL for an object or a range of its bytes. The URL expires after ``seconds``.
+
+    Raises ProdgenError if no link may lead to ``key`` (see `check_linkable`).
+    """
     given = {"expires": int(time.time()) + seconds, "name": file_name, "offset": offset, "length": length}
     parameters = {name: str(value) for name, value in given.items() if value is not None}
     parameters["signature"] = _signature(secret, key, parameters)
@@ -52,7 +55,10 @@ def sign(
 
 
 def verify(secret: str, key: str, parameters: Mapping[str, str]) -> SignedRange:
-    """Check the link to ``key`` with these query parameters; return what it gives or raise LinkRefused."""
+    """Check the query parameters of a link to ``key``; return the bytes and the file name that it allows.
+
+    Raises LinkRefused if the signature is wrong or the link has expired.
+    """
     signed = {
         name: parameters[name] for name in ("expires", "name", "offset", "length") if name in parameters
     }
@@ -69,12 +75,12 @@ def verify(secret: str, key: str, parameters: Mapping[str, str]) -> SignedRange:
 
 
 def sign_path(secret: str, path: str, parameters: Mapping[str, str]) -> str:
-    """Return the signature of a path of the gateway, which begins with a slash, and its parameters."""
+    """Return a signature for a path of the gateway and its query parameters. The path begins with a slash."""
     return _signature(secret, path, parameters)
 
 
 def check_signature(secret: str, path: str, parameters: Mapping[str, str]) -> None:
-    """Raise LinkRefused unless ``parameters`` hold the signature of `sign_path`, and have not expired."""
+    """Raise LinkRefused if the parameter ``signature`` is wrong, or the time in ``expires`` is over."""
     signed = {name: text for name, text in parameters.items() if name != "signature"}
     expected = sign_path(secret, path, signed)
     if not hmac.compare_digest(expected.encode(), _bytes(parameters.get("signature", ""))):
@@ -84,7 +90,7 @@ def check_signature(secret: str, path: str, parameters: Mapping[str, str]) -> No
 
 
 def content_disposition(file_name: str) -> str:
-    """Return the Content-Disposition with which browsers save a download as ``file_name`` (RFC 6266)."""
+    """Return a Content-Disposition header that makes browsers save a download as ``file_name`` (RFC 6266)."""
     plain = "".join(c if 32 <= ord(c) < 127 and c not in '"\\%;/' else "_" for c in file_name)
     header = f'attachment; filename="{plain}"'
     if plain == file_name:
@@ -93,9 +99,10 @@ def content_disposition(file_name: str) -> str:
 
 
 def _signature(secret: str, key: str, parameters: Mapping[str, str]) -> str:
-    """Sign the key and the parameters of a link, quoted so that no two links have the same signed text.
+    """Return the signature (hexadecimal) of a link's key and parameters.
 
-    The first line of the text distinguishes links from anything else that is signed with the same secret.
+    Both are quoted, so that two different links never have the same signed text. The text begins with
+    "prodgen link", so that a signature for another purpose with the same secret is no link.
     """
     fields = urlencode({name: _bytes(text) for name, text in parameters.items()})
     text = f"prodgen link\n{quote(_bytes(key))}\n{fields}"

@@ -17,7 +17,7 @@ from prodgen.storage.base import ObjectInfo, check_key
 from prodgen.storage.links import sign
 
 _PARTIAL = ".unfinished"
-"""The folder of files that are being written; no part of a key begins with a dot."""
+"""The folder of files that are being written. No key leads into it: no part of a key begins with a dot."""
 _ABANDONED_SECONDS = 24 * 3600
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -98,7 +98,7 @@ class LocalStore:
 
     @contextmanager
     def _writing(self, key: str) -> Iterator[BinaryIO]:
-        """Open a file to write. After the block, it replaces the object, unless an error was raised."""
+        """Context manager: yields a file to write. The file replaces the object if the block has no error."""
         path = self._path(key)
         partial = os.path.join(self._partial, uuid.uuid4().hex)
         with self._translate_errors(writing=key):
@@ -142,7 +142,7 @@ class LocalStore:
                 folder = os.path.dirname(folder)
 
     def _walk(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        """Yield what `list` wants of ``folder`` ("" or "…/")."""
+        """Yield the objects in ``folder`` ("" or "…/") that `list` with the same arguments returns."""
         for name, entry in self._scan(folder):
             key = folder + name
             if name.endswith("/"):
@@ -154,7 +154,7 @@ class LocalStore:
                     yield _info(key, entry.stat())
 
     def _scan(self, folder: str) -> Sequence[tuple[str, os.DirEntry[str]]]:
-        """Return the entries of ``folder`` in key order, those of subfolders with a slash behind the name."""
+        """Return (name, entry) of all files and folders in ``folder``, sorted. Folders end with a slash."""
         try:
             with os.scandir(os.path.join(self._root, folder)) as entries:
                 return sorted(
@@ -181,7 +181,10 @@ class LocalStore:
 
     @contextmanager
     def _translate_errors(self, *, reading: str = "", writing: str = "") -> Iterator[None]:
-        """Turn an OSError in the block into a ProdgenError; ``reading`` or ``writing`` is the key in use."""
+        """Raise a ProdgenError in place of an OSError in the block.
+
+        ``reading`` or ``writing`` is the key that the block reads or writes.
+        """
         try:
             yield
         except OSError as error:

@@ -31,8 +31,8 @@ _EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 class S3Store:
     """A `Store` in one bucket, which is created by the first request that needs it.
 
-    Only requests that every S3 server knows are used: no conditional puts. A failed request is repeated for
-    ``retry_seconds``. Links lead to ``public_endpoint``; signing a link needs no request.
+    Uses only requests that every S3 server supports; conditional puts are not among them. Repeats a failed
+    request for ``retry_seconds``. Links lead to ``public_endpoint``; signing a link needs no request.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class S3Store:
         self._request(request, key)
 
     def _delete_together(self, keys: tuple[str, ...]) -> tuple[str, ...]:
-        """Delete the objects in one request; return the keys that must be deleted one by one."""
+        """Delete the objects in one request; return the keys of objects that this did not delete."""
         try:
             errors = [*self._client.remove_objects(self._bucket, [DeleteObject(key) for key in keys])]
         except MinioException:  # some servers and proxies refuse this request
@@ -169,7 +169,11 @@ class S3Store:
                 raise
 
     def _request(self, request: Callable[[], Answer], key: str = "") -> Answer:
-        """Call ``request``; call it again if the bucket was missing, or the answer to an upload was lost."""
+        """Return the result of ``request()``. Raises ProdgenError in place of errors of minio and urllib3.
+
+        Calls ``request`` a second time if the bucket was missing (and creates the bucket first), or if the
+        server does not know an upload any more, because its answer to the end of the upload was lost.
+        """
         try:
             try:
                 return request()

@@ -1,4 +1,4 @@
-"""Requests to an S3 server: connections that send a failed request again, and errors in one sentence."""
+"""Requests to an S3 server: a connection pool that repeats failed requests, and plain error messages."""
 
 import os
 from typing import Any
@@ -53,11 +53,11 @@ class RetryingPool(urllib3.PoolManager):
     """Repeats a failed request, after growing pauses, for ``retry_seconds``, but at least once.
 
     Each try waits up to ``retry_seconds`` for a connection and for the next bytes, so a request may take
-    four times ``retry_seconds``. Send only requests that may be carried out twice. Each answer is read
-    whole, so that an answer that was cut short is a failure too.
+    four times ``retry_seconds``. Send only requests that may be carried out twice. The pool reads each answer
+    to its end, so an incomplete answer is a failure too.
 
-    A network may drop a connection and tell nobody. The request that finds this out closes all idle
-    connections, because they were probably dropped too, and the next try opens a new one.
+    A network may drop a connection silently. Then a request times out, and the pool closes all idle
+    connections, because they were probably dropped too. The next try opens a new connection.
     """
 
     def __init__(self, retry_seconds: float) -> None:
@@ -78,7 +78,10 @@ class RetryingPool(urllib3.PoolManager):
     def urlopen(  # type: ignore[override]
         self, method: str, url: str, redirect: bool = False, **options: Any
     ) -> urllib3.BaseHTTPResponse:
-        """Return the first answer that is no transient failure, or the last answer; raise the last error."""
+        """Send a request until it succeeds or fails for good, or the time is over; return the last answer.
+
+        Raises the last try's error if that try got no answer.
+        """
         options["preload_content"] = True
         return self._retrying(self._send, method, url, redirect=redirect, **options)
 
@@ -91,7 +94,10 @@ class RetryingPool(urllib3.PoolManager):
 
 
 def to_prodgen_error(error: Exception, endpoint: str, key: str = "") -> ProdgenError:
-    """Return a ProdgenError for an error of minio or urllib3, without the server's own message."""
+    """Return a ProdgenError that says what an error of minio or urllib3 means, without the server's words.
+
+    NotFound if the object ``key`` does not exist, StoreUnavailable for every other error.
+    """
     if isinstance(error, S3Error) and error.code == "NoSuchKey":
         return NotFound(f"there is no object {key}")
     if isinstance(error, HTTPError):
