@@ -89,7 +89,10 @@ class Choice(BaseModel):
         return self.values
 
     def encode(self, values: Sequence[str]) -> Float32:
-        """Return the values of B images one-hot: (B, number of values). Raises ProdgenError if unknown."""
+        """Return the values of B images one-hot: (B, number of values).
+
+        Raises ProdgenError if the model does not have a value.
+        """
         places = {value: k for k, value in enumerate(self.values)}
         unknown = [value for value in values if value not in places]
         if unknown:

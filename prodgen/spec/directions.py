@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from prodgen.errors import ProdgenError
 
 MOST_STEPS = 3.0
-"""The most steps in either sense. The model has seen no latent vectors beyond them in training."""
+"""The most steps forwards or backwards. Latent vectors farther away did not occur in training."""
 PROPERTIES = ("width", "height", "area", "flare", "lightness", "symmetry")
 """The names that directions have; see `prodgen.evaluation.directions.measure`."""
 

@@ -53,7 +53,7 @@ MOST_PIXELS = 1 << 24
 class Formula(BaseModel):
     """All that one image depends on. Equal formulas make equal images; ``model`` is ``name@version``.
 
-    If ``steps`` is set, the file is a morph of so many images; the share of ``mix`` grows from 0 to 1.
+    ``steps`` is the number of images of a morph, in which the share of ``mix`` grows from 0 to 1.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 _WORDS, _CHARACTERS = 4, 6
 """The length of the longest known phrase: in English words, and in Chinese characters."""
 _TYPO_LETTERS, _LIKENESS = 6, 0.86
-"""A misspelt word is understood if it has so many letters, and is so similar (0 to 1) to a known word."""
+"""A misspelt word is read if it has at least this many letters, and at least this similarity (0 to 1)."""
 
 
 @dataclass

@@ -22,7 +22,7 @@ ENCODERS = ("vae", "vaegan")
 PATTERN = "pattern"
 """The choice that is measured in a picture, so that no person has to say it."""
 MOST_COMBINATIONS = 64
-"""A model with an encoder tries at most so many combinations of values for the unknown attributes."""
+"""The most combinations of values of the unknown attributes that a model with an encoder tries."""
 NEAR, FAR = 0.06, 0.12
 """Up to the distance NEAR, a redrawn picture shows the same product; from FAR on, a different product."""
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from prodgen.errors import NoRoom, ProdgenError
 
 RECENT = 3600.0
-"""A folder is not evicted within so many seconds after its last use, because a process may still need it."""
+"""The seconds after its last use in which a folder is not evicted, because a process may need it."""
 ABANDONED = 86_400.0
-"""A partial folder that has not changed for so many seconds belongs to a dead process, and is removed."""
+"""The seconds without a change after which a partial folder is removed, because its process is dead."""
 
 RESERVE = 256 << 20
 """Bytes of a disk (or 5% of a small disk) that downloads leave free for other processes."""
