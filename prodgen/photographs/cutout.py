@@ -1,4 +1,4 @@
-"""Cut a product out of a photograph at the photograph's own resolution, and say how far to trust the cut."""
+"""Cut a product out of a photograph at the photograph's own resolution, and find reasons to doubt the cut."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,8 +30,8 @@ _CUT_SIDE = 640  # longer side, in pixels, at which the cutter works
 _FIRST_SIDE = 112  # longer side, in pixels, at which GrabCut works without a network's guess
 _SMOOTHING = 0.005  # deviation, as a share of the longer side, of the blur that smooths the outline
 _EDGE, _INSET = 1.6, 0.55
-"""Width of the matte's soft edge in pixels, and the value of the blurred mask where its middle lies: a little
-inside the outline, where no ground shines through."""
+"""Width of the matte's soft edge in pixels, and the value of the blurred mask at the middle of this edge. The
+edge is a little inside the outline, so that no ground shows through."""
 _LEAST_COVER, _MOST_COVER = 0.03, 0.93
 _MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.01
 _LEAST_AGREEMENT = 0.6
@@ -59,12 +59,12 @@ class CutOut:
         return main_region(self.rgb, self.matte)
 
     def region_by(self, method: int) -> Region:
-        """Return the region as `main_region` finds it by ``method``."""
+        """Return the region that `main_region` finds by ``method``."""
         return self.region if method == METHOD else main_region(self.rgb, self.matte, method)
 
 
 def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
-    """Cut the product out. A photograph with an alpha channel that marks the product is used as it is."""
+    """Cut the product out: by the photograph's alpha channel if it marks the product, else by the cutter."""
     rgb, alpha, _ = photograph
     if alpha is not None:
         matte = _plane(alpha)
@@ -76,17 +76,17 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
     agreement = float(iou(mask, by_colour)) if is_plausible(by_colour) else None
     matte = _matte(mask, rgb)
     doubts = _doubts(mask, probability, agreement)
-    found = mask if probability is None else main_pieces(probability > 0.5)  # the mask has lost its hook
+    found = mask if probability is None else main_pieces(probability > 0.5)  # guided_cut removes hooks
     if mask.any() and _has_hanger(small, found):
         doubts.append("a hanger is left at the top; mark it in a mask")
     return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(doubts))
 
 
 def cut_out_by(photograph: Photograph, matte: bytes) -> CutOut:
-    """Cut the product out by the file of a matte, which is trusted, because a person has looked at it.
+    """Cut the product out by the bytes of a matte's file. A person made the matte, so it is trusted.
 
-    What is transparent in the photograph stays so. A file that cannot be read marks no product. What is wrong
-    with the matte is the cut-out's doubt.
+    Pixels that are transparent in the photograph stay transparent. A matte that cannot be read marks no
+    product. If the matte has a fault, the fault is the cut-out's doubt.
     """
     try:
         levels = read_matte(matte)
@@ -108,7 +108,7 @@ def _plane(levels: NDArray[np.uint8]) -> Plane:
 
 
 def _cut_by_colour(rgb: Pixels) -> Mask:
-    """Return the product's mask in (H, W, 3) bytes: from a plain ground, else by GrabCut."""
+    """Return the product's mask (H, W) in (H, W, 3) bytes: by colour if the ground is plain, else by GrabCut."""
     plain = cut_from_plain(rgb)
     if plain is not None:
         return plain
@@ -121,7 +121,7 @@ def _cut_by_colour(rgb: Pixels) -> Mask:
 def _matte(mask: Mask, rgb: Pixels) -> Plane:
     """Return the matte of a mask at the size of ``rgb``, with the smooth outline of a clipping path.
 
-    A matte that follows the photograph's pixels more closely takes hairs of a rug for the product's.
+    A matte that followed the photograph's pixels more closely would include hairs of a rug below the product.
     """
     sigma = _SMOOTHING * max(mask.shape)
     blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), sigma)
@@ -131,9 +131,9 @@ def _matte(mask: Mask, rgb: Pixels) -> Plane:
 
 
 def _has_hanger(rgb: Pixels, mask: Mask) -> bool:
-    """Return whether a wide part of another colour is on top of a product, with a hook in its middle.
+    """Return whether a product has a hanger at its top: a wide, flat part of another colour with a hook.
 
-    The belt of a skirt and the collar of a shirt have other colours too, but no hook.
+    A belt at the top of a skirt and the collar of a shirt may have another colour too, but have no hook.
     """
     top, left, bottom, right = bounding_box(mask)
     part = slice(top, bottom), slice(left, right)

@@ -41,15 +41,16 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 FORMATS = ("jpeg", "png", "webp", "avif")
 _QUALITIES = (95, 90, 85, 80, 70, 60)
 _LEAST_REGION, _LEAST_EARLIER = 0.75, 0.7
-"""A product whose main colour covers less than this share of it counts as patterned: of recoloured patterns,
-people who judged pictures could use few. The second number is that of methods 1 and 2."""
+"""A product counts as patterned if its main colour covers less than this share of the product: people could
+use few pictures of recoloured patterns. The second number is for methods 1 and 2."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """The pictures to make: the product in each colour, material and scene. None keeps the product's own.
+    """The pictures to make: one for each colour, material and scene.
 
-    A material is one of `MATERIALS`, or the path of a picture.
+    The colour or material None keeps the product's own. A material is one of `MATERIALS`, or the path of a
+    picture. ``fill`` is the share of the frame that the product fills.
     """
 
     colours: tuple[str | None, ...] = (None,)
@@ -80,7 +81,7 @@ class Edit:
         scenes: tuple[str, ...],
         materials: tuple[str | None, ...] = (None,),
     ) -> "Edit":
-        """Return the edit that a preset asks for; raises ProdgenError for a scene that it does not allow."""
+        """Return the edit that a preset asks for; raises ProdgenError if the preset forbids a scene."""
         if preset.ground:
             other = [scene for scene in scenes if plain_colour(scene) != preset.ground]
             if other:
@@ -103,17 +104,17 @@ class Edit:
 
     @property
     def looks(self) -> list[Look]:
-        """The looks of the product, all materials of a colour first."""
+        """The looks of the product: each colour with each material, ordered by colour, then by material."""
         return [Look(*look) for look in itertools.product(self.colours, self.materials)]
 
     @property
     def changes_product(self) -> bool:
-        """Whether any look differs from the product's own."""
+        """Whether at least one look changes the product's colour or material."""
         return any(look != Look() for look in self.looks)
 
     @cached_property
     def backgrounds(self) -> dict[str, Background]:
-        """The ground of each scene; raises ProdgenError for a scene that cannot be made."""
+        """The ground by scene; raises ProdgenError for an unknown scene or a picture that cannot be used."""
         return {scene: self._background(scene) for scene in self.scenes}
 
     def _background(self, scene: str) -> Background:
@@ -123,7 +124,7 @@ class Edit:
 
     @cached_property
     def swatches(self) -> dict[str, Material]:
-        """The materials by name or path; raises ProdgenError for a material that there is not."""
+        """The materials by name or path; raises ProdgenError for an unknown name or an unusable picture."""
         return {name: _material(name) for name in self.materials if name}
 
     @cached_property
@@ -134,7 +135,7 @@ class Edit:
         return {path: sha256(Path(path)) for path in {*scenes, *swatches}}
 
     def check(self) -> None:
-        """Raise ProdgenError for a size, a format, a colour, a material or a scene that cannot be made."""
+        """Raise ProdgenError for an invalid size, format, retouch, colour, material, scene, light or pose."""
         if not SMALLEST_SIDE <= min(self.width, self.height) <= max(self.width, self.height) <= LARGEST_SIDE:
             side = self.width if self.width == self.height else f"{self.width} x {self.height}"
             raise ProdgenError(f"size {side} is not from {SMALLEST_SIDE} to {LARGEST_SIDE}", param="size")
@@ -172,7 +173,10 @@ def _material(name: str) -> Material:
 
 
 def _read(path: str, read: Callable[[bytes], Read], param: str) -> Read:
-    """Read a picture that ``param`` names; raises ProdgenError, with the path, if it cannot be used."""
+    """Return what ``read`` makes of the file ``path``; raises ProdgenError if the file cannot be used.
+
+    ``param``: the field of the request to which the error belongs.
+    """
     try:
         found = read(Path(path).read_bytes())
     except ProdgenError as error:
@@ -183,7 +187,7 @@ def _read(path: str, read: Callable[[bytes], Read], param: str) -> Read:
 
 
 class Picture(NamedTuple):
-    """A catalogue picture: its place among the edit's looks and scenes, its file, and how it was made."""
+    """A catalogue picture: its look, its scene, the bytes of its file, and the recipe that made it."""
 
     look: Look
     scene: str
@@ -192,7 +196,10 @@ class Picture(NamedTuple):
 
 
 def doubts_about_colour(region: Region, method: int = METHOD) -> str | None:
-    """Return why a product with this main region cannot be recoloured well, or None if it can."""
+    """Return why a product with this main region cannot be recoloured well, or None if it can.
+
+    ``method``: the method by which `main_region` found the region.
+    """
     share, least = region.share, _LEAST_REGION if method > 2 else _LEAST_EARLIER
     return None if share >= least else f"no colour covers more than {share:.0%} of the product"
 
@@ -208,11 +215,11 @@ def make_pictures(
     generative: bool = False,
     method: int = METHOD,
 ) -> Iterator[Picture]:
-    """Yield a picture for each look in each scene, all scenes of a look first.
+    """Yield a picture for each look in each scene, ordered by look, then by scene.
 
     ``photo`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
-    ``mask`` is the digest of the mask whose marks were taken out. ``generative``: whether the
-    photograph's marks say that a model made it. ``method`` is that of `main_region`.
+    ``mask`` is the digest of the mask that was applied before the cut. ``generative``: whether the
+    photograph's marks say that a model made the photograph. ``method``: see `main_region`.
     """
     region = (
         cut.region_by(method).weight if edit.changes_product else cut.matte
@@ -251,14 +258,15 @@ def make_pictures(
 
 
 def _recipe_of(look: Look, digests: dict[str, str]) -> dict[str, str]:
-    """Return the attributes of a look, in which the digest of a swatch stands for its path."""
+    """Return the attributes of a look for a recipe, which names a swatch by its digest, not by its path."""
     return {name: digests.get(value, value) for name, value in look._asdict().items() if value}
 
 
 def encode(image: Image.Image, format: str, xmp: bytes, most_bytes: int | None) -> bytes:
-    """Encode an edited picture with its marks, at the best quality that keeps to ``most_bytes``.
+    """Encode an edited picture with its marks, at the best quality with at most ``most_bytes`` bytes.
 
-    WebP is lossless, because lossy WebP stains a white ground.
+    WebP is lossless, because lossy WebP stains a white ground. Raises ProdgenError if the file is too large
+    even at the lowest quality.
     """
     data = b""
     for quality in _QUALITIES:

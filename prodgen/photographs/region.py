@@ -1,4 +1,4 @@
-"""Find the part of a product that has its main colour, without its trims and prints."""
+"""Find the part of a product that has the product's main colour, without trims and prints."""
 
 from typing import NamedTuple
 
@@ -10,17 +10,17 @@ from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 
 METHOD = 3
-"""The number of the newest way in which regions are found: the `method` in a version's config.json."""
+"""Number of the newest method to find regions. A version names its own method in config.json as `method`."""
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
 _NEAR, _FAR = 14.0, 26.0
 """A pixel up to the first distance from a region's colour belongs to the region, unless another colour of the
 product is nearer; a pixel from the second distance on does not belong to it. Distances are in CIELAB."""
 _LIGHT_WEIGHT, _PURE_WEIGHT = 0.2, 0.4
-"""Weights in these distances of more or less light, and of a purer or paler colour."""
+"""Weights in these distances: of a difference in light, and of a difference in purity."""
 _ALONE = 1.2  # divides the distances if the product has no other colour
 _SHINE, _BRIGHT_WEIGHT = 25.0, 0.6
-"""A pixel that is lighter than a colour by more than the first number counts as of another colour, such as a
-white print on black, with the second number as the weight of the rest."""
+"""A pixel that is lighter than a colour by more than the first number may be of another colour, such as a
+white print on black. The second number is the weight of the light beyond the first number."""
 _LEAST_CHROMA = 20.0  # chroma from which a colour certainly has a hue; below half of it, a colour is grey
 _SAME_PURITY, _SAME_SHARE = 0.14, 0.45
 """Two colours are shades of one if their purities (chroma divided by lightness plus 16) differ by less than
@@ -29,21 +29,24 @@ _SAME_HUE = 0.94  # cosine of the largest angle between two colours of one hue, 
 _SOFT_EDGE = 1.0  # blur of a region's edge, in pixels
 _LIGHT_SIDE = 200  # longer side, in pixels, at which patches of light and shadow are found
 _GRADUAL = 0.3
-"""A patch of another colour is light or shadow if the colour changes at its border from pixel to pixel by
-less than this share of the patch's distance from the region's colour, in the median."""
+"""A patch of another colour is light or shadow if its border is gradual: the median change from pixel to pixel
+at the border is less than this share of the distance between the patch's and the region's colours."""
 _MOST_TINTED = 20.0  # largest difference in a and b that light or shadow makes
 _ONE_HUE, _CLEAR_HUE, _LEAST_HUED = (0.88, 0.93), 25.0, (12.0, 24.0)
-"""A pixel of a product of at least the second number's chroma belongs to the region entirely if the cosine of
-the angle to the product's hue and the pixel's chroma are above these ranges, and not at all below them."""
+"""These apply to a product whose chroma is at least the second value. A pixel belongs to the region if the
+cosine between its hue and the product's is above the first range, and its chroma is above the last range. A
+pixel below one of the ranges does not belong to the region by its hue."""
 _PRINT_SIDE = 400  # longer side, in pixels, at which prints and the ground around them are found
 _PRINT, _LEAST_PRINT = 0.3, 6  # weight below which a pixel is certainly print, and a print's least pixels
 _REACH, _AROUND = 0.025, 0.03  # reach of prints beyond such pixels, blur of the ground: shares of the side
 _STARK, _SHADOW_HUE, _SHADOW_CHROMA = 25.0, 0.8, 5.0
-"""Difference in lightness from the product around it that makes a hard patch a print; least cosine of the
-angle to the product's hue and least chroma of a patch in the shadow."""
+"""A patch with a hard edge is a print if its lightness differs from the product around the patch by more than
+the first number. The patch is shadow instead if the cosine between its hue and the product's is above the
+second number, and its chroma is above the third."""
 _LEAST_APART, _FOLDED, _NOISE = 6.0, 0.5, 2.5
-"""A pixel near a print belongs to the print from this CIELAB distance to the ground around the print on, in
-which lightness has the second number as its weight; or from the third number times the ground's deviation."""
+"""A pixel near a print belongs to the print if its CIELAB distance to the product around the print is above
+the first number, and above the third number times the deviation of that product's colours. Lightness has the
+second number as its weight in the distance."""
 
 
 class Region(NamedTuple):
@@ -54,10 +57,10 @@ class Region(NamedTuple):
 
 
 def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
-    """Find the largest region of one colour in a product, (H, W, 3) bytes with its matte (H, W).
+    """Return the largest region of one colour in a product, (H, W, 3) bytes with its matte (H, W).
 
-    ``method``: from 2 on, the region includes its patches in deep shadow or in light of another tint; from 3
-    on, also all tones of a clear hue, and a print is left out whole.
+    Method 1 compares colours only. Method 2 adds the region's patches in deep shadow or in light of another
+    tint. Method 3 also adds all tones of a clear hue, and leaves out prints as a whole.
     """
     layers = np.dstack([rgb * matte[..., None], matte * 255]).astype(np.float32)
     colours = dominant_colours(fitted(layers, _SMALL).round().astype(np.uint8))
@@ -68,7 +71,7 @@ def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
         share += part * shade
         (own if shade else others).append(_distance(lab, colour))
     distance = np.min(own, 0)
-    if not others:  # what differs is small, such as a button or a label, so that more may be light and shadow
+    if not others:  # only small parts, such as buttons, differ: larger differences may be light and shadow
         distance = distance / _ALONE
     alone = np.clip((_FAR - distance) / (_FAR - _NEAR), 0, 1)
     nearer = np.clip(0.5 + (np.min(others, 0) - distance) / _NEAR, 0, 1) if others else 1.0
@@ -84,9 +87,10 @@ def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
 
 
 def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:
-    """Return a region's weight (H, W), to which patches of the region in other light are added.
+    """Return a region's weight (H, W) with the region's patches in other light added.
 
-    ``lab``: the product in CIELAB, (H, W, 3). The edge of a print is hard; light and shadow begin gradually.
+    ``lab``: the product in CIELAB, (H, W, 3). Only patches with a gradual border are added, because light and
+    shadow begin gradually, while the edge of a print is hard.
     """
     small, part, inside = (fitted(plane, _LIGHT_SIDE) for plane in (lab, weight, matte))
     region, patches = part > 0.5, np.zeros_like(part)
@@ -106,7 +110,7 @@ def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:
 
 
 def _of_hue(lab: Plane, main: NDArray[np.float64]) -> Plane:
-    """Return how much each pixel (H, W) has the hue of a colour; nothing has the hue of a dull colour."""
+    """Return how much each pixel has the hue of ``main``: (H, W) in [0, 1], all 0 if ``main`` is dull."""
     chroma, own = np.linalg.norm(lab[..., 1:], axis=-1), float(np.linalg.norm(main[1:]))
     if own < _CLEAR_HUE:
         return np.zeros_like(chroma)
@@ -116,10 +120,11 @@ def _of_hue(lab: Plane, main: NDArray[np.float64]) -> Plane:
 
 
 def _prints(lab: Plane, weight: Plane, matte: Plane, main: NDArray[np.float64]) -> Plane:
-    """Return how much each pixel (H, W) belongs to a print, by the ground close to the print.
+    """Return how much each pixel belongs to a print, (H, W) in [0, 1].
 
-    ``lab`` (H, W, 3) is the product, ``weight`` (H, W) a region of it, and ``main`` its colour.
-    Colours of a print that are like the region as a whole differ from the ground beside the print.
+    ``lab`` (H, W, 3) is the product, ``weight`` (H, W) a region of the product, and ``main`` the region's
+    colour. Pixels are compared with the product close to the print: a colour of the print may be like the
+    region as a whole, but differs from the product beside the print.
     """
     small, part, inside = (fitted(plane, _PRINT_SIDE) for plane in (lab, weight, matte))
     certain = ((part < _PRINT) & (inside > 0.95)).astype(np.uint8)
@@ -146,9 +151,11 @@ def _prints(lab: Plane, weight: Plane, matte: Plane, main: NDArray[np.float64]) 
 
 
 def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64]) -> Mask:
-    """Return where a product (H, W, 3) has hard patches that are far lighter or darker, such as dark letters.
+    """Return the mask (H, W) of patches with a hard edge that are far lighter or darker than the product.
 
-    ``inside`` (H, W) is its matte. Such patches at the outline, and of the product's hue, are in the shadow.
+    Such patches are prints, for instance dark letters. Patches at the product's outline, and patches of the
+    product's hue, are shadow and not in the mask. ``lab`` (H, W, 3): the product. ``inside`` (H, W): its
+    matte.
     """
     product = (inside > 0.95).astype(np.float32)
     wide = _AROUND * max(product.shape) * 2
@@ -170,26 +177,26 @@ def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64]) -> Mask:
 
 
 def _is_shadow(patch: Plane, main: NDArray[np.float64]) -> bool:
-    """Return whether the colour of a dark patch has the hue of a product that has a clear one."""
+    """Return whether the product's colour ``main`` has a clear hue, and a dark patch has the same hue."""
     chroma, own = np.linalg.norm(patch[1:]), np.linalg.norm(main[1:])
     same = float(patch[1:] @ main[1:]) > _SHADOW_HUE * chroma * own
     return bool(own > _CLEAR_HUE and chroma > _SHADOW_CHROMA and same)
 
 
 def _apart(lab: Plane, other: Plane) -> Plane:
-    """Return the distance of colours (H, W), in which lightness counts less: folds differ by lightness."""
+    """Return the CIELAB distances (H, W) of two images; lightness counts less, because folds change it."""
     change = (lab - other) * np.array([_FOLDED, 1, 1], np.float32)
     return np.linalg.norm(change, axis=-1)
 
 
 def _between(plane: Plane, low: Plane | float, high: Plane | float) -> Plane:
-    """Return 0 where a plane is at most ``low``, 1 where it is at least ``high``, and a ramp in between."""
+    """Map a plane to [0, 1]: up to ``low`` to 0, from ``high`` on to 1, and in between evenly."""
     ramp: Plane = np.clip((plane - low) / (high - low), 0, 1).astype(np.float32)
     return ramp
 
 
 def _steps(lab: Plane, one: Mask, other: Mask) -> Plane:
-    """Return the distances in CIELAB (N,) between neighbouring pixels of which one is in each mask."""
+    """Return the CIELAB distances (N,) of neighbouring pixels where the masks ``one`` and ``other`` meet."""
     found = []
     for axis in (0, 1):
         first, second = ((slice(None),) * axis + (part,) for part in (slice(-1), slice(1, None)))
@@ -199,10 +206,10 @@ def _steps(lab: Plane, one: Mask, other: Mask) -> Plane:
 
 
 def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far colours (..., 3) are from ``colour``, of which more or less light counts little.
+    """Return the CIELAB distances (...) of colours (..., 3) from ``colour``; differences in light count little.
 
-    Light moves a colour along the line through black and the colour. Folds are purer than that, and shine is
-    paler, so these differences count little too where a pixel is not grey.
+    Light moves a colour along the line through black and the colour. A colour is also purer in folds and
+    paler in shine, so differences in purity count little too, unless the pixel is grey.
     """
     from_black = lab + np.array([16.0, 0, 0])
     line = colour + np.array([16.0, 0, 0])
@@ -222,8 +229,8 @@ def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray
 def _is_shade(colour: NDArray[np.float64], main: NDArray[np.float64]) -> bool:
     """Return whether a colour is ``main``, ``main`` in the shadow or in full light, or of the same hue.
 
-    Light and shadow keep the purity nearly. Grey has no purity, so no colour is a shade of it: a black print
-    on a grey shirt is not its shadow.
+    Light and shadow hardly change a colour's purity. Grey has no purity, so no other colour is a shade of
+    grey: a black print on a grey shirt is not a shadow.
     """
     purity, other = (lab[1:] / (lab[0] + 16) for lab in (main, colour))
     if np.linalg.norm(other - purity) < min(_SAME_PURITY, np.linalg.norm(purity) * _SAME_SHARE):

@@ -29,15 +29,16 @@ from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
 METHODS = (1, 2, 3)
-"""The numbers of the ways in which this code cuts out, recolours, places and lights products.
+"""Numbers of the methods by which this code cuts out, recolours, places and lights products.
 
-A change of the pictures of a version needs another number, and a new version in ``prodgen/bundled``. Method 1
-does not recolour patches of a product in deep shadow or in light of another tint; method 2 breaks up prints.
+A change of the code that changes pictures needs a new number here, and a new version in ``prodgen/bundled``.
+Method 1 does not recolour patches of a product in deep shadow or in light of another tint. Methods 1 and 2
+may recolour parts of a print.
 """
 
 
 class StudioPicture(NamedTuple):
-    """A picture file. ``review`` says why the picture is not trusted; None if it is.
+    """A picture file. ``review`` says why the picture is not trusted; None if the picture is trusted.
 
     ``findings`` lists the rules of the order's preset that the picture breaks; None without a preset.
     """
@@ -48,7 +49,7 @@ class StudioPicture(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A photograph's file, and what is learnt from it."""
+    """The bytes of a photograph's file, and the matte and region that were learnt from the photograph."""
 
     data: bytes
     learnt: Learnt
@@ -74,7 +75,10 @@ class Studio:
         return load_cutter(self.config.cutter, self._weights)
 
     def learn(self, data: bytes, matte: bytes | None = None) -> Learnt:
-        """Learn from a photograph's file what its pictures need: by the file of a matte, if it has one."""
+        """Return the matte and the region of the product in a photograph's file.
+
+        ``matte``: the file of a matte, which is used instead of the cutter.
+        """
         cut = partial(cut_out_by, matte=matte) if matte else partial(cut_out, cutter=self.cutter)
         return learn(data, cut, self.config.photo_side, self.config.method)
 
@@ -90,11 +94,11 @@ class Studio:
     ) -> Iterator[StudioPicture]:
         """Yield the picture of each request in order.
 
-        ``source``, ``background`` and ``swatch`` return the photograph of its digest and its matte's, the
-        background for a height and a width, and the material of a digest. Consecutive requests with the same
-        photographs share the work on them. A photograph without a product adds nothing to the scene, and the
-        picture is to be reviewed.
-        ``marks``: whether the files say how they were made.
+        ``source`` returns a photograph by its digest and the digest of its matte. ``background`` returns a
+        ground by its digest, for a height and a width. ``swatch`` returns a material by its digest.
+        Consecutive requests with the same photographs share the work on the photographs. A photograph without
+        a product adds nothing to the scene, and the picture's ``review`` says so. ``marks``: whether the
+        files say how they were made. Raises ProdgenError for a request that names no photograph.
         """
 
         def made_of(name: str) -> Material:
@@ -129,7 +133,10 @@ class Studio:
     def _product(
         self, sources: list[Source], frame: Frame, finish: Finish, made_of: Callable[[str], Material]
     ) -> Product | Together | None:
-        """Return the product of a photograph, or the products of several together; None without any."""
+        """Return the product of one source, or the products of several sources together; None for no source.
+
+        Raises ProdgenError if a photograph's file cannot be read any more.
+        """
         products = list[Product]()
         for found, area in zip(sources, frame.areas(len(sources)) if sources else (), strict=True):
             photograph = read_photograph(found.data, self.config.photo_side)
@@ -166,9 +173,10 @@ class Studio:
 
 
 def load_studio(folder: Path, name: str, weights: Path | None = None) -> Studio:
-    """Return the version in a model folder; raises Unsupported if this prodgen makes pictures differently.
+    """Return the version in a model folder; raises Unsupported if this prodgen lacks the version's method.
 
-    ``weights``: the folder with the cutter's file, if it is not where `load_cutter` looks.
+    ``weights``: the folder with the cutter's file; the default is that of `load_cutter`. Raises ProdgenError
+    for a model that makes no pictures of photographs.
     """
     config = studio_config(read_config(folder))
     if config is None:

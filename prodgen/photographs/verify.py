@@ -42,7 +42,7 @@ class EditRecipe(BaseModel):
     photo: str
     mask: str | None = None
     cutter: str
-    method: int = Field(default=2, ge=1, le=METHOD)  # files of before method 3 do not say theirs
+    method: int = Field(default=2, ge=1, le=METHOD)  # files made before method 3 name no method
     attributes: dict[str, str] = {}
     scene: str
     size: tuple[int, int]
@@ -55,7 +55,10 @@ class EditRecipe(BaseModel):
 
 
 def photographs_in(folder: Path) -> dict[str, Path]:
-    """Return the files of a folder and its sub-folders by digest."""
+    """Return the paths of all files in a folder and its sub-folders, by digest of the file.
+
+    Raises ProdgenError if the folder does not exist.
+    """
     if not folder.is_dir():
         raise ProdgenError(f"there is no folder {folder}", param="photos")
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -68,9 +71,10 @@ def verify_pictures(
     studio: Studio,
     photographs: dict[str, Path],
 ) -> Iterator[Finding]:
-    """Make the picture of each line again, compare it with the file ``read(line.file)``, and yield a finding.
+    """Make the picture of each manifest line again, compare it with its file, and yield a finding a line.
 
-    ``photographs``: their files by digest. ``read`` returns None for a file that cannot be read.
+    ``read`` returns the bytes of a file by its name, or None if the file cannot be read. ``photographs`` has
+    the path of each photograph, matte, background and swatch, by digest.
     """
 
     def source(photo: str, matte: str | None) -> Source:
@@ -116,7 +120,7 @@ def _made_alike(line: ManifestLine) -> tuple[str | None, str | None, Finish, str
 
 
 def _missing(photo: str, matte: str | None, photographs: dict[str, Path]) -> str | None:
-    """Return which photograph or matte of a picture is not there, or None."""
+    """Return a text that names a missing photograph or matte of a picture, or None if all are there."""
     try:
         named = sources_of(photo, matte)
     except ValueError:
@@ -128,7 +132,11 @@ def _missing(photo: str, matte: str | None, photographs: dict[str, Path]) -> str
 
 
 def _path(photographs: dict[str, Path], digest: str, kind: str) -> str:
-    """Return the path of a picture by its digest: a file must not choose which other files are read."""
+    """Return the path of a picture by its digest; raises ProdgenError for an unknown digest.
+
+    Paths are not accepted, because a recipe must not choose which files are read. ``kind`` names the picture
+    in the message.
+    """
     if digest not in photographs:
         raise ProdgenError(f"its {kind} {digest!r} is not in the folder", param="photos")
     return str(photographs[digest].absolute())
