@@ -1,4 +1,4 @@
-"""Make the catalogue pictures of many photographs in a folder, and set aside what is not trusted."""
+"""Make the catalogue pictures of many photographs, and set aside photographs whose cut-out is not trusted."""
 
 import json
 from collections import Counter
@@ -33,7 +33,7 @@ _MAGENTA = np.array([255, 0, 255])
 
 
 class Names:
-    """The names of files in one folder, made from names of photographs, backgrounds and swatches of many."""
+    """Gives each file in one folder a unique name: photographs of several folders may have the same name."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -52,7 +52,7 @@ class Names:
 class Batch:
     """Writes pictures, manifest.jsonl, sheet.png and review/ to ``out``, an empty folder.
 
-    With ``force``, a product is also delivered if its cut-out is not trusted.
+    With ``force``, pictures of a product are also made if its cut-out is not trusted.
     """
 
     def __init__(self, out: Path, cutter: Cutter, edit: Edit, *, force: bool = False) -> None:
@@ -63,7 +63,7 @@ class Batch:
         self._stems, self._files = Names(), Names()
 
     def run(self, photographs: Sequence[Path], progress: Callable[[int], None] = lambda done: None) -> None:
-        """Make the pictures of all photographs; ``progress`` is called with the number that is done."""
+        """Make the pictures of all photographs; ``progress`` is called with the number of photographs done."""
         with (self._out / "manifest.jsonl").open("w") as manifest:
             for done, path in enumerate(photographs, 1):
                 for row in self._pictures_of(path):
@@ -147,7 +147,7 @@ class Batch:
 
 
 def _write_review(rgb: NDArray[np.uint8], cut: CutOut, path: Path) -> None:
-    """Write the photograph beside its cut-out on magenta, a colour that products rarely have."""
+    """Write a picture to ``path``: the photograph, and beside it the cut-out on magenta, a rare colour."""
     alpha = cut.matte[..., None]
     beside = np.concatenate([rgb, cut.rgb * alpha + _MAGENTA * (1 - alpha)], 1)
     image = Image.fromarray(beside.round().astype(np.uint8))

@@ -83,7 +83,7 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
 
 
 def cut_out_by(photograph: Photograph, matte: bytes) -> CutOut:
-    """Cut the product out by the bytes of a matte's file. A person made the matte, so it is trusted.
+    """Cut the product out by the bytes of a matte's file. A person has checked the matte, so no check follows.
 
     Pixels that are transparent in the photograph stay transparent. A matte that cannot be read marks no
     product. If the matte has a fault, the fault is the cut-out's doubt.
@@ -108,7 +108,7 @@ def _plane(levels: NDArray[np.uint8]) -> Plane:
 
 
 def _cut_by_colour(rgb: Pixels) -> Mask:
-    """Return the product's mask (H, W) in (H, W, 3) bytes: by colour if the ground is plain, else by GrabCut."""
+    """Return the product's mask (H, W): cut from the ground if that is plain, else by GrabCut."""
     plain = cut_from_plain(rgb)
     if plain is not None:
         return plain

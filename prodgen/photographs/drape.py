@@ -1,4 +1,4 @@
-"""Make a product of another material: lay it over the product's main region, in the photograph's light."""
+"""Show a product in another material: lay the material over the main region, in the photograph's light."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -14,21 +14,21 @@ from prodgen.photographs.materials import Material
 from prodgen.photographs.recolour import Recolouring, lab_of
 
 _FOLD, _BENDING_FOLD, _WIDE = 0.008, 0.02, 0.06
-"""Blurs of the folds that show on a material, of the folds that bend it, and of the light around a fold, as
-shares of the product's longer side."""
+"""Blurs, as shares of the product's longer side, with which these are found: the folds that show on a material,
+the folds that bend a material, and the light around a fold."""
 _DARK_WIDE = 0.1  # least light around a fold: below it, noise would count as folds
 _LIGHTEST, _DARKEST, _MIDDLE = "#e6e2da", "#1f2a44", 68.0
-"""Second colours of patterns: the light one on products up to this lightness, the dark one on others."""
+"""Second colours of patterns: the light colour on products below this lightness, the dark colour on others."""
 _SHADE, _SHADOW, _SHINE = 0.5, 0.3, 1.08
-"""The second colour is multiplied by this power of the photograph's light, which is kept within these bounds:
-recolouring alone leaves few of a dark product's folds in a light colour."""
-_FULL_FOLD = 0.25  # a fold that is lighter than its surroundings by this share is worn or glossy to the full
+"""The photograph's light is limited to these bounds and raised to the first number; the second colour is
+multiplied by the result. Recolouring alone shows few folds of a dark product in a light colour."""
+_FULL_FOLD = 0.25  # a fold that is lighter than its surroundings by this share gets the full wear or gloss
 _SMOOTH = 0.004  # blur that takes off the photographed cloth's texture, as a share of the longer side
 _SOFT = 0.35  # blur of a material for each pixel that a pixel of the photograph is enlarged to
 
 
 class Drape:
-    """Lays materials over the main region of a product. What no material changes is computed once.
+    """Lays materials over the main region of a product. Values that all materials share are computed once.
 
     ``coloured`` returns the product (3, H, W) in [0, 1] in a colour, and ``lightness`` the lightness of a
     colour, from 0 to 100; the colour None is the product's own. ``region`` and ``cover`` (H, W): how much
@@ -69,7 +69,10 @@ class Drape:
         return shown.clamp(0, 1)
 
     def _printed(self, material: Material, colour: str | None) -> Tensor:
-        """Return the product (3, H, W) with a picture on it, whose mean becomes ``colour`` if it is given."""
+        """Return the product (3, H, W) with the material's picture on it.
+
+        If ``colour`` is given, the picture is first recoloured, so that its mean is this colour.
+        """
         tile = torch.from_numpy(np.ascontiguousarray(material.rgb)).permute(2, 0, 1)
         if colour:
             tile = Recolouring(tile.mul(255).round().byte(), torch.ones(tile.shape[1:]))(lab_of(colour))[0]
@@ -87,7 +90,7 @@ class Drape:
 
     @cached_property
     def _shade(self) -> Tensor:
-        """The light on the region, (H, W), as a multiple that is 1 in the mean, and beside the region."""
+        """The light on the region, (H, W), as a factor: about 1 on average, and 1 outside the region."""
         weight = self._region.numpy()
         mean = float((self._light * weight).sum() / max(float(weight.sum()), 1e-6))
         light = torch.from_numpy(self._blurred(self._light, _FOLD)) / max(mean, 1e-3)
@@ -95,7 +98,7 @@ class Drape:
 
     @cached_property
     def _raised(self) -> Tensor:
-        """How much the folds (H, W) turn to the light, in [-1, 1]."""
+        """How much each pixel (H, W) lies on a fold that turns to the light: from -1 (away) to 1 (towards)."""
         return torch.from_numpy(self._folds(_FOLD) / _FULL_FOLD).clamp(-1, 1)
 
     @cached_property
@@ -103,13 +106,13 @@ class Drape:
         return coordinates(self._cover.numpy(), self._folds(_BENDING_FOLD))
 
     def _folds(self, blur: float) -> Plane:
-        """Return by how much each pixel is lighter than the region around it, (H, W), as a share."""
+        """Return how much lighter each pixel (H, W) is than the region around it, as a share of that light."""
         wide, narrow = (self._blurred(self._light, one) for one in (_WIDE, blur))
         folds: Plane = (narrow - wide) / np.maximum(wide, _DARK_WIDE) * self._region.numpy()
         return folds
 
     def _blurred(self, image: Plane, blur: float) -> Plane:
-        """Return an image, (H, W) or (H, W, 3), in which each pixel of the region is blurred with the region.
+        """Return a blurred image, (H, W) or (H, W, 3), to which pixels outside the region add nothing.
 
         ``blur`` is a share of the product's longer side.
         """

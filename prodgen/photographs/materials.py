@@ -1,4 +1,4 @@
-"""Materials of products, drawn by code: patterns in two colours, and surfaces with a light of their own."""
+"""Materials of products, drawn by code: patterns in two colours, and surfaces with light and shadow."""
 
 from collections.abc import Callable
 from functools import cache
@@ -18,14 +18,14 @@ Grid = NDArray[np.float64]
 class Material(NamedTuple):
     """One repeat of a material.
 
-    ``repeat`` is its height as a share of the product's longer side. ``share`` (H, W) says how much of the
-    second colour each pixel has, and ``worn`` how much more of it folds towards the light have. ``light``
-    (H, W) multiplies the colours; its mean is 1. ``gloss`` is the light that folds towards the light add to
-    it. ``smooth`` is the share of the photographed texture that is taken off. ``first`` and ``second`` are
-    the colours of a material that has colours of its own.
+    ``repeat``: its height as a share of the product's longer side. ``share`` (H, W): how much of the second
+    colour each pixel has. ``worn``: the share of the second colour that is added on folds that turn to the
+    light. ``light`` (H, W): a factor for the colours, 1 on average. ``gloss``: the light that is added on
+    folds that turn to the light. ``smooth``: the share of the photographed texture that is removed. ``first``
+    and ``second``: the material's own colours, or None.
 
-    ``rgb`` (H, W, 3) in [0, 1] is a picture that replaces the colours; ``generative``: whether its marks say
-    that a model made it. ``fault`` says why a picture cannot be read.
+    ``rgb`` (H, W, 3) in [0, 1]: a picture that replaces the colours. ``generative``: whether the picture's
+    marks say that a model made it. ``fault``: why the picture cannot be read.
     """
 
     repeat: float
@@ -46,7 +46,7 @@ def _stripes(x: Grid, y: Grid) -> Material:
 
 
 def _dots(x: Grid, y: Grid) -> Material:
-    """Two dots in each repeat, as on the five of a die."""
+    """Return dots in diagonal rows: two dots in each repeat."""
     near = [(x - cx) ** 2 + (y - cy) ** 2 < 0.165**2 for cx, cy in ((0.25, 0.25), (0.75, 0.75))]
     return Material(0.085, (near[0] | near[1]).astype(np.float32))
 
@@ -56,14 +56,14 @@ def _checks(x: Grid, y: Grid) -> Material:
 
 
 def _houndstooth(x: Grid, y: Grid) -> Material:
-    """A twill of four light and four dark threads, both ways."""
+    """Return a twill of four light and four dark threads in both directions."""
     column, row = (x * 8).astype(int), (y * 8).astype(int)
     warp_on_top = (column - row) % 4 < 2
     return Material(0.036, np.where(warp_on_top, column < 4, row < 4).astype(np.float32))
 
 
 def _denim(x: Grid, y: Grid) -> Material:
-    """A twill of dark warp and pale weft, of threads that differ."""
+    """Return a twill of dark warp threads and pale weft threads that vary in brightness."""
     lines = 36
     rng = np.random.default_rng(1)
     twill = 0.5 + 0.5 * np.cos(2 * np.pi * lines * (x + y))
@@ -77,7 +77,7 @@ def _denim(x: Grid, y: Grid) -> Material:
 
 
 def _knit(x: Grid, y: Grid) -> Material:
-    """Columns of stitches, each a V of two rounded legs."""
+    """Return columns of stitches; each stitch is a V of two rounded legs."""
     columns, rows = 8, 10
     across = x * columns % 1
     leg = (2 * across) % 1
@@ -89,7 +89,7 @@ def _knit(x: Grid, y: Grid) -> Material:
 
 
 def _leather(x: Grid, y: Grid) -> Material:
-    """Rounded grains with creases between them."""
+    """Return rounded grains with creases between the grains."""
     cells, rng = 32, np.random.default_rng(2)
     jitter = rng.random((cells, cells, 2)) * 0.9
     column, row = (x * cells).astype(int), (y * cells).astype(int)
@@ -120,13 +120,16 @@ MATERIALS: dict[str, Callable[[Grid, Grid], Material]] = {
 
 @cache
 def material(name: str) -> Material:
-    """Return one of `MATERIALS`."""
+    """Return the material of this name in `MATERIALS`."""
     y, x = (np.indices((_SIDE, _SIDE)) + 0.5) / _SIDE
     return MATERIALS[name](x, y)
 
 
 def _periodic_blur(noise: Grid, across: float, down: float, standard: bool = True) -> Grid:
-    """Blur a repeat by standard deviations in pixels; the result repeats as well."""
+    """Return a repeat blurred by standard deviations in pixels; the result repeats without a seam too.
+
+    ``standard``: whether the result is scaled to mean 0 and standard deviation 1.
+    """
     wide = np.pad(noise, _SIDE // 2, mode="wrap")
     inside = slice(_SIDE // 2, -_SIDE // 2)
     soft = cv2.GaussianBlur(wide, (0, 0), sigmaX=across, sigmaY=down)[inside, inside]

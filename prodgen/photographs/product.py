@@ -1,4 +1,4 @@
-"""A product that was cut out of a photograph, in the frame of the pictures that are made of it."""
+"""A product that was cut out of a photograph, placed in the frame of its pictures."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ class Look(NamedTuple):
 
     @classmethod
     def of(cls, attributes: Mapping[str, str]) -> Self:
-        """Return the look that attributes ask for; `ORIGINAL`, or no value, keeps what the product has."""
+        """Return the look that attributes ask for; `ORIGINAL`, or no value, keeps the product's own."""
         asked = (attributes.get(name, ORIGINAL) for name in cls._fields)
         return cls(*(None if value == ORIGINAL else value for value in asked))
 
@@ -76,7 +76,7 @@ class Product:
         self._scenes: OrderedDict[str, tuple[Pixels, Pixels]] = OrderedDict()
 
     def picture(self, look: Look, scene: str, ground: Tensor) -> Pixels:
-        """Return the product with a look on a ground: (height, width, 3).
+        """Return the product with a look on a ground: (height, width, 3) bytes.
 
         ``ground``: the ground of the scene, (3, height, width) in [0, 1].
         """
@@ -86,7 +86,7 @@ class Product:
         return picture
 
     def show(self, look: Look, scene: str, visible: Pixels, picture: Pixels) -> None:
-        """Draw the product into a picture; ``visible`` is what its box shows of the ground."""
+        """Draw the product with a look into a picture; ``visible`` is the result of `visible` for the ground."""
         layer = kept(self._looks, look, _LOOKS, lambda: self._layer(look))
         picture[self._box] = cv2.add(layer, visible)
         if scene == GLOSS:
@@ -100,12 +100,12 @@ class Product:
         part[:] = (part * (1 - fade * cover) + fade * layer[::-1][: len(part)]).round()
 
     def _visible(self, scene: str, ground: Tensor) -> tuple[Pixels, Pixels]:
-        """Return the scene without the product as bytes, and what the product's box shows of the ground."""
+        """Return the scene without the product, and the ground's part of the product's box, as bytes."""
         behind = ground * self.light if has_shadow(scene) else ground
         return to_pixels(behind), self.visible(behind)
 
     def visible(self, behind: Tensor) -> Pixels:
-        """Return what the product's box shows of a ground (3, height, width) as bytes."""
+        """Return the part of a ground (3, height, width) that shows in the product's box, as bytes (H, W, 3)."""
         return to_pixels(behind[:, *self._box] * (1 - self._cover))
 
     @cached_property
@@ -135,18 +135,18 @@ class Product:
         return to_pixels(self._drape(self._material(look.material), look.colour) * self._cover)
 
     def _coloured(self, colour: str | None) -> Tensor:
-        """Return the product's box (3, H, W) in a colour, None for its own, not premultiplied."""
+        """Return the product's box (3, H, W), not premultiplied, in a colour; None keeps its own colours."""
         if colour is None:
             return (self._own / self._cover.clamp(min=1e-3)).clamp(0, 1)
         return self._recolouring(lab_of(colour))[0]
 
     def _lightness(self, colour: str | None) -> float:
-        """Return the lightness of a colour, from 0 to 100; None is the region's own."""
+        """Return the lightness of a colour, from 0 to 100; for None, the mean lightness of the region."""
         return self._recolouring.lightness if colour is None else float(lab_of(colour)[0, 0])
 
 
 def kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:
-    """Return the cached value of ``key``, made if it is not there; the cache holds the ``most`` used last."""
+    """Return the value of ``key`` from the cache, or make it. The cache keeps the ``most`` values used last."""
     if key not in cache:
         cache[key] = make()
         if len(cache) > most:

@@ -1,4 +1,4 @@
-"""Bring a product's main colour to another colour, and keep its light, folds, texture, trims and prints.
+"""Change a product's main colour, but keep the product's light, folds, texture, trims and prints.
 
 The change is made in CIELAB. Light and shadow scale a colour towards black, so the lightness of a pixel moves
 with the product's mean, and its chroma is scaled by its lightness.
@@ -14,22 +14,22 @@ from prodgen.spec.colour import levels, to_lab
 _KEPT_CHROMA = 0.5  # share of the differences in chroma within a region that is kept
 _GREY_CHROMA = 6.0  # chroma below which a colour counts as grey when differences in chroma are scaled
 _DARKENED = 0.5
-"""Exponent of the contrast on a darker colour: with 1 the folds of a black shirt would vanish, as they do in
-life; with 0 the folds of a dark blue one would shine in a bright blue."""
+"""Exponent of the contrast if the new colour is darker. With 1, the folds of a shirt that becomes black would
+vanish; with 0, the folds of a shirt that becomes dark blue would shine in a bright blue."""
 _DARKEST, _BRIGHTEST = 3.0, 98.0
-"""Lightness that no recoloured pixel goes beyond."""
+"""Least and largest lightness to which the shadows and highlights of a new colour are fitted."""
 _LEAST_CONTRAST, _MOST_UNEVEN = 0.3, 1.8
-"""Least share of the photograph's contrast that is kept, for which white and black are not reached entirely;
-and the largest ratio of the contrast in the shadows to that in the highlights, or the other way round."""
+"""Least share of the photograph's contrast that is kept; to keep it, pure white and black are not reached. And
+the largest ratio of the contrast in the shadows to the contrast in the highlights, or the other way round."""
 _MAX_LIGHT = 1.4  # highlights have at most this multiple of the light that the colour asked for reflects
 _MATT = 0.4  # share of the highlights' contrast that the lightest colours lose
 _CORRECTIONS, _SAMPLED = 8, 4096
-"""The mean colour reaches the colour asked for by these corrections, made on this many pixels."""
+"""Number of corrections that bring the mean colour to the colour asked for, and of the pixels they use."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
 class Recolouring:
-    """Brings a region of a product to other colours. What no colour changes is computed once.
+    """Changes the colour of a product's region. Values that are the same for all colours are computed once.
 
     ``rgb``: the product, (3, H, W) bytes. ``region``: (H, W), how much each pixel belongs to the region.
     """
@@ -49,10 +49,10 @@ class Recolouring:
         return float(self._mean[0])
 
     def __call__(self, target: Tensor) -> Tensor:
-        """Return (B, 3, H, W) in [0, 1]: the product with its region brought to B colours, CIELAB (B, 3).
+        """Return the product with its region in B colours: (B, 3, H, W) in [0, 1].
 
-        The mean colour of the result over the region is the target, as far as a screen can show the target
-        with the product's light and shadow.
+        ``target``: the colours, CIELAB (B, 3). The region's mean colour becomes the target, or a similar
+        colour if a screen cannot show the target with the product's light and shadow.
         """
         asked = self._corrected(target)
         recoloured = _shift(self._lab, self._mean, self._span, asked).flatten(2)[..., self._indices]
@@ -60,7 +60,7 @@ class Recolouring:
         return torch.lerp(self._own.expand_as(recoloured), recoloured, self._region.expand_as(recoloured))
 
     def _corrected(self, target: Tensor) -> Tensor:
-        """Return the colours (B, 3) to ask for, so that the means of the results are the targets."""
+        """Return the colours (B, 3) for `_shift` with which the mean colours of its results are the targets."""
         darkest = _DARKEST - _LEAST_CONTRAST * self._span[0]
         brightest = _BRIGHTEST - _LEAST_CONTRAST * self._span[1]
         asked = target.clone()
@@ -79,8 +79,8 @@ def lab_of(colour: str) -> Tensor:
 def _palette(rgb: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     """Return the colours of a region, (3, 1, N) in [0, 1], and the index (H * W) of each pixel's colour.
 
-    Pixels share colours, so the palette is far smaller than the picture. Outside the region, the index is
-    that of black.
+    Pixels share colours, so the palette is far smaller than the picture. Pixels outside the region have the
+    index of black.
     """
     red, green, blue = (rgb * (region > 0)).int().flatten(1)
     codes, indices = (red << 16 | green << 8 | blue).unique(return_inverse=True)
@@ -101,7 +101,7 @@ def _sample(lab: Tensor, indices: Tensor, region: Tensor) -> tuple[Tensor, Tenso
 
 
 def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
-    """Bring an image to B mean colours; return sRGB (B, 3, H, W).
+    """Change the mean colour of an image to each of B colours; return sRGB (B, 3, H, W).
 
     All colours are in CIELAB. ``lab`` (3, H, W): the pixels. ``mean`` (3,): their mean colour. ``span`` (2,):
     the lightness of the deepest shadows and of the brightest highlights, minus the mean's; the contrast is
@@ -127,8 +127,8 @@ def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
 def _lit(colours: Tensor, lightness: Tensor) -> Tensor:
     """Return sRGB (B, 3, H, W): B colours, CIELAB (B, 3), in light that gives the ``lightness`` (B, H, W).
 
-    Light scales a colour towards black. More light scales a colour up to _MAX_LIGHT; the rest is white shine.
-    In CIELAB, a lighter blue of less chroma would be violet.
+    Less light scales a colour towards black. More light scales a colour up to _MAX_LIGHT; the rest is white
+    shine. CIELAB is not used, because there a lighter blue of less chroma is violet.
     """
     linear = rgb_to_linear_rgb(lab_to_rgb(colours[..., None, None], clip=False).clamp(min=1e-4))
     luminance = torch.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)[:, None]

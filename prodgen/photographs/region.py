@@ -29,7 +29,7 @@ _SAME_HUE = 0.94  # cosine of the largest angle between two colours of one hue, 
 _SOFT_EDGE = 1.0  # blur of a region's edge, in pixels
 _LIGHT_SIDE = 200  # longer side, in pixels, at which patches of light and shadow are found
 _GRADUAL = 0.3
-"""A patch of another colour is light or shadow if its border is gradual: the median change from pixel to pixel
+"""A patch of another colour is light or shadow if its border is gradual: the median change between neighbours
 at the border is less than this share of the distance between the patch's and the region's colours."""
 _MOST_TINTED = 20.0  # largest difference in a and b that light or shadow makes
 _ONE_HUE, _CLEAR_HUE, _LEAST_HUED = (0.88, 0.93), 25.0, (12.0, 24.0)
@@ -206,7 +206,7 @@ def _steps(lab: Plane, one: Mask, other: Mask) -> Plane:
 
 
 def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the CIELAB distances (...) of colours (..., 3) from ``colour``; differences in light count little.
+    """Return the CIELAB distances (...) of colours (..., 3) from ``colour``; light counts little.
 
     Light moves a colour along the line through black and the colour. A colour is also purer in folds and
     paler in shine, so differences in purity count little too, unless the pixel is grey.

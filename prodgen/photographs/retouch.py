@@ -1,4 +1,4 @@
-"""Retouch a photographed product: its light, by the ground around it, and its tilt."""
+"""Retouch a photographed product: correct its light by the ground around the product, and turn it upright."""
 
 from collections.abc import Collection
 
@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.masks import Mask, Pixels, Plane, fitted
 
-_REACH = 0.03  # width, as a share of the longer side, of the strip around a product that is no ground
+_REACH = 0.03  # width, as a share of the longer side, of the strip around a product that is not ground
 _WHITE, _BRIGHTEST = 92.0, 95.0
 """CIELAB lightness that a light ground is brought to, and the percentile of the ground that is read."""
 _CAST, _COLOURED = 8.0, 16.0
-"""Deviation from grey up to which a ground is taken for white, and from which it is taken for coloured. Light
-is blue or yellow (b* of CIELAB); red and green (a*) count double, because walls have them."""
+"""Deviation from grey up to which a ground counts as white, and from which a ground counts as coloured. A tint
+of light is blue or yellow (b* of CIELAB). Red and green (a*) count double: they come from coloured walls."""
 _DARK, _LIGHT = 60.0, 72.0  # lightness up to which a ground is no white, and from which it certainly is
 _MOST_LIGHT, _SHOULDER = 1.6, 0.7  # largest gain of light, and linear light from which less is gained
 _SIDE, _CANVAS = 100, 150  # longer side of the matte, in pixels, whose tilt is found, and of its canvas
 _MOST_TILT, _LEAST_TILT = 12.0, 1.0  # degrees
 _SYMMETRY, _GAIN = 0.9, 0.02
-"""A product is turned if its matte is then symmetric to this degree (IoU with its mirror image), and more
-symmetric than before by that much."""
+"""A product is turned only if the symmetry of its matte (IoU with the mirror image) is then at least the first
+number, and has grown by at least the second number."""
 _AXIS = range(-5, 6)  # pixels by which the axis may lie beside the matte's centre
 
 
@@ -29,8 +29,8 @@ def retouch(
 ) -> tuple[Pixels, Plane, Plane]:
     """Return the colours (H, W, 3), the matte and the region (H, W) of a product after the steps.
 
-    ``ground``: whether ``rgb`` shows the ground around the product, which a product that was cut out before
-    does not.
+    ``steps``: names of `RETOUCHES`. ``ground``: whether ``rgb`` shows the ground around the product; a
+    photograph that was already a cut-out shows none.
     """
     if "light" in steps and ground:
         rgb = lit_by_ground(rgb, matte)
@@ -74,7 +74,7 @@ def tilt(matte: Plane) -> float:
 
 
 def _ground_colour(rgb: Pixels, matte: Plane) -> NDArray[np.float32] | None:
-    """Return the colour of the ground's lighter half in linear light (3,), or None if no ground is seen."""
+    """Return the colour of the ground's lighter half in linear light (3,), or None with too little ground."""
     reach = 2 * round(_REACH * max(matte.shape)) + 1
     near = cv2.dilate((matte > 0).astype(np.uint8), np.ones((reach, reach), np.uint8))
     ground: Mask = near == 0
@@ -88,7 +88,7 @@ def _ground_colour(rgb: Pixels, matte: Plane) -> NDArray[np.float32] | None:
 
 
 def _brightened(linear: NDArray, gains: NDArray) -> NDArray:
-    """Return linear light times ``gains`` (at least 1), above _SHOULDER less, so that white stays white."""
+    """Return linear light times ``gains`` (at least 1); bright light gains less, so that white stays white."""
     knee, power = _SHOULDER / gains, (gains - _SHOULDER) / (1 - _SHOULDER)
     left = ((1 - linear) / (1 - knee)).clip(0, 1) ** power
     return np.where(linear < knee, linear * gains, 1 - (1 - _SHOULDER) * left)
@@ -104,7 +104,7 @@ def _symmetry(matte: Plane, angle: float) -> float:
 
 
 def _turned(angle: float, *planes: NDArray) -> tuple[NDArray, ...]:
-    """Return planes (H, W, ...) turned by ``angle`` degrees counterclockwise, on a canvas that holds all."""
+    """Turn planes (H, W, ...) counterclockwise by ``angle`` degrees; the canvas grows to hold all pixels."""
     if not angle:
         return planes
     height, width = planes[0].shape[:2]
@@ -120,7 +120,7 @@ def _turned(angle: float, *planes: NDArray) -> tuple[NDArray, ...]:
 
 
 def _turn(plane: NDArray, angle: float, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the matrix that turns a plane around its middle, into the middle of a canvas of ``size``."""
+    """Return the matrix (2, 3) that turns a plane around its middle and moves this to a canvas's middle."""
     middle = np.array(plane.shape[1::-1]) / 2
     matrix = cv2.getRotationMatrix2D(tuple(middle), angle, 1)
     matrix[:, 2] += np.array(size) / 2 - middle

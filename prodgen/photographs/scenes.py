@@ -19,7 +19,7 @@ from prodgen.spec.photograph import background_fault, picture_size
 from prodgen.spec.provenance import read_provenance
 
 GLOSS = "gloss"
-"""The scene in which products are reflected by what they stand on."""
+"""The scene in which the ground below a product reflects the product."""
 BUILT_IN = ("white", "studio", "floor", *TEXTURES, GLOSS)
 _GLOSSY = "#f4f4f3", "#dededc"
 _WALL, _FLOOR, _HORIZON = ("#eeeeec", "#d9d5cf", 0.72)
@@ -29,8 +29,8 @@ _VIGNETTE = 0.10  # loss of light in the corners of the studio
 class Background(NamedTuple):
     """The ground of pictures: ``pixels`` (3, height, width) in [0, 1].
 
-    ``generative``: whether the marks of the picture that it was read from say that a model made it. ``fault``
-    says why that picture cannot be read; the pixels are white then.
+    ``generative``: whether the marks of the background's file say that a model made the background.
+    ``fault`` says why the file cannot be read; then the pixels are white.
     """
 
     pixels: Tensor
@@ -41,8 +41,8 @@ class Background(NamedTuple):
 def ground(scene: str, height: int, width: int) -> Tensor:
     """Return the ground of a scene, (3, height, width) in [0, 1].
 
-    ``scene`` is one of `BUILT_IN`, a CSS colour, or two of them as ``skyblue/white``. Raises ProdgenError for
-    other texts.
+    ``scene`` is one of `BUILT_IN`, a CSS colour, or two CSS colours such as ``skyblue/white``. Raises
+    ProdgenError for other texts.
     """
     if scene == "studio":
         return _studio(height, width)
@@ -64,7 +64,8 @@ def ground(scene: str, height: int, width: int) -> Tensor:
 def read_background(data: bytes, height: int, width: int) -> Background:
     """Return the middle of a picture file, shrunk until it just covers the frame.
 
-    Raises ProdgenError if the file is no picture, or if the picture is smaller than the frame.
+    A damaged file gives a white ground with a fault. Raises ProdgenError if the file is no picture, or if the
+    picture is smaller than the frame.
     """
     if fault := background_fault(data, width, height):
         raise ProdgenError(f"the background {fault}", param="scene")
@@ -128,12 +129,12 @@ def _floor(height: int, width: int) -> Tensor:
 
 
 def place(rgb: Tensor, matte: Tensor, frame: Frame, area: Area) -> tuple[Tensor, float]:
-    """Scale products and place them in a part of the frame, in the middle unless they stand.
+    """Scale a product and place it in the part ``area`` of the frame: in the middle, or lower if it stands.
 
-    Returns premultiplied layers (B, 4, height, width), and the factor by which the products were enlarged.
-    ``rgb`` (B, 3, H, W) and ``matte`` (H, W) are in [0, 1]. The product fills the frame's share of the width
-    or of the height of that part, whichever it reaches first. A standing product is as far above the
-    lower end as one that fills the height would be.
+    Returns premultiplied layers (B, 4, height, width), and the factor by which the product was enlarged.
+    ``rgb`` (B, 3, H, W), B images of the product, and its ``matte`` (H, W) are in [0, 1]. The product fills
+    the share ``frame.fill`` of the area's width or height, whichever limit it reaches first. Below a standing
+    product, the margin is as small as if the product filled this share of the height.
     """
     from_left, from_top, width, height = area
     upper, first, lower, last = bounding_box(matte.numpy() >= 0.5)
@@ -156,7 +157,7 @@ def place(rgb: Tensor, matte: Tensor, frame: Frame, area: Area) -> tuple[Tensor,
 
 
 def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
-    """Copy ``layers`` into ``frame`` at this place, as far as they are inside."""
+    """Copy ``layers`` into ``frame`` with their upper left corner at this place; parts outside are cut off."""
     height, width = frame.shape[2:]
     rows = slice(max(0, top), min(height, top + layers.shape[2]))
     columns = slice(max(0, left), min(width, left + layers.shape[3]))
