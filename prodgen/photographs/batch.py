@@ -63,7 +63,7 @@ class Batch:
         self._stems, self._files = Names(), Names()
 
     def run(self, photographs: Sequence[Path], progress: Callable[[int], None] = lambda done: None) -> None:
-        """Make the pictures of all photographs; ``progress`` is called with the number of photographs done."""
+        """Make the pictures of all photographs; ``progress`` is called with the number done."""
         with (self._out / "manifest.jsonl").open("w") as manifest:
             for done, path in enumerate(photographs, 1):
                 for row in self._pictures_of(path):

@@ -21,7 +21,7 @@ def choose_cutter(name: str | None = None, weights: Path | None = None) -> tuple
     """Return a cutter's name and the function with which `prepare` cuts all photographs.
 
     The function is None for grabcut: `prepare` then learns from the photographs themselves what products
-    look like. The arguments, and the errors that are raised, are those of `load_cutter`.
+    look like. Takes the arguments of `load_cutter`, and raises the same errors.
     """
     cutter = load_cutter(name, weights)  # fetches the file once, before there are many processes
     return cutter.name, None if cutter.name == GrabCut.name else partial(_cut_all, cutter.name, weights)

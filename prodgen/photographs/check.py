@@ -45,12 +45,12 @@ def check_picture(path: Path, preset: Preset) -> list[Finding]:
 
 
 def preset_findings(data: bytes, preset: str) -> tuple[str, ...]:
-    """Return a phrase for each rule of a preset, by name, that the picture in a file's bytes breaks."""
+    """Return a phrase for each rule of the preset named ``preset`` that the picture file ``data`` breaks."""
     return tuple(map(str, check_file(data, load_preset(preset))))
 
 
 def check_file(data: bytes, preset: Preset) -> list[Finding]:
-    """Return the rules that the picture in a file's bytes breaks, as `check_picture` does."""
+    """Return the rules that the picture file ``data`` breaks. An unreadable file breaks the rule ``file``."""
     try:
         rgb, _, size = decode(BytesIO(data), _SIDE)
     except Exception as error:  # Pillow raises nearly any type for a broken file
@@ -85,7 +85,7 @@ def _file_findings(data: bytes, size: tuple[int, int], preset: Preset) -> list[F
 
 
 def _ground_findings(rgb: Pixels, preset: Preset) -> list[Finding]:
-    """Return what is wrong with the ground, and with the product's size and place on it."""
+    """Return the rules that the ground breaks, and the rules that the product's size and place break."""
     height, width = rgb.shape[:2]
     shrink = min(1.0, _PRODUCT_SIDE / max(height, width))
     small = cv2.resize(rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
@@ -118,7 +118,10 @@ def _ground_findings(rgb: Pixels, preset: Preset) -> list[Finding]:
 
 
 def _outside(shape: tuple[int, ...], product: Mask | None) -> Mask:
-    """Return the pixels that are ground for certain: away from the product, or a border if none was found."""
+    """Return the mask (H, W) of pixels that are certainly ground.
+
+    These are all pixels that are not near the product, or a narrow border if no product was found.
+    """
     if product is not None:
         width = 2 * round(_AROUND * max(shape)) + 1
         kernel = np.ones((width, width), np.uint8)

@@ -1,4 +1,4 @@
-"""Where a material lies on a product: along its body and its limbs, bent by its folds."""
+"""Find where a material lies on a product: along the body and the limbs, and bent by the folds."""
 
 from typing import NamedTuple
 
@@ -13,13 +13,13 @@ _BEND, _MOST_BEND = 0.04, 0.007
 longer side."""
 _SMALL = 200  # longer side, in pixels, at which limbs are found
 _THICKNESS, _SEAM = 0.62, 5
-"""A limb is thinner than the first number's share of the product's thickest part. A seam of this many small
-pixels parts it from the body."""
+"""A limb is thinner than the first number's share of the product's thickest part. The second number is the
+width of the gap between limb and body, in pixels of the small picture."""
 _LEAST_LIMB, _LEAST_LENGTH = 0.03, 1.3
 """Least share of the product that a limb covers, and least ratio of its length to its width."""
 _OUTWARDS, _UPRIGHT = 0.4, 0.92
-"""A limb points away from the body with at least the first cosine, and from the vertical with at most the
-second: along a steeper limb, a material lies as on the body."""
+"""Least cosine of the angle between a limb and the line from the body to the limb, and largest cosine of the
+angle between a limb and the vertical. Along a steeper limb, a material lies as on the body."""
 
 Coordinates = NDArray[np.float32]
 
@@ -39,7 +39,8 @@ def coordinates(cover: Plane, folds: Plane) -> Coordinates:
     """Return the place of each pixel on the cloth, (2, H, W): right and down, in shares of the longer side.
 
     ``cover`` (H, W) is the product's matte. ``folds`` (H, W): by how much each pixel is lighter than the
-    cloth around it, as a share. Down is away from the body on limbs such as sleeves, because cloth is cut so.
+    cloth around it, as a share. On limbs such as sleeves, down is the direction away from the body, because
+    cloth is cut so.
     """
     flat = np.indices(cover.shape, np.float32)[::-1] / np.float32(max(cover.shape))
     parts, limbs = _parts(cover)
@@ -73,7 +74,7 @@ def _parts(cover: Plane) -> tuple[NDArray[np.intp], list[_Limb]]:
 
 
 def _body(product: Mask) -> Mask:
-    """Return what is left of a product without its thin parts."""
+    """Return the mask of a product without the product's thin parts."""
     thickness = cv2.distanceTransform(np.pad(product, 1).astype(np.uint8), cv2.DIST_L2, 5).max()
     side = 2 * round(_THICKNESS * float(thickness)) + 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
@@ -82,7 +83,7 @@ def _body(product: Mask) -> Mask:
 
 
 def _limb(part: Mask, body: Mask, product: Mask) -> _Limb | None:
-    """Return the limb that a part of a product is, or None if cloth would not be cut along it."""
+    """Return a part of a product as a limb, or None if the part is too small, short or upright to be one."""
     if part.sum() < max(3, _LEAST_LIMB * product.sum()) or not body.any():
         return None
     points = np.argwhere(part)[:, ::-1].astype(np.float64)

@@ -83,7 +83,7 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
 
 
 def cut_out_by(photograph: Photograph, matte: bytes) -> CutOut:
-    """Cut the product out by the bytes of a matte's file. A person has checked the matte, so no check follows.
+    """Cut the product out by the bytes of a matte's file. The cut is trusted: a person has seen the matte.
 
     Pixels that are transparent in the photograph stay transparent. A matte that cannot be read marks no
     product. If the matte has a fault, the fault is the cut-out's doubt.

@@ -78,7 +78,7 @@ def load_cutter(name: str | None = None, weights: Path | None = None) -> Cutter:
 
 
 def check_weights(name: str, sha256: str, weights: Path | None = None) -> None:
-    """Raise Unsupported unless the network ``name`` can run here with the file that has this digest.
+    """Raise Unsupported unless rembg is installed and the network's file has the digest ``sha256``.
 
     Customers of a service read the message, so it names no path.
     """
@@ -102,7 +102,7 @@ def _folder(weights: Path | None) -> Path:
 
 
 def _check_digest(file: Path) -> None:
-    """Raise ProdgenError if a file whose digest is known is there, but is not the published file."""
+    """Raise ProdgenError if a file exists, its published digest is known, and its own digest differs."""
     known = _SHA256.get(file.stem)
     if known and file.is_file() and files.sha256(file) != known:
         raise ProdgenError(

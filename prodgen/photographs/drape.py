@@ -14,11 +14,11 @@ from prodgen.photographs.materials import Material
 from prodgen.photographs.recolour import Recolouring, lab_of
 
 _FOLD, _BENDING_FOLD, _WIDE = 0.008, 0.02, 0.06
-"""Blurs, as shares of the product's longer side, with which these are found: the folds that show on a material,
-the folds that bend a material, and the light around a fold."""
+"""Blurs, as shares of the product's longer side, with which three things are found: the folds that show on a
+material, the folds that bend a material, and the light around a fold."""
 _DARK_WIDE = 0.1  # least light around a fold: below it, noise would count as folds
 _LIGHTEST, _DARKEST, _MIDDLE = "#e6e2da", "#1f2a44", 68.0
-"""Second colours of patterns: the light colour on products below this lightness, the dark colour on others."""
+"""Second colours of patterns: the light colour below this lightness of the product, else the dark colour."""
 _SHADE, _SHADOW, _SHINE = 0.5, 0.3, 1.08
 """The photograph's light is limited to these bounds and raised to the first number; the second colour is
 multiplied by the result. Recolouring alone shows few folds of a dark product in a light colour."""
@@ -98,7 +98,7 @@ class Drape:
 
     @cached_property
     def _raised(self) -> Tensor:
-        """How much each pixel (H, W) lies on a fold that turns to the light: from -1 (away) to 1 (towards)."""
+        """How much each pixel (H, W) turns to the light in a fold: from -1 (away) to 1 (towards the light)."""
         return torch.from_numpy(self._folds(_FOLD) / _FULL_FOLD).clamp(-1, 1)
 
     @cached_property
@@ -106,7 +106,7 @@ class Drape:
         return coordinates(self._cover.numpy(), self._folds(_BENDING_FOLD))
 
     def _folds(self, blur: float) -> Plane:
-        """Return how much lighter each pixel (H, W) is than the region around it, as a share of that light."""
+        """Return how much lighter each pixel (H, W) is than the region around it, as a share."""
         wide, narrow = (self._blurred(self._light, one) for one in (_WIDE, blur))
         folds: Plane = (narrow - wide) / np.maximum(wide, _DARK_WIDE) * self._region.numpy()
         return folds

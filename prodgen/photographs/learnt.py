@@ -1,7 +1,7 @@
 """Learn the product's matte and its main colour's region from a photograph once, and store them as one PNG.
 
-The PNG has two channels, the matte and the region. Both have 256 levels, also for the process that learnt
-them, so that pictures do not depend on which process that was.
+The PNG has two channels, the matte and the region. A process that learns them also rounds them to 256 levels,
+so that it makes the same pictures as a process that reads the PNG.
 """
 
 import io
@@ -24,9 +24,10 @@ _TEXT = "prodgen"
 
 
 class Learnt(NamedTuple):
-    """``matte`` and ``region`` are (H, W) bytes; a photograph without a product has (1, 1) zeros.
+    """The matte and the region of a photograph, (H, W) bytes, or (1, 1) zeros if no product was found.
 
-    ``doubts`` says why the cut-out is not trusted, and ``colour_doubt`` why recolouring it is not.
+    ``doubts`` says why the cut-out is not trusted. ``colour_doubt`` says why the product cannot be recoloured
+    well, or is None.
     """
 
     matte: NDArray[np.uint8]
@@ -46,7 +47,7 @@ class Learnt(NamedTuple):
         return rgb, matte, region
 
     def to_png(self) -> bytes:
-        """Return the PNG."""
+        """Return the matte, the region and the doubts as the bytes of a PNG."""
         about = PngImagePlugin.PngInfo()
         about.add_itxt(_TEXT, json.dumps({"doubts": self.doubts, "colour_doubt": self.colour_doubt}))
         buffer = io.BytesIO()
@@ -56,7 +57,7 @@ class Learnt(NamedTuple):
 
     @classmethod
     def from_png(cls, data: bytes) -> Self:
-        """Return what `to_png` has stored; raises ProdgenError for other bytes."""
+        """Read the bytes that `to_png` has made; raises ProdgenError for other bytes."""
         try:
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
                 planes = np.asarray(image)
@@ -67,10 +68,10 @@ class Learnt(NamedTuple):
 
 
 def learn(data: bytes, cut_out: Callable[[Photograph], CutOut], side: int, method: int = METHOD) -> Learnt:
-    """Cut the product out of a photograph's file, which is read at most ``side`` pixels long.
+    """Cut the product of a photograph's file out, and find the region of its main colour.
 
-    A file that cannot be read gives a cut-out without a product, with the reason as its doubt.
-    ``method`` is that of `main_region`.
+    ``side``: the longer side, in pixels, to which a larger photograph is shrunk. ``method``: see
+    `main_region`. A file that cannot be read gives a result without a product, with the reason as its doubt.
     """
     photograph = read_photograph(data, side)
     if isinstance(photograph, str):
@@ -84,7 +85,7 @@ def learn(data: bytes, cut_out: Callable[[Photograph], CutOut], side: int, metho
 
 
 def read_photograph(data: bytes, side: int) -> Photograph | str:
-    """Return the photograph of a file, or a text that says why the file cannot be read."""
+    """Return the photograph in a file, at most ``side`` pixels long, or why the file cannot be read."""
     try:
         return decode(io.BytesIO(data), side)
     except MemoryError:

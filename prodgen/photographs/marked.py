@@ -1,4 +1,4 @@
-"""Take out what a mask marks in a photograph: a label or a pin on the product, a hanger beside it."""
+"""Remove the things that a mask marks in a photograph: labels and pins on the product, hangers beside it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from prodgen.photographs.cutters import Cutter
 
 MASK = ".mask.png"
 """The end of a mask's name: ``shirt.mask.png`` marks in white what is taken out of ``shirt.jpg``."""
-_REACH = 4  # distance in pixels from which colours are carried on; more takes long and looks no better
+_REACH = 4  # radius, in pixels, of the painting over; a larger radius takes long and looks no better
 _GROWN = 0.004  # width, as a share of the longer side, by which marks grow, because they are rarely exact
 _RING = 0.015  # width, as a share of the longer side, of the ring around a mark that is looked at
 _ENCLOSED = 0.9  # share of the ring that is product if the mark lies on the product
@@ -27,11 +27,11 @@ def mask_beside(path: Path) -> Path | None:
 
 
 def cut_out_unmarked(photograph: Photograph, cutter: Cutter, mask: Path | None) -> CutOut:
-    """Cut the product out, without what ``mask`` marks.
+    """Cut the product out, without the things that the file ``mask`` marks.
 
-    A mark on the product is painted over with what is around it (Telea 2004). A mark at the product's edge or
-    beside the product is ground. Raises ProdgenError for a mask that cannot be read, or that has another
-    shape than the photograph.
+    A mark on the product is painted over with the colours around the mark (Telea 2004). A mark at the
+    product's edge or beside the product becomes ground. Raises ProdgenError for a mask that cannot be read,
+    or whose ratio of width to height is not that of the photograph.
     """
     if mask is None:
         return cut_out(photograph, cutter)

@@ -86,7 +86,7 @@ class Product:
         return picture
 
     def show(self, look: Look, scene: str, visible: Pixels, picture: Pixels) -> None:
-        """Draw the product with a look into a picture; ``visible`` is the result of `visible` for the ground."""
+        """Draw the product with a look into a picture; ``visible``: the result of `visible` for the scene."""
         layer = kept(self._looks, look, _LOOKS, lambda: self._layer(look))
         picture[self._box] = cv2.add(layer, visible)
         if scene == GLOSS:
@@ -105,7 +105,7 @@ class Product:
         return to_pixels(behind), self.visible(behind)
 
     def visible(self, behind: Tensor) -> Pixels:
-        """Return the part of a ground (3, height, width) that shows in the product's box, as bytes (H, W, 3)."""
+        """Return what shows of a ground (3, height, width) in the product's box, as bytes (H, W, 3)."""
         return to_pixels(behind[:, *self._box] * (1 - self._cover))
 
     @cached_property
@@ -146,7 +146,7 @@ class Product:
 
 
 def kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:
-    """Return the value of ``key`` from the cache, or make it. The cache keeps the ``most`` values used last."""
+    """Return the value of ``key`` from the cache, or make it. The cache keeps the last ``most`` used values."""
     if key not in cache:
         cache[key] = make()
         if len(cache) > most:

@@ -31,7 +31,10 @@ _SAME_GROUND = 24.0  # levels of 255 by which the border of a picture on the mod
 
 
 class Redrawing(NamedTuple):
-    """``pixels``: the picture as the model is given it, (size, size, C); ``start``: the first distance."""
+    """What `redraw` has found, and ``pixels``, the picture as input of the model, (size, size, C).
+
+    ``start``: the distance at the start of the search.
+    """
 
     found: Found
     pixels: NDArray[np.uint8]
@@ -47,10 +50,11 @@ def redraw(
     seed: int = 0,
     draw: int = 0,
 ) -> Redrawing:
-    """Find the latent and the attributes of a picture's file. ``known``: what a person says of the picture.
+    """Find the latent and the attributes with which a model draws the picture in the file ``data``.
 
-    Colours and the pattern are measured; of other attributes the value is found with which the model draws
-    the picture best. Raises ProdgenError for a file that is no picture, or in which no product is found.
+    ``known``: attributes that a person has named. Colours and the pattern are measured. For each other
+    attribute, the search finds the value with which the model draws the picture best. Raises ProdgenError for
+    a file that is no picture, or in which no product is found.
     """
     check_picture(model.id, model.config, known)
     pixels, rgba = _as_trained(data, model.config, cutter)
@@ -60,7 +64,7 @@ def redraw(
     distance, latent = round(min(1.0, result.distance), 4), tuple(result.latent.tolist())
     try:
         found = Found(latent=latent, attributes=dict(result.attributes), distance=distance)
-    except ValidationError:  # the search has gone to numbers that are too large, or none at all
+    except ValidationError:  # the search has ended in numbers that are too large, or in NaN
         raise ProdgenError("the model finds no latent of this picture", param="picture") from None
     return Redrawing(found, pixels, result.start)
 
@@ -68,7 +72,8 @@ def redraw(
 def _as_trained(data: bytes, config: ModelConfig, cutter: Cutter) -> tuple[Pixels, Pixels]:
     """Return a picture as the model's training pictures are, and its cut-out (size, size, 4), premultiplied.
 
-    A picture on the ground of a model without transparency stays as it is; of others the product is cut out.
+    If the model has no transparency and the picture shows the model's ground, the picture is only cropped.
+    Otherwise the product is cut out.
     """
     if fault := picture_fault(data):
         raise ProdgenError(f"the picture {fault}", param="picture")
@@ -106,7 +111,10 @@ def _on_ground(photograph: Photograph, ground: NDArray[np.float32]) -> bool:
 def _candidates(
     schema: AttributeSchema, known: Mapping[str, str], rgba: NDArray[np.uint8]
 ) -> list[dict[str, str]]:
-    """Return the attributes that the picture may have: those known or measured, and each value of others."""
+    """Return all combinations of attributes that the picture may have.
+
+    A known or measured attribute has one value in all combinations. Each other choice has each of its values.
+    """
     measured = dict(known)
     for attribute in schema.attributes:
         if attribute.name in measured:

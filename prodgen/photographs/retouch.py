@@ -12,15 +12,15 @@ _REACH = 0.03  # width, as a share of the longer side, of the strip around a pro
 _WHITE, _BRIGHTEST = 92.0, 95.0
 """CIELAB lightness that a light ground is brought to, and the percentile of the ground that is read."""
 _CAST, _COLOURED = 8.0, 16.0
-"""Deviation from grey up to which a ground counts as white, and from which a ground counts as coloured. A tint
-of light is blue or yellow (b* of CIELAB). Red and green (a*) count double: they come from coloured walls."""
+"""Deviation from grey up to which a ground counts as white, and from which it counts as coloured. A tint of
+light is blue or yellow (b* of CIELAB). Red and green (a*) count double: they come from coloured walls."""
 _DARK, _LIGHT = 60.0, 72.0  # lightness up to which a ground is no white, and from which it certainly is
 _MOST_LIGHT, _SHOULDER = 1.6, 0.7  # largest gain of light, and linear light from which less is gained
 _SIDE, _CANVAS = 100, 150  # longer side of the matte, in pixels, whose tilt is found, and of its canvas
 _MOST_TILT, _LEAST_TILT = 12.0, 1.0  # degrees
 _SYMMETRY, _GAIN = 0.9, 0.02
-"""A product is turned only if the symmetry of its matte (IoU with the mirror image) is then at least the first
-number, and has grown by at least the second number."""
+"""A product is turned only if the symmetry of its matte (IoU with the mirror image) is then at least the
+first number, and has grown by at least the second number."""
 _AXIS = range(-5, 6)  # pixels by which the axis may lie beside the matte's centre
 
 
@@ -88,7 +88,7 @@ def _ground_colour(rgb: Pixels, matte: Plane) -> NDArray[np.float32] | None:
 
 
 def _brightened(linear: NDArray, gains: NDArray) -> NDArray:
-    """Return linear light times ``gains`` (at least 1); bright light gains less, so that white stays white."""
+    """Return linear light times ``gains`` (at least 1); bright light gains less, so white stays white."""
     knee, power = _SHOULDER / gains, (gains - _SHOULDER) / (1 - _SHOULDER)
     left = ((1 - linear) / (1 - knee)).clip(0, 1) ** power
     return np.where(linear < knee, linear * gains, 1 - (1 - _SHOULDER) * left)

@@ -157,7 +157,7 @@ def place(rgb: Tensor, matte: Tensor, frame: Frame, area: Area) -> tuple[Tensor,
 
 
 def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
-    """Copy ``layers`` into ``frame`` with their upper left corner at this place; parts outside are cut off."""
+    """Copy ``layers`` into ``frame``, their upper left corner at this place; parts outside are cut off."""
     height, width = frame.shape[2:]
     rows = slice(max(0, top), min(height, top + layers.shape[2]))
     columns = slice(max(0, left), min(width, left + layers.shape[3]))

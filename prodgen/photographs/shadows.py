@@ -1,4 +1,4 @@
-"""Cast the shadow of a product on the ground that it lies on, the wall behind it, or its floor."""
+"""Draw the shadow of a product: on the ground below it, on the wall behind it, or on the floor."""
 
 import math
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ _FLAT = ((0.005, 0.34, 0, 0.001), (0.02, 0.22, 0, 0.002), (0.05, 0.20, 0, 0.004)
 """The shadows, as in `_SOFT`, of a product that lies in soft light from above."""
 _CAST = ((0.005, 0.30, 0.003), (0.016, 0.24, 0.022), (0.035, 0.22, 0.05))
 _ON_WALL = ((0.012, 0.20, 0.035), (0.024, 0.24, 0.06))
-"""Blur, strength and length of the shadows on the ground and on a wall in light from one side: a longer
-shadow is softer. A hanging product touches the wall nowhere."""
+"""Blur, strength and length of shadows in light from one side: on the ground, and on a wall. A longer shadow is
+softer. A hanging product does not touch the wall, so it has no narrow shadow."""
 _AWAY: dict[Light, tuple[float, float]] = {"left": (1, 0.35), "right": (-1, 0.35), "back": (0, 1)}
 """The direction of a shadow, to the right and down, by the side from which the light comes."""
 _UPPER_LEFT = (0.4, 0.8)
@@ -33,11 +33,11 @@ _FLOOR: dict[Light | None, tuple[float, float]] = {
     "right": (-0.5, -0.16),
     "back": (0.1, 0.3),
 }
-"""The way to the right and down, for each pixel of a product's height, of its shadow on the floor."""
+"""How far a shadow on the floor reaches to the right and down for each pixel of the product's height."""
 _FLOOR_BLUR, _FLOOR_STRENGTH = 0.02, 0.30
 _TOUCHING, _SOLE = 0.12, 0.03
-"""A standing product touches the floor where its outline ends in this lowest share of its height; as much as
-the second share of the height above the outline darkens the floor."""
+"""A standing product touches the floor where its outline ends within the lowest part of its height, the first
+share. There, the pixels from the outline up to the second share of the height darken the floor."""
 _CONTACT = ((0.004, 0.45, 0.003), (0.014, 0.35, 0.008))
 """Blur, strength and shift down of the shadows where a standing product touches the floor."""
 
@@ -45,8 +45,8 @@ _CONTACT = ((0.004, 0.45, 0.003), (0.014, 0.35, 0.008))
 def light_kept(alpha: Tensor, light_from: Light | None = None, pose: Pose | None = None) -> Tensor:
     """Return the share of light that the shadows of a product leave on the ground, (1, 1, H, W).
 
-    ``alpha``: the product's coverage (1, 1, H, W). ``light_from``: the side from which the light
-    comes; None is soft light. ``pose`` None: the product lies, in light from the upper left.
+    ``alpha``: the product's coverage (1, 1, H, W). ``light_from``: the side from which the light comes, or
+    None for soft light. ``pose``: None is a lying product; its soft light comes from the upper left.
     """
     height, width = alpha.shape[2:]
     scale = min(1.0, _SIDE / max(height, width))
@@ -65,7 +65,7 @@ def light_kept(alpha: Tensor, light_from: Light | None = None, pose: Pose | None
 def _moved(
     alpha: Tensor, light_from: Light | None, pose: Pose | None
 ) -> Iterator[tuple[Tensor, float, float]]:
-    """Yield shadows (1, 1, H, W) of a product before a ground, each with its blur and its strength."""
+    """Yield the shadows (1, 1, H, W) of a lying or hanging product, each with its blur and its strength."""
     side = max(alpha.shape[2:])
     if pose == "hanging" or light_from:
         right, down = _AWAY[light_from] if light_from else _UPPER_LEFT
@@ -79,7 +79,7 @@ def _moved(
 
 
 def _standing(alpha: Tensor, light_from: Light | None) -> Iterator[tuple[Tensor, float, float]]:
-    """Yield shadows (1, 1, H, W) of a product on the floor, each with its blur and its strength."""
+    """Yield the shadows (1, 1, H, W) of a standing product, each with its blur and its strength."""
     cover: Plane = alpha[0, 0].numpy()
     height, width = cover.shape
     top, _, bottom, _ = bounding_box(cover >= 0.5) if (cover >= 0.5).any() else (0, 0, height, width)

@@ -1,4 +1,4 @@
-"""Draw a sheet that shows what can be made of photographs: one row each."""
+"""Draw a sheet that shows which pictures can be made of photographs, with a row for each photograph."""
 
 import io
 from collections.abc import Sequence

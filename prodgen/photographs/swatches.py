@@ -15,7 +15,7 @@ from prodgen.spec.provenance import read_provenance
 
 _SIDE = 1024  # longer side, in pixels, at which swatches are read
 _REPEAT = 0.25  # height of a swatch, as a share of the product's longer side
-_STEP = 2.0  # a swatch repeats as it is if the step across its edge is at most this multiple of those inside
+_STEP = 2.0  # a swatch repeats as it is if the step across its edge is at most this multiple of inner steps
 _OVERLAP = 6  # this part of a swatch is cut into its other end
 _SOFT_CUT = 1.5  # blur of the cut, in pixels
 
@@ -23,9 +23,9 @@ Rgb = NDArray[np.float32]
 
 
 def read_swatch(data: bytes) -> Material:
-    """Return the material of a picture file; raises ProdgenError if it is no picture, or too small.
+    """Return the material of a picture file; raises ProdgenError if the file is no picture or too small.
 
-    A file that breaks off gives a material that changes nothing, with the reason as its fault.
+    A damaged file gives a material that changes nothing, with the reason as its fault.
     """
     if fault := swatch_fault(data):
         raise ProdgenError(f"the swatch {fault}", param="attributes.material")
@@ -43,13 +43,13 @@ def read_swatch(data: bytes) -> Material:
 
 
 def _repeats(tile: Rgb) -> bool:
-    """Return whether the last row leads on to the first as the rows inside lead on to each other."""
+    """Return whether the last row differs from the first about as little as rows inside differ."""
     inside = float(np.abs(np.diff(tile, axis=0)).mean())
     return float(np.abs(tile[-1] - tile[0]).mean()) <= _STEP * inside + 1 / 255
 
 
 def _evenly_lit(tile: Rgb) -> Rgb:
-    """Take off light that grows from one side of a photographed swatch to the other."""
+    """Return a photographed swatch without the light that grows from one side to the other."""
     light = tile.mean(-1)
     y, x = (np.indices(light.shape) + 0.5) / np.array(light.shape)[:, None, None] - 0.5
     slopes = np.stack([x.ravel(), y.ravel(), np.ones(light.size)], 1)
@@ -59,7 +59,10 @@ def _evenly_lit(tile: Rgb) -> Rgb:
 
 
 def _joined(tile: Rgb) -> Rgb:
-    """Return a tile without its last rows, which lie over its first rows up to the least visible cut."""
+    """Return a tile that repeats vertically: its last rows now cover its first rows, up to a cut.
+
+    The cut is where it is least visible. The result is shorter by the moved rows.
+    """
     rows = max(4, len(tile) // _OVERLAP)
     first, last = tile[:rows], tile[-rows:]
     cut = _cut(((first - last) ** 2).sum(-1))
@@ -71,9 +74,10 @@ def _joined(tile: Rgb) -> Rgb:
 
 
 def _cut(cost: Plane) -> NDArray[np.intp]:
-    """Return the row of the cheapest cut through each column of ``cost`` (H, W), of at most a row's step.
+    """Return the row in which the cheapest cut crosses each column of ``cost`` (H, W), as (W,) indices.
 
-    The cut's ends nearly meet, because the cost is taken to repeat.
+    The cut moves by at most one row from column to column. Its two ends nearly meet, because the columns are
+    treated as repeating.
     """
     width = cost.shape[1]
     cost = np.concatenate([cost, cost], 1)

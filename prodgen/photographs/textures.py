@@ -17,7 +17,7 @@ _PERIOD = 8  # pixels from thread to thread of the linen
 
 
 def texture(name: str, height: int, width: int) -> Tensor:
-    """Return the middle of a surface of `TEXTURES` that covers the frame, (3, height, width) in [0, 1]."""
+    """Return the surface ``name`` of `TEXTURES`, cropped to the frame: (3, height, width) in [0, 1]."""
     side = max(height, width)
     surface = resize(_surface(name)[None], (side, side), interpolation="bicubic", antialias=True)[0]
     top, left = (side - height) // 2, (side - width) // 2
@@ -64,7 +64,10 @@ def _linen() -> Tensor:
 
 
 def _noise(seed: int, *octaves: tuple[int, int, float]) -> Tensor:
-    """Return a sum of smooth noises, (side, side): each has random values on a grid, and a weight."""
+    """Return a weighted sum of smooth noises, (side, side).
+
+    ``octaves``: the rows and columns of each noise's grid of random values, and the noise's weight.
+    """
     chosen, total = np.random.default_rng(seed), torch.zeros(1, 1, _SIDE, _SIDE)
     for rows, columns, weight in octaves:
         grid = torch.from_numpy(chosen.standard_normal((1, 1, rows, columns)).astype(np.float32))

@@ -13,7 +13,7 @@ from prodgen.photographs.scenes import has_shadow
 class Together:
     """Several products, each in an area of the frame.
 
-    ``scale`` is the largest factor by which one of them was enlarged.
+    ``scale`` is the largest factor by which one of the products was enlarged.
     """
 
     def __init__(self, products: Sequence[Product]) -> None:
@@ -22,7 +22,7 @@ class Together:
         self._scenes: OrderedDict[str, tuple[Pixels, list[Pixels]]] = OrderedDict()
 
     def picture(self, look: Look, scene: str, ground: Tensor) -> Pixels:
-        """Return all products with a look on a ground, as `Product.picture`."""
+        """Return all products with a look on a ground. The arguments are those of `Product.picture`."""
         frame, visible = kept(self._scenes, scene, SCENES, lambda: self._visible(scene, ground))
         picture = frame.copy()
         for product, behind in zip(self._products, visible, strict=True):
