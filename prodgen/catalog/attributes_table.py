@@ -20,7 +20,7 @@ Row = tuple[str, dict[str, str]]
 def find_table(folder: Path) -> Path | None:
     """Return the path of the folder's attributes table, or None; raises ProdgenError for two tables.
 
-    Capital and small letters of the table's name are the same.
+    Capital letters in the file name of a table make no difference.
     """
     there = sorted(path for path in folder.iterdir() if path.name.lower() in TABLES and path.is_file())
     if len(there) > 1:

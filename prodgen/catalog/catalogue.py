@@ -25,7 +25,7 @@ class Catalogue:
 
     ``images`` is (N, H, W, C) bytes. ``labels[name]`` is (N,) indices into ``values[name]``, or UNKNOWN; the
     values are the same for all splits of a data set. ``colours[name]`` is (N, 3) CIELAB values of a colour
-    attribute, NaN where the colour is unknown. ``synonyms[name]`` holds other words for a value.
+    attribute, NaN where the colour is unknown. ``synonyms[name]`` has other words for values.
     """
 
     images: NDArray[np.uint8]
@@ -58,7 +58,10 @@ class Catalogue:
         return AttributeSchema(attributes=(*choices, *colours), together=self._together())
 
     def _together(self) -> tuple[Combination, ...]:
-        """Return combinations of values with frequencies; if there are many, estimated from a sample."""
+        """Return the combinations of values that images have, with the share of each.
+
+        For more than MAX_COMBINATIONS, the shares are estimated from a random sample of images.
+        """
         if len(self.values) < 2:
             return ()
         labels = np.stack([self.labels[name] for name in self.values], 1)

@@ -1,4 +1,4 @@
-"""Convert pictures with an embedded colour profile (ICC) to sRGB, which everything else assumes."""
+"""Convert pictures with an embedded colour profile (ICC) to sRGB, because all other code expects sRGB."""
 
 import io
 
@@ -10,10 +10,11 @@ _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Return a picture in sRGB, as RGB or RGBA; return it unchanged without a profile, or with one of sRGB.
+    """Return a picture converted to sRGB, as RGB or RGBA.
 
-    Pictures of 16 bits stay unchanged, because Pillow converts only 8 bits. Raises ValueError for a profile
-    that is broken or belongs to another kind of picture.
+    A picture without a profile or with an sRGB profile is returned unchanged. So is a picture of 16 bits,
+    because Pillow converts only 8 bits. Raises ValueError for a profile that is broken or belongs to another
+    kind of picture.
     """
     profile = image.info.get("icc_profile")
     if not profile or image.mode.startswith(("I", "F")):

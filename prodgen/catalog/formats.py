@@ -117,7 +117,7 @@ def load_folder(
 
 
 def list_pictures(folder: Path) -> Listing:
-    """List a folder's pictures by its attributes table or subfolders; raises ProdgenError for bad values.
+    """List a folder's pictures by its table or subfolders; raises ProdgenError for invalid names or values.
 
     If the folder names no splits, some of its pictures are held out as the split ``test``.
     """
@@ -139,7 +139,7 @@ def _picture_splits(folder: Path) -> list[str]:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise ProdgenError for an attribute with a name of RESERVED, or two that orders cannot tell apart."""
+    """Raise ProdgenError for a name in RESERVED, or for two names that orders cannot tell apart."""
     listed = [*names]
     for name in listed:
         if fold(name) in RESERVED:

@@ -10,9 +10,9 @@ from prodgen.catalog.listing import Picture
 MIN_TEST_IMAGES = 10
 """Least images of a test split: the Inception Score needs ten parts, a manifold more than five neighbours."""
 _SHARE = 10
-"""One picture in so many is held out."""
+"""About one picture in this number of pictures is held out."""
 _MIN_WITH_VALUE = 10
-"""Pictures with an attribute value of fewer pictures are not held out."""
+"""A picture is held out only if each of its attribute values has at least this many pictures."""
 
 
 def hold_out(pictures: Sequence[Picture]) -> list[Picture]:

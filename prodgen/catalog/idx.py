@@ -39,7 +39,8 @@ _OFFICIAL = {
 def load_idx(folder: Path, classes: str | Sequence[str] = "fashion-mnist", split: str = "train") -> Catalogue:
     """Load the images and categories of one split, ``train`` or ``test``. The folder has four IDX files.
 
-    ``classes`` names the labels 0, 1, ...: a key of CLASSES, or the names themselves.
+    ``classes`` names the labels 0, 1, ...: a key of CLASSES, or the names themselves. Raises NotFound if a
+    file of the split is missing, and ProdgenError for invalid files.
     """
     prefix = PREFIXES[split]
     images = read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"))

@@ -1,4 +1,4 @@
-"""Find what the reading of a folder of pictures leaves out, and why."""
+"""Find the files and folders that are ignored when a folder of pictures is read, and the reasons."""
 
 from pathlib import Path
 
@@ -11,7 +11,10 @@ _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".ods", ".parquet")
 
 
 def left_out(folder: Path) -> dict[str, list[str]]:
-    """Return the names of files and folders that are not used, by the reason; {} for other kinds of data."""
+    """Return the names of ignored files and folders, by reason.
+
+    Returns {} if ``folder`` is another kind of data set than a folder of pictures.
+    """
     if kind(folder) != "folder":
         return {}
     table, listing = find_table(folder), list_pictures(folder)

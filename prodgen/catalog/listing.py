@@ -14,7 +14,8 @@ SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {split: split for split in SPLITS} | {"val": "validation", "valid": "validation"}
 """The split that a folder name or table cell means, by its text in lower case."""
 LONG_NAMES = {"training": "train", "testing": "test"}
-"""Folder names that mean a split only if all folders beside them do, too: training may be a sport."""
+"""Folder names that mean a split only if all folders beside them mean a split too: ``training`` may also be a
+category, such as clothes for sport."""
 
 
 class Picture(NamedTuple):
@@ -97,7 +98,7 @@ def _loose(folder: Path) -> list[str]:
 def visible_files(folder: Path) -> Iterator[Path]:
     """Yield all visible files below a folder, sorted by path; follows links, but enters each folder once.
 
-    A link to a folder around it would bring in its neighbours; it is yielded itself, like a file.
+    A link to a folder that contains the link is not followed; the link itself is yielded, like a file.
     """
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):

@@ -42,7 +42,7 @@ class Photograph(NamedTuple):
     size: tuple[int, int]  # the file's own width and height, before shrinking and turning upright
 
     def on_white(self) -> NDArray[np.uint8]:
-        """Return the pixels (H, W, 3), composited on white where the product is not."""
+        """Return the pixels (H, W, 3), with white where the photograph is transparent."""
         if self.alpha is None:
             return self.rgb
         alpha = Image.fromarray(self.alpha)

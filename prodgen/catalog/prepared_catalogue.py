@@ -96,7 +96,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
 
 
 def _merged_names(merges: Mapping[str, str]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Return the old names of merged categories by their new one: people still ask for them."""
+    """Return the old names of merged categories by new name, because people still ask for the old names."""
     names = {new: tuple(sorted(old for old in merges if merges[old] == new)) for new in merges.values()}
     return {"category": names} if names else {}
 

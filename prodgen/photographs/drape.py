@@ -98,7 +98,7 @@ class Drape:
 
     @cached_property
     def _raised(self) -> Tensor:
-        """How much each pixel (H, W) turns to the light in a fold: from -1 (away) to 1 (towards the light)."""
+        """How much each pixel (H, W) of a fold turns to the light: from -1 (away from the light) to 1."""
         return torch.from_numpy(self._folds(_FOLD) / _FULL_FOLD).clamp(-1, 1)
 
     @cached_property

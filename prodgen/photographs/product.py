@@ -146,7 +146,7 @@ class Product:
 
 
 def kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:
-    """Return the value of ``key`` from the cache, or make it. The cache keeps the last ``most`` used values."""
+    """Return the value of ``key`` from the cache, or make it. The cache keeps the ``most`` used last."""
     if key not in cache:
         cache[key] = make()
         if len(cache) > most:

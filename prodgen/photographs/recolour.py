@@ -19,8 +19,8 @@ vanish; with 0, the folds of a shirt that becomes dark blue would shine in a bri
 _DARKEST, _BRIGHTEST = 3.0, 98.0
 """Least and largest lightness to which the shadows and highlights of a new colour are fitted."""
 _LEAST_CONTRAST, _MOST_UNEVEN = 0.3, 1.8
-"""Least share of the photograph's contrast that is kept, so that pure white and black are not reached; and the
-largest ratio of the contrast in the shadows to the contrast in the highlights, or the other way round."""
+"""Least share of the photograph's contrast that is kept, so that pure white and black are not reached; and
+the largest ratio of the contrast in the shadows to the contrast in the highlights, or the other way round."""
 _MAX_LIGHT = 1.4  # highlights have at most this multiple of the light that the colour asked for reflects
 _MATT = 0.4  # share of the highlights' contrast that the lightest colours lose
 _CORRECTIONS, _SAMPLED = 8, 4096

@@ -22,8 +22,8 @@ _FLAT = ((0.005, 0.34, 0, 0.001), (0.02, 0.22, 0, 0.002), (0.05, 0.20, 0, 0.004)
 """The shadows, as in `_SOFT`, of a product that lies in soft light from above."""
 _CAST = ((0.005, 0.30, 0.003), (0.016, 0.24, 0.022), (0.035, 0.22, 0.05))
 _ON_WALL = ((0.012, 0.20, 0.035), (0.024, 0.24, 0.06))
-"""Blur, strength and length of shadows in light from one side: on the ground, and on a wall. A longer shadow is
-softer. A hanging product does not touch the wall, so it has no narrow shadow."""
+"""Blur, strength and length of shadows in light from one side: on the ground, and on a wall. A longer shadow
+is softer. A hanging product does not touch the wall, so it has no narrow shadow."""
 _AWAY: dict[Light, tuple[float, float]] = {"left": (1, 0.35), "right": (-1, 0.35), "back": (0, 1)}
 """The direction of a shadow, to the right and down, by the side from which the light comes."""
 _UPPER_LEFT = (0.4, 0.8)

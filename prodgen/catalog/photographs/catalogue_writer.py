@@ -52,10 +52,11 @@ def write_catalogue(
     images: NDArray[np.uint8],
     made_with: dict[str, Any],
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write the cut-outs of N pictures to ``folder``: an array and a table for each split, and two lists.
+    """Write the cut-outs of N pictures to ``folder``, as an array and a table for each split.
 
-    ``listing``: the pictures in the folder ``source``. ``outcomes`` and ``images`` (N, S, S, 4): the
-    measurements and the cut-out of each; an outcome with a reason sets its picture aside. ``made_with``: more
+    Also writes ``catalogue.json``, ``set-aside.jsonl`` and two contact sheets. ``listing``: the pictures in
+    the folder ``source``. ``outcomes`` and ``images`` (N, S, S, 4): the measurements and the cut-out of each
+    picture; an outcome with a reason sets the picture aside. ``made_with``: more
     entries of ``catalogue.json``. Returns the content of ``catalogue.json``, and a row of ``set-aside.jsonl``
     for each picture that is set aside.
     """

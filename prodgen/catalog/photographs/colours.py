@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def product_lab(rgba: NDArray[np.uint8]) -> Floats:
-    """Divide premultiplied RGBA bytes (..., 4) by alpha, and return their CIELAB colours (..., 3)."""
+    """Return the CIELAB colours (..., 3) of premultiplied RGBA bytes (..., 4), after division by alpha."""
     return to_lab(np.minimum(rgba[..., :3] / np.maximum(rgba[..., 3:], 1).astype(np.float64), 1))
 
 

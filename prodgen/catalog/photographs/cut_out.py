@@ -89,8 +89,8 @@ def describe(
 
     ``rgb`` (H, W, 3) and ``matte`` (H, W), which is at least 0.5 somewhere, are the product;
     the returned pixels are (size, size, 4) premultiplied bytes. ``own_alpha``: whether the matte is the
-    file's own. A sprite, a file with transparency, hard edges and the canvas's size, keeps each of its pixels
-    and has no pattern: its outline is no print.
+    file's own. A sprite is a file with transparency, hard edges and the canvas's size. A sprite keeps each of
+    its pixels, and gets no pattern, because its drawn outline would count as a print.
     """
     is_sprite = own_alpha and matte.shape == (size, size) and bool(np.isin(matte, (0, 1)).all())
     pixels = sprite_pixels(rgb, matte) if is_sprite else centre_on_canvas(rgb, matte, size)
@@ -161,7 +161,7 @@ def from_thumbnail(thumbnail: NDArray[np.uint8], shape: tuple[int, ...]) -> NDAr
 
 
 def _box(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Return where `to_thumbnail` places a picture of shape (H, W): top, left, height and width."""
+    """Return the top, left, height and width, in pixels, of a picture of shape (H, W) on its thumbnail."""
     longer = max(shape[:2])
     height, width = (max(1, round(side * THUMBNAIL / longer)) for side in shape[:2])
     return (THUMBNAIL - height) // 2, (THUMBNAIL - width) // 2, height, width

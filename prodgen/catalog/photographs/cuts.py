@@ -1,4 +1,4 @@
-"""Separate a product from a plain background by colour, or from any by GrabCut (Rother et al. 2004)."""
+"""Separate a product from a plain background by colour, or from another by GrabCut (Rother et al. 2004)."""
 
 import cv2
 import numpy as np
@@ -87,9 +87,10 @@ def guided_cut(rgb: Pixels, probability: Plane) -> Mask:
 
 
 def _hook(rgb: Pixels, mask: Mask, thick: Mask) -> Mask:
-    """Return the hook of a hanger in a mask: the one thin part at the top, if its colour is another.
+    """Return the mask of a hanger's hook, or an empty mask without a hook.
 
-    ``thick`` is the mask without its thin parts. A hook is black, white or of metal, so it has little chroma.
+    A hook is the only thin part at the top of ``mask``, and its colour differs from the product's. A hook is
+    black, white or of metal, so it has little chroma. ``thick`` is ``mask`` without thin parts.
     """
     _, labels, stats, _ = cv2.connectedComponentsWithStats((mask & ~thick).astype(np.uint8))
     tops = stats[1:, cv2.CC_STAT_TOP]
@@ -106,7 +107,10 @@ def _hook(rgb: Pixels, mask: Mask, thick: Mask) -> Mask:
 
 
 def _grabcut(rgb: Pixels, trimap: Pixels, iterations: int) -> Mask:
-    """Refine ``trimap``, (H, W) of OpenCV's four classes, by GrabCut, unless all or nothing is product."""
+    """Return the product's mask (H, W): refine ``trimap``, (H, W) of OpenCV's four classes, by GrabCut.
+
+    A trimap in which all pixels or no pixels are product is not refined.
+    """
     product = (trimap & 1).astype(bool)
     if product.all() or not product.any():
         return product

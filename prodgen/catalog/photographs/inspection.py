@@ -128,7 +128,11 @@ def _own_flags(measured: Measurements | str) -> dict[str, str]:
 
 
 def _flag_near_duplicates(findings: Sequence[Finding], measurements: Sequence[Measurements]) -> None:
-    """Flag one of each two near-duplicates: the picture in train if their splits differ, else the later."""
+    """Flag one picture of each pair of near-duplicates.
+
+    In a pair of one split, the later picture gets the flag ``duplicate``. In a pair of two splits, the flag
+    ``leak`` goes to the first picture if it is in train, else to the second picture.
+    """
     for first, second in near_duplicates(measurements):
         same_file = measurements[first].sha256 == measurements[second].sha256
         relation = "the same file as" if same_file else "nearly the same as"

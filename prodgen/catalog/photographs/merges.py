@@ -10,7 +10,7 @@ ATTRIBUTE = "category"
 
 
 def parse_merges(texts: Sequence[str]) -> dict[str, str]:
-    """Return the new category of each merged one, given texts such as ``polo,blouse=shirt``.
+    """Return the new category of each category to merge, from texts such as ``polo,blouse=shirt``.
 
     Raises ProdgenError for a text of another form, or a category that is merged twice.
     """
@@ -29,7 +29,7 @@ def parse_merges(texts: Sequence[str]) -> dict[str, str]:
 
 
 def merge_categories(listing: Listing, merges: Mapping[str, str]) -> Listing:
-    """Return the listing with its categories renamed; raises ProdgenError for one that does not exist."""
+    """Return the listing with categories renamed; raises ProdgenError for a category that does not exist."""
     check_merges(merges, listing.values.get(ATTRIBUTE, ()))
 
     def renamed(known: dict[str, str]) -> dict[str, str]:

@@ -93,7 +93,7 @@ def _cut_out_all(
 def _product_probabilities(
     thumbnails: NDArray[np.uint8], masks: NDArray[np.uint8], plausible: list[int], folder: str, report: Report
 ) -> NDArray[np.uint8] | list[None]:
-    """Train a segmenter on the plausible cuts; return the probability of product at each pixel.
+    """Train a segmenter on the plausible cuts; return the probability that each pixel is product.
 
     Returns (N, THUMBNAIL, THUMBNAIL) bytes, 255 for certain product, for all N pictures. Returns a list of N
     times None if there are fewer than MIN_EXAMPLES plausible cuts.

@@ -26,9 +26,9 @@ _CHUNK = 8
 def map_in_processes(
     work: Callable[..., Result], stage: str, report: Report, *columns: Sequence[Any]
 ) -> Iterator[Result]:
-    """Call ``work`` in worker processes with the arguments that `map` would pass; yield the results in order.
+    """Call ``work`` in worker processes with a row of ``columns`` each time; yield the results in order.
 
-    Each result advances the progress of ``stage``. Raises Interrupted if a worker is killed.
+    Calls ``report`` with ``stage`` after each result. Raises Interrupted if a worker process is killed.
     """
     for done, result in enumerate(_results(work, columns), 1):
         report(stage, done, len(columns[0]))

@@ -15,7 +15,7 @@ _NEAR = 0.02
 
 
 class Features(NamedTuple):
-    """The features from which a cut's quality is estimated; both overlaps are None without a segmenter."""
+    """The features from which a cut's quality is estimated. Without a segmenter, both overlaps are None."""
 
     coverage: float  # the product's share of the picture
     contact: float  # the product's share of the picture's border
@@ -40,7 +40,7 @@ def features_of_reliable_cut(mask: Mask) -> Features:
 def features_of_cut(
     rgb: Pixels, mask: Mask, segmenter: Mask | None = None, alone: Mask | None = None
 ) -> Features:
-    """Return the features of a cut ``mask``, which is compared with two other masks if they are given."""
+    """Return the features of a cut ``mask``, with its overlaps with the two other masks if these are given."""
     overlaps = [None if other is None else float(iou(mask, other)) for other in (segmenter, alone)]
     return Features(*features_of_reliable_cut(mask)[:3], _separation(rgb, mask), *overlaps)
 
@@ -70,7 +70,7 @@ def assess(features: Features) -> Assessment:
 
 
 def _separation(rgb: Pixels, mask: Mask) -> float:
-    """Return the CIELAB distance between inside and outside that at least 3/4 of the edge pixels reach."""
+    """Return the CIELAB distance across the product's edge that 3/4 of the edge pixels reach or exceed."""
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     width = 2 * max(2, round(_NEAR * max(mask.shape))) + 1
     inside, outside = mask.astype(np.float32), 1 - mask.astype(np.float32)

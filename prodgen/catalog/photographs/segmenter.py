@@ -28,9 +28,9 @@ _MIN_IOU = 0.8  # least overlap of a cut with the segmenter's mask for training 
 def train(
     thumbnails: NDArray[np.uint8], masks: NDArray[np.uint8], progress: Progress | None = None
 ) -> "UNet":
-    """Train a segmenter on thumbnails (N, THUMBNAIL, THUMBNAIL, 3) and their masks (N, THUMBNAIL, THUMBNAIL).
+    """Train a segmenter, and return it. ``thumbnails`` is (N, THUMBNAIL, THUMBNAIL, 3) bytes.
 
-    Thumbnails and masks are bytes; a mask is 255 for product.
+    ``masks`` is (N, THUMBNAIL, THUMBNAIL) bytes, 255 for product.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -59,7 +59,7 @@ def train(
 
 
 def _agreeing(network: "UNet", thumbnails: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the indices of masks that the network predicts with an IoU of _MIN_IOU, or the better half."""
+    """Return the indices of masks whose IoU with the prediction is at least _MIN_IOU, or of the best half."""
     predicted = np.empty_like(masks)
     predict(network, thumbnails, predicted)
     agreement = iou(predicted > 127, masks > 127)
@@ -70,9 +70,10 @@ def _agreeing(network: "UNet", thumbnails: NDArray[np.uint8], masks: NDArray[np.
 def predict(
     network: "UNet", thumbnails: NDArray[np.uint8], out: NDArray[np.uint8], progress: Progress | None = None
 ) -> None:
-    """Write the probability of product at each pixel of (N, THUMBNAIL, THUMBNAIL, 3) bytes to ``out``.
+    """Write the probability that each pixel of N thumbnails is product to the array ``out``.
 
-    ``out`` is (N, THUMBNAIL, THUMBNAIL) bytes, 255 for certain product.
+    ``thumbnails`` is (N, THUMBNAIL, THUMBNAIL, 3) bytes; ``out`` is (N, THUMBNAIL, THUMBNAIL) bytes, 255 for
+    certain product.
     """
     network.eval()
     for start in range(0, len(thumbnails), _BATCH):
