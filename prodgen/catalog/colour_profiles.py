@@ -12,7 +12,7 @@ _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 def to_srgb(image: Image.Image) -> Image.Image:
     """Return a picture converted to sRGB, as RGB or RGBA.
 
-    A picture without a profile or with an sRGB profile is returned unchanged. So is a picture of 16 bits,
+    Returns a picture without a profile or with an sRGB profile unchanged, and also a picture of 16 bits,
     because Pillow converts only 8 bits. Raises ValueError for a profile that is broken or belongs to another
     kind of picture.
     """

@@ -12,7 +12,7 @@ from prodgen.spec.spelling import normalise
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {split: split for split in SPLITS} | {"val": "validation", "valid": "validation"}
-"""The split that a folder name or table cell means, by its text in lower case."""
+"""The split that a folder name or table cell means, by the name or the cell in lower case."""
 LONG_NAMES = {"training": "train", "testing": "test"}
 """Folder names that mean a split only if all folders beside them mean a split too: ``training`` may also be a
 category, such as clothes for sport."""

@@ -26,7 +26,7 @@ _AROUND = 0.01  # width of the rim around the product, as a share of the longer 
 
 
 class Finding(NamedTuple):
-    """One rule of a preset that a picture breaks: what was measured, and what is wanted."""
+    """One rule of a preset that a picture breaks, the value that was measured, and the value wanted."""
 
     rule: str
     measured: str

@@ -108,7 +108,7 @@ def _plane(levels: NDArray[np.uint8]) -> Plane:
 
 
 def _cut_by_colour(rgb: Pixels) -> Mask:
-    """Return the product's mask (H, W): cut from the ground if that is plain, else by GrabCut."""
+    """Return the product's mask (H, W): by colour on a plain ground, else by GrabCut."""
     plain = cut_from_plain(rgb)
     if plain is not None:
         return plain

@@ -35,7 +35,7 @@ class GrabCut:
 
 
 class NetworkCutter:
-    """Asks a segmentation network of the library rembg."""
+    """Guesses where the product is with a segmentation network of the library rembg."""
 
     def __init__(self, name: str, session: Any) -> None:
         self.name, self._session = name, session

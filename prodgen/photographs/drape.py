@@ -49,7 +49,7 @@ class Drape:
     def __call__(self, material: Material, colour: str | None) -> Tensor:
         """Return the product (3, H, W) made of a material, in a colour.
 
-        The colour None is the material's first colour, or the product's own if the material has none.
+        The colour None means the material's first colour, or the product's own if the material has no colour.
         """
         if material.rgb is not None:
             return self._printed(material, colour)

@@ -37,7 +37,7 @@ class Learnt(NamedTuple):
 
     @property
     def has_product(self) -> bool:
-        """Return whether there is a product to show."""
+        """Whether a product was found in the photograph."""
         return bool((self.matte >= 128).any())
 
     def planes(self, photograph: Photograph) -> tuple[Pixels, Plane, Plane]:

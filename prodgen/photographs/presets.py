@@ -1,4 +1,4 @@
-"""Presets: what each marketplace asks of a product picture, one small file each in ``presets/``."""
+"""Presets: the rules of each marketplace for product pictures, in one small file each in ``presets/``."""
 
 import tomllib
 from functools import cache

@@ -110,7 +110,7 @@ class Product:
 
     @cached_property
     def light(self) -> Tensor:
-        """The share of light that the product's shadow leaves on the ground, (1, height, width)."""
+        """The share of light that the product's shadow leaves on each ground pixel, (1, height, width)."""
         return light_kept(self._alpha[None], self._frame.light_from, self._frame.pose)[0]
 
     @cached_property

@@ -105,7 +105,7 @@ def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
 
     All colours are in CIELAB. ``lab`` (3, H, W): the pixels. ``mean`` (3,): their mean colour. ``span`` (2,):
     the lightness of the deepest shadows and of the brightest highlights, minus the mean's; the contrast is
-    reduced until both can be shown. ``asked`` (B, 3): the mean colours of the results.
+    reduced until a screen can show both. ``asked`` (B, 3): the mean colours of the results.
     """
     light, shading = asked[:, :1, None], lab[0] - mean[0]
     # Less contrast where shadows or highlights would leave the range of a screen.

@@ -1,4 +1,4 @@
-"""Find how a model draws a picture that a person gives: its cut-out, its attributes and its latent."""
+"""Find the attributes and the latent with which a model draws a picture that a person gives."""
 
 import io
 from collections.abc import Mapping

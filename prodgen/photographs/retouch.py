@@ -120,7 +120,10 @@ def _turned(angle: float, *planes: NDArray) -> tuple[NDArray, ...]:
 
 
 def _turn(plane: NDArray, angle: float, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the matrix (2, 3) that turns a plane around its middle and moves this to a canvas's middle."""
+    """Return the matrix (2, 3) that turns a plane around its middle, onto the middle of a canvas of ``size``.
+
+    ``angle`` is in degrees, counterclockwise; ``size`` is (width, height) in pixels.
+    """
     middle = np.array(plane.shape[1::-1]) / 2
     matrix = cv2.getRotationMatrix2D(tuple(middle), angle, 1)
     matrix[:, 2] += np.array(size) / 2 - middle

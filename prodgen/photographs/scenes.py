@@ -113,14 +113,14 @@ def _gradient(upper: str, lower: str, height: int, width: int) -> Tensor:
 
 
 def _studio(height: int, width: int) -> Tensor:
-    """Return a light grey backdrop that is brightest a little above the middle."""
+    """Return a light grey ground, (3, height, width), that is brightest a little above the middle."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     falloff = (x**2 + (y + 0.15) ** 2) / 2.3
     return _plain(_WALL, height, width) * (1 - _VIGNETTE * falloff)
 
 
 def _floor(height: int, width: int) -> Tensor:
-    """Return a wall that meets a floor in a soft line."""
+    """Return a picture (3, height, width) of a wall and a floor with a soft line between them."""
     y = torch.linspace(0, 1, height).view(1, -1, 1)
     share = torch.sigmoid((y - _HORIZON) * 60)
     wall, floor = _plain(_WALL, height, width), _plain(_FLOOR, height, width)
@@ -157,7 +157,7 @@ def place(rgb: Tensor, matte: Tensor, frame: Frame, area: Area) -> tuple[Tensor,
 
 
 def _paste(frame: Tensor, layers: Tensor, top: int, left: int) -> None:
-    """Copy ``layers`` into ``frame``, their upper left corner at this place; parts outside are cut off."""
+    """Copy ``layers`` into ``frame`` with the upper left corner at this place; parts outside are left out."""
     height, width = frame.shape[2:]
     rows = slice(max(0, top), min(height, top + layers.shape[2]))
     columns = slice(max(0, left), min(width, left + layers.shape[3]))

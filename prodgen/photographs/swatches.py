@@ -16,7 +16,7 @@ from prodgen.spec.provenance import read_provenance
 _SIDE = 1024  # longer side, in pixels, at which swatches are read
 _REPEAT = 0.25  # height of a swatch, as a share of the product's longer side
 _STEP = 2.0  # a swatch repeats as it is if the step across its edge is at most this multiple of inner steps
-_OVERLAP = 6  # this part of a swatch is cut into its other end
+_OVERLAP = 6  # one part in this many of a swatch is laid over the other end of the swatch
 _SOFT_CUT = 1.5  # blur of the cut, in pixels
 
 Rgb = NDArray[np.float32]

@@ -56,9 +56,9 @@ def write_catalogue(
 
     Also writes ``catalogue.json``, ``set-aside.jsonl`` and two contact sheets. ``listing``: the pictures in
     the folder ``source``. ``outcomes`` and ``images`` (N, S, S, 4): the measurements and the cut-out of each
-    picture; an outcome with a reason sets the picture aside. ``made_with``: more
-    entries of ``catalogue.json``. Returns the content of ``catalogue.json``, and a row of ``set-aside.jsonl``
-    for each picture that is set aside.
+    picture; an outcome with a reason sets the picture aside. ``made_with``: more entries of
+    ``catalogue.json``. Returns the content of ``catalogue.json``, and a row of ``set-aside.jsonl`` for each
+    picture that is set aside.
     """
     names = {name: f"{name}_label" if name in _RESERVED else name for name in listing.values}
     pairs = list(zip(listing.pictures, outcomes, strict=True))

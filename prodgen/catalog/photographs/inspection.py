@@ -113,7 +113,7 @@ def clean(folder: Path, out: Path, inspection: Inspection, dropped: Sequence[Fin
 
 
 def _own_flags(measured: Measurements | str) -> dict[str, str]:
-    """Return a picture's flags with reasons, given its measurements or why the picture is unreadable."""
+    """Return a picture's flags with reasons. ``measured``: its measurements, or why it cannot be read."""
     if isinstance(measured, str):
         return {"unreadable": f"it cannot be read: {measured}"}
     flags = {}

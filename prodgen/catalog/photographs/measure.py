@@ -66,7 +66,7 @@ def blur(rgb: Pixels) -> float:
 
 
 def _blur(grey: NDArray[np.float32]) -> float:
-    """Return the share of detail that remains after an added blur: 0 is sharp, 1 blurred (Crete et al. 2007)."""
+    """Return the share of detail that an added blur leaves, from 0 (sharp) to 1 (Crete et al. 2007)."""
     remaining = []
     for axis, kernel in ((1, (9, 1)), (0, (1, 9))):
         before = np.abs(np.diff(grey, axis=axis))

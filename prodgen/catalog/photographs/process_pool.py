@@ -26,9 +26,10 @@ _CHUNK = 8
 def map_in_processes(
     work: Callable[..., Result], stage: str, report: Report, *columns: Sequence[Any]
 ) -> Iterator[Result]:
-    """Call ``work`` in worker processes with a row of ``columns`` each time; yield the results in order.
+    """Call ``work`` in worker processes, each time with the next item of all ``columns``.
 
-    Calls ``report`` with ``stage`` after each result. Raises Interrupted if a worker process is killed.
+    Yields the results in order, and calls ``report`` with ``stage`` before each. Raises Interrupted if a
+    worker process is killed.
     """
     for done, result in enumerate(_results(work, columns), 1):
         report(stage, done, len(columns[0]))

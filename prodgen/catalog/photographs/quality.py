@@ -40,7 +40,7 @@ def features_of_reliable_cut(mask: Mask) -> Features:
 def features_of_cut(
     rgb: Pixels, mask: Mask, segmenter: Mask | None = None, alone: Mask | None = None
 ) -> Features:
-    """Return the features of a cut ``mask``, with its overlaps with the two other masks if these are given."""
+    """Return the features of a cut ``mask``, and its overlaps with the two other masks if they are given."""
     overlaps = [None if other is None else float(iou(mask, other)) for other in (segmenter, alone)]
     return Features(*features_of_reliable_cut(mask)[:3], _separation(rgb, mask), *overlaps)
 
