@@ -1,6 +1,6 @@
 """The types of the ledger of jobs: what callers pass to it, and what it returns.
 
-The order of the fields of `JobEntry` and `Lease` is that of the arguments and answers of the scripts.
+The fields of `JobEntry` and `Lease` have the same order as the arguments and answers of the Lua scripts.
 """
 
 from collections.abc import Iterable
@@ -18,17 +18,20 @@ Held = Literal["held", "lost", "cancelled"]
 
 
 MAX_LEASE_CELLS = 256
-"""The most cells of one lease. It bounds how many keys must be listed to find the manifest of an image."""
+"""The maximum number of cells in one lease.
+
+To find the manifest of an image, a reader lists the leases that begin at most this many cells before it.
+"""
 
 
 @dataclass(frozen=True)
 class JobEntry:
     """A job of ``total`` images. ``created`` is in Unix seconds.
 
-    While both wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1. A lease has
-    at most ``lease_cells`` cells. ``model`` is the resolved ``name@version``. No lease is given of a
-    ``paused`` job. ``retries`` counts how often its failed cells were owed again after its end. ``finish_by``
-    is the Unix time of its deadline, or 0.
+    While two tenants wait, a tenant of ``weight`` 2 receives twice the images of a tenant of weight 1. A
+    lease has at most ``lease_cells`` cells. ``model`` is the resolved ``name@version``. The ledger gives no
+    leases of a ``paused`` job. ``retries`` counts how often the job was retried after its end. ``finish_by``
+    is the Unix time of the job's deadline; 0: no deadline.
     """
 
     id: str
@@ -52,8 +55,8 @@ class JobEntry:
 class Lease:
     """The right to make the cells [first, first + cells) of a job until a deadline.
 
-    ``alone``: the cells may have killed a worker before, so this worker makes nothing else meanwhile.
-    ``queue``: the queue of the job when the lease was given.
+    ``alone``: the cells are suspect (they may have killed a worker), so the worker makes nothing else at the
+    same time. ``queue``: the queue of the job when the ledger gave the lease.
     """
 
     token: str
@@ -67,10 +70,11 @@ class Lease:
 
 @dataclass(frozen=True)
 class Progress:
-    """A job's state. ``done`` counts images, and ``failed`` those of the cells that were set aside.
+    """A job's state and its counts of images.
 
-    ``model`` is the ``name@version``; "" for a job that an older version has entered. ``owed`` counts the
-    images that no lease has taken.
+    ``done``: images that are made. ``failed``: images of cells that were set aside. ``owed``: images that no
+    lease has taken. ``model``: the ``name@version``; "" if an older version of prodgen entered the job.
+    ``created`` and ``updated`` are in Unix seconds.
     """
 
     id: str
@@ -90,10 +94,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Backlog:
-    """How many images of a queue no lease has taken, the age of the oldest job with such images, how many
-    leases workers hold, and how many leases were lost with their workers.
+    """The work that a queue owes.
 
-    ``models``: the images by ``name@version``; under "" those of jobs that an older version has entered.
+    ``images``: images that no lease has taken. ``oldest_seconds``: the age of the oldest job with such
+    images. ``leases``: leases that workers hold. ``lost``: leases that ended because the worker died.
+    ``models``: ``images`` by ``name@version``; the key "" has the images of jobs without a known model.
     """
 
     queue: Queue
@@ -105,32 +110,39 @@ class Backlog:
 
 
 UNKNOWN_RATE = 50.0
-"""Images a second that one worker is taken to make of a model of which no worker has made any image yet."""
+"""The assumed rate (images a second of one worker) of a model whose rate no worker has measured yet."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How many generating workers are alive, and how many images of each model one of them makes in a second.
+    """The number of generating workers that are alive, and the rate of each model.
 
-    The ledger keeps the rate of a model after the workers that measured it have stopped, so that the time of
-    work can be estimated without workers.
+    ``by_model``: the images that one worker makes in a second, by ``name@version``. The ledger keeps a rate
+    after the workers that measured it have stopped.
     """
 
     workers: int
     by_model: dict[str, float]
 
     def seconds(self, model: str, images: int) -> float:
-        """Return the seconds in which one worker makes ``images`` images of ``model``."""
+        """Return the seconds that one worker needs to make ``images`` images of ``model``."""
         return images / self.by_model.get(model, UNKNOWN_RATE)
 
     def wait(self, models: Iterable[tuple[str, int]]) -> float | None:
-        """Return the seconds in which all workers make so many images of each model; None without workers."""
+        """Return the seconds that all workers together need to make the images in ``models``.
+
+        ``models``: pairs of a model and its number of images. Returns None if no worker is alive.
+        """
         return sum(self.seconds(*work) for work in models) / self.workers if self.workers else None
 
 
 @dataclass(frozen=True)
 class QuotaRefusal:
-    """Why there is no room for an order: the limit, the images that count already, seconds until midnight."""
+    """Why a tenant's limit does not allow an order.
+
+    ``limit``: images a day, or queued images. ``used``: the images that already count towards the limit.
+    ``midnight``: seconds until midnight, when the limit of a day starts again.
+    """
 
     limit: Literal["day", "queued"]
     used: int
@@ -138,7 +150,7 @@ class QuotaRefusal:
 
 
 class CellError(BaseModel, frozen=True):
-    """Why a cell was set aside, and how often it was tried alone."""
+    """Why a cell was set aside. ``attempts``: how often a worker tried the cell alone."""
 
     attempts: int
     error: str
@@ -146,7 +158,7 @@ class CellError(BaseModel, frozen=True):
 
 @dataclass(frozen=True)
 class Event:
-    """A change of a job. ``id`` is its place in the stream; ``data`` has type, state, done and total."""
+    """A change of a job. ``id``: its id in the Redis stream. ``data``: type, state, done and total."""
 
     id: str
     type: Literal["state", "progress"]
@@ -154,14 +166,15 @@ class Event:
 
 
 class JobState(BaseModel):
-    """state.json: how a job ended. ``done`` counts images; ``dead`` lists the cells that were set aside.
+    """The content of state.json: how a job ended.
 
-    ``bytes`` is the size of the images in the store; None in a file of an older version. ``retries`` counts
-    how often the failed cells were owed again before this end. ``done_before`` and ``bytes_before`` are
-    the ``done`` and the ``bytes`` of the end before the last retry. ``errors`` has the error of each
-    dead cell, for at most 1000 cells. ``root`` is the Merkle root of the images that are there; None for a
-    cancelled job, and in a file of an older version. ``withdrawn`` and ``bytes_withdrawn`` count images that
-    an audit took back after this end; they were delivered, so a retry that makes them again adds nothing.
+    ``done`` counts images. ``dead`` lists the cells that were set aside, and ``errors`` has the error of each
+    dead cell, for at most 1000 cells. ``bytes`` is the size of the images in the store; None in a file of an
+    older version. ``retries`` counts the retries before this end. ``done_before`` and ``bytes_before`` are
+    ``done`` and ``bytes`` of the end before the last retry. ``root`` is the Merkle root of the made images;
+    None for a cancelled job, and in a file of an older version. ``withdrawn`` and ``bytes_withdrawn`` count
+    images that an audit took back after this end. They were delivered once, so usage does not count them
+    again when a retry makes them again.
     """
 
     model_config = ConfigDict(frozen=True)

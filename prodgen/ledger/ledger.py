@@ -1,8 +1,8 @@
-"""The ledger decides which worker makes which images. It lives in Redis (>= 7) or Valkey.
+"""The ledger decides which worker makes which images. Its data is in Redis (>= 7) or Valkey.
 
-Two bits a cell say whether a lease has taken it and whether it is made. Each change is one Lua script
-(``scripts/*.lua``), and all times are the server's own. After a wipe, and until `prodgen.recovery` has
-rebuilt the ledger from the store, every method that decides something raises `LedgerLost`.
+Each cell has two bits: a lease has taken the cell, and the cell is made. Each change is one Lua script
+(``scripts/*.lua``), and all times are from the clock of the Redis server. After a wipe of Redis, every method
+that decides something raises `LedgerLost` until `prodgen.recovery` has rebuilt the ledger from the store.
 """
 
 import secrets
@@ -33,22 +33,23 @@ from prodgen.spec.names import check_name
 from prodgen.spec.order import CELL, count_cells
 
 ADMITTED_SECONDS = 120
-"""Seconds for which an admitted order keeps its place within the quotas if it is not entered."""
+"""Seconds for which `admit` reserves room in the quotas for an order that is not submitted yet."""
 PACE_SECONDS = 60
-"""Seconds over which the pace of a job is measured."""
+"""The minimum number of seconds over which `Ledger.pace` measures, once the job is that old."""
 PACE_LEASES = 4
-"""The least counted leases over which the pace of a job is measured, once there are so many."""
+"""The minimum number of counted leases over which `Ledger.pace` measures, once the job has that many."""
 TOO_LATE = "no worker took them before the deadline of the order"
-"""The error of images whose order was to finish before a worker took them."""
+"""The error of images that no worker took before the deadline of the order."""
 _CELLS_AT_ONCE = 5000
 RECOVERY_SECONDS = 30
-"""A recovery that has not renewed its right for so long counts as dead."""
+"""Seconds after which a recovery counts as dead if it has not renewed its right."""
 
 
 class Ledger:
-    """The jobs of one deployment. Threads may share it.
+    """The jobs of one deployment. Threads may share one object.
 
-    ``lease_seconds``: how long a lease lasts unless its worker renews it. ``prefix`` begins every Redis key.
+    ``lease_seconds``: how long a lease lasts unless its worker renews it. Every Redis key begins with
+    ``prefix``.
     """
 
     def __init__(self, client: "redis.Redis", lease_seconds: float = 30.0, prefix: str = "prodgen") -> None:
@@ -61,50 +62,61 @@ class Ledger:
     # Orders
 
     def submit(self, entry: JobEntry) -> bool:
-        """Enter a job, whose images are owed from now on. Returns False if the job is known already."""
+        """Enter a job, so that workers can lease its images. Returns False if the job is already known."""
         return self.restore(entry, (), (), None)
 
     def admit(
         self, tenant: str, job: str, images: int, per_day: int | None, queued: int | None
     ) -> QuotaRefusal | None:
-        """Reserve room for a job of ``images`` images within the tenant's limits. Returns why there is none.
+        """Reserve room for a job of ``images`` images within the tenant's limits ``per_day`` and ``queued``.
 
-        `submit` ends the reservation; without it, the reservation ends after `ADMITTED_SECONDS`.
+        None as a limit: no limit. Returns None if there is room, else the reason of the refusal. The
+        reservation ends when `submit` enters the job, or after `ADMITTED_SECONDS`.
         """
         limits = ("" if limit is None else limit for limit in (per_day, queued))
         answer = self.scripts.call("admit", tenant, job, images, ADMITTED_SECONDS, *limits)
         return QuotaRefusal(*answer) if answer else None
 
     def count_request(self, tenant: str, per_second: float) -> float:
-        """Count a request of a tenant. Returns 0, or the seconds after which the request is allowed."""
+        """Count a request of a tenant that may send ``per_second`` requests a second.
+
+        Returns 0 if the request is allowed now, else the seconds until it is allowed.
+        """
         return float(self.scripts.call("rate", tenant, per_second)) / 1_000_000
 
     def cancel(self, job: str) -> State | None:
-        """Cancel a job and return its state, or None if unknown. A finishing or ended job stays as it is."""
+        """Cancel a job. Returns its state, or None if the job is unknown.
+
+        Does not change a finishing or ended job.
+        """
         return cast("State | None", self.scripts.call("cancel", job))
 
     def control(self, job: str, queue: Queue, paused: bool) -> State | None:
-        """Move a job to ``queue``, and pause or resume it. Returns its state, or None if unknown.
+        """Move a job to ``queue``, and pause or resume it. Returns its state, or None if the job is unknown.
 
-        The change takes effect at the next lease. A finishing or ended job stays as it is.
+        The change has an effect from the next lease on. Does not change a finishing or ended job.
         """
         return cast("State | None", self.scripts.call("control", job, queue, int(paused)))
 
     def progress(self, job: str) -> Progress | None:
-        """Return a job's state and counts, or None if it is unknown."""
+        """Return a job's state and counts, or None if the job is unknown."""
         views = self.scripts.call("view", "job", job)
         return _progress(*views[0]) if views else None
 
     def jobs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[Progress]:
-        """Return a page of a tenant's jobs, newest first, of those older than the job ``before``.
+        """Return at most ``limit`` of a tenant's jobs that are older than the job ``before``, newest first.
 
-        ``before`` is ``id`` or ``id-created``; with ``created``, that job may be deleted.
+        ``before``: ``id`` or ``id-created`` of a job; None: begin with the newest job. The form
+        ``id-created`` works even if that job was deleted meanwhile.
         """
         found = self.scripts.call("list", f"jobs:{tenant}", before or "", max(1, limit))
         return [_progress(*view) for view in self.scripts.call("view", "job", *found)]
 
     def unended(self, tenant: str) -> list[str]:
-        """Return the tenant's jobs whose end is not in the store yet. Raises what `check_complete` raises."""
+        """Return the ids of the tenant's jobs whose end is not in the store yet.
+
+        Raises LedgerLost if the ledger may have forgotten jobs (see `check_complete`).
+        """
         self.check_complete()
         return sorted(self.scripts.call("unended", tenant))
 
@@ -119,18 +131,18 @@ class Ledger:
         ]
 
     def changed(self, after: Mapping[str, str]) -> dict[str, str]:
-        """Return the newest event of each name that has events after the one that ``after`` names.
+        """Return the newest event id of each stream in ``after`` that has new events.
 
-        A name is ``job:ID:events`` or ``run:ID:events``. Reads at most 500 events of each name; the newest of
-        these is returned.
+        ``after``: the last known event id by stream; a stream is ``job:ID:events`` or ``run:ID:events``.
+        Reads at most 500 events of each stream, and returns the id of the newest event that it has read.
         """
         return self.scripts.newest(after) if after else {}
 
     def pace(self, job: str) -> tuple[float, int]:
-        """Return a number of seconds up to now, and the images of a job that were counted in this time.
+        """Return (seconds, images): the length of a recent period, and the images made of a job in it.
 
-        The time is `PACE_SECONDS` or, if that is longer, the time of `PACE_LEASES` counted leases; it does
-        not reach beyond the job's last change of state.
+        The period ends now. It has at least `PACE_SECONDS` seconds and `PACE_LEASES` counted leases, but
+        begins no earlier than the job's last change of state.
         """
         microseconds, images = self.scripts.call("pace", job, PACE_SECONDS, PACE_LEASES)
         return microseconds / 1_000_000, images
@@ -140,7 +152,7 @@ class Ledger:
         return int(self.scripts.read("zcard", "line", queue, tenant))
 
     def backlog(self, queue: Queue) -> Backlog:
-        """Return how many images a queue owes, by model too, and how old its oldest waiting job is."""
+        """Return the images that a queue owes, also by model, and the age of its oldest waiting job."""
         images, leases, lost, microseconds, flat = self.scripts.call("backlog", queue)
         models = {model: int(owed) for model, owed in record(flat).items()}
         if (unknown := images - sum(models.values())) > 0:
@@ -152,25 +164,31 @@ class Ledger:
     def report_worker(self, worker: str, rates: Mapping[str, float]) -> bool:
         """Report that a generating worker is alive, with its recent rate (images a second) for each model.
 
-        The worker counts as alive for as long as a lease lasts. Returns True; but if the worker's machine is
-        shut out, changes nothing and returns False.
+        The worker then counts as alive for ``lease_seconds``. Returns False, and changes nothing, if the
+        worker's machine is shut out.
         """
         flat = [part for pair in rates.items() for part in pair]
         return bool(self.scripts.call("report", worker, self.lease_microseconds, *flat))
 
     def shut_out(self, machines: Iterable[str]) -> None:
-        """Give no lease to workers of these machines, as tokens name them, and give leases to all others."""
+        """Make ``machines`` the list of machines that are shut out, in place of the previous list.
+
+        Their workers get no lease. ``machines``: the names that stand in the tokens of leases.
+        """
         self.scripts.call("shut_out", *machines)
 
     def queue_audits(self, pieces: Iterable[str], most: int) -> None:
         """Queue pieces of audits. If more than ``most`` pieces wait, drop the oldest.
 
-        A piece is one text. Its first word lists the machines that may not take the piece.
+        A piece is a string. Its first word lists the machines that may not take the piece.
         """
         self.scripts.call("audit_add", most, *pieces)
 
     def take_audit(self, worker: str) -> tuple[str, str] | None:
-        """Take a piece that the worker's machine may take. Returns the piece and the machine, or None."""
+        """Remove from the queue a piece of an audit that the worker's machine may take.
+
+        Returns the piece and the name of the worker's machine, or None if there is no such piece.
+        """
         return self.scripts.call("audit_take", worker) or None
 
     def count_audits(self) -> int:
@@ -182,7 +200,7 @@ class Ledger:
         return int(self.scripts.read("scard", "shut_out"))
 
     def rates(self) -> Rates:
-        """Return how many generating workers are alive, and how fast one makes the images of each model."""
+        """Return how many generating workers are alive, and the rate of each model."""
         workers, flat = self.scripts.call("rates")
         return Rates(workers, {model: float(rate) for model, rate in record(flat).items()})
 
@@ -191,9 +209,9 @@ class Ledger:
     def lease(self, queue: Queue, worker: str, images: int) -> Lease | None:
         """Lease the next cells of the job whose turn it is: about ``images`` images, at least one cell.
 
-        Returns None if there is nothing for this worker now. A worker that holds no lease may receive suspect
-        cells, and receives nothing else while it holds them. The client may send the command again after a
-        timeout: the same call returns one lease.
+        Returns None if there is no work for this worker now. Only a worker that holds no other lease receives
+        suspect cells, and it receives no other lease while it holds them. If redis-py sends the command again
+        after a timeout, the call still takes only one lease.
         """
         wanted = max(1, min(images // CELL, MAX_LEASE_CELLS))
         answer = self.scripts.call(
@@ -202,25 +220,30 @@ class Ledger:
         return _lease(answer) if answer else None
 
     def renew(self, tokens: Iterable[str]) -> dict[str, Held]:
-        """Extend the deadlines of leases. Returns for each: held, lost, or cancelled with its job."""
+        """Extend the deadlines of leases. Returns the state of each lease by token.
+
+        ``cancelled``: the job of the lease was cancelled.
+        """
         asked = list(tokens)
         return dict(zip(asked, self.scripts.call("renew", self.lease_microseconds, *asked), strict=True))
 
     def complete(self, token: str) -> bool:
-        """Count the cells of a lease. True: the lease won, and its worker must publish its manifest.
+        """Count the cells of a lease as made. Returns False if the lease was lost or its job cancelled.
 
-        If the answer is lost, the worker may call again: for five minutes the answer is the same.
+        If this returns True, the worker must publish the manifest of the lease. A worker that did not receive
+        the answer may call again: True is repeated for five minutes.
         """
         return bool(self.scripts.call("complete", token))
 
     def release(self, token: str) -> None:
-        """Return a lease without blame. Its cells are owed again."""
+        """Give a lease back to the ledger. Its cells are owed again, and get no strike."""
         self.scripts.call("release", token)
 
     def refuse(self, token: str, message: str) -> None:
-        """Return a lease whose job needs what its worker lacks; the worker leases that job no more.
+        """Give back a lease because its job needs something that its worker does not have.
 
-        Once every living worker has refused the job, the images of the lease count as failed.
+        The worker gets no more leases of that job. If all workers that are alive have refused the job, the
+        images of the lease count as failed.
         """
         self.scripts.call("refuse", token, message[:500])
 
@@ -232,16 +255,17 @@ class Ledger:
         self.scripts.call("fail", token, message[:500])
 
     def expire(self) -> list[Lease]:
-        """End and return the leases whose deadlines have passed. Their workers count as dead."""
+        """End the leases whose deadlines have passed, and return them. Their workers count as dead."""
         expired: list[Lease] = []
         while batch := self.scripts.call("expire", 100):
             expired += map(_lease, batch)
         return expired
 
     def pass_deadlines(self) -> int:
-        """Set aside the cells that no lease has taken of jobs whose deadline has passed. Returns how many.
+        """Set aside the cells without a lease of each job whose deadline has passed.
 
-        Leases of these jobs still count. A cell that a lease returns is set aside by the next call.
+        Returns the number of these cells. Workers may still complete their leases of such a job. If a worker
+        gives a lease back, the next call sets its cells aside.
         """
         cells = 0
         while aside := self.scripts.call("deadlines", _CELLS_AT_ONCE, TOO_LATE):
@@ -251,20 +275,23 @@ class Ledger:
     # Ends
 
     def finishing(self) -> list[str]:
-        """Return the jobs that are all made, or cancelled, and not yet settled."""
+        """Return the ids of the jobs to settle: all of their images are made or set aside, or cancelled."""
         return sorted(self.scripts.read("smembers", "finishing"))
 
     def won(self, job: str) -> dict[int, str]:
-        """Return the first cell and the token of each counted lease of a job that is not yet closed."""
+        """Return the token of each counted lease of a job by the lease's first cell; {} for a closed job."""
         found = self.scripts.read("hgetall", "job", job, "won")
         return {int(first): token for first, token in found.items()}
 
     def dead(self, job: str) -> list[int]:
-        """Return the cells of a job that were set aside. Only state.json lists those of a settled job."""
+        """Return the cells of a job that were set aside. For a settled job, read state.json instead."""
         return sorted(map(int, self.scripts.read("smembers", "job", job, "dead")))
 
     def errors(self, job: str) -> dict[int, CellError]:
-        """Return the error of each dead cell of a job that is not closed, for at most 1000 cells."""
+        """Return the error of each cell that was set aside, by cell, for at most 1000 cells.
+
+        For a closed job, read state.json instead.
+        """
         errors = {}
         for cell, found in self.scripts.read("hgetall", "job", job, "errors").items():
             attempts, _, error = found.partition(" ")
@@ -272,34 +299,41 @@ class Ledger:
         return errors
 
     def give_back(self, job: str, missing: Iterable[int]) -> bool:
-        """Owe cells of a finishing job again because their images are not in the store."""
+        """Owe the cells ``missing`` of a finishing job again, because their images are not in the store.
+
+        Returns whether any cell is owed again.
+        """
         return bool(self.scripts.call("give_back", job, *missing))
 
     def close(self, job: str, state: JobState) -> None:
         """Record that a job's end is in the store. The ledger then keeps only what lists of jobs show.
 
-        The end of a job that has been retried since changes nothing.
+        Changes nothing if the job was retried after this end.
         """
         end = (state.retries, state.state, state.done, state.error or "", state.finished.timestamp())
         self.scripts.call("close", job, *end, *state.dead)
 
     def forget(self, job: str) -> bool:
-        """Remove a job whose order is deleted. Its end must be in the store. Returns False if unknown."""
+        """Remove a job whose order is deleted. Returns False if the job is unknown.
+
+        The end of the job must be in the store.
+        """
         return bool(self.scripts.call("forget", job))
 
     # Recovery
 
     def epoch(self) -> str | None:
-        """Return the epoch: a random name given each time the ledger is rebuilt. None: the ledger is lost.
+        """Return the epoch, a random name that each recovery of the ledger changes; None: the ledger is lost.
 
-        Every token begins with the epoch in which it was given.
+        Every token begins with the epoch in which the ledger gave it.
         """
         return cast("str | None", self.scripts.read("get", "epoch"))
 
     def begin_recovery(self) -> str | None:
-        """Return the right to restore the ledger from the store, or None while another process has it.
+        """Take the right to restore the ledger from the store. Returns the right's random name.
 
-        The right ends after `RECOVERY_SECONDS` unless it is renewed.
+        Returns None while another process has the right. The right ends after `RECOVERY_SECONDS` unless
+        `renew_recovery` renews it.
         """
         recovery = secrets.token_hex(8)
         return recovery if self.scripts.call("recovery_begin", recovery, RECOVERY_SECONDS) else None
@@ -309,7 +343,7 @@ class Ledger:
         self.scripts.call("recovery_renew", recovery, RECOVERY_SECONDS)
 
     def clear(self, recovery: str) -> None:
-        """Delete the keys that a lost ledger, or a recovery that died, has left in Redis."""
+        """Delete all keys that the lost ledger, or an unfinished recovery, has left in Redis."""
         cursor = "0"
         while (cursor := self.scripts.call("recovery_clear", recovery, cursor)) != "0":
             pass
@@ -322,11 +356,12 @@ class Ledger:
         state: JobState | None,
         recovery: str = "",
     ) -> bool:
-        """Enter a job as the store knows it: ended if it has a ``state``, else with its ``done`` and ``dead``
-        cells.
+        """Enter a job as the store knows it.
 
-        A known job is replaced if the entry has more retries; else this returns False, and changes nothing.
-        Without ``recovery`` the ledger must be open.
+        With ``state``, the job has ended. Without it, the cells ``done`` are made and the cells ``dead`` set
+        aside, and all others are owed. Replaces a known job if ``entry`` has more retries; otherwise returns
+        False for a known job, and changes nothing. ``recovery``: the right from `begin_recovery`; without it,
+        raises LedgerLost if the ledger is lost.
         """
         made, aside = set(done), set(state.dead if state else dead)
         bitmaps = [_bitmap(cells, entry.total) for cells in (made, made | aside)]
@@ -342,21 +377,24 @@ class Ledger:
         return bool(self.scripts.call("restore", recovery, *arguments))
 
     def count_deleted(self, entry: JobEntry, recovery: str) -> None:
-        """Count a deleted job in what its tenant has ordered, if it was placed today."""
+        """Count the images of a deleted job as ordered by its tenant today, if the job was placed today."""
         self.scripts.call("count", recovery, entry.tenant, entry.id, entry.total, entry.created)
 
     def open(self, recovery: str) -> str:
-        """End a recovery: open the ledger under a new epoch, and return the epoch."""
+        """End a recovery after the ledger is rebuilt: set a new epoch, and return the epoch."""
         epoch = secrets.token_hex(6)
         self.end_recovery(recovery, epoch)
         return epoch
 
     def end_recovery(self, recovery: str, epoch: str = "") -> None:
-        """Give up the right to restore the ledger, which is complete for this run of the server."""
+        """Give up the right to restore the ledger, and record that the ledger is complete.
+
+        With ``epoch``, also opens the rebuilt ledger. The record is valid until the Redis server restarts.
+        """
         self.scripts.call("recovery_end", recovery, epoch, self._server())
 
     def check_complete(self) -> None:
-        """Raise LedgerLost if Redis was wiped or has restarted, and may have forgotten jobs or runs."""
+        """Raise LedgerLost if Redis may have forgotten jobs or runs: it was wiped or has restarted."""
         if self.epoch() is None or self.server_restarted():
             raise LedgerLost
 
@@ -377,7 +415,7 @@ def _lease(fields: list[Any]) -> Lease:
 
 
 def _progress(id: str, flat: list[str], _members: list[str]) -> Progress:
-    """Convert a job's hash."""
+    """Return a job's state and counts from its hash in Redis, a flat list of names and values."""
     fields = record(flat)
     paused = fields.get("paused") == "1" and fields["state"] in ("queued", "running")
     return Progress(
@@ -403,7 +441,10 @@ def _images(cells: set[int], total: int) -> int:
 
 
 def _bitmap(cells: set[int], total: int) -> bytes:
-    """Return one bit a cell, in the bit order of Redis: cell 0 is the highest bit of the first byte."""
+    """Return a bitmap with one bit for each cell of a job, set for the cells in ``cells``.
+
+    The bits are in the order of Redis: cell 0 is the highest bit of the first byte.
+    """
     bits = bytearray(-(-count_cells(total) // 8))
     for cell in cells:
         bits[cell // 8] |= 0x80 >> cell % 8

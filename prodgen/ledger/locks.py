@@ -12,13 +12,16 @@ from prodgen.ledger.scripts import translated
 _HELD_SECONDS = 120
 _WAIT_SECONDS = 5
 CHANGING = "another request changes this job; try again in a moment"
-"""The refusal of a change of a job while another change of it holds the lock."""
+"""The error message while another request that changes the same job holds the lock."""
 _REFUSAL = "another request with this idempotency key is in progress; try again in a moment"
 
 
 @contextmanager
 def lock(ledger: Ledger, what: str, refusal: str = _REFUSAL) -> Iterator[None]:
-    """Hold a lock as `try_lock` does. Raises Unavailable(``refusal``) if it stays taken for five seconds."""
+    """Hold the lock ``what`` until the end of the block. Waits at most five seconds for another holder.
+
+    Raises Unavailable with the message ``refusal`` if another process holds the lock for longer.
+    """
     with try_lock(ledger, what, _WAIT_SECONDS) as held:
         if not held:
             raise Unavailable(refusal)
@@ -27,10 +30,10 @@ def lock(ledger: Ledger, what: str, refusal: str = _REFUSAL) -> Iterator[None]:
 
 @contextmanager
 def try_lock(ledger: Ledger, what: str, wait: float = 0.0) -> Iterator[bool]:
-    """Hold the lock ``what`` until the end of the block. Yields False if it stays taken for ``wait`` seconds.
+    """Hold the lock ``what`` until the end of the block. Yields whether this process holds the lock.
 
-    The lock of a process that dies is free after two minutes. A holder that takes longer, or that lives
-    through a wipe of Redis, may no longer be alone.
+    Waits at most ``wait`` seconds for another holder, then yields False. A lock ends two minutes after it was
+    taken, or when Redis is wiped. A holder that takes longer may then no longer be the only one.
     """
     held = ledger.client.lock(f"{ledger.prefix}turn:{what}", timeout=_HELD_SECONDS, blocking_timeout=wait)
     try:

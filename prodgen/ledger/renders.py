@@ -1,6 +1,6 @@
-"""The images that clients wait for by their addresses. Redis holds them only until they are in the store.
+"""The images that clients request by their addresses. Redis lists an image only until it is in the store.
 
-An image is a pure function of its formula, so one that is lost with a worker, or made twice, does no harm:
+An image depends only on its formula. So it does no harm to lose an image with a worker, or to make it twice:
 the gateway that waits for the image asks for it again.
 """
 
@@ -18,13 +18,16 @@ from prodgen.spec.validation_errors import explain
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 64
-"""Images of one tenant that may wait for a worker."""
+"""The maximum number of images of one tenant that wait for a worker."""
 WAIT_SECONDS = 10
-"""Seconds that an image waits for a worker. After that it is asked for again, and the doorbell rung again."""
+"""Seconds that an image waits for a worker. Then the gateway asks for it, and rings the doorbell, again."""
 MAKE_SECONDS = 30
-"""Seconds in which a worker makes an image. After that the image is asked for again."""
+"""Seconds that a worker has to make an image. After this time the gateway asks for the image again."""
 SEARCH_SECONDS = 120
-"""The same for an image that starts from a picture. A worker takes two, and may search for both latents."""
+"""Like `MAKE_SECONDS`, for an image that starts from a picture, whose latent a worker must search for.
+
+A worker takes two such images at once.
+"""
 
 
 class Asked(NamedTuple):
@@ -41,14 +44,17 @@ class Renders:
         self.ledger, self._scripts = ledger, ledger.scripts
 
     def waits(self, asked: Asked) -> bool:
-        """Return whether the image waits for a worker, or is being made. Raises the error that it met."""
+        """Return whether the image waits for a worker, or a worker makes it now.
+
+        Raises ProdgenError with the reason if a worker could not make the image.
+        """
         return _waits(self._scripts.read("get", "render", asked.tenant, asked.formula.digest))
 
     def ask(self, asked: Asked, weight: float) -> bool:
-        """Enter an image, unless it waits already, and count it as ordered. Returns whether it is new.
+        """Enter an image, unless it waits already, and count it as ordered. Returns whether to ring a worker.
 
-        Raises TooManyRequests if more than `MOST_WAITING` images of the tenant would wait, or the error that
-        the image has met.
+        ``weight``: the tenant's weight. Raises TooManyRequests if more than `MOST_WAITING` images of the
+        tenant would wait, and ProdgenError with the reason if a worker could not make the image.
         """
         formula = asked.formula
         what = (asked.tenant, formula.digest, formula.model_dump_json(), formula.model)
@@ -61,10 +67,11 @@ class Renders:
         return state == "asked" or not _waits(state)
 
     def take(self, worker: str, count: int) -> list[Asked]:
-        """Take files with the work of up to ``count`` images together, by the weights of their tenants.
+        """Take waiting files whose work is that of ``count`` images or less, of the tenants by their weights.
 
-        The first file may have more. A worker whose machine is shut out gets none. A formula that this
-        version cannot read is left out: the gateway asks for the image again, and a newer worker may take it.
+        The first file may have more work. Returns [] for a worker whose machine is shut out. Leaves out a
+        formula that this version of prodgen cannot read: the gateway asks for that image again, so that a
+        newer worker may take it.
         """
         taken = []
         for tenant, _, formula in self._scripts.call(
@@ -79,18 +86,18 @@ class Renders:
         return taken
 
     def end(self, asked: Asked, size: int = 0, error: str = "") -> None:
-        """Note that an image of ``size`` bytes is in the store or, with ``error``, cannot be made.
+        """Record that an image of ``size`` bytes is in the store, or that it cannot be made (``error``).
 
-        Without both, the image is asked for again by the gateway that waits for it.
+        Without ``size`` and ``error``, the gateway that waits for the image asks for it again.
         """
         formula = asked.formula
         what = (asked.tenant, formula.digest, error[:500], formula.model)
         self._scripts.call("render_end", *what, size, formula.count)
 
     def made(self, day: date) -> list[tuple[str, str, int, int]]:
-        """Return each tenant and model with the images made on a day (UTC) and their bytes.
+        """Return (tenant, model, images, bytes) for each tenant and model with images made on a day (UTC).
 
-        Redis counts them, from its last wipe on, and forgets them four days later.
+        Redis keeps these counts for four days. A wipe of Redis loses them.
         """
         counts = ("rendered", str((day - date(1970, 1, 1)).days))
         images, sizes = (self._scripts.read("hgetall", *counts, what) for what in ("images", "bytes"))

@@ -1,8 +1,8 @@
-"""The roster decides which nodes work on which run. It is stored in Redis beside the ledger of jobs.
+"""The roster decides which nodes work on which run. Its data is in Redis, beside the ledger of jobs.
 
-Each attempt at a run has a token, larger than that of the previous attempt, and members, each of which renews
-its own deadline. When a member misses its deadline, the attempt ends and the run is queued again. Reports
-with an older token are ignored. Each change is one Lua script (``scripts/run_*.lua``).
+Each attempt at a run has members, and a token that is larger than the token of the attempt before. Each
+member renews its own deadline. If a member misses its deadline, the attempt ends and the run is queued again.
+The roster ignores reports with an older token. Each change is one Lua script (``scripts/run_*.lua``).
 """
 
 import json
@@ -37,10 +37,11 @@ class Roster:
     def add(
         self, entry: RunEntry, end: RunEnd | None = None, step: int = 0, restarts: int = 0, recovery: str = ""
     ) -> bool:
-        """Queue a run, or record that it stopped with ``end``.
+        """Queue a run or, with ``end``, record that the run has stopped.
 
-        Returns False, and changes nothing, for a known run. ``step`` and ``restarts``: of the newest
-        checkpoint. Without ``recovery`` (see `Ledger.begin_recovery`) the ledger must be open.
+        Returns False, and changes nothing, if the run is already known. ``step`` and ``restarts``: the step
+        of the newest checkpoint, and the restarts until then. ``recovery``: the right from
+        `Ledger.begin_recovery`; without it, raises LedgerLost if the ledger is lost.
         """
         status: tuple[str | float, ...] = ("queued", step, restarts, "", entry.created)
         if end:
@@ -61,11 +62,14 @@ class Roster:
         return found[0] if found else None
 
     def runs(self, tenant: str, before: str | None = None, limit: int = 20) -> list[RunStatus]:
-        """Return a page of a tenant's runs, newest first. ``before``: the last run of the previous page."""
+        """Return at most ``limit`` of a tenant's runs, newest first.
+
+        ``before``: the id of the last run on the page before; None: the first page.
+        """
         return self._statuses(self._scripts.call("list", f"runs:of:{tenant}", before or "", max(1, limit)))
 
     def unended(self, tenant: str) -> list[RunStatus]:
-        """Return those of a tenant's runs that have not ended (queued, running or paused), newest first."""
+        """Return the tenant's runs that are queued, running or paused, newest first."""
         return self._statuses(self._scripts.call("run_unended", tenant))
 
     def _statuses(self, runs: list[str]) -> list[RunStatus]:
@@ -86,7 +90,7 @@ class Roster:
         return [Event(id, fields["type"], _event_data(fields)) for id, fields in entries]
 
     def unsettled(self) -> list[str]:
-        """Return the ids of the runs that have stopped and whose end may still be missing in the store."""
+        """Return the ids of the stopped runs whose end the store may not have yet."""
         return sorted(self._scripts.read("smembers", "runs", "stopped"))
 
     def close(self, run: str, state: RunState) -> None:
@@ -94,22 +98,26 @@ class Roster:
         self._scripts.call("run_close", run, state)
 
     def forget(self, run: str) -> bool:
-        """Remove a deleted run. Its end must be in the store. Returns False if unknown."""
+        """Remove a deleted run, whose end must be in the store. Returns False if the run is unknown."""
         return bool(self._scripts.call("run_forget", run))
 
     def backlog(self) -> int:
-        """Return how many runs wait for nodes: queued ones, and running ones with fewer than requested."""
+        """Return how many runs wait for nodes: queued runs, and running runs with too few nodes."""
         return int(self._scripts.call("run_backlog"))
 
     # Nodes
 
     def heartbeat(self, node: str, address: str, devices: int) -> Assignment | None:
-        """Record that a node is alive, and return its assignment. Call it several times per lease period."""
+        """Record that a node is alive. Returns its assignment, or None if it has none.
+
+        ``address``: where other nodes reach this node. ``devices``: its number of GPUs. Call this several
+        times within ``lease_seconds``; otherwise the node counts as dead.
+        """
         answer = self._scripts.call("run_heartbeat", node, address, devices, self.ledger.lease_microseconds)
         return _assignment(answer) if answer else None
 
     def leave(self, node: str) -> None:
-        """Remove a node from the roster. The processes of the node stop its run."""
+        """Remove a node from the roster. The processes of the node stop the run that it works on."""
         self._scripts.call("run_leave", node)
 
     def nodes(self) -> list[Node]:
@@ -117,11 +125,11 @@ class Roster:
         return [Node(n, a, int(d), run or None) for n, a, d, run in self._scripts.call("run_nodes")]
 
     def claim(self, node: str, port: int) -> tuple[Assignment, list[str]] | None:
-        """Reserve idle nodes for the oldest run for which enough are idle. ``node`` becomes its host.
+        """Reserve idle nodes for the oldest run for which enough nodes are idle. ``node`` becomes its host.
 
         Returns the assignment and the names of all members, or None if no run can start on this node. The
         members connect to each other at ``port`` of the host. If the node already has an assignment, returns
-        it with no members.
+        this assignment and [].
         """
         answer = self._scripts.call("run_claim", node, port, self.ledger.lease_microseconds)
         return (_assignment(answer[0]), answer[1] if len(answer) > 1 else []) if answer else None
@@ -129,27 +137,33 @@ class Roster:
     def renew(
         self, assignment: Assignment, node: str, step: int = 0, progress: dict[str, Any] | None = None
     ) -> RunLeaseState:
-        """Extend a member's deadline and return the state of its lease. Only the host passes ``progress``."""
+        """Extend the deadline of the member ``node``. Returns the state of its lease.
+
+        ``step``: the step that the training has reached. Only the host passes ``progress``.
+        """
         report = json.dumps(progress) if progress else ""
         fields = (assignment.run, assignment.token, node, self.ledger.lease_microseconds, step, report)
         return cast("RunLeaseState", self._scripts.call("run_renew", *fields))
 
     def confirm(self, assignment: Assignment, step: int) -> bool:
-        """Return whether the attempt is still the current one of its run.
+        """Return whether the assignment's attempt is still the current attempt at its run.
 
-        If it is, records ``step``. The caller makes the checkpoint of ``step`` the newest right after.
+        If so, records ``step``. After that the caller makes the checkpoint of ``step`` the newest one.
         """
         return bool(self._scripts.call("run_confirm", assignment.run, assignment.token, step))
 
     def report(
         self, assignment: Assignment, node: str, outcome: Outcome, step: int = 0, message: str = ""
     ) -> bool:
-        """Report how a member's work ended. Returns False if the attempt is no longer current."""
+        """Report how the work of the member ``node`` ended. Returns False if the attempt is no longer current.
+
+        ``message``: the error, if there is one.
+        """
         fields = (assignment.run, assignment.token, node, outcome, step, message[:500])
         return bool(self._scripts.call("run_report", *fields))
 
     def expire(self) -> list[tuple[str, RunState]]:
-        """End each attempt in which a member missed its deadline. Returns the runs with their new states."""
+        """End each attempt in which a member missed its deadline. Returns (run, its new state) for each."""
         return [(run, state) for run, state in self._scripts.call("run_expire")]
 
 

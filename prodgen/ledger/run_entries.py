@@ -1,4 +1,4 @@
-"""The data types of the roster: runs, nodes, assignments, and the states that they pass through."""
+"""The data types of the roster: runs, nodes, assignments, and their states."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,29 +9,31 @@ from pydantic import BaseModel, ConfigDict
 RunState = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 StoppedState = Literal["paused", "succeeded", "failed", "cancelled"]
 ENDED: tuple[RunState, ...] = ("succeeded", "failed", "cancelled")
-"""The states in which a run has ended. They never change again."""
+"""The states of a run that has ended. A run in such a state never changes again."""
 
 RunLeaseState = Literal["held", "lost", "pause", "cancel", "regroup"]
 """The answer to a node that renews its lease.
 
-``held``: continue. ``lost``: end the processes at once. All others: write a checkpoint and stop.
+``held``: continue. ``lost``: end the processes at once. ``pause``, ``cancel`` and ``regroup`` (start again
+with more nodes): write a checkpoint and stop.
 """
 Command = Literal["pause", "cancel", "resume"]
 STOP_COMMANDS: dict[StoppedState, Command] = {"paused": "pause", "cancelled": "cancel"}
-"""The command that brings a run to each of these states."""
+"""For each of two states, the command that brings a run to this state."""
 Outcome = Literal["succeeded", "failed", "paused", "cancelled", "crashed", "released", "detached"]
-"""How a node's work on an assignment ended. The host reports the run's new state, or one of these:
+"""How a node's work on an assignment ended. The host reports the new state of the run, or:
 
-``crashed``: the attempt failed unexpectedly, and counts as a restart. ``released``: the node gives the run
-back, which is no restart. ``detached``: a member that is not the host has stopped.
+``crashed``: the attempt failed unexpectedly, which counts as a restart. ``released``: the node gives the run
+back, which does not count as a restart. A member that is not the host reports ``detached`` when it stops.
 """
 
 
 @dataclass(frozen=True)
 class RunEntry:
-    """A run as the roster keeps it: ``steps`` steps on ``nodes`` nodes, and on at least ``least``.
+    """A run as the roster keeps it. The run has ``steps`` steps, and wants ``nodes`` nodes.
 
-    Each node starts ``procs_per_node`` processes: one per GPU, or all on its CPU. ``created``: Unix time.
+    It can start with ``least`` nodes. Each node starts ``procs_per_node`` processes: one for each GPU, or all
+    on its CPU. ``created`` is in Unix seconds.
     """
 
     id: str
@@ -46,9 +48,10 @@ class RunEntry:
 
 @dataclass(frozen=True)
 class Assignment:
-    """An attempt at a run, as each of its ``nodes`` members receives it.
+    """A node's part in an attempt at a run. All ``nodes`` members receive the same assignment.
 
-    ``token``: the attempt's token. ``host``: the node at ``address`` and ``port``, where the members meet.
+    ``token``: the attempt's token. ``host``: the name of the host. The members connect to each other at
+    ``address`` and ``port`` of the host.
     """
 
     run: str
@@ -75,8 +78,9 @@ class Node:
 class RunStatus:
     """The present state of a run.
 
-    ``command``: what the run was asked to do and has not done yet. ``progress``: what the run's host reported
-    last (losses, samples a second, metrics). ``reason``: why a queued run does not start yet.
+    ``command``: the command that the run has not carried out yet, or "". ``members``: the names of its nodes.
+    ``progress``: the last report of the run's host (losses, samples a second, metrics). ``reason``: why a
+    queued run does not start yet. ``created`` and ``updated`` are in Unix seconds.
     """
 
     id: str
@@ -96,10 +100,10 @@ class RunStatus:
 
 
 class RunEnd(BaseModel):
-    """The content of state.json: how a run ended, or that it is paused. Resuming a run deletes the file.
+    """The content of state.json: how a run ended, or that it is paused. To resume a run deletes the file.
 
-    ``model`` or ``dataset``: the version that the run made. ``metrics``: the scores of a training run's best
-    step, the counts of a preparation's pictures, or the figures of an evaluation.
+    ``model`` or ``dataset``: the version that the run made, or None. ``metrics``: for a training, the scores
+    of its best step; for a preparation, the counts of its pictures; for an evaluation, its figures.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -30,7 +30,7 @@ REBUILDING = {
     "run_add",
     "rate",
 }
-"""The scripts that may run while the ledger is lost. All others refuse."""
+"""The names of the scripts that work while the ledger is lost. Every other script then answers LOST."""
 
 _SHARED = ("common", "lines", "leases", "runs", "tenants")
 _REFUSE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('LOST') end\n"
@@ -46,14 +46,17 @@ _REFUSALS = {"MISCONF": "cannot write to its disk", "BUSY": "is busy with a long
 
 
 class LedgerLost(Unavailable):
-    """Redis was wiped, or is new: the ledger has no epoch and must be rebuilt from the store first."""
+    """The ledger has no epoch, because Redis was wiped or is new. A recovery rebuilds it from the store."""
 
     def __init__(self) -> None:
         super().__init__("the job ledger is being rebuilt from the store; try again shortly")
 
 
 class Scripts:
-    """Calls scripts by name. Failures of Redis are raised as `prodgen.errors.Unavailable`."""
+    """Calls the Lua scripts by their names. Raises `prodgen.errors.Unavailable` for failures of Redis.
+
+    ``prefix`` begins every key in Redis.
+    """
 
     def __init__(self, client: "redis.Redis", prefix: str) -> None:
         self._client, self._prefix = client, prefix
@@ -74,22 +77,34 @@ class Scripts:
         return text(answer)
 
     def read(self, command: str, *parts: str) -> Any:
-        """Send a plain Redis command for the key that the parts name."""
+        """Send a Redis command for one key, and return its answer, with bytes decoded to ``str``.
+
+        The key is the prefix and ``parts``, with ":" between the parts.
+        """
         try:
             return text(getattr(self._client, command)(self._prefix + ":".join(parts)))
         except RedisError as error:
             raise translated(error) from error
 
     def entries(self, stream: str, after: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return up to 500 entries (id, fields) of a stream after ``after`` ("0" for all), oldest first."""
+        """Return up to 500 entries (id, fields) of a stream, oldest first.
+
+        Returns the entries after the id ``after``; "0": from the first entry on.
+        """
         return self._read_streams({stream: after}).get(stream, [])
 
     def newest(self, after: Mapping[str, str]) -> dict[str, str]:
-        """Return the newest id that was read, by stream, of the streams with entries after ``after``."""
+        """Return the newest id that was read of each stream with new entries.
+
+        ``after``: the last known id by stream. Reads at most 500 entries of each stream.
+        """
         return {stream: entries[-1][0] for stream, entries in self._read_streams(after).items()}
 
     def _read_streams(self, after: Mapping[str, str]) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-        """Return up to 500 entries of each stream that has any after the id in ``after``."""
+        """Return up to 500 entries (id, fields), by stream, after the stream's id in ``after``.
+
+        Leaves out streams without such entries.
+        """
         try:
             found = text(
                 self._client.xread({self._prefix + name: id for name, id in after.items()}, count=500)
@@ -105,7 +120,10 @@ class Scripts:
 
 
 def translated(error: RedisError) -> Exception:
-    """Return the error to raise for a failure of Redis: one sentence without addresses or secrets."""
+    """Return the error to raise for a failure of Redis. Its message has no addresses or secrets.
+
+    Returns ``error`` itself for a failure that is not known here.
+    """
     code = str(error).split(" ", 1)[0]
     if isinstance(error, ResponseError) and "LOST" in code:
         return LedgerLost()
@@ -118,7 +136,7 @@ def translated(error: RedisError) -> Exception:
 
 
 def text(answer: Any) -> Any:
-    """Return ``answer`` with all bytes decoded, whether or not the client decodes them."""
+    """Return an answer of Redis with all bytes in it, also in lists and dicts, decoded to ``str``."""
     if isinstance(answer, bytes):
         return answer.decode()
     if isinstance(answer, list | tuple | set):
@@ -129,5 +147,5 @@ def text(answer: Any) -> Any:
 
 
 def record(flat: list[str]) -> dict[str, Any]:
-    """Return the fields of a hash, which scripts answer as a list: name, value, name, value …"""
+    """Return the fields of a hash. ``flat``: the answer of a script: name, value, name, value …"""
     return dict(zip(flat[::2], flat[1::2], strict=True))
