@@ -24,14 +24,17 @@ log = logging.getLogger("prodgen.keys")
 Scope = Literal["generate", "train", "promote", "admin", "unmarked", "operate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 BEYOND_ADMIN = ("unmarked", "operate")
-"""The scopes that ``admin`` does not include: images without marks, and all tenants of the deployment."""
+"""The scopes that ``admin`` does not include.
+
+``unmarked``: to order images without marks. ``operate``: to act on all tenants of the deployment.
+"""
 
 KNOWN_WAIT, UNKNOWN_WAIT = 0.2, 5.0
-"""The most seconds that `KeyRing.lookup` waits for the store: for a known key, and for any other key."""
+"""The maximum seconds that `KeyRing.find` waits for the store: for a known key, and for an unknown key."""
 PAUSE = 1.0
-"""Seconds before a failed read of the store, or a search for a key that does not exist, is tried again."""
+"""Seconds before `KeyRing` repeats a read of the store that failed, or a search for an unknown key."""
 MAX_UNKNOWN = 10_000
-"""The most keys that are remembered as not existing."""
+"""The maximum number of digests that `KeyRing` remembers as those of no key."""
 
 _SECRET = re.compile(r"pg_[A-Za-z0-9_-]{43}")
 
@@ -62,9 +65,9 @@ class KeyRing:
     """The API keys of a deployment. Each key is an object in the store; an older deployment has one file.
 
     A lookup starts a read of all keys in a background thread if the key is unknown, or if the last read began
-    at least ``seconds`` ago. At most one read runs at a time. So a new key works at once, a revoked key works
-    for at most ``seconds`` more, and lookups of many guessed keys share a read. While the store does not
-    answer, known keys work as they did at the last read.
+    at least ``seconds`` ago. Only one read runs at a time. So a new key works at once, a revoked key works for
+    at most ``seconds`` more, and lookups of many unknown keys share one read. While the store does not
+    answer, the keys of the last read stay valid. ``clock`` returns the time in seconds.
     """
 
     def __init__(
@@ -82,7 +85,10 @@ class KeyRing:
         self._objects: dict[ObjectInfo, ApiKey | None] = {}  # None: an object that cannot be read
 
     def create(self, tenant: str, scopes: Sequence[Scope], label: str = "") -> tuple[str, ApiKey]:
-        """Create a key; return its secret, which is not stored, and its record."""
+        """Create a key. Returns its secret, which is stored nowhere, and its record.
+
+        Raises ProdgenError for an unknown scope, or without any scope.
+        """
         unknown = [scope for scope in scopes if scope not in SCOPES]
         if unknown or not scopes:
             problem = f"there is no scope {unknown[0]!r}; there are" if unknown else "a key needs a scope:"
@@ -105,7 +111,7 @@ class KeyRing:
         return sorted(self._load().values(), key=lambda key: key.created)
 
     def revoke(self, key_id: str) -> ApiKey:
-        """Revoke the key with this id for ever and return its record; raises NotFound if there is none."""
+        """Revoke the key with this id for ever, and return its record. Raises NotFound for an unknown id."""
         for key in self.list():
             if key.id == key_id:
                 revoked = key.model_copy(update={"revoked": key.revoked or datetime.now(UTC)})
@@ -114,22 +120,22 @@ class KeyRing:
         raise NotFound(f"there is no key {key_id!r}", param="key")
 
     def knows(self, digest: str) -> bool:
-        """Return whether `find` has seen the key with this digest, so that it answers without the store."""
+        """Return whether the key with this digest is in memory, so that `find` does not need the store."""
         return digest in self._keys
 
     def is_empty(self) -> bool:
-        """Return whether no key is known. Keys are never deleted, so a deployment in use has some."""
+        """Return True if no key was read from the store yet, or if the deployment has no keys."""
         return not self._keys
 
     def lookup(self, secret: str) -> ApiKey | None:
-        """Return the record of the key with this secret, as `find` does."""
+        """Return the record of the key with this secret, or None. Raises what `find` raises."""
         digest = digest_of(secret)
         return self.find(digest) if digest else None
 
     def find(self, digest: str) -> ApiKey | None:
         """Return the record of the key with this digest; None if no key has it or the key is revoked.
 
-        Raises StoreUnavailable if the key was not seen before and the store cannot be read.
+        Raises StoreUnavailable if the key is not in memory and the store cannot be read.
         """
         now = self._clock()
         if digest in self._keys:
@@ -150,9 +156,10 @@ class KeyRing:
             self._keys = {**self._keys, key.digest: key}
 
     def _wait_for_read(self, now: float, max_age: float, patience: float) -> None:
-        """Wait until the keys were read after ``now - max_age`` or at ``now``; start a read if necessary.
+        """Wait until there is a read of the keys that began less than ``max_age`` seconds before ``now``.
 
-        Raises StoreUnavailable if a read fails or takes longer than ``patience`` seconds.
+        A read that began at ``now`` or later is enough in any case. Starts a read if necessary. Raises
+        StoreUnavailable if a read fails or takes longer than ``patience`` seconds.
         """
         with self._changed:
             while self._read < now and now - self._read >= max_age:
@@ -190,7 +197,7 @@ class KeyRing:
             self._changed.notify_all()
 
     def _load(self) -> dict[str, ApiKey]:
-        """Return every key by its digest. Only objects that changed since the last call are read."""
+        """Return every key by its digest. Reads only the objects that changed since the last call."""
         try:
             found = {key.digest: key for key in _OldFile.validate_json(self._store.get(keys.SYSTEM_KEYS))}
         except NotFound:
@@ -208,7 +215,7 @@ class KeyRing:
         return found
 
     def _read_key(self, info: ObjectInfo) -> ApiKey | None:
-        """Return the key in an object; None, with a line in the log, if this version cannot read it."""
+        """Return the key in an object. If this version cannot read it, logs a warning and returns None."""
         try:
             return ApiKey.model_validate_json(self._store.get(info.key))
         except ValueError as error:
@@ -217,7 +224,7 @@ class KeyRing:
 
 
 def digest_of(secret: str) -> str | None:
-    """Return the digest of a secret, or None for a text that is the secret of no key."""
+    """Return the digest of a secret, or None if ``secret`` does not have the form of a secret."""
     return _sha256(secret) if _SECRET.fullmatch(secret) else None
 
 

@@ -1,8 +1,8 @@
 """The Celery application: its queues, its settings, and the tasks that each role of worker loads.
 
 A task is a doorbell: "there may be work". It carries no data, may be lost or delivered twice, and is
-acknowledged on receipt. The ledger decides what is to be done and records what has been done. A doorbell that
-cannot be sent is no failure: maintenance rings again.
+acknowledged on receipt. The ledger decides which work to do, and records the work that is done. If a doorbell
+cannot be sent, nothing is lost: maintenance rings again.
 """
 
 import logging
@@ -27,7 +27,7 @@ TASKS = {
     "training": "workers.train.tasks",
     "maintenance": "workers.maintain",
 }
-"""The module of tasks that a worker of each queue loads."""
+"""For each queue, the module of tasks that its workers load."""
 
 app = Celery("prodgen", task_cls=Doorbell, broker=settings().redis_url.get_secret_value())
 app.conf.update(
@@ -61,23 +61,23 @@ app.conf.update(
 
 
 def ring(queue: Queue | Literal["training"], times: int = 1) -> None:
-    """Tell up to ``times`` workers of a queue that there may be work."""
+    """Send ``times`` doorbells to the workers of a queue: there may be work."""
     for _ in range(times):
         _send("train.claim" if queue == "training" else f"generate.{queue}")
 
 
 def ring_settle() -> None:
-    """Ask maintenance to settle the jobs whose images are all made, without waiting for its next tick."""
+    """Ask maintenance to settle, before its next tick, the jobs whose images are all made."""
     _send("maintain.settle")
 
 
 def ring_node(node: str, title: str) -> None:
-    """Tell a training node that a run is assigned to it. Flower shows ``title`` as the task's name."""
+    """Tell a training node that it has an assignment. Flower shows ``title`` as the task's name."""
     _send("train.part", queue=node_queue(node), shadow=title)
 
 
 def node_queue(node: str) -> str:
-    """Return the name of a node's own queue. A worker that restarts keeps its queue."""
+    """Return the name of the queue of one node. After a restart of its worker the name is the same."""
     return f"training.{node.partition('~')[0]}"
 
 
@@ -94,7 +94,7 @@ def _starting() -> str:
 
 @setup_logging.connect
 def configure_logs(loglevel: int | str = logging.INFO, **_: Any) -> None:
-    """Set up the logs of prodgen, in place of Celery's own logs, and its traces."""
+    """Set up prodgen's logs (instead of Celery's logs) and prodgen's traces."""
     level = logging.getLevelName(loglevel) if isinstance(loglevel, str) else loglevel
     role = app.conf.get("role", "beat")
     logs.configure(role, level)
@@ -103,9 +103,9 @@ def configure_logs(loglevel: int | str = logging.INFO, **_: Any) -> None:
 
 @celeryd_init.connect
 def load_tasks(options: dict[str, Any] | None = None, **_: Any) -> None:
-    """Load the tasks of the worker's queues, and no others: only a worker that generates imports torch.
+    """Load only the tasks of the worker's queues, so that only a worker that generates imports torch.
 
-    Beat, Flower and the gateway load none; they know tasks by name.
+    Beat, Flower and the gateway load no tasks: they use the names of tasks. Also starts the health server.
     """
     from celery.worker.consumer.gossip import Gossip
 

@@ -6,11 +6,11 @@ from celery.beat import PersistentScheduler
 
 
 class FreshScheduler(PersistentScheduler):  # type: ignore[misc]
-    """Begins with a new schedule file at each start.
+    """Begins with a new schedule file at each start, at which the tick is due at once.
 
-    A power loss can leave a file that ends Celery's own scheduler at every start, and then no lease of a
-    dead worker expires any more. Nothing is lost with the file: the tick is due at every start. The file is
-    still written, because a probe can see by its age that beat lives.
+    A power loss can damage the file. Celery's own scheduler then fails at every start, and without ticks no
+    lease of a dead worker expires. The file is still written, because a probe sees by its age whether beat
+    runs.
     """
 
     def setup_schedule(self) -> None:

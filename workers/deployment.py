@@ -1,4 +1,4 @@
-"""What every worker has: the settings, the store and the ledger of its deployment. Imports no torch."""
+"""The settings, store, ledger and roster of a deployment, as every worker uses them. Imports no torch."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""The class of every task: a doorbell, which Flower shows only if it finds work."""
+"""The class of every task: a doorbell. Flower shows a doorbell only if it finds work."""
 
 import time
 from collections.abc import Iterator
@@ -12,18 +12,19 @@ from redis.exceptions import RedisError
 
 
 class Doorbell(Task):  # type: ignore[misc]  # celery has no types
-    """A task that sends its own events to Flower, from the moment at which it finds work.
+    """A task that sends events to Flower only after it has found work.
 
-    Celery's own events show every message, and most messages find nothing to do.
+    Celery's own events are off, because they would show every message, and most messages find no work.
     """
 
     send_events = False
 
     @contextmanager
     def working(self, title: str) -> Iterator["Work"]:
-        """Show ``title`` in Flower until the end of the block, which calls one method of the work.
+        """Show the task in Flower as started, under ``title``. Yields its `Work`.
 
-        An exception shows the task as failed.
+        The block calls `Work.succeeded` or `Work.failed`. If the block raises, Flower shows the task as
+        failed, and the exception is raised again.
         """
         work = Work(self, title)
         try:
@@ -42,11 +43,11 @@ class Work:
         self._send("task-started")
 
     def succeeded(self, summary: str) -> None:
-        """Show the task as succeeded."""
+        """Show the task in Flower as succeeded, with ``summary`` as its result."""
         self._send("task-succeeded", result=summary, runtime=time.monotonic() - self._start)
 
     def failed(self, reason: str, traceback: str = "") -> None:
-        """Show the task as failed."""
+        """Show the task in Flower as failed, with ``reason`` as its result."""
         seconds = time.monotonic() - self._start
         self._send("task-failed", result=reason, exception=reason, traceback=traceback, runtime=seconds)
 

@@ -1,6 +1,7 @@
 """Answers ``/healthz``, ``/readyz`` and ``/metrics`` over HTTP for a worker of any role.
 
-``/healthz`` says whether the process should be left running, ``/readyz`` whether it takes work now.
+``/healthz`` answers 503 if the process should be restarted, ``/readyz`` if the worker takes no work now.
+Otherwise both answer 200.
 """
 
 import logging
@@ -13,7 +14,7 @@ from prometheus_client import MetricsHandler
 log = logging.getLogger("prodgen.worker")
 
 Check = Callable[[], str | None]
-"""Returns None if all is well, else one sentence that says what is wrong."""
+"""A function that returns None if all is well, else one sentence that says what is wrong."""
 
 ALIVE: list[Check] = []
 READY: list[Check] = []

@@ -1,4 +1,7 @@
-"""The tasks of a maintenance worker (``-Q maintenance``): expiry, lost doorbells, ends, and recovery."""
+"""The tasks of a maintenance worker (``-Q maintenance``).
+
+They end expired leases, ring again, settle jobs and runs, send webhooks, sweep, and rebuild a lost ledger.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -26,7 +29,10 @@ from workers.deployment import Deployment, deployment
 from workers.doorbell import Doorbell
 
 DOORBELLS = 4
-"""Doorbells rung when a queue has work and none is left. Each worker that finds work rings the next one."""
+"""How many doorbells a tick rings for a queue that has work but no doorbell waiting.
+
+Each worker that finds work rings the next doorbell.
+"""
 GENERATING: tuple[Queue, ...] = ("interactive", "bulk")
 
 _ticking, _delivering, _settling = threading.Lock(), threading.Lock(), threading.Lock()
@@ -40,7 +46,7 @@ for outcome in get_args(Outcome):
 
 @app.task(name="maintain.settle", bind=True)
 def settle(self: Doorbell) -> None:
-    """Settle the jobs whose images are all made. Flower shows a line about each."""
+    """Settle the jobs whose images are all made. Flower shows what became of each small job."""
     here = deployment()
     try:
         settled = _settle(here)
@@ -55,7 +61,10 @@ def settle(self: Doorbell) -> None:
 
 @app.task(name="maintain.tick")
 def tick() -> str:
-    """Do the periodic maintenance, and return what was done. Skips while the previous tick still runs."""
+    """Do the periodic maintenance. Returns a summary of what was done.
+
+    Does nothing while the previous tick still runs.
+    """
     if not _ticking.acquire(blocking=False):
         return "the previous tick is still running"
     try:
@@ -68,7 +77,10 @@ def tick() -> str:
 
 
 def _settle(here: Deployment) -> list[tuple[JobRecord, JobState]]:
-    """Settle the jobs whose images are all made: large ones in a thread, so that no other job waits."""
+    """Settle the jobs whose images are all made. Returns the small jobs that are settled now.
+
+    A thread settles large jobs, so that no small job waits for them.
+    """
     small, large = finishing_by_size(here.ledger)
     if large and _settling.acquire(blocking=False):
         threading.Thread(target=_settle_large, args=(here, large), name="settling", daemon=True).start()
@@ -85,7 +97,7 @@ def _settle_large(here: Deployment, jobs: list[str]) -> None:
 
 
 def _settle_now(here: Deployment, jobs: list[str]) -> list[tuple[JobRecord, JobState]]:
-    """Settle jobs, and queue the audits of their images."""
+    """Settle jobs, and queue the audits of their images. Returns each settled job with its end."""
     settled, share = settle_jobs(here.store, here.ledger, jobs), here.settings.audit_share
     queued = 0
     for record, state in settled if share else ():
@@ -99,7 +111,10 @@ def _settle_now(here: Deployment, jobs: list[str]) -> list[tuple[JobRecord, JobS
 
 
 def _tick(here: Deployment) -> Iterator[str]:
-    """Yield a line for each step that had something to do. The steps that may take long come last."""
+    """Do one round of maintenance. Yields a line of text for each step that had something to do.
+
+    The steps that may take long come last.
+    """
     if ensure(here.store, here.ledger):
         yield "the ledger was rebuilt"
     apply_shut_out(here.store, here.ledger)

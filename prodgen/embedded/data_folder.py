@@ -16,8 +16,8 @@ ROOM = 1 << 20
 class DataFolder:
     """The folder of one stack: store/, broker/, logs/, secrets.json, and ready.json while the stack is ready.
 
-    Makes the folder and locks it until this process ends. Raises ProdgenError if the folder cannot be made,
-    or if another stack uses the folder.
+    Makes the folder if necessary, and locks it until this process ends. Raises ProdgenError if the folder
+    cannot be made, or if another stack uses the folder.
     """
 
     def __init__(self, root: Path) -> None:
@@ -44,7 +44,7 @@ class DataFolder:
         return self.root / "ready.json"
 
     def secret(self, name: str) -> str:
-        """Return the secret ``name``. The first call stores a random value in secrets.json."""
+        """Return the secret ``name``. If it is not set, first stores a random value in secrets.json."""
         if self.find_secret(name) is None:
             self.set_secret(name, secrets.token_urlsafe(32))
         return self._secrets()[name]
@@ -58,7 +58,7 @@ class DataFolder:
         write_private(self.root / "secrets.json", {**self._secrets(), name: value})
 
     def check_room(self) -> None:
-        """Raise OSError if the disk has no room for another file of `ROOM` bytes."""
+        """Raise OSError if the disk has no room for a further file of `ROOM` bytes."""
         probe = self.root / "run" / "room"
         try:
             probe.write_bytes(bytes(ROOM))
@@ -71,9 +71,9 @@ class DataFolder:
 
 
 def write_private(path: Path, value: Any) -> None:
-    """Write JSON to a file that only its owner may read.
+    """Write ``value`` as JSON to a file that only its owner may read.
 
-    A crash or a power loss leaves the old file or the new one.
+    After a crash or a power loss, ``path`` has either its old content or its new content.
     """
     partial = path.with_suffix(".part")
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

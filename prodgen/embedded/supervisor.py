@@ -24,7 +24,8 @@ _POLL, _ROOM_POLL = 0.1, 1.0
 class Supervisor:
     """Runs a `Stack` until the event `stop` is set. Calls ``notify`` with messages for the user.
 
-    While the disk of the data folder is full, dead services stay down: most of them need free space to start.
+    While the disk of the data folder is full, starts no dead service again, because most services need free
+    space to start.
     """
 
     def __init__(self, stack: Stack, notify: Callable[[str], None]) -> None:
@@ -79,7 +80,7 @@ class Supervisor:
         ensure(store, connect_ledger(settings))
 
     def _keep_running(self) -> None:
-        """Rotate logs and start dead services again. If the disk is full, say so once, and wait for room."""
+        """Rotate logs and start dead services again. If the disk is full, tell the user once and wait."""
         try:
             for service in self.stack.services:
                 service.rotate_log()
@@ -125,7 +126,7 @@ class Supervisor:
         )
 
     def _stop_all(self) -> None:
-        """Stop all other services at the same time, then the broker, which they use until they end."""
+        """Stop all services except the broker at the same time, then the broker, which they need until then."""
         threads = [threading.Thread(target=service.stop) for service in self.stack.dependents]
         for thread in threads:
             thread.start()

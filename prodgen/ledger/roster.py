@@ -155,7 +155,7 @@ class Roster:
     def report(
         self, assignment: Assignment, node: str, outcome: Outcome, step: int = 0, message: str = ""
     ) -> bool:
-        """Report how the work of the member ``node`` ended. Returns False if the attempt is no longer current.
+        """Report how the work of the member ``node`` ended. Returns False if the attempt is not current.
 
         ``message``: the error, if there is one.
         """

@@ -1,4 +1,4 @@
-"""Makes images again that workers of other machines made, and shuts out the machines whose images differ."""
+"""Audits other machines: makes their images again, and shuts out the machines whose images are wrong."""
 
 from prodgen.audit import audit_piece
 from prodgen.errors import ProdgenError
@@ -9,9 +9,10 @@ from workers.generate.metrics import audited
 
 
 def audit(device: Device, piece: Piece, machine: str) -> str:
-    """Make the images of a piece again on ``machine``, this worker's. Returns a summary for Flower.
+    """Make the images of a piece again, and compare them. Returns a summary for Flower.
 
-    A piece that cannot be made now, because a service is away or the job is deleted, is dropped.
+    ``machine``: the name of this worker's machine. Drops a piece that cannot be made now, because a service
+    does not answer or the job is deleted.
     """
     services = (device.store, device.ledger, device.settings)
     try:

@@ -1,8 +1,8 @@
-"""Decides whether a worker is fit to work: counts its faults, and ends the process when it is not.
+"""Counts a worker's faults, and ends the process of a worker that has MAX_FAULTS faults in a row.
 
-After a failure the worker makes one small test image. If the test image succeeds, the images of the lease
-are to blame; if it fails, the failure is a fault of the worker. Errors of the disk and of memory are always
-faults of the worker. MAX_FAULTS faults in a row end the process.
+After a failure the worker makes one small test image. If the worker can make the test image, the images of
+the lease caused the failure; if not, the failure is a fault of the worker. Errors of the disk and of memory
+are always faults of the worker.
 """
 
 import logging
@@ -21,13 +21,16 @@ from prodgen.spec.order import ImageRequest, resolve_attributes
 log = logging.getLogger("prodgen.worker")
 
 MAX_FAULTS = 2
-"""Faults in a row, with no lease completed between them, after which the worker ends."""
+"""The worker ends after so many faults, if it completes no lease between them."""
 GRACE = 20.0
-"""Seconds after which a process that was asked to end is killed."""
+"""Seconds that a process may take to end by itself before it is killed."""
 
 
 class Condition:
-    """The condition of one worker. ``end(seconds)`` must end the process within so many seconds."""
+    """The faults of one worker in a row, and the problem that ended the worker, or None.
+
+    A test image may take ``stall_seconds``. ``end(seconds)`` must end the process within ``seconds``.
+    """
 
     def __init__(self, engine: Engine, stall_seconds: float, end: Callable[[float], None]) -> None:
         self._engine, self._stall_seconds, self._end = engine, stall_seconds, end
@@ -35,7 +38,10 @@ class Condition:
         self.problem: str | None = None
 
     def is_at_fault(self, error: Exception, model: SavedModel | Studio | None) -> bool:
-        """Return whether a failure is the worker's fault, and not that of the images."""
+        """Return whether the worker caused a failure, True, or the images of its lease, False.
+
+        ``model``: the model of the lease, or None if the model is not in memory.
+        """
         if isinstance(error, OSError | MemoryError):
             return True
         if isinstance(error, ProdgenError) or not isinstance(model, SavedModel):
@@ -54,24 +60,24 @@ class Condition:
             timer.cancel()
 
     def completed(self) -> None:
-        """Note that a lease was completed."""
+        """Record that the worker has completed a lease, which ends a row of faults."""
         self._faults = 0
 
     def fault(self, error: Exception) -> None:
-        """Note a failure that was the worker's fault. The second in a row ends the worker."""
+        """Record a failure that the worker caused. The second such failure in a row ends the worker."""
         self._faults += 1
         if self._faults >= MAX_FAULTS and self.problem is None:
             self.give_up(f"{self._faults} failures in a row, the last: {error}", GRACE)
 
     def give_up(self, problem: str, seconds: float = 0.0) -> None:
-        """End the worker, which its supervisor starts again."""
+        """End the worker within ``seconds``, because of ``problem``. Its supervisor starts it again."""
         self.problem = problem
         log.critical("this worker ends: %s", problem)
         self._end(seconds)
 
 
 def end_process(seconds: float) -> None:
-    """Let Celery stop this worker. Kill the process after ``seconds`` if it has not ended by then."""
+    """Ask Celery to stop this worker. Kills the process if it still runs after ``seconds``."""
     killer = threading.Timer(seconds, os._exit, [70])
     killer.daemon = True
     killer.start()

@@ -1,4 +1,4 @@
-"""What a generating worker adds to its deployment: an engine, models in memory, and the leases it holds."""
+"""The device of a generating worker: its engine, its models in memory, and the leases that it holds."""
 
 import logging
 import os
@@ -33,20 +33,21 @@ from workers.generate.rates import RateMeter
 log = logging.getLogger("prodgen.worker")
 
 SLOTS: dict[Queue, int] = {"interactive": 6, "bulk": 2}
-"""Leases of each queue in flight. Together they take the 8 threads of a worker, so no queue can take all.
+"""For each queue, how many leases a worker makes at once.
 
-Of two bulk leases one is on the device while the other is encoded and stored.
+Together they are the 8 threads of a worker, so one queue cannot use all threads. While the device makes the
+images of one bulk lease, the CPU encodes and stores those of the other.
 """
 LEASE_SECONDS = 0.75
-"""How many seconds of work a lease has. A crash loses at most that much."""
+"""The seconds of work in one lease. A crash loses at most this much work of each lease."""
 
 
 @dataclass
 class Held:
-    """A lease that this worker makes. ``moved`` is the monotonic time of its last progress.
+    """A lease whose images this worker makes.
 
-    ``batches`` is how many batches the engine had made by then. ``response`` is cancelled when the lease is
-    lost or its job is cancelled.
+    ``moved``: the monotonic time of its last progress. ``batches``: how many batches the engine had made at
+    that time. ``response``: the images in the making; cancelled if the lease is lost or its job is cancelled.
     """
 
     response: Response | PictureResponse | None = None
@@ -54,16 +55,16 @@ class Held:
     moved: float = field(default_factory=time.monotonic)
 
     def advance(self) -> None:
-        """Note that the lease has made progress."""
+        """Record that the lease has made progress now."""
         self.moved = time.monotonic()
 
 
 class Device:
     """The device of one process and its leases. The threads of the process share it.
 
-    ``shut_out``: whether an audit has shut the machine out, so that the ledger gives it no lease.
-    ``end(seconds)`` ends the process when it is no longer fit to work. While ``draining`` is set the device
-    leases nothing more; the work in flight continues.
+    ``shut_out``: whether an audit has shut the machine out, so that the ledger gives it no lease. While
+    ``draining`` is set, the device takes no new lease, but continues the work that has begun.
+    ``end(seconds)`` ends the process; the device calls it when it drains, hangs or has too many faults.
     """
 
     def __init__(self, deployment: Deployment, end: Callable[[float], None] = end_process) -> None:
@@ -85,7 +86,7 @@ class Device:
 
     @contextmanager
     def slot(self, queue: Queue) -> Iterator[bool]:
-        """Take a slot for a lease of ``queue`` until the end of the block. Yields False if all are taken."""
+        """Take a slot for a lease of ``queue`` until the end of the block. Yields False if none is free."""
         taken = self._slots[queue].acquire(blocking=False)
         try:
             yield taken
@@ -96,7 +97,7 @@ class Device:
     def _read_job(self, tenant: str, job: str) -> tuple[JobRecord, JobImages]:
         """Return a job and its images. Raises ProdgenError if its files in the store are incomplete.
 
-        Raises Unsupported for a job of a later version, which asks for what this one does not know.
+        Raises Unsupported if this version of prodgen cannot read job.json, because a later version wrote it.
         """
         try:
             record = load_record(self.store, tenant, job)
@@ -105,13 +106,13 @@ class Device:
         return record, JobImages(self.store, record)
 
     def loaded_model(self, lease: Lease) -> SavedModel | Studio | None:
-        """Return the model of a lease if it is in memory."""
+        """Return the model of a lease, or None if the model is not in memory."""
         with suppress(ProdgenError):
             return self.models.find(self.job(lease.tenant, lease.job)[0].model)
         return None
 
     def record(self, lease: Lease) -> JobRecord | None:
-        """Return the job of a lease, or None if the store does not answer with all of its files."""
+        """Return the job of a lease, or None if the job's files cannot be read."""
         with suppress(ProdgenError):
             return self.job(lease.tenant, lease.job)[0]
         return None
@@ -120,14 +121,17 @@ class Device:
         return {held.response.request.model.id for held in list(self._held.values()) if held.response}
 
     def capacity(self) -> int:
-        """Return the images of one lease: what the slowest recent generator makes in `LEASE_SECONDS`."""
+        """Return how many images to lease: what the slowest recent model makes in `LEASE_SECONDS`."""
         rates = (loaded.rate for loaded in self.models.recent())
         slowest = min(filter(isfinite, rates), default=0.0)
         return max(1, int(slowest * LEASE_SECONDS))
 
     @contextmanager
     def holding(self, token: str) -> Iterator[Held]:
-        """Renew a lease until the end of the block, while it makes progress."""
+        """Renew the lease ``token`` until the end of the block, as long as the lease makes progress.
+
+        Yields the `Held`, on which the block records its progress.
+        """
         held = self._held[token] = Held()
         try:
             yield held
@@ -154,7 +158,7 @@ class Device:
                     self._cancel(token, answer)
 
     def _advancing(self) -> list[str]:
-        """Return the leases to renew: those that made progress lately. Cancels the others.
+        """Return the tokens of the leases with progress in the last ``stall_seconds``. Cancels all others.
 
         A lease that waits for the engine counts as making progress while the engine makes any batches.
         """
@@ -175,7 +179,7 @@ class Device:
             held.response.cancel()
 
     def drain(self) -> None:
-        """Lease nothing more. After ``stop_seconds`` return the leases that are still held, and end."""
+        """Take no new leases. After ``stop_seconds`` give back the leases that are still held, and end."""
         if not self.draining.is_set():
             self.draining.set()
             timer = threading.Timer(self.settings.stop_seconds, self._end, [0.0])
@@ -183,14 +187,17 @@ class Device:
             timer.start()
 
     def _end(self, seconds: float) -> None:
-        """Stop leasing, return the held leases if the process ends at once, and end it."""
+        """Take no new leases, and end the process within ``seconds``.
+
+        If ``seconds`` is 0, first gives the held leases back.
+        """
         self.draining.set()
         if not seconds:
             self.release()
         self._end_process(seconds)
 
     def release(self) -> None:
-        """Return every lease that is still held to the ledger."""
+        """Give every lease that is still held back to the ledger."""
         for token in list(self._held):
             with suppress(ProdgenError):
                 self.ledger.release(token)

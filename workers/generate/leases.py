@@ -1,6 +1,6 @@
-"""Makes the images of a lease: generates, stores and reports them to the ledger, publishes their manifest.
+"""Makes the images of a lease: generates and stores them, reports them to the ledger, publishes the manifest.
 
-The order of these steps is a part of the protocol between the ledger and the store
+The protocol between the ledger and the store fixes the order of these steps
 (``docs/explanation/ledger-and-store.md``).
 """
 
@@ -36,9 +36,9 @@ PRIORITY = {"bulk": 0, "interactive": 1}
 def make(device: Device, lease: Lease) -> str:
     """Make the images of a lease, and return a summary for Flower.
 
-    A failure is reported to the ledger, and raised with the title of the lease. A lease of a job that this
-    worker lacks something for is refused, so that other workers make it.
-    Raises Unavailable, the lease returned, if a service is away for longer than a lease lasts.
+    If the job needs something that this worker does not have, refuses the lease, so that another worker makes
+    it. Raises RuntimeError for any other failure, after it has reported the failure to the ledger. Gives the
+    lease back, and raises Unavailable, if a service does not answer for longer than a lease lasts.
     """
     record = device.record(lease)
     parent, request_id = (record.traceparent, record.request_id) if record else (None, None)
@@ -48,7 +48,7 @@ def make(device: Device, lease: Lease) -> str:
 
 
 def title(lease: Lease) -> str:
-    """Return the words for a lease in logs and in Flower."""
+    """Return the title of a lease for logs and Flower, such as ``job 1f2e3d cells 0-15``."""
     return f"job {lease.job[:6]} cells {lease.first}-{lease.first + lease.cells - 1}"
 
 
@@ -88,7 +88,10 @@ def _make_and_report(device: Device, lease: Lease) -> str:
 
 
 def _make(device: Device, lease: Lease, held: Held) -> int | None:
-    """Return the number of images that count, or None if another lease's images count."""
+    """Make, store and report the images of a lease. Returns their number.
+
+    Returns None if they do not count, because the lease was lost or its job was cancelled.
+    """
     record, expansion = device.job(lease.tenant, lease.job)
     with stage("model"):
         model = device.models.load(record.model, lease.tenant)
@@ -128,7 +131,10 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
 def _begin(
     device: Device, held: Held, model: SavedModel | Studio, request: Request
 ) -> Iterator[StudioPicture]:
-    """Start the request, and yield its files in order. Generated images need no review."""
+    """Start the request, and yield its pictures in the order of its images.
+
+    Only pictures of photographs may need a review, so those of a generator have None in its place.
+    """
     if isinstance(model, Studio):
         held.response = PictureResponse(device.store, model, request)
         yield from held.response
@@ -158,7 +164,10 @@ def _store(
 
 
 def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
-    """Report the lease. Tries again while a service restarts, so that the images need not be made again."""
+    """Report the images of the lease and publish their manifest. Returns whether the images count.
+
+    While a service does not answer, tries again for ``lease_seconds``, so that the images are not lost.
+    """
     for attempt in Retrying(
         retry=retry_if_exception(lambda e: isinstance(e, Unavailable) and not isinstance(e, LedgerLost)),
         stop=stop_after_delay(device.settings.lease_seconds),
@@ -173,9 +182,9 @@ def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) ->
 
 
 def _blame(device: Device, lease: Lease, error: Exception) -> None:
-    """Report a failed lease to the ledger if its images caused the error.
+    """Report a failed lease to the ledger if the images of the lease caused the error.
 
-    If the worker caused the error, release the lease without a strike, and record the worker's fault.
+    If the worker caused the error, gives the lease back without a strike, and records the worker's fault.
     """
     at_fault = device.condition.is_at_fault(error, device.loaded_model(lease))
     failures.labels(_kind(error) if at_fault else "images").inc()
@@ -189,7 +198,7 @@ def _blame(device: Device, lease: Lease, error: Exception) -> None:
 
 
 def _kind(error: Exception) -> str:
-    """Return the kind of a failure that is the worker's fault, as the metrics name it."""
+    """Return the metrics' name for an error that the worker caused: ``memory``, ``disk`` or ``device``."""
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error)):
         return "memory"
     return "disk" if isinstance(error, OSError) else "device"
@@ -203,7 +212,7 @@ def _return(device: Device, lease: Lease) -> None:
 
 
 def _settle_if_ended(device: Device, lease: Lease) -> None:
-    """Settle the job again if it has ended, which sweeps the images of this late lease."""
+    """Settle the job of a lease again if the job has ended, to delete the images of this late lease."""
     progress = device.ledger.progress(lease.job)
     if progress and progress.state in TERMINAL:
         settle_job(device.store, device.ledger, device.job(lease.tenant, lease.job)[0])

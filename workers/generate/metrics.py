@@ -10,7 +10,10 @@ from prometheus_client import Counter, Gauge, Histogram
 from prodgen import traces
 
 MODELS = 50
-"""Models that ``prodgen_worker_images_total`` names: those made last. Tenants choose the names of models."""
+"""The maximum number of models in ``prodgen_worker_images_total``: those whose images were made last.
+
+Without a maximum the metric could grow for ever, because tenants choose the names of models.
+"""
 
 _images = Counter("prodgen_worker_images_total", "Images that this worker made and that count.", ["model"])
 _recent: OrderedDict[str, None] = OrderedDict()
@@ -39,7 +42,7 @@ batch_fill = Histogram(
 
 
 def count_images(model: str, images: int) -> None:
-    """Count images of a model. Forgets the model that was made least recently if there are too many."""
+    """Count images of a model. If more than `MODELS` models are counted, forgets the least recent one."""
     _images.labels(model).inc(images)
     _recent[model] = None
     _recent.move_to_end(model)
@@ -49,13 +52,16 @@ def count_images(model: str, images: int) -> None:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Measure the seconds of a stage of a lease, and make the stage a span."""
+    """Measure the seconds of the block as a stage of a lease, and make the block a span."""
     with stage_seconds.labels(name).time(), traces.span(f"lease.{name}"):
         yield
 
 
 def observe(what: str, value: float) -> None:
-    """Record a measurement of the engine: the ``fill`` of a batch, or the seconds of a stage."""
+    """Record a measurement of the engine.
+
+    ``what``: ``fill``, for the fill of a batch, or the name of a stage, for its seconds.
+    """
     if what == "fill":
         batch_fill.observe(value)
     else:
@@ -63,7 +69,7 @@ def observe(what: str, value: float) -> None:
 
 
 def export_device_memory() -> None:
-    """Export the memory of the GPU at each scrape. Does nothing without a GPU."""
+    """Add the GPU's memory to the metrics, measured when Prometheus reads it. Does nothing without a GPU."""
     if not torch.cuda.is_available():
         return
     memory = Gauge("prodgen_worker_device_memory_bytes", "Memory of the GPU.", ["state"])

@@ -24,19 +24,19 @@ from prodgen.storage.cache import evict
 log = logging.getLogger("prodgen.worker")
 
 RECENT = 4
-"""How many of the models that were used last are counted as in use."""
+"""How many models `ModelCache.recent` returns, and how many models a worker loads at its start."""
 FOLLOWED = 16
-"""Models whose promotions are followed: the bundled ones, and so many of those used last."""
+"""How many of the most recently used models a worker watches for promotions, beside all bundled models."""
 
 Name = tuple[str, str | None]
-"""A model's name and its owner (None: shared)."""
+"""A model's name and the tenant that owns it (None: a shared model)."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A model in memory. ``rate`` is in images a second, ``size`` in bytes of parameters and buffers.
 
-    A `Studio` has no rate: its orders say how long its leases are. It has no size either.
+    A `Studio` has the rate infinity, because its jobs fix the length of their leases, and the size 0.
     """
 
     version: Version
@@ -46,9 +46,10 @@ class LoadedModel:
 
 
 class ModelCache:
-    """Models in memory by ``name@version``, the least recently used unloaded first. Threads may share it.
+    """The models in memory, by ``name@version``. Threads may share one object.
 
-    ``in_use()`` returns the models that leases use now. These are never unloaded, even over ``budget`` bytes.
+    If the models are larger than ``budget`` bytes, the least recently used ones are unloaded. ``in_use()``
+    returns the models that leases use now, which are never unloaded. ``folder`` keeps fetched models.
     """
 
     def __init__(
@@ -59,10 +60,10 @@ class ModelCache:
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         self._loading, self._changing = threading.Lock(), threading.Lock()
         self._looked: tuple[bytes, frozenset[Name]] | None = None
-        """The mark of all aliases and the models whose aliases were read last."""
+        """The state of all aliases when `load_promoted` last read them, and the models of that call."""
 
     def load(self, ref: str, tenant: str | None) -> SavedModel | Studio:
-        """Return a model, fetched, loaded and tuned if it is not in memory."""
+        """Return the model ``ref``. If it is not in memory, first fetches, loads and tunes it."""
         if model := self.find(ref):
             return model
         with self._loading:  # loads one at a time; callers of a loaded model do not wait here
@@ -86,12 +87,12 @@ class ModelCache:
         return LoadedModel(version, model, rate, model.generator.size_in_bytes())
 
     def recent(self, count: int = RECENT) -> list[LoadedModel]:
-        """Return the models used last, newest first."""
+        """Return the ``count`` most recently used models, the newest first."""
         with self._changing:
             return [*islice(reversed(self._loaded.values()), count)]
 
     def find(self, ref: str) -> SavedModel | Studio | None:
-        """Return a model that is in memory, or None."""
+        """Return the model ``ref``, or None if it is not in memory."""
         with self._changing:
             if ref not in self._loaded:
                 return None
@@ -99,7 +100,10 @@ class ModelCache:
             return self._loaded[ref].model
 
     def _make_room(self) -> None:
-        """Unload the least recently used models, but neither the newest nor one in use."""
+        """Unload the least recently used models until the rest fits the budget.
+
+        Never unloads the newest model or a model in use.
+        """
         excess = sum(loaded.size for loaded in self._loaded.values()) - self._budget
         busy = self._in_use()
         for ref in [*self._loaded][:-1]:
@@ -108,10 +112,10 @@ class ModelCache:
                 log.info("%s is unloaded", ref)
 
     def load_promoted(self, known: dict[Name, str]) -> None:
-        """Load the production versions of the models that this worker uses, before they are ordered.
+        """Load each version that has become production of a model that this worker uses, before an order.
 
-        ``known`` holds the production version of each model. A version is loaded once, when it becomes
-        production: not again if it is unloaded for want of room, or broken.
+        ``known``: the production version of each model at the last call; this call updates it. A version is
+        loaded only once: not again after it was unloaded, or if it is broken.
         """
         names: list[Name] = [(used.version.name, used.version.owner) for used in self.recent(FOLLOWED)]
         names += [(folder.name, None) for folder in bundled_folders()]

@@ -11,16 +11,19 @@ from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine
 
 UPLOADS = 8
-"""Objects that are sent to the store at once."""
+"""How many objects are sent to the store at the same time."""
 _HEADER = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
-"""The header of a member without name and content. `tarfile` would take six times as long for each member."""
+"""The tar header of a file without name and content, from which `_header` makes all others.
+
+`tarfile` itself would need six times as long for each header.
+"""
 
 Put = Callable[[str, bytes, str], None]
-"""Stores an object: key, content, content type."""
+"""A function that stores an object. Its arguments: key, content, content type."""
 
 
 def as_files(put: Put, folder: str, request: Request, files: list[StudioPicture]) -> list[ManifestLine]:
-    """Store one object an image."""
+    """Store each image as one object in ``folder``. Returns the manifest lines."""
     content_type = f"image/{request.format}"
     lines = [
         line.model_copy(update={"object": f"{folder}/{file_name(line.index, request.format)}"})
@@ -37,10 +40,10 @@ def as_files(put: Put, folder: str, request: Request, files: list[StudioPicture]
 def as_tar(
     put: Put, folder: str, request: Request, files: list[StudioPicture], with_lines: bool
 ) -> list[ManifestLine]:
-    """Store one tar a lease. The manifest has the offset and length of each image in it.
+    """Store all images of a lease in one tar. Returns the manifest lines, with each image's place in the tar.
 
-    ``with_lines``: put each image's manifest line before the image, as JSON. All of these members are equally
-    long, so that the archive of the job knows the sizes of the images without reading every line.
+    ``with_lines``: put each image's manifest line before the image, as a JSON file. All JSON files of the tar
+    have one length, so that the archive of the job can compute sizes without reading every line.
     """
     key, parts, size = f"{folder}.tar", list[bytes](), 0
     lines = manifest_lines(request, files)
@@ -62,7 +65,7 @@ def as_tar(
 
 
 def _header(name: str, size: int) -> bytes:
-    """Return the header of a member of a tar, as `tarfile` writes it."""
+    """Return the header of a file in a tar, with the same bytes as `tarfile` writes."""
     head = b"".join((name.encode().ljust(100, b"\0"), _HEADER[100:124], b"%011o\0" % size, _HEADER[136:148]))
     total = sum(head) + sum(_HEADER[156:]) + 8 * ord(" ")  # the checksum counts as spaces
     return b"".join((head, b"%06o\0 " % total, _HEADER[156:]))

@@ -1,7 +1,7 @@
-"""Makes the pictures of a lease from photographs: fetches them, and learns from each of them once.
+"""Makes the pictures of a lease from photographs: fetches each photograph, and learns from it once.
 
-What is learnt is stored beside the uploads under the version that learnt it. Two workers may learn from one
-photograph at once; both store the same.
+To learn is to find the product's matte and the region of its main colour. The store keeps the result beside
+the uploads, under the model's version. Two workers that learn from one photograph store the same result.
 """
 
 import threading
@@ -21,7 +21,7 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 _learning = threading.Semaphore(2)
-"""Limits how many photographs are decoded and cut out at once, because each may take a gigabyte."""
+"""Lets two threads decode and cut out photographs at once: each photograph may need 1 GB of memory."""
 
 
 @lru_cache(4)
@@ -45,17 +45,17 @@ def _read_swatch(store: Store, tenant: str, digest: str) -> Material:
 
 
 class PictureResponse:
-    """The pictures of a lease, made while the caller iterates. `cancel` stops them before the next one."""
+    """The pictures of a lease. Each is made when the caller's iteration reaches it."""
 
     complete = True
-    """Batches of the engine are no progress of this response, whose pictures the caller makes."""
+    """True, because this response does not wait for the engine: the caller's thread makes the pictures."""
 
     def __init__(self, store: Store, studio: Studio, request: Request) -> None:
         self.request = request
         self._store, self._studio, self._cancelled = store, studio, False
 
     def cancel(self) -> None:
-        """Stop making pictures. Iteration raises `Cancelled`."""
+        """Make no further pictures: the iteration raises `Cancelled` before the next picture."""
         self._cancelled = True
 
     def __iter__(self) -> Iterator[StudioPicture]:
@@ -84,7 +84,11 @@ class PictureResponse:
         return _read_swatch(self._store, self.request.tenant, digest)
 
     def _source(self, photo: str, matte: str | None) -> Source:
-        """Return a photograph and what is learnt from it, which is learnt and stored if it is not there."""
+        """Return a photograph and what is learnt from it, read from the store or else learnt and stored now.
+
+        ``photo``: the sha256 of an upload. ``matte``: the sha256 of a person's matte, or None. Raises
+        ProdgenError if one of the two is no longer among the uploads.
+        """
         tenant, version = self.request.tenant, self._studio.digest
         data = self._upload(photo, "photograph")
         key = keys.cut_out(tenant, version, photo, matte)

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 
 
 class RateMeter:
-    """Counts the images of each model and the time in which the worker held leases of it.
+    """Counts the images of each model, and the time in which the worker held leases of the model.
 
-    While leases of several models are held, the models share the time equally. Threads may share one meter.
+    While the worker holds leases of several models, each model gets an equal part of the time. Threads may
+    share one meter.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,7 +23,7 @@ class RateMeter:
 
     @contextmanager
     def making(self, model: str) -> Iterator[None]:
-        """Count the time until the end of the block as time of a lease of ``model``."""
+        """Count the time of the block as time in which the worker held a lease of ``model``."""
         self._change(model, 1)
         try:
             yield
@@ -30,12 +31,15 @@ class RateMeter:
             self._change(model, -1)
 
     def made(self, model: str, images: int) -> None:
-        """Count images that were made and count."""
+        """Add ``images`` finished images to the count of ``model``."""
         with self._lock:
             self._images[model] += images
 
     def take(self) -> dict[str, float]:
-        """Return the images a second of each model that was made since the last call, and start again."""
+        """Return the rate (images a second) of each model since the last call, and count again from 0.
+
+        Leaves out models of which no images were made.
+        """
         with self._lock:
             self._advance()
             rates = {m: n / self._seconds.pop(m) for m, n in self._images.items() if self._seconds[m] > 0}

@@ -1,4 +1,4 @@
-"""Finds how a model draws an uploaded picture, once for all images that start from the picture."""
+"""Finds the latent by which a model redraws an uploaded picture, once for all images that start from it."""
 
 import threading
 from functools import cache
@@ -20,10 +20,11 @@ _one_at_a_time = threading.Lock()
 
 
 def found_for(device: Device, tenant: str, model: SavedModel, formula: Formula, picture: Picture) -> Found:
-    """Return what the model has found for the picture of a formula: from the store, or else found now.
+    """Return what the model found for the picture of a formula, such as its latent.
 
-    The store keeps it with the cut-outs of the picture, so that a slider moves through one latent, whichever
-    worker answers. Raises ProdgenError for an upload that is gone or shows no product.
+    Reads the result from the store, or else searches for it now and stores it. So every worker begins with
+    the same latent when a client changes a formula step by step. Raises ProdgenError if the picture is no
+    longer uploaded or shows no product.
     """
     upload = keys.upload(tenant, picture.sha256)
     key = keys.found(tenant, model.digest, picture.sha256, formula.start_digest)
@@ -46,7 +47,7 @@ def found_for(device: Device, tenant: str, model: SavedModel, formula: Formula, 
 
 
 def _stored(store: Store, key: str) -> Found | None:
-    """Return what the store has, or None if it has nothing or a broken file."""
+    """Return the stored result with this key, or None if there is none or its file is broken."""
     try:
         return Found.model_validate_json(store.get(key))
     except (NotFound, ValidationError):

@@ -1,4 +1,4 @@
-"""Makes the images that clients wait for by their addresses, and puts them into the cache in the store."""
+"""Makes the images that clients request by their addresses, and puts them into the cache in the store."""
 
 from prodgen.errors import Unavailable
 from prodgen.generation.formula import file_of, request_of
@@ -14,11 +14,11 @@ from workers.generate.metrics import count_images, failures
 from workers.generate.redraws import found_for
 
 MOST = 64
-"""The most images that one doorbell makes, those of morphs among them. Images of one model share batches."""
+"""The maximum number of images that a worker makes for one doorbell; each image of a morph counts."""
 
 
 def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:
-    """Make images and put them into the store. Returns a summary for Flower."""
+    """Make the images ``asked`` and put them into the store. Returns a summary for Flower."""
     # Pictures are begun last, as the search for their latents takes seconds.
     asked = sorted(asked, key=lambda one: one.formula.picture is not None)
     begun = [(one, None if one.formula.picture else _begin(device, one)) for one in asked]
@@ -27,7 +27,7 @@ def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:
 
 
 def _begin(device: Device, asked: Asked) -> Response | Exception:
-    """Start an image in the engine. Returns the response, or the error if the request cannot be prepared."""
+    """Start to make an image. Returns the engine's response, or the error if the image cannot be started."""
     formula = asked.formula
     try:
         model = device.models.load(formula.model, asked.tenant)
@@ -44,9 +44,10 @@ def _begin(device: Device, asked: Asked) -> Response | Exception:
 
 
 def _finish(device: Device, renders: Renders, asked: Asked, begun: Response | Exception | None) -> bool:
-    """Store an image and note its end, and begin it if it is not begun. Returns whether it was made.
+    """Store an image, and tell the ledger that it is made or has failed. Returns whether it was made.
 
-    After a fault of this worker the image is asked for again, by the gateway that waits for it.
+    ``begun``: what `_begin` returned, or None if the image is still to be started. If this worker caused a
+    failure, the gateway that waits for the image asks for it again.
     """
     formula = asked.formula
     try:
@@ -69,7 +70,7 @@ def _finish(device: Device, renders: Renders, asked: Asked, begun: Response | Ex
 
 
 def _file(formula: Formula, response: Response | Exception) -> bytes:
-    """Return the file of a formula. Raises what its model or the engine has raised."""
+    """Return the file of a formula. Raises ``response`` if it is an error, or the error of the engine."""
     if isinstance(response, Exception):
         raise response
     return file_of(formula, response)

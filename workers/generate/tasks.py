@@ -23,30 +23,33 @@ from workers.generate.models import RECENT, Name
 from workers.generate.renders import MOST, make_renders
 
 Kind = Callable[[Device, Doorbell, Queue], bool]
-"""Does one piece of work of a kind, and returns whether there was any."""
+"""A function that does one piece of work. Returns False if there was no such work."""
 
 
 @app.task(name="generate.bulk", bind=True)
 def bulk(self: Doorbell) -> None:
-    """Make one lease of a bulk job or one piece of an audit, unless this worker's bulk slots are taken.
+    """Make one lease of a bulk job or one piece of an audit. Does nothing if no bulk slot is free.
 
-    The task looks first for a lease on one call, and first for an audit on the next.
+    One call looks for a lease first, and the next call looks for an audit first.
     """
     _answer(self, "bulk", *next(_bulk_turns))
 
 
 @app.task(name="generate.interactive", bind=True)
 def interactive(self: Doorbell) -> None:
-    """Make one lease of an interactive job, or images that clients wait for by their addresses.
+    """Make one lease of an interactive job, or images that clients request by their addresses.
 
-    The task looks first for a lease on one call, and first for such images on the next, so that neither can
-    keep the other waiting.
+    One call looks for a lease first, and the next call looks for such images first, so that neither kind of
+    work delays the other for long.
     """
     _answer(self, "interactive", *next(_turns))
 
 
 def _answer(task: Doorbell, queue: Queue, *kinds: Kind) -> None:
-    """Do one kind of work, and ring for the next. Does not ring while a service is away: maintenance will."""
+    """Do one piece of work of the first kind that has any, then ring for the next piece.
+
+    Does not ring if there was no work or a service does not answer: maintenance rings later.
+    """
     here = device()
     if here.draining.is_set():
         return
@@ -61,7 +64,7 @@ def _answer(task: Doorbell, queue: Queue, *kinds: Kind) -> None:
 
 
 def _make_lease(here: Device, task: Doorbell, queue: Queue) -> bool:
-    """Make one lease. Returns False if there is none."""
+    """Take a lease and make its images. Returns False if there is no lease for this worker."""
     lease = here.ledger.lease(queue, here.name, here.capacity())
     if lease is None:
         return False
@@ -77,7 +80,7 @@ def _make_lease(here: Device, task: Doorbell, queue: Queue) -> bool:
 
 
 def _make_renders(here: Device, task: Doorbell, queue: Queue) -> bool:
-    """Make images that clients wait for by their addresses. Returns False if there are none."""
+    """Make images that clients request by their addresses. Returns False if no such image waits."""
     renders = Renders(here.ledger)
     if asked := renders.take(here.name, MOST):
         with task.working(f"{len(asked)} images by their addresses") as work:
@@ -86,7 +89,7 @@ def _make_renders(here: Device, task: Doorbell, queue: Queue) -> bool:
 
 
 def _make_audit(here: Device, task: Doorbell, queue: Queue) -> bool:
-    """Make images of another machine again, to audit that machine. Returns False if there are none."""
+    """Make images of another machine again, to audit that machine. Returns False if no audit waits."""
     if taken := take_piece(here.ledger, here.name):
         with task.working(f"audit of job {taken[0].job[:6]}") as work:
             work.succeeded(audit(here, *taken))
@@ -131,5 +134,5 @@ def _follow_promotions(device: Device) -> None:
 
 @worker_shutting_down.connect
 def drain(**_: Any) -> None:
-    """Lease nothing more while Celery waits for the tasks in flight, for ``stop_seconds`` at most."""
+    """Take no new leases while Celery waits for the tasks in flight, for at most ``stop_seconds``."""
     device().drain()

@@ -1,7 +1,7 @@
 """A training worker is a node of the roster: it has a name, an address, files and a heartbeat.
 
-The heartbeat runs in the worker's main process. Runs are processed in the worker's only child process. A
-worker that restarts becomes a new node; the work of its old node ends with the old lease.
+The worker's main process sends the heartbeats. The worker's only child process works on runs. A worker that
+restarts becomes a new node; the work of its old node ends when the old lease ends.
 """
 
 import fcntl
@@ -31,7 +31,10 @@ _NAME = "PRODGEN_NODE"
 
 
 class TrainingNode:
-    """A training node. The worker's main process and its child each create one, with one name and folder."""
+    """A training node. The worker's main process and its child process each have an object for it.
+
+    ``address``: where other nodes reach this node. ``devices``: its number of GPUs.
+    """
 
     def __init__(self, deployment: Deployment, name: str) -> None:
         settings = deployment.settings
@@ -43,7 +46,7 @@ class TrainingNode:
         self._leaving, self._working = self.folder / f"{name}.leaving", self.folder / f"{name}.working"
 
     def join(self) -> None:
-        """Start to send heartbeats, and delete the files of dead nodes. Call it in the main process."""
+        """Start to send heartbeats, and delete the files of dead nodes. Only the main process calls this."""
         self._lock = (self.folder / f"{self.name}.lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # until this process ends
         threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True).start()
@@ -60,7 +63,7 @@ class TrainingNode:
                     flag.unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Make the child stop with a checkpoint and release its run. The node receives no further run."""
+        """Make the child process write a checkpoint and give its run back. The node gets no further run."""
         self._leaving.touch()
         try:
             self.roster.leave(self.name)
@@ -86,7 +89,7 @@ class TrainingNode:
         return ""
 
     def _send_heartbeats(self) -> None:
-        """Send heartbeats until the node leaves. Repeat the message to a child that missed an assignment."""
+        """Send heartbeats until the node leaves. Ring the child again if it has missed an assignment."""
         stopped, known = threading.Event(), ""
         while not self.is_leaving():
             try:
@@ -118,12 +121,12 @@ def name_node(worker: str) -> str:
 
 @cache
 def training_node() -> TrainingNode:
-    """Return this worker's node."""
+    """Return this process's object for the worker's node, made at the first call."""
     return TrainingNode(deployment(), os.environ[_NAME])
 
 
 def own_address(settings: Settings) -> str:
-    """Return the address from which this machine reaches Redis. Other nodes reach this one there."""
+    """Return the address from which this machine reaches Redis. Other nodes reach this machine at it."""
     redis = urlsplit(settings.redis_url.get_secret_value())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((redis.hostname or "127.0.0.1", redis.port or 6379))
@@ -132,7 +135,7 @@ def own_address(settings: Settings) -> str:
 
 
 def count_devices() -> int:
-    """Return how many GPUs training may use. Does not ask torch, which must not be used before a fork."""
+    """Return how many GPUs training may use. Does not ask torch, which no process may use before a fork."""
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return len([device for device in visible.split(",") if device.strip()])
     if not shutil.which("nvidia-smi"):

@@ -1,4 +1,4 @@
-"""The tasks of a training worker, which has one child (``celery -A workers.app worker -Q training -c 1``)."""
+"""The tasks of a training worker (``celery -A workers.app worker -Q training -c 1``)."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from workers.train.node import log, name_node, training_node
 
 @app.task(name="train.claim")
 def claim() -> None:
-    """Reserve nodes for the oldest run for which enough are idle. Sends each node the task ``train.part``."""
+    """Reserve nodes for the oldest run for which enough nodes are idle. Tells each node to begin."""
     here = training_node()
     if here.is_leaving():
         return
@@ -32,7 +32,7 @@ def claim() -> None:
 
 @app.task(name="train.part", bind=True)
 def work(self: Doorbell) -> None:
-    """Work on the run that this node was reserved for."""
+    """Work on the run of this node's assignment. Does nothing if the node has no assignment."""
     here = training_node()
     try:
         assignment = here.roster.heartbeat(here.name, here.address, here.devices)
@@ -54,17 +54,17 @@ def work(self: Doorbell) -> None:
 
 @celeryd_after_setup.connect
 def open_direct_queue(sender: str, instance: Any, **_: Any) -> None:
-    """Name the node, and make the worker consume the node's own queue."""
+    """Name the node, and make the worker read its own queue, on which `ring_node` sends."""
     instance.app.amqp.queues.select_add(node_queue(name_node(sender)))
 
 
 @worker_ready.connect
 def join(**_: Any) -> None:
-    """Join the roster."""
+    """Make this worker's node join the roster."""
     training_node().join()
 
 
 @worker_shutting_down.connect
 def leave(**_: Any) -> None:
-    """Leave the roster. The child stops its run with a checkpoint and releases it."""
+    """Make this worker's node leave the roster. The child writes a checkpoint and gives its run back."""
     training_node().leave()
