@@ -65,9 +65,9 @@ class KeyRing:
     """The API keys of a deployment. Each key is an object in the store; an older deployment has one file.
 
     A lookup starts a read of all keys in a background thread if the key is unknown, or if the last read began
-    at least ``seconds`` ago. Only one read runs at a time. So a new key works at once, a revoked key works for
-    at most ``seconds`` more, and lookups of many unknown keys share one read. While the store does not
-    answer, the keys of the last read stay valid. ``clock`` returns the time in seconds.
+    at least ``seconds`` ago. One read runs at a time. So a new key works at once, a revoked key works for at
+    most ``seconds`` more, and lookups of many unknown keys share one read. While the store does not answer,
+    the keys of the last read stay valid. ``clock`` returns the time in seconds.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Audit an ended job: make a random sample of its images again, and compare them with those in the store.
 
-A worker that lies may store other pictures, with manifest lines that fit them. So an audit makes the images
-that were ordered, and not those that the manifest describes.
+A dishonest worker may store wrong pictures, with manifest lines that describe the wrong pictures. So an audit
+makes the images by the order, and not by the manifest.
 """
 
 import io
@@ -42,9 +42,9 @@ _OTHER_LINE = "the manifest's line is not that of the ordered image"
 
 @dataclass(frozen=True)
 class Fault:
-    """The fault of an image, and the folder of the lease that made it.
+    """What is wrong with an image, and the folder of the lease that made the image.
 
-    ``damaged``: the file is not the one that the lease recorded, so the store may be to blame.
+    ``damaged``: the file changed after the lease recorded it, so the store may have caused the fault.
     """
 
     index: int
@@ -54,9 +54,10 @@ class Fault:
 
 
 class _Recorded(NamedTuple):
-    """The manifest line of an image, or None if it tells nothing, and why it cannot be read, or None.
+    """The manifest line of an image, or None if nothing of it can be read.
 
-    Of a line that cannot be read, only the fields of its leaf are right.
+    ``broken``: why the line cannot be read, or None. If it is set, only those fields of ``line`` are right
+    that are part of the line's leaf in the Merkle tree.
     """
 
     line: ManifestLine | None
@@ -64,7 +65,7 @@ class _Recorded(NamedTuple):
 
 
 def changed_since(store: Store, state: JobState, manifests: list[Manifest]) -> str | None:
-    """Return how the published manifests differ from those of the job's end, or None."""
+    """Return how the published manifests differ from the manifests at the job's end, or None if equal."""
     images = sum(manifest.images for manifest in manifests)
     if images != state.done:
         return f"the manifests list {images} images, but {state.done} were made"
@@ -76,9 +77,9 @@ def changed_since(store: Store, state: JobState, manifests: list[Manifest]) -> s
 def check_sample(
     store: Store, record: JobRecord, model: SavedModel, engine: Engine, sample: list[tuple[int, str]]
 ) -> Iterator[Fault | None]:
-    """Make each image of the sample again, and yield what is wrong with it, or None if nothing is.
+    """Make each image of the sample again and compare it. Yields its fault, or None if the image is right.
 
-    ``sample``: the index and the lease's folder of each image.
+    ``sample``: for each image, its index and the folder of the lease that made it.
     """
     orders, spec = JobImages(store, record), record.spec
     for start in range(0, len(sample), _BATCH):
@@ -97,7 +98,7 @@ def check_sample(
 
 
 def _recorded(store: Store, record: JobRecord, index: int) -> _Recorded:
-    """Return what the manifest says of an image."""
+    """Return the manifest line of an image. Raises Unavailable if the store does not answer."""
     try:
         return _Recorded(delivery.find_image(store, record, index))
     except Unavailable:
@@ -107,7 +108,10 @@ def _recorded(store: Store, record: JobRecord, index: int) -> _Recorded:
 
 
 def _of_leaf(text: bytes) -> ManifestLine | None:
-    """Return the line of a leaf, without the place of its image, or None if that is no leaf of a worker."""
+    """Return the manifest line that has the leaf ``text``, or None if ``text`` is not a leaf.
+
+    A leaf does not say where the image is stored, so ``file`` is "".
+    """
     with suppress(ValueError):
         line = ManifestLine.model_validate_json(text.removesuffix(b"}") + b',"file":""}')
         if leaf(line) == text:
@@ -118,10 +122,11 @@ def _of_leaf(text: bytes) -> ManifestLine | None:
 def _as_recorded(
     record: JobRecord, model: SavedModel, engine: Engine, image: ImageRequest, recorded: _Recorded
 ) -> ImageRequest:
-    """Return the image by its line's attempt, or as ordered if the gate cannot have taken that attempt.
+    """Return the image with the attempt that its manifest line names.
 
-    Machines measure a colour a little differently, so the gate of another machine may take another attempt
-    where a distance is next to the threshold.
+    Machines measure a colour a little differently, so where a distance is near the threshold, the quality
+    gate of another machine may choose another attempt. Returns ``image`` unchanged if no quality gate can
+    have chosen the attempt in the line.
     """
     quality = record.quality
     gated = recorded.line and recorded.line.quality
@@ -143,7 +148,11 @@ def _compare(
     remade: bytes,
     tolerance: int,
 ) -> Fault | None:
-    """Return what is wrong with the stored image whose line should be ``wanted``, or None if nothing is."""
+    """Compare a stored image with the same image made again. Returns its fault, or None.
+
+    ``recorded``: the manifest line of the stored image. ``wanted`` and ``remade``: the right line, and the
+    right file. ``tolerance``: the largest allowed difference of a pixel.
+    """
 
     def fault(what: str, damaged: bool = False) -> Fault:
         return Fault(wanted.index, folder, what, damaged)
@@ -180,7 +189,7 @@ def _compare(
 
 
 def _is_one_byte_off(name: str, right: str) -> bool:
-    """Return whether bit rot in one byte can have made ``name`` of ``right``."""
+    """Return whether ``name`` differs from ``right`` in exactly one byte, as after damage on a disk."""
     one, other = name.encode(errors="replace"), right.encode()
     return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 1
 
@@ -194,11 +203,11 @@ def mend(
     faults: list[Fault],
     changed: str | None,
 ) -> tuple[list[str], int]:
-    """Shut out the machines that made faulty images, and owe all of their images in this job again.
+    """Shut out each machine that made a faulty image, and owe all images of the machine in this job again.
 
-    No machine is shut out for a damaged file, whose lease is owed again too, nor for any fault if ``changed``
-    says that the manifests differ from the job's end. Returns the machines that are shut out, and the number
-    of images that are owed again.
+    A damaged file shuts out no machine: only the lease of the file is owed again. ``changed``: what
+    `changed_since` returned; unless it is None, no machine is shut out. Returns the machines that are shut
+    out, and the number of images that are owed again.
     """
     why = faults[0].what if faults else "manifests are missing or cannot be read"
     lies = () if changed else [fault for fault in faults if not fault.damaged]
@@ -221,10 +230,11 @@ def audit_piece(
     model: SavedModel,
     engine: Engine,
 ) -> list[Fault]:
-    """Make the images of a piece again on ``machine``, and return the faults.
+    """Make the images of a piece again on ``machine``, and return the faults that it finds.
 
-    The machine that finds faults may be the wrong one, so a third machine decides which of the two is shut
-    out. A job that has no end now is not audited: its images are made again already.
+    The machine that finds faults may itself be wrong. So the first such machine accuses the other one, and a
+    third machine decides which of the two is shut out. Returns [] for a job without an end: it is being
+    retried, so its images are made again already.
     """
     record = load_record(store, piece.tenant, piece.job)
     if load_state(store, record) is None:

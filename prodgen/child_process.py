@@ -13,16 +13,17 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def die_with_parent() -> None:
-    """Have Linux kill this process when its parent dies; does nothing on other systems."""
+    """Make Linux kill this process when its parent dies. Does nothing on other systems."""
     if _LIBC:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def exit_with_lease(lease: Path) -> None:
-    """Exit this process when `time.monotonic` reaches the number in the file ``lease``, or the file is gone.
+    """Exit this process, with status 1, when its lease ends.
 
-    The owner of the process writes a larger number for as long as the process may live. A background thread
-    reads the file every second, so a process that was suspended past its lease exits when it resumes.
+    The file ``lease`` has the value of `time.monotonic` at which the lease ends. The lease also ends when the
+    file is gone. To extend the lease, the owner of this process writes a larger number. A background thread
+    reads the file every second, so a process that was suspended for too long exits when it resumes.
     """
 
     def watch() -> None:

@@ -11,11 +11,11 @@ from prodgen.settings import Settings
 def connect_ledger(settings: Settings, *, fail_fast: bool = False) -> Ledger:
     """Return the ledger in the Redis of the settings. Sends nothing to Redis yet.
 
-    A call that gets no answer is repeated on a new connection, because a network may have dropped the old one
-    and told nobody. With ``fail_fast``, a call is tried twice, for 3 seconds each: callers of the gateway
-    wait. Without it, a call is tried four times, for 10 seconds each: a worker that gives up loses images.
-    redis-py repeats the check of an idle connection, and each new connection, as often as the call: with
-    ``fail_fast``, a call on an idle connection fails after 15 seconds if the network drops all packets.
+    A call without an answer is repeated on a new connection, because the network may have dropped the old
+    connection without notice. With ``fail_fast``, for the gateway, whose clients wait, a call is tried twice,
+    for 3 seconds each. Without it, for workers, which lose images when they give up, a call is tried four
+    times, for 10 seconds each. redis-py also repeats the check of an idle connection, so if the network drops
+    all packets, a call with ``fail_fast`` may fail only after 15 seconds.
     """
     client = redis.Redis.from_url(
         settings.redis_url.get_secret_value(),

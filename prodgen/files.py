@@ -1,4 +1,4 @@
-"""Write files that are complete at any moment, even after a crash; digest files of any size."""
+"""Replace files so that readers see only complete files, even after a crash; digest files of any size."""
 
 import errno
 import hashlib
@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-"""The error numbers of a disk, or a quota of it, that is full."""
+"""The error numbers for a full disk, and for a user's disk quota that is reached."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``. The file written there replaces ``path`` after the block."""
+    """Yield a temporary path beside ``path``. After the block, its file replaces the file at ``path``.
+
+    Makes missing folders. If the block raises, ``path`` does not change.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.part")
     yield partial
@@ -21,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def flush_folder(folder: str | Path) -> None:
-    """Write the names in a folder to the disk: new, renamed and removed files outlive a power loss."""
+    """Write a folder's list of files to the disk, so that a power loss does not undo new or removed names."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

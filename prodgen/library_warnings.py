@@ -13,13 +13,13 @@ from typing import TextIO
 log = logging.getLogger(__name__)
 
 _texts: ContextVar[dict[str, None] | None] = ContextVar("texts", default=None)
-"""The warnings so far, in order, about the file that this thread reads; None if it reads no file."""
+"""The warnings, in order, about the file that this thread reads now; None while it reads no file."""
 
 
 def redirect_warnings() -> None:
-    """Log the warnings of this process instead of printing them with a place in the source of a library.
+    """Log the warnings of libraries in this process, instead of printing them to stderr.
 
-    Does nothing if the user asked Python for warnings (``PYTHONWARNINGS`` or ``-W``).
+    Does nothing if the user has set Python's warnings (``PYTHONWARNINGS`` or ``-W``).
     """
     if sys.warnoptions:
         return
@@ -31,7 +31,7 @@ def redirect_warnings() -> None:
 
 @contextmanager
 def name_warnings(file: Path | str) -> Iterator[None]:
-    """Log the warnings of the block with the name of the file. A block that raises an error logs nothing."""
+    """Log all warnings of the block in one line with the name of the file. If the block raises, logs none."""
     texts: dict[str, None] = {}
     token = _texts.set(texts)
     try:
@@ -44,7 +44,10 @@ def name_warnings(file: Path | str) -> Iterator[None]:
 
 @lru_cache(1024)
 def warn_once(line: str) -> None:
-    """Log a warning. Logs no line again soon, because a command may read a file several times."""
+    """Log a warning, but not if the same line was logged before, as a command may read a file several times.
+
+    Remembers the last 1024 lines.
+    """
     log.warning("%s", line)
 
 

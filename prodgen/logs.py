@@ -21,8 +21,8 @@ def configure(process: str, level: int = logging.INFO) -> None:
     The lines are JSON in production, and when stderr is not a terminal. Records of structlog and of `logging`
     get the same fields: time, level, logger, message, process, the ids of `bind` and `bound`, the record's
     ``extra`` and, for an exception, its traceback. Warnings of libraries are logged too. Handlers that other
-    code has installed stay in place. In a process of a queued run PRODGEN_REQUEST_ID has the id of the
-    request, which each line gets.
+    code has installed stay in place. If the variable PRODGEN_REQUEST_ID is set, as in the processes of a
+    queued run, each line also has this id.
     """
     # Read without `Settings`, because a process of torchrun has no secret key, which `Settings` would check.
     production = os.environ.get("PRODGEN_ENVIRONMENT") == "production"
@@ -47,7 +47,7 @@ def configure(process: str, level: int = logging.INFO) -> None:
 
 
 def formatter(process: str, terminal: TextIO | None = None) -> logging.Formatter:
-    """Return the formatter for `configure`: readable lines if ``terminal`` is interactive, else JSON."""
+    """Return the formatter for `configure`. It writes readable lines if ``terminal`` is a TTY, else JSON."""
     render: list[Processor]
     if terminal and terminal.isatty():
         # The default traceback of structlog prints local variables, which may hold keys.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1024
 _WORTH_TUNING = 4096
-"""Minimum number of images in an order for which the engine is tuned. Tuning takes a second."""
+"""The minimum number of images in an order for which the engine is tuned first. Tuning takes a second."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Redrawn:
-    """The file of an image that a model drew from a picture, and what it had found for the picture."""
+    """``data``: the file of a redrawn picture. ``found``: the latent, among others, found for the picture."""
 
     data: bytes
     found: Found
@@ -68,7 +68,7 @@ class Pipeline:
             raise
 
     def close(self) -> None:
-        """End the engine's threads."""
+        """End the engine's threads. The pipeline cannot generate images after this call."""
         self.engine.close()
 
     def __enter__(self) -> Self:
@@ -82,9 +82,9 @@ class Pipeline:
     ) -> Generated:
         """Generate ``count`` images (default: 1) for each combination of the attributes in ``options``.
 
-        ``prompt`` names attributes, a count and a background in words; those in ``options`` come first.
-        ``count``, ``finish`` and ``output`` in ``options`` have the same form as in a job. Raises
-        ProdgenError for an attribute or value that the model does not have.
+        ``prompt`` names attributes, a count and a background in words. If ``options`` names the same thing,
+        ``options`` counts. ``count``, ``finish`` and ``output`` in ``options`` have the same form as in a
+        job. Raises ProdgenError for an attribute or value that the model does not have.
         """
         parts = {k: options.pop(k) for k in ("count", "finish", "output") if k in options}
         fields: dict[str, Any] = {"seed": seed, "truncation": truncation, "attributes": options}
@@ -103,10 +103,11 @@ class Pipeline:
         format: str = "png",
         finish: dict[str, Any] | None = None,
     ) -> bytes:
-        """Return a file that leads from one image to another in ``steps``, or without ``steps`` one mix.
+        """Return the file of a morph from the image ``first`` to ``second``, a row of ``steps`` mixes.
 
-        WebP and GIF are loops; in other formats the images lie side by side. ``only``: the parts that change,
-        ``look`` (the latent vector) or attributes; every part if empty. The truncation is that of ``first``.
+        If ``steps`` is None, returns one mix, with ``share`` of the second image. WebP and GIF are looping
+        animations; in other formats the images lie side by side. ``only``: the parts that change, ``look``
+        (the latent vector) or attributes; empty: every part. The truncation is that of ``first``.
         """
         fields: dict[str, Any] = {"format": format, "finish": finish or {}}
         pair = (Formula.of(first), Formula.of(second))
@@ -124,10 +125,11 @@ class Pipeline:
         finish: dict[str, Any] | None = None,
         cutter: "Cutter | None" = None,
     ) -> Redrawn:
-        """Draw a picture's file again, with ``changes`` of its attributes by ``strength`` from 0 to 1.
+        """Redraw the picture in a file. Returns the new file, and what was found for the picture.
 
-        ``was``: attributes that the picture has; others are read from it. Another ``seed`` starts the search
-        for the latent elsewhere. Raises ProdgenError for a file without a product.
+        ``changes``: attributes to change. ``strength``: how much, from 0 to 1. ``was``: attributes that the
+        picture has; the other attributes are read from it. With another ``seed``, the search for the latent
+        starts at another point. Raises ProdgenError if the file shows no product.
         """
         from prodgen.photographs.cutters import load_cutter
         from prodgen.photographs.redraw import redraw
@@ -144,7 +146,11 @@ class Pipeline:
         return Redrawn(self.render(formula, found), found)
 
     def render(self, formula: Formula, found: Found | None = None) -> bytes:
-        """Return the file of a formula of this model. ``found``: what was found for the formula's picture."""
+        """Return the file of the image that a formula names.
+
+        ``found``: what was found for the formula's picture; None without a picture. Raises ProdgenError for a
+        formula of another model.
+        """
         if formula.model != self.model.id:
             raise ProdgenError(f"the image is one of {formula.model}, not of {self.model.id}", param="model")
         return file_of(formula, self.engine.submit(request_of(self.model, formula, found=found)))
@@ -160,7 +166,7 @@ class Pipeline:
         return self._expansion(spec).total
 
     def planned_manifest(self, spec: JobSpec) -> Iterator[ManifestLine]:
-        """Yield an order's manifest lines without generating images. Each sha256 is that of an empty file."""
+        """Yield an order's manifest lines without generating images. Each has the sha256 of an empty file."""
         for request in self._requests(spec):
             yield from (manifest_line(request, image, b"") for image in request.images)
 
@@ -174,7 +180,10 @@ class Pipeline:
                 yield manifest_line(response.request, image, data), data
 
     def _submit_ahead(self, requests: Iterator[Request]) -> Iterator[Response]:
-        """Yield the response to each request. Submits the next request first, to keep the device busy."""
+        """Yield the response to each request, in order.
+
+        Submits the next request before it yields a response, so that the device always has work.
+        """
         ahead: Response | None = None
         try:
             for request in chain(requests, [None]):
@@ -207,14 +216,14 @@ class Pipeline:
 
 
 def _open(data: bytes) -> Image.Image:
-    """Return the image of a file. Its ``info["xmp"]`` has the marks, for files that the caller saves."""
+    """Return the image in a file. Its ``info["xmp"]`` has the marks, so that the caller can save them too."""
     image = Image.open(BytesIO(data))
     image.load()
     return image
 
 
 def make_spec(**fields: Any) -> JobSpec:
-    """Return a JobSpec; raises ProdgenError with one sentence if a field is wrong."""
+    """Return the JobSpec with these fields. Raises ProdgenError with one sentence if a field is wrong."""
     try:
         return JobSpec.model_validate(fields)
     except ValidationError as error:

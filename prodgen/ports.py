@@ -5,8 +5,8 @@ from contextlib import suppress
 from random import SystemRandom
 
 _PORTS = range(10_000, 32_000)
-"""Ports below those that Linux gives to outgoing connections, which could take the port of a server that
-has not started yet, or that starts again."""
+"""The ports to choose from. Linux gives ports from 32768 on to outgoing connections, and such a connection
+could take a server's port before the server starts."""
 
 
 def free_port(address: str = "127.0.0.1") -> int:

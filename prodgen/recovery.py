@@ -1,7 +1,6 @@
 """Restores the ledger from the store after Redis was wiped or restarted.
 
-The protocol between the ledger and the store, which makes this possible, is described in
-``docs/explanation/ledger-and-store.md``.
+``docs/explanation/ledger-and-store.md`` describes the protocol that makes this possible.
 """
 
 import logging
@@ -29,16 +28,17 @@ log = logging.getLogger(__name__)
 
 
 _LOST = timedelta(hours=1)
-"""A job that ended longer ago was known to the ledger before the writes that a restart of Redis may lose."""
+"""The minimum age of a job's end that a restart of Redis cannot have lost: Redis may lose only new writes."""
 Job = tuple[str, str]
 """The tenant and the id of a job."""
 
 
 def ensure(store: Store, ledger: Ledger) -> bool:
-    """Rebuild the ledger if it is lost, and return whether this call rebuilt it. Call it every few seconds.
+    """Rebuild the ledger if it is lost. Returns whether this call rebuilt it. Call this every few seconds.
 
-    If Redis restarted and kept its data, restore the writes that it may have lost in its last second. One
-    process restores at a time; a call in another process returns at once.
+    If Redis has restarted and kept its data, restores the writes of the last second before, which Redis may
+    have lost, and returns False. One process restores at a time; in other processes the call returns False
+    at once.
     """
     if ledger.epoch() is None:
         return recover(store, ledger)
@@ -54,10 +54,10 @@ def ensure(store: Store, ledger: Ledger) -> bool:
 def recover(store: Store, ledger: Ledger) -> bool:
     """Rebuild a lost ledger from the store, and return True.
 
-    Returns False if the ledger is not lost, or if another process is rebuilding the ledger. A job with a
-    state.json is restored as ended. For any other job, the images in published or reported manifests count as
-    made, and all others are owed. The new epoch is set last: until then no worker gets a lease, and the
-    tokens of the lost ledger never become valid again.
+    Returns False if the ledger is not lost, or if another process is rebuilding the ledger. Restores a job
+    with a state.json as ended. For any other job, the images in published or reported manifests count as
+    made, and all other images are owed. Sets the new epoch last: until then no worker gets a lease. Tokens of
+    the lost ledger stay invalid.
     """
     with _recovery(ledger) as recovery:
         if recovery is None or ledger.epoch() is not None:
@@ -71,9 +71,9 @@ def recover(store: Store, ledger: Ledger) -> bool:
 
 @contextmanager
 def _recovery(ledger: Ledger) -> Iterator[str | None]:
-    """Hold the right to restore the ledger until the end of the block. Yields None if another process has it.
+    """Hold the right to restore the ledger until the end of the block. Yields the right's name.
 
-    After an error the right expires by itself.
+    Yields None if another process has the right. After an error in the block the right expires by itself.
     """
     recovery, ended = ledger.begin_recovery(), threading.Event()
 
@@ -94,9 +94,9 @@ def _recovery(ledger: Ledger) -> Iterator[str | None]:
 
 
 def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
-    """Enter one job into the ledger as the store knows it, and complete the ending of a job that has ended.
+    """Enter one job into the ledger as the store knows it. If the job has ended, also complete its end.
 
-    A deleted job only counts in what its tenant has ordered today.
+    Of a deleted job, only counts the images that its tenant has ordered today.
     """
     record = find_record(store, *job)
     if record is None:
@@ -119,7 +119,7 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
 
 
 def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None:
-    """Restore what a restarted Redis lost of one job: the whole job, its end, a change of it, or a retry."""
+    """Restore what Redis lost of one job when it restarted: the job, its end, its last change, or a retry."""
     known = ledger.progress(job)
     ended = known.state if known and known.state in TERMINAL else None
     if ended and ended not in RETRYABLE:
@@ -143,7 +143,7 @@ def _restore_losses(store: Store, ledger: Ledger, tenant: str, job: str) -> None
 
 
 def _for_each(jobs: Iterable[Job], act: Callable[[Job], None]) -> None:
-    """Call ``act`` on each job in a few threads. A job that cannot be read is logged and left out."""
+    """Call ``act`` with each job in a few threads. If a job cannot be read, log it and go on."""
 
     def try_to(job: Job) -> None:
         try:

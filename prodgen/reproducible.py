@@ -1,4 +1,4 @@
-"""Makes torch compute the same numbers on every run and every GPU, within a block."""
+"""Makes torch compute the same numbers in every process and on every GPU, within a block."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -38,10 +38,10 @@ _restore: list[tuple[Callable[[Any], None], Any]] = []
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """Compute fp32 in full precision and by deterministic convolutions within the block.
+    """Make torch use full fp32 precision and deterministic convolutions within the block.
 
-    The flags belong to the whole process: the first thread to enter sets them, and the last one to leave
-    restores what the program had set.
+    The flags are those of the whole process. The first thread that enters a block sets them, and the last
+    thread that leaves a block restores the values from before.
     """
     global _inside
     with _lock:

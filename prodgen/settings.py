@@ -116,7 +116,7 @@ def _is_loopback(url: str) -> bool:
 
 @lru_cache
 def settings() -> Settings:
-    """Return the settings of this process; raises ProdgenError, which names the faulty variable."""
+    """Return the settings of this process. Raises ProdgenError, which names the faulty variable."""
     try:
         return Settings()
     except ValidationError as error:

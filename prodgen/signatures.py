@@ -1,7 +1,7 @@
 """Sign copies of pictures by C2PA with a certificate, and check such signatures (extra ``c2pa``).
 
-A signed manifest says how the picture was made, and holds a digest of the rest of the file. It has an id of
-its own, so two signed copies of one picture differ.
+To sign a picture is to add a signed manifest to its file. The manifest says how the picture was made, and has
+a digest of the rest of the file. Each manifest has a new id, so two signed copies of one picture differ.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 FORMATS = ("png", "jpeg", "webp", "avif")
-"""The formats of pictures that are signed."""
+"""The formats of pictures that prodgen can sign."""
 
 _SETTINGS = {
     "version": 1,
@@ -38,10 +38,10 @@ _UNTRUSTED = "signingCredential.untrusted"
 class Signature(NamedTuple):
     """A signature in a picture's file.
 
-    ``holds``: the signature is genuine and the file has not changed since; ``problems`` says why not.
-    ``trusted``: an authority that the reader trusts has issued the certificate. ``signer``: the name in the
-    certificate, which anybody may write into a certificate that is not trusted. The three are None if the
-    library that checks signatures is not installed.
+    ``holds``: whether the signature is genuine and the file was not changed after it; if not, ``problems``
+    says why. ``trusted``: whether an authority that the reader trusts has issued the certificate. ``signer``:
+    the name in the certificate; if ``trusted`` is False, anybody may have written it. These three are None if
+    the library c2pa is not installed.
     """
 
     holds: bool | None
@@ -53,8 +53,9 @@ class Signature(NamedTuple):
 class Signer:
     """Signs pictures with a certificate.
 
-    ``certificate``: a chain of certificates as PEM, the signer's own first. ``key``: its private key as PEM,
-    without a password: EC, RSA or Ed25519. Raises ProdgenError if these cannot sign now.
+    ``certificate``: a chain of certificates in PEM; the first is the signer's. ``key``: the private key of
+    the first certificate in PEM, without a password: EC, RSA or Ed25519. Raises ProdgenError if the two do
+    not belong together, are not valid now, or have another form.
     """
 
     def __init__(self, certificate: bytes, key: bytes) -> None:
@@ -80,9 +81,9 @@ class Signer:
         )
 
     def sign(self, data: bytes) -> bytes:
-        """Return the bytes of a picture file with a signed manifest that says how prodgen made the picture.
+        """Return a copy of the picture file ``data`` with a signed manifest: how prodgen made the picture.
 
-        Raises ProdgenError as `read_marks` does, and for a certificate that C2PA does not allow.
+        Raises ProdgenError as `read_marks` does, and if C2PA does not allow the certificate.
         """
         from c2pa import Builder, C2paError, C2paSignerInfo
         from c2pa import Signer as Native
@@ -103,7 +104,7 @@ class Signer:
 def read_marks(file: Path | IO[bytes]) -> tuple[str, Provenance]:
     """Return the format and the marks of a picture that can be signed.
 
-    Raises ProdgenError for a picture without a recipe of prodgen, or of a format that is not signed.
+    Raises ProdgenError if the picture has no recipe of prodgen, or its format is not in `FORMATS`.
     """
     where = file if isinstance(file, Path) else "the file"
     made = read_provenance(file)
@@ -121,9 +122,9 @@ def read_marks(file: Path | IO[bytes]) -> tuple[str, Provenance]:
 
 
 def read_signature(file: Path, trust: bytes | None = None) -> Signature | None:
-    """Return the signature in a picture's file, which may come from any program, or None if there is none.
+    """Return the C2PA signature in a picture's file, by any program, or None if the file has no signature.
 
-    ``trust``: certificates, as PEM, of the authorities that the reader trusts.
+    ``trust``: the certificates, in PEM, of the authorities that the reader trusts.
     """
     data = file.read_bytes()
     if b"jumb" not in data or b"c2pa" not in data:  # the boxes of every manifest
@@ -199,7 +200,7 @@ def _check_dates(certificate: "Certificate") -> None:
 
 
 def _algorithm(key: object) -> str:
-    """Return C2PA's name of the algorithm by which a private key signs."""
+    """Return C2PA's name for the algorithm of a private key. Raises ProdgenError for an unsupported key."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:

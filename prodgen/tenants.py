@@ -54,7 +54,7 @@ _cache: WeakKeyDictionary[Store, tuple[float, dict[str, Grant]]] = WeakKeyDictio
 
 
 def grant_of(store: Store, tenant: str) -> Grant:
-    """Return the tenant's grant (the defaults if none is set), which was read at most `CACHE_SECONDS` ago.
+    """Return the tenant's grant, or the defaults if it has none. It is at most `CACHE_SECONDS` old.
 
     Raises StoreUnavailable if the store does not answer or the file of grants is broken.
     """
@@ -66,9 +66,10 @@ def grant_of(store: Store, tenant: str) -> Grant:
 
 
 def recent_grant(store: Store, tenant: str) -> Grant:
-    """Return the tenant's grant as it was last read. Never waits for the store: a thread reads it again.
+    """Return the tenant's grant as this process last read it, without waiting for the store.
 
-    Until the first reading has succeeded, returns the defaults.
+    If it is older than `CACHE_SECONDS`, a thread reads all grants again. Returns the defaults until a first
+    read has succeeded.
     """
     read_at, found = _cache.get(store, (float("-inf"), {}))
     if time.monotonic() - read_at >= CACHE_SECONDS and _reading.acquire(blocking=False):
@@ -86,7 +87,7 @@ def _read_again(store: Store) -> None:
 
 
 def grants(store: Store) -> dict[str, Grant]:
-    """Read all grants that are set, by tenant; raises StoreUnavailable as `grant_of` does."""
+    """Read all grants that are set. Returns them by tenant. Raises StoreUnavailable as `grant_of` does."""
     try:
         return _File.validate_json(store.get(SYSTEM_TENANTS))
     except NotFound:
@@ -96,7 +97,7 @@ def grants(store: Store) -> dict[str, Grant]:
 
 
 def list_grants(store: Store, tenants: Iterable[str]) -> dict[str, Grant]:
-    """Return the grants of these tenants, and of all others that have one, by name in order."""
+    """Return the grants of ``tenants``, and of every other tenant that has one, in the order of their names."""
     found = dict.fromkeys(tenants, Grant()) | grants(store)
     return dict(sorted(found.items()))
 

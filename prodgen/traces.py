@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS = 2.0
-"""Seconds for which a batch of spans is sent, again and again if necessary, before it is dropped.
+"""Seconds for which a process tries to send a batch of spans before it drops the batch.
 
-A process that ends while its receiver is away ends so much later.
+If the receiver does not answer, a process that ends may wait so long.
 """
 
 _provider: "TracerProvider | None" = None
 
 
 def configure(process: str) -> None:
-    """Send the spans of this process, as those of the service ``prodgen-{process}``, if traces are on."""
+    """If traces are on, send the spans of this process under the service name ``prodgen-{process}``."""
     global _provider
     if _provider or not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return
@@ -51,9 +51,9 @@ def span(
     links: Iterable[str] = (),
     server: bool = False,
 ) -> AbstractContextManager[None]:
-    """Make the block a span. Attributes that are None are left out; an exception marks the span as failed.
+    """Measure the block as a span with ``attributes`` that are not None. An exception marks it as failed.
 
-    The parent is the trace context ``parent``, or else the span of the enclosing block. ``links``: further
+    ``parent``: the trace context of the parent; None: the current span is the parent. ``links``: further
     trace contexts for which the block works. ``server``: whether the block answers a request.
     """
     return _span(_provider, name, parent, attributes, links, server) if _provider else nullcontext()
@@ -109,6 +109,6 @@ def traceparent() -> str | None:
 
 
 def flush() -> None:
-    """Send the spans that have ended, before this process may be killed."""
+    """Send the ended spans now, because this process may be killed soon."""
     if _provider:
         _provider.force_flush()

@@ -1,9 +1,9 @@
 """Delete ended orders and runs, restore them from the trash, and delete them for good after their time.
 
-One protocol for orders and for runs (``docs/explanation/ledger-and-store.md``). The folder of a deleted order
-or run has ``deleted.json`` in place of its record, so no reader finds the record. Each change first writes an
-entry of `prodgen.storage.due`: the time at which maintenance looks again, and completes a change whose
-process has died.
+Orders and runs have the same protocol (``docs/explanation/ledger-and-store.md``). The folder of a deleted
+order or run has ``deleted.json`` in place of its record, so no reader finds the record. Each change first
+writes an entry of `prodgen.storage.due`: a time at which maintenance looks at the order or run again. So
+maintenance completes a change whose process has died.
 """
 
 import logging
@@ -25,11 +25,11 @@ from prodgen.storage.due import POSTPONED, due_entries, make_due
 log = logging.getLogger(__name__)
 
 TRASH = timedelta(days=7)
-"""The time for which something deleted can be restored, and its idempotency key makes nothing new."""
+"""How long a deleted order or run can be restored. For as long, its idempotency key makes no new one."""
 LOOK_AGAIN = timedelta(minutes=1)
-"""The time after a change at which maintenance completes the change, or finds it complete."""
+"""How long after a change maintenance checks the change, and completes it if its process has died."""
 ENTRIES, OBJECTS = 200, 2000
-"""The most entries that one sweep looks at, and about the most objects that it deletes."""
+"""The maximum number of entries that one sweep looks at, and of objects that it deletes (about)."""
 
 
 class Owned(BaseModel, frozen=True):
@@ -43,10 +43,11 @@ R = TypeVar("R", bound=Owned)
 
 
 class Deletion(BaseModel, Generic[R], frozen=True):
-    """deleted.json. ``wanted`` is what becomes of the thing: ``restored`` and ``purged`` may be under way.
+    """The content of deleted.json: a deleted order or run.
 
-    ``deleted`` is the time of the request. A restore is possible before ``until``: for `TRASH`, but no
-    longer than the thing is kept.
+    ``wanted``: what was requested last; maintenance may still have to carry it out. ``purged`` means deleted
+    for good. ``deleted``: the time of the request. ``until``: the time until which a restore is possible, which
+    is `TRASH` later, or earlier if the order or run would be kept for a shorter time.
     """
 
     record: R
@@ -56,12 +57,12 @@ class Deletion(BaseModel, Generic[R], frozen=True):
 
     @property
     def key_free(self) -> datetime:
-        """The time from which the idempotency key may make something new."""
+        """The time from which the idempotency key may make a new order or run."""
         return self.deleted + TRASH
 
     @property
     def restorable_until(self) -> datetime | None:
-        """The time until which a restore is possible; None if it was deleted for good."""
+        """The time until which a restore is possible; None unless the order or run is in the trash."""
         return self.until if self.wanted == "trash" else None
 
     def is_restorable(self, now: datetime) -> bool:
@@ -70,9 +71,9 @@ class Deletion(BaseModel, Generic[R], frozen=True):
 
 
 class Trash(ABC, Generic[R]):
-    """Base class for deleting and restoring orders or runs. ``noun`` is "job" or "run", for messages.
+    """Base class that deletes and restores orders or runs. ``noun``: "job" or "run", for messages.
 
-    ``original`` is the name of the record's file, and ``due`` the prefix of the entries in the store.
+    ``original``: the name of the record's file. ``due``: the prefix of the entries of `prodgen.storage.due`.
     """
 
     noun: ClassVar[str]
@@ -85,47 +86,56 @@ class Trash(ABC, Generic[R]):
 
     @abstractmethod
     def key(self, tenant: str, id: str, *parts: str) -> str:
-        """Return the key of a file, or with a last part "" the prefix of all files."""
+        """Return the key of the file ``parts`` of an order or run. If the last part is "", return a prefix."""
 
     @abstractmethod
     def listed(self, tenant: str) -> str:
-        """Return the prefix of the empty objects that name what is in a tenant's trash."""
+        """Return the prefix of a tenant's trash list: one empty object for each id in the trash."""
 
     @abstractmethod
     def find(self, tenant: str, id: str) -> R | None:
-        """Return the record, or None if it is deleted or unknown."""
+        """Return the record of an order or run, or None if the order or run is deleted or unknown."""
 
     @abstractmethod
     def check(self, ledger: Ledger, record: R, now: datetime) -> datetime:
-        """Return until when it can be restored. Raises Conflict if it must not be deleted."""
+        """Return the time until which the order or run can be restored if it is deleted ``now``.
+
+        Raises Conflict if it must not be deleted.
+        """
 
     @abstractmethod
     def enter(self, ledger: Ledger, record: R) -> None:
-        """Enter a restored record, with its end, in the ledger."""
+        """Enter a restored order or run, with its end, into the ledger."""
 
     @abstractmethod
     def forget(self, ledger: Ledger, id: str) -> None:
-        """Remove what is deleted from the ledger."""
+        """Remove a deleted order or run from the ledger."""
 
     def look(self, ledger: Ledger, tenant: str, id: str, now: datetime) -> Deletion[R] | None:
-        """Do what is due for an order or run that is not deleted. Returns a deletion if its time is over."""
+        """Do what is due for an order or run that is not deleted.
+
+        Returns its deletion if it is no longer to be kept, else None.
+        """
         return None
 
     def expired(self, record: R, now: datetime) -> Deletion[R]:
-        """Return the deletion of an order or run whose time is over, and write the time of its last look."""
+        """Return the deletion of an order or run that is no longer to be kept.
+
+        Also writes when maintenance must look at it for the last time.
+        """
         now = now.replace(microsecond=0)
         deletion = self.deletion(record=record, wanted="trash", deleted=now, until=now)
         make_due(self.store, deletion.key_free, record.tenant, record.id, self.due)
         return deletion
 
     def deleted(self, tenant: str, id: str) -> Deletion[R] | None:
-        """Read deleted.json. Returns None for what is not deleted."""
+        """Read deleted.json. Returns None if the order or run is not deleted."""
         with suppress(NotFound):
             return self.deletion.model_validate_json(self.store.get(self._marker(tenant, id)))
         return None
 
     def restorable(self, tenant: str, after: str = "", now: datetime | None = None) -> Iterator[Deletion[R]]:
-        """Yield what can be restored in a tenant's trash, by id after ``after``."""
+        """Yield the orders or runs in a tenant's trash that can be restored, with ids after ``after``, by id."""
         now = now or datetime.now(UTC)
         for id in sorted(name for name in self.store.names(self.listed(tenant)) if name > after):
             deletion = self.deleted(tenant, id)
@@ -135,9 +145,10 @@ class Trash(ABC, Generic[R]):
     def delete(
         self, ledger: Ledger, tenant: str, id: str, for_good: bool = False, now: datetime | None = None
     ) -> Deletion[R]:
-        """Put what has ended into the trash; with ``for_good``, have maintenance delete its objects soon.
+        """Put an ended order or run into the trash. With ``for_good``, maintenance soon deletes its objects.
 
-        A second call changes nothing. Raises NotFound, and Conflict if it must not be deleted.
+        A second call changes nothing. Raises NotFound if it is unknown, and Conflict if it must not be
+        deleted.
         """
         now = (now or datetime.now(UTC)).replace(microsecond=0)
         with lock(ledger, id, CHANGING):
@@ -157,9 +168,9 @@ class Trash(ABC, Generic[R]):
         return deletion
 
     def restore(self, ledger: Ledger, tenant: str, id: str, now: datetime | None = None) -> R:
-        """Restore from the trash, and return the record. What is not deleted does not change.
+        """Restore an order or run from the trash, and return its record. Does nothing if it is not deleted.
 
-        Raises NotFound, and Conflict for what is deleted for good.
+        Raises NotFound if it is unknown, and Conflict if it is deleted for good.
         """
         now = now or datetime.now(UTC)
         with lock(ledger, id, CHANGING):
@@ -206,7 +217,7 @@ class Trash(ABC, Generic[R]):
         self._carry_out(ledger, deletion)
 
     def _carry_out(self, ledger: Ledger, deletion: Deletion[R]) -> None:
-        """Hide what is deleted from all readers, or show what is restored again. Idempotent."""
+        """Hide a deleted order or run from all readers, or show a restored one again. Idempotent."""
         record = deletion.record
         original = self.key(record.tenant, record.id, self.original)
         listed = self.listed(record.tenant) + record.id
@@ -224,7 +235,7 @@ class Trash(ABC, Generic[R]):
             self.forget(ledger, record.id)
 
     def _look(self, ledger: Ledger, tenant: str, id: str, now: datetime, room: int) -> int:
-        """Do what is due. Returns the number of deleted objects, at most ``room``."""
+        """Do what is due for one order or run. Returns the number of deleted objects, at most ``room``."""
         deletion = self.deleted(tenant, id) or self.look(ledger, tenant, id, now)
         if deletion is None:
             return 0

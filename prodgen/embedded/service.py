@@ -13,7 +13,7 @@ from prodgen.child_process import die_with_parent
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 """Seconds before a dead service starts again. The pause is first the shortest, and doubles with each death up
-to the longest. If a service has run for longer than the longest pause, its next pause is the shortest again."""
+to the longest. When a service has run for longer than LONGEST_PAUSE, its next pause is SHORTEST_PAUSE."""
 LOG_BYTES = 16 << 20
 """The size in bytes above which a log is rotated."""
 

@@ -126,7 +126,7 @@ class Supervisor:
         )
 
     def _stop_all(self) -> None:
-        """Stop all services except the broker at the same time, then the broker, which they need until then."""
+        """Stop all services except the broker at the same time, then the broker, which they need."""
         threads = [threading.Thread(target=service.stop) for service in self.stack.dependents]
         for thread in threads:
             thread.start()
