@@ -97,7 +97,7 @@ def grants(store: Store) -> dict[str, Grant]:
 
 
 def list_grants(store: Store, tenants: Iterable[str]) -> dict[str, Grant]:
-    """Return the grants of ``tenants``, and of every other tenant that has one, in the order of their names."""
+    """Return the grants of ``tenants``, and of every other tenant that has one, in order of name."""
     found = dict.fromkeys(tenants, Grant()) | grants(store)
     return dict(sorted(found.items()))
 

@@ -45,9 +45,9 @@ R = TypeVar("R", bound=Owned)
 class Deletion(BaseModel, Generic[R], frozen=True):
     """The content of deleted.json: a deleted order or run.
 
-    ``wanted``: what was requested last; maintenance may still have to carry it out. ``purged`` means deleted
-    for good. ``deleted``: the time of the request. ``until``: the time until which a restore is possible, which
-    is `TRASH` later, or earlier if the order or run would be kept for a shorter time.
+    ``wanted``: what was requested last; maintenance may still have to carry it out. ``purged``: deleted for
+    good. ``deleted``: the time of the request. ``until``: the time until which a restore is possible. It is
+    `TRASH` later, or earlier if the order or run would be kept for a shorter time.
     """
 
     record: R
@@ -86,7 +86,10 @@ class Trash(ABC, Generic[R]):
 
     @abstractmethod
     def key(self, tenant: str, id: str, *parts: str) -> str:
-        """Return the key of the file ``parts`` of an order or run. If the last part is "", return a prefix."""
+        """Return the key of the file ``parts`` of an order or run.
+
+        If the last part is "", returns the prefix of all files in a folder.
+        """
 
     @abstractmethod
     def listed(self, tenant: str) -> str:
@@ -135,7 +138,7 @@ class Trash(ABC, Generic[R]):
         return None
 
     def restorable(self, tenant: str, after: str = "", now: datetime | None = None) -> Iterator[Deletion[R]]:
-        """Yield the orders or runs in a tenant's trash that can be restored, with ids after ``after``, by id."""
+        """Yield the restorable deletions in a tenant's trash, in order of id, with ids after ``after``."""
         now = now or datetime.now(UTC)
         for id in sorted(name for name in self.store.names(self.listed(tenant)) if name > after):
             deletion = self.deleted(tenant, id)
