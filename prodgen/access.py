@@ -54,7 +54,7 @@ class ApiKey(BaseModel, frozen=True):
     revoked: datetime | None = None
 
     def allows(self, scope: Scope) -> bool:
-        """Return whether the key has ``scope``. ``admin`` includes all others but `BEYOND_ADMIN`."""
+        """Return whether the key has ``scope``. ``admin`` includes all scopes except `BEYOND_ADMIN`."""
         return scope in self.scopes or ("admin" in self.scopes and scope not in BEYOND_ADMIN)
 
 

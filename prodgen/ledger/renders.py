@@ -67,7 +67,7 @@ class Renders:
         return state == "asked" or not _waits(state)
 
     def take(self, worker: str, count: int) -> list[Asked]:
-        """Take waiting files whose work is that of ``count`` images or less, of the tenants by their weights.
+        """Take waiting files with the work of at most ``count`` images in total, by the tenants' weights.
 
         The first file may have more work. Returns [] for a worker whose machine is shut out. Leaves out a
         formula that this version of prodgen cannot read: the gateway asks for that image again, so that a
