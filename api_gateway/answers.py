@@ -30,11 +30,11 @@ from prodgen.storage.base import in_threads
 Result = TypeVar("Result")
 
 QUICK, SLOW = 0.02, 0.5
-"""Seconds between two reads of the ledger: at first, and at most."""
+"""Seconds between two reads of the ledger: the first pause, which grows, and the longest pause."""
 WAIT_SECONDS = 300.0
-"""Seconds after which an order that is not made is cancelled. OpenAI's clients wait for 600."""
+"""Seconds after which an unfinished order is cancelled. OpenAI's clients wait for 600 seconds."""
 CLIENT_CLOSED = 499
-"""The status, for the log, of a request whose client has gone."""
+"""The HTTP status that the log shows for a request whose client has disconnected."""
 _NO_TOKENS = {
     "input_tokens": 0,
     "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
@@ -45,11 +45,11 @@ _NO_TOKENS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer that a client wants of an order.
+    """How a client wants to receive the images of an order.
 
-    ``json`` and ``url``: whether each image comes as base64, as a link, or as both. ``format``: the format of
-    the files. ``quality``: of 100, for a file that is encoded again from the order's PNG; None: the order's.
-    ``side``: of the images in pixels. ``transparent``: whether their background is.
+    ``json``: send each image as base64. ``url``: send a link to each image. ``format``: the file format.
+    ``quality``: encode the order's PNG files again with this quality (0 to 100); None: send the files of the
+    order. ``side``: the side of an image in pixels. ``transparent``: the background is transparent.
     """
 
     json: bool
@@ -60,7 +60,7 @@ class Answer:
     transparent: bool
 
     def fields(self) -> dict[str, str]:
-        """Return the fields that say what the images are."""
+        """Return the fields ``background``, ``output_format`` and ``size`` of the response."""
         return {
             "background": "transparent" if self.transparent else "opaque",
             "output_format": self.format,
@@ -69,20 +69,20 @@ class Answer:
 
 
 class Order:
-    """A placed order whose client waits for it. The order is cancelled if the client goes."""
+    """A placed order whose client waits for the images. The order is cancelled if the client disconnects."""
 
     def __init__(self, record: JobRecord, caller: ApiKey, deployment: Deployment, answer: Answer) -> None:
         self._record, self._caller, self._deployment, self._answer = record, caller, deployment, answer
 
     async def respond(self, request: Request) -> dict[str, Any]:
-        """Wait for the images and return the body of the answer. Raises ProdgenError if they are not made."""
+        """Wait for the images, then return the response body. Raises ProdgenError if an image is missing."""
         created = int(self._record.created.timestamp())
         return {"created": created, "data": await self._wait(request), **self._answer.fields()}
 
     def stream(self, prefix: str) -> EventSourceResponse:
-        """Return the response that sends an event for each image.
+        """Return a response that sends one event ``PREFIX.completed`` for each image.
 
-        There are no partial images: a generator makes an image in one pass.
+        It sends no partial images, because a generator makes an image in one pass.
         """
         return EventSourceResponse(self._events(prefix), headers={"Cache-Control": "no-cache"}, sep="\n")
 
@@ -104,7 +104,10 @@ class Order:
             )
 
     async def _wait(self, request: Request | None) -> list[dict[str, str]]:
-        """Return the images once they are made. Cancels the order if ``request`` or this task ends before."""
+        """Wait until the images are made, and return them in the form of OpenAI's Images API.
+
+        Cancels the order on an error, after `WAIT_SECONDS`, or if the client of ``request`` disconnects.
+        """
         try:
             await self._until_made(request)
         except BaseException:
@@ -157,7 +160,7 @@ class Order:
 
 
 def _encoded_again(png: bytes, format: str, quality: int) -> bytes:
-    """Return a PNG as a JPEG or WebP of a quality of 100, with the same marks."""
+    """Convert a PNG file to JPEG or WebP with ``quality`` (0 to 100). Keeps the marks in the file."""
     with Image.open(io.BytesIO(png)) as image:
         marks = image.info.get("xmp", b"")
         flat = on_white(image) if format == "jpeg" and image.mode == "RGBA" else image

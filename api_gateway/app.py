@@ -94,9 +94,9 @@ def create_app(
     ledger: Ledger | None = None,
     ring: RingDoorbells = ring_workers,
 ) -> FastAPI:
-    """Return the gateway of a deployment.
+    """Return the gateway's FastAPI application.
 
-    Without ``settings`` the gateway uses the settings of the process, and configures its logs and traces.
+    Without ``settings``, reads the settings of the process, and configures logs and traces.
     """
     if settings is None:
         settings = process.settings()

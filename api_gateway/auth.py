@@ -1,7 +1,7 @@
 """Authenticate requests by API key, and authorize them by the scopes of the key.
 
-A program sends its key with each request. A browser sends the cookie of its session, which names the key, and
-with each change a token as well, which only pages of the studio know.
+A program sends its key with each request. A browser sends the cookie of its session, which names the key. A
+request of a browser that changes something also sends a token, which only pages of the studio know.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ from prodgen.tenants import recent_grant
 
 _bearer = HTTPBearer(auto_error=False, description="An API key. `prodgen keys create` makes one.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-"""The text that a request sends as its API key, or None without one."""
+"""The text that a request sends as its API key; None if the request sends no key."""
 
 
 INVALID_KEY = "this API key is not valid, or was revoked"
@@ -29,7 +29,10 @@ _SAFE = ("GET", "HEAD")
 
 
 async def key_digest(request: Request, deployment: DeploymentDep, credentials: Credentials) -> str:
-    """Return the digest of the request's API key, which may not exist. Raises HTTPException 401 or 403."""
+    """Return the digest of the API key that the request sends. Does not check that the key exists.
+
+    Raises HTTPException 401 if the request has no well-formed key or session, and 403 for a wrong token.
+    """
     if credentials:
         if digest := digest_of(credentials.credentials):
             return digest
@@ -47,14 +50,17 @@ KeyDigest = Annotated[str, Depends(key_digest)]
 
 
 async def find_key(deployment: Deployment, digest: str) -> ApiKey | None:
-    """Return the API key with this digest, or None if there is none or it is revoked."""
+    """Return the API key with this digest, or None if the key does not exist or is revoked."""
     keys = deployment.keys
     limiter = None if keys.knows(digest) else deployment.stranger_threads
     return await run_sync(keys.find, digest, limiter=limiter)
 
 
 async def caller(request: Request, deployment: DeploymentDep, digest: KeyDigest) -> ApiKey:
-    """Return the API key of the request, and bind its tenant to the logs. Raises HTTPException 401."""
+    """Return the API key of the request, count the request, and add the tenant to its log lines.
+
+    Raises HTTPException 401 for an unknown or revoked key, and TooManyRequests.
+    """
     key = await find_key(deployment, digest)
     if key is None:
         if "Authorization" not in request.headers and deployment.keys.is_empty():
@@ -67,13 +73,13 @@ async def caller(request: Request, deployment: DeploymentDep, digest: KeyDigest)
 
 
 async def count_request(deployment: Deployment, tenant: str) -> None:
-    """Count a request of a tenant. Raises TooManyRequests if the tenant sends more than it may."""
+    """Count a request of a tenant. Raises TooManyRequests above the tenant's limit of requests per second."""
     if per_second := recent_grant(deployment.store, tenant).requests_per_second:
         await run_sync(_count_request, deployment, tenant, per_second)
 
 
 def _count_request(deployment: Deployment, tenant: str, per_second: float) -> None:
-    """Raise TooManyRequests if the tenant sends more requests than it may. Allows all while Redis is away."""
+    """Raise TooManyRequests above ``per_second`` requests. Allows all requests while Redis is unavailable."""
     with suppress(Unavailable):
         if wait := deployment.ledger.count_request(tenant, per_second):
             raise TooManyRequests(
@@ -84,7 +90,10 @@ def _count_request(deployment: Deployment, tenant: str, per_second: float) -> No
 
 
 def allowed(*scopes: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:
-    """Return a dependency: the API key of the request. It raises 403 unless the key has one of ``scopes``."""
+    """Return a FastAPI dependency that gives the API key of the request.
+
+    The dependency raises HTTPException 403 if the key has none of ``scopes``.
+    """
 
     async def check(key: Annotated[ApiKey, Depends(caller)]) -> ApiKey:
         if not any(key.allows(scope) for scope in scopes):
@@ -95,16 +104,16 @@ def allowed(*scopes: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:
 
 
 Anyone = Annotated[ApiKey, Depends(caller)]
-"""Any valid key."""
+"""The valid API key of the request, with any scope."""
 Generator = Annotated[ApiKey, Depends(allowed("generate"))]
-"""A key that may order images, and see orders and images."""
+"""The key of the request, which may order images, and see orders and images."""
 Trainer = Annotated[ApiKey, Depends(allowed("train"))]
-"""A key that may upload data, and train and evaluate models with the data."""
+"""The key of the request, which may upload data, and train and evaluate models with the data."""
 Uploader = Annotated[ApiKey, Depends(allowed("generate", "train"))]
-"""A key that may upload files."""
+"""The key of the request, which may upload files."""
 Administrator = Annotated[ApiKey, Depends(allowed("admin"))]
-"""A key that may see and change the secrets of its tenant."""
+"""The key of the request, which may see and change the secrets of its tenant."""
 Operator = Annotated[ApiKey, Depends(allowed("operate"))]
-"""A key that may see and change the tenants and the keys of the deployment."""
+"""The key of the request, which may see and change the tenants and the keys of the deployment."""
 Promoter = Annotated[ApiKey, Depends(allowed("promote"))]
-"""A key that may move the aliases of models."""
+"""The key of the request, which may move the aliases of models."""

@@ -24,14 +24,14 @@ log = logging.getLogger("prodgen.gateway")
 
 DoorbellQueue = Queue | Literal["training"]
 RingDoorbells = Callable[[DoorbellQueue, int], None]
-"""Rings the doorbell of a queue ``times`` times. Arguments: the queue, and ``times``."""
+"""A function that sends doorbells. Its arguments are a queue and the number of doorbells."""
 
 EVENT_THREADS = 8
-"""The most threads that read events, for all streams together. The other threads serve other requests."""
+"""Largest number of threads that read events, for all streams together. Other requests use other threads."""
 STRANGER_THREADS = 8
-"""The most threads that look for keys that the gateway does not know. They wait while the store is slow."""
+"""Largest number of threads that look for unknown API keys in the store. Other requests use other threads."""
 UPLOADS_PER_TENANT = 4
-"""Uploads at a time of one tenant. They fill half of the 512 MiB that Compose gives to temporary files."""
+"""Uploads of one tenant at a time. They fill half of the 512 MiB that Compose gives to temporary files."""
 
 
 @dataclass
@@ -48,9 +48,9 @@ class Deployment:
     upload_slots: defaultdict[str, Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: Semaphore(UPLOADS_PER_TENANT))
     )
-    """The slots of each tenant for uploads. Only code in the event loop may use them."""
+    """A semaphore for each tenant that limits its uploads. Only code in the event loop may use it."""
     event_streams: Counter[str] = field(default_factory=Counter)
-    """The open event streams of each tenant. Only code in the event loop may use them."""
+    """The number of open event streams of each tenant. Only code in the event loop may use it."""
     event_reader: EventReader = field(init=False)
     _rebuilding: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,20 +58,20 @@ class Deployment:
         self.event_reader = EventReader(self.ledger, self.keys)
 
     def ring(self, queue: DoorbellQueue, times: int) -> None:
-        """Send ``times`` doorbells to a queue. Only logs a failure, because maintenance also sends them."""
+        """Send ``times`` doorbells to a queue. Only logs a failure: maintenance sends the doorbells again."""
         try:
             self.ring_doorbells(queue, times)
         except Exception as error:
             log.warning("the doorbell of %s was not rung: %s", queue, error)
 
     def note_failure(self, error: Unavailable) -> None:
-        """Log that a service does not answer; if the ledger is lost, rebuild it."""
+        """Log that a service does not answer. If the ledger is lost, start to rebuild it."""
         log.warning("unavailable: %s", error)
         if isinstance(error, LedgerLost):
             self.rebuild()
 
     def rebuild(self) -> None:
-        """Start a thread that rebuilds a lost ledger from the store, unless such a thread is running."""
+        """Start a thread that rebuilds a lost ledger from the store, unless the thread runs already."""
         if self._rebuilding.acquire(blocking=False):
             threading.Thread(target=self._rebuild, name="rebuild", daemon=True).start()
 
@@ -96,7 +96,7 @@ DeploymentDep = Annotated[Deployment, Depends(_deployment)]
 
 
 def ring_workers(queue: DoorbellQueue, times: int) -> None:
-    """Ring the doorbells of the Celery workers."""
+    """Send ``times`` doorbells to the Celery workers of a queue."""
     from workers.app import ring  # at the first order, because Celery takes long to load
 
     ring(queue, times)

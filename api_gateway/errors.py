@@ -23,7 +23,7 @@ log = logging.getLogger("prodgen.gateway")
 
 RETRY_SECONDS = 3
 MAX_SENTENCE = 1000
-"""The most characters of a message. A message may repeat a part of its request, which may be long."""
+"""Largest number of characters in an error message. A message may quote a long part of the request."""
 
 STATUS = {
     "invalid_request": 400,
@@ -50,7 +50,7 @@ MEANING = {
     "range_not_satisfiable": "The wanted range begins after the end of the object.",
     "internal_error": "The gateway has failed. Its log explains why, under the id of the request.",
 }
-"""The meaning of codes. The docstrings of the subclasses of ProdgenError explain the other codes."""
+"""The meaning of each error code that no subclass of ProdgenError has; those docstrings explain the rest."""
 _CODE = {status: code for code, status in STATUS.items()}
 
 
@@ -107,7 +107,10 @@ def answer(
     more: int = 0,
     retry_after: float | None = None,
 ) -> JSONResponse:
-    """Return the response for a failure. ``retry_after`` is in seconds."""
+    """Return the response for a failed request.
+
+    ``details`` are its single faults, ``more`` the number of further faults, ``retry_after`` is in seconds.
+    """
     error: dict[str, Any] = {"type": error_type(code), "code": code, **_sentence(message, param)}
     if details:
         faults = [_sentence(str(fault), fault.param) for fault in details[:MAX_FAULTS]]
@@ -121,7 +124,7 @@ def answer(
 
 
 def install(app: FastAPI) -> None:
-    """Make ``app`` answer every exception with `answer`."""
+    """Make ``app`` send the response of `answer` for every exception."""
 
     @app.exception_handler(ProdgenError)
     async def refuse(request: Request, error: ProdgenError) -> JSONResponse:
@@ -180,6 +183,6 @@ def _sentence(message: str, param: str | None) -> dict[str, str | None]:
 
 
 def _encodable(text: str) -> str:
-    """Return ``text``, cut off if too long, with each lone surrogate, which UTF-8 lacks, as ``\\ud800``."""
+    """Return ``text`` ready for UTF-8: cut off if too long, lone surrogates written as ``\\ud800``."""
     text = text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]}…"
     return text.encode(errors="backslashreplace").decode()

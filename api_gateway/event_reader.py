@@ -1,4 +1,4 @@
-"""One reader of the ledger for all event streams of this process; it wakes those with something to read."""
+"""Read the ledger once for all event streams of this process, and wake each stream that has new events."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from prodgen.ledger.ledger import Ledger
 log = logging.getLogger("prodgen.gateway")
 
 QUICK, SLOW = 0.03, 0.25
-"""Seconds between two reads of the ledger: after an event or a new stream, and at most."""
+"""Seconds between two reads of the ledger: after an event or a new stream, and the longest pause."""
 
 
 class Watch:
@@ -28,16 +28,16 @@ class Watch:
         self._woken, self._waiting, self._has_turn = False, anyio.CancelScope(), False
 
     def wake(self) -> None:
-        """Let the stream read now, or as soon as it waits again."""
+        """Wake the stream: it reads now, or the next time that it calls `wait`."""
         self._woken = True
         self._waiting.cancel()
 
     async def wait(self, last: str, shutdown: anyio.Event, seconds: float) -> None:
-        """Wait until the stream should read after the event ``last``, or shut down.
+        """Wait until the stream should read the events after ``last``, or until the gateway shuts down.
 
-        Call it only after a read that has found no event after ``last``. A stream that nothing has woken for
-        ``seconds`` waits for its turn to read: after a stall, hundreds would read together otherwise, and
-        hold up other requests. `end_turn` must be called after the read.
+        Call `wait` only after a read that found no event after ``last``; call `end_turn` after the next read.
+        A stream that is not woken for ``seconds`` also reads, but only one such stream at a time. Otherwise
+        hundreds of streams could read together and delay other requests.
         """
         self._reader.watch_after(self.name, last)
         with anyio.CancelScope() as self._waiting:
@@ -62,16 +62,16 @@ class Watch:
             group.cancel_scope.cancel()
 
     def end_turn(self) -> None:
-        """Let the next stream read, if this one had the turn."""
+        """Let the next waiting stream read. Does nothing if this stream has not waited for its turn."""
         if self._has_turn:
             self._has_turn = False
             self._reader.turn.release()
 
 
 class EventReader:
-    """Reads the ledger for every watch in one command. Runs only while there are watches.
+    """Reads the ledger for all watches with one command. Its task runs only while there are watches.
 
-    Only code in the event loop may use it.
+    Only code in the event loop may use the reader.
     """
 
     def __init__(self, ledger: Ledger, keys: KeyRing) -> None:
@@ -85,7 +85,10 @@ class EventReader:
 
     @contextmanager
     def watch(self, name: str, digest: str) -> Iterator[Watch]:
-        """Watch the events under ``name`` (`prodgen.ledger.ledger.Ledger.changed`) until the block ends."""
+        """Watch the events under ``name`` within the block (names: `prodgen.ledger.ledger.Ledger.changed`).
+
+        ``digest`` is that of the API key of the stream.
+        """
         watch = Watch(name, digest, self)
         self._watches.add(watch)
         try:
@@ -97,7 +100,10 @@ class EventReader:
                 self._seen.pop(name, None)
 
     def watch_after(self, name: str, last: str) -> None:
-        """Wake the watches of ``name`` at an event after ``last``, or after what they were woken for."""
+        """Wake the watches of ``name`` at the next event after ``last``.
+
+        If another stream waits for an event after an older one, that older event counts.
+        """
         if name not in self._seen:
             self._pause = QUICK
             self._hurry.set()
@@ -131,11 +137,15 @@ class EventReader:
                 await self._hurry.wait()
 
     def _look(self, after: dict[str, str], digests: set[str]) -> tuple[dict[str, str], set[str]]:
-        """Return the newest event of each name with events after those in ``after``, and the valid keys."""
+        """Read the ledger and the API keys.
+
+        Returns the newest event id of each name that has an event after ``after[name]``, and the digests that
+        belong to valid keys.
+        """
         return self._ledger.changed(after), {digest for digest in digests if self._keys.find(digest)}
 
 
 def _order(id: str) -> tuple[float, float]:
-    """Return what sorts the ids of events by age. An id without a second part is older than one with it."""
+    """Return the sort key of an event id, from old to new. ``5`` is older than ``5-0``."""
     milliseconds, _, number = id.partition("-")
     return int(milliseconds), int(number) if number else -math.inf

@@ -21,13 +21,13 @@ from prodgen.ledger.entries import Event
 from prodgen.tenants import recent_grant
 
 STREAMS_PER_TENANT = 64
-"""Streams at a time of a tenant without a limit of its own, of the 800 connections that the gateway has."""
+"""Open streams that a tenant may have if its grant names no limit. The gateway has 800 connections in all."""
 STREAM_SECONDS = 1800.0
 """Seconds after which a stream ends. The client connects again, and continues after the last event."""
 CHECK_SECONDS = 10.0
-"""Seconds after which a stream reads the ledger by itself, if nothing has woken it; up to a fifth more."""
+"""Seconds after which a stream that is not woken reads the ledger; a random part of up to 20% is added."""
 RETRY_SECONDS = 1.0
-"""Seconds until a stream reads again after a service has not answered."""
+"""Seconds until a stream reads again after Redis or the store did not answer."""
 KEEP_ALIVE = 15.0
 """Seconds between two comments, which keep proxies from closing a quiet connection."""
 GRACE_SECONDS = 4.0
@@ -39,14 +39,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "Events until the job or run has ended. A stream ends earlier after half an hour.",
     }
 }
-"""The description of a stream in the API's schema."""
+"""The description of an event stream in the OpenAPI schema."""
 
 _EVENT_ID = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?", re.ASCII)
 _MAX_PART = 2**64 - 1
 
 
 class EventStream:
-    """The response to a request for events, which begins after the event with the id ``start``."""
+    """Makes the response to a request for events. The first event is the one after the id ``start``."""
 
     def __init__(self, deployment: Deployment, digest: str, start: str) -> None:
         self._deployment, self._digest, self._start = deployment, digest, start
@@ -60,11 +60,11 @@ class EventStream:
         ended: Collection[str],
         repeat_seconds: float = math.inf,
     ) -> EventSourceResponse:
-        """Return the response.
+        """Return the response that sends the events.
 
-        ``name`` is that of the events in the ledger (`prodgen.ledger.ledger.Ledger.changed`). ``events`` is
-        called with the id of an event, and returns the events after that event. ``present`` returns the
-        present state, which is sent if there is no event to send at first, or for ``repeat_seconds``. The
+        ``name``: the name of the events in the ledger (`prodgen.ledger.ledger.Ledger.changed`).
+        ``events(id)`` returns the events after the event ``id``. ``present()`` returns the present state; the
+        response sends it if there is no event at first, and after ``repeat_seconds`` without an event. The
         response ends after an event whose state is in ``ended``, after `STREAM_SECONDS`, when the API key is
         revoked, or when the gateway shuts down.
         """
@@ -96,9 +96,9 @@ class EventStream:
         ended: Collection[str],
         check_seconds: float,
     ) -> AsyncIterator[ServerSentEvent]:
-        """Yield new events. A blocking read would occupy a thread for each stream, so one reader wakes all.
+        """Yield the new events. `EventReader` wakes the stream: a blocking read would need a thread each.
 
-        ``read`` is called with the id of the last event, and the seconds since then.
+        ``read(last, seconds)`` returns the events after the event ``last``, which was sent ``seconds`` ago.
         """
 
         def read_if_allowed() -> list[Event] | None:
@@ -150,9 +150,9 @@ async def _event_stream(
     last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
     after: Annotated[str | None, Query(description="The same, for clients that cannot send headers.")] = None,
 ) -> AsyncIterator[EventStream]:
-    """Yield the stream for a request, and count it until its response has ended.
+    """Yield the event stream of a request. Counts it as open until the response has ended.
 
-    Raises ProdgenError for an id that no event has, and TooManyRequests if the tenant has too many streams.
+    Raises ProdgenError for a malformed event id, and TooManyRequests if the tenant has too many streams.
     """
     start = last_event_id or after or "0"
     match = _EVENT_ID.fullmatch(start)

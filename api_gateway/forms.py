@@ -23,12 +23,12 @@ Fields = TypeVar("Fields", bound=BaseModel)
 Taken = TypeVar("Taken")
 
 PHOTOGRAPHS, FIELDS = 16, 32
-"""The most files and the most other fields of a form."""
+"""Largest number of files, and largest number of other fields, in a form."""
 _LISTED = {"image[]": "image"}
 
 
 def describe_form(fields: type[BaseModel]) -> dict[str, Any]:
-    """Return the part of an OpenAPI description that says that a route takes a form with these fields."""
+    """Return the OpenAPI description of a request body that is a form with the fields of the model."""
     return {"requestBody": {"content": {"multipart/form-data": {"schema": fields.model_json_schema()}}}}
 
 
@@ -39,11 +39,12 @@ async def read_form(
     kind: type[Fields],
     takes: Mapping[str, Callable[[int, bytes], Taken]],
 ) -> tuple[Fields, dict[str, list[Taken]]]:
-    """Return the text fields of a form, and what ``takes[name]`` returns for each file of that name.
+    """Read the form in the request's body; return its text fields, and the results of ``takes`` by file name.
 
-    ``takes`` has ``image``, whose files may also be named ``image[]``; those of a name are numbered from 1.
-    Raises ProdgenError for a body that is no such form, and HTTPException for one that is too large or does
-    not say its size.
+    ``takes`` has a function for each file name that the form may use. The function gets the number of the
+    file (from 1 for each name) and the bytes. ``takes`` must have ``image``; the form may also call such a
+    file ``image[]``. Raises ProdgenError for a body that is not such a form, and HTTPException for a body
+    that is too large or has no Content-Length.
     """
     size = request.headers.get("content-length", "")
     if not size.isdecimal():
@@ -77,7 +78,10 @@ async def read_form(
 
 
 def store_picture(deployment: Deployment, tenant: str, name: str, number: int, data: bytes) -> str:
-    """Store file ``number`` of a form's field as an upload, and return its digest. Raises ProdgenError."""
+    """Store a picture from the form field ``name`` as an upload, and return its digest.
+
+    Raises ProdgenError, which names the field and ``number``, if the file is no usable picture or mask.
+    """
     if fault := picture_fault(data) or end_fault(data):
         raise ProdgenError(f"{name} {number} {fault}", param=name)
     if name == "mask":

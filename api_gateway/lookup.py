@@ -1,6 +1,6 @@
-"""Find the jobs and runs of a tenant: in Redis or, if Redis has lost them, in the store.
+"""Find a tenant's jobs and runs: in Redis or, if Redis has lost them, in the store.
 
-An id that does not exist and an id of another tenant raise the same NotFound.
+An unknown id and an id of another tenant raise the same NotFound.
 """
 
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from prodgen.trash import Deletion
 
 
 def find_progress(deployment: Deployment, tenant: str, job: str) -> Progress:
-    """Return the state and the counts of a job. Raises NotFound."""
+    """Return the state and the counts of a job. Raises NotFound if the tenant has no such job."""
     if ID.fullmatch(job):
         progress = deployment.ledger.progress(job)
         if progress is None and (record := job_records.find_record(deployment.store, tenant, job)):
@@ -35,7 +35,7 @@ def find_progress(deployment: Deployment, tenant: str, job: str) -> Progress:
 
 
 def find_job_record(deployment: Deployment, tenant: str, job: str) -> JobRecord:
-    """Return the record of a job. Raises NotFound."""
+    """Return the record of a job. Raises NotFound if the tenant has no such job, or has deleted it."""
     record = job_records.find_record(deployment.store, tenant, job) if ID.fullmatch(job) else None
     if record is None:
         raise _no_job(deployment, tenant, job)
@@ -62,13 +62,13 @@ def job_details(deployment: Deployment, record: JobRecord) -> JobDetails:
 
 
 def check_id(job: str) -> None:
-    """Raise NotFound for a text that is the id of no job."""
+    """Raise NotFound if the text does not have the form of a job's id. Does not look for the job."""
     if not ID.fullmatch(job):
         raise NotFound(f"there is no job {job[:64]!r}", param="job")
 
 
 def find_run_record(deployment: Deployment, tenant: str, run: str) -> RunRecord:
-    """Return the record of a run. Raises NotFound."""
+    """Return the record of a run. Raises NotFound if the tenant has no such run, or has deleted it."""
     check_run_id(run)
     if record := run_files.find_record(deployment.store, tenant, run):
         return record
@@ -79,7 +79,7 @@ def find_run_record(deployment: Deployment, tenant: str, run: str) -> RunRecord:
 
 
 def check_run_id(run: str) -> None:
-    """Raise NotFound for a text that is the id of no run."""
+    """Raise NotFound if the text does not have the form of a run's id. Does not look for the run."""
     if not ID.fullmatch(run):
         raise NotFound(f"there is no training run {run[:64]!r}", param="run")
 
@@ -119,7 +119,7 @@ def run_details(deployment: Deployment, record: RunRecord) -> RunDetails:
 
 
 def _no_job(deployment: Deployment, tenant: str, job: str) -> NotFound:
-    """Return the error for a job that does not exist, or is deleted."""
+    """Return the error that says that a job does not exist, or that it is deleted."""
     check_id(job)
     deletion = find_deletion(deployment.store, tenant, job)
     if deletion is None:
@@ -128,7 +128,7 @@ def _no_job(deployment: Deployment, tenant: str, job: str) -> NotFound:
 
 
 def _restorable(deletion: Deletion[Any]) -> str:
-    """Return the end of a sentence about a deletion: until when a restore is possible, if it is."""
+    """Return the end of an error message: until when the deleted job or run can be restored, or ``""``."""
     until = deletion.restorable_until
     return f"; it can be restored until {until:%F %R} UTC" if until else ""
 

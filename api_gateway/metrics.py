@@ -17,16 +17,22 @@ from prodgen.ledger.roster import Roster
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 SECONDS = 1.0
-"""Seconds for which the text of the metrics is used again: it costs six calls of the ledger."""
+"""Seconds for which the computed text of the metrics is sent again, because it needs six ledger calls."""
 MODELS = 20
-"""Models of each queue that have labels of their own: those with the most work. Tenants name their models."""
+"""Number of models in each queue with a label of their own: the models with the most work.
+
+There must be a limit, because tenants choose the names of their models.
+"""
 OTHERS, UNKNOWN = "others", "unknown"
-"""Labels of the models beyond, and of jobs that an older version has entered. A model's name has an ``@``."""
+"""Labels of all other models, and of jobs without a known model, which an older release has queued.
+
+They cannot be models, because the label of a model contains an ``@``.
+"""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Metrics:
-    """The metrics of one application. ``text`` is what Prometheus reads."""
+    """The metrics of one application. ``text`` gives the page that Prometheus reads."""
 
     def __init__(self, ledger: Ledger) -> None:
         registry = CollectorRegistry()
@@ -46,14 +52,14 @@ class Metrics:
         registry.register(_Queues(ledger))
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request that took ``seconds``. Unknown methods share the label OTHER."""
+        """Count a request and the ``seconds`` that it took. Unknown HTTP methods share the label OTHER."""
         method = method if method in METHODS else "OTHER"
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
 
 
 class _Queues(Collector):
-    """Reads the ledger at each scrape. If the ledger is silent, returns only ``prodgen_ledger_up`` 0."""
+    """Reads the ledger for each page of metrics. On an error, returns only ``prodgen_ledger_up`` 0."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._roster = ledger, Roster(ledger)

@@ -19,15 +19,15 @@ from prodgen import logs, traces
 access = logging.getLogger("prodgen.access")
 
 MAX_JSON = 1 << 20
-"""The most bytes of a JSON body. A larger order is sent as an upload."""
+"""Largest size of a JSON body in bytes. A larger order must be sent as an upload."""
 IDLE_SECONDS = 20.0
-"""The most seconds between two parts of a body."""
+"""Longest time in seconds between two parts of a request body."""
 JSON_SECONDS, UPLOAD_SECONDS = 60.0, 900.0
-"""The most seconds that a whole JSON body and a whole upload may take."""
+"""Longest time in seconds that a whole JSON body may take, and that a whole upload may take."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PAGE_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-"""The policy of the documentation's pages. The gateway itself serves their scripts and styles."""
+"""The Content-Security-Policy of the documentation pages: scripts and styles come from the gateway only."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -37,7 +37,7 @@ _HEADERS = {
 
 
 def is_request_id(text: str) -> bool:
-    """Return whether the gateway uses the ``X-Request-ID`` of a caller as the id of the request."""
+    """Return whether a caller's ``X-Request-ID`` is usable as the id of the request."""
     return bool(_REQUEST_ID.fullmatch(text))
 
 
@@ -100,9 +100,9 @@ class AccessLog:
 
 
 class SecurityHeaders:
-    """Add headers that forbid browsers to run or frame the content of answers, or to guess its type.
+    """Add security headers to each response, unless the route has set them.
 
-    Does not replace headers that a route has set.
+    A browser then does not run the content, show it in a frame of another page, or guess its type.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -122,9 +122,9 @@ class SecurityHeaders:
 
 
 class BodyLimits:
-    """Refuse bodies that are too large with 413, and bodies that arrive too slowly with 408.
+    """Answer 413 if a request body is too large, and 408 if it arrives too slowly.
 
-    The routes at the paths ``larger`` accept larger and slower bodies, and check the size themselves.
+    Routes at the paths in ``larger`` may take longer to receive a body, and check its size themselves.
     """
 
     def __init__(self, app: ASGIApp, larger: tuple[str, ...]) -> None:

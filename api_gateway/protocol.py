@@ -1,4 +1,4 @@
-"""HTTP connections that are dropped when the client stands still."""
+"""HTTP connections that the gateway closes when the client sends or reads nothing for too long."""
 
 import asyncio
 import socket
@@ -9,17 +9,17 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
-"""The most seconds that the head of a request (its first line and headers) may take."""
+"""Longest time in seconds that the head of a request (its first line and headers) may take."""
 ANSWER_SECONDS = 30.0
-"""The most seconds in which a client may take no byte of an answer that waits for it."""
+"""Longest time in seconds for which a client may read no byte of a response."""
 CHECK_SECONDS = 2.0
 
 
 class TimedProtocol(H11Protocol):
     """A connection of uvicorn with the two time limits that uvicorn lacks.
 
-    Without them a client that sends half a head, or never reads its answer, keeps its connection for ever.
-    `BodyLimits` bounds the time of the bodies of requests.
+    Without these limits, a client that sends half a head, or never reads the response, keeps its connection
+    for ever. `BodyLimits` limits the time for a request body.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -43,7 +43,7 @@ class TimedProtocol(H11Protocol):
         self._drained = True
 
     def _check(self) -> None:
-        """Drop the connection if the client exceeds a time limit. Otherwise check again in CHECK_SECONDS."""
+        """Close the connection if the client exceeds a time limit; otherwise check again in CHECK_SECONDS."""
         now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
         if self.conn.their_state is not h11.IDLE or self.cycle is not self._request:
             self._head_awaited = now

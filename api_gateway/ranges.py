@@ -1,4 +1,4 @@
-"""Answers that send bytes: all of them, or the part that the header ``Range`` of the request names."""
+"""Responses with bytes: the whole content, or the part that the request header ``Range`` names."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,10 +19,11 @@ def send(
     headers: dict[str, str],
     kind: str,
 ) -> Response:
-    """Return the answer with the wanted part of ``size`` bytes. ``read`` yields the bytes [start, stop).
+    """Return the response with the part of a content of ``size`` bytes that the request asks for.
 
-    Reads the first piece before the answer begins, so that a missing object is a failed request. A request
-    with the header ``If-Range`` gets a part only if the header equals ``headers["ETag"]``.
+    ``read(start, stop)`` yields the bytes [start, stop). Its first piece is read before the response begins,
+    so that a missing object gives an error status. With the header ``If-Range``, the response has a part only
+    if that header equals ``headers["ETag"]``.
     """
     headers = {**headers, "Accept-Ranges": "bytes"}
     if request.method == "HEAD":  # HEAD has no ranges
@@ -41,7 +42,7 @@ def send(
 
 
 def _range(header: str, size: int) -> tuple[int, int] | None:
-    """Return (start, stop) of a single byte range, or None for any other header: send all bytes."""
+    """Return (start, stop) if the header ``Range`` names one byte range; else None, which means all bytes."""
     match = _RANGE.fullmatch(header)
     if match is None or header == "bytes=-":
         return None

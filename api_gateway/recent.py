@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """The result of a slow function. A thread of its own computes it again when it has become too old.
+    """Keeps the result of the slow function ``compute``, and calls it again when the result is too old.
 
-    So the result needs no thread of other requests, and costs the same for any number of callers.
-    ``seconds`` returns for how long a result may be used. The function must not raise.
+    ``compute`` runs in a thread of its own, so it takes no thread from other requests. All callers share the
+    result. ``seconds(result)`` returns for how long a result may be used. ``compute`` must not raise.
     """
 
     def __init__(self, compute: Callable[[], T], seconds: Callable[[T], float]) -> None:
@@ -23,7 +23,7 @@ class Recent(Generic[T]):
         self._computed: tuple[T, float] | None = None
 
     async def get(self) -> T:
-        """Return the result. Waits while it is computed."""
+        """Return the result. Waits if it must be computed first."""
         async with self._lock:
             if self._computed is None or time.monotonic() >= self._computed[1]:
                 result = await run_sync(self._compute, limiter=self._thread)

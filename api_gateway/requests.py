@@ -12,17 +12,20 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator
 
 ID = re.compile(r"[0-9a-f]{24}")
-"""The id of a job or a run."""
+"""Matches the id of a job or a run."""
 _CURSOR = re.compile(r"[0-9a-f]{24}(-\d{1,12}(\.\d{1,9})?)?", re.ASCII)
-"""The last id of a page; in a list from which items may be deleted, also the time at which it was created."""
+"""Matches a cursor: the last id of a page and, if items can be deleted, the item's creation time."""
 MAX_DEPTH = 32
-"""The most objects and lists that may be nested within each other."""
+"""Largest depth of nested objects and lists in a JSON body."""
 MAX_DIGITS = 100
-"""The most digits of a whole number. Python can still print products and sums of such numbers."""
+"""Largest number of digits of a whole number. Python can print sums and products of such numbers."""
 
 
 def load_json(data: bytes) -> Any:
-    """Return the value of a JSON text. Raises HTTPException 400 for a broken text or a refused value."""
+    """Parse a JSON text in UTF-8 and return its value.
+
+    Raises HTTPException 400 for a malformed text, NaN or infinity, too long a number or too deep a nesting.
+    """
     try:
         text = data.decode()
         value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant)
@@ -43,7 +46,7 @@ def load_json(data: bytes) -> Any:
 
 
 def _containers(value: dict[str, Any] | list[Any]) -> list[dict[str, Any] | list[Any]]:
-    """Return the objects and lists directly within ``value``."""
+    """Return the objects and lists that are direct members of ``value``."""
     inside = value.values() if isinstance(value, dict) else value
     return [inner for inner in inside if isinstance(inner, dict | list)]
 
@@ -92,7 +95,7 @@ def _check_cursor(cursor: str) -> str:
 
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
-"""The most items of a page."""
+"""Largest number of items on a page."""
 AfterNumber = Annotated[int, Query(ge=-1, le=2**63 - 1, description="The `next` of the page before.")]
 """The number of the last item of the page before, in a list whose items are counted from 0."""
 Cursor = Annotated[

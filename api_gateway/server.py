@@ -6,11 +6,11 @@ from fastapi import FastAPI
 from api_gateway.protocol import TimedProtocol
 
 CONNECTIONS = 800
-"""Connections at a time; further ones get 503. Processes may often open no more than 1,024 files."""
+"""Largest number of open connections; more get 503. Many systems let a process open only 1,024 files."""
 
 
 def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
-    """Return a server for the application, which is not started yet."""
+    """Return a uvicorn server for the application. The caller starts the server."""
     config = uvicorn.Config(
         app,
         host=host,

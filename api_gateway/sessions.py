@@ -12,7 +12,7 @@ COOKIE = "prodgen_session"
 SECONDS = 30 * 24 * 3600
 """Seconds for which a session lasts."""
 TOKEN_HEADER, TOKEN_FIELD = "X-CSRF-Token", "csrf_token"
-"""The header, and the field of a form, with which a page proves that it sends a request itself."""
+"""The header and the form field for the token, by which a studio page proves that it sends the request."""
 
 
 def start(secret: str, digest: str) -> str:
@@ -21,7 +21,7 @@ def start(secret: str, digest: str) -> str:
 
 
 def key_digest(secret: str, cookie: str) -> str | None:
-    """Return the digest of the session's API key. Returns None for a forged, altered or old cookie."""
+    """Return the digest of the session's API key, or None for a forged, changed or expired cookie."""
     try:
         return _signer(secret).unsign(cookie, max_age=SECONDS).decode()
     except BadSignature:

@@ -1,4 +1,4 @@
-"""Control over jobs: pause, resume, change the priority, retry failed images, and reject images."""
+"""Control jobs: pause, resume, change priority and keep, retry failed images, reject images."""
 
 from typing import Annotated
 

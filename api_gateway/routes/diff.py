@@ -23,10 +23,10 @@ from prodgen.storage.links import content_disposition
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
 LINK_SECONDS = 7 * 24 * 3600
-"""Seconds for which the links of a table of choices work: the longest that S3 allows."""
+"""Seconds for which the links in a table of choices work: seven days, the longest time that S3 allows."""
 _COLUMNS = ("sku", "index", "choice", "job", "file", "url")
 _READ = 1000
-"""Pairs that are read at once for the table."""
+"""Number of pairs that one read fetches for the table of choices."""
 
 
 class OrderAgain(BaseModel, extra="forbid"):

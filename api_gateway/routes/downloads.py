@@ -131,7 +131,7 @@ def proof(
 
 
 def _ended(deployment: Deployment, tenant: str, job: str, what: str) -> JobRecord:
-    """Return the record of an ended job. Raises Conflict, which says ``what`` is not there yet."""
+    """Return the record of a job. If the job has not ended, raises Conflict with ``what`` in its message."""
     record = find_job_record(deployment, tenant, job)
     if load_state(deployment.store, record) is None:
         state = find_progress(deployment, tenant, job).state

@@ -19,15 +19,15 @@ log = logging.getLogger("prodgen.gateway")
 router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 READY_SECONDS, FAILED_SECONDS = 5.0, 1.0
-"""Seconds between two checks: while the gateway is ready, and while it is not."""
+"""Seconds between two checks while the gateway is ready, and while it is not ready."""
 STORE_SECONDS = 10.0
-"""Seconds between two writes to a store that accepts writes, because a write may be slow or cost money."""
+"""Seconds between two test writes to a store that works, because a write may be slow or cost money."""
 
 _OBJECT = "system/gateway-ready"
 
 
 class Readiness:
-    """Checks that the ledger and the store accept writes, for all callers together."""
+    """Checks that the ledger and the store accept writes. All callers share the result of a check."""
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
         self._store, self._ledger = store, ledger
@@ -35,7 +35,7 @@ class Readiness:
         self._problem = Recent(self._find_problem, lambda p: FAILED_SECONDS if p else READY_SECONDS)
 
     async def check(self) -> None:
-        """Raise Unavailable unless the gateway could accept an order. The message has no path or address."""
+        """Raise a ProdgenError if the gateway cannot accept an order, because Redis or the store fails."""
         if problem := await self._problem.get():
             raise problem.with_traceback(None)  # each raise would make the traceback longer
 
