@@ -31,9 +31,9 @@ from prodgen.spec.reading import Reading
 router = APIRouter(prefix="/v1/images", tags=["images"], route_class=StrictRoute)
 
 TITLE = 100
-"""The most characters of a job's title, which is the beginning of the prompt."""
+"""Largest number of characters in a job's title. The title is the beginning of the prompt."""
 MOST_PIXELS = 1 << 25
-"""The most pixels of all images of an answer that holds the images themselves: 32 of 1024x1024."""
+"""Largest number of pixels in a response with base64 images, all images together: 32 images of 1024x1024."""
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
 
@@ -92,9 +92,11 @@ def _place(
     request: Request,
     idempotency_key: str,
 ) -> Order:
-    """Place the order of a wish: generated images, or pictures of the uploads ``files["image"]``.
+    """Place the order that a wish asks for, and return it.
 
-    Raises ProdgenError, whose ``param`` is a field of the wish.
+    Without ``files``, the model generates images. With ``files``, it makes pictures of the uploads with the
+    digests ``files["image"]``, and ``files["mask"]`` has the mask of the first, if any. Raises ProdgenError;
+    ``param`` names the field of the wish.
     """
     config, photos = resolve(deployment.store, wish.model, caller.tenant).config, files and files["image"]
     if (config.family == STUDIO) != (photos is not None):
@@ -135,7 +137,10 @@ def _place(
 def _check_mask(
     deployment: Deployment, tenant: str, config: ModelConfig, reading: Reading, photo: str, mask: str
 ) -> None:
-    """Raise ProdgenError for a mask that does not fit its photograph, or keeps what the prompt changes."""
+    """Raise ProdgenError if the mask does not fit the photograph, or the prompt changes what the mask keeps.
+
+    ``photo`` and ``mask``: the digests of the uploads.
+    """
     studio = studio_config(config)
     if studio and (fault := Mattes(deployment.store, tenant, studio.photo_side).fault(photo, mask)):
         raise ProdgenError(f"mask {fault}", param="mask")
@@ -148,7 +153,10 @@ def _check_mask(
 
 
 def _count(wish: Wish, combinations: int) -> int | None:
-    """Return the images of each combination of attributes that make ``n`` in all; None without ``n``."""
+    """Return the number of images for each combination of attributes, so that there are ``wish.n`` in all.
+
+    Returns None if the wish has no ``n``. Raises ProdgenError if ``n`` is no multiple of ``combinations``.
+    """
     if wish.n is None:
         return None
     if wish.n % combinations:
@@ -160,7 +168,10 @@ def _count(wish: Wish, combinations: int) -> int | None:
 
 
 def check_pixels(answer: Answer, images: int) -> None:
-    """Raise ProdgenError if so many images are too large for an answer that holds the images themselves."""
+    """Raise ProdgenError if a response with base64 would have more than `MOST_PIXELS` pixels.
+
+    ``images`` is the number of images.
+    """
     if answer.json and answer.side**2 * images > MOST_PIXELS:
         raise ProdgenError(
             "the images are too large to be in the answer together; ask for response_format url, for fewer "
@@ -170,7 +181,10 @@ def check_pixels(answer: Answer, images: int) -> None:
 
 
 def side_of(size: str | None) -> int | None:
-    """Return the side of images of a ``size`` in pixels, or None for the model's own. Raises ProdgenError."""
+    """Return the side of an image in pixels, such as 512 for ``512x512``, or None for the model's own side.
+
+    Raises ProdgenError if ``size`` is not a square from 8x8 to 2048x2048.
+    """
     if size in (None, "auto"):
         return None
     match = _SIZE.fullmatch(size)
@@ -181,10 +195,10 @@ def side_of(size: str | None) -> int | None:
 
 
 def _background(wish: Wish, config: ModelConfig, reading: Reading) -> str | None:
-    """Return the background of the finish, or None for the model's own.
+    """Return the background for the finish, or None for the background that the model makes.
 
-    Raises ProdgenError if the wish is a transparent background, and the model, the format or the prompt
-    excludes it.
+    Raises ProdgenError if the wish asks for a transparent background and the model or the format has no
+    transparency, or the prompt asks for a background.
     """
     if wish.background == "transparent":
         for fault, so in (
@@ -200,7 +214,10 @@ def _background(wish: Wish, config: ModelConfig, reading: Reading) -> str | None
 
 
 def _answer(wish: Wish, side: int, transparent: bool) -> Answer:
-    """Return how the images are sent. Raises ProdgenError."""
+    """Return how the response sends the images. Raises ProdgenError if fields of the wish exclude each other.
+
+    ``side``: the side of an image in pixels. ``transparent``: the images of the order are transparent.
+    """
     quality = wish.output_compression if wish.output_format != "png" else None
     if wish.output_format == "png" and wish.output_compression not in (None, 100):
         raise ProdgenError(

@@ -34,11 +34,11 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 log = logging.getLogger("prodgen.gateway")
 
 DOORBELLS = 16
-"""The most doorbells that a new job rings. A worker that takes work and has room for more rings again."""
+"""Largest number of doorbells for a new job. A worker that can take more work sends another doorbell."""
 REPEAT_SECONDS = 10.0
-"""Seconds without a change of a job after which its state is sent again with its present time left."""
+"""Seconds without a change of a job after which a stream sends its state again, with the new time left."""
 SCANS, SCAN = 10, 100
-"""The most reads of a filtered list for one page, and the jobs of one read."""
+"""For one page of a filtered list: the largest number of reads, and the number of jobs in each read."""
 
 
 @router.post("", status_code=202, summary="Order images")
@@ -65,7 +65,10 @@ def create(
 
 
 def check_marks(spec: JobSpec, caller: ApiKey) -> bool:
-    """Return whether the images have no marks. Raises HTTPException if the caller may not order them."""
+    """Return whether the order asks for images without marks.
+
+    Raises HTTPException 403 if it does, but the key lacks the scope ``unmarked``.
+    """
     unmarked = spec.output.marks == "none"
     if unmarked and not caller.allows("unmarked"):
         raise HTTPException(403, "output.marks 'none' needs an API key with the scope unmarked")
@@ -75,7 +78,10 @@ def check_marks(spec: JobSpec, caller: ApiKey) -> bool:
 def place(
     spec: JobSpec, caller: ApiKey, deployment: Deployment, request: Request, idempotency_key: str
 ) -> tuple[JobRecord, bool]:
-    """Place an order and count its images; ring no doorbell. Returns its job, and whether the job is new."""
+    """Place an order and count its images in the metrics. Sends no doorbell.
+
+    Returns the job, and whether it is new: a repeated idempotency key gives the earlier job.
+    """
     services = (deployment.store, deployment.ledger, deployment.settings)
     record, created = submit(*services, caller.tenant, spec, idempotency_key, request_id=correlation_id.get())
     note_job(request, record, created)
@@ -83,7 +89,7 @@ def place(
 
 
 def note_job(request: Request, record: JobRecord, created: bool) -> None:
-    """Put the job that a request places into its log line, and count the images of a new job."""
+    """Add the job's id to the log line of the request. If the job is new, count its images in the metrics."""
     request.state.job = record.id
     if created:
         request.app.state.metrics.images.labels(record.spec.priority).inc(record.total)
@@ -243,15 +249,15 @@ def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetail
 
 
 def _cursor(job: Progress) -> str:
-    """Return the cursor of the page that begins after a job.
+    """Return the cursor for the page after this job.
 
-    The cursor contains the job's time of creation, so that it works even after the job is deleted.
+    The cursor contains the job's creation time, so that the cursor works even after the job is deleted.
     """
     return f"{job.id}-{job.created:.6f}"
 
 
 def _wanted_values(filters: tuple[str, ...]) -> dict[str, set[str]]:
-    """Return the values that each attribute may have, from texts ``NAME=VALUE``."""
+    """Parse filters ``NAME=VALUE``; return the allowed values by attribute. Raises ProdgenError."""
     wanted = dict[str, set[str]]()
     for text in filters:
         name, equals, value = text.partition("=")
@@ -264,15 +270,15 @@ def _wanted_values(filters: tuple[str, ...]) -> dict[str, set[str]]:
 
 
 def image_view(deployment: Deployment, line: ManifestLine, language: Language | None = None) -> ImageView:
-    """Return the view of an image, in ``language`` with a description."""
+    """Return the view of an image, with a description if ``language`` is given."""
     description = describe_line(line, language) if language else None
     return ImageView(**dict(line), url=link(deployment, line), description=description)
 
 
 def link(deployment: Deployment, line: ManifestLine, seconds: int | None = None) -> str:
-    """Return a link to the store for an image that is an object, or to the gateway for an image in a tar.
+    """Return a link that works for ``seconds`` (default: ``link_seconds`` of the settings).
 
-    The link works for ``seconds``, by default those of the settings.
+    The link leads to the store, or to the gateway if the image is a part of a tar.
     """
     settings = deployment.settings
     seconds = seconds or settings.link_seconds

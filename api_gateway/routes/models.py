@@ -207,7 +207,7 @@ def _check_unneeded(deployment: Deployment, tenant: str, ref: str) -> None:
 
 
 def _changing(deployment: Deployment, caller: ApiKey, name: str) -> AbstractContextManager[None]:
-    """Lock the aliases of a model within the block. Raises Unavailable if another request keeps the lock."""
+    """Lock the aliases of a model within the block. Raises Unavailable if another request has the lock."""
     refusal = f"another request is changing an alias of {name}; try again in a moment"
     return lock(deployment.ledger, f"aliases:{caller.tenant}:{name}", refusal)
 
@@ -229,7 +229,10 @@ def _card(deployment: Deployment, version: Version) -> str | None:
 
 
 def _quality(deployment: Deployment, version: Version) -> Quality | None:
-    """Return the threshold of a version's quality gate, if it has one. Sees a new one after a minute."""
+    """Return the threshold of a version's quality gate, or None if the version has no threshold.
+
+    A threshold that is written now is found within a minute, because the answer None is kept that long.
+    """
     with suppress(ProdgenError):
         if _has_quality(deployment.store, version.prefix, int(time.monotonic()) // 60):
             return load_quality(deployment.store, version)
@@ -242,7 +245,7 @@ def _has_quality(store: Store, prefix: str, _minute: int) -> bool:
 
 
 def _fields(version: Version, id: str, metrics: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the fields of a `ModelView`."""
+    """Return the fields of the `ModelView` of a version, by name. ``metrics``: the version's metrics."""
     config, created = version.config, int(version.created.timestamp())
     fields: dict[str, Any] = {"id": id, "created": created, "owned_by": version.owner or "shared"}
     fields |= {name: getattr(version, name) for name in ("name", "version", "aliases")}

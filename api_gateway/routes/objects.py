@@ -26,7 +26,7 @@ USER_CONTENT = {
     "Cache-Control": "private, max-age=3600",
     "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
 }
-"""The headers of answers with content of users. They make browsers save it, and never run it."""
+"""Headers of responses with content from users. A browser saves the content and never runs it."""
 
 
 @router.head("/{key:path}", include_in_schema=False)

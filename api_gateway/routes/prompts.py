@@ -1,4 +1,4 @@
-"""Prompts: read one without ordering anything."""
+"""Prompts: show how a prompt is read, without an order."""
 
 from typing import Annotated
 

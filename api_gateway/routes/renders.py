@@ -1,4 +1,4 @@
-"""Images by their addresses: each is made when it is first asked for, and then comes from the store."""
+"""Images by address: the first request makes the image, and later requests get it from the store."""
 
 import hashlib
 import io
@@ -38,11 +38,11 @@ from prodgen.storage.links import check_signature, sign_path
 router = APIRouter(prefix="/v1/render", tags=["images"], route_class=StrictRoute)
 
 WAIT_SECONDS = 60.0
-"""Seconds for which a request waits for its image."""
+"""Seconds after which a request for an image that is not made gets 503."""
 CACHE_SECONDS = 31_536_000
-"""Seconds for which others may keep an image: a year."""
+"""Seconds for which browsers and proxies may keep an image: a year."""
 REREAD_SECONDS = 60
-"""Seconds for which a version that was removed may still be used."""
+"""Seconds after which a version is read again. Until then, a removed version may still make images."""
 _ADDRESS = re.compile(r"/v1/render/([^/]{1,200})/(\d{1,16})/(\d{1,16})\.(png|webp|jpg|avif|gif)", re.ASCII)
 
 
@@ -61,7 +61,10 @@ class SignedView(BaseModel):
 
 
 async def _tenant(request: Request, deployment: DeploymentDep, credentials: Credentials) -> str:
-    """Return the tenant that has signed the address, or whose key the request has. Counts the request."""
+    """Return the tenant of the signature in the address or, without a signature, of the API key.
+
+    Counts the request. Raises an error if the signature or the key is not valid.
+    """
     if "signature" not in request.query_params:
         key = await caller(request, deployment, await key_digest(request, deployment, credentials))
         if not key.allows("generate"):
@@ -173,7 +176,11 @@ def _signed(
 def _formula(
     version: Version, place: tuple[int, int, Extension], parameters: list[tuple[str, str]]
 ) -> Formula:
-    """Return the formula of an address. Raises ProdgenError for an image that the version cannot make."""
+    """Return the formula of an image from the parts of its address.
+
+    ``place``: seed, index and format. ``parameters``: the pairs of the query. Raises ProdgenError if the
+    version cannot make the image.
+    """
     formula = Formula.read(version.id, version.config.attributes, place, parameters)
     formula.check_pixels(version.config.side(formula.finish))
     if formula.picture:
@@ -182,13 +189,16 @@ def _formula(
 
 
 def _found_headers(data: bytes) -> dict[str, str]:
-    """Return headers that say what a picture was taken for, and how near the model draws it."""
+    """Read from a redrawn image's file which attributes the original has, and how near the image comes to it.
+
+    Returns the headers ``Prodgen-Attributes`` and ``Prodgen-Distance``.
+    """
     found = Start.of_recipe((read_provenance(io.BytesIO(data)).recipe or {})["picture"]).found
     return {"Prodgen-Distance": str(found.distance), "Prodgen-Attributes": urlencode(found.attributes)}
 
 
 def _version_of(store: Store, tenant: str, model: str) -> Version:
-    """Return the version that an address names. Raises ProdgenError for a model that needs photographs."""
+    """Return the version that an address names. Raises ProdgenError if the model needs photographs."""
     if VERSION.fullmatch(model.partition("@")[2]):
         version = _version(store, model, tenant, int(time.time()) // REREAD_SECONDS)
     else:
@@ -200,12 +210,15 @@ def _version_of(store: Store, tenant: str, model: str) -> Version:
 
 @lru_cache(1024)
 def _version(store: Store, model: str, tenant: str, period: int) -> Version:
-    """Return a version as it was read in this ``period``, because each request needs one."""
+    """Return a version, read once in each ``period`` (`REREAD_SECONDS`) and then kept in memory."""
     return resolve(store, model, tenant)
 
 
 async def _wait(request: Request, deployment: Deployment, asked: Asked) -> bytes:
-    """Have the image made, and return it. Raises ProdgenError if it cannot be made, or not in time."""
+    """Ask a worker for the image if the store does not have it; return the file.
+
+    Raises ProdgenError if the image cannot be made, or is not made within `WAIT_SECONDS`.
+    """
     renders, pause, deadline = Renders(deployment.ledger), QUICK, anyio.current_time() + WAIT_SECONDS
 
     def look() -> bytes | None:
@@ -227,7 +240,7 @@ async def _wait(request: Request, deployment: Deployment, asked: Asked) -> bytes
 
 
 def _caching(request: Request) -> str:
-    """Return the Cache-Control of an image. What needs a key is kept by the browser alone."""
+    """Return the Cache-Control of an image. Only browsers, not proxies, keep an image that needs a key."""
     if "signature" not in request.query_params:
         return f"private, max-age={CACHE_SECONDS}, immutable"
     expires = request.query_params.get("expires")

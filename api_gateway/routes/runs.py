@@ -26,7 +26,7 @@ from prodgen.storage import keys
 router = APIRouter(prefix="/v1", tags=["training"], route_class=StrictRoute)
 
 RATE, SCORE = "images_per_second", "domain_fid"
-"""In metrics.jsonl, lines with losses have a rate, and lines with scores have the judge's FID."""
+"""Fields of metrics.jsonl: only lines with losses have `RATE`; only lines with scores have `SCORE`."""
 
 
 async def _queue_run(
@@ -37,7 +37,7 @@ async def _queue_run(
     later: BackgroundTasks,
     key: IdempotencyKey,
 ) -> Callable[[Spec], RunDetails]:
-    """Return a function that queues a run for the request and sets the headers of the answer."""
+    """Return a function that queues a run, sets headers of the response, and returns the run's details."""
 
     def queue(spec: Spec) -> RunDetails:
         store, ledger, request_id = deployment.store, deployment.ledger, correlation_id.get()
@@ -221,7 +221,10 @@ def restore(run: str, caller: Trainer, deployment: DeploymentDep) -> RunDetails:
 
 
 def _command(deployment: Deployment, record: RunRecord, command: Command) -> RunDetails:
-    """Write the command into the store, which a restart of Redis cannot forget, then into the roster."""
+    """Give a run a command and return its details.
+
+    Writes the command to the store first, so that a restart of Redis does not lose it, then to the roster.
+    """
     store, roster = deployment.store, Roster(deployment.ledger)
     end = load_end(store, record)
     may_change = end is None or end.state == "paused"

@@ -35,7 +35,7 @@ from prodgen.tenants import grant_of
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=StrictRoute)
 
 WAIT_SECONDS = 10.0
-"""Seconds that an upload waits while its tenant has `UPLOADS_PER_TENANT` others in progress."""
+"""Longest time in seconds that an upload waits while its tenant has `UPLOADS_PER_TENANT` others."""
 _CHUNK = 1 << 20
 
 
@@ -83,9 +83,9 @@ async def upload(request: Request, caller: Uploader, deployment: DeploymentDep) 
 
 @asynccontextmanager
 async def upload_slot(deployment: Deployment, tenant: str) -> AsyncIterator[None]:
-    """Hold one of a tenant's slots for uploads within the block.
+    """Reserve one of the tenant's slots for uploads within the block.
 
-    Raises Forbidden if the tenant may store no more, and Unavailable if no slot gets free.
+    Raises Forbidden if the tenant may store no more, and Unavailable if no slot is free after `WAIT_SECONDS`.
     """
     grant = await run_sync(grant_of, deployment.store, tenant)
     await run_sync(check_stored, deployment.ledger, tenant, grant)
@@ -161,7 +161,10 @@ def delete(digest: Sha256, caller: Uploader, deployment: DeploymentDep) -> Remov
 
 
 async def _receive(request: Request, file: IO[bytes]) -> tuple[str, int]:
-    """Write the body into ``file`` and return its sha256 and its size."""
+    """Write the request's body into ``file``; return the sha256 and the size in bytes.
+
+    Raises HTTPException 413 if the body is too large, and ProdgenError if it is empty or the client leaves.
+    """
     sha, size = hashlib.sha256(), 0
     try:
         async for chunk in request.stream():

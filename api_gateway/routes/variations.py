@@ -43,7 +43,7 @@ class Recipe(BaseModel):
 
     @property
     def other_seed(self) -> int:
-        """The seed for variations of the picture. The same picture always gets the same seed."""
+        """The seed for variations, computed from the recipe. The same picture always gets the same seed."""
         text = f"variations of {self.seed} {self.draw} {self.attempt}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
@@ -73,7 +73,10 @@ async def vary(
 
 
 def read_recipe(number: int, data: bytes) -> Recipe:
-    """Return the recipe in a file. Raises ProdgenError for a picture that prodgen did not generate."""
+    """Return the recipe in the marks of the picture file ``data``. Ignores ``number``.
+
+    Raises ProdgenError if prodgen did not generate the picture, or made it of a photograph.
+    """
     try:
         recipe = read_provenance(io.BytesIO(data)).recipe
     except ProdgenError:
@@ -103,7 +106,7 @@ def _place(
     request: Request,
     idempotency_key: str,
 ) -> Order:
-    """Place the order of a wish. Raises ProdgenError, whose ``param`` is a field of the wish."""
+    """Place the order for variations and return it. Raises ProdgenError whose ``param`` names the field."""
     model = wish.model or recipe.model
     try:
         config = resolve(deployment.store, model, caller.tenant).config

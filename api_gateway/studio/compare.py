@@ -24,11 +24,14 @@ TRAINED = {
     "agreement": ("Agreement of the judge", "higher"),
     "diversity": ("Diversity", "higher"),
 }
-"""The scores of a version that was trained but not evaluated: their titles, and which is better."""
+"""For each score of a version without an evaluation: its title, and whether lower or higher is better."""
 
 
 class Row(NamedTuple):
-    """A score, or a key of the recipe, of both versions. ``better``: the index of the better score."""
+    """A row of the comparison: a score, or a key of the recipe, with its value in each of the two versions.
+
+    ``better``: 0 or 1, the version with the better score; None if the scores do not tell.
+    """
 
     title: str
     values: tuple[Any, Any]
@@ -39,9 +42,10 @@ class Row(NamedTuple):
 def show(
     request: Request, name: str, caller: Anyone, deployment: DeploymentDep, left: str = "", right: str = ""
 ) -> Response:
-    """Show two versions beside each other: by default the one in production and the newest other.
+    """Show the versions ``left`` and ``right`` of a model beside each other.
 
-    A model with a single version is shown in the list of models.
+    By default, these are the version in production and the newest other version. For a model with only one
+    version, leads to the list of models.
     """
     views = [one for one in models.index(caller, deployment).data if one.name == name]
     views = [one for one in views if one.owned_by != "shared"] or views
@@ -72,7 +76,7 @@ def show(
 
 
 def _common(left: ModelDetails, right: ModelDetails) -> Iterator[Attribute]:
-    """Yield the attributes of both versions, each with the values of both."""
+    """Yield each attribute that both versions have, with only the values that both versions have."""
     others = {one.name: one for one in right.attributes}
     for one in left.attributes:
         other = others.get(one.name)
@@ -85,7 +89,7 @@ def _common(left: ModelDetails, right: ModelDetails) -> Iterator[Attribute]:
 
 
 def _figures(left: ModelDetails, right: ModelDetails) -> Iterator[Row]:
-    """Yield the scores of both versions. Only scores of one judge on the same data say which is better."""
+    """Yield a row for each score. Only rows by the same judge on the same data name the better version."""
     ours, theirs = (_scores(one.metrics or {}) for one in (left, right))
     comparable = compare(right.metrics, left.metrics).incomparable is None
     for title, (value, better) in {**theirs, **ours}.items():
@@ -98,7 +102,7 @@ def _figures(left: ModelDetails, right: ModelDetails) -> Iterator[Row]:
 
 
 def _scores(metrics: dict[str, Any]) -> dict[str, tuple[Any, str]]:
-    """Return each score by its title (None: not finite), and which is better: ``lower`` or ``higher``."""
+    """Return each score by title (None: not finite), with ``lower`` or ``higher``: which value is better."""
     if figures := metrics.get("figures"):
         return {
             one.get("title", name): (one["value"], one.get("better", "")) for name, one in figures.items()
@@ -107,7 +111,10 @@ def _scores(metrics: dict[str, Any]) -> dict[str, tuple[Any, str]]:
 
 
 def _differences(left: ModelDetails, right: ModelDetails) -> Iterator[Row]:
-    """Yield what differs in how the two versions were trained, of all that is known of both."""
+    """Yield a row for each fact about the training, such as the data, that differs between the versions.
+
+    Leaves out facts that are known of only one version.
+    """
     ours, theirs = map(_origin, (left, right))
     for key in (key for key in ours if key in theirs and ours[key] != theirs[key]):
         yield Row(key, (ours[key], theirs[key]))

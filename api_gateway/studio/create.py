@@ -16,12 +16,12 @@ COLOURS = (
     "white", "silver", "gray", "black", "beige", "tan", "saddlebrown", "crimson", "tomato", "orange", "gold",
     "olive", "forestgreen", "teal", "skyblue", "royalblue", "navy", "indigo", "orchid", "pink",
 )  # fmt: skip
-"""The colours that are offered first, by their CSS names."""
+"""The CSS names of the colours that the page offers first."""
 
 
 @router.get("/")
 def home(request: Request, caller: Anyone) -> Response:
-    """Lead to the first page that the key may see."""
+    """Redirect the browser to the first page that the key may see."""
     for path in pages_of(caller):
         return RedirectResponse(path, 303)
     return failure(request, "this key may see no page of the studio; sign in with another", 403)
@@ -29,19 +29,19 @@ def home(request: Request, caller: Anyone) -> Response:
 
 @router.get("/create")
 def create(request: Request, caller: Generator, deployment: DeploymentDep, model: str = "") -> Response:
-    """Show the controls of a model. The query holds all choices, so that people may keep its address."""
+    """Show the controls of a model. The query holds all choices, so that people can bookmark the page."""
     offered = drawing_models(caller, deployment)
     chosen, query = chosen_of(offered, model), request.query_params
     return render(request, "create.html", models=offered, model=chosen, colours=COLOURS, query=query)
 
 
 def drawing_models(caller: Generator, deployment: DeploymentDep) -> list[ModelView]:
-    """Return the versions in production that draw pictures, those of the tenant first."""
+    """Return the production version of each model that needs no photographs, the tenant's models first."""
     views = [one for one in models.index(caller, deployment).data if one.family != STUDIO]
     named = [one for one in views if one.id == one.name]
     return sorted(named, key=lambda one: (one.owned_by == "shared", -one.channels, one.name))
 
 
 def chosen_of(offered: list[ModelView], wanted: str) -> ModelView | None:
-    """Return the model with the id ``wanted``, or else the first; None if none is offered."""
+    """Return the model with the id ``wanted``, or else the first model; None if ``offered`` is empty."""
     return next((one for one in offered if one.id == wanted), offered[0] if offered else None)

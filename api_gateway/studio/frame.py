@@ -1,4 +1,4 @@
-"""Render the pages of the studio: their frame, their headers, and the page that explains a failure."""
+"""Render the pages of the studio: the frame, the HTTP headers, and the page that explains a failure."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -29,7 +29,7 @@ PAGES: dict[str, tuple[str, tuple[Scope, ...]]] = {
     "/models": ("Models", ("generate", "train", "promote")),
     "/observe": ("Observe", ("generate",)),
 }
-"""The pages of the navigation: their titles, and the scopes of which a key needs one to see them."""
+"""The pages in the navigation: the title of each, and the scopes. A key needs one of the scopes."""
 
 _templates = Environment(
     loader=PackageLoader("api_gateway.studio"),
@@ -41,20 +41,20 @@ _templates = Environment(
 
 
 class Static(StaticFiles):
-    """The scripts, styles and pictures of the pages. Browsers ask each time whether a file has changed."""
+    """Serves scripts, styles and pictures of the pages. Browsers ask each time whether a file has changed."""
 
     def __init__(self) -> None:
         super().__init__(packages=[("api_gateway.studio", "static")])
 
     def file_response(self, *args: Any, **options: Any) -> Response:
-        """Return the answer with a file."""
+        """Return the response with a file, with ``Cache-Control: no-cache``."""
         response = super().file_response(*args, **options)
         response.headers["Cache-Control"] = "no-cache"
         return response
 
 
 class PageRoute(StrictRoute):
-    """A route that answers a browser: failures are pages, and without a session it leads to the sign-in."""
+    """A route for browsers. It shows a failure as a page, and redirects to the sign-in without a session."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -77,7 +77,7 @@ class PageRoute(StrictRoute):
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return a page. ``values``: the variables of the template beside those of the frame."""
+    """Return the page that a template makes. ``values``: the template's variables beside those of the frame."""
     deployment: Deployment = request.app.state.deployment
     caller: ApiKey | None = getattr(request.state, "caller", None)
     language, cookie = language_of(request), request.cookies.get(sessions.COOKIE, "")
@@ -101,7 +101,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
 
 
 def pages_of(caller: ApiKey) -> dict[str, str]:
-    """Return the addresses and titles of the pages that a key may see."""
+    """Return the pages that a key may see: the title by the path."""
     return {path: title for path, (title, scopes) in PAGES.items() if any(map(caller.allows, scopes))}
 
 
@@ -111,12 +111,12 @@ def failure(request: Request, message: str, status: int) -> HTMLResponse:
 
 
 def address(request: Request) -> str:
-    """Return the path and the query of the request."""
+    """Return the path of the request and, after ``?``, its query if there is one."""
     return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
 
 
 def local_address(wanted: str) -> str:
-    """Return ``wanted`` if it leads to a page of this gateway, else the address of the first page."""
+    """Return the URL ``wanted`` if it leads to this gateway; otherwise return ``/``."""
     try:
         parts = urlsplit(wanted)
     except ValueError:  # such as //[
@@ -126,7 +126,10 @@ def local_address(wanted: str) -> str:
 
 
 def _policy(settings: Settings) -> str:
-    """Return the policy of all pages: scripts and styles of the gateway alone; pictures also of its store."""
+    """Return the Content-Security-Policy of all pages.
+
+    Scripts and styles may come from the gateway only, pictures also from its store.
+    """
     stores = [settings.public_url]
     if settings.store_url.startswith("s3:"):
         stores.append(settings.s3_public_endpoint or settings.s3_endpoint)

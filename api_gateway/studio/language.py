@@ -1,4 +1,4 @@
-"""The languages of the studio. English sentences are the keys of the catalogues of other languages."""
+"""The languages of the studio. A catalogue maps English sentences to sentences in another language."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def _load(name: str) -> dict[str, str]:
 
 
 def _pattern(sentence: str) -> re.Pattern[str]:
-    """Return the pattern of a sentence whose ``{names}`` stand for any text."""
+    """Return a regular expression for a sentence in which each ``{name}`` stands for any text."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(sentence)), re.DOTALL)
 
 
@@ -45,10 +45,13 @@ CATALOGUES: Mapping[str, Mapping[str, str]] = {
     "en": {**_ENGLISH, **_COLOURS},
     "zh": {**_CHINESE, **{colour: _CHINESE.get(name, name) for colour, name in _COLOURS.items()}},
 }
-"""The translations of each language, by the English text. CSS colours (``#rrggbb``) become their names."""
+"""For each language, the translation of each English text, and the name of each CSS colour (``#rrggbb``)."""
 
 SENTENCES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": _load("sentences_zh.json")}
-"""The API's sentences by their English, with ``{names}`` for what differs. The first that fits is taken."""
+"""For each language, the translations of sentences of the API, by the English sentence.
+
+A part such as ``{name}`` stands for any text. The first sentence that fits is used.
+"""
 _PATTERNS = {
     language: [(_pattern(english), local) for english, local in sentences.items()]
     for language, sentences in SENTENCES.items()
@@ -56,7 +59,10 @@ _PATTERNS = {
 
 
 def language_of(request: Request) -> str:
-    """Return the language that the person has chosen, or the first that the browser accepts, or English."""
+    """Return the code of the language that the person chose, or else the first that the browser accepts.
+
+    Returns ``en`` if the studio has no such language.
+    """
     if (chosen := request.cookies.get(COOKIE)) in NAMES:
         return str(chosen)
     accepted = request.headers.get("accept-language", "").lower().split(",")
@@ -64,9 +70,10 @@ def language_of(request: Request) -> str:
 
 
 def translate(language: str, text: str, **values: Any) -> str:
-    """Return ``text`` in a language, its ``{names}`` replaced by ``values``. Unknown texts stay English.
+    """Translate an English text, and replace each ``{name}`` in it by ``values[name]``.
 
-    ``text`` may also be a sentence of the API, or a list of words. ``t`` of studio.js does the same.
+    ``text`` may be a sentence of the API, or words with ", " between them. A text without a translation stays
+    English. The function ``t`` of studio.js does the same.
     """
     if (found := CATALOGUES[language].get(text)) is None:
         for pattern, local in _PATTERNS[language]:

@@ -20,14 +20,14 @@ from prodgen.spec.model_config import STUDIO
 from prodgen.storage.base import in_threads
 
 PICTURES = ("samples.png", "colours.png", "reconstructions.png")
-"""The files of a version that may show what it makes, the best first."""
+"""Files of a version that show images of the model. The page uses the first that exists."""
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/models")
 def show(request: Request, caller: Anyone, deployment: DeploymentDep) -> Response:
-    """List every version that the key may use, those of its tenant and the newest first."""
+    """List every version that the key may use: the tenant's before shared ones, by name, newest first."""
     views = models.index(caller, deployment).data
     views.sort(key=lambda one: (one.owned_by == "shared", one.name, -one.created))
     counts = Counter((one.name, one.owned_by) for one in views)
@@ -49,7 +49,7 @@ def show(request: Request, caller: Anyone, deployment: DeploymentDep) -> Respons
 
 
 def _fits(one: ModelView, data: DatasetView) -> bool:
-    """Return whether a version can be evaluated on a data set."""
+    """Return whether a version can be evaluated on a data set: same attributes, and a test split."""
     values = {name: counts.values for name, counts in data.summary.attributes.items()}
     with suppress(ProdgenError):
         check_attributes(AttributeSchema(attributes=one.attributes), values, data.summary.colours)
@@ -58,7 +58,7 @@ def _fits(one: ModelView, data: DatasetView) -> bool:
 
 
 def _sample(deployment: Deployment, one: ModelView, tenant: str) -> str | None:
-    """Return a link to a picture of what a version makes, or None if it has none."""
+    """Return a link to a picture with images of a version, or None if the version has no such picture."""
     store = deployment.store
     prefix = folder(one.name, one.version, None if one.owned_by == "shared" else tenant)
     for name in PICTURES:

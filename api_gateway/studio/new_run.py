@@ -21,14 +21,14 @@ from prodgen.training.recipes.recipe_files import bundled_note, bundled_table, m
 router = APIRouter(prefix="/train", include_in_schema=False, route_class=PageRoute)
 
 SIDES = (64, 128, 256)
-"""The sides of cut-outs, in pixels, that recipes are made for."""
+"""The sides of cut-outs in pixels for which there are recipes."""
 
 
 @router.get("/new")
 def new(
     request: Request, caller: Trainer, deployment: DeploymentDep, data: str = "", recipe: str = ""
 ) -> Response:
-    """Ask for a data set, or for photographs, and for what to do with it. The query holds the choices."""
+    """Ask for a data set or photographs, and for the kind of run. The query of the URL holds the choices."""
     newest: dict[str, DatasetView] = {}
     for one in datasets.index(caller, deployment).data:
         newest.setdefault(one.name, one)

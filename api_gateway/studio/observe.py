@@ -1,4 +1,4 @@
-"""Observe: how much work waits, who works on it, what failed, and how many images the month has brought."""
+"""Observe: show the work that waits, the workers, the failed orders, and the images of this month."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ from prodgen.ledger.roster import Roster
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 FAILURES = 8
-"""The most failed orders that the page lists."""
+"""Largest number of failed orders on the page."""
 
 
 @router.get("/observe")

@@ -16,10 +16,10 @@ from prodgen.storage import keys
 router = APIRouter(prefix="/orders", include_in_schema=False, route_class=PageRoute)
 
 HEAD = 1 << 16
-"""The bytes of a file from which its columns are read."""
+"""Number of bytes at the beginning of a file from which the page reads the columns."""
 NO_MODEL = "There is no model in production that draws pictures. Train one, or promote a version."
 ROWS = 3
-"""The rows of a file that the page shows."""
+"""Number of rows of a file that the page shows."""
 
 
 @router.get("/new")

@@ -28,16 +28,16 @@ router = APIRouter(prefix="/orders", include_in_schema=False, route_class=PageRo
 
 PAGE = 20
 TRASHED = 100
-"""The most deleted orders that the page lists."""
+"""Largest number of deleted orders on the page."""
 KEEP_TIMES = (FOREVER, "7d", "30d", "90d", "365d")
-"""The times that people may choose to keep an order."""
+"""The choices of how long an order is kept after its end."""
 
 PLACE: dict[str, Any] = {"home": "/orders", "title": "Orders"}
-"""The address and the title of the list."""
+"""The path and the title of the page with the list of orders."""
 
 
 class Filter(NamedTuple):
-    """A part of all orders: its name on the page, and the states and the queue of its orders."""
+    """A filter of the list of orders: its name on the page, and the states and the queue of its orders."""
 
     title: str
     states: tuple[State, ...] = ()
@@ -53,7 +53,7 @@ FILTERS = {
     "tries": Filter("Tries", queue="interactive"),
     "trash": Filter("Deleted"),
 }
-"""The parts of all orders. Interactive orders are tries of the page Create, and would hide all others."""
+"""The filters of the list. Most leave out interactive orders: the page Create places very many of them."""
 
 
 @router.get("")
@@ -82,7 +82,7 @@ def index(
 
 @router.get("/{job}")
 def show(request: Request, job: str, caller: Generator, deployment: DeploymentDep) -> Response:
-    """Show one order and its images; or that it is deleted, and can be restored."""
+    """Show one order and its images. For a deleted order, show until when it can be restored."""
     try:
         record = find_job_record(deployment, caller.tenant, job)
     except NotFound:
@@ -110,27 +110,27 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
 
 @router.get("/{job}/diff/{other}")
 def diff(request: Request, job: str, other: str, caller: Generator, deployment: DeploymentDep) -> Response:
-    """Show an order beside the same order by another version, and let people choose among the pictures."""
+    """Show the images of an order beside those of the same order by another version, for people to choose."""
     old, new = (find_job_record(deployment, caller.tenant, one) for one in (job, other))
     details = [job_details(deployment, one) for one in (old, new)]
     return render(request, "diff.html", name=name_of(new), old=details[0], new=details[1])
 
 
 def _other_versions(caller: ApiKey, deployment: Deployment, record: JobRecord) -> list[ModelView]:
-    """Return the other versions of an order's model, which can make the order again."""
+    """Return the other versions of the order's model. Returns none for an order of rejected images."""
     name, _, version = record.model.partition("@")
     found = models.index(caller, deployment).data
     return [one for one in found if one.name == name and one.version != version and not record.replaces]
 
 
 def with_names(deployment: Deployment, tenant: str, views: list[JobView]) -> list[tuple[JobView, str]]:
-    """Return each job with the name that people know it by. Leaves out jobs that are being deleted."""
+    """Return each job with the name that the page shows. Leaves out jobs that are being deleted."""
     records = in_threads(lambda job: find_record(deployment.store, tenant, job.id), views)
     return [(job, name_of(record)) for job, record in zip(views, records, strict=True) if record]
 
 
 def name_of(record: JobRecord) -> str:
-    """Return the title of an order, or else the values that it asks for, or else its model."""
+    """Return the name of an order for people: its title, or else its first four values, or else its model."""
     asked = [value for values in record.spec.attributes.values() for value in _listed(values)]
     return record.spec.title or ", ".join(asked[:4]) or record.model.partition("@")[0]
 

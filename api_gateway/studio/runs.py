@@ -24,7 +24,7 @@ router = APIRouter(prefix="/train", include_in_schema=False, route_class=PageRou
 
 PAGE = 20
 PLACE: dict[str, Any] = {"home": "/train", "title": "Train"}
-"""The address and the title of the list."""
+"""The path and the title of the page with the list of runs."""
 FILTERS = {"all": Filter("All"), "trash": Filter("Deleted")}
 CAPTIONS = {
     "preview.png": "Some of the cut-outs",
@@ -35,11 +35,11 @@ CAPTIONS = {
     "interpolation.png": "From one generated image to another",
     "reconstructions.png": "Real images, and what the model makes of them",
 }
-"""The titles of the pictures of a preparation or an evaluation, in the order in which a page shows them."""
+"""The title of each picture of a preparation or an evaluation, in the order of the page."""
 
 
 class Listed(NamedTuple):
-    """A run as the list shows it. ``picture`` is a link to the newest picture, if there is one."""
+    """A run in the list. ``picture`` is a link to its newest picture, or None."""
 
     run: RunView
     record: RunRecord
@@ -51,7 +51,7 @@ class Listed(NamedTuple):
 def index(
     request: Request, caller: Trainer, deployment: DeploymentDep, show: str = "all", after: Cursor = None
 ) -> Response:
-    """List a page of the runs, newest first, or the deleted runs."""
+    """Show a page of the list of runs, newest first; with ``show=trash``, the deleted runs."""
     if show == "trash":
         found = islice(DeletedRuns(deployment.store).restorable(caller.tenant), TRASHED)
         deleted = [(one, one.record.name) for one in found]
@@ -69,9 +69,9 @@ def index(
 
 @router.get("/{run}")
 def show(request: Request, run: str, caller: Trainer, deployment: DeploymentDep) -> Response:
-    """Show one run; or that it is deleted, and can be restored.
+    """Show one run. For a deleted run, show until when it can be restored.
 
-    The script of the page adds the losses and the samples of a training.
+    The page's script adds the losses and the samples of a training.
     """
     try:
         record = find_run_record(deployment, caller.tenant, run)
@@ -93,7 +93,7 @@ def show(request: Request, run: str, caller: Trainer, deployment: DeploymentDep)
 
 
 def kind_of(record: RunRecord) -> str:
-    """Return ``training``, ``preparation`` or ``evaluation``."""
+    """Return the kind of a run: ``training``, ``preparation`` or ``evaluation``."""
     if isinstance(record.spec, TrainingSpec):
         return "training"
     return "evaluation" if isinstance(record.spec, EvaluationSpec) else "preparation"
@@ -105,7 +105,7 @@ def _listed(deployment: Deployment, caller: ApiKey, run: RunView) -> Listed:
 
 
 def _newest(samples: list[SampleView]) -> str | None:
-    """Return a link to the newest grid of a training, or else to the most telling picture."""
+    """Return a link to a training's newest sample, or else to the first picture in `CAPTIONS`, or None."""
     links = {one.name: one.url for one in samples}
     grids = [one.url for one in samples if one.step is not None]
     return grids[-1] if grids else next((links[name] for name in CAPTIONS if name in links), None)

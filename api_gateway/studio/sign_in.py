@@ -18,7 +18,7 @@ from prodgen.access import digest_of
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 Next = Annotated[str, Query(alias="next")]
-"""The address of the page that follows."""
+"""The path of the page that the browser shows next."""
 YEAR = 365 * 24 * 3600
 
 
@@ -30,7 +30,7 @@ def show(request: Request, following: Next = "/") -> Response:
 
 @router.post("/sign-in")
 async def sign_in(request: Request, deployment: DeploymentDep) -> Response:
-    """Begin a session, or say why not."""
+    """Begin a session with the API key in the form. If the key is refused, show the reason."""
     # A page of another site must not sign people in under a key of its own.
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise HTTPException(403, "the request comes from another site; sign in on this page")
@@ -65,7 +65,7 @@ async def sign_out(request: Request, deployment: DeploymentDep) -> Response:
 
 @router.get("/language/{code}")
 def choose_language(code: str, following: Next = "/") -> Response:
-    """Keep the choice of a language, and return to the page."""
+    """Store the chosen language in a cookie, and redirect to the page ``following``."""
     response = RedirectResponse(local_address(following), 303)
     if code in language.NAMES:
         response.set_cookie(language.COOKIE, code, max_age=YEAR, httponly=True, samesite="lax")
@@ -73,5 +73,5 @@ def choose_language(code: str, following: Next = "/") -> Response:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a form."""
+    """Return the text fields of the form in the request's body, by name."""
     return dict(parse_qsl((await request.body()).decode(errors="replace")))
