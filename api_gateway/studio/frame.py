@@ -77,7 +77,7 @@ class PageRoute(StrictRoute):
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return the page that a template makes. ``values``: the template's variables beside those of the frame."""
+    """Return the page that a template makes. ``values``: variables of the template, without the frame's."""
     deployment: Deployment = request.app.state.deployment
     caller: ApiKey | None = getattr(request.state, "caller", None)
     language, cookie = language_of(request), request.cookies.get(sessions.COOKIE, "")

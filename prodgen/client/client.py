@@ -24,9 +24,9 @@ Record = dict[str, Any]
 
 _LIST = 100
 _ADDRESSES = 1000
-"""The most addresses in one request of `Client.render_urls`."""
+"""Largest number of addresses in one request of `Client.render_urls`."""
 _DIGESTS = 10_000
-"""The most digests in one request of `Client.missing`."""
+"""Largest number of digests in one request of `Client.missing`."""
 
 
 class Client:
@@ -55,15 +55,15 @@ class Client:
         return self._queue("/v1/jobs", spec, idempotency_key)
 
     def quote(self, spec: Record) -> Record:
-        """Check an order without placing it: return the number of its images, and their seconds."""
+        """Check an order without placing it. Returns ``total`` (images), ``seconds`` and ``in_time``."""
         return self._json("POST", "/v1/quotes", json=spec)
 
     def job(self, job: str) -> Record:
-        """Return a job with its present state."""
+        """Return a job: its order, state and counts of images."""
         return self._json("GET", f"/v1/jobs/{job}")
 
     def jobs(self, states: Iterable[str] = ()) -> Iterator[Record]:
-        """Yield every job in these states (by default in any), newest first."""
+        """Yield every job that is in one of ``states`` (default: any state), newest first."""
         return self._pages("/v1/jobs", _LIST, state=[*states])
 
     def watch(self, job: str) -> Iterator[Record]:
@@ -75,7 +75,7 @@ class Client:
         return self._json("POST", f"/v1/jobs/{job}/cancel")
 
     def pause(self, job: str) -> Record:
-        """Give no more images of a job to workers, until `resume`; return the job."""
+        """Pause a job until `resume`: workers get no more of its images. Returns the job."""
         return self._json("POST", f"/v1/jobs/{job}/pause")
 
     def resume(self, job: str) -> Record:
@@ -83,7 +83,7 @@ class Client:
         return self._json("POST", f"/v1/jobs/{job}/resume")
 
     def failures(self, job: str) -> Iterator[Record]:
-        """Yield the job's images that could not be made by index, each with its ``error``."""
+        """Yield the failed images of a job, sorted by index, each with its ``error``."""
         return self._pages(f"/v1/jobs/{job}/failures", PAGE)
 
     def retry(self, job: str) -> Record:
@@ -91,31 +91,38 @@ class Client:
         return self._json("POST", f"/v1/jobs/{job}/retry")
 
     def keep(self, job: str, keep: str) -> Record:
-        """Keep a job for another time after its end (``30d``, ``12h``, ``forever``), and return the job."""
+        """Set how long a job is kept after its end (``30d``, ``12h``, ``forever``), and return the job."""
         return self._json("POST", f"/v1/jobs/{job}/keep", json={"keep": keep})
 
     def reject(self, job: str, images: Sequence[int], idempotency_key: str | None = None) -> Record:
-        """Order images of a job again, by index, with the next attempt of each; return the new job."""
+        """Order new images in place of rejected ones, named by index (next attempt); return the new job."""
         return self._queue(f"/v1/jobs/{job}/reject", {"images": [*images]}, idempotency_key)
 
     def order_again(self, job: str, model: str, idempotency_key: str | None = None) -> Record:
-        """Place a job's order again by another version (``NAME@ALIAS``, ``NAME@VERSION``); return the job."""
+        """Place a job's order again with another version (``NAME@ALIAS``, ``NAME@VERSION``).
+
+        Returns the new job.
+        """
         return self._queue(f"/v1/jobs/{job}/again", {"model": model}, idempotency_key)
 
     def diff(self, job: str, other: str) -> Iterator[Record]:
-        """Yield the images of a job (``old``) beside those of the same order by another version (``new``).
+        """Yield pairs of images, sorted by index: ``old`` of ``job``, and ``new`` of ``other``.
 
-        Pairs come by index, with how much each has changed (``change``, ``colour``) and its ``choice``.
+        ``other`` is the same order by another version. Each pair says how much the image has changed
+        (``change``, ``colour``), and the ``choice``.
         """
         return self._pages(f"/v1/jobs/{job}/diff/{other}", _LIST)
 
     def choose(self, job: str, other: str, images: Sequence[int], choice: str | None) -> Record:
-        """Choose the ``new`` or keep the ``old`` image of pairs, by index; return the counts of choices."""
+        """Set the choice (``new``, ``old``, or None: undecided) of pairs, by index.
+
+        Returns the number of pairs with each choice.
+        """
         body = {"images": [*images], "choice": choice}
         return self._json("POST", f"/v1/jobs/{job}/diff/{other}/choices", json=body)
 
     def download_choices(self, job: str, other: str, path: Path) -> None:
-        """Download the table of chosen images (CSV) to ``path``. Undecided pairs have the old image."""
+        """Download a CSV of the chosen images to ``path``. An undecided pair has the old image."""
         response = self._transport.request("GET", f"/v1/jobs/{job}/diff/{other}/choices")
         with replacing(path) as partial:
             partial.write_bytes(response.content)
@@ -125,14 +132,14 @@ class Client:
         return self._json("POST", f"/v1/jobs/{job}/priority", json={"priority": priority})
 
     def delete_job(self, job: str, for_good: bool = False) -> Record:
-        """Delete an ended job with its images; return when, and until when it can be restored.
+        """Delete an ended job with its images. Returns the time, and until when the job can be restored.
 
-        With ``for_good`` it cannot be restored, and its images are deleted within minutes.
+        With ``for_good`` the job cannot be restored, and its images are deleted within minutes.
         """
         return self._json("DELETE", f"/v1/jobs/{job}", params={"for_good": for_good})
 
     def trash(self) -> Iterator[Record]:
-        """Yield the deleted jobs that can be restored, by id."""
+        """Yield the deleted jobs that can be restored, sorted by id."""
         return self._pages("/v1/trash", _LIST)
 
     def restore_job(self, job: str) -> Record:
@@ -148,12 +155,12 @@ class Client:
         untrusted: bool = False,
         newest: bool = False,
     ) -> Iterator[Record]:
-        """Yield the manifest line of each finished image by index, with a signed ``url``.
+        """Yield the manifest line of each finished image, sorted by index, with a signed ``url``.
 
         One request fetches ``page`` images. With ``language`` (en or zh), each image has a ``description``:
-        its ``title``, its ``alt`` text and a file ``name``. ``attributes``: only images with these values;
-        ``untrusted``: only pictures that are to be looked at. ``newest``: in the place of each rejected image
-        the one that replaces it.
+        its ``title``, its ``alt`` text and a file ``name``. ``attributes``: only images with these values.
+        ``untrusted``: only pictures that a person should look at. ``newest``: yield the image that replaces a
+        rejected image, not the rejected image.
         """
         filters: Record = {"language": language} if language else {}
         filters["attribute"] = [f"{name}={value}" for name, value in (attributes or {}).items()]
@@ -165,8 +172,8 @@ class Client:
     ) -> Iterator[Record]:
         """Download the job's finished images and manifests to ``folder``; yield each downloaded image.
 
-        With ``by_sku``, the images of each SKU have a folder of their own. The images of a job that has ended
-        are checked against its Merkle root, unless ``newest`` asks for those that replace rejected images.
+        With ``by_sku``, the images of each SKU have a folder of their own. ``newest``: as for `images`.
+        Without ``newest``, the images of an ended job are checked against the job's Merkle root.
         """
         root = None if newest else self.job(job).get("root")
         return download(self._transport, lambda: self.images(job, newest=newest), folder, by_sku, root)
@@ -176,43 +183,43 @@ class Client:
         return download_sheets(self._transport, job, lambda: self.images(job), folder)
 
     def download_shards(self, job: str, folder: Path) -> Iterator[int]:
-        """Download the tars of an ended order for webdataset to ``folder``; yield the images so far.
+        """Download the shards (tars) of an ended job to ``folder``; yield the number of images so far.
 
         A call after an interrupted call continues the download. Each image is checked against its digest, and
-        all against the job's Merkle root.
+        all images against the job's Merkle root.
         """
         return download_shards(self._transport, job, folder, self.job(job).get("root"))
 
     def download_parquet(self, job: str, folder: Path, newest: bool = False) -> Iterator[int]:
-        """Write an ended job's images and attributes to Parquet files; yield the images so far.
+        """Write an ended job's images and attributes to Parquet files; yield the number of images so far.
 
-        A call after an interrupted call continues behind the files that are whole. Raises Conflict if the job
-        was retried between the calls, or an image rejected. ``newest``: as for `images`.
+        A call after an interrupted call keeps the complete files. Raises Conflict if a retry or a rejection
+        changed the images between the calls. ``newest``: as for `images`.
         """
         if self.job(job)["state"] not in TERMINAL:
             raise Conflict(f"job {job} has not ended; its Parquet files are written when it has")
         return download_parquet(self._transport, job, self.images(job, newest=newest), folder)
 
     def download_archive(self, job: str, path: Path, newest: bool = False) -> Iterator[tuple[int, int]]:
-        """Download an ended job's images and manifest as a tar to ``path``; yield bytes so far and in all.
+        """Download an ended job's images and manifest as one tar to ``path``.
 
-        A call after an interrupted call continues the download. ``newest``: as for `images`. Raises Conflict
-        if an image is replaced meanwhile.
+        Yields the number of bytes so far, and of all bytes. A call after an interrupted call continues the
+        download. ``newest``: as for `images`. Raises Conflict if an image is replaced during the download.
         """
         return download_archive(self._transport, job, path, newest)
 
     def proof(self, job: str, index: int) -> Record:
-        """Return the proof that an image is one of an ended job's, by RFC 9162 (`InclusionProof`)."""
+        """Return the proof (RFC 9162, `InclusionProof`) that an image belongs to an ended job."""
         return self._json("GET", f"/v1/jobs/{job}/images/{index}/proof")
 
     def usage(self, first: date, last: date) -> list[Record]:
-        """Return what the tenant's orders delivered from ``first`` to ``last``, by day and model."""
+        """Return the delivered images and bytes for each day from ``first`` to ``last`` and each model."""
         params = {"from": str(first), "to": str(last)}
         rows: list[Record] = self._json("GET", "/v1/usage", params=params)["data"]
         return rows
 
     def read_prompt(self, model: str, prompt: str) -> Record:
-        """Return how the model understands a prompt: attributes, count, background, and words not read."""
+        """Return the reading of a prompt by a model: attributes, count, background, and words not read."""
         return self._json("POST", "/v1/prompts", json={"model": model, "prompt": prompt})
 
     # Images by their addresses
@@ -220,10 +227,11 @@ class Client:
     def render(
         self, model: str, seed: int, index: int, format: str = "png", **parameters: str | float
     ) -> bytes:
-        """Return the image at ``index`` of an order with ``seed``; the service makes it if it is new.
+        """Return the file of the image at ``index`` of an order with ``seed``.
 
-        ``parameters``: attributes of the model, ``size``, ``background``, ``truncation``, and for a mix with
-        another image ``mix="SEED/INDEX"`` with ``share`` or ``steps``.
+        The service makes the image if the store does not have it. ``parameters``: attributes of the model,
+        ``size``, ``background`` and ``truncation``; for a mix, also ``mix="SEED/INDEX"`` (the second image)
+        and ``share`` or ``steps``.
         """
         path = _address(model, seed, index, format, parameters)
         return self._transport.request("GET", path, follow_redirects=True, timeout=90.0).content
@@ -231,10 +239,10 @@ class Client:
     def redraw(
         self, model: str, picture: Path, *, seed: int = 0, format: str = "png", **parameters: str | float
     ) -> tuple[bytes, Record]:
-        """Upload a picture, and return the image that the model draws from it, and what it was taken for.
+        """Upload a picture and let the model redraw it. Returns the file of the new image, and a record.
 
-        ``parameters``: attributes to change, ``strength`` from 0 to 1, ``size``, ``background``. The record
-        has the ``attributes`` that were read, and the ``distance`` of the redrawn picture.
+        The record has the ``attributes`` that the model read from the picture, and the ``distance``.
+        ``parameters``: attributes to change, ``strength`` from 0 to 1, ``size``, ``background``.
         """
         path = _address(model, seed, 0, format, {"picture": self.upload(picture), **parameters})
         answer = self._transport.request("GET", path, follow_redirects=True, timeout=90.0)
@@ -250,11 +258,14 @@ class Client:
         seconds: int | None = None,
         **parameters: str | float,
     ) -> str:
-        """Return the URL of an image, signed for use without a key, for ``seconds`` or for ever."""
+        """Return the signed URL of an image. It needs no key, and works for ``seconds`` (None: for ever)."""
         return self.render_urls([_address(model, seed, index, format, parameters)], seconds)[0]
 
     def render_urls(self, addresses: Iterable[str], seconds: int | None = None) -> list[str]:
-        """Return the signed URL of each address, such as ``/v1/render/clothing/7/0.webp?colour=red``."""
+        """Return a signed URL for each address, such as ``/v1/render/clothing/7/0.webp?colour=red``.
+
+        A URL needs no key, and works for ``seconds`` (None: for ever).
+        """
         left, found = iter(addresses), list[str]()
         while batch := list(islice(left, _ADDRESSES)):
             found += self._json("POST", "/v1/render", json={"addresses": batch, "seconds": seconds})["data"]
@@ -268,27 +279,27 @@ class Client:
         return str(self._json(method, path)["secret"])
 
     def dead_webhooks(self) -> Iterator[Record]:
-        """Yield the messages that were given up, by the id of their job."""
+        """Yield the webhook messages that the service no longer sends, sorted by the id of the job."""
         return self._pages("/v1/webhooks", _LIST)
 
     def webhook(self, job: str) -> Record:
-        """Return what became of the message about a job's end."""
+        """Return the delivery state of the message about a job's end."""
         return self._json("GET", f"/v1/webhooks/{job}")
 
     def replay_webhook(self, job: str) -> Record:
-        """Send the message about an ended job again, and return its record."""
+        """Send the message about an ended job again, and return its delivery state."""
         return self._json("POST", f"/v1/webhooks/{job}/replay")
 
     # Uploads and data sets
 
     def upload(self, path: Path) -> str:
-        """Upload a file, unless it is there already, and return the digest by which an order names it."""
+        """Upload a file if the gateway lacks it; return its digest, by which an order names the file."""
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         return self.send(data) if self.missing([digest]) else digest
 
     def send(self, data: bytes) -> str:
-        """Upload bytes and return their digest."""
+        """Upload ``data`` and return its sha256."""
         return str(self._json("POST", "/v1/uploads", content=data)["id"])
 
     def upload_photo_order(
@@ -299,10 +310,10 @@ class Client:
         columns: dict[str, str] | None = None,
         progress: Progress = lambda what, done, total: None,
     ) -> str:
-        """Upload an order file, and the files of the folder ``photos`` that its rows name.
+        """Upload an order file, and the pictures in the folder ``photos`` that its rows name.
 
-        Returns the digest that an order of ``model`` names as its ``upload``. Pictures that were uploaded
-        before are not sent again. Raises ProdgenError, which names the row, before anything is sent.
+        Returns the digest for the field ``upload`` of an order of ``model``. Pictures that were uploaded
+        before are not sent again. Raises ProdgenError, which names the faulty row, before anything is sent.
         ``columns`` maps ``sku``, ``photo``, ``count`` and attributes to the file's columns.
         """
         attributes = [attribute["name"] for attribute in self.model(model)["attributes"]]
@@ -311,27 +322,26 @@ class Client:
         return self.send(read.jsonl)
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Return the digests whose content has not been uploaded to the gateway."""
+        """Return the digests of files that the gateway does not have."""
         left, found = iter(sorted(set(digests))), set[str]()
         while batch := list(islice(left, _DIGESTS)):
             found.update(self._json("POST", "/v1/uploads/missing", json={"ids": batch})["missing"])
         return found
 
     def matte(self, photo: str, model: str) -> bytes:
-        """Return the matte by which a model has cut the product out of a photograph.
+        """Return the matte of a photograph, which a model found: a grey PNG, white where the product is.
 
-        It is a grey PNG that is white where the product is.
-
-        Raises NotFound if the model has made no picture of the photograph yet, or found no product in it.
+        ``photo``: the digest of the upload. Raises NotFound if the model has made no picture of the
+        photograph yet, or found no product in it.
         """
         return self._transport.request("GET", f"/v1/uploads/{photo}/matte", params={"model": model}).content
 
     def delete_upload(self, digest: str) -> Record:
-        """Delete an upload with the cut-outs of it; return ``removed`` and the ``bytes`` freed."""
+        """Delete an upload and its cut-outs. Returns ``removed`` (digests) and ``bytes`` (freed)."""
         return self._json("DELETE", f"/v1/uploads/{digest}")
 
     def create_dataset(self, name: str, listing: str, summary: Record) -> Record:
-        """Create a version of a data set and return it. ``listing``: the digest of the uploaded list."""
+        """Create a version of a data set and return it. ``listing``: digest of the uploaded list of files."""
         body = {"listing": listing, "summary": summary}
         return self._json("POST", f"/v1/datasets/{name}", json=body, timeout=120.0)
 
@@ -344,7 +354,7 @@ class Client:
         return self._json("GET", f"/v1/datasets/{ref}")
 
     def delete_dataset(self, ref: str) -> Record:
-        """Delete NAME@VERSION, or all versions of NAME; return the ids ``removed`` and ``bytes`` freed."""
+        """Delete NAME@VERSION, or all versions of NAME. Returns ``removed`` (ids) and ``bytes`` (freed)."""
         return self._json("DELETE", f"/v1/datasets/{quote(ref, safe='@')}", timeout=600.0)
 
     # Models
@@ -360,27 +370,27 @@ class Client:
     def download_model(self, ref: str, folder: Path) -> Iterator[tuple[int, int]]:
         """Download the files of one model version to ``folder``; yield the bytes so far, and all bytes.
 
-        A call after an interrupted call continues the download. Every file is checked against its digest,
-        and the folder against the version.
+        A call after an interrupted call continues the download. Checks each file by its digest, and the whole
+        folder by the name of the version.
         """
         model = self.model(ref)
         files = self._pages(f"/v1/models/{model['name']}@{model['version']}/files", _LIST)
         return download_model(self._transport, model["version"], files, folder)
 
     def promote(self, name: str, version: str, alias: str, force: bool = False) -> Record:
-        """Move the alias ``name@alias`` to ``version`` (a version or another alias); return the change.
+        """Let the alias ``name@alias`` mean ``version`` (a version or another alias); return the change.
 
-        ``force`` also allows a version that scores worse or cannot be compared.
+        ``force`` allows a version with a worse score, or a score that cannot be compared.
         """
         body = {"version": version, "force": force}
         return self._json("POST", f"/v1/models/{name}/aliases/{alias}", json=body)
 
     def delete_model(self, ref: str) -> Record:
-        """Delete NAME@VERSION of the tenant's own model; return ``removed`` and the ``bytes`` freed."""
+        """Delete NAME@VERSION of the tenant's own model. Returns ``removed`` (ids) and ``bytes`` (freed)."""
         return self._json("DELETE", f"/v1/models/{quote(ref, safe='@')}")
 
     def rollback(self, name: str, alias: str) -> Record:
-        """Move the alias ``name@alias`` back to its previous version; return the change."""
+        """Let the alias ``name@alias`` mean its previous version again; return the change."""
         body = {"version": self.model(f"{name}@{alias}")["version"]}
         return self._json("POST", f"/v1/models/{name}/aliases/{alias}/rollback", json=body)
 
@@ -391,15 +401,15 @@ class Client:
         return self._queue("/v1/training-jobs", spec, idempotency_key)
 
     def prepare(self, spec: Record, idempotency_key: str | None = None) -> Record:
-        """Queue the preparation of photographs and return the run."""
+        """Queue a preparation and return its run."""
         return self._queue("/v1/preparation-jobs", spec, idempotency_key)
 
     def evaluate(self, spec: Record, idempotency_key: str | None = None) -> Record:
-        """Queue the evaluation of a model and return the run."""
+        """Queue an evaluation and return its run."""
         return self._queue("/v1/evaluation-jobs", spec, idempotency_key)
 
     def run(self, run: str) -> Record:
-        """Return a run with its present state."""
+        """Return a run: its request, state and progress."""
         return self._json("GET", f"/v1/training-jobs/{run}")
 
     def runs(self) -> Iterator[Record]:
@@ -415,11 +425,14 @@ class Client:
         return self._json("POST", f"/v1/training-jobs/{run}/{command}")
 
     def delete_run(self, run: str, for_good: bool = False) -> Record:
-        """Delete an ended run with its files; return when, and until when it can be restored."""
+        """Delete an ended run with its files. Returns the time, and until when the run can be restored.
+
+        With ``for_good`` the run cannot be restored, and its files are deleted within minutes.
+        """
         return self._json("DELETE", f"/v1/training-jobs/{run}", params={"for_good": for_good})
 
     def trashed_runs(self) -> Iterator[Record]:
-        """Yield the deleted runs that can be restored, by id."""
+        """Yield the deleted runs that can be restored, sorted by id."""
         return self._pages("/v1/trash/training-jobs", _LIST)
 
     def restore_run(self, run: str) -> Record:
@@ -431,7 +444,7 @@ class Client:
         return list(self._pages(f"/v1/training-jobs/{run}/samples", _LIST))
 
     def fetch_sample(self, sample: Record, path: Path) -> None:
-        """Download the file of ``sample``, an item of `samples`, to ``path``."""
+        """Download the file of ``sample``, which `samples` has returned, to ``path``."""
         with replacing(path) as partial:
             partial.write_bytes(self._transport.download(sample["url"], sample["name"]))
 
@@ -440,7 +453,7 @@ class Client:
         return self._pages(f"/v1/training-jobs/{run}/metrics", 1000)
 
     def logs(self, run: str) -> str:
-        """Return the end of the log of each attempt of the run, oldest first."""
+        """Return, as one text, the last lines of the log of each attempt at the run, oldest attempt first."""
         return self._transport.request("GET", f"/v1/training-jobs/{run}/logs").text
 
     def _queue(self, path: str, spec: Record, idempotency_key: str | None) -> Record:
