@@ -20,13 +20,13 @@ from prodgen.spec.merkle import MerkleTree, leaf
 PAGE = 1000
 """Number of images whose links one request fetches."""
 COLUMNS = ("file", "index", "sku", "seed", "draw", "attempt", "model", "sha256")
-"""The columns of manifest.csv that come before the attributes."""
+"""The first columns of manifest.csv. After them come `PHOTO_COLUMNS`, the attributes, and `TEXTS`."""
 PHOTO_COLUMNS = ("photo", "review", "findings")
-"""The columns that follow if the images are pictures of photographs."""
+"""Columns of manifest.csv after `COLUMNS`, if the images are pictures of photographs."""
 TEXTS = tuple(f"{text}_{language}" for language in LANGUAGES for text in Description.model_fields)
-"""The last columns: the title, the alt text and a file name, in English and Chinese."""
+"""The last columns of manifest.csv: title, alt text and file name, in English and in Chinese."""
 REVIEW = "review"
-"""The folder of pictures that are not trusted."""
+"""The folder for pictures that a person should check before their use."""
 _THREADS = 8
 
 Images = Iterator[dict[str, Any]]
@@ -38,11 +38,12 @@ def download(
     """Download images to ``folder`` and write their manifests; yield each image when its file is there.
 
     The folder gets manifest.jsonl and, for spreadsheets, manifest.csv. With ``by_sku`` the images of each SKU
-    have a folder of their own, named by the SKU. Pictures to be reviewed are in the folder `REVIEW` instead,
-    so that a person sees them before they are used. ``images`` is called twice and must list all images each
-    time. A file that is already complete is not downloaded again. Raises ProdgenError if the downloaded bytes
-    of an image differ from its recorded digest, and Conflict if the folder holds the images of another
-    request. Raises ProdgenError, at the end, if the images are not those of the Merkle root ``root``.
+    have a folder of their own, named by the SKU. Pictures that a person should check go to the folder
+    `REVIEW` instead. ``images()`` is called twice and must yield all images each time. A complete file is not
+    downloaded again.
+
+    Raises Conflict if ``folder`` holds other images, and ProdgenError if the bytes of an image do not fit its
+    digest or, at the end, if all images together do not fit the Merkle root ``root``.
     """
     check_same_images(folder, (line_of(_placed(row, by_sku)) for row in images()))
     tree = MerkleTree()
@@ -68,7 +69,7 @@ def download(
 
 
 def _texts(image: dict[str, Any]) -> Iterator[str]:
-    """Yield the titles, alt texts and file names of an image, in the order of `TEXTS`."""
+    """Yield the title, alt text and file name of an image in each language, in the order of `TEXTS`."""
     line = line_of(image)
     for language in LANGUAGES:
         yield from describe_line(line, language).model_dump().values()
@@ -77,8 +78,7 @@ def _texts(image: dict[str, Any]) -> Iterator[str]:
 def download_sheets(transport: Transport, job: str, images: Callable[[], Images], folder: Path) -> Images:
     """Download the sprite sheets and atlases of a job to ``folder``, and write manifest.jsonl.
 
-    Yields each image when its sheet is there. Raises Conflict if the folder holds the images of another
-    request.
+    Yields each image after the download of its sheet. Raises Conflict if the folder holds other images.
     """
     sheets = [sheet["name"] for sheet in transport.pages(f"/v1/jobs/{job}/sheets", PAGE)]
     frames: dict[str, tuple[str, list[int]]] = {}
@@ -113,7 +113,7 @@ def _manifest_row(image: dict[str, Any]) -> str:
 
 
 def _placed(image: dict[str, Any], by_sku: bool) -> dict[str, Any]:
-    """Return an image whose ``file`` is its path in the folder of the download."""
+    """Return a copy of an image with ``file`` changed to the path in the download's folder."""
     name = Path(image["file"]).name
     if image.get("review"):
         return {**image, "file": f"{REVIEW}/{name}"}
@@ -124,11 +124,11 @@ def _placed(image: dict[str, Any], by_sku: bool) -> dict[str, Any]:
 def download_archive(
     transport: Transport, job: str, path: Path, newest: bool = False
 ) -> Iterator[tuple[int, int]]:
-    """Download the archive of an ended job to ``path``; yield the bytes that have arrived, and all bytes.
+    """Download the archive of an ended job to ``path``; yield the number of bytes so far, and of all bytes.
 
-    The bytes are first in a file whose name has a part of the job's Merkle root, or of the tag of the
-    ``newest`` images, and ``.part`` added. A later call continues that file, unless a retry of the job has
-    changed the root, or a rejection the tag.
+    Writes the bytes to ``PATH.NAME.part`` first, and renames this file at the end. NAME is a part of the
+    job's Merkle root; with ``newest`` it is the archive's ETag. A later call continues the ``.part`` file,
+    unless a retry has changed the root, or a rejection the ETag.
     """
     address, tag = f"/v1/jobs/{job}/archive", None
     if newest:
@@ -158,5 +158,5 @@ def _fetch(transport: Transport, image: dict[str, Any], folder: Path) -> dict[st
 
 
 def line_of(image: dict[str, Any]) -> ManifestLine:
-    """Return the manifest line of an image as the gateway lists it."""
+    """Convert an image from the gateway's list of images to a manifest line."""
     return ManifestLine.model_validate({k: v for k, v in image.items() if k in ManifestLine.model_fields})

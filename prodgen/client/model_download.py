@@ -14,11 +14,11 @@ from prodgen.spec.names import check_name
 def download_model(
     transport: Transport, version: str, files: Iterable[dict[str, Any]], folder: Path
 ) -> Iterator[tuple[int, int]]:
-    """Download the ``files`` of a version to ``folder``; yield the bytes that are there, and all bytes.
+    """Download the ``files`` of a version to ``folder``; yield the number of bytes so far, and of all bytes.
 
-    config.json comes last, because a folder without it is no model. Files that are there are not downloaded
-    again. Raises Conflict if ``folder`` has another file of a listed name, and ProdgenError if the files do
-    not have the listed digests or do not make the version.
+    Downloads config.json last, because a folder without config.json is not a model. Files that are complete
+    are not downloaded again. Raises Conflict if ``folder`` has a different file with a listed name, and
+    ProdgenError if the files do not have the listed digests, or together are not the version.
     """
     ordered = sorted(files, key=lambda file: file["name"] == CONFIG)
     paths = [folder / check_name(file["name"]) for file in ordered]
@@ -38,10 +38,10 @@ def download_model(
 
 
 def _download(transport: Transport, file: dict[str, Any], path: Path) -> Iterator[int]:
-    """Download a listed file to ``path``; yield the bytes so far.
+    """Download a listed file to ``path``; yield the number of bytes so far.
 
-    The bytes are first in a file whose name has a part of the digest and ``.part`` added. A later call
-    continues it.
+    Writes the bytes to ``PATH.DIGEST.part`` first, and renames this file at the end. A later call continues
+    the ``.part`` file. Raises ProdgenError if the bytes do not have the listed digest.
     """
     partial = path.with_name(f"{path.name}.{file['sha256'][:12]}.part")
     with partial.open("ab") as out:

@@ -1,7 +1,7 @@
-"""Parquet files of a job's images for training: a row has an image's bytes and its attributes.
+"""Parquet files of a job's images for training: each row has the bytes of an image and its attributes.
 
-Clients write these files, not workers. The bytes of a Parquet file change with the version of the library
-that writes it, so two attempts at a lease would store different objects, and no range of one is an image.
+Clients write these files, not workers, for two reasons. Another version of the library writes other bytes, so
+two workers could store different objects for the same cells. And no byte range of a Parquet file is an image.
 """
 
 import json
@@ -21,22 +21,21 @@ if TYPE_CHECKING:
     import pyarrow
 
 FILE_BYTES = 256 << 20
-"""Bytes of images after which the next file begins."""
+"""Number of bytes of images after which a new file begins."""
 GROUP = 100
-"""The rows of a row group, the smallest part that a reader loads: as the library datasets does for images."""
+"""Number of rows in a row group, the smallest part that a reader loads. The library datasets uses it too."""
 _THREADS = 8
 _IMAGES = {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})}
-"""Metadata by which the library datasets decodes the column ``image``."""
+"""Metadata that tells the library datasets to decode the column ``image``."""
 
 
 def download_parquet(
     transport: Transport, job: str, images: Iterator[dict[str, Any]], folder: Path
 ) -> Iterator[int]:
-    """Write the ``images`` of an ended job to files of ``folder``; yield the number of images so far.
+    """Write the ``images`` of an ended job to Parquet files in ``folder``; yield the number of images so far.
 
-    A file gets its name when it is whole; a later call continues behind the files that are whole. Raises
-    Conflict if those hold other images, because the job was retried, and ProdgenError if the bytes of an
-    image differ from its recorded digest.
+    A later call keeps the complete files and continues after them. Raises Conflict if the complete files hold
+    other images, after a retry or a rejection, and ProdgenError if an image does not fit its digest.
     """
     parquet, done, number = _pyarrow(), 0, 0
     while (path := folder / f"{job}-{number:06d}.parquet").exists():
@@ -67,7 +66,7 @@ def download_parquet(
 
 
 def read_parquet(path: Path) -> Iterator[tuple[ManifestLine, bytes]]:
-    """Yield the manifest line and the file of each row. Raises ProdgenError if the file cannot be read."""
+    """Yield the manifest line and the image file of each row. Raises ProdgenError for an unreadable file."""
     parquet = _pyarrow()
     try:
         with parquet.ParquetFile(path) as file:

@@ -1,4 +1,4 @@
-"""Read an order file that names photographs and other pictures of a folder, and send them to a gateway."""
+"""Read an order file that names photographs and other pictures in a folder, and upload the pictures."""
 
 import hashlib
 from collections import defaultdict
@@ -23,7 +23,7 @@ from prodgen.spec.photograph import (
 from prodgen.spec.spelling import fold
 
 UPLOADS = 4
-"""Pictures that are sent at once."""
+"""Number of pictures that are uploaded at the same time."""
 
 Progress = Callable[[str, int, int], None]
 """Progress callback: (what is done, how many are done, how many in total)."""
@@ -33,21 +33,21 @@ class Uploads(Protocol):
     """A gateway that takes uploads, such as `prodgen.client.Client`."""
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Return the digests whose content has not been uploaded."""
+        """Return the digests of files that the gateway does not have."""
 
     def send(self, data: bytes) -> str:
-        """Upload bytes and return their digest."""
+        """Upload ``data`` and return its sha256."""
 
 
 class PhotoOrder(NamedTuple):
-    """An order as JSONL whose rows name pictures by digest, and the file of each digest."""
+    """An order as ``jsonl``, with a digest for each picture, and in ``files`` the path for each digest."""
 
     jsonl: bytes
     files: dict[str, Path]
 
 
 class PhotoFolder:
-    """Finds the pictures of a folder by name. ``files``: the path of each picture found so far, by digest."""
+    """Finds pictures in a folder by name. ``files``: by digest, the path of each picture found so far."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -60,10 +60,10 @@ class PhotoFolder:
                 self._named[path.name].append(path)
 
     def digest(self, name: str) -> str:
-        """Return the digest of the file ``name``, a file's name or its path in the folder.
+        """Return the sha256 of the picture ``name``: a file name, or a path within the folder.
 
-        Raises ProdgenError if there is no such file or more than one, if the file is a link out of the
-        folder, or if it is no whole picture.
+        Raises ProdgenError if there is no such file or more than one, if the file is a link to outside the
+        folder, too large, or not a complete picture.
         """
         if name not in self._digests:
             path = self._find(name)
@@ -77,10 +77,10 @@ class PhotoFolder:
         return self._digests[name]
 
     def digests(self, column: str, names: str) -> str:
-        """Return the digests of the files that a row names with ``+`` between them, written in the same way.
+        """Replace each file name in ``names``, such as ``a.jpg+b.jpg``, by its digest; return the text.
 
-        A file whose own name has a ``+`` is found. In the column ``matte``, a place may be empty. Raises
-        ProdgenError as `digest`, and for too many files.
+        If a file has exactly the name ``names``, the ``+`` is a part of its name. In the column ``matte`` a
+        name may be empty, as in ``a.png+``. Raises ProdgenError as `digest` does, and for too many files.
         """
         if names in self._named or (self._folder / names).is_file():
             return self.digest(names)
@@ -107,10 +107,10 @@ class PhotoFolder:
 def read_photo_order(
     order: Path, photos: Path, attributes: Iterable[str], columns: Mapping[str, str] | None = None
 ) -> PhotoOrder:
-    """Read an order file whose photos, mattes, scenes and materials are files of ``photos``.
+    """Read an order file whose photos, mattes, scenes and materials are files in the folder ``photos``.
 
-    Raises ProdgenError, which names the row, for the first row that is faulty or names no usable picture.
-    Rows keep their numbers, so that later errors name the row of ``order``.
+    Raises ProdgenError, which names the row, for the first row with a fault or without a usable picture. Rows
+    keep their numbers in the JSONL, so that an error of the gateway names the right row of ``order``.
     """
     folder, lines = PhotoFolder(photos), list[str]()
     with order.open("rb") as file:
@@ -128,9 +128,9 @@ def read_photo_order(
 def name_pictures(
     attributes: RequestedValues, digest: Callable[[str, str], str]
 ) -> dict[str, str | list[str]]:
-    """Return the attributes with ``digest(attribute, name)`` for each name of a picture file.
+    """Return the attributes with each name of a picture file replaced by ``digest(attribute, name)``.
 
-    The attributes with pictures are `PICTURED`.
+    Only the attributes in `PICTURED` may name picture files.
     """
     named = dict(attributes)
     for name, values in attributes.items():
@@ -151,7 +151,10 @@ def _with_pictures(item: Item, folder: PhotoFolder) -> Item:
 
 
 def send_photos(gateway: Uploads, files: Mapping[str, Path], progress: Progress) -> None:
-    """Send the files, by digest, that the gateway lacks. Raises ProdgenError for a file that has changed."""
+    """Upload the files (path by digest) that the gateway lacks.
+
+    Raises ProdgenError if the content of a file no longer fits its digest.
+    """
     missing = sorted(gateway.missing(files)) if files else []
 
     def send(digest: str) -> None:

@@ -1,4 +1,4 @@
-"""Shards: the tars of an order for webdataset, each with images and, before each image, its manifest line."""
+"""Shards: tars for the library webdataset. In a shard, each image comes after its manifest line."""
 
 import hashlib
 import tarfile
@@ -17,10 +17,9 @@ _PAGE = 100
 def download_shards(transport: Transport, job: str, folder: Path, root: str | None) -> Iterator[int]:
     """Download the shards of an ended job to ``folder``; yield the number of images so far.
 
-    The bytes of a shard are first in a file with ``.part`` added. A later call continues that file, and keeps
-    shards that are whole. Raises ProdgenError if the bytes of an image differ from its recorded digest and,
-    at the end, Conflict if the images are not those of the Merkle root ``root``, because the job was retried
-    since an earlier call.
+    Writes a shard to a file ``….part`` first. A later call continues this file, and keeps complete shards.
+    Raises ProdgenError if the bytes of an image do not fit its digest. Raises Conflict, at the end, if all
+    images together do not fit the Merkle root ``root``, because the job was retried between two calls.
     """
     folder.mkdir(parents=True, exist_ok=True)
     images, tree = 0, MerkleTree()
@@ -56,9 +55,9 @@ def _check(path: Path) -> None:
 
 
 def read_shard(path: Path) -> Iterator[tuple[ManifestLine, bytes]]:
-    """Yield the manifest line and the file of each image of a shard. Raises ProdgenError if it is broken.
+    """Yield the manifest line and the file of each image of a shard. Raises ProdgenError for a broken shard.
 
-    The line's ``file`` begins with the shard's name.
+    ``file`` of the line begins with the name of the shard.
     """
     try:
         with tarfile.open(path) as archive:

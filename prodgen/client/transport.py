@@ -14,12 +14,12 @@ from prodgen.errors import Conflict, NotFound, ProdgenError, Unavailable
 T = TypeVar("T")
 
 TERMINAL = ("succeeded", "partial", "failed", "cancelled")
-"""States of a job or run that has ended. They never change again."""
+"""The states of a job or run that has ended."""
 
 _RETRIES = 16
-"""The most times that a failed request is sent again: about a minute, in which a gateway can restart."""
+"""Largest number of retries of a failed request. They take about a minute; a gateway can restart in it."""
 _PAUSE, _MAX_PAUSE = 0.2, 5.0
-"""Seconds between two attempts: the first pause, which doubles each time, and the longest."""
+"""Seconds between two attempts at a request: the first pause, which doubles each time, and the longest."""
 _SLOW = httpx.Timeout(60.0, connect=5.0)
 _PASSING = (502, 503, 504)
 """HTTP statuses of temporary failures: a proxy or a gateway that restarts answers with them."""
@@ -28,8 +28,8 @@ _PASSING = (502, 503, 504)
 class Transport:
     """The HTTP connections to one gateway, with one API key. Raises ProdgenError with the gateway's message.
 
-    Sends a request again after a temporary failure, but only if the gateway has answered an earlier request,
-    so that a wrong address fails at once. Use it only for requests that may be carried out twice.
+    Sends a request again after a temporary failure, so use it only for requests that are safe to repeat.
+    Until the gateway has answered one request, sends each request only once: a wrong URL fails at once.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -76,9 +76,9 @@ class Transport:
                 return
 
     def download(self, url: str, name: str, digest: str | None = None) -> bytes:
-        """Download a file from its signed link and return its content. Errors call the file ``name``.
+        """Download a file from its signed link and return the content. ``name`` is for error messages.
 
-        Raises ProdgenError if the content has another sha256 than ``digest``.
+        Raises ProdgenError if the sha256 of the content is not ``digest``.
         """
         try:
             response = self._retrying(lambda: self._links.get(url))
@@ -93,7 +93,7 @@ class Transport:
     def events(self, path: str) -> Iterator[dict[str, Any]]:
         """Yield the data of each server-sent event at ``path``, up to the first event with a terminal state.
 
-        After a broken connection, connects again and continues with the first event that has not arrived.
+        If the connection breaks, connects again and continues after the last event.
         """
         last = "0"
 
@@ -109,11 +109,11 @@ class Transport:
     def read_from(
         self, path: str, start: int, name: str | None = None, tag: str | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """Yield pairs: the size of the whole answer at ``path``, and its next bytes from byte ``start`` on.
+        """Read the content at ``path`` from byte ``start`` on. Yields (size of all content, next bytes).
 
-        ``name``: the name of the file, if ``path`` is a signed link. After a broken connection, connects
-        again and continues with the first byte that has not arrived. Raises Conflict if the ETag of the
-        answer is no longer ``tag``.
+        ``name``: the name of the file for error messages, if ``path`` is a signed link. If the connection
+        breaks, connects again and continues after the last byte. Raises Conflict if the ETag of the content
+        is no longer ``tag``.
         """
 
         def connect() -> Iterator[tuple[int, bytes]]:
@@ -126,7 +126,10 @@ class Transport:
                 return
 
     def _reconnecting(self, connect: Callable[[], Iterator[T]]) -> Iterator[T]:
-        """Yield from ``connect()`` again and again, until the caller stops or too many connections fail."""
+        """Yield the items of ``connect()``, and call it again when it ends or its connection breaks.
+
+        Ends when the caller stops. Raises Unavailable after too many failures one after the other.
+        """
         failures = 0
         while True:
             try:
@@ -142,7 +145,7 @@ class Transport:
             time.sleep(min(_MAX_PAUSE, _PAUSE * 2.0**failures))
 
     def _bytes(self, path: str, start: int, name: str | None, tag: str | None) -> Iterator[tuple[int, bytes]]:
-        """Yield the size of the whole answer, and the next bytes of it, on one connection."""
+        """Yield (size of all content, next bytes) on one connection; see `read_from`."""
         server = self._links if name else self._gateway
         headers = {"Range": f"bytes={start}-"} | ({"If-Range": tag} if tag else {})
         with server.stream("GET", path, headers=headers, timeout=_SLOW) as response:
@@ -168,7 +171,7 @@ class Transport:
                     yield event
 
     def _retrying(self, send: Callable[[], httpx.Response]) -> httpx.Response:
-        """Call ``send`` again while it fails temporarily. Returns or raises the outcome of the last call."""
+        """Call ``send`` again after each temporary failure. Returns or raises the result of the last call."""
         retry: Retrying = Retrying(
             retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(_is_passing),
             wait=wait_exponential(multiplier=_PAUSE, max=_MAX_PAUSE),
@@ -182,7 +185,7 @@ class Transport:
 
 
 def _is_passing(response: httpx.Response) -> bool:
-    """Return whether the failure passes by itself. A tenant that sends too many requests waits a second."""
+    """Return whether the failure is temporary: status 502, 503, 504, or 429 with a pause of one second."""
     a_second = response.headers.get("Retry-After") == "1"
     too_many = response.status_code == httpx.codes.TOO_MANY_REQUESTS
     return response.status_code in _PASSING or (too_many and a_second)
