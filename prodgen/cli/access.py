@@ -128,9 +128,9 @@ def set_tenant(
 
 
 def open_store() -> tuple[Store, str]:
-    """Return the store of the settings and its URL. Raises NotFound if the URL is a folder without a store.
+    """Return the store that the settings name, and its URL. Raises NotFound if there is no store in a folder.
 
-    Creates no store: the default URL lies in the current folder, which may be any folder.
+    Does not create a store, because the default URL is within the current folder, which can be any folder.
     """
     scheme, _, path = settings().store_url.partition("://")
     if scheme != "file" or not path:

@@ -39,7 +39,7 @@ _PLACES = {
 
 
 class _Commands(TyperGroup):
-    """Imports the module of a command when the command is used: to import all takes a second."""
+    """Imports the module of a command only when the command is used, because all modules take a second."""
 
     def __init__(self, **options: Any) -> None:
         names: Any = dict.fromkeys(_PLACES)

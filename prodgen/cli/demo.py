@@ -57,7 +57,7 @@ def demo(
 
 @contextmanager
 def running(supervisor: Supervisor) -> Iterator[str]:
-    """Run the stack in a thread until the end of the block; yield the API key once the stack is ready."""
+    """Run all processes of a deployment within the block; yield an API key when they are ready."""
     ready = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         stack = pool.submit(supervisor.run, ready.set)

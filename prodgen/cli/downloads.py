@@ -18,7 +18,7 @@ def read_download(path: Path) -> tuple[list[ManifestLine], Read]:
     """Return the manifest lines of a download, and the function that reads the file of a line.
 
     ``path``: a manifest, a shard, a Parquet file, or a folder of them. The function returns None for a file
-    that cannot be read. Of shards and Parquet files it reads each image once, in the order of the lines.
+    that cannot be read. For shards and Parquet files, call it once for each line, in the order of the lines.
     """
     found = sorted(path.iterdir()) if path.is_dir() else [path]
     packed = [file for file in found if file.suffix in _PACKED]

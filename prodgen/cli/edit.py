@@ -134,9 +134,10 @@ def _edit(
 
 
 def pictures_in(paths: list[Path]) -> Iterator[Path]:
-    """Yield the pictures that are named, and those in folders, sorted by name.
+    """Yield each file in ``paths`` and, for each folder, the pictures in it, sorted by name.
 
-    Of a folder with a manifest.jsonl, these are the pictures that the manifest lists, without its sheets.
+    For a folder with a manifest.jsonl, yields only the files in the manifest, in its order, so no contact
+    sheet. Raises ProdgenError if a path does not exist or a folder has no pictures.
     """
     from prodgen.catalog.picture_files import EXTENSIONS
 

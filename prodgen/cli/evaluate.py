@@ -110,7 +110,7 @@ def evaluate(
 
 
 def summaries(figures: "dict[str, Figure]") -> list[Table]:
-    """Return a table per feature network: each figure of the generated images beside that of real images."""
+    """Return a table for each feature network, with each figure for generated images and for real images."""
     from prodgen.evaluation.report import number
 
     tables: dict[str, Table] = {}

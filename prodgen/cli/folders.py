@@ -15,11 +15,11 @@ DISK_ERRORS = (
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT),
 )
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")
-"""Finds the error number in a message of safetensors, which does not raise OSError when the disk fails."""
+"""Finds the system's error number in a message of safetensors, which raises no OSError for a disk error."""
 
 
 def check_folder(path: Path) -> None:
-    """Raise ProdgenError if the folder cannot be made or written to. Makes no folder."""
+    """Raise ProdgenError if the folder is not writable, or cannot be made. Does not make the folder."""
     nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not nearest.is_dir():
         raise ProdgenError(f"cannot write to {path}: {nearest} is not a folder")
@@ -29,7 +29,7 @@ def check_folder(path: Path) -> None:
 
 @contextmanager
 def writing(folder: Path, *, make: bool = True) -> Iterator[None]:
-    """Make the folder unless ``make`` is false, and translate errors of the block that writes to the folder.
+    """Make the folder (unless ``make`` is false) and run the block, which writes to it. Explain disk errors.
 
     Raises CannotWrite with the path and the reason if the disk is full or read-only, or if the folder was
     removed. Raises ProdgenError if a part of the path is a file.

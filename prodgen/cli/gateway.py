@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def connect() -> Client:
-    """Return a client of the gateway at PRODGEN_URL (default: port 8000 here), with the key PRODGEN_API_KEY.
+    """Return a client of the gateway at PRODGEN_URL (default: 127.0.0.1:8000), with the key PRODGEN_API_KEY.
 
     Raises ProdgenError if the key is not set, or if the key or the URL is malformed.
     """
@@ -39,7 +39,7 @@ def connect() -> Client:
 
 
 def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str, Any]:
-    """Wait until the job has ended and return it. Show a progress bar unless ``quiet``."""
+    """Wait until the job has ended, and return the ended job. Show a progress bar unless ``quiet``."""
     with ProgressBars(quiet, estimate=False) as bars:
         for state in chain([job], gateway.watch(job["id"])):
             left = time_left(state)
@@ -49,9 +49,9 @@ def wait_for_job(gateway: Client, job: dict[str, Any], quiet: bool) -> dict[str,
 
 
 def time_left(job: dict[str, Any]) -> str:
-    """Return the time left of a job, an event or a run's progress, as text for people.
+    """Return the time left, as text for people. ``job``: a job, an event of a job, or the progress of a run.
 
-    If the time is not known, the text gives the reason; without a reason, it is empty.
+    If the time is not known, returns the reason, or an empty text if there is no reason.
     """
     if (seconds := job.get("seconds_left")) is not None:
         return str(timedelta(seconds=round(seconds)))
@@ -66,7 +66,7 @@ def download_job(
     by_sku: bool = False,
     newest: bool = False,
 ) -> int:
-    """Download the job's finished images and their manifests to the folder; return the number of images."""
+    """Download the job's finished images and their manifests to ``folder``; return the number of images."""
     packaging = job["request"]["output"]["packaging"]
     if packaging not in ("sheet", "webdataset"):
         images = gateway.download(job["id"], folder, by_sku, newest)
@@ -91,7 +91,10 @@ def download_job(
 
 
 def show_images(images: Iterable[int], total: int, quiet: bool) -> int:
-    """Show how many of ``total`` images are downloaded, and return their number at the end."""
+    """Show the progress of a download while iterating ``images``, which yields the number of images so far.
+
+    Returns the last number.
+    """
     count = 0
     with ProgressBars(quiet) as bars:
         for count in images:
@@ -102,10 +105,10 @@ def show_images(images: Iterable[int], total: int, quiet: bool) -> int:
 def push_folder(
     gateway: Client, folder: Path, quiet: bool, name: str | None = None, *, trainable: bool = True
 ) -> "Pushed":
-    """Read the folder as training would, then push its files to the service as a new data set version.
+    """Check the folder as training does, then push its files to the service as a new data set version.
 
-    ``name`` is the name of the data set (default: the folder's). Before anything is sent, raises ProdgenError
-    for data that can be neither trained on nor prepared and, if ``trainable``, for data to prepare first.
+    ``name`` is the name of the data set (default: the folder's name). Raises ProdgenError, before anything is
+    sent, if the data fits neither training nor preparation or, with ``trainable``, needs preparation first.
     """
     from prodgen.datasets.push import push
     from prodgen.datasets.summary import summarise
@@ -129,10 +132,10 @@ def queue_run(
     *,
     trainable: bool = True,
 ) -> None:
-    """Queue a run on the service and print it. If ``data`` is a folder, push the folder first.
+    """Queue a run on the service and print the run. If ``data`` is a folder, push the folder first.
 
-    ``send`` is the method of `Client` that queues the run. If ``trainable``, raises ProdgenError for a folder
-    of photographs that must be prepared before training.
+    ``send`` is the method of `Client` that queues the run. With ``trainable``, raises ProdgenError for a
+    folder of photographs that need a preparation before training.
     """
     with connect() as gateway:
         if model := spec.get("model") or spec.get("from"):
@@ -156,16 +159,19 @@ def _find(gateway: Client, ref: str) -> str:
 
 
 def report_deletion(json: bool, deletion: dict[str, Any], noun: str, restore: str) -> None:
-    """Report that a job or run (``noun``) is deleted, and how long the command ``restore`` can restore it."""
+    """Print that a job or run is deleted, and until when the command ``restore`` can restore it.
+
+    ``noun``: ``job`` or ``run``. ``json``: print ``deletion`` as JSON instead.
+    """
     id, until = deletion["id"], words(deletion["restorable_until"])
     rest = f"; {restore} {id} works until {until}" if until else " for good"
     report(json, deletion, f"{noun} {id} is deleted{rest}")
 
 
 def folder_name(folder: Path) -> str:
-    """Make a valid data set name from the folder's name: drop accents, put "-" for forbidden characters.
+    """Return a valid data set name, made from the folder's name: no accents, "-" for forbidden characters.
 
-    Raises ProdgenError if nothing is left of the name.
+    Raises ProdgenError if no allowed character is left.
     """
     plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
     words = re.findall(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", plain)

@@ -113,7 +113,10 @@ def generate(
 def _files(
     images: Iterable[tuple[ManifestLine, bytes]], layout: Layout | None
 ) -> Iterator[tuple[str, bytes, list[ManifestLine]]]:
-    """Yield the name and the content of each file, with the manifest lines of the images that it holds."""
+    """Yield (name, content, manifest lines of the images in the file) for each file to write.
+
+    Without ``layout``, there is a file for each image; with it, sprite sheets and their atlases.
+    """
     if layout is None:
         yield from ((line.file, data, [line]) for line, data in images)
         return

@@ -71,7 +71,7 @@ def _print_trash(found: list[dict[str, Any]], json: bool) -> None:
 
 
 def _row(gateway: Client, job: dict[str, Any]) -> dict[str, Any]:
-    """Return a job's table row, with the time left, the model's name and the first image's SKU if known."""
+    """Return a job's table row, with the time left, the model, and the first image's SKU (None: unknown)."""
     day, time = words(job["created"]).split()
     created = time if day == f"{datetime.now(UTC):%F}" else day[5:]
     images = f"{job['done']}/{job['total']}"
@@ -296,7 +296,7 @@ def proof(
 
 
 def _download_archive(gateway: Client, job: str, path: Path, quiet: bool, newest: bool) -> int:
-    """Download the archive of a job to ``path``, show the progress, and return the size in bytes."""
+    """Download the archive of a job to ``path`` and show the progress. Returns the size in bytes."""
     if path.exists():
         raise ProdgenError(f"{path} exists already; choose another name", param="archive")
     done = 0
@@ -332,7 +332,7 @@ def recount(json: Json = False) -> None:
 
 
 def _change(job: str, change: Callable[[Client, str], dict[str, Any]], json: bool) -> None:
-    """Change a job, print it, and say so if the job had ended before."""
+    """Change a job by ``change`` and print it. If the job had ended already, print that nothing changed."""
     with connect() as gateway:
         changed = change(gateway, job)
         _print(changed, json)

@@ -178,7 +178,10 @@ def _values(attribute: dict[str, Any]) -> list[str] | str:
 
 
 def _fid(figure: dict[str, Any] | None) -> str:
-    """Return the FID as text, marked if a run's own classifier measured it: that FID decides no promotion."""
+    """Return the FID as text, or ``""``. Adds "(its run's)" to an FID that the run's own classifier measured.
+
+    Promotions do not compare such an FID.
+    """
     if figure is None:
         return ""
     return f"{figure['fid']:.2f}" + ("" if figure["judge"] else " (its run's)")
@@ -192,7 +195,7 @@ def _print_move(move: dict[str, Any], json: bool) -> None:
 
 
 def _sentence(name: str, move: dict[str, Any]) -> str:
-    """Describe a change of an alias in one line for people."""
+    """Return a line for people about ``move``, a change of an alias of the model ``name``."""
     figures = move["figures"] or {}
     fids = [f"{figures[who]['fid']:.2f}" for who in ("candidate", "current") if figures.get(who)]
     notes = [

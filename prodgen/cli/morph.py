@@ -65,7 +65,10 @@ def morph(
 
 
 def _formula(model: "SavedModel", text: str) -> Formula:
-    """Return the formula of an image: an image file, a line of a manifest, or an address."""
+    """Return the formula of the image that ``text`` names: FILE, MANIFEST#INDEX, or an address.
+
+    Raises ProdgenError if ``text`` names no image, or the file has no usable marks.
+    """
     path, _, index = text.rpartition("#")
     if Path(text).is_file():
         recipe = read_provenance(Path(text)).recipe

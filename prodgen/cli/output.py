@@ -26,7 +26,7 @@ def remark(sentence: str) -> None:
 
 
 def remark_reading(data: Path) -> None:
-    """Print what the reading of a folder of pictures leaves out, a line for each reason, and holds out."""
+    """Print how many pictures of a folder are not used, a line for each reason, and how many are held out."""
     from prodgen.catalog.left_out import left_out
     from prodgen.catalog.picture_files import first_names
 
@@ -36,7 +36,7 @@ def remark_reading(data: Path) -> None:
 
 
 def remark_held_out(data: Path) -> None:
-    """Print how many pictures of a folder that names no splits are held out of training."""
+    """If a folder of pictures has no splits, print how many pictures are kept for the split ``test``."""
     from prodgen.catalog.formats import kind, list_pictures
 
     if kind(data) == "folder" and (held_out := list_pictures(data).held_out):
@@ -72,7 +72,7 @@ def print_record(record: dict[str, Any]) -> None:
 
 
 def print_table(records: Iterable[dict[str, Any]], *fields: str, fold: tuple[str, ...] = ()) -> None:
-    """Print a row for each record and a column for each of ``fields``; leave out a column without values.
+    """Print a table: a row for each record, a column for each of ``fields``. Leaves out empty columns.
 
     If the table is wider than the screen, only the columns named in ``fold`` become narrower.
     """
@@ -87,7 +87,10 @@ def print_table(records: Iterable[dict[str, Any]], *fields: str, fold: tuple[str
 
 
 def words(value: Any) -> str:
-    """Return a JSON value as text for people: no quotes, outer brackets, empty fields or seconds of times."""
+    """Return a JSON value as text for people. Leaves out quotes, outer brackets and empty fields.
+
+    Shows a time without seconds, and a float with four digits.
+    """
     if isinstance(value, dict):
         return ", ".join(f"{name} {_inner(inner)}" for name, inner in value.items() if inner not in _EMPTY)
     if isinstance(value, list | tuple):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Data = Annotated[Path, typer.Argument(help="Folder of pictures.")]
 _NAMED = 10
-"""Largest number of pictures that are listed on the screen; the files of a report list all of them."""
+"""Largest number of pictures that a command lists on the screen. The files of the report list all of them."""
 
 
 def inspect(
@@ -184,7 +184,7 @@ def _summary(data: Path, found: "Inspection") -> dict[str, Any]:
 
 
 def _say(data: Path, found: "Inspection", findings: "list[Finding]", title: str = "") -> None:
-    """Print the number of pictures with each fault, the ``title`` and the first of the ``findings``."""
+    """Print the number of pictures with each fault, then ``title``, then the first ten ``findings``."""
     from prodgen.catalog.picture_files import printable
 
     for name, value in (("data", printable(data)), ("images", len(found.findings)), *found.counts().items()):

@@ -14,14 +14,14 @@ from rich.text import Text
 from prodgen.cli.output import console, remark
 
 LOG_SECONDS = 30.0
-"""Seconds between two lines if stderr is no terminal."""
+"""Seconds between two lines of progress if stderr is not a terminal."""
 
 
 class ProgressBars(Progress):
-    """Shows each piece of work that `report` is called with, and how long it still takes.
+    """Shows a progress bar for each piece of work that `report` names, with the time left.
 
-    If stderr is no terminal, prints a line about the latest work every `LOG_SECONDS` instead. Shows nothing
-    if ``quiet``. ``in_bytes``: the counts are bytes. ``estimate``: compute the time left from the counts.
+    If stderr is not a terminal, prints a line about the latest work every `LOG_SECONDS` instead. Shows
+    nothing if ``quiet``. ``in_bytes``: the counts are bytes. ``estimate``: show the time left.
     """
 
     def __init__(self, quiet: bool, *, in_bytes: bool = False, estimate: bool = True) -> None:
@@ -51,9 +51,9 @@ class ProgressBars(Progress):
         super().__exit__(kind, error, traceback)
 
     def report(self, work: str, done: int, total: int | None, note: str = "") -> None:
-        """Show ``done`` of ``total`` (None: unknown) of ``work``, with ``note`` below.
+        """Show that ``done`` of ``total`` (None: unknown) of ``work`` is done, with ``note`` below the bars.
 
-        Earlier work of unknown size has ended.
+        The first call with a new ``work`` marks earlier work of unknown size as done.
         """
         if work not in self._bars:
             for task in self.tasks:
@@ -64,7 +64,7 @@ class ProgressBars(Progress):
         self.update(self._bars[work], completed=done, total=total, size=total)
 
     def get_renderable(self) -> RenderableType:
-        """Return the bars, and the latest note below them."""
+        """Return the bars, with the latest note below."""
         bars = super().get_renderable()
         note = Text(f"  {self._note}", style="dim", no_wrap=True, overflow="ellipsis")
         return Group(bars, note) if self._note else bars
@@ -92,7 +92,10 @@ class _State(ProgressColumn):
 
 
 def state(task: Task, in_bytes: bool, estimate: bool) -> str:
-    """Return what is done, its share, the rate and the time left; the time so far if the size is unknown."""
+    """Return the progress as text: done/size, percent, rate and, with ``estimate``, the time left.
+
+    If the size is unknown, returns the time so far. ``in_bytes``: the counts are bytes.
+    """
     size: int | None = task.fields["size"]
     passed = timedelta(seconds=round(task.finished_time or task.elapsed or 0))
     if size is None:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from prodgen.spec.merkle import InclusionProof
 
 _MAX_BYTES = 256 << 20
-"""The largest file that is compared with the picture that was made again."""
+"""Largest size in bytes of a file that the command makes again and compares."""
 _RECIPE = ("model", "attributes", "seed", "draw", "attempt", "truncation", "finish", "photo", "matte", "mix")
-"""The fields of a manifest line that the recipe in a file may have."""
+"""The fields of a manifest line that a recipe in a picture file may have."""
 
 
 def provenance(
@@ -111,7 +111,10 @@ def _remake(
     photos: Path | None,
     weights: Path | None,
 ) -> str | None:
-    """Make a picture again by the recipe in its file, write it to ``out``, and return how the two differ."""
+    """Make a picture again from the recipe in its file, and write the new picture to ``out``.
+
+    Returns how the new picture differs from the file, or None if it does not differ.
+    """
     from prodgen.generation.verify import difference
     from prodgen.photographs.verify import EDIT_TOLERANCE, photographs_in, remake_edit
 
@@ -143,7 +146,10 @@ def _remake_line(
     photos: Path | None,
     weights: Path | None,
 ) -> tuple[bytes, int]:
-    """Return the file that is made again by the manifest line, and the tolerance of the model."""
+    """Make the image of a manifest line again. Returns the new file, and the tolerance of the model.
+
+    ``stored``: the bytes of the old file. Raises ProdgenError if the image cannot be made again.
+    """
     from prodgen.cli.verify import findings
     from prodgen.generation.engine import Engine
     from prodgen.models.saved import find_model
@@ -162,7 +168,7 @@ def _remake_line(
 
 
 def _remake_morph(file: Path, format: str, recipe: dict[str, Any], model: str | None) -> tuple[bytes, int]:
-    """Return the file of a morph that is made again by its recipe, and the tolerance of the model."""
+    """Make a morph again from its recipe. Returns the new file, and the tolerance of the model."""
     from prodgen.pipeline import Pipeline
     from prodgen.spec.formula import Formula
 
@@ -176,7 +182,7 @@ def _remake_morph(file: Path, format: str, recipe: dict[str, Any], model: str | 
 
 
 def _remake_redrawn(file: Path, format: str, recipe: dict[str, Any], model: str | None) -> tuple[bytes, int]:
-    """Return the file that a model drew from a picture, made again with the latent in its recipe."""
+    """Make a redrawn picture again from the latent in its recipe. Returns the new file and the tolerance."""
     from prodgen.pipeline import Pipeline
     from prodgen.spec.formula import Formula
     from prodgen.spec.redrawing import Start
@@ -198,14 +204,20 @@ def _remake_redrawn(file: Path, format: str, recipe: dict[str, Any], model: str 
 
 
 def _checked_model(file: Path, own: str, model: str | None) -> str:
-    """Return the model that makes a picture again: the given one, or the recipe's if it is bundled."""
+    """Return the model to make a picture again with: ``model``, or else ``own``, the recipe's model.
+
+    Raises ProdgenError if ``own`` is a folder or a hub's name, because a file must not choose what to load.
+    """
     if model is None and "/" in own:  # a file must not choose a folder or a hub to load from
         raise ProdgenError(f"{file} was made by {own}; pass the model with --model", param="model")
     return model or own
 
 
 def _read(file: Path) -> tuple[bytes, str]:
-    """Return the bytes of a picture file, and the format in which it is made again."""
+    """Return the bytes of a picture file, and the format of the picture that is made again.
+
+    Raises ProdgenError if the file is too large.
+    """
     with Image.open(file, formats=FORMATS) as image:
         format, pixels = (image.format or "").lower(), image.width * image.height
     if pixels > MAX_PIXELS or file.stat().st_size > _MAX_BYTES:
@@ -214,7 +226,10 @@ def _read(file: Path) -> tuple[bytes, str]:
 
 
 def manifest_line(file: Path, format: str, recipe: dict[str, Any]) -> "ManifestLine":
-    """Return the manifest line of a picture by the recipe in its file, which may come from anywhere."""
+    """Return a manifest line made from the recipe in a picture file.
+
+    Raises ProdgenError for a recipe with faults, because anybody may have written it.
+    """
     from prodgen.spec.manifest import ManifestLine
 
     given = {name: recipe[name] for name in _RECIPE if name in recipe}
@@ -228,7 +243,7 @@ def manifest_line(file: Path, format: str, recipe: dict[str, Any]) -> "ManifestL
 
 
 def printable(value: Any) -> Any:
-    """Return a JSON value of a file from anywhere without characters that steer a terminal."""
+    """Return a copy of a JSON value with ``?`` for each character that could control the terminal."""
     if isinstance(value, dict):
         return {printable(name): printable(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -60,7 +60,10 @@ def _pem(file: Path | None, variable: str, option: str) -> bytes:
 
 
 def _copies(pictures: list[Path]) -> dict[Path, Path]:
-    """Return the files to sign by the names of their copies; files of a folder keep their sub-folders."""
+    """Return the file to sign for the name of each copy. Files in folders keep their sub-folders.
+
+    Raises ProdgenError if two files would get the same name.
+    """
     copies: dict[Path, Path] = {}
     for path in pictures:
         for file in pictures_in([path]):

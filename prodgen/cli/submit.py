@@ -183,7 +183,10 @@ def submit(
 
 
 def _local_time(text: str) -> str:
-    """Return a time of this machine's time zone, or of the one that it names, with its time zone."""
+    """Return a time in ISO 8601 with the time zone of this machine. Raises ProdgenError if it is no time.
+
+    A ``text`` without a time zone is in this machine's time zone.
+    """
     try:
         return datetime.fromisoformat(text).astimezone().isoformat()
     except ValueError:
@@ -193,7 +196,10 @@ def _local_time(text: str) -> str:
 
 
 def _send_picture(gateway: Client, attribute: str, name: str) -> str:
-    """Upload the picture file that an option names as the value of an attribute, and return its digest."""
+    """Upload the picture file ``name``, the value of an attribute, and return its digest.
+
+    Raises NotFound if there is no such file, and ProdgenError if it is not a usable picture.
+    """
     path = Path(name)
     if not path.is_file():
         raise NotFound(f"there is no picture {name}", param="attr")
@@ -218,9 +224,10 @@ def _print_quote(quote: dict[str, Any], json: bool) -> None:
 
 
 def _check_output(out: Path, key: str | None) -> None:
-    """Check, before the order is sent, that its images may be written to ``out``.
+    """Check that the images of an order that is not sent yet can be written to the folder ``out``.
 
-    Raises ProdgenError if the folder is not writable, and Conflict if it holds images and ``key`` is None.
+    Raises ProdgenError if the folder is not writable, and Conflict if it holds images of another order. With
+    an idempotency key ``key``, the images may be those of this order, so there is no Conflict.
     """
     check_folder(out)
     manifest = out / "manifest.jsonl"

@@ -147,7 +147,7 @@ def _train_upscaler(settings: list[str], data: Path, out: Path, source: str | No
 
 
 def _stop_event() -> threading.Event:
-    """Return an event that the first Ctrl-C or SIGTERM sets. The second ends the process at once."""
+    """Return an event that the first Ctrl-C or SIGTERM sets. A second signal ends the process at once."""
     stop = threading.Event()
 
     def handle(number: int, _: object) -> None:

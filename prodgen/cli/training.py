@@ -129,7 +129,7 @@ def logs(run: Id) -> None:
 
 
 def _show_progress(gateway: Client, run: str, out: Path | None, quiet: bool) -> None:
-    """Show the run's progress until the run has ended. Download each new picture to ``out``, if given."""
+    """Show the progress of a run until its end. Download each new sample to the folder ``out``, if given."""
     fetched: set[str] = set()
     with ProgressBars(quiet) as bars:
         for event in gateway.watch_run(run):

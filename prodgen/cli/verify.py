@@ -77,7 +77,10 @@ def findings(
     weights: Path | None,
     engine: "Engine",
 ) -> "Iterator[Finding]":
-    """Return the findings of the lines of the version ``ref``, which are made while the caller iterates."""
+    """Return an iterator of findings: makes the image of each line again by version ``ref``, and compares it.
+
+    ``read`` returns the bytes of a line's file, or None. Raises ProdgenError if the version needs ``photos``.
+    """
     from prodgen.generation.verify import verify as check
     from prodgen.models import load_model
     from prodgen.models.saved import find_model
