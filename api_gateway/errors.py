@@ -50,7 +50,7 @@ MEANING = {
     "range_not_satisfiable": "The wanted range begins after the end of the object.",
     "internal_error": "The gateway has failed. Its log explains why, under the id of the request.",
 }
-"""The meaning of each error code that no subclass of ProdgenError has; those docstrings explain the rest."""
+"""The meaning of these error codes. For other codes, see the docstring of the ProdgenError subclass."""
 _CODE = {status: code for code, status in STATUS.items()}
 
 
@@ -109,7 +109,7 @@ def answer(
 ) -> JSONResponse:
     """Return the response for a failed request.
 
-    ``details`` are its single faults, ``more`` the number of further faults, ``retry_after`` is in seconds.
+    ``details``: the faults of the request. ``more``: how many faults are left out. ``retry_after``: seconds.
     """
     error: dict[str, Any] = {"type": error_type(code), "code": code, **_sentence(message, param)}
     if details:

@@ -35,7 +35,10 @@ class Readiness:
         self._problem = Recent(self._find_problem, lambda p: FAILED_SECONDS if p else READY_SECONDS)
 
     async def check(self) -> None:
-        """Raise a ProdgenError if the gateway cannot accept an order, because Redis or the store fails."""
+        """Raise a ProdgenError if the gateway cannot accept an order, because Redis or the store fails.
+
+        The error message contains no path and no URL, because anybody may read it.
+        """
         if problem := await self._problem.get():
             raise problem.with_traceback(None)  # each raise would make the traceback longer
 
