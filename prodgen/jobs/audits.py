@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 PIECE = 64
 """The most images of a piece: a fraction of a second of work, so that orders do not wait for audits."""
 MOST = 2000
-"""The most pieces that wait, which take 10 MB of Redis. If there are more, the oldest are dropped."""
+"""The most pieces in the queue, which take 10 MB of Redis. The oldest pieces beyond it are dropped."""
 
 
 class Piece(BaseModel, frozen=True):
     """Images of a job that one worker makes again. ``images``: the index and the lease's folder of each.
 
-    ``accuser``: the machine that has found all of these images wrong; None before that.
+    ``accuser``: the machine that made the images again and found all of them wrong; None if no machine has.
     """
 
     tenant: str
@@ -41,9 +41,9 @@ class Piece(BaseModel, frozen=True):
 
 
 def choose_sample(manifests: list[Manifest], count: int, seed: str) -> list[tuple[int, str]]:
-    """Return ``count`` images, or all if there are fewer: their indices and leases' folders, in order.
+    """Choose ``count`` random images, or all if there are fewer. Return the index and lease folder of each.
 
-    Every image has the same chance. The same seed chooses the same images.
+    Every image has the same chance. The same seed chooses the same images. Sorted by place in ``manifests``.
     """
     ends, total = [], 0
     for manifest in manifests:
@@ -60,10 +60,10 @@ def choose_sample(manifests: list[Manifest], count: int, seed: str) -> list[tupl
 
 
 def queue_audit(store: Store, ledger: Ledger, record: JobRecord, state: JobState, share: float) -> int:
-    """Queue an audit of a ``share`` of an ended job's images. Returns their number.
+    """Queue an audit of a ``share`` (0 to 1) of an ended job's images. Returns the number of audited images.
 
-    A share of 2.3 images is two or, by chance, three, so that small jobs are audited too. Pictures of
-    photographs are not audited, because making them again needs the photographs.
+    If the share is 2.3 images, two or, by chance, three are audited, so that small jobs are audited too. No
+    audit is queued for a cancelled job, or for pictures of photographs: a worker needs the photographs.
     """
     count = int(state.done * share + secrets.randbelow(1 << 32) / (1 << 32))
     count = min(count, MOST * PIECE)
@@ -83,13 +83,16 @@ def queue_audit(store: Store, ledger: Ledger, record: JobRecord, state: JobState
 
 
 def queue_pieces(ledger: Ledger, pieces: Iterable[Piece]) -> None:
-    """Queue pieces for workers of machines that neither made nor accused their images."""
+    """Queue pieces. A piece never goes to the machine that made its images, nor to its ``accuser``."""
     texts = (f"{_machine(one.images[0])},{one.accuser} {one.model_dump_json()}" for one in pieces)
     ledger.queue_audits(texts, MOST)
 
 
 def take_piece(ledger: Ledger, worker: str) -> tuple[Piece, str] | None:
-    """Take a piece for a worker, and return it with the worker's machine. Returns None if there is none."""
+    """Take a piece from the queue for a worker.
+
+    Returns the piece and the name of the worker's machine, or None if there is no piece for the worker.
+    """
     if found := ledger.take_audit(worker):
         text, machine = found
         return Piece.model_validate_json(text.partition(" ")[2]), machine

@@ -37,11 +37,11 @@ log = logging.getLogger(__name__)
 
 
 LARGE = 200_000
-"""A job of more images takes a second or more to settle, because all of its manifests are read."""
+"""The most images of a small job. A larger job takes a second or more to settle: all manifests are read."""
 
 
 def finishing_by_size(ledger: Ledger) -> tuple[list[str], list[str]]:
-    """Return the jobs that can be settled: those of at most `LARGE` images, and the larger ones."""
+    """Return the ids of the jobs that can be settled: jobs of at most `LARGE` images, and larger jobs."""
     small, large = list[str](), list[str]()
     for job in ledger.finishing():
         progress = ledger.progress(job)
@@ -52,7 +52,10 @@ def finishing_by_size(ledger: Ledger) -> tuple[list[str], list[str]]:
 def settle_jobs(
     store: Store, ledger: Ledger, jobs: Iterable[str] | None = None
 ) -> list[tuple[JobRecord, JobState]]:
-    """Settle these jobs, by default every job that is finishing or cancelled; return those settled now."""
+    """Settle ``jobs`` (ids), by default every job that is finishing or cancelled.
+
+    Returns the record and the end of each settled job. Logs and skips a job that cannot be settled.
+    """
     settled = []
     for job in ledger.finishing() if jobs is None else jobs:
         progress = ledger.progress(job)
@@ -70,7 +73,7 @@ def settle_jobs(
 
 
 def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
-    """Settle one job. Returns None, and settles nothing, while images are still owed.
+    """Settle one job and return its end. If the job must not end now (see `_write_state`), return None.
 
     The gateway calls this right after a cancel, so that the cancel survives the loss of the ledger.
     """
@@ -85,10 +88,11 @@ def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | No
 
 
 def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
-    """Publish the manifests that a crash left unpublished, delete those that lost, and write state.json.
+    """Publish manifests that a crash left unpublished, delete those of uncounted leases, write state.json.
 
-    Returns the state, or None if the job is not to be ended now: cells are missing and are made again, or
-    the ledger was rebuilt meanwhile, which its epoch shows (``docs/explanation/ledger-and-store.md``).
+    Returns the state, or None if the job must not end now: images are still owed, cells are missing and are
+    owed again, another process settled the job, or the ledger was rebuilt meanwhile and has a new epoch
+    (``docs/explanation/ledger-and-store.md``).
     """
     epoch, progress = ledger.epoch(), ledger.progress(record.id)
     if progress is None or progress.state not in ("finishing", "cancelled"):
@@ -130,7 +134,7 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
 
 
 def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str | None) -> None:
-    """Publish the manifests of counted leases whose workers died before they published."""
+    """Publish the manifests of leases that the ledger counted, but whose workers died before publishing."""
     there = {info.key for info in store.list(keys.job(record.tenant, record.id, "manifest/"))}
     for first, token in ledger.won(record.id).items():
         reported_key = keys.cell_folder(record.tenant, record.id, first, token) + ".jsonl"
@@ -139,14 +143,14 @@ def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str
 
 
 def bytes_of(store: Store, record: JobRecord, manifests: list[Manifest]) -> int:
-    """Return the size of the objects that hold the images of ``manifests``."""
+    """Return the size, in bytes together, of the objects that hold the images of ``manifests``."""
     folders = {manifest.folder for manifest in manifests}
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
     return sum(i.size for i in found if folder_of(i.key) in folders and not i.key.endswith(".jsonl"))
 
 
 def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int]) -> JobState:
-    """Return the end of the job. Every process computes the same: ``finished`` is a time of the ledger."""
+    """Return the end of the job. Every process computes the same end: ``finished`` comes from the ledger."""
     done = sum(len(record.indices(cell, 1)) for cell in made)
     finished = datetime.fromtimestamp(progress.updated, UTC)
     if progress.state == "cancelled":
@@ -161,7 +165,10 @@ def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int
 
 
 def _retry_fields(store: Store, record: JobRecord, progress: Progress) -> dict[str, int]:
-    """Return the fields of an end that count its retries and what was delivered before the last one."""
+    """Return the number of retries, and the images and bytes delivered before the last retry, as fields.
+
+    The fields are of the job's end. Returns {} if the job was not retried.
+    """
     before = load_last_state(store, record) if progress.retries else None
     if before is None:
         return {}
@@ -173,9 +180,9 @@ def _retry_fields(store: Store, record: JobRecord, progress: Progress) -> dict[s
 
 
 def sweep_leftovers(store: Store, record: JobRecord, state: JobState) -> None:
-    """Sweep an ended job, and record its usage, if the process that wrote its state.json died before that.
+    """Sweep an ended job and record its usage, if the process that wrote state.json died before it did so.
 
-    Each lease that was counted has left a reported manifest until then, so a job without any is swept.
+    A sweep deletes all reported manifests, so a job that has none left was swept.
     """
     if any(name.endswith(".jsonl") for name in store.names(keys.job(record.tenant, record.id, "cells/"))):
         record_usage(store, record, state)
@@ -183,10 +190,10 @@ def sweep_leftovers(store: Store, record: JobRecord, state: JobState) -> None:
 
 
 def sweep(store: Store, record: JobRecord, state: JobState) -> None:
-    """Delete objects that no published manifest names: images of leases that lost, and reported manifests.
+    """Delete objects that no published manifest names: images of uncounted leases, and reported manifests.
 
-    Deletes only objects that were listed before a look at the end ``state``. If that end still stands, no
-    lease of a retry has written any of them.
+    Lists the objects first, then checks that ``state`` is still the end of the job, and deletes nothing if a
+    retry has begun. So it never deletes an object that a lease of a retry has written.
     """
     manifests, broken = published(store, record)
     if broken:
@@ -200,10 +207,10 @@ def sweep(store: Store, record: JobRecord, state: JobState) -> None:
 
 
 def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
-    """Report a lease whose images its worker has stored. Returns whether the ledger counts the images.
+    """Report a lease to the ledger, after its worker has stored the images and made their ``manifest``.
 
-    The caller may try again after Unavailable. If this returns False, the caller must delete nothing, because
-    a recovery may have published the images.
+    Returns whether the ledger counts the images. If it does not, the caller must delete nothing, because a
+    recovery may have published the images. The caller may repeat the call after Unavailable.
     """
     store.put(f"{_folder(lease)}.jsonl", manifest, "application/jsonl")
     try:
@@ -220,7 +227,7 @@ def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manife
 
 
 def discard(store: Store, record: JobRecord, lease: Lease) -> None:
-    """Delete the images of a lease that was lost before its report, unless a recovery has published them."""
+    """Delete the images of a lease that was lost before it was counted, unless a recovery published them."""
     manifest = published_at(store, record, lease.first)
     folder = _folder(lease)
     if manifest and folder.endswith(manifest.folder):
@@ -230,7 +237,7 @@ def discard(store: Store, record: JobRecord, lease: Lease) -> None:
 
 
 def _discard_if_ended(store: Store, record: JobRecord, lease: Lease) -> None:
-    """Discard the images if the job is settled or deleted, because no later sweep would delete them."""
+    """Discard the lease's images if the job is settled or deleted: no later sweep would delete them."""
     if load_state(store, record) or find_record(store, record.tenant, record.id) is None:
         discard(store, record, lease)
 

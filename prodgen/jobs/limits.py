@@ -25,7 +25,10 @@ def check_total(settings: Settings, queue: Queue, total: int) -> None:
 
 
 def check_waiting(settings: Settings, ledger: Ledger, tenant: str, queue: Queue) -> None:
-    """Refuse an interactive order if enough of the tenant's wait. Orders sent at once may pass the limit."""
+    """Raise TooManyRequests for an interactive order if too many interactive orders of the tenant wait.
+
+    Orders that are sent at the same moment may pass the limit.
+    """
     most = settings.max_interactive_orders
     if queue == "interactive" and ledger.waiting("interactive", tenant) >= most:
         raise TooManyRequests(

@@ -1,7 +1,7 @@
-"""Shut machines out whose workers have stored wrong images, and let them work again.
+"""Shut out machines whose workers have stored wrong images, and let the machines work again.
 
-The store holds the list (``system/shut-out/{machine}.json``). Maintenance repeats it to the ledger, which
-gives no lease to these machines. Eight hex digits name a machine: the last part of the tokens of its leases.
+The store has the list (``system/shut-out/{machine}.json``). Maintenance copies the list to the ledger, which
+gives no lease to these machines. A machine's name is the last part of the tokens of its leases: 8 hex digits.
 """
 
 from contextlib import suppress
@@ -26,13 +26,16 @@ class ShutOut(BaseModel, frozen=True):
 
 
 def machine_of(folder: str) -> str | None:
-    """Return the machine of a lease by its folder ``{first}.{token}``; None if its token names none."""
+    """Return the machine of a lease from the lease's folder, ``{first}.{token}``.
+
+    Returns None if the token names no machine.
+    """
     parts = folder.split("-")
     return parts[2] if len(parts) == 3 else None
 
 
 def shut_out(store: Store, ledger: Ledger, machine: str, job: str, why: str) -> None:
-    """Give a machine no more work. Leases that it holds still count."""
+    """Shut out a machine, because the audit of ``job`` found ``why``. Leases that it holds still count."""
     found = ShutOut(machine=machine, job=job, why=why, since=datetime.now(UTC))
     store.put(_key(machine), found.model_dump_json(indent=1).encode(), "application/json")
     apply_shut_out(store, ledger)

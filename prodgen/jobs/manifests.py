@@ -22,9 +22,11 @@ from prodgen.storage.base import THREADS, ObjectInfo, Store, in_threads
 
 @dataclass(frozen=True, order=True)
 class Manifest:
-    """A manifest of the cells [first, end), stored as ``key``; ``folder`` is ``{first:09d}.{token}``.
+    """A manifest in the store. It lists the images of one lease: of the cells [first, end).
 
-    The manifest has ``size`` bytes. If the images are in a tar, the last image ends at ``packed`` bytes.
+    ``images``: their number. ``folder``: the lease's folder, ``{first:09d}.{token}``. ``key`` and ``size``:
+    the manifest's key in the store, and its bytes. ``packed``: the offset at which the last image ends in
+    its tar, in bytes; 0 if the images are not in a tar.
     """
 
     first: int
@@ -42,21 +44,22 @@ class Manifest:
 
 
 def published(store: Store, record: JobRecord) -> tuple[list[Manifest], list[str]]:
-    """Return the published manifests, and the keys of those that cannot be read."""
+    """Return the published manifests, and the keys of published manifests that cannot be read."""
     return _read_all(store, record, store.list(keys.job(record.tenant, record.id, "manifest/")))
 
 
 def published_page(store: Store, record: JobRecord, after: int, limit: int) -> list[Manifest]:
-    """Return up to ``limit`` published manifests behind number ``after``, counted from 0 by first cell.
+    """Return up to ``limit`` published manifests that come after manifest number ``after``.
 
-    Raises Unavailable if one cannot be read.
+    Manifests are numbered from 0, in the order of their first cells. Raises Unavailable if one of them
+    cannot be read.
     """
     found = store.list(keys.job(record.tenant, record.id, "manifest/"))
     return _whole(record, *_read_all(store, record, islice(found, after + 1, after + 1 + limit)))
 
 
 def published_whole(store: Store, record: JobRecord) -> list[Manifest]:
-    """Return the published manifests. Raises Unavailable if one cannot be read."""
+    """Return all published manifests. Raises Unavailable if one of them cannot be read."""
     return _whole(record, *published(store, record))
 
 
@@ -67,22 +70,23 @@ def _whole(record: JobRecord, manifests: list[Manifest], broken: list[str]) -> l
 
 
 def published_at(store: Store, record: JobRecord, first: int) -> Manifest | None:
-    """Return the published manifest that begins at cell ``first``, or None."""
+    """Return the published manifest that begins at cell ``first``; None if it is absent or broken."""
     with suppress(NotFound):
         return _read(store, record, store.stat(keys.manifest(record.tenant, record.id, first)))
     return None
 
 
 def reported(store: Store, record: JobRecord) -> list[Manifest]:
-    """Return the manifests that leases reported, whether or not the ledger counted the lease."""
+    """Return the reported manifests that can be read, whether or not the ledger counted their leases."""
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
     return _read_all(store, record, (info for info in found if info.key.endswith(".jsonl")))[0]
 
 
 def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> list[Manifest]:
-    """Choose manifests that share no cell with each other or with ``given``, and hold the most images.
+    """Return the candidates that together have the most images, but share no cell with another manifest.
 
-    Leases that the ledger counted share no cell, so the choice holds at least as many images as were counted.
+    The other manifests are the other chosen candidates and ``given``. Leases that the ledger counted share
+    no cell, so the choice has at least as many images as were counted.
     """
     taken = cells_of(given)
     manifests = sorted((m for m in candidates if taken.isdisjoint(m.cells)), key=lambda m: (m.end, m))
@@ -101,7 +105,10 @@ def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> li
 
 
 def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> bool:
-    """Publish a copy of the reported manifest ``reported_key``. Returns False if there is none."""
+    """Copy the reported manifest ``reported_key`` to the published manifest that begins at cell ``first``.
+
+    Returns False if there is no reported manifest.
+    """
     try:
         lines = store.get(reported_key)
     except NotFound:
@@ -111,12 +118,12 @@ def publish(store: Store, record: JobRecord, first: int, reported_key: str) -> b
 
 
 def merkle_root(store: Store, manifests: Iterable[Manifest]) -> str:
-    """Return the Merkle root of the images of ``manifests``, which have no cell in common."""
+    """Return the Merkle root of the images of ``manifests``. No two manifests may share a cell."""
     return tree_of(cell_digests(store, manifests)).root()
 
 
 def cell_digests(store: Store, manifests: Iterable[Manifest]) -> list[bytes]:
-    """Return the Merkle root of each cell of ``manifests``, in order: the sub-trees of the job's tree."""
+    """Return the Merkle root of each cell's images, by cell. The job's tree is built from these roots."""
     found, ordered = [], iter(sorted(manifests))
     while batch := list(islice(ordered, THREADS)):
         for data in in_threads(lambda manifest: store.get(manifest.key), batch):

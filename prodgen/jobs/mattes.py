@@ -1,4 +1,4 @@
-"""Check at the door that the mattes of an order can be used with their photographs."""
+"""Check, before an order is accepted, that its mattes can be used with their photographs."""
 
 import io
 import threading
@@ -15,22 +15,22 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads
 
 HEAD = 256 << 10
-"""Bytes of a picture that are read first. They hold the size of nearly every picture."""
+"""Bytes of a file that are read first. In nearly every file, they include the picture's width and height."""
 DECODED = 256
-"""The most mattes of an order that are decoded at the door. A worker says what is wrong with the others."""
+"""The most mattes that are decoded before an order is accepted. A worker reports faults of other mattes."""
 decoding = threading.Lock()
 """Held while a matte or a mask is decoded, because each takes up to 100 MB."""
 
 
 class Mattes:
-    """The mattes of an order. ``side``: the longer side, in pixels, at which the model reads photographs."""
+    """Checks an order's mattes. ``side``: the longer side, in pixels, at which the model reads photos."""
 
     def __init__(self, store: Store, tenant: str, side: int) -> None:
         self._store, self._tenant, self._side = store, tenant, side
         self._known: dict[Source, str | None] = {}
 
     def look_up(self, items: Iterable[Item]) -> None:
-        """Look at the mattes that were not looked at yet, each with its photograph."""
+        """Find the faults of the items' mattes, each with its photograph. Skips known mattes."""
         named = (source for item in items if item.photo and item.matte for source in _sources(item))
         new = [source for source in dict.fromkeys(named) if source[1] and source not in self._known]
         free = max(0, DECODED - len(self._known))
@@ -41,7 +41,7 @@ class Mattes:
         self._known.update(zip(new, faults, strict=True))
 
     def check(self, item: Item) -> None:
-        """Raise ProdgenError if a matte of the item, which was looked at, cannot be used."""
+        """Raise ProdgenError if a matte of the item cannot be used. Call `look_up` with the item before."""
         if item.matte is None:
             return
         sources = _sources(item)
@@ -56,9 +56,10 @@ class Mattes:
                 raise ProdgenError(fault, param="matte")
 
     def fault(self, photo: str, matte: str, decode: bool = True) -> str | None:
-        """Return why an upload cannot be the matte of a photograph, or None. Raises NotFound without it.
+        """Return why the upload ``matte`` cannot be the matte of ``photo``; None if it can.
 
-        Without ``decode``, only the kind and the size of the picture are judged.
+        Without ``decode``, checks only the kind and the size of the picture. Raises NotFound if there is no
+        upload ``matte``.
         """
         data = self._head(matte)
         if fault := picture_fault(data):
@@ -66,7 +67,7 @@ class Mattes:
         try:
             size, own = picture_size(io.BytesIO(data)), picture_size(io.BytesIO(self._head(photo)))
         except NotFound:
-            return None  # the photograph has its own sentence
+            return None  # the check of photographs reports this fault
         if size is None or own is None:
             return None  # the same: without the photograph's size, a matte of any size would be decoded
         if (fault := size_fault(size, own, self._side)) or not decode:
@@ -85,7 +86,7 @@ class Mattes:
         return f"the matte {matte} {fault}" if fault else None
 
     def _head(self, digest: str) -> bytes:
-        """Return the first bytes of an upload, or all if its size stands further behind."""
+        """Return the first `HEAD` bytes of an upload; or all, if the width and height come after them."""
         key = keys.upload(self._tenant, digest)
         head = self._store.get(key, 0, HEAD)
         if len(head) == HEAD and picture_size(io.BytesIO(head)) is None:
@@ -94,7 +95,7 @@ class Mattes:
 
 
 def stored_matte(cut_out: bytes) -> bytes | None:
-    """Return the matte of a stored cut-out as a grey PNG, or None if it has no product."""
+    """Return the matte of a stored cut-out (a PNG) as a grey PNG, or None if no product was found in it."""
     with Image.open(io.BytesIO(cut_out), formats=["PNG"]) as image:
         levels = image.getchannel(0)
     if not marks_product(levels):
@@ -105,7 +106,7 @@ def stored_matte(cut_out: bytes) -> bytes | None:
 
 
 def _sources(item: Item) -> list[Source]:
-    """Return the photographs of an item with their mattes; none if their numbers differ."""
+    """Return (photograph, matte) for each photograph of an item; [] if their numbers differ."""
     try:
         return sources_of(item.photo or "", item.matte)
     except ValueError:

@@ -26,8 +26,8 @@ LEASE_PIXELS = 1 << 24
 class JobControl(BaseModel, frozen=True):
     """control.json: the changes to an order since it was accepted. Absent until the first change.
 
-    ``priority`` and ``keep`` replace the order's own. ``retries`` counts how often the failed cells were owed
-    again; an end before the last retry does not count.
+    ``priority`` and ``keep`` replace the values of the order. ``retries``: how often the order was retried. A
+    state.json with fewer retries is out of date.
     """
 
     paused: bool = False
@@ -38,11 +38,11 @@ class JobControl(BaseModel, frozen=True):
 
 UNCHANGED = JobControl()
 RETRYABLE = ("partial", "failed")
-"""The ends whose failed cells can be owed again."""
+"""The states of ended orders that can be retried."""
 
 
 class Replaces(BaseModel, frozen=True):
-    """The images of an order that another order makes again: image k of that order replaces ``images[k]``."""
+    """The images of ``job`` that a new order makes again: image k of the new order replaces ``images[k]``."""
 
     job: str
     images: list[int]
@@ -53,9 +53,9 @@ class JobRecord(Owned, frozen=True):
 
     ``model`` is the resolved ``name@version``, and ``model_prefix`` the folder of that version in the store,
     so a job never mixes versions. ``items``: whether the job has an items.jsonl. ``photographs``:
-    whether the items name photographs, whose pictures take far longer than generated images. ``keep``: how
-    long the order is kept after its end, the order's own or its tenant's; None: for ever. ``reading``: how
-    the order's prompt was read; ``spec`` already has its values. ``replaces``: the rejected images that the
+    whether the items name photographs; such pictures take far longer than generated images. ``keep``: how
+    long the order is kept after its end; None: for ever. ``reading``: how the order's prompt was read;
+    ``spec`` already has the values that were read. ``replaces``: the rejected images that the
     order makes again. ``again_of``: the order that this one repeats with another version. ``request_id``: the
     id of the HTTP request that placed the order, for log lines. ``traceparent``: the trace context in which
     the order was placed, for spans. ``quality``: the version's threshold, if the order has a quality gate.
@@ -88,7 +88,7 @@ class JobRecord(Owned, frozen=True):
         return None if control.keep == FOREVER else control.keep or self.keep
 
     def expires(self, finished: datetime, control: JobControl) -> datetime | None:
-        """Return the time at which the order, which ended at ``finished``, is to be deleted; None: never."""
+        """Return when the order must be deleted if it ended at ``finished``; None if it is kept for ever."""
         keep = self.kept(control)
         return finished + keep_time(keep) if keep else None
 
@@ -101,7 +101,7 @@ class JobRecord(Owned, frozen=True):
         return control.priority or self.spec.priority
 
     def entry(self, weight: float = 1.0, control: JobControl = UNCHANGED) -> JobEntry:
-        """Return what the ledger must know of the job. ``weight`` is the tenant's."""
+        """Return the job's entry for the ledger. ``weight``: the tenant's weight."""
         finish = self.spec.finish
         own = 64 * finish.upscale if finish.upscale else 1  # the own size is small, and already in the rate
         pixels = (finish.size or own) ** 2
@@ -129,7 +129,7 @@ def request_digest(body: JobSpec) -> str:
 
 
 def load_record(store: Store, tenant: str, job: str) -> JobRecord:
-    """Read job.json. Raises NotFound."""
+    """Read job.json. Raises NotFound if the tenant has no such job."""
     return JobRecord.model_validate_json(store.get(keys.job(tenant, job, "job.json")))
 
 
@@ -141,14 +141,14 @@ def find_record(store: Store, tenant: str, job: str) -> JobRecord | None:
 
 
 def load_control(store: Store, record: JobRecord) -> JobControl:
-    """Read control.json."""
+    """Read control.json. Returns `UNCHANGED` if there is none."""
     with suppress(NotFound):
         return JobControl.model_validate_json(store.get(keys.job(record.tenant, record.id, "control.json")))
     return UNCHANGED
 
 
 def load_state(store: Store, record: JobRecord) -> JobState | None:
-    """Return the end of the job, from state.json. Returns None while the job has not ended, or is retried."""
+    """Return the end of the job, from state.json; None if the job has not ended, or is being retried."""
     state = load_last_state(store, record)
     if state and state.state in RETRYABLE and state.retries < load_control(store, record).retries:
         return None
@@ -156,7 +156,7 @@ def load_state(store: Store, record: JobRecord) -> JobState | None:
 
 
 def load_last_state(store: Store, record: JobRecord) -> JobState | None:
-    """Read state.json: the end of the job, or the end before the retry that has not ended yet."""
+    """Read state.json, or return None if there is none. During a retry, this is the end before the retry."""
     with suppress(NotFound):
         return JobState.model_validate_json(store.get(keys.job(record.tenant, record.id, "state.json")))
     return None

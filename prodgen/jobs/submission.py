@@ -43,13 +43,14 @@ def submit(
     replaces: Replaces | None = None,
     again_of: str | None = None,
 ) -> tuple[JobRecord, bool]:
-    """Place an order. Returns its job, and whether the job is new. ``replaces``: what its images replace.
-    ``again_of``: the order that this one repeats with another version; its stored items take the place of
-    the uploaded file, which may be deleted.
+    """Place an order. Returns the job, and whether this call has created it.
 
-    A call with the key and the order of an earlier call returns the earlier job, and completes the work of an
-    earlier call that died half way. A call with the key of another order raises Conflict. Nothing is written
-    unless the model can make the whole order.
+    ``replaces``: the rejected images that the order makes again. ``again_of``: the job whose order is placed
+    again with another version; its stored items are read, because the uploaded file may be deleted.
+
+    A call with the key and the order of an earlier call returns the earlier job, and completes the earlier
+    call if its process died. Raises Conflict if the key belongs to a different order. Writes nothing unless
+    the model can make the whole order.
     """
     if ledger.epoch() is None:
         raise LedgerLost
@@ -106,9 +107,9 @@ def quote(
 ) -> tuple[int, float | None]:
     """Return the number of images of an order, and the seconds until they are made; write nothing.
 
-    The seconds count all images that wait in the order's queue as made before it. They are None if no
-    worker is alive, or if none has made images of the model yet. Raises what `submit` raises for a faulty
-    order.
+    The estimate assumes that all images that wait in the order's queue are made first. The seconds are None
+    if no worker is alive, or if no worker has made images of the model yet. Raises the errors of `submit`
+    for a faulty order.
     """
     version = resolve(store, spec.model, tenant)
     spec, _ = read_order(spec, version.config)
@@ -129,7 +130,10 @@ def _check(
     path: Path,
     again_of: str | None = None,
 ) -> tuple[Index | None, int]:
-    """Check an order, and write its items to ``path``. Returns their index, and the number of its images."""
+    """Check an order, and write its items to ``path``. Raises ProdgenError for a faulty order.
+
+    Returns the index of the items (None for an order without items), and the number of images.
+    """
     check_spec(spec, version.config)
     if spec.quality_gate:
         load_quality(store, version)
@@ -146,7 +150,10 @@ def _check(
 def _write_items(
     store: Store, tenant: str, spec: JobSpec, version: Version, path: Path, again_of: str | None
 ) -> Index | None:
-    """Check the items of an order and write them to ``path``. Returns None for an order without items."""
+    """Check the items of an order and write them to ``path``.
+
+    Returns the index of the items, or None for an order without items. Raises ProdgenError for faulty items.
+    """
     schema = version.config.attributes
     if spec.upload is None:
         if spec.columns is not None:
@@ -183,7 +190,7 @@ def _check_deleted(store: Store, tenant: str, job: str) -> None:
 
 
 def _write(store: Store, record: JobRecord, index: Index | None, items: Path) -> None:
-    """Write the files of a job, job.json last, so that a job that can be seen is complete."""
+    """Write the files of a job. Writes job.json last, so that a job with a job.json is complete."""
     if index:
         store.put_file(keys.job(record.tenant, record.id, "items.jsonl"), items, "application/jsonl")
         data = index.model_dump_json().encode()
@@ -193,9 +200,9 @@ def _write(store: Store, record: JobRecord, index: Index | None, items: Path) ->
 
 
 def resubmit(store: Store, ledger: Ledger, record: JobRecord, *, same: bool) -> JobRecord:
-    """Return the job of an earlier request with its key, and enter it in the ledger unless it has ended.
+    """Return ``record``, the job of an earlier request with the same key; enter it into the ledger if needed.
 
-    Raises Conflict unless the requests are the ``same``.
+    ``same``: whether both requests ask for the same order; raises Conflict if not.
     """
     if not same:
         raise Conflict(

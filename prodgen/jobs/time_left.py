@@ -1,4 +1,4 @@
-"""Estimate when an order ends: by its own recent pace or, before it has one, as a quote does."""
+"""Estimate when an order ends, from its pace. Before the order has a pace, estimate as a quote does."""
 
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ UNKNOWN_MODEL = "no worker has made images of this model yet"
 
 
 class TimeLeft(NamedTuple):
-    """The seconds until all images of an order are made; or None, and why the time is not known.
+    """The seconds until all images of an order are made; or None, and the reason why they are not known.
 
-    Both are None for an order that has ended.
+    Both fields are None for an order that has ended.
     """
 
     seconds_left: float | None = None
@@ -20,9 +20,9 @@ class TimeLeft(NamedTuple):
 
 
 def time_left(ledger: Ledger, job: Progress) -> TimeLeft:
-    """Return the time left of an order at the pace of about its last minute.
+    """Return the time left of an order, from the images that were made of it in about the last minute.
 
-    Until the order has a pace, the workers count as first making every image that waits in its queue.
+    Before any are made, the estimate assumes that workers first make all images that wait in the job's queue.
     """
     images = job.total - job.done - job.failed
     if job.state in TERMINAL:

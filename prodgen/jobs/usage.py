@@ -1,8 +1,8 @@
 """Usage: the images and bytes that orders have delivered, by tenant, day and model.
 
-The key of one empty object for each ended order holds its numbers, so usage is read by listing alone. The
-object follows from job.json and state.json, so it can be written again. It outlives the order. An end after a
-retry has an object of its own, with what the retry has added.
+Each ended order has an empty object whose key contains the numbers, so that a listing is enough to read
+usage. The object can be written again from job.json and state.json, and stays when the order is deleted. When
+a retry ends, the order gets another object, with the images and bytes that the retry has added.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +17,7 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads, tenant_folders
 
 RENDERS = "renders-"
-"""In place of an order: the images that a ledger of one epoch has counted by their addresses."""
+"""Begins the name that stands for an order in keys of images made by their addresses. The epoch follows."""
 MAX_DAYS = 366
 """The most days of one request for usage."""
 
@@ -37,7 +37,7 @@ class Usage(NamedTuple):
 
 
 def record_usage(store: Store, record: JobRecord, state: JobState) -> None:
-    """Record what an ended order has delivered, or what its last retry has added. Idempotent."""
+    """Record the images and bytes that an ended order, or its last retry, has delivered. Idempotent."""
     images = state.done - state.done_before
     if images <= 0:
         return
@@ -49,10 +49,10 @@ def record_usage(store: Store, record: JobRecord, state: JobState) -> None:
 
 
 def record_renders(store: Store, ledger: Ledger) -> None:
-    """Record the images made by their addresses today and yesterday, as the ledger has counted them.
+    """Record how many images were made by their addresses today and yesterday. The ledger counts them.
 
-    Idempotent. The key names the epoch, because a new ledger counts from 0: a wipe of Redis loses only what
-    was made since the last call.
+    Idempotent. The key names the epoch, because a new ledger counts from 0: a wipe of Redis loses only the
+    images that were counted after the last call.
     """
     today, order = datetime.now(UTC).date(), f"{RENDERS}{ledger.epoch()}"
     for day in (today - timedelta(days=1), today):
@@ -65,13 +65,16 @@ def record_renders(store: Store, ledger: Ledger) -> None:
 
 
 def _counts_less(key: str, images: int, model: str) -> bool:
-    """Return whether a key counts at most ``images`` of a model: another process may have counted more."""
+    """Return whether a usage key is of ``model`` and counts at most ``images``.
+
+    A key that counts more images comes from another process, and is newer.
+    """
     _, _, counted, _, of_model = keys.parse_usage(key)
     return of_model == model and counted <= images
 
 
 def stored_bytes(store: Store, record: JobRecord) -> int:
-    """Return the size of the images of an ended order in the store."""
+    """Return the size of the stored images of an ended order, in bytes together."""
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
     return sum(info.size for info in found if not info.key.endswith(".jsonl"))
 
@@ -90,7 +93,10 @@ def record_all_usage(store: Store) -> int:
 
 
 def read_usage(store: Store, tenant: str, first: date, last: date) -> list[Usage]:
-    """Return the tenant's usage from ``first`` to ``last``, a row for each day and model, sorted by day."""
+    """Return the tenant's usage from day ``first`` to day ``last``, inclusive: a row for each day and model.
+
+    Rows are sorted by day, then by model. Raises ProdgenError unless there are 1 to `MAX_DAYS` days.
+    """
     days = (last - first).days + 1
     if not 1 <= days <= MAX_DAYS:
         raise ProdgenError(
