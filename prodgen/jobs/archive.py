@@ -1,8 +1,8 @@
 """The archive of an ended job: one tar with all images by index, and their manifest.
 
-The archive is not stored. Its bytes are computed from the stored images and are always the same, so a reader
-may begin anywhere: the place of each lease's images follows from the last line of each manifest, or from the
-sizes of the objects. In the archive's manifest, the fields that say where the store keeps an image are blank.
+The archive is not stored. Its bytes are computed from the stored images and are always the same. A reader may
+begin at any byte: the last line of each manifest, or the sizes of the objects, tell where the images of each
+lease are. In the archive's manifest, the fields that say where the store keeps an image are blank.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ BLOCK = tarfile.BLOCKSIZE
 _BATCH = 2 * THREADS
 """The most images in memory at once, if each is an object of its own."""
 _FIRST_LINE = 4096
-"""Bytes of a read of a manifest's first line."""
+"""Bytes that are read at once to find the first line of a manifest."""
 _PLACE = re.compile(rb', ?"object": ?"[^"]*"(?:, ?"offset": ?\d+)?(?:, ?"length": ?\d+)?')
 
 
@@ -36,7 +36,7 @@ _NO_PLACE = {"object": None, "offset": None, "length": None}
 
 
 class _Part(NamedTuple):
-    """The images of one lease: the bytes [start, end) of the archive, and ``text`` bytes of its manifest."""
+    """The images of one lease: bytes [start, end) of the archive. ``text``: the bytes of their manifest."""
 
     manifest: Manifest
     start: int
@@ -45,7 +45,7 @@ class _Part(NamedTuple):
 
 
 class _Change(NamedTuple):
-    """A rejected image of a lease, and the newest one in its place."""
+    """A rejected image ``old``, its newest replacement ``new``, and the folder of the lease of ``old``."""
 
     folder: str
     old: ManifestLine
@@ -53,7 +53,10 @@ class _Change(NamedTuple):
 
 
 class _Member(NamedTuple):
-    """An image: where it begins in the archive, its name there, and its bytes in the store."""
+    """An image in the archive: its first byte and its name.
+
+    ``key``, ``offset`` and ``length`` say where the store has the image.
+    """
 
     start: int
     name: str
@@ -65,8 +68,8 @@ class _Member(NamedTuple):
 class Archive:
     """The archive of an ended job, of ``size`` bytes. Raises Unavailable if a manifest cannot be read.
 
-    With ``newest``, it has the newest replacement in the place of each rejected image. Archives with other
-    bytes have another ``tag``.
+    With ``newest``, the archive has the newest replacement in the place of each rejected image. Two archives
+    with different bytes have different values of ``tag``.
     """
 
     def __init__(self, store: Store, record: JobRecord, newest: bool = False) -> None:
@@ -118,7 +121,7 @@ class Archive:
         yield bytes(buffer)
 
     def _changes(self, manifests: Sequence[Manifest]) -> Iterator[_Change]:
-        """Yield each rejected image that has a newer one, by index."""
+        """Yield each rejected image that has a finished replacement, with the newest, by index."""
         replaced = replacements(self._store, self._record)
         newest_for = newest_of(self._store, self._record, replaced)
         indices = sorted(replaced)
@@ -135,21 +138,24 @@ class Archive:
         return self._lengths[line.object or ""] if line.length is None else line.length
 
     def _text(self, manifest: Manifest) -> bytes:
-        """Return the manifest of a lease as it is in the archive."""
+        """Return the manifest of a lease as the archive has it: without the places of images in the store."""
         if _in(manifest, self._indices):
             lines = (self._newest.get(line.index, line) for line in self._stored(manifest))
             return write_lines(line.model_copy(update=_NO_PLACE) for line in lines)
         return _PLACE.sub(lambda place: b" " * len(place[0]), self._store.get(manifest.key))
 
     def _before(self, manifest: Manifest) -> int:
-        """Return the bytes before each image of a lease in its tar: headers, and the line of a webdataset."""
+        """Return how many bytes stand before each image of a lease in its stored tar.
+
+        These are the header and, in a webdataset shard, the image's manifest line.
+        """
         if self._record.spec.output.packaging != "webdataset":
             return BLOCK
         first = next(read_lines(lines_of(self._store, manifest.key, manifest.size, chunk=_FIRST_LINE)))
         return first.offset or 0
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the offset and the bytes of pieces that have all of [start, stop) together, in order."""
+        """Yield (offset, bytes) of pieces of the archive, in order. Together they include [start, stop)."""
         load = self._load_files if self._record.packaging == "files" else self._load_tar
         for part in self._parts:
             if part.start < stop and part.end > start:
@@ -182,7 +188,7 @@ class Archive:
                 yield member
 
     def _load_tar(self, members: Iterator[_Member]) -> Iterator[tuple[_Member, bytes]]:
-        """Yield each image with its bytes. Neighbours are mostly in one tar, which is read by chunks."""
+        """Yield each image with its bytes. Reads chunks, because successive images are mostly in one tar."""
         key, held, begin = "", b"", 0
         for member in members:
             end = member.offset + member.length
@@ -192,7 +198,7 @@ class Archive:
             yield member, held[member.offset - begin : end - begin]
 
     def _load_files(self, members: Iterator[_Member]) -> Iterator[tuple[_Member, bytes]]:
-        """Yield each image with its bytes. Each image is an object; a few are read at once."""
+        """Yield each image with its bytes. Each image is an object of its own. Reads several in parallel."""
         with ThreadPoolExecutor(THREADS) as pool:
             while batch := list(islice(members, _BATCH)):
                 yield from zip(
@@ -200,12 +206,12 @@ class Archive:
                 )
 
     def _files(self, folder: str = "") -> Iterator[ObjectInfo]:
-        """Yield the images of a lease, or of all leases, that are objects of their own."""
+        """Yield the images that are objects of their own, of the lease ``folder``, or by default of all."""
         prefix = keys.job(self._record.tenant, self._record.id, "cells", folder and f"{folder}/")
         return (info for info in self._store.list(prefix) if not info.key.endswith((".jsonl", ".tar")))
 
     def _head(self, name: str, size: int, extended: bool = False) -> bytes:
-        """Return the header of a member of the tar: one block, or three."""
+        """Return the header of a member of the tar: one block, or three blocks if ``extended``."""
         member = tarfile.TarInfo(name)
         member.size, member.mtime = size, int(self._record.created.timestamp())
         if extended:
@@ -214,7 +220,7 @@ class Archive:
 
 
 def _in(manifest: Manifest, indices: Sequence[int]) -> bool:
-    """Return whether a lease has one of the images at the sorted ``indices``."""
+    """Return whether the manifest lists an image with one of the sorted ``indices``."""
     first = manifest.first * CELL
     place = bisect_left(indices, first)
     return place < len(indices) and indices[place] < first + manifest.images

@@ -1,7 +1,7 @@
-"""Pause, resume and move an order that is not finished; of an ended one, retry cells or take images back.
+"""Pause, resume and move an order that has not ended; retry an ended order, or take back its images.
 
-A change is written to control.json first, and then made in the ledger, where it takes effect at the next
-lease. If the process dies in between, a repeated request or the next recovery makes it in the ledger.
+A change is first written to control.json and then made in the ledger, where it takes effect at the next
+lease. If the process dies in between, a repeated request or the next recovery makes the change in the ledger.
 """
 
 from collections.abc import Collection
@@ -38,8 +38,9 @@ def change_job(
 ) -> JobRecord:
     """Pause or resume an order, or move it to another queue, and return its record. Idempotent.
 
-    An order that has ended does not change. Raises NotFound, ProdgenError for an interactive order of too
-    many images, and TooManyRequests if enough of the tenant's interactive orders wait.
+    An order that has ended does not change. Raises NotFound if there is no such job, ProdgenError if the
+    order has too many images for the interactive queue, and TooManyRequests if too many interactive orders of
+    the tenant wait.
     """
     changes = {"paused": paused, "priority": priority}
     with lock(ledger, job, CHANGING):
@@ -68,7 +69,7 @@ def keep_job(
 ) -> JobRecord:
     """Change how long an order is kept after its end, and return its record.
 
-    Raises NotFound, and Conflict for an order that ended longer ago than that.
+    Raises NotFound if there is no such job, and Conflict if the order ended longer ago than ``keep``.
     """
     now = now or datetime.now(UTC)
     with lock(ledger, job, CHANGING):
@@ -88,10 +89,11 @@ def keep_job(
 
 
 def retry_job(store: Store, ledger: Ledger, settings: Settings, tenant: str, job: str) -> JobRecord:
-    """Owe the failed cells of an ended order again, and return its record. The images that are made stay.
+    """Owe the failed cells of an ended order again, and return its record. Images that are made stay.
 
-    A retry that has not ended yet does not change. Raises NotFound, TooManyRequests as `change_job` does, and
-    Conflict for an order that has not ended, has no failed cells, was cancelled, or whose model is removed.
+    During a retry, a second call changes nothing. Raises NotFound if there is no such job, TooManyRequests
+    like `change_job`, and Conflict if the order has not ended, has no failed cells, was cancelled, or if its
+    model is removed.
     """
     ledger.check_complete()
     with lock(ledger, job, CHANGING):
@@ -117,12 +119,11 @@ def retry_job(store: Store, ledger: Ledger, settings: Settings, tenant: str, job
 
 
 def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collection[str], why: str) -> int:
-    """Take back the images of the leases ``folders`` of an ended order, whose cells then count as failed.
+    """Take back images of an ended order. Their cells then count as failed. ``folders``: the leases' folders.
 
-    Images whose published manifest cannot be read are taken back too. Returns the number of images that are
-    taken back, those that were missing before included. A repeated call completes one that broke off, and
-    maintenance makes the ledger agree with the new end. Raises Conflict for an order that has not ended or
-    was cancelled.
+    Also takes back images whose published manifest cannot be read, or is missing. Returns the number of
+    images taken back. If a call was interrupted, the next call completes it, and maintenance makes the ledger
+    agree with the new end. Raises Conflict if the order has not ended or was cancelled.
     """
     with lock(ledger, record.id, CHANGING):
         state = load_state(store, record)
@@ -153,7 +154,7 @@ def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collectio
 
 
 def enter_job(store: Store, ledger: Ledger, record: JobRecord) -> None:
-    """Add a job to the ledger, which counts the job's published images as made. The job must not have ended.
+    """Add a job that has not ended to the ledger. The cells of its published manifests count as made.
 
     Changes nothing if the ledger already has the job with its latest retry.
     """
@@ -164,7 +165,7 @@ def enter_job(store: Store, ledger: Ledger, record: JobRecord) -> None:
 
 
 def complete_change(store: Store, ledger: Ledger, record: JobRecord) -> None:
-    """Make the ledger agree with a retry or a withdrawal whose process died before it did so."""
+    """Make the ledger agree with a retry or a withdrawal that was interrupted after it changed the store."""
     if state := load_state(store, record):
         ledger.close(record.id, state)
     elif load_control(store, record).retries:
@@ -172,7 +173,7 @@ def complete_change(store: Store, ledger: Ledger, record: JobRecord) -> None:
 
 
 def restore_control(store: Store, ledger: Ledger, record: JobRecord, progress: Progress) -> None:
-    """Make the changes in the ledger that a restart of Redis, or the death of a gateway, has lost."""
+    """Make the changes of control.json in the ledger, if a restart of Redis or a dead gateway has lost them."""
     control = load_control(store, record)
     if (progress.queue, progress.state == "paused") != (record.queue(control), control.paused):
         with lock(ledger, record.id, CHANGING):
@@ -180,12 +181,12 @@ def restore_control(store: Store, ledger: Ledger, record: JobRecord, progress: P
 
 
 def apply_control(ledger: Ledger, record: JobRecord, control: JobControl) -> None:
-    """Make the changes in the ledger. If the ledger does not know the job, its recovery makes them."""
+    """Make the changes ``control`` in the ledger. If the ledger lacks the job, its recovery makes them."""
     ledger.control(record.id, record.queue(control), control.paused)
 
 
 def _complete_end(store: Store, record: JobRecord, state: JobState) -> None:
-    """Record the usage of an end and sweep the job, so that nothing of the end is left to do in the retry."""
+    """Record the usage of the end ``state`` and sweep the job, before a retry or withdrawal changes the end."""
     if state.bytes is None:  # of an older version
         state = state.model_copy(update={"bytes": stored_bytes(store, record)})
         data = state.model_dump_json(indent=1).encode()

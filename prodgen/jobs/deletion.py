@@ -1,4 +1,4 @@
-"""Delete ended orders by the protocol of `prodgen.trash`, and those that are not kept any longer."""
+"""Delete ended orders, on request or when their keep is over, by the protocol of `prodgen.trash`."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -50,9 +50,10 @@ class _Orders(Trash[JobRecord]):
         ledger.forget(id)
 
     def look(self, ledger: Ledger, tenant: str, id: str, now: datetime) -> Deletion | None:
-        """Return the deletion of an order that is not kept any longer, and write the time of its last look.
+        """Return the deletion of the order ``id`` if the order is not kept any longer, else None.
 
-        For an order that is kept longer, writes the time of its next look. Completes a change of the order.
+        If the order is kept longer, enter the time at which maintenance looks at it again, and complete a
+        change of the order that was interrupted.
         """
         record = find_record(self.store, tenant, id)
         if record is None:

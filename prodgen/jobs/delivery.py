@@ -1,7 +1,7 @@
 """List the images of a job by index, from the published manifests.
 
-The manifest of a long lease has megabytes, and a page reads only the part that it returns. Lines are sorted
-by index and about equally long, so short reads find a line by interpolation.
+The manifest of a long lease has megabytes, but a page reads only the lines that it returns. Lines are sorted
+by index and have about the same length, so a few short reads find a line by interpolation.
 """
 
 import re
@@ -25,20 +25,20 @@ SCAN = 5000
 """The most images that one page of a search looks at."""
 
 _LINE = 400
-"""Bytes of a line as a first guess, and on average for the size of a page."""
+"""The assumed bytes of a line: the first guess of a search, and the average for the size of a page."""
 _NEAR = 8192
 """The most bytes that are read before the first wanted line."""
 _PROBE = 4096
-"""Bytes of a read that looks for the beginning of a line."""
+"""Bytes of one short read that searches for the beginning of a line."""
 _BATCH = 256
 """The most replacements of one order that are read at once."""
 _PROBES = 8
-"""The most reads that look for a line."""
+"""The most short reads that search for a line."""
 _START = re.compile(rb'\n\{"index": ?(\d+),')
 
 
 class Replacement(NamedTuple):
-    """An image that replaces another one: ``attempt``, and image ``place`` of the order ``job``."""
+    """An image that replaces a rejected image. It is image number ``place`` of the order ``job``."""
 
     attempt: int
     job: str
@@ -50,8 +50,8 @@ def page(
 ) -> tuple[list[ManifestLine], int | None]:
     """Return up to ``limit`` images above index ``after``, and the ``after`` of the next page, if any.
 
-    While a job runs, images may appear between those of earlier pages. With ``newest``, each rejected image
-    is the newest that replaces it, with the index, the SKU and the file name of the rejected one.
+    While a job runs, later calls may find new images between the images of earlier pages. With ``newest``,
+    the newest replacement takes the place of each rejected image, with its index, SKU and file name.
     """
     chunk = min(CHUNK, _NEAR + _LINE * (limit + 1))
     source = _newest_images if newest else images
@@ -60,15 +60,15 @@ def page(
 
 
 def find_image(store: Store, record: JobRecord, index: int) -> ManifestLine | None:
-    """Return the image at ``index``, or None if it is not made."""
+    """Return the manifest line of the image at ``index``, or None if the image is not made."""
     found, _ = page(store, record, index - 1, 1)
     return found[0] if found and found[0].index == index else None
 
 
 def leaf_at(store: Store, record: JobRecord, index: int) -> bytes:
-    """Return the leaf of image ``index`` in the job's root, even if the rest of its line is broken.
+    """Return the leaf of image ``index`` in the job's Merkle tree, even if the rest of its line is broken.
 
-    It is empty if there is none.
+    Returns b"" if the image has no manifest line.
     """
     for info in islice(_manifests(store, record, index // CELL), 1):
         place = index - first_cell(info.key) * CELL
@@ -77,7 +77,7 @@ def leaf_at(store: Store, record: JobRecord, index: int) -> bytes:
 
 
 def read_image(store: Store, line: ManifestLine) -> bytes:
-    """Return the file of an image, which is an object of its own or a part of a tar. Raises NotFound."""
+    """Return the file of an image, from its own object or from a tar. Raises NotFound if there is none."""
     return store.get(line.object or "", line.offset or 0, line.length)
 
 
@@ -90,7 +90,10 @@ def search(
     *,
     newest: bool = False,
 ) -> tuple[list[ManifestLine], int | None]:
-    """Return a page as `page` does, but of the images that fit. A page may be short or empty."""
+    """Return a page like `page`, with only the images for which ``fits`` is true.
+
+    A page looks at `SCAN` images at most, so it may be short or empty although more pages follow.
+    """
     found = list[ManifestLine]()
     source = _newest_images if newest else images
     for scanned, line in enumerate(source(store, record, after, CHUNK)):
@@ -103,7 +106,7 @@ def search(
 
 
 def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK) -> Iterator[ManifestLine]:
-    """Yield every image above index ``after`` once, in order. Reads ``chunk`` bytes of a manifest at once."""
+    """Yield the line of each image above index ``after``, by index. Reads ``chunk`` bytes at once."""
     for info in _manifests(store, record, (after + 1) // CELL):
         offset = _seek(store, info, after + 1)
         for line in read_lines(lines_of(store, info.key, info.size, offset, chunk)):
@@ -113,7 +116,7 @@ def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK)
 
 
 def _newest_images(store: Store, record: JobRecord, after: int, chunk: int) -> Iterator[ManifestLine]:
-    """Yield images as `images` does, each rejected one as the newest that replaces it, once that is made."""
+    """Yield images like `images`, but the newest finished replacement in place of each rejected image."""
     replaced = replacements(store, record, after)
     yield from map(newest_of(store, record, replaced, chunk), images(store, record, after, chunk))
 
@@ -121,15 +124,16 @@ def _newest_images(store: Store, record: JobRecord, after: int, chunk: int) -> I
 def newest_of(
     store: Store, record: JobRecord, replaced: dict[int, list[Replacement]], chunk: int = CHUNK
 ) -> Callable[[ManifestLine], ManifestLine]:
-    """Return the function that returns the newest image in the place of one of a job, or that image itself.
+    """Return a function from an image of the job to its newest finished replacement, or to the image itself.
 
-    Give it the images by index, because it reads those of an order of ``replaced`` together.
+    ``replaced``: what `replacements` returns. Call the function with images sorted by index: it reads many
+    replacements of an order at once.
     """
     batch = min(_BATCH, len(replaced))
     read: dict[str, dict[int, ManifestLine | None]] = {}
 
     def made(one: Replacement) -> ManifestLine | None:
-        """Return the line of a replacement, or None if it is not made. Reads the next ones of its order."""
+        """Return the line of a replacement, or None if it is not made. Reads the lines after it, too."""
         if one.place not in read.get(one.job, ()):
             read[one.job] = dict.fromkeys(range(one.place, one.place + batch))
             if other := find_record(store, record.tenant, one.job):
@@ -146,7 +150,10 @@ def newest_of(
 
 
 def replacements(store: Store, record: JobRecord, after: int = -1) -> dict[int, list[Replacement]]:
-    """Return the replacements of each rejected image above index ``after``, by attempt."""
+    """Return the replacements of each rejected image above index ``after``, by the image's index.
+
+    The replacements of an image are sorted by attempt, and may not be made yet.
+    """
     found = dict[int, list[Replacement]]()
     prefix = keys.job(record.tenant, record.id, "replaced/")
     for info in store.list(prefix, f"{prefix}{after + 1:09d}"):
@@ -166,7 +173,7 @@ def lines_of(store: Store, key: str, size: int, offset: int = 0, chunk: int = CH
 
 
 def _seek(store: Store, info: ObjectInfo, index: int) -> int:
-    """Return the offset of a line of a manifest that is at or shortly before the line of image ``index``."""
+    """Return the offset, in a manifest, of the line of image ``index`` or of a line shortly before it."""
     start, number, bytes_per_line = 0, first_cell(info.key) * CELL, float(_LINE)
     for _ in range(_PROBES):
         guess = start + int((index - number) * bytes_per_line) - _NEAR // 2
@@ -186,8 +193,8 @@ def _seek(store: Store, info: ObjectInfo, index: int) -> int:
 def _manifests(store: Store, record: JobRecord, cell: int) -> Iterator[ObjectInfo]:
     """Yield the manifests that may hold cells from ``cell`` on, in order.
 
-    The first of them is the last manifest that begins at or before ``cell``. A lease has at most
-    `MAX_LEASE_CELLS` cells, so the listing begins that many cells before.
+    Begins with the last manifest whose first cell is at or before ``cell``. A lease has at most
+    `MAX_LEASE_CELLS` cells, so the listing begins that many cells before ``cell``.
     """
     earliest = keys.manifest(record.tenant, record.id, max(0, cell - MAX_LEASE_CELLS + 1))
     before: ObjectInfo | None = None

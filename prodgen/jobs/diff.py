@@ -1,7 +1,7 @@
 """The diff of an order: its images beside those of the same order by another version of the model.
 
-Image k of one order is compared with image k of the other. What people choose of each pair lies in the folder
-of the newer order, so that it is deleted with that order.
+Image k of one order is compared with image k of the other. The choices of people are stored in the folder of
+the newer order, and are deleted with that order.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads
 
 Choice = Literal["new", "old"]
-"""The picture of a pair that people want: that of the newer order, or that of the older one."""
+"""The picture of a pair that people want: the picture of the newer or of the older order."""
 
 
 class Choices(BaseModel, frozen=True):
-    """choices/{older job}.json: choices by the index of the pair. A pair without one is undecided."""
+    """choices/{older job}.json: choices by the index of the pair. A pair without a choice is undecided."""
 
     choices: dict[int, Choice] = {}
 
@@ -54,10 +54,10 @@ def order_again(
     *,
     request_id: str | None = None,
 ) -> tuple[JobRecord, bool]:
-    """Place an order again with the version ``model``. Returns the new job, and whether it is new.
+    """Place the order ``record`` again with the version ``model``. Returns its job, and whether that is new.
 
-    The deadline and the webhook of the first order do not apply. Raises ProdgenError if the version cannot
-    make the order or has made it, and for an order that replaces rejected images.
+    The new job has no deadline and no webhook. Raises ProdgenError if the version cannot make the order, if
+    the order is by this version already, and for an order that replaces rejected images.
     """
     if resolve(store, model, record.tenant).id == record.model:
         raise ProdgenError(
@@ -77,7 +77,7 @@ def order_again(
 
 
 def orders_again(store: Store, record: JobRecord) -> Iterator[JobRecord]:
-    """Yield the jobs that have placed an order again with another version, except deleted ones."""
+    """Yield the jobs that repeat the order ``record`` with another version. Skips deleted jobs."""
     for name in store.names(keys.job(record.tenant, record.id, "again/")):
         if found := find_record(store, record.tenant, name):
             yield found
@@ -86,9 +86,9 @@ def orders_again(store: Store, record: JobRecord) -> Iterator[JobRecord]:
 def pairs(
     store: Store, old: JobRecord, new: JobRecord, after: int = -1, limit: int = 100
 ) -> tuple[list[Pair], int | None]:
-    """Return the pairs of a page of the newer order's images, as `delivery.page` does.
+    """Return up to ``limit`` pairs above index ``after``, and the ``after`` of the next page, if any.
 
-    Leaves out an image that the older order has not made. Rejected images count as their replacements.
+    Skips an image that one of the orders has not made. A pair has the newest replacement of a rejected image.
     Raises ProdgenError unless both are orders of the same products.
     """
     if old.id == new.id or old.total != new.total:
@@ -118,9 +118,9 @@ def pairs(
 def measure(
     store: Store, old: JobRecord, new: JobRecord, found: Sequence[Pair]
 ) -> Sequence[tuple[float, float]]:
-    """Return how much each pair has changed; see `measure_change`. Each page of pairs is measured once.
+    """Return how much each pair has changed; see `measure_change`. Measures each page of pairs only once.
 
-    The measures lie in the folder of the newer order, under the digest of the pictures of the page.
+    The results are stored in the folder of the newer order, under a digest of the pictures of the page.
     """
     pictures = "".join(one.sha256 for pair in found for one in pair)
     name = f"{hashlib.sha256(pictures.encode()).hexdigest()[:32]}.json"
@@ -136,7 +136,7 @@ def measure(
 
 
 def load_choices(store: Store, old: JobRecord, new: JobRecord) -> dict[int, Choice]:
-    """Return the choices that people have made, by index."""
+    """Return the choices that people have made, by the index of the pair."""
     with suppress(NotFound):
         return Choices.model_validate_json(store.get(_key(old, new))).choices
     return {}
@@ -145,7 +145,10 @@ def load_choices(store: Store, old: JobRecord, new: JobRecord) -> dict[int, Choi
 def choose(
     store: Store, ledger: Ledger, old: JobRecord, new: JobRecord, images: Iterable[int], choice: Choice | None
 ) -> dict[int, Choice]:
-    """Choose the picture of each of these pairs (None: undecided again), and return all choices."""
+    """Record a choice for the pairs ``images`` (None: undecided again). Return all choices, by index.
+
+    Raises NotFound for an index that the order does not have.
+    """
     with lock(ledger, new.id, CHANGING):
         choices = load_choices(store, old, new)
         for index in images:

@@ -34,7 +34,7 @@ def failures(
 ) -> tuple[list[Failure], int | None]:
     """Return up to ``limit`` failed images above index ``after``, and the ``after`` of the next page.
 
-    Raises Conflict if the model is removed, because it decides what was asked for.
+    Raises Conflict if the model is removed, because the model decides which attributes each image has.
     """
     state = load_state(store, record)
     progress = None if state else ledger.progress(record.id)

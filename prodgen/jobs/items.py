@@ -1,7 +1,7 @@
 """The items of a job in the store. They are written and read in blocks, so many items need little memory.
 
-``items.jsonl`` has a line for each item. ``items.index.json`` gives the beginning and the first image of each
-block of lines. A job of an older version of prodgen has no index, and its items are read whole.
+``items.jsonl`` has a line for each item. ``items.index.json`` gives the offset and the first image of each
+block of lines. A job of an older version of prodgen has no index; all its items are read at once.
 """
 
 from bisect import bisect_right
@@ -33,9 +33,9 @@ _Items = TypeAdapter(list[Item])
 
 
 class Index(BaseModel, frozen=True):
-    """items.index.json. ``total``: the images of all items. ``size``: the bytes of items.jsonl.
+    """items.index.json. ``total``: the number of images of all items. ``size``: the bytes of items.jsonl.
 
-    ``blocks``: of each block, the index of its first image and its offset in items.jsonl in bytes.
+    ``blocks``: for each block, the index of its first image, and its offset in items.jsonl in bytes.
     """
 
     total: int
@@ -47,7 +47,10 @@ class Index(BaseModel, frozen=True):
 def uploaded_items(
     store: Store, upload: str, attributes: Iterable[str], columns: Mapping[str, str] | None = None
 ) -> Iterator[Iterator[Item | ProdgenError]]:
-    """Open the uploaded order file with the key ``upload`` and yield its items. Raises NotFound."""
+    """Open the uploaded order file with the key ``upload`` within the block, and yield its items.
+
+    Yields an error for each faulty row, see `read_order`. Raises NotFound if there is no such upload.
+    """
     with TemporaryDirectory(prefix="prodgen-order-") as folder:
         path = Path(folder) / "order"
         download(store, upload, path)
@@ -57,7 +60,7 @@ def uploaded_items(
 
 @contextmanager
 def stored_items(store: Store, tenant: str, job: str) -> Iterator[Iterator[Item]]:
-    """Open the items that an earlier job has stored, and yield them. Raises NotFound."""
+    """Open the stored items of ``job`` within the block, and yield them. Raises NotFound if it has none."""
     with TemporaryDirectory(prefix="prodgen-order-") as folder:
         path = Path(folder) / "items.jsonl"
         download(store, keys.job(tenant, job, "items.jsonl"), path)
@@ -70,7 +73,7 @@ def write_items(
 ) -> Index:
     """Check each item against the model and write it to ``path``. Returns the index of the file.
 
-    Raises ProdgenError unless the model can make all items. The error lists and counts the faulty rows.
+    Raises ProdgenError if the model cannot make an item. The error lists and counts the faulty rows.
     """
     parser, faults, more = RowParser(spec, schema), list[ProdgenError](), 0
     blocks, total, size = list[tuple[int, int]](), 0, 0

@@ -23,7 +23,7 @@ decoding = threading.Lock()
 
 
 class Mattes:
-    """Checks an order's mattes. ``side``: the longer side, in pixels, at which the model reads photos."""
+    """Checks an order's mattes. ``side``: the longer side, in pixels, to which photographs are shrunk."""
 
     def __init__(self, store: Store, tenant: str, side: int) -> None:
         self._store, self._tenant, self._side = store, tenant, side

@@ -13,18 +13,18 @@ Fields = dict[str, Any]
 Row = tuple[int, Callable[[], Fields]]
 """The number of a row, and a function that returns its fields. It raises ProdgenError for a faulty row."""
 NAMED = ("sku", "count", "photo", "matte")
-"""The columns that are no attributes."""
+"""The columns that are not attributes."""
 
 _DELIMITERS = (",", ";", "\t")
 _HEADER_ROWS = 10
-"""A header with the wanted columns is one of the first rows: templates of shops have other rows before it."""
+"""How many rows are searched for the header: templates of shops have other rows before the header."""
 _OF_VARIANT = ("variant ", "option")
-"""Beginnings of the columns of Shopify's export that belong to a variant. It leaves others empty for all
-variants of a product but the first."""
+"""Columns of Shopify's export that begin with these words describe a variant. The other columns have text
+only in the row of a product's first variant."""
 
 
 class _Header(NamedTuple):
-    """The text of each column of the header, and the place of the column of each name that is read."""
+    """The header of a CSV. ``texts``: the text of each column. ``places``: a column's number, by its name."""
 
     texts: list[str]
     places: dict[str, int]
@@ -38,11 +38,11 @@ def csv_rows(
     *,
     any_attribute: bool,
 ) -> Iterator[Row]:
-    """Yield the rows of a CSV that begins with ``lines``. The fields of a row are its filled cells.
+    """Yield the rows of a CSV: of ``lines``, then of ``text``. The fields of a row are its filled cells.
 
-    ``columns`` maps names (``sku``, ``count``, ``attributes``) to columns of the file; then other columns and
-    rows without any of these cells are skipped. By default, every column has one of the names; raises
-    ProdgenError at the first cell of another column unless ``any_attribute`` is set.
+    ``columns`` maps each name (of `NAMED`, or an attribute) to a column of the file. Other columns are
+    skipped, and rows in which all these cells are empty. Without ``columns``, each column must be named like
+    this: raises ProdgenError for a filled cell in another column, unless ``any_attribute`` is set.
     """
     rows = _cells(_reader(text, lines))
     header = _own_header(rows, attributes) if columns is None else _header(rows, attributes, columns)
@@ -58,16 +58,20 @@ def csv_rows(
 
 
 def csv_head(lines: list[str]) -> list[list[str]]:
-    """Return the fullest of the first rows of a CSV, which is probably its header, and some rows after it."""
+    """Return the probable header of a CSV, and some rows after it.
+
+    The probable header is the row with the most filled cells among the first rows.
+    """
     rows = [cells for _, cells in islice(_cells(_reader(lines[1:], lines[:1])), 2 * _HEADER_ROWS)]
     fullest = max(range(len(rows[:_HEADER_ROWS])), key=lambda place: sum(map(bool, rows[place])), default=0)
     return rows[fullest:]
 
 
 def fields_of(row: Fields, attributes: Fields) -> Fields:
-    """Return the values of `NAMED`, and the attributes (those in ``attributes`` included) that are not null.
+    """Return the value of each name in `NAMED`, and under "attributes" all attributes that are not null.
 
-    An attribute of a model may have one of these names: it is found only in ``attributes``.
+    All other fields of ``row`` are attributes, and so are ``attributes``. An attribute of a model may have a
+    name in `NAMED`: then it must be in ``attributes``.
     """
     named = {name: row.pop(name, None) for name in NAMED}
     known = {name: value for name, value in {**row, **attributes}.items() if value is not None}
@@ -75,7 +79,10 @@ def fields_of(row: Fields, attributes: Fields) -> Fields:
 
 
 def check_columns(columns: Mapping[str, str], attributes: Iterable[str]) -> dict[str, str]:
-    """Return ``columns`` with the model's spelling of the names; raises ProdgenError for an unknown name."""
+    """Return ``columns`` with the names in the model's spelling, and with ``sku`` if it is not there.
+
+    Raises ProdgenError for an unknown name.
+    """
     known = {fold(name): name for name in (*attributes, *NAMED)}
     for name in columns:
         if fold(name) not in known:
@@ -125,14 +132,14 @@ def _cells(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_text(number: int, cells: list[str]) -> None:
-    """Raise ProdgenError unless the bytes of each cell were valid UTF-8."""
+    """Raise ProdgenError if a cell has bytes that are not valid UTF-8. ``number``: the number of the row."""
     text = "".join(cells)
     if not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text):
         raise fault(number, None, "the order is not UTF-8 text; save it as “CSV UTF-8”")
 
 
 def _own_header(rows: Iterator[tuple[int, list[str]]], attributes: list[str]) -> _Header:
-    """Read the header of a file whose columns have the names of the model's attributes."""
+    """Read the header of a file whose columns are named like the model's attributes. Raises ProdgenError."""
     number, cells = next(rows, (0, ["sku"]))
     _check_text(number, cells)
     known = {fold(name): name for name in (*attributes, *NAMED)}
@@ -150,7 +157,7 @@ def _own_header(rows: Iterator[tuple[int, list[str]]], attributes: list[str]) ->
 def _header(
     rows: Iterator[tuple[int, list[str]]], attributes: list[str], columns: Mapping[str, str]
 ) -> _Header:
-    """Read rows up to the header, which has all ``columns``; raises ProdgenError for a missing column."""
+    """Read rows up to the header: the row with all ``columns``. Raises ProdgenError for a missing column."""
     wanted = check_columns(columns, attributes)
     missing = ProdgenError("the order names no SKU: it has no rows")
     for tried, (number, cells) in enumerate(rows, 1):
@@ -173,7 +180,10 @@ def _header(
 
 
 def _fill_variant(header: _Header, product: list[str], cells: list[str]) -> list[str]:
-    """Fill the cells that Shopify's export leaves empty; return the cells of the product's first row."""
+    """Fill the cells of a row that Shopify's export leaves empty, from ``product``, the product's first row.
+
+    Returns the first row of the product of this row. Changes ``cells``.
+    """
     texts = [fold(text) for text in header.texts]
     if not {"handle", "variant sku"} <= {*texts} or len(cells) < len(texts):
         return cells
@@ -189,7 +199,7 @@ def _fill_variant(header: _Header, product: list[str], cells: list[str]) -> list
 def _check_names(
     number: int, header: _Header, cells: list[str], attributes: list[str], others: list[str]
 ) -> None:
-    """Raise ProdgenError for a filled cell of a column in ``others``, which have no name of an attribute."""
+    """Raise ProdgenError if the row has a filled cell in a column of ``others``, which are no attributes."""
     for name in filter(None, others):
         if any(cells[header.places[name] :][:1]):
             named = ",".join(f"{known}={known}" for known in header.places if known and known not in others)
@@ -203,7 +213,7 @@ def _check_names(
 
 
 def _all_fields(number: int, header: _Header, cells: list[str]) -> Fields:
-    """Return the fields of a row of which every filled cell stands in a column that is read."""
+    """Return the fields of a row. Raises ProdgenError if a filled cell has no header or a cell is missing."""
     for place, cell in enumerate(cells):
         if cell and not "".join(header.texts[place : place + 1]):
             raise fault(number, str(place + 1), f"{short(cell)} stands under no column of the header")
@@ -213,7 +223,7 @@ def _all_fields(number: int, header: _Header, cells: list[str]) -> Fields:
 
 
 def _fields(number: int, header: _Header, cells: list[str]) -> Fields:
-    """Return the fields of a row's filled cells."""
+    """Return the fields of a row's filled cells. Raises ProdgenError if a cell is missing or not UTF-8."""
     _check_text(number, cells)
     filled: Fields = {}
     for name, place in header.places.items():

@@ -31,15 +31,15 @@ MAX_BYTES = 64 << 20
 _MAX_DIGITS = 18
 
 PictureId = Callable[[str, str], str]
-"""Returns the digest of the picture that the text of a row names in a column: ``photo`` or ``matte``. Raises
-ProdgenError."""
+"""Called with (``photo`` or ``matte``, the text of a row in this column). Returns the digest of the picture
+that the text names, or raises ProdgenError."""
 
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """The first bytes of .xlsx, .ods and .xls files."""
 
 
 def check_picture_id(column: str, text: str) -> str:
-    """Return ``text`` if it is the digest of an upload, or several; raises ProdgenError otherwise."""
+    """Return ``text`` if it is one or more digests of uploads. Raises ProdgenError if it is not."""
     if not all(is_digest(one) or (column == "matte" and not one) for one in photos_of(text)):
         raise ProdgenError(
             f"{short(text)} is not the sha256 of an upload; `prodgen submit ORDER --photos FOLDER` sends them"
@@ -54,16 +54,16 @@ def read_order(
     max_rows: int = MAX_ROWS,
     picture_id: PictureId = check_picture_id,
 ) -> Iterator[Item | ProdgenError]:
-    """Yield an item for each row, or for a faulty row an error that names the row and the column.
+    """Yield an item for each row; for a faulty row, yield an error that names the row and the column.
 
-    A row has a column (or field) ``sku``, optional ``count``, ``photo`` and ``matte``, and one for each
-    attribute. ``picture_id`` returns the digest of a photograph or matte that a row names. ``a|b`` in a cell
-    asks for both values. A header may write the names of the model's ``attributes`` in capitals or small
-    letters; with ``attributes``, a CSV may have no other column with filled cells. Rows are numbered as a
-    spreadsheet numbers them. Does not check that the model can make an item.
+    A row has a column (in JSONL a field) ``sku``, a column for each attribute, and if needed ``count``,
+    ``photo`` and ``matte``. ``picture_id`` returns the digest of a photograph or matte that a row names.
+    ``a|b`` in a cell asks for both values. A header may write ``attributes`` (the names of the model's
+    attributes) in capitals or small letters; with ``attributes``, a CSV must not have filled cells in any
+    other column. Rows are numbered as in a spreadsheet. Does not check that the model can make an item.
 
-    ``columns`` maps ``sku``, ``count`` and attributes to the columns (or fields) of the file that hold them;
-    all others are skipped.
+    ``columns`` maps ``sku``, ``count`` and attributes to columns (or fields) of the file. All other columns
+    are skipped.
 
     Raises ProdgenError if the file as a whole cannot be read.
     """
@@ -80,9 +80,10 @@ def read_order(
 
 
 def first_rows(beginning: bytes) -> list[list[str]]:
-    """Return the header of the CSV with these first bytes, and some rows that follow, for people to see.
+    """Return the probable header of a CSV that begins with these bytes, and some rows after it, to show them.
 
-    The header is taken to be the fullest of the first rows. Raises ProdgenError if it is no CSV.
+    The probable header is the row with the most filled cells among the first rows. Raises ProdgenError if
+    the file is no CSV, or has no rows.
     """
     text = beginning.decode(_encoding(beginning), errors="replace")
     lines = [line for line in text.splitlines(keepends=True) if line.strip()]
@@ -125,7 +126,7 @@ def _encoding(beginning: bytes) -> str:
 
 
 def _skip_blank(text: TextIO) -> list[str]:
-    """Return the lines up to the first one that is not blank."""
+    """Return the lines up to and with the first line that is not blank."""
     lines = []
     for line in text:
         lines.append(line)
@@ -135,14 +136,14 @@ def _skip_blank(text: TextIO) -> list[str]:
 
 
 def _json_rows(text: TextIO, lines: list[str], columns: Mapping[str, str] | None) -> Iterator[Row]:
-    """Yield the rows of a JSONL, one a line."""
+    """Yield the rows of a JSONL file: one row for each line that is not blank."""
     for number, line in enumerate(chain(lines, text), 1):
         if line.strip():
             yield number, partial(_json_fields, number, line, columns)
 
 
 def _json_fields(number: int, line: str, columns: Mapping[str, str] | None) -> Fields:
-    """Return the fields of a line."""
+    """Return the fields of a line of JSONL. Raises ProdgenError if the line is not a JSON object."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:

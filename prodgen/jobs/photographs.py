@@ -1,6 +1,6 @@
-"""Check at the door that the model of an order takes photographs, and that the order's uploads can be used.
+"""Check, before an order is accepted, that its model takes photographs and that its uploads can be used.
 
-These are the photographs of its products, their mattes, and its own backgrounds and swatches.
+The uploads are photographs of products, their mattes, and the order's own backgrounds and swatches.
 """
 
 import io
@@ -31,13 +31,13 @@ from prodgen.storage.base import Store, in_threads
 
 SMALLEST_SIDE = 64
 _BLOCK = 256
-"""Items whose pictures are looked up at once."""
+"""The number of items whose pictures are looked up together."""
 Fault = Callable[[bytes], str | None]
-"""Returns why a file that begins with these bytes cannot be used, or None if it can."""
+"""A function of a file's first bytes. Returns why the file cannot be used, or None if it can be used."""
 
 
 def check_spec(spec: JobSpec, config: ModelConfig) -> None:
-    """Raise ProdgenError if the order as a whole cannot be made by a model of this config."""
+    """Raise ProdgenError if a model with this config cannot make the order. Does not check the items."""
     studio = studio_config(config)
     if studio is None:
         config.check_finish(spec.finish)
@@ -104,10 +104,10 @@ def _check_preset(spec: JobSpec, studio: StudioConfig) -> None:
 def checked_items(
     store: Store, tenant: str, spec: JobSpec, config: ModelConfig, items: Iterable[Item | ProdgenError]
 ) -> Iterator[Item | ProdgenError]:
-    """Yield the items, each item with an upload that cannot be used replaced by an error with its row.
+    """Yield each item; or, if one of its uploads cannot be used, an error that names the item's row.
 
-    Looks up every upload once, several at a time, and reads only its first and last bytes. Raises
-    ProdgenError for a background or a swatch of the whole order that cannot be used.
+    Looks up each upload once, several in parallel, and mostly reads only their first and last bytes. Raises
+    ProdgenError if a background or a swatch of the whole order cannot be used.
     """
     studio, numbered = studio_config(config), enumerate(items, 1)
     if studio is None:
@@ -146,7 +146,7 @@ def checked_items(
 
 
 def check_upload(store: Store, tenant: str, digest: str) -> None:
-    """Raise ProdgenError unless the upload ``digest`` is a picture that a model can draw again."""
+    """Raise ProdgenError unless the upload ``digest`` is a picture that a model can redraw."""
     pictures = _Uploads(store, tenant, "picture", picture_fault, None)
     pictures.look_up([digest])
     pictures.check([digest], "picture")
@@ -171,7 +171,7 @@ def _without_photograph(spec: JobSpec, number: int, item: Item | ProdgenError) -
 
 
 def _check_scene(spec: JobSpec, studio: StudioConfig, attributes: RequestedValues) -> None:
-    """Raise ProdgenError if a scene is asked for that is not the ground of the order's preset."""
+    """Raise ProdgenError if ``attributes`` ask for a scene that differs from the ground of the preset."""
     rules = studio.presets.get(spec.finish.preset or "")
     if rules is None or rules.ground is None:
         return
@@ -189,7 +189,7 @@ def _check_scene(spec: JobSpec, studio: StudioConfig, attributes: RequestedValue
 
 
 def _values(attributes: RequestedValues, name: str) -> list[str]:
-    """Return the values of an attribute that an order or an item asks for, as it writes them."""
+    """Return the values of the attribute ``name`` in ``attributes``, in the spelling of the order."""
     found = [values for written, values in attributes.items() if fold(written) == name]
     return [value for values in found for value in ([values] if isinstance(values, str) else values)]
 
@@ -200,10 +200,10 @@ def _digests(attributes: RequestedValues, name: str) -> list[str]:
 
 
 class _Uploads:
-    """The uploads of a tenant that an order names as ``kind``: photograph, background or swatch.
+    """Checks uploads that an order names as ``kind``: photograph, background, swatch or picture.
 
-    ``fault`` judges the first bytes of a file. ``only`` is the order's preset, if it takes photographs of
-    real products only.
+    ``fault`` checks the first bytes of a file. ``only``: the name of the order's preset, if the preset takes
+    only photographs of real products; else None.
     """
 
     def __init__(self, store: Store, tenant: str, kind: str, fault: Fault, only: str | None) -> None:
@@ -211,12 +211,12 @@ class _Uploads:
         self._known: dict[str, str | None] = {}
 
     def look_up(self, digests: Iterable[str]) -> None:
-        """Look at the uploads that were not looked at yet."""
+        """Find the faults of the uploads ``digests``. Skips uploads that are known already."""
         new = [digest for digest in dict.fromkeys(digests) if digest not in self._known]
         self._known.update(zip(new, in_threads(self._look_at, new), strict=True))
 
     def check(self, digests: Iterable[str], param: str) -> None:
-        """Raise ProdgenError for the first of the uploads that cannot be used. All were looked at."""
+        """Raise ProdgenError if one of the uploads cannot be used. Call `look_up` with ``digests`` before."""
         for digest in digests:
             if fault := self._known[digest]:
                 raise ProdgenError(fault, param=param)
@@ -237,7 +237,7 @@ class _Uploads:
         return f"the upload {digest} {fault}" if fault else None
 
     def _end_fault(self, key: str, head: bytes) -> str | None:
-        """Return why an upload that begins with ``head`` is not whole, or None."""
+        """Return why an upload that begins with ``head`` is cut short, or None if it is whole."""
         size = self._store.stat(key).size if len(head) == HEAD else len(head)
         if size == len(head):
             return end_fault(head)

@@ -1,7 +1,7 @@
-"""Prove that an image is one of those that a job's Merkle root stands for.
+"""Prove that an image belongs to a job's Merkle root.
 
-A proof needs the digests of all cells. For a large job, merkle.bin has them, so that a proof reads one
-manifest and not all.
+A proof needs the digests of all cells of the job. For a large job, merkle.bin has these digests, so that a
+proof reads only one manifest.
 """
 
 from bisect import bisect_left
@@ -16,11 +16,14 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 LARGE = 256
-"""Cells of a job above which their digests are kept."""
+"""A job with more cells than this is large: the digests of its cells are stored in merkle.bin."""
 
 
 def prove(store: Store, record: JobRecord, index: int) -> InclusionProof:
-    """Return the proof of image ``index``. Raises NotFound if it was not made, Conflict without a root."""
+    """Return the proof of image ``index``.
+
+    Raises NotFound if the image was not made, and Conflict if the job has no Merkle root.
+    """
     state = load_state(store, record)
     if state is None or state.root is None:
         raise Conflict(f"job {record.id} has no Merkle root; a job has one when it has ended by itself")
@@ -46,14 +49,17 @@ def prove(store: Store, record: JobRecord, index: int) -> InclusionProof:
 
 
 def keep_digests(store: Store, record: JobRecord, digests: list[bytes]) -> None:
-    """Write the digests of a job's cells if they are many."""
+    """Write the digests of a job's cells to merkle.bin, if they are more than `LARGE`."""
     if len(digests) > LARGE:
         key = keys.job(record.tenant, record.id, "merkle.bin")
         store.put(key, b"".join(digests), "application/octet-stream")
 
 
 def _cell_digests(store: Store, record: JobRecord, root: str) -> list[bytes]:
-    """Return the digests of the cells of the tree that has this root, from merkle.bin if they are there."""
+    """Return the digests of the job's cells, from merkle.bin if it has them, else from the manifests.
+
+    Raises Conflict if the digests do not give ``root``.
+    """
     with suppress(NotFound):
         kept = store.get(keys.job(record.tenant, record.id, "merkle.bin"))
         digests = [kept[start : start + 32] for start in range(0, len(kept), 32)]

@@ -1,7 +1,7 @@
 """Send HTTP requests to addresses that tenants choose, without letting them reach the private network.
 
-The host is resolved once, each address is checked, and the connection goes to the checked address. Redirects
-are not followed, proxies of the environment are not used, and no body of an answer is read.
+The host name is resolved once, each IP address is checked, and the connection goes to a checked address.
+Redirects are not followed, proxies of the environment are not used, and the body of the answer is not read.
 """
 
 import socket
@@ -18,7 +18,7 @@ import httpcore
 from prodgen.errors import ProdgenError
 
 CONNECT_SECONDS, SECONDS = 5.0, 15.0
-"""The most time until one address answers, and until the head of the answer is there."""
+"""The most seconds to connect to one address, and for the whole request up to the status of the answer."""
 
 _TRANSLATED = ip_network("64:ff9b::/96")
 """IPv6 addresses behind which a gateway reaches any IPv4 address."""
@@ -44,9 +44,9 @@ def check_url(url: str, *, private: bool) -> None:
 
 
 def post(url: str, headers: dict[str, str], body: bytes, *, private: bool) -> int:
-    """Send a request and return the status of the answer, within `SECONDS`.
+    """Send a POST request and return the HTTP status of the answer, within `SECONDS`.
 
-    Raises ProdgenError, whose message says what failed.
+    Raises ProdgenError if there is no answer; its message says what failed.
     """
     backend = _Backend(private, time.monotonic() + SECONDS)
     timeout = dict.fromkeys(("connect", "read", "write", "pool"), SECONDS)
@@ -133,7 +133,10 @@ def _left(deadline: float) -> float:
 
 
 def _resolve(host: str, port: int, private: bool) -> list[str]:
-    """Return the addresses of a host. Raises ProdgenError if one of them is not public and must be."""
+    """Return the IP addresses of a host. Raises ProdgenError if the host is unknown.
+
+    Also raises ProdgenError if an address is not public, unless ``private`` is set.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):  # also a name with empty or too long parts
@@ -145,7 +148,7 @@ def _resolve(host: str, port: int, private: bool) -> list[str]:
 
 
 def _is_private(host: str) -> bool:
-    """Return whether ``host`` is an IP address, and one that is not on the public internet."""
+    """Return whether ``host`` is an IP address outside the public internet. Returns False for a host name."""
     try:
         address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
     except ValueError:

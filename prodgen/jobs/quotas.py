@@ -11,16 +11,16 @@ from prodgen.storage.base import Store
 from prodgen.tenants import Grant, grants
 
 MEASURE_SECONDS = 300
-"""Seconds after which the bytes of a tenant that has a limit are measured again."""
+"""Seconds after which the stored bytes of a tenant with a limit are measured again."""
 OBJECTS = 20_000
 """The most objects that one call of `measure_stored` looks at."""
 
 
 def admit(ledger: Ledger, tenant: str, job: str, images: int, grant: Grant) -> None:
-    """Reserve room within the tenant's quotas for an order, which is entered into the ledger next.
+    """Count the images of an order against the tenant's quotas, just before the ledger gets the order.
 
-    Raises TooManyRequests if there will be room later, and Forbidden if waiting does not help. Atomic: two
-    gateways that admit orders at once do not exceed a quota together.
+    Raises TooManyRequests if the order fits later, and Forbidden if it cannot fit later. Atomic: two gateways
+    that admit orders at the same time do not exceed a quota together.
     """
     check_stored(ledger, tenant, grant)
     per_day, queued = grant.images_per_day, grant.queued_images
@@ -49,7 +49,7 @@ def admit(ledger: Ledger, tenant: str, job: str, images: int, grant: Grant) -> N
 
 
 def check_stored(ledger: Ledger, tenant: str, grant: Grant) -> None:
-    """Raise Forbidden if the tenant's objects, when they were last measured, filled what it may store."""
+    """Raise Forbidden if the last measurement found that the tenant stores as many bytes as it may store."""
     if grant.store_mb is None:
         return
     stored = int(ledger.scripts.read("hgetall", "stored", tenant).get("bytes", 0))
@@ -62,9 +62,10 @@ def check_stored(ledger: Ledger, tenant: str, grant: Grant) -> None:
 
 
 def measure_stored(store: Store, ledger: Ledger) -> None:
-    """Measure the bytes of tenants that have a limit for them, `OBJECTS` a call.
+    """Measure the stored bytes of the tenants with a limit. One call looks at no more than `OBJECTS` objects.
 
-    A tenant whose measurement has begun comes first, then the one that was measured least recently.
+    Continues a measurement that an earlier call has begun, then measures the tenants that were measured
+    longest ago.
     """
     limited = [tenant for tenant, grant in grants(store).items() if grant.store_mb is not None]
     known = {tenant: ledger.scripts.read("hgetall", "stored", tenant) for tenant in limited}

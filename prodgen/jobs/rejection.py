@@ -1,4 +1,4 @@
-"""Make rejected images of an order again: a small order with the next attempt of each of them.
+"""Make rejected images of an order again: place a small order for the next attempt at each rejected image.
 
 The ledger counts each image of an order once, so the order itself, its root and its archive do not change.
 The new order names the images that it replaces, and an empty object in the folder of the first order names
@@ -31,9 +31,10 @@ def reject_images(
     *,
     request_id: str | None = None,
 ) -> tuple[JobRecord, bool]:
-    """Order the next attempt of images of an order. Returns the new job, and whether it is new.
+    """Order the next attempt at the images ``indices`` of an order.
 
-    Raises NotFound for an image that is not finished, and ProdgenError for pictures of photographs.
+    Returns the job that makes them, and whether this call has created it. Raises NotFound for an image that
+    is not made yet, and ProdgenError for pictures of photographs, which are the same in every attempt.
     """
     if record.photographs:
         raise ProdgenError(
@@ -82,7 +83,7 @@ def _item(line: ManifestLine, attempt: int) -> Item:
 
 
 def _order(store: Store, record: JobRecord, items: list[Item]) -> JobSpec:
-    """Return the order of ``items`` by the same version, with the same finish, output and title."""
+    """Return an order of ``items`` with the version, finish, output and title of the order ``record``."""
     spec = record.spec
     return JobSpec(
         model=record.model,

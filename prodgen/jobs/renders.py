@@ -1,6 +1,6 @@
-"""The images that clients get by their addresses: a cache in the store that maintenance keeps small.
+"""The images that clients get by their addresses. The store caches them, and maintenance trims the cache.
 
-The key of an image is the digest of its formula. An image that is deleted is made again when it is asked for.
+The key of an image is the digest of its formula. A deleted image is made again when a client asks for it.
 """
 
 import time
@@ -14,9 +14,9 @@ from prodgen.storage.base import Store, in_threads, list_folders
 from prodgen.tenants import grant_of
 
 PARTS = 256
-"""The parts of a tenant's images, by the first two digits of the digest."""
+"""The number of parts of a tenant's images. All digests in a part have the same first two hex digits."""
 TENANTS = 32
-"""The most tenants of whose images maintenance looks at one part a tick."""
+"""The most tenants whose images maintenance trims in a tick: one part of each tenant's images."""
 
 
 def cache_key(asked: Asked) -> str:
@@ -40,10 +40,11 @@ def ask(store: Store, renders: Renders, asked: Asked) -> bool:
 
 
 def trim_renders(store: Store, budget: int, days: int, look: int) -> int:
-    """Delete what a part of some tenants' images has beyond its share of ``budget`` bytes, oldest first.
+    """Delete the oldest images of one part of some tenants' images. Returns the number of deleted images.
 
-    Looks with numbers in a row go through groups of `TENANTS` tenants, and then to the next part of each.
-    Also deletes images that were made more than ``days`` days ago. Returns the number of deleted images.
+    ``budget``: the most bytes of a tenant's images; each part has an equal share. Images that are older than
+    ``days`` days are deleted in any case. ``look`` chooses the tenants and the part: consecutive numbers go
+    through all groups of `TENANTS` tenants, then through the groups again with the next part.
     """
     oldest = datetime.now(UTC) - timedelta(days=days)
     tenants = sorted(list_folders(store, keys.TENANTS))
@@ -64,5 +65,5 @@ def trim_renders(store: Store, budget: int, days: int, look: int) -> int:
 
 
 def look_now(seconds: float) -> int:
-    """Return the number of the present look, if maintenance looks every ``seconds`` seconds."""
+    """Return ``look`` for `trim_renders` at this time, if it is called every ``seconds`` seconds."""
     return int(time.time() / seconds)

@@ -1,4 +1,4 @@
-"""The sprite sheets of an ended job, which are not stored: each is drawn from the job's images on request."""
+"""The sprite sheets of an ended job. They are not stored: each is drawn on request from the job's images."""
 
 from collections.abc import Iterator
 from itertools import groupby, takewhile
@@ -29,7 +29,7 @@ def lines_on(store: Store, record: JobRecord, layout: Layout, sheet: int) -> Ite
 
 
 def draw_sheet(store: Store, record: JobRecord, layout: Layout, sheet: int) -> bytes:
-    """Return the PNG of a sheet. Raises Unavailable if an image is not whole in the store."""
+    """Return sheet number ``sheet`` (from 0) as a PNG. Raises Unavailable if an image is cut short."""
     found = _load(store, record, lines_on(store, record, layout, sheet))
     return draw(layout, sheet, found, marks=record.spec.output.marks == "xmp")
 
@@ -37,7 +37,7 @@ def draw_sheet(store: Store, record: JobRecord, layout: Layout, sheet: int) -> b
 def _load(
     store: Store, record: JobRecord, lines: Iterator[ManifestLine]
 ) -> Iterator[tuple[ManifestLine, bytes]]:
-    """Yield each image with its file. One request reads all images that are in one tar."""
+    """Yield each image's manifest line with its file. One request reads all images that are in one tar."""
     for tar, group in groupby(lines, lambda line: line.object or ""):
         wanted = [(line, line.offset or 0, line.length or 0) for line in group]
         begin, end = wanted[0][1], wanted[-1][1] + wanted[-1][2]

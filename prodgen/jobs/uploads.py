@@ -1,4 +1,4 @@
-"""Delete an upload, such as a photograph, with everything that was learnt from it."""
+"""Delete an upload, such as a photograph, with all cut-outs that were made of it."""
 
 from itertools import chain, pairwise
 
@@ -12,10 +12,10 @@ from prodgen.storage.base import Store, list_folders, read_chunks
 
 
 def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int:
-    """Delete the upload ``digest`` and the cut-outs of it; return the size of the upload in bytes.
+    """Delete the upload ``digest`` and its cut-outs; return the size of the upload in bytes.
 
-    Raises NotFound, and Conflict if a data set, or an order of photographs that has not ended, needs it. A
-    call after an interrupted call deletes the rest.
+    Raises NotFound if there is no such upload. Raises Conflict if a data set needs the upload, or an order of
+    photographs that has not ended. If a call was interrupted, the next call deletes the rest.
     """
     key = keys.upload(tenant, digest)
     with dataset_lock(ledger, tenant):
@@ -37,7 +37,7 @@ def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int
 
 
 def _has_picture(store: Store, tenant: str, job: str, digest: str) -> bool:
-    """Return whether an order names the upload as a picture of all or some of its items."""
+    """Return whether an order of photographs names the upload ``digest``, for all items or for one item."""
     record = find_record(store, tenant, job)
     if record is None or not record.photographs:
         return False

@@ -1,4 +1,4 @@
-"""Send the messages about ended orders, by Standard Webhooks, until their receivers have taken them.
+"""Send messages about ended orders, by Standard Webhooks, until the receivers have accepted them.
 
 A message may arrive more than once; its id is then the same. The order of the writes is the protocol of
 ``docs/explanation/ledger-and-store.md``.
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 PAUSES = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200))
 """The times between attempts. The last one repeats until `PATIENCE` is over."""
 PATIENCE = timedelta(days=1)
-"""The time after the first attempt from which no further attempt is made: the message is dead."""
+"""A message is dead if an attempt fails this long after the first attempt. It is not sent again."""
 NOT_ENDED = timedelta(seconds=10)
-"""The time until the next look at an order whose state.json is not there yet."""
+"""The time after which an order that has no state.json yet is checked again."""
 SCANNED, TENANTS_SHARE, THREADS = 1000, 8, 8
-"""Entries that one pass reads, the most messages of one tenant that it sends, and those sent at once."""
+"""The most entries that a pass reads, messages of one tenant that it sends, and messages sent in parallel."""
 
 Outcome = Literal["delivered", "failed", "dead"]
 
@@ -56,10 +56,10 @@ class Sender:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def send_due(self) -> int:
-        """Send the messages whose time has come, and return how many entries were looked at.
+        """Send the messages whose time has come, and return how many entries were checked.
 
-        A pass sends a bounded number of messages of each tenant, so that receivers that do not answer delay
-        those of other tenants for seconds only.
+        A pass sends at most `TENANTS_SHARE` messages of each tenant. So if the receivers of one tenant do not
+        answer, the messages of other tenants are only seconds late.
         """
         entries = self._due()
         with ThreadPoolExecutor(THREADS, "webhook") as pool:
@@ -67,7 +67,7 @@ class Sender:
         return len(entries)
 
     def _due(self) -> list[Entry]:
-        """Return the entries whose time has come: one of each tenant, then the second ones …"""
+        """Return the entries whose time has come: first one of each tenant, then the second of each, …"""
         by_tenant: dict[str, list[Entry]] = {}
         for entry in islice(due_entries(self.store, self.now, keys.WEBHOOKS), SCANNED):
             by_tenant.setdefault(entry.tenant, []).append(entry)
@@ -84,7 +84,7 @@ class Sender:
             log.exception("the webhook of job %s of %s cannot be sent", entry.job, entry.tenant)
 
     def _look_or_postpone(self, entry: Entry) -> None:
-        """Look at an entry. That of an order that cannot be read waits for a day, and so delays no other."""
+        """Process an entry. If its order cannot be read, postpone the entry by a day."""
         try:
             self._look(entry)
         except Unavailable:
@@ -98,7 +98,10 @@ class Sender:
         make_due(self.store, when, entry.tenant, entry.job, keys.WEBHOOKS)
 
     def _look(self, entry: Entry) -> None:
-        """Make one attempt. Writes its record, then the entry of the next one, and deletes the entry last."""
+        """Make one attempt to send the entry's message, if an attempt is due now.
+
+        Writes the record of the attempt, then an entry for the next attempt, and deletes ``entry`` last.
+        """
         record = find_record(self.store, entry.tenant, entry.job)
         if record and (state := load_state(self.store, record)) is None:
             self._make_due(entry, self.now + NOT_ENDED)
@@ -114,7 +117,7 @@ class Sender:
         self.store.delete([entry.key])
 
     def _attempt(self, record: JobRecord, state: JobState, delivery: Delivery) -> Delivery:
-        """Send the message once, and return its record. A receiver that answers 410 wants no other."""
+        """Send the message once, and return its new record. The answer 410 (gone) makes the message dead."""
         status, error = None, None
         try:
             status = self._post(record, _body(record, state), delivery.message)
@@ -139,7 +142,7 @@ class Sender:
         )
 
     def _post(self, record: JobRecord, body: str, message: str) -> int:
-        """Sign and send a message, and return the status of the answer. Raises what `post` raises."""
+        """Sign and send a message, and return the HTTP status of the answer. Raises the errors of `post`."""
         at = datetime.now(UTC)
         secrets = signing_secrets(self.store, self.ledger, record.tenant)
         headers = {
@@ -153,14 +156,14 @@ class Sender:
 
 
 def _next(delivery: Delivery, now: datetime) -> datetime:
-    """Return the time of the next attempt at a message that waits."""
+    """Return the time of the next attempt to send a waiting message."""
     if delivery.last is None:
         return now
     return delivery.last + PAUSES[min(delivery.attempts, len(PAUSES)) - 1]
 
 
 def _body(record: JobRecord, state: JobState) -> str:
-    """Return the message: always the same text for the same end."""
+    """Return the message as JSON. It is always the same text for the same end."""
     order = {
         "id": record.id,
         "state": state.state,

@@ -1,4 +1,4 @@
-"""The secrets that sign a tenant's webhooks. They are in ``system/``, which no link and no list shows."""
+"""The secrets that sign a tenant's webhooks. They are stored under ``system/``, which clients cannot read."""
 
 import base64
 import secrets
@@ -14,12 +14,12 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 
 OVERLAP = timedelta(days=1)
-"""The time after a rotation in which messages are signed by the former secret too."""
+"""For this time after a rotation, messages are signed with both the new and the former secret."""
 _REFUSAL = "another request changes the secret; try again in a moment"
 
 
 class _Secrets(BaseModel, frozen=True):
-    """The file of a tenant. ``former`` signs until ``until``."""
+    """The stored secrets of a tenant. Until ``until``, messages are signed with ``former``, too."""
 
     secret: str
     former: str | None = None
@@ -27,15 +27,15 @@ class _Secrets(BaseModel, frozen=True):
 
 
 def webhook_secret(store: Store, ledger: Ledger, tenant: str, *, rotate: bool = False) -> str:
-    """Return the secret by which a tenant verifies its webhooks, made at the first call.
+    """Return the secret with which a tenant verifies its webhooks. The first call makes the secret.
 
-    With ``rotate``, makes a new secret; the former one signs for a day more.
+    With ``rotate``, makes and returns a new secret; the former secret also signs for one more day.
     """
     return _load(store, ledger, tenant, rotate).secret
 
 
 def signing_secrets(store: Store, ledger: Ledger, tenant: str) -> list[str]:
-    """Return the secrets that sign a message now: the present one and, for a day, the former one."""
+    """Return the secrets that sign a message now: the present secret and, for a day, the former secret."""
     found = _load(store, ledger, tenant, False)
     former = found.former if found.until and found.until > datetime.now(UTC) else None
     return [found.secret, former] if former else [found.secret]

@@ -1,8 +1,8 @@
-"""The messages that tell a tenant's receiver how an order ended: announced, recorded, given up, replayed.
+"""The webhooks of orders: announce a message, read and write its record, list dead messages, send one again.
 
-`announce` writes an entry ``system/webhooks/{time}.{job}.{tenant}`` before the state.json of the order, so
-that no end is forgotten if a process dies or Redis is wiped. `prodgen.jobs.webhook_delivery`
-sends the message. ``webhook.json`` in the job's folder records the attempts.
+`announce` writes an entry ``system/webhooks/{time}.{job}.{tenant}`` before state.json is written, so that the
+message is sent even if a process dies or Redis is wiped. `prodgen.jobs.webhook_delivery` sends the message.
+``webhook.json`` in the job's folder records the attempts.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Delivery(BaseModel, frozen=True):
 
 
 def announce(store: Store, record: JobRecord, now: datetime | None = None) -> None:
-    """Have maintenance send the order's webhook, if it has one. Call it before state.json is written."""
+    """Enter the order's webhook, if any, for maintenance to send. Call it before state.json is written."""
     if record.spec.webhook:
         make_due(store, now or datetime.now(UTC), record.tenant, record.id, keys.WEBHOOKS)
 
@@ -50,7 +50,10 @@ def find_delivery(store: Store, record: JobRecord) -> Delivery | None:
 
 
 def dead_deliveries(store: Store, tenant: str, after: str = "") -> Iterator[tuple[JobRecord, Delivery]]:
-    """Yield the orders whose messages were given up, by id after ``after``; forget those that are deleted."""
+    """Yield each order whose message is dead, with the message's record, by id after ``after``.
+
+    Deleted orders are skipped and removed from the list.
+    """
     for job in sorted(name for name in store.names(keys.dead_webhooks(tenant)) if name > after):
         record = find_record(store, tenant, job)
         delivery = record and find_delivery(store, record)
@@ -61,9 +64,10 @@ def dead_deliveries(store: Store, tenant: str, after: str = "") -> Iterator[tupl
 
 
 def replay(store: Store, tenant: str, job: str, now: datetime | None = None) -> Delivery:
-    """Send the message about an ended order again, for another day if need be, and return its new record.
+    """Enter the message about an ended order to be sent again, and return its new record.
 
-    Raises NotFound, and Conflict for an order without a webhook or one that has not ended.
+    Attempts may go on for another day. Raises NotFound if there is no such job, and Conflict if the order has
+    no webhook or has not ended.
     """
     try:
         record = load_record(store, tenant, job)
@@ -82,13 +86,13 @@ def replay(store: Store, tenant: str, job: str, now: datetime | None = None) -> 
 
 
 def message_id(record: JobRecord, state: JobState) -> str:
-    """Return the id of the message about an end, which is the same in each attempt."""
+    """Return the id of the message about an order's end. Every attempt to send the message has this id."""
     retry = f"_{state.retries}" if state.retries else ""
     return f"msg_{record.id}_{state.finished.astimezone(UTC):%Y%m%dT%H%M%S}{retry}"
 
 
 def save(store: Store, record: JobRecord, delivery: Delivery) -> None:
-    """Write webhook.json; enter a message that is given up in the tenant's list of these."""
+    """Write webhook.json. Add a dead message to the tenant's list of dead messages."""
     if delivery.state == "dead":
         store.put(keys.dead_webhooks(record.tenant) + record.id, b"", "text/plain")
     store.put(_key(record), delivery.model_dump_json(indent=1).encode(), "application/json")
