@@ -16,7 +16,7 @@ from prodgen.storage.cache import check_room, mark_used, new_folder
 DOWNLOADS = 8
 
 Progress = Callable[[int, int], None]
-"""Called with (bytes downloaded, bytes in all)."""
+"""Called with (bytes downloaded so far, bytes of the whole data set)."""
 
 
 def fetch_dataset(
@@ -26,12 +26,12 @@ def fetch_dataset(
     progress: Progress | None = None,
     make_room: Callable[[int], None] | None = None,
 ) -> Path:
-    """Return the folder below ``cache`` with the data set's files; download them unless it is complete.
+    """Return the folder in ``cache`` with the data set's files. Downloads them unless the folder is complete.
 
-    ``make_room`` is called with the number of bytes before a download. Raises ProdgenError if a chunk is
-    missing in the store or does not match its sha256, and NoRoom if the disk has no room; then nothing
-    stays on the disk. The folder is named by the digest of its content, so all processes, tenants and data
-    sets may share the cache.
+    ``make_room`` is called before a download, with the number of bytes. Raises ProdgenError if a chunk is
+    missing in the store or does not match its sha256, and NoRoom if the disk is full; after these errors
+    nothing stays on the disk. The folder is named by the digest of its content, so all processes, tenants and
+    data sets may share the cache.
     """
     target = cache / dataset.listing
     try:
@@ -67,7 +67,7 @@ def _download(
             places.setdefault((chunk.sha256, chunk.length), []).append((file.path, chunk.offset))
 
     def download_chunk(digest: str, length: int) -> int:
-        """Download a chunk once, and write it to every place that has it."""
+        """Download a chunk once, write it to each file that has it, and return the bytes written."""
         written = places[digest, length]
         data = _get(store, dataset, digest, length, written[0][0])
         for path, offset in written:
@@ -98,7 +98,7 @@ def _get(store: Store, dataset: Dataset, digest: str, length: int | None, what: 
 
 
 def _is_complete(folder: Path, files: Sequence[ListedFile]) -> bool:
-    """Return whether every file exists in its full size; a crash of the machine may have cut files short."""
+    """Return whether every file has its full size. A crash of the machine may have cut files short."""
     try:
         return all((folder / file.path).stat().st_size == file.bytes for file in files)
     except OSError:

@@ -19,8 +19,8 @@ Content = Path | bytes
 def find_files(folder: Path) -> dict[str, Content]:
     """Return the content of each file of the data set, by the file's path within ``folder``.
 
-    A data set of IDX files without a ``names.txt`` gets one, because its class names may depend on the
-    folder's name. Raises ProdgenError for an invalid path, or a link that leads out of the folder.
+    Adds a ``names.txt`` to IDX files without one, because their class names may depend on the folder's name.
+    Raises ProdgenError for an invalid path, or for a link that leads out of the folder.
     """
     found = kind(folder)
     files: dict[str, Content] = {}

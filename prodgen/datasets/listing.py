@@ -1,4 +1,4 @@
-"""The list of a data set's files (JSONL, a file a line with the sha256 of its chunks), and its chunks."""
+"""The list of a data set's files, and the files' chunks. A line of the list (JSONL) describes one file."""
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -18,13 +18,13 @@ MAX_BYTES = 256 << 30
 """The most bytes that the files of a data set may have together; they must fit on a worker's disk."""
 MAX_PATH_BYTES = 512
 MAX_STATS = 100
-"""Up to this many chunks, a request for each chunk costs less than listing all uploads of the tenant."""
+"""The most chunks that are looked up one by one. For more, listing all uploads of the tenant is faster."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Chunk(NamedTuple):
-    """A part of a file: the ``length`` bytes that begin at ``offset``."""
+    """A part of a file: ``length`` bytes from ``offset`` on, and their sha256."""
 
     sha256: str
     offset: int
@@ -32,7 +32,7 @@ class Chunk(NamedTuple):
 
 
 class ListedFile(BaseModel):
-    """A file of a data set. ``path`` is relative to the data set's folder; an empty file has no chunks."""
+    """A file of a data set. ``path`` is relative to the data set's folder. ``chunks``: the sha256 of each."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +71,7 @@ def check_path(path: str) -> None:
 
 
 def read_listing(data: bytes) -> list[ListedFile]:
-    """Parse a list of files and return the files sorted by path; raises ProdgenError for a broken list."""
+    """Parse a list of files and return the files sorted by path. Raises ProdgenError for a broken list."""
     lines = data.splitlines()
     if not lines:
         raise ProdgenError("the list of files is empty")
@@ -94,13 +94,13 @@ def read_listing(data: bytes) -> list[ListedFile]:
 
 
 def write_listing(files: Iterable[ListedFile]) -> bytes:
-    """Return the list as JSONL, sorted by path, so that equal files always give equal bytes."""
+    """Return the list of ``files`` as JSONL, sorted by path: the same files always give the same bytes."""
     lines = (file.model_dump_json() + "\n" for file in sorted(files, key=lambda file: file.path))
     return "".join(lines).encode()
 
 
 def find_chunks(store: Store, tenant: str, digests: Collection[str]) -> dict[str, ObjectInfo]:
-    """Return those of the chunks ``digests`` that the tenant has uploaded, by digest."""
+    """Return, by digest, the stored object of each chunk in ``digests`` that the tenant has uploaded."""
     found = {}
     if len(digests) <= MAX_STATS:
         for digest in digests:

@@ -1,4 +1,4 @@
-"""Push a folder as a data set to a gateway or a store. Chunks that are uploaded already are not sent."""
+"""Push a folder as a data set to a gateway or a store. Sends only the chunks that are not uploaded yet."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 class Pushed(NamedTuple):
-    """The result of a push: the data set as the target describes it, and the number of bytes sent."""
+    """The result of a push. ``dataset``: the target's description of the version. ``sent``: bytes sent."""
 
     dataset: dict[str, Any]
     sent: int
@@ -31,13 +31,16 @@ class PushTarget(Protocol):
     """A destination of data sets: a gateway (`prodgen.client.Client`) or a store (`StoreTarget`)."""
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Return those of the digests whose data have not been uploaded yet."""
+        """Return the digests whose data are not uploaded yet."""
 
     def send(self, data: bytes) -> str:
-        """Upload the data and return its digest."""
+        """Upload ``data`` and return its sha256."""
 
     def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
-        """Create a version and return its description; ``listing`` is the digest of the list of its files."""
+        """Create a version of the data set ``name``, and return the description of the version.
+
+        ``listing``: the digest of the uploaded list of its files.
+        """
 
 
 class StoreTarget:
@@ -56,7 +59,7 @@ class StoreTarget:
         return digest
 
     def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
-        """Raise Unavailable if an upload of this push was removed meanwhile; the push may be repeated."""
+        """Create a version. Raises Unavailable if an upload was removed meanwhile: push again then."""
         known = Summary.model_validate(summary)
         try:
             with self.lock():
@@ -69,7 +72,7 @@ class StoreTarget:
 def push(target: PushTarget, folder: Path, name: str, summary: Summary, on_progress: OnProgress) -> Pushed:
     """Upload the files in ``folder`` and create a version of the data set ``name`` from them.
 
-    An interrupted push may be repeated; only the missing chunks are sent then.
+    An interrupted push may be repeated. It then sends only the missing chunks.
     """
     contents = find_files(folder)
     files = _read(contents, on_progress)
@@ -127,7 +130,7 @@ def _bytes(content: Content, offset: int) -> bytes:
 def _in_parallel(
     work: Callable[[Item], int], items: Iterable[Item], what: str, total: int, on_progress: OnProgress
 ) -> None:
-    """Call ``work`` for each item on `UPLOADS` threads; ``work`` returns the number of bytes it has done."""
+    """Call ``work`` for each item on `UPLOADS` threads. ``work`` returns the number of bytes of the item."""
     done = 0
     with ThreadPoolExecutor(UPLOADS) as pool:
         for length in pool.map(work, items):

@@ -63,7 +63,10 @@ def needed_by(store: Store, tenant: str, digest: str) -> str | None:
 def _replace_by_tombstones(
     store: Store, tenant: str, ref: str, check: Callable[[Sequence[Dataset]], None]
 ) -> list[Dataset]:
-    """Return every version of ``ref`` that now has a tombstone; ``created`` is the store's time."""
+    """Replace the records of ``ref`` by tombstones. Return all versions of ``ref`` with a tombstone.
+
+    ``created`` of a version replaced now is the time at which the store wrote its record.
+    """
     missing: NotFound | None = None
     try:
         found = find_records(store, tenant, ref)
@@ -87,7 +90,7 @@ def _replace_by_tombstones(
 
 
 def _delete_uploads(store: Store, tenant: str, removed: list[Dataset], lock: Lock) -> int:
-    """Delete the uploads that only the removed versions need; return the number of bytes freed."""
+    """Delete the uploads that only the versions ``removed`` need. Return the number of bytes freed."""
     unneeded: dict[str, datetime] = {}
     for dataset in sorted(removed, key=lambda dataset: dataset.created):
         unneeded[dataset.listing] = dataset.created
@@ -107,7 +110,10 @@ def _delete_uploads(store: Store, tenant: str, removed: list[Dataset], lock: Loc
 
 
 def _keep_needed(store: Store, tenant: str, unneeded: dict[str, datetime], seen: set[str]) -> None:
-    """Remove from ``unneeded`` each digest that an existing version needs; skip the records in ``seen``."""
+    """Remove from ``unneeded`` each digest that an existing version needs.
+
+    Skips the versions whose keys are in ``seen``, and adds the keys of the other versions to ``seen``.
+    """
     for key, _, content in _contents(store, tenant, seen):
         for digest in content:
             unneeded.pop(digest, None)
@@ -117,7 +123,7 @@ def _keep_needed(store: Store, tenant: str, unneeded: dict[str, datetime], seen:
 def _contents(
     store: Store, tenant: str, seen: Container[str] = ()
 ) -> Iterator[tuple[str, Dataset, set[str]]]:
-    """Yield the key of each version's record that is not in ``seen``, the version, and its `_content`."""
+    """Yield (key of the record, version, its `_content`) for each version whose key is not in ``seen``."""
     for info in list_records(store, tenant):
         if info.key in seen:
             continue
@@ -127,9 +133,10 @@ def _contents(
 
 
 def _content(store: Store, dataset: Dataset, *, may_be_broken: bool = False) -> set[str]:
-    """Return the digests of the version's list of files and chunks; raises NotFound if the list is missing.
+    """Return the digests of a version's list of files and of all its chunks.
 
-    A broken list raises Conflict; with ``may_be_broken``, only the digest of the list is returned instead.
+    Raises NotFound if the list is missing, and Conflict if the list is broken. With ``may_be_broken``,
+    returns only the digest of a broken list.
     """
     data = store.get(keys.upload(dataset.tenant, dataset.listing))
     try:
@@ -144,7 +151,10 @@ def _content(store: Store, dataset: Dataset, *, may_be_broken: bool = False) -> 
 
 
 def _delete(store: Store, tenant: str, batch: dict[str, datetime]) -> int:
-    """Delete the uploads in ``batch``, except those that `RECENT` keeps; return the number of bytes freed."""
+    """Delete uploads, and return the number of bytes freed. Keeps uploads that are too new, see `RECENT`.
+
+    ``batch``: for the digest of each upload, the time of the removed version.
+    """
     recent = datetime.now(UTC) - RECENT
     found = find_chunks(store, tenant, batch)
     old = [i for digest, i in found.items() if i.modified <= batch[digest] or i.modified < recent]

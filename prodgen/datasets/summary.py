@@ -13,7 +13,7 @@ from prodgen.catalog.formats import CHANNELS, SIZE, kind, list_pictures, open_ca
 from prodgen.errors import ProdgenError
 
 OnProgress = Callable[[str, int, int | None], None]
-"""Called with (the name of the step, the amount done, the total amount or None if it is unknown)."""
+"""Called with (the name of the step, the amount done, the total amount, or None if the total is unknown)."""
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Side = Annotated[int, Field(ge=1, le=10**6)]
 
@@ -30,9 +30,9 @@ class AttributeCounts(BaseModel):
 class Summary(BaseModel):
     """The content of a data set: the number of ``images`` by split, ``size`` as (width, height) in pixels.
 
-    Pictures of the kind ``folder`` can be read at any size and number of channels; the summary has the
-    defaults. ``colours`` names the attributes that are CIELAB colours, which have no values to count.
-    ``flaw`` is the reason why photographs must be prepared before training.
+    A data set of the kind ``folder`` can be read at any size and number of channels; its summary has the
+    default size and channels. ``colours``: the names of the attributes that are CIELAB colours, which have no
+    values to count. ``flaw``: why photographs must be prepared before training; None if they need not be.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,8 +55,8 @@ class Summary(BaseModel):
 def summarise(folder: Path, on_progress: OnProgress) -> Summary:
     """Read every split of the data set in ``folder`` and return a summary of the data set.
 
-    If photographs must be prepared before training, the ``flaw`` of their summary says why. Raises
-    ProdgenError for other data that cannot be trained on.
+    If photographs must be prepared before training, ``flaw`` in the summary says why. Raises ProdgenError if
+    other data cannot be used for training.
     """
     try:
         return _read(folder, on_progress)
@@ -67,7 +67,7 @@ def summarise(folder: Path, on_progress: OnProgress) -> Summary:
 
 
 def _summarise_listing(folder: Path, flaw: str) -> Summary:
-    """Summarise photographs by their file names and their table of attributes, without reading the images."""
+    """Summarise photographs from their file names and table of attributes, without reading the pictures."""
     pictures, values, _ = list_pictures(folder)
     known = {name: Counter(p.known.get(name) for p in pictures if p.split == "train") for name in values}
     return Summary.model_validate(
@@ -103,7 +103,7 @@ def _read(folder: Path, on_progress: OnProgress) -> Summary:
 
 
 def count_values(catalogue: Catalogue) -> dict[str, AttributeCounts]:
-    """Count the images with each value of each attribute that has a fixed set of values."""
+    """Return, for each attribute with a fixed set of values, how many images have each value."""
     return {
         name: AttributeCounts(
             values=dict(zip(values, catalogue.counts(name).tolist(), strict=True)),

@@ -20,17 +20,17 @@ from prodgen.storage.base import ObjectInfo, Store
 
 VERSION = re.compile(r"[0-9a-f]{12}")
 MAX_SECONDS = 90.0
-"""The most seconds that `create_dataset` may take, so that the caller's lock does not expire meanwhile."""
+"""The most seconds that `create_dataset` may take. The caller's lock expires some time later."""
 
 Lock = Callable[[], AbstractContextManager[None]]
 """A function that returns the `dataset_lock` of a tenant."""
 
 
 class Dataset(BaseModel):
-    """The record of a data set's version. ``listing`` is the sha256 of the uploaded list of its files.
+    """The record of a data set's version. ``listing``: the sha256 of the uploaded list of its files.
 
-    ``version`` is the beginning of ``listing``, so the files of a version never change. ``created`` is the
-    time of the last push; ``files`` and ``bytes`` are totals.
+    ``version``: the first 12 digits of ``listing``, so the files of a version never change. ``created``: the
+    time of the last push. ``files`` and ``bytes``: how many files it has, and their bytes together.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,7 +51,10 @@ class Dataset(BaseModel):
 
 
 def dataset_lock(ledger: Ledger, tenant: str) -> AbstractContextManager[None]:
-    """Return the lock of a tenant's data sets. Taking it raises Unavailable if another process keeps it."""
+    """Return the lock of a tenant's data sets.
+
+    Entering the lock raises Unavailable if another process holds it for too long.
+    """
     taken = "another data set of yours is just being made or removed; try again in a moment"
     return lock(ledger, f"datasets:{tenant}", taken)
 
@@ -138,7 +141,7 @@ def datasets(store: Store, tenant: str) -> list[Dataset]:
 
 
 def find_records(store: Store, tenant: str, ref: str) -> list[ObjectInfo]:
-    """Find the record of ``name@version``, or all records of ``name``; raises NotFound if there is none."""
+    """Return the record of ``name@version``, or all records of ``name``. Raises NotFound if there is none."""
     name, _, version = ref.partition("@")
     check_name(name, "dataset")
     found = [info for info in list_records(store, tenant, name) if not version or _version(info) == version]
@@ -148,14 +151,14 @@ def find_records(store: Store, tenant: str, ref: str) -> list[ObjectInfo]:
 
 
 def list_records(store: Store, tenant: str, name: str | None = None) -> Iterator[ObjectInfo]:
-    """Find the record of every version of the tenant's data set ``name``, or of all data sets (None)."""
+    """Yield the record of each version of the tenant's data set ``name``, or of all data sets (None)."""
     for info in store.list(keys.datasets(tenant, name)):
         if VERSION.fullmatch(_version(info)):
             yield info
 
 
 def load_records(store: Store, found: Iterable[ObjectInfo]) -> list[Dataset]:
-    """Read the records from the store; skip records that are removed meanwhile."""
+    """Read the records ``found`` from the store. Skips a record that was removed meanwhile."""
     loaded = []
     for info in found:
         with suppress(NotFound):

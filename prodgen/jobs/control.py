@@ -173,7 +173,7 @@ def complete_change(store: Store, ledger: Ledger, record: JobRecord) -> None:
 
 
 def restore_control(store: Store, ledger: Ledger, record: JobRecord, progress: Progress) -> None:
-    """Make the changes of control.json in the ledger, if a restart of Redis or a dead gateway has lost them."""
+    """Make the changes of control.json in the ledger, if a Redis restart or a gateway's death lost them."""
     control = load_control(store, record)
     if (progress.queue, progress.state == "paused") != (record.queue(control), control.paused):
         with lock(ledger, record.id, CHANGING):
@@ -186,7 +186,7 @@ def apply_control(ledger: Ledger, record: JobRecord, control: JobControl) -> Non
 
 
 def _complete_end(store: Store, record: JobRecord, state: JobState) -> None:
-    """Record the usage of the end ``state`` and sweep the job, before a retry or withdrawal changes the end."""
+    """Record the usage of the end ``state`` and sweep the job, before a retry or withdrawal changes it."""
     if state.bytes is None:  # of an older version
         state = state.model_copy(update={"bytes": stored_bytes(store, record)})
         data = state.model_dump_json(indent=1).encode()

@@ -1,4 +1,4 @@
-"""One node's work on a run: fetch its inputs, start its processes, watch them, report how they ended."""
+"""One node's work on a run: fetch the inputs, start the processes, watch them, and report the outcome."""
 
 import logging
 import shutil
@@ -31,18 +31,19 @@ log = logging.getLogger("prodgen.training")
 T = TypeVar("T")
 
 POLL = 0.5
-"""Seconds between two checks of the processes, and between two calls of a service that does not answer."""
+"""Seconds between two checks of the processes, and between two tries to call a service without an answer."""
 
 
 class _LeaseLost(Exception):
-    """The node's lease on the run is lost, so the node must not report or publish anything more for it."""
+    """The node's lease on the run is lost. The node must not report or publish anything more for the run."""
 
 
 class Attempt:
-    """One node's work on an assignment.
+    """One node's work on an assignment. ``node``: the name of this node.
 
-    ``address``: where other nodes reach this node. ``folder``: where this node keeps downloads and runs.
-    ``leaving()`` returns whether the worker was asked to stop. ``outcome``: what was reported to the roster.
+    ``address``: the IP address of this node for other nodes. ``folder``: this node's folder for downloads and
+    runs. ``leaving()`` returns whether the worker was asked to stop. ``outcome``: the outcome that was
+    reported to the roster; None before that.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Attempt:
         return self._conclude(record, publisher, processes)
 
     def _conclude(self, record: RunRecord, publisher: Publisher, processes: Processes) -> str:
-        """Publish the files that the processes wrote, and report the outcome to the roster."""
+        """Publish the files that the processes wrote, and report the outcome. Returns a line for Flower."""
         result = processes.result()
         crashed = result is None and not processes.stopping  # a signal may come before it can be handled
         error = processes.last_error() if crashed else ""
@@ -161,7 +162,7 @@ class Attempt:
         return f"run {self.assignment.run[:6]}: {', '.join(filter(None, parts))}"
 
     def _until_answered(self, act: Callable[[], T]) -> T:
-        """Repeat ``act`` until the services that it calls answer. Raises _LeaseLost if the lease is lost."""
+        """Call ``act``, again after each Unavailable, and return its result. Raises _LeaseLost."""
 
         def checked() -> T:
             self._check_lease()
@@ -174,7 +175,7 @@ class Attempt:
             raise _LeaseLost
 
     def _confirm(self, step: int) -> None:
-        """Raise _LeaseLost unless this attempt is still the current one of the run."""
+        """Raise _LeaseLost unless this attempt is still the run's current attempt."""
         if not self._until_answered(lambda: self._counts(step)):
             raise _LeaseLost
 

@@ -16,7 +16,10 @@ log = logging.getLogger("prodgen.training")
 
 
 def add_sample(path: Path, out: Path, name: str) -> None:
-    """Copy a file to the samples of the run in ``out``. The copy gets its name when it is complete."""
+    """Copy the file ``path`` to the samples in the run's folder ``out``, as ``name``.
+
+    The copy gets its name only when it is complete.
+    """
     with replacing(out / "samples" / name) as partial:
         shutil.copyfile(path, partial)
 

@@ -1,4 +1,4 @@
-"""Writes the ends of stopped runs to the store, and rebuilds a lost roster from the store."""
+"""Write the ends of stopped runs to the store, and rebuild a lost roster from the store."""
 
 import logging
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def settle_runs(store: Store, roster: Roster) -> list[RunStatus]:
-    """Write the end of every stopped run to the store, and return the runs that this call settled."""
+    """Write the end of every stopped run to the store. Return the status of each run that was settled."""
     settled = []
     for run in roster.unsettled():
         try:
@@ -39,7 +39,10 @@ def settle_runs(store: Store, roster: Roster) -> list[RunStatus]:
 
 
 def settle(store: Store, roster: Roster, run: str) -> RunStatus | None:
-    """Write the end of a run into the store, and return its status, or None if the run has not stopped."""
+    """Write the end of a stopped run to the store, and return the run's status.
+
+    Writes nothing and returns None if the run has not stopped, or does not exist.
+    """
     status = roster.status(run)
     record = status and find_record(store, status.tenant, run)
     if not status or not record or status.state in ("queued", "running"):
@@ -65,9 +68,10 @@ def settle(store: Store, roster: Roster, run: str) -> RunStatus | None:
 
 
 def restore_runs(store: Store, roster: Roster, recovery: str = "") -> None:
-    """Add every run in the store to the roster. Does not change runs that the roster already has.
+    """Add every run in the store to the roster. Runs that the roster already has do not change.
 
-    A run that was running is queued again, or stops with the state in its stop request.
+    A run that was running is queued again; if it has a stop request, it stops with the requested state.
+    Runs that are broken in the store are logged and skipped.
     """
 
     def restore(found: tuple[str, str]) -> None:

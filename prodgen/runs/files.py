@@ -1,7 +1,7 @@
-"""Reads and writes the files of a run in the store.
+"""Read and write the files of a run in the store.
 
-A checkpoint is a pointer: ``checkpoints/{token}.json`` names the checkpoint's files by the hash of their
-content. A later attempt has a larger token, and the pointer with the largest token is the newest checkpoint.
+For each checkpoint, ``checkpoints/{token}.json`` names the checkpoint's files by the sha256 of their content.
+A later attempt has a larger token, so the checkpoint with the largest token is the newest.
 """
 
 import json
@@ -30,7 +30,10 @@ PREPARED, SUMMARY = "prepared", "summary.json"
 
 
 class Checkpoint(BaseModel):
-    """A checkpoint at ``step``. ``files``: the sha256 of each file. ``restarts``: crashed attempts so far."""
+    """A checkpoint at ``step``. ``files``: the sha256 of each file, by name. ``token``: the attempt's token.
+
+    ``restarts``: how many attempts had crashed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +44,7 @@ class Checkpoint(BaseModel):
 
 
 def step_and_restarts(known: RunEnd | Checkpoint | None) -> tuple[int, int]:
-    """Return the step of an end or a checkpoint, and how many attempts had crashed; (0, 0) for None."""
+    """Return the step of an end or checkpoint, and how many attempts had crashed. Returns (0, 0) for None."""
     return (known.step, known.restarts) if known else (0, 0)
 
 
@@ -106,7 +109,7 @@ def load_metrics(store: Store, record: RunRecord) -> list[dict[str, Any]]:
 
 
 def fetch_checkpoint(store: Store, record: RunRecord, found: Checkpoint, folder: Path) -> None:
-    """Download the files of a checkpoint into ``folder``, `STATE` last. Keeps files that are intact.
+    """Download the files of a checkpoint into ``folder``, `STATE` last. Skips files that are there already.
 
     Raises ProdgenError if a file is corrupt in the store.
     """
@@ -148,13 +151,13 @@ def fetch_judge(store: Store, record: RunRecord, folder: Path) -> None:
 
 
 def store_judge(store: Store, record: RunRecord, folder: Path) -> None:
-    """Upload the judge in ``folder``, unless the store has one. All runs on the data use it."""
+    """Upload the judge in ``folder``, unless the store has one. All runs with the same data use it."""
     if not exists(store, _judge(record)):
         store.put_file(_judge(record), folder / JUDGE)
 
 
 def _judge(record: RunRecord) -> str:
-    """Return the store key of the judge of a data set version, read at one size and number of channels."""
+    """Return the store's key of the judge of the run's data, size and number of channels."""
     name, _, version = record.data.partition("@")
     read = (record.recipe.get(part) or "own" for part in ("size", "channels"))
     return keys.judge(record.tenant, name, f"{version}-{'-'.join(map(str, read))}")

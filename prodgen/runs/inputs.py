@@ -1,4 +1,4 @@
-"""Downloads what a run reads: its newest checkpoint, its data set and the model it starts from."""
+"""Download a run's inputs: its newest checkpoint, its data set, the model to start from or to evaluate."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +20,10 @@ from prodgen.storage.cache import evict, pin, pinned
 
 @dataclass(frozen=True)
 class Inputs:
-    """A run's inputs on this node: the folders of its data and source model, and its newest checkpoint."""
+    """A run's inputs on this node. ``data``, ``source``, ``judges``: folders of its data, model and judges.
+
+    ``source`` is None if the run starts without a model. ``checkpoint``: the newest checkpoint, if any.
+    """
 
     data: Path
     source: Path | None
@@ -48,7 +51,10 @@ def fetch_inputs(
 
 
 def _make_room(cache: Path, size: int) -> None:
-    """Evict folders until ``size`` more bytes fit; raises ProdgenError if the cache is smaller than that."""
+    """Evict folders from the cache until ``size`` more bytes fit.
+
+    Raises ProdgenError if the whole cache may not have ``size`` bytes.
+    """
     budget = settings().cache_mb << 20
     if size > budget:
         raise ProdgenError(

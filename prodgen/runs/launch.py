@@ -1,4 +1,4 @@
-"""Starts the processes of a run on one node: torchrun for training, one child process for the rest."""
+"""Start the processes of a run on one node: torchrun for a training, one process for any other run."""
 
 import fcntl
 import json
@@ -25,9 +25,10 @@ RESTARTS = 3
 def launch(
     assignment: Assignment, record: RunRecord, inputs: Inputs, folder: Path, address: str, is_host: bool
 ) -> Processes:
-    """Start a run's processes on this node, whose address is ``address``. ``folder``: the run's folder.
+    """Start a run's processes on this node, and return them. ``address``: the IP address of this node.
 
-    The environment variable PRODGEN_REQUEST_ID gives the processes the id of the request that queued the run.
+    ``folder``: the run's folder on this node. ``is_host``: whether this node is the run's host. The processes
+    find the id of the request that queued the run in the environment variable PRODGEN_REQUEST_ID.
     """
     spec = record.spec
     options: dict[str, object] = {"data": inputs.data, "out": folder, "lease": folder / "lease"}
@@ -69,7 +70,7 @@ def _torchrun(assignment: Assignment, processes: int, address: str, is_host: boo
 
 
 def _torch_environment(processes: int, address: str) -> dict[str, str]:
-    """Return the variables for torch that are not set in the environment of this process."""
+    """Return the environment variables that torch needs, by name, without those that are already set."""
     defaults = {
         "OMP_WAIT_POLICY": "PASSIVE",  # the node may have other work
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
@@ -80,7 +81,10 @@ def _torch_environment(processes: int, address: str) -> dict[str, str]:
 
 
 def interface_of(address: str) -> str | None:
-    """Return the network interface that has an IPv4 address, or None. Works on Linux only."""
+    """Return the name of the network interface with the IPv4 address ``address``; None if none is found.
+
+    Always returns None on systems other than Linux.
+    """
     if sys.platform != "linux":
         return None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

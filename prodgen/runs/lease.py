@@ -1,8 +1,8 @@
 """A node's lease on a run.
 
-A background thread renews the lease, so a slow store does not delay the renewal. When the lease cannot be
-renewed in time, the run's processes are killed before the roster may give the run to other nodes. If the
-thread is frozen or dead, the processes exit once the time in the lease file has passed
+A background thread renews the lease, so that a slow store does not delay the renewal. If the lease cannot be
+renewed in time, the thread kills the run's processes before the roster may give the run to other nodes. If
+the thread is frozen or dead, the processes exit when the time in the lease file has passed
 (`prodgen.child_process.exit_with_lease`).
 """
 
@@ -22,7 +22,7 @@ from prodgen.ledger.run_entries import Assignment, RunLeaseState
 log = logging.getLogger("prodgen.training")
 
 SAFETY = 0.75
-"""A lease counts as lost when this share of its time has passed without a renewal."""
+"""A node treats its lease as lost when this share of the lease's time has passed without a renewal."""
 
 
 class RunLease:
@@ -54,7 +54,7 @@ class RunLease:
         self._stopped.set()
 
     def _extend(self, asked: float) -> float:
-        """Write to ``file``, and return, the time until which a lease renewed at ``asked`` is safe."""
+        """Return the time until which a lease renewed at ``asked`` is safe. Also write it to ``file``."""
         until = asked + SAFETY * self.roster.lease_seconds
         with replacing(self.file) as partial:
             partial.write_text(str(until))

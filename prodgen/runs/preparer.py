@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    """Leave out flagged pictures, cut out the products, and return how many pictures there were."""
+    """Leave out flagged pictures, cut out the other products, and return the number of all pictures."""
     data, out, drop = options.data, options.out, [flag for flag in options.drop.split(",") if flag]
     for name in (PREPARED, "cleaned"):  # of an attempt that crashed on this node
         shutil.rmtree(out / name, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Starts, watches, stops and kills the processes of a run on one node."""
+"""Start, watch, stop and kill the processes of a run on one node."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from prodgen.runs.files import tail
 _ERROR = re.compile(r"^(\[rank\d+\]: *)?\w*(Error|Exception)\b: ")
 """Matches the last line of a traceback, which torch begins with the rank."""
 STOP_SECONDS = 120.0
-"""Seconds in which a stopping process must end its step or evaluation and write its checkpoint."""
+"""Seconds within which a process must stop: end its step or evaluation, and write its checkpoint."""
 
 
 class Processes:

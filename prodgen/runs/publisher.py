@@ -1,4 +1,4 @@
-"""Uploads the checkpoints, samples and log of an attempt to the store while its processes work."""
+"""Upload the checkpoints, samples and log of an attempt to the store, while the attempt's processes work."""
 
 import os
 import shutil
@@ -22,11 +22,11 @@ LOG_BYTES = 1 << 20
 
 
 class Publisher:
-    """Uploads the files that the processes of one attempt write to ``folder``.
+    """Uploads the files that the processes of one attempt write to ``folder``. ``token``: its token.
 
     ``start``: the checkpoint from which the attempt continues; its files are in ``folder``. ``counts(step)``
-    is called right before a new checkpoint becomes the newest, and returns whether the attempt is still the
-    current one of the run. ``restarts``: how many attempts crashed before this one.
+    is called right before a new checkpoint becomes the newest; it returns whether this attempt is still the
+    run's current attempt. ``restarts``: how many attempts crashed before this attempt.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Publisher:
         return {path.name: sha256(path) for path in aside.iterdir()}
 
     def _point(self, checkpoint: Checkpoint) -> None:
-        """Make ``checkpoint`` the newest, and delete files that neither it nor the previous checkpoint has.
+        """Make ``checkpoint`` the newest checkpoint, and delete the files of older checkpoints.
 
-        Files of the previous checkpoint stay, because a reader may still be reading them.
+        Files of the previous checkpoint stay, because another process may still be reading them.
         """
         tenant, run, files = self.record.tenant, self.record.id, set(checkpoint.files.values())
         own = keys.run(tenant, run, "checkpoints", f"{self.token}.json")
@@ -97,7 +97,7 @@ class Publisher:
         self._replaced, self._stored = self._stored, files
 
     def sweep(self) -> None:
-        """Delete all checkpoints but the newest. Call it when the run has ended."""
+        """Delete all checkpoints of the run but the newest. Call this when the run has ended."""
         tenant, run = self.record.tenant, self.record.id
         kept = {keys.run(tenant, run, "checkpoints", f"{self.token}.json")}
         kept |= {file_key(self.record, digest) for digest in self._stored}

@@ -42,12 +42,12 @@ class TrainingSpec(BaseModel):
 
     @property
     def least(self) -> int:
-        """The number of nodes without which the run does not start."""
+        """The smallest number of nodes with which the run starts."""
         return self.nodes if self.min_nodes is None else self.min_nodes
 
 
 class _OneProcess(BaseModel):
-    """A request that one process carries out. ``data``: a data set of the tenant, NAME or NAME@VERSION."""
+    """A request for a run of one process. ``data``: a data set of the tenant, NAME or NAME@VERSION."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -89,10 +89,11 @@ Spec = TrainingSpec | PreparationSpec | EvaluationSpec
 
 
 class RunRecord(Owned, frozen=True):
-    """The content of spec.json, which is written before a run is acknowledged and never changes after.
+    """The content of spec.json. It is written before a run is acknowledged, and never changes.
 
-    ``name``: the name of the model or the data set that the run makes. ``recipe``: the complete recipe.
-    ``data`` and ``source`` (the model to start from, or to evaluate): versions, which never change.
+    ``name``: the name of the model or data set that the run makes, or of the model that it evaluates.
+    ``recipe``: the complete recipe of a training; else {}. ``data``: the version of the data set. ``source``:
+    the version of the model to start from, or to evaluate. ``spec``: the request.
     ``steps``: for a preparation the number of pictures, for an evaluation 1. ``version``: the version of
     prodgen. ``keep``: how long the run is kept after its end; None: for ever. ``request_id`` names the HTTP
     request that queued the run, and ``traceparent`` its trace context.
@@ -113,7 +114,7 @@ class RunRecord(Owned, frozen=True):
 
     @property
     def title(self) -> str:
-        """A line for people that says what the run does."""
+        """One line of text that tells people what the run does."""
         if isinstance(self.spec, PreparationSpec):
             return f"prepare {self.data} as {self.name}"
         if isinstance(self.spec, EvaluationSpec):
@@ -121,7 +122,7 @@ class RunRecord(Owned, frozen=True):
         return f"train {self.name} on {self.data}"
 
     def expires(self, finished: datetime) -> datetime | None:
-        """Return the time at which the run, which ended at ``finished``, is to be deleted; None: never."""
+        """Return when the run must be deleted if it ended at ``finished``; None if it is kept for ever."""
         return finished + keep_time(self.keep) if self.keep else None
 
     def entry(self) -> RunEntry:

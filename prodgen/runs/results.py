@@ -1,4 +1,4 @@
-"""Publishes the result of a run that succeeded: a model version, a data set version, or figures."""
+"""Publish the result of a run that succeeded: a model version, a data set version, or figures."""
 
 import json
 from datetime import UTC, datetime
@@ -24,11 +24,14 @@ LATEST = "latest"
 
 
 Published = tuple[RunEnd, str]
-"""The run's state.json, and a summary of its result for people."""
+"""The end of the run for its state.json, and a line of text about the result for people."""
 
 
 def publish_result(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
-    """Publish the run's result (model version, data set version or figures) to the store. Idempotent."""
+    """Publish the run's result (model version, data set version or figures) to the store. Idempotent.
+
+    ``folder``: the run's folder on this node. ``step``: the last step. The caller writes the returned end.
+    """
     if isinstance(record.spec, PreparationSpec):
         return _publish_dataset(store, roster, record, folder, step)
     if isinstance(record.spec, EvaluationSpec):
@@ -38,10 +41,10 @@ def publish_result(store: Store, roster: Roster, record: RunRecord, folder: Path
 
 
 def _publish_model(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
-    """Publish the model of the run's best step with its lineage.
+    """Publish the model of the run's best step, with its lineage.
 
-    The version becomes ``NAME@latest``, and ``NAME@production`` too if it is the model's first version. Later
-    versions are promoted by hand.
+    Makes ``NAME@latest`` mean the new version, and ``NAME@production`` too if the model has no production
+    version yet. People promote later versions.
     """
     store_judge(store, record, folder)
     model = folder / "model"
@@ -66,7 +69,7 @@ def _publish_model(store: Store, roster: Roster, record: RunRecord, folder: Path
 
 
 def _publish_dataset(store: Store, roster: Roster, record: RunRecord, folder: Path, step: int) -> Published:
-    """Publish the cut-outs as a version of the data set."""
+    """Publish the cut-outs as a version of the data set that the run's record names."""
     prepared = json.loads((folder / SUMMARY).read_text())
     summary, metrics = Summary.model_validate(prepared["summary"]), prepared["metrics"]
     receiver = StoreTarget(store, record.tenant, lambda: dataset_lock(roster.ledger, record.tenant))

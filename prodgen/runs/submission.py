@@ -1,4 +1,4 @@
-"""Submits a run: checks the request, writes the record into the store, adds the run to the roster."""
+"""Submit a run: check the request, write the record to the store, add the run to the roster."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -46,9 +46,9 @@ def submit_run(
 ) -> tuple[RunRecord, bool]:
     """Queue a run. Returns the run's record, and whether this call created the run.
 
-    Raises Conflict if ``idempotency_key`` belongs to another request. Raises ProdgenError, and writes
-    nothing, if the request contradicts itself, its data or its model. A run for which there are no nodes yet
-    is accepted.
+    Raises Conflict if ``idempotency_key`` belongs to a different request. Raises ProdgenError, and writes
+    nothing, if the run cannot work with these options, this data set or this model. Does not check whether
+    there are nodes for the run: it waits until there are.
     """
     if ledger.epoch() is None:
         raise LedgerLost
@@ -87,7 +87,10 @@ def submit_run(
 
 
 def _resolve(store: Store, tenant: str, spec: Spec) -> dict[str, Any]:
-    """Check a request, and return the fields of the record that depend on its kind. Names become versions."""
+    """Check a request. Return the fields of the run's record that depend on the kind of the request.
+
+    The names of models and data sets become versions. Raises ProdgenError for a faulty request.
+    """
     if isinstance(spec, TrainingSpec):
         return _training(store, tenant, spec)
     if isinstance(spec, PreparationSpec):
