@@ -88,7 +88,7 @@ def settle_job(store: Store, ledger: Ledger, record: JobRecord) -> JobState | No
 
 
 def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | None:
-    """Publish manifests that a crash left unpublished, delete those of uncounted leases, write state.json.
+    """Publish manifests that a crash left unpublished, delete manifests that do not count, write state.json.
 
     Returns the state, or None if the job must not end now: images are still owed, cells are missing and are
     owed again, another process settled the job, or the ledger was rebuilt meanwhile and has a new epoch
@@ -143,7 +143,7 @@ def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str
 
 
 def bytes_of(store: Store, record: JobRecord, manifests: list[Manifest]) -> int:
-    """Return the size, in bytes together, of the objects that hold the images of ``manifests``."""
+    """Return the total size, in bytes, of the objects that hold the images of ``manifests``."""
     folders = {manifest.folder for manifest in manifests}
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
     return sum(i.size for i in found if folder_of(i.key) in folders and not i.key.endswith(".jsonl"))

@@ -74,7 +74,7 @@ def _counts_less(key: str, images: int, model: str) -> bool:
 
 
 def stored_bytes(store: Store, record: JobRecord) -> int:
-    """Return the size of the stored images of an ended order, in bytes together."""
+    """Return the total size, in bytes, of the stored images of an ended order."""
     found = store.list(keys.job(record.tenant, record.id, "cells/"))
     return sum(info.size for info in found if not info.key.endswith(".jsonl"))
 

@@ -70,7 +70,7 @@ def _torchrun(assignment: Assignment, processes: int, address: str, is_host: boo
 
 
 def _torch_environment(processes: int, address: str) -> dict[str, str]:
-    """Return the environment variables that torch needs, by name, without those that are already set."""
+    """Return the environment variables that torch needs, by name. Leaves out variables already set."""
     defaults = {
         "OMP_WAIT_POLICY": "PASSIVE",  # the node may have other work
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
