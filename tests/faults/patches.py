@@ -20,7 +20,7 @@ from prodgen.registry.versions import resolve
 from prodgen.spec.order import CELL as REAL_CELL
 from tests.faults.world import CELL, Process, current
 from workers import maintain
-from workers.generate import device, leases, tasks
+from workers.generate import device, packages, tasks
 
 DATED = (recovery, control, deletion, submission, usage, webhooks)
 LEASE_IMAGES = 3 * CELL
@@ -177,7 +177,7 @@ def virtual() -> Iterator[None]:
         (device, "threading", THREADING),
         (device, "Engine", Engine),
         (device, "ModelCache", Models),
-        (leases, "_uploaders", lambda: SimpleNamespace(map=lambda f, *rows: map(f, *rows))),
+        (packages, "_uploaders", lambda: SimpleNamespace(map=lambda f, *rows: map(f, *rows))),
         (maintain, "threading", THREADING),
         (maintain, "ring", ring),
         (maintain, "_deliver", lambda here: maintain._delivering.release()),  # no order has a webhook
