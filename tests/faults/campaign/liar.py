@@ -4,17 +4,19 @@ It stores pictures that are not those that were ordered, with manifest lines tha
 """
 
 import sys
+from collections.abc import Sequence
 
+import numpy as np
 from celery.__main__ import main
 from numpy.typing import NDArray
 
 from prodgen.generation import engine
 
 
-def _lie(pixels: NDArray[int], *arguments: object, **options: object) -> bytes:  # type: ignore[type-var]
-    return _encode(255 - pixels, *arguments, **options)  # type: ignore[arg-type]
+def _lie(pixels: NDArray[np.uint8], format: str, xmp: Sequence[bytes]) -> list[bytes]:
+    return _encode_all(255 - pixels, format, xmp)
 
 
 if __name__ == "__main__":
-    _encode, engine.encode = engine.encode, _lie
+    _encode_all, engine.encode_all = engine.encode_all, _lie
     sys.exit(main())
