@@ -8,14 +8,13 @@ from functools import partial
 from PIL import Image
 
 from prodgen.errors import NotFound, ProdgenError
+from prodgen.jobs.heads import HEAD, read_head
 from prodgen.spec.matte import Source, file_fault, marks_product, size_fault, sources_of
 from prodgen.spec.order import Item
 from prodgen.spec.photograph import picture_fault, picture_size
 from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads
 
-HEAD = 256 << 10
-"""Bytes of a file that are read first. In nearly every file, they include the picture's width and height."""
 DECODED = 256
 """The most mattes that are decoded before an order is accepted. A worker reports faults of other mattes."""
 decoding = threading.Lock()
@@ -61,7 +60,7 @@ class Mattes:
         Without ``decode``, checks only the kind and the size of the picture. Raises NotFound if there is no
         upload ``matte``.
         """
-        data = self._head(matte)
+        data = self._head(matte)  # may be the whole file
         if fault := picture_fault(data):
             return fault
         try:
@@ -86,12 +85,7 @@ class Mattes:
         return f"the matte {matte} {fault}" if fault else None
 
     def _head(self, digest: str) -> bytes:
-        """Return the first `HEAD` bytes of an upload; or all, if the width and height come after them."""
-        key = keys.upload(self._tenant, digest)
-        head = self._store.get(key, 0, HEAD)
-        if len(head) == HEAD and picture_size(io.BytesIO(head)) is None:
-            return self._store.get(key)
-        return head
+        return read_head(self._store, keys.upload(self._tenant, digest))
 
 
 def stored_matte(cut_out: bytes) -> bytes | None:
