@@ -8,7 +8,9 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from api_gateway.errors import answer
+from prodgen.storage.base import Store
 
+_PIECE = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
 
@@ -37,8 +39,14 @@ def send(
             return answer("range_not_satisfiable", message, headers={"Content-Range": f"bytes */{size}"})
         status, headers["Content-Range"] = 206, f"bytes {start}-{stop - 1}/{size}"
     headers["Content-Length"] = str(stop - start)
-    pieces = read(start, stop)
-    return StreamingResponse(chain([next(pieces, b"")], pieces), status, headers, kind)
+    parts = read(start, stop)
+    return StreamingResponse(chain([next(parts, b"")], parts), status, headers, kind)
+
+
+def pieces(store: Store, key: str, start: int, stop: int) -> Iterator[bytes]:
+    """Yield the bytes [start, stop) of an object, up to a MiB at a time. Raises NotFound."""
+    for offset in range(start, stop, _PIECE):
+        yield store.get(key, offset, min(_PIECE, stop - offset))
 
 
 def _range(header: str, size: int) -> tuple[int, int] | None:

@@ -12,7 +12,6 @@ from prodgen.storage.links import content_disposition, verify
 
 router = APIRouter(prefix="/v1/objects", tags=["images"], route_class=StrictRoute)
 
-_CHUNK = 1 << 20
 _TYPES = {
     "png": "image/png",
     "webp": "image/webp",
@@ -42,7 +41,6 @@ def download(key: str, request: Request, deployment: DeploymentDep) -> Response:
     kind = _TYPES.get(signed.file_name.rpartition(".")[2].lower(), "application/octet-stream")
 
     def read(start: int, stop: int) -> Iterator[bytes]:
-        for offset in range(start, stop, _CHUNK):
-            yield deployment.store.get(key, signed.offset + offset, min(_CHUNK, stop - offset))
+        return ranges.pieces(deployment.store, key, signed.offset + start, signed.offset + stop)
 
     return ranges.send(request, size, read, headers, kind)

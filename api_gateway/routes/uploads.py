@@ -1,8 +1,9 @@
 """Uploads: files of a tenant, each stored under the sha256 of its content."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Literal
@@ -22,7 +23,8 @@ from api_gateway.routes.objects import USER_CONTENT
 from api_gateway.schemas import RemovalView
 from prodgen.datasets.listing import Sha256, find_chunks
 from prodgen.errors import NotFound, ProdgenError, Unavailable
-from prodgen.jobs.mattes import HEAD, stored_matte
+from prodgen.jobs.heads import HEAD
+from prodgen.jobs.mattes import stored_matte
 from prodgen.jobs.order_file import MAX_BYTES
 from prodgen.jobs.quotas import check_stored
 from prodgen.jobs.uploads import delete_upload
@@ -36,7 +38,6 @@ router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=StrictRou
 
 WAIT_SECONDS = 10.0
 """Longest time in seconds that an upload waits while its tenant has `UPLOADS_PER_TENANT` others."""
-_CHUNK = 1 << 20
 
 
 class UploadView(BaseModel):
@@ -122,10 +123,7 @@ def download(digest: Sha256, request: Request, caller: Uploader, deployment: Dep
         raise NotFound(f"there is no upload {digest}", param="upload") from None
     headers = {**USER_CONTENT, "Content-Disposition": content_disposition(digest)}
 
-    def read(start: int, stop: int) -> Iterator[bytes]:
-        for offset in range(start, stop, _CHUNK):
-            yield deployment.store.get(key, offset, min(_CHUNK, stop - offset))
-
+    read = partial(ranges.pieces, deployment.store, key)
     return ranges.send(request, size, read, headers, picture_type(head) or "application/octet-stream")
 
 
