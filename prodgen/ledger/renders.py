@@ -58,7 +58,7 @@ class Renders:
         """
         formula = asked.formula
         what = (asked.tenant, formula.digest, formula.model_dump_json(), formula.model)
-        state = self._scripts.call("render_ask", *what, weight, WAIT_SECONDS, MOST_WAITING, formula.count)
+        state = self._scripts.call("render_ask", *what, weight, WAIT_SECONDS, MOST_WAITING)
         if state == "full":
             raise TooManyRequests(
                 f"{MOST_WAITING} images of this tenant wait for a worker, and no more may wait; ask again",
