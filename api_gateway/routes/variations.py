@@ -20,11 +20,11 @@ from prodgen import logs
 from prodgen.access import ApiKey
 from prodgen.errors import ProdgenError
 from prodgen.registry.versions import resolve
+from prodgen.spec.attributes import Value
 from prodgen.spec.finish import Finish
 from prodgen.spec.order import JobSpec
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.random_streams import MAX_SEED
-from prodgen.spec.redrawing import Value
 from prodgen.spec.validation_errors import explain
 
 router = APIRouter(prefix="/v1/images", tags=["images"], route_class=StrictRoute)

@@ -12,6 +12,7 @@ from pydantic import (
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
+    StringConstraints,
     Tag,
     model_serializer,
     model_validator,
@@ -33,6 +34,8 @@ MATERIAL = "material"
 """The name of the attribute for the material of a product."""
 PICTURED = (SCENE, MATERIAL)
 """The attributes whose values may be pictures."""
+Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""One value of an attribute, as text."""
 RequestedValues = Mapping[str, str | list[str]]
 """The attributes of a request as a person writes them: the attribute's name -> one value or a list."""
 

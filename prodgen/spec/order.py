@@ -22,11 +22,11 @@ from pydantic import (
 )
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.attributes import AttributeSchema, RequestedValues
+from prodgen.spec.attributes import AttributeSchema, RequestedValues, Value
 from prodgen.spec.finish import Finish, Output
 from prodgen.spec.quality import Gated
 from prodgen.spec.random_streams import MAX_SEED
-from prodgen.spec.redrawing import Start, Value
+from prodgen.spec.redrawing import Start
 
 CELL = 64
 """The number of images in a cell, the unit of work that the ledger counts."""

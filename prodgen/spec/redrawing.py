@@ -14,9 +14,9 @@ from pydantic import (
 )
 
 from prodgen.errors import ProdgenError, Unsupported
+from prodgen.spec.attributes import Value
 from prodgen.spec.model_config import ONNX, ModelConfig
 
-Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ENCODERS = ("vae", "vaegan")
 """The families of models with an encoder, a network that computes the latent of a picture."""
 PATTERN = "pattern"
