@@ -199,7 +199,8 @@ def _remake_redrawn(file: Path, format: str, recipe: dict[str, Any], model: str 
     with Pipeline.from_pretrained(_checked_model(file, formula.model, model)) as pipeline:
         if len(found.latent) != pipeline.model.config.latent_dim:
             raise ProdgenError(f"the recipe in {file} has no latent of {formula.model}")
-        formula.attributes and pipeline.model.config.attributes.parse(formula.attributes)
+        if formula.attributes:
+            pipeline.model.config.attributes.parse(formula.attributes)
         return pipeline.render(formula, found), pipeline.model.config.tolerance
 
 

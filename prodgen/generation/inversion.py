@@ -59,18 +59,16 @@ def invert(
     condition = encode(model.config.attributes, candidates).to(forward.device)
     with forward.exclusively(learning=True), torch.no_grad():
         z = _start(forward, model, target, condition, seed, draw)
-        losses, errors = _losses(model, z, condition, target)
+    losses, errors = _measure(forward, model, z, condition, target)
     rows, first = torch.arange(len(candidates)), errors
     for count, steps in STAGES:
         best = losses.argsort(stable=True)[:count].cpu()
         rows, first, z, condition = rows[best], first[best], z[best], condition[best]
         z = _descend(forward, model, z, condition, target, steps)
-        with forward.exclusively(learning=True), torch.no_grad():
-            losses, errors = _losses(model, z, condition, target)
+        losses, errors = _measure(forward, model, z, condition, target)
     best = int(losses.argmin())
     z = (z[best : best + 1] / _GRID).round() * _GRID
-    with forward.exclusively(learning=True), torch.no_grad():
-        _, errors = _losses(model, z, condition[best : best + 1], target)
+    _, errors = _measure(forward, model, z, condition[best : best + 1], target)
     start, distance = float(first[best]) ** 0.5, float(errors[0]) ** 0.5
     return Inversion(z[0].cpu(), candidates[int(rows[best])], start, distance)
 
@@ -100,6 +98,14 @@ def _descend(
             adam.step()
         falling.step()
     return z.detach()
+
+
+def _measure(
+    forward: Forward, model: SavedModel, z: Tensor, condition: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the `_losses` without what their gradients would need."""
+    with forward.exclusively(learning=True), torch.no_grad():
+        return _losses(model, z, condition, target)
 
 
 def _losses(model: SavedModel, z: Tensor, condition: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -221,9 +221,9 @@ def make_pictures(
     ``mask`` is the digest of the mask that was applied before the cut. ``generative``: whether the
     photograph's marks say that a model made the photograph. ``method``: see `main_region`.
     """
-    region = (
-        cut.region_by(method).weight if edit.changes_product else cut.matte
-    )  # slow, so only if it is used
+    region = cut.matte
+    if edit.changes_product:  # the region is slow to find
+        region = cut.region_by(method).weight
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
     product = Product(*planes, edit.frame, material=edit.swatches.__getitem__)
     for look, scene in itertools.product(edit.looks, edit.scenes):

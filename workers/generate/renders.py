@@ -30,11 +30,7 @@ def _begin(device: Device, asked: Asked) -> Response | Exception:
     """Start to make an image. Returns the engine's response, or the error if the image cannot be started."""
     formula = asked.formula
     try:
-        model = device.models.load(formula.model, asked.tenant)
-    except Exception as error:
-        return error
-    try:
-        found = None
+        model, found = device.models.load(formula.model, asked.tenant), None
         if formula.picture and isinstance(model, SavedModel):
             found = found_for(device, asked.tenant, model, formula, formula.picture)
         request = request_of(model, formula, PRIORITY["interactive"], asked.tenant, found)

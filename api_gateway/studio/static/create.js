@@ -16,13 +16,13 @@ if (form) start();
 
 function start() {
   const { model, size } = form.dataset;
-  const place = shelf(`kept ${model}`);
+  const tray = shelf(`kept ${model}`);
   let looks = new URLSearchParams(location.search).get("looks") ?? randomName();
   let images = [];
   const tries = new Tries($("status"), $("problem"), $("gallery"));
   let resting;
   let changedAt = -Infinity;
-  let kept = JSON.parse(localStorage.getItem(place) ?? "[]");
+  let kept = JSON.parse(localStorage.getItem(tray) ?? "[]");
   let orderKey;
 
   const tiles = Array.from({ length: PICTURES }, (_, place) => {
@@ -114,12 +114,12 @@ function start() {
   }
 
   function save() {
-    localStorage.setItem(place, JSON.stringify(kept));
+    localStorage.setItem(tray, JSON.stringify(kept));
     markKept();
     showTray();
   }
 
-  listenToTabs(place, (list) => {
+  listenToTabs(tray, (list) => {
     kept = list;
     markKept();
     showTray();
@@ -164,7 +164,7 @@ function start() {
     const page = await api("GET", `/v1/jobs/${image.job}/images?limit=1&after=${image.index - 1}`).catch(() => null);
     if (!page?.data.length) return;
     image.url = shown.src = page.data[0].url;
-    localStorage.setItem(place, JSON.stringify(kept));
+    localStorage.setItem(tray, JSON.stringify(kept));
   }
 
   function zoomActions(image, again) {
@@ -226,7 +226,7 @@ function start() {
     };
     try {
       const job = await api("POST", "/v1/jobs", { json: order, key: orderKey });
-      localStorage.removeItem(place);
+      localStorage.removeItem(tray);
       location.href = `/orders/${job.id}`;
     } catch (error) {
       explain($("order-problem"), error);
