@@ -42,7 +42,7 @@ _OTHER_LINE = "the manifest's line is not that of the ordered image"
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with an image, and the folder of the lease that made the image.
+    """A fault of an image: a text that says the fault, and the folder of the lease that made the image.
 
     ``damaged``: the file changed after the lease recorded it, so the store may have caused the fault.
     """

@@ -41,7 +41,7 @@ class KeyRequest(BaseModel, extra="forbid", use_attribute_docstrings=True):
     tenant: str
     """The tenant whose data the key opens. A tenant exists as soon as it has a key."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = ("generate",)
-    """What the key may do. Only `prodgen keys create` gives ``unmarked`` and ``operate``."""
+    """The permissions of the key. Only `prodgen keys create` gives ``unmarked`` and ``operate``."""
     label: Annotated[str, Field(max_length=200)] = ""
     """A note about the key's purpose."""
 

@@ -171,7 +171,7 @@ def xmp_packets(request: Request, images: Sequence[ImageRequest]) -> Iterator[by
         common["truncation"] = request.truncation
     for image in images:
         recipe = common | {"attributes": image.attributes}
-        # An image that starts from a picture has no seed, so that nobody takes it for the image of a seed.
+        # The marks of an image that starts from a picture have no seed: the image cannot be made from a seed.
         recipe |= {"picture": image.start.recipe} if image.start else {"seed": image.seed, "draw": image.draw}
         if image.attempt:
             recipe["attempt"] = image.attempt

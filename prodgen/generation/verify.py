@@ -142,7 +142,7 @@ def _describe(pixels: NDArray[np.uint8]) -> str:
 def _visible(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return ``pixels`` (H, W, C) as floats, with colour multiplied by alpha.
 
-    Two transparent pixels look the same, whatever their colours are.
+    Two fully transparent pixels look the same, even if their colours differ.
     """
     levels = pixels.astype(np.float32)
     if levels.shape[2] == 4:

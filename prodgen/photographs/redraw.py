@@ -31,7 +31,7 @@ _SAME_GROUND = 24.0  # levels of 255 by which the border of a picture on the mod
 
 
 class Redrawing(NamedTuple):
-    """What `redraw` has found, and ``pixels``, the picture as input of the model, (size, size, C).
+    """The result of `redraw`. ``pixels``: the picture as the model gets it, (size, size, C).
 
     ``start``: the distance at the start of the search.
     """

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """The formats that Pillow may open, by Pillow's names. Some other formats are a risk, because Pillow starts
-programs for them (Ghostscript for EPS), whatever the file's name."""
+programs for them (Ghostscript for EPS), even if the file's name ends otherwise."""
 MAX_PIXELS = 100_000_000
 SMALLEST_SWATCH = 64
 """Least width and height, in pixels, of the picture of a material."""

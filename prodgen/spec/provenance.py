@@ -48,7 +48,7 @@ _MAX_XMP = 1 << 20
 
 
 class Provenance(NamedTuple):
-    """What the metadata of a picture's file says about how it was made. A missing field is None."""
+    """How a picture was made, as the metadata of its file says. A field that the file lacks is None."""
 
     digital_source_type: str | None
     recipe: dict[str, Any] | None

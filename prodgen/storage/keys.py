@@ -118,7 +118,7 @@ def cut_outs(tenant: str) -> str:
 
 
 def cut_outs_of(tenant: str, version: str, photo: str) -> str:
-    """Return the prefix of the keys of `cut_out` for a version and a photograph, whatever the matte."""
+    """Return the prefix of the keys of `cut_out` for a version and a photograph, with any matte."""
     return f"{cut_outs(tenant)}{check_name(version)}/{check_name(photo)}."
 
 

@@ -20,7 +20,7 @@ class LinkRefused(ProdgenError):
 
 @dataclass(frozen=True)
 class SignedRange:
-    """What a link lets a client download: ``length`` bytes (None: all) from ``offset``, and a file name."""
+    """The part of an object that a link opens: ``length`` bytes (None: all) from ``offset``."""
 
     key: str
     file_name: str

@@ -163,7 +163,7 @@ def _write_free_model(folder: Path) -> None:
     from prodgen.spec.order import ImageRequest, resolve_attributes
 
     class FreeGenerator(ImageGenerator):
-        """Returns the first of its pictures (P, 3, 64, 64), whatever the latents."""
+        """Returns the first of its pictures (P, 3, 64, 64). Ignores the latents and the conditions."""
 
         def __init__(self, attributes: AttributeSchema, latent_dim: int, **_: object) -> None:
             super().__init__(attributes, 64, 3, latent_dim, [64])

@@ -1,4 +1,4 @@
-"""What must hold after each fault: each image is there once and right, counts agree, nothing is left over."""
+"""Checks after each fault: each image is there once and right, counts agree, nothing is left over."""
 
 import time
 from collections import Counter

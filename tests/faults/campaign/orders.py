@@ -1,4 +1,4 @@
-"""What is ordered in a round: generated images, photographs in colours, and a training run."""
+"""The orders of a round: generated images, photographs in colours, or a training run."""
 
 import json
 import time
