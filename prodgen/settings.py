@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """The URL at which clients reach the gateway; signed links begin with it."""
     flower_url: str | None = None
     """The URL at which operators reach Flower; the studio links to it for keys with the scope ``admin``."""
+    grafana_url: str | None = None
+    """The URL at which operators reach a dashboard in Grafana; the studio links to it, as to Flower."""
     machine: str | None = None
     """The name of a worker's machine, by which an audit shuts the worker out; if None, the host's name."""
     lease_seconds: float = Field(default=30.0, gt=0)

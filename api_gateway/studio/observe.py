@@ -44,5 +44,5 @@ def observe(request: Request, caller: Generator, deployment: DeploymentDep) -> R
         wanting=roster.backlog(),
         failures=with_names(deployment, caller.tenant, failed.data),
         delivered=images.most_common(),
-        flower=settings.flower_url if caller.allows("admin") else None,
+        links=[("Flower", settings.flower_url), ("Grafana", settings.grafana_url)],
     )
