@@ -13,12 +13,12 @@ from prodgen.spec.vocabulary import FUNCTIONS, NUMBERS, Concept, concepts
 
 _TRADITIONAL = (
     "紅红藍蓝綠绿黃黄褲裤襯衬條条紋纹兒儿雙双個个兩两長长裝装連连銀银淺浅領领無无與与絲丝純纯復复風风"
-    "衛卫開开針针織织圍围頂顶張张動动運运鴨鸭"
+    "衛卫開开針针織织圍围頂顶張张動动運运鴨鸭劍剑藥药寶宝護护鎧铠錘锤書书鏈链頭头幣币錢钱環环顆颗"
 )
 """Pairs of a traditional character and its simplified form."""
 _SIMPLIFY = str.maketrans(_TRADITIONAL[::2], _TRADITIONAL[1::2])
 _HAN_DIGITS = "零一二三四五六七八九"
-_HAN_NUMBER = r"[一二两三四五六七八九十]+(?=[件条双个顶只张套])"
+_HAN_NUMBER = r"[一二两三四五六七八九十]+(?=[件条双个顶只张套把枚瓶颗本面柄副])"
 _TOKEN = re.compile(
     rf"#(?:[0-9a-f]{{6}}|[0-9a-f]{{3}})\b|{_HAN_NUMBER}|\d+"
     r"|t恤衫?|[^\W\d_\u4e00-\u9fff]+(?:'[^\W\d_]+)?|(?:(?!" + _HAN_NUMBER + r")[\u4e00-\u9fff])+|[^\w\s]"

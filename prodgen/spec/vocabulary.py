@@ -197,7 +197,8 @@ _FUNCTION_WORDS = {
     "same product item set colour color colours colors coloured colored hex rgb pair pairs piece "
     "pieces style tone shade recolour recolor change something anything and/or pure standing lying "
     "laid front new more look looking "
-    "的 色 在 上 里 我 要 想 请 款 做 成 用 为 是 件 条 双 个 顶 只 张 套 把 给 保持 改成 换成 颜色 式 拍 图",
+    "的 色 在 上 里 我 要 想 请 款 做 成 用 为 是 件 条 双 个 顶 只 张 套 把 "
+    "枚 瓶 颗 本 面 柄 副 给 保持 改成 换成 颜色 式 拍 图",
 }
 FUNCTIONS = {word: name for name, words in _FUNCTION_WORDS.items() for word in words.split()}
 FUNCTIONS["in front of"] = "on"
