@@ -80,8 +80,10 @@ class AccessLog:
         # FastAPI's own spans would have the query, which may contain the signature of a link.
         if not scope["path"].startswith("/v1/"):
             return nullcontext()
-        parent = Headers(scope=scope).get("traceparent")
-        return traces.span("request", parent, {"request_id": correlation_id.get()}, server=True)
+        # The caller may be a stranger, who must neither write into another trace nor decide what is recorded.
+        callers = Headers(scope=scope).getlist("traceparent")[:1]
+        attributes = {"request_id": correlation_id.get()}
+        return traces.span("request", None, attributes, links=callers, server=True)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

@@ -76,7 +76,7 @@ def attributes(span: Span) -> dict[str, str | int]:
     return {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
 
 
-def test_an_order_is_one_trace_from_the_callers_request_to_the_last_object(
+def test_an_order_is_one_trace_from_its_request_to_the_last_object_and_links_to_the_caller(
     collector: Collector, gateway: Gateway, toy: Path, tmp_path: Path
 ) -> None:
     publish(gateway.store, toy, "toy", "traced")
@@ -94,7 +94,8 @@ def test_an_order_is_one_trace_from_the_callers_request_to_the_last_object(
     )
     request, order = collector.one("POST /v1/jobs"), collector.one("order.submit")
     leases, batches = collector.named("lease"), collector.named("engine.batch")
-    assert (request.trace_id.hex(), request.parent_span_id.hex()) == (TRACE, CALLER)
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in request.links] == [(TRACE, CALLER)]
+    assert (request.trace_id.hex() != TRACE, request.parent_span_id) == (True, b"")
     assert (request.kind, attributes(request)["http.response.status_code"]) == (Span.SPAN_KIND_SERVER, 202)
     assert parent("order.submit") == {request.span_id.hex()}
     assert parent("order.store") == parent("lease") == parent("order.settle") == {order.span_id.hex()}
@@ -103,14 +104,16 @@ def test_an_order_is_one_trace_from_the_callers_request_to_the_last_object(
         assert parent(stage) == {lease.span_id.hex() for lease in leases}
     assert parent("engine.batch") == {span.span_id.hex() for span in collector.named("lease.images")}
     assert sum(int(attributes(batch)["prodgen.images"]) for batch in batches) == 100
-    assert {span.trace_id.hex() for span in collector.spans if attributes(span).get("prodgen.job")} == {TRACE}
+    of_job = {span.trace_id for span in collector.spans if attributes(span).get("prodgen.job")}
+    assert of_job == {request.trace_id}
 
 
-def test_a_failure_is_marked_and_a_malformed_context_begins_a_trace_of_its_own(collector: Collector) -> None:
-    with pytest.raises(ValueError, match="no"), traces.span("failed", "zz-not-a-context", {"job": None}):
+def test_a_failure_is_marked_and_a_malformed_context_is_no_link(collector: Collector) -> None:
+    with pytest.raises(ValueError, match="no"), traces.span("failed", None, {"job": None}, links=["zz-none"]):
         raise ValueError("no")
     failed = collector.one("failed")
     assert (failed.status.code, failed.parent_span_id, [*failed.attributes]) == (2, b"", [])
+    assert not failed.links
 
 
 def test_a_batch_of_several_leases_names_all_of_them(collector: Collector) -> None:
