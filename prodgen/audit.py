@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.generation.engine import Engine
-from prodgen.generation.quality import colour_distances
+from prodgen.generation.quality import measure_generated
 from prodgen.generation.request import Request, manifest_line
 from prodgen.generation.verify import compare
 from prodgen.jobs import delivery
 from prodgen.jobs.audits import Piece, queue_pieces
 from prodgen.jobs.control import retry_job, withdraw
 from prodgen.jobs.items import JobImages
-from prodgen.jobs.machines import machine_of, shut_out
+from prodgen.jobs.machines import is_one_byte_off, machine_of, shut_out
 from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
 from prodgen.jobs.record import JobRecord, load_record, load_state
 from prodgen.ledger.entries import JobState
@@ -32,7 +32,7 @@ from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.merkle import leaf
 from prodgen.spec.order import ImageRequest, resolve_attributes
 from prodgen.spec.provenance import read_provenance
-from prodgen.spec.quality import ATTEMPTS
+from prodgen.spec.quality import ATTEMPTS, Quality
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -87,8 +87,7 @@ def check_sample(
         lines = [_recorded(store, record, index) for index, _ in batch]
         images = resolve_attributes(model.config.attributes, [orders[index] for index, _ in batch])
         if record.quality:
-            pairs = zip(images, lines, strict=True)
-            images = [_as_recorded(record, model, engine, image, line) for image, line in pairs]
+            images = _as_recorded(record, record.quality, model, engine, images, lines)
         marks = spec.output.marks != "none"
         request = Request(model, images, spec.truncation, spec.finish, spec.output.format, marks=marks)
         made = zip(batch, lines, images, engine.submit(request), strict=True)
@@ -120,23 +119,32 @@ def _of_leaf(text: bytes) -> ManifestLine | None:
 
 
 def _as_recorded(
-    record: JobRecord, model: SavedModel, engine: Engine, image: ImageRequest, recorded: _Recorded
-) -> ImageRequest:
-    """Return the image with the attempt that its manifest line names.
+    record: JobRecord,
+    quality: Quality,
+    model: SavedModel,
+    engine: Engine,
+    images: list[ImageRequest],
+    recorded: list[_Recorded],
+) -> list[ImageRequest]:
+    """Return the images, each with the attempt that its manifest line names.
 
     Machines measure a colour a little differently, so where a distance is near the threshold, the quality
-    gate of another machine may choose another attempt. Returns ``image`` unchanged if no quality gate can
-    have chosen the attempt in the line.
+    gate of another machine may choose another attempt. Leaves an image unchanged if no quality gate can have
+    chosen the attempt in its line.
     """
-    quality = record.quality
-    gated = recorded.line and recorded.line.quality
-    if not quality or not gated or len(gated.colour_distances) > ATTEMPTS:
-        return image
-    tries = [replace(image, attempt=image.attempt + k) for k in range(len(gated.colour_distances))]
-    made = engine.forward(model, tries, [record.spec.truncation] * len(tries))
-    if not gated.is_plausible(quality, colour_distances(model, tries, made)):
-        return image
-    return replace(image, attempt=image.attempt + gated.place, gated=gated)
+    gates = [line.quality if line else None for line, _ in recorded]
+    found, tries = list(images), dict[int, list[ImageRequest]]()
+    for k, (image, gated) in enumerate(zip(images, gates, strict=True)):
+        if gated and len(gated.colour_distances) <= ATTEMPTS:
+            made = range(len(gated.colour_distances))
+            tries[k] = [replace(image, attempt=image.attempt + number) for number in made]
+    every = [one for several in tries.values() for one in several]
+    distances = iter(measure_generated(model, engine.forward, every, record.spec.truncation))
+    for k, several in tries.items():
+        gated, measured = gates[k], [next(distances) for _ in several]
+        if gated and gated.is_plausible(quality, measured):
+            found[k] = replace(images[k], attempt=images[k].attempt + gated.place, gated=gated)
+    return found
 
 
 def _compare(
@@ -170,10 +178,10 @@ def _compare(
     of_lease, name = keys.job(record.tenant, record.id, "cells", folder), line.object or ""
     own = f"{of_lease}.tar", f"{of_lease}/{file_name(line.index, line.format)}"
     if name not in own:
-        rotten = any(_is_one_byte_off(name, key) for key in own)
+        rotten = any(is_one_byte_off(name, key) for key in own)
         return fault("the manifest's line names the object of another image", rotten)
     if line.file != wanted.file:
-        rotten = _is_one_byte_off(line.file, wanted.file)
+        rotten = is_one_byte_off(line.file, wanted.file)
         return fault("the manifest's line names the file of another image", rotten)
     try:
         stored = delivery.read_image(store, line)
@@ -186,12 +194,6 @@ def _compare(
     if read_provenance(io.BytesIO(stored or b"")) != read_provenance(io.BytesIO(remade)):
         return fault("the file's marks are not those of the image")
     return None
-
-
-def _is_one_byte_off(name: str, right: str) -> bool:
-    """Return whether ``name`` differs from ``right`` in exactly one byte, as after damage on a disk."""
-    one, other = name.encode(errors="replace"), right.encode()
-    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 1
 
 
 def mend(

@@ -71,8 +71,16 @@ def measure_quality(model: SavedModel) -> Quality:
     schema = model.config.attributes
     images = resolve_attributes(schema, [ImageRequest(k, 0, k, {}) for k in range(MEASURED)])
     forward = Forward(next(model.generator.parameters()).device.type)
-    distances = list[float]()
-    for start in range(0, MEASURED, forward.batch(model)):
-        part = images[start : start + forward.batch(model)]
-        distances += colour_distances(model, part, forward(model, part, [1.0] * len(part)))
+    distances = measure_generated(model, forward, images, 1.0)
     return Quality(colour_distance=max(0.01, round(float(np.quantile(distances, SHARE)), 2)))
+
+
+def measure_generated(
+    model: SavedModel, forward: Forward, images: Sequence[ImageRequest], truncation: float
+) -> list[float]:
+    """Generate images in batches, and return their `colour_distances`."""
+    distances, batch = list[float](), forward.batch(model)
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        distances += colour_distances(model, part, forward(model, part, [truncation] * len(part)))
+    return distances

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from prodgen.errors import Conflict, NotFound
-from prodgen.jobs.ending import bytes_of, sweep, sweep_leftovers
+from prodgen.jobs.ending import bytes_of, sizes_of, sweep, sweep_leftovers
 from prodgen.jobs.limits import check_total, check_waiting
 from prodgen.jobs.manifests import cells_of, choose, merkle_root, published
 from prodgen.jobs.record import RETRYABLE, JobControl, JobRecord, find_record, load_control, load_state
@@ -134,7 +134,7 @@ def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collectio
         manifests, broken = published(store, record)
         kept = [manifest for manifest in manifests if manifest.folder not in folders]
         store.delete([*broken, *(manifest.key for manifest in manifests if manifest.folder in folders)])
-        done, size = sum(manifest.images for manifest in kept), bytes_of(store, record, kept)
+        done, size = sum(manifest.images for manifest in kept), bytes_of(sizes_of(store, record), kept)
         changes = {
             "state": "partial" if done else "failed",
             "done": done,

@@ -6,11 +6,14 @@ protocol of ``docs/explanation/ledger-and-store.md``.
 """
 
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from prodgen import traces
 from prodgen.errors import ProdgenError, Unavailable
+from prodgen.jobs.false_leases import find_false_leases
+from prodgen.jobs.machines import shut_out
 from prodgen.jobs.manifests import (
     Manifest,
     cell_digests,
@@ -99,19 +102,24 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
         return None
     _publish_winners(store, ledger, record, epoch)
     manifests, broken = published(store, record)
-    chosen = choose(manifests)
+    stored = sizes_of(store, record)
+    false = find_false_leases(store, record, manifests, ledger.won(record.id), stored)
+    chosen = choose(manifest for manifest in manifests if manifest.key not in false.keys)
     made = cells_of(chosen)
     dead = sorted(set(ledger.dead(record.id)) - made)
     missing = set(range(record.cells)) - made - set(dead)
     if ledger.epoch() != epoch:
         return None
-    store.delete([*broken, *(manifest.key for manifest in set(manifests).difference(chosen))])
+    for machine, why in false.liars.items():
+        shut_out(store, ledger, machine, record.id, why)
+    uncounted = {manifest.key for manifest in set(manifests).difference(chosen)}
+    store.delete([*broken, *sorted(uncounted | false.keys)])
     if missing and progress.state == "finishing":
         log.warning("job %s: %d cells are not in the store and are made again", record.id, len(missing))
         ledger.give_back(record.id, missing)
         return None
 
-    size = bytes_of(store, record, chosen)
+    size = bytes_of(stored, chosen)
     state = _state(record, progress, made, dead)
     errors = {cell: error for cell, error in sorted(ledger.errors(record.id).items()) if cell not in made}
     # None if cancelled: the gateway answers a cancel itself, and must not read all manifests before
@@ -142,11 +150,18 @@ def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str
             publish(store, record, first, reported_key)
 
 
-def bytes_of(store: Store, record: JobRecord, manifests: list[Manifest]) -> int:
-    """Return the total size, in bytes, of the objects that hold the images of ``manifests``."""
-    folders = {manifest.folder for manifest in manifests}
-    found = store.list(keys.job(record.tenant, record.id, "cells/"))
-    return sum(i.size for i in found if folder_of(i.key) in folders and not i.key.endswith(".jsonl"))
+def bytes_of(sizes: Mapping[str, int], manifests: Iterable[Manifest]) -> int:
+    """Return the bytes of the files of ``manifests``. ``sizes``: what `sizes_of` returned."""
+    return sum(sizes.get(folder, 0) for folder in {manifest.folder for manifest in manifests})
+
+
+def sizes_of(store: Store, record: JobRecord) -> dict[str, int]:
+    """Return the bytes of the files of each lease that has any, by the lease's folder."""
+    sizes = Counter[str]()
+    for info in store.list(keys.job(record.tenant, record.id, "cells/")):
+        if not info.key.endswith(".jsonl"):
+            sizes[folder_of(info.key)] += info.size
+    return sizes
 
 
 def _state(record: JobRecord, progress: Progress, made: set[int], dead: list[int]) -> JobState:

@@ -34,6 +34,12 @@ def machine_of(folder: str) -> str | None:
     return parts[2] if len(parts) == 3 else None
 
 
+def is_one_byte_off(name: str, right: str) -> bool:
+    """Return whether ``name`` differs from ``right`` in exactly one byte, as after damage on a disk."""
+    one, other = name.encode(errors="replace"), right.encode()
+    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 1
+
+
 def shut_out(store: Store, ledger: Ledger, machine: str, job: str, why: str) -> None:
     """Shut out a machine, because the audit of ``job`` found ``why``. Leases that it holds still count."""
     found = ShutOut(machine=machine, job=job, why=why, since=datetime.now(UTC))

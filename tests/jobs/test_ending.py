@@ -1,10 +1,13 @@
 """What the store says at a job's end is true, whoever died on the way there."""
 
+from typing import Literal
+
 import pytest
 import redis
 
 from prodgen.jobs import delivery
-from prodgen.jobs.ending import discard, settle_job, settle_jobs
+from prodgen.jobs.ending import discard, report, settle_job, settle_jobs
+from prodgen.jobs.machines import all_shut_out
 from prodgen.jobs.record import JobRecord
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.scripts import LedgerLost
@@ -142,6 +145,46 @@ def test_a_broken_manifest_is_made_again(ledger: Ledger, memory: MemoryStore, da
     work_off(memory, ledger, record)
     assert settle_job(memory, ledger, record)
     assert delivered(memory, record) == list(range(300))
+
+
+def test_a_worker_that_names_the_files_of_another_lease_is_shut_out_and_the_other_is_not(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    record = order(memory, ledger, new_record("j", 192))
+    honest, liar = (ledger.lease("bulk", worker, 64) for worker in ("honest-1-a", "liar-2-b"))
+    assert honest
+    assert liar
+    work(memory, ledger, record, honest)
+    lines = paint(memory, record, liar).decode().replace(liar.token, honest.token)
+    assert report(memory, ledger, record, liar, lines.encode())
+    work_off(memory, ledger, record)
+    assert settle_job(memory, ledger, record) is None, "the borrowed files were counted"
+    assert [one.machine for one in all_shut_out(memory)] == [liar.token.rpartition("-")[2]]
+    assert ledger.lease("bulk", "liar-2-b", 64) is None
+    work_off(memory, ledger, record)
+    assert settle_job(memory, ledger, record)
+    assert delivered(memory, record) == list(range(192))
+
+
+@pytest.mark.parametrize(("empty", "shut"), [(1, 0), (3, 1)])
+@pytest.mark.parametrize("packaging", ["files", "tar"])
+def test_leases_without_files_are_made_again_and_a_machine_with_several_is_shut_out(
+    ledger: Ledger, memory: MemoryStore, packaging: Literal["files", "tar"], empty: int, shut: int
+) -> None:
+    record = order(memory, ledger, new_record("j", 64 * (empty + 1), packaging=packaging))
+    for _ in range(empty):
+        lease = ledger.lease("bulk", "liar-2-b", 64)
+        assert lease
+        before = {*memory.objects}
+        manifest = paint(memory, record, lease)
+        memory.delete({*memory.objects} - before)
+        assert report(memory, ledger, record, lease, manifest)
+    work_off(memory, ledger, record)
+    assert settle_job(memory, ledger, record) is None, "files that do not exist were counted"
+    assert len(all_shut_out(memory)) == shut
+    work_off(memory, ledger, record)
+    assert settle_job(memory, ledger, record)
+    assert delivered(memory, record) == list(range(record.total))
 
 
 def test_a_finaliser_killed_at_any_point_is_taken_over(ledger: Ledger, memory: MemoryStore) -> None:
