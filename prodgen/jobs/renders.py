@@ -10,11 +10,13 @@ from prodgen.errors import NotFound
 from prodgen.jobs.quotas import admit
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.storage import keys
-from prodgen.storage.base import Store, in_threads, list_folders
+from prodgen.storage.base import Store, exists, in_threads, list_folders
 from prodgen.tenants import grant_of
 
 PARTS = 256
 """The number of parts of a tenant's images. All digests in a part have the same first two hex digits."""
+SEARCH = 32
+"""The quotas count a search for the latent of a picture as so many images, like the turns of the tenants."""
 TENANTS = 32
 """The most tenants whose images maintenance trims in a tick: one part of each tenant's images."""
 
@@ -34,9 +36,19 @@ def read(store: Store, asked: Asked) -> bytes | None:
 
 def ask(store: Store, renders: Renders, asked: Asked) -> bool:
     """Have workers make an image, within the tenant's quotas. Returns whether the image is new."""
-    grant = grant_of(store, asked.tenant)
-    admit(renders.ledger, asked.tenant, asked.formula.digest, asked.formula.count, grant)
-    return renders.ask(asked, grant.weight)
+    grant, counted = grant_of(store, asked.tenant), _counted(store, asked)
+    admit(renders.ledger, asked.tenant, asked.formula.digest, counted, grant)
+    return renders.ask(asked, grant.weight, counted)
+
+
+def _counted(store: Store, asked: Asked) -> int:
+    """Return as how many images the quotas count an image: a first one from a picture needs a search."""
+    formula, picture = asked.formula, asked.formula.picture
+    if picture is None:
+        return formula.count
+    version = formula.model.rpartition("@")[2]
+    known = exists(store, keys.found(asked.tenant, version, picture.sha256, formula.start_digest))
+    return 1 if known else SEARCH
 
 
 def trim_renders(store: Store, budget: int, days: int, look: int) -> int:
