@@ -1,11 +1,13 @@
 """Images have the size, the background and the variations that an order asks for."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from prodgen.catalog.idx import load_idx
 from prodgen.generation.encode import encode, to_image
@@ -266,3 +268,21 @@ def test_the_strongest_variations_are_still_images():
     made = finished(patch(count=64), Finish(size=32, background="white", augment=strongest))
     assert made.shape == (64, 32, 32, 1)
     assert encode(made[0].astype(np.uint8), "png")
+
+
+def test_a_release_changes_no_pixels_of_a_finish() -> None:
+    """Machines of two releases audit each other: other pixels need a new field or value of the finish."""
+    axis = torch.linspace(-1, 1, 24)
+    alpha = ((1.1 - (axis**2)[:, None] - 1.5 * axis**2) * 4).clamp(0, 1)
+    colours = torch.stack([0.5 + 0.4 * axis.expand(24, 24), 0.6 - 0.3 * axis[:, None].expand(24, 24), alpha])
+    x = torch.cat([colours * alpha, alpha[None]])[None].repeat(4, 1, 1, 1)
+    augment = Augment(flip=0.5, rotation=20, crop=0.2, brightness=0.2, contrast=0.2, perspective=0.2)
+    finishes = (
+        Finish(size=40, background="#c0392b"),
+        Finish(size=16, background="#c0392b"),
+        Finish(size=40, background="#ffffff", augment=augment),
+    )
+    rows = [np.concatenate([*finished(x, finish)], 1)[..., :3] for finish in finishes]
+    made = np.concatenate([np.pad(row, ((0, 0), (0, 160 - row.shape[1]), (0, 0))) for row in rows])
+    kept = np.asarray(Image.open(Path(__file__).with_name("finishes.png")))
+    assert worst(made.astype(np.uint8), kept) <= 1
