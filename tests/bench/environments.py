@@ -26,6 +26,9 @@ PYTHAE = Environment("pythae", ("pythae==0.1.2",), "import pythae.pipelines")
 MIMICRY = Environment(
     "mimicry", ("numpy", "scikit-image", "tensorboard"), "import mimicry", bare=("torch-mimicry==0.1.16",)
 )
+_SERVING = ("numpy", "pillow", "isal", "pydantic")
+BENTOML = Environment("bentoml", ("bentoml==1.4.40", *_SERVING), "import bentoml, isal")
+LITSERVE = Environment("litserve", ("litserve==0.2.17", *_SERVING), "import litserve, isal")
 PEERS = Path(__file__).parent / "peers"
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import uuid
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -28,15 +29,20 @@ WORKERS = ("worker", "maintenance", "training")
 
 
 class Deployment:
-    """Seeded with the bundled models, and with one key of the tenant ``default``."""
+    """Seeded with the bundled models, and with one key of the tenant ``default``.
 
-    def __init__(self, folder: Path, valkey: ValkeyServer, s3: S3Server) -> None:
+    ``workers``: how many of its processes make images. ``mark``: PRODGEN_TEST_MARK in their environment.
+    """
+
+    def __init__(self, folder: Path, valkey: ValkeyServer, s3: S3Server, workers: int = 1) -> None:
         self.folder, self.port, self.bucket = folder, free_port(), f"prodgen-{os.getpid()}"
         self.url = f"http://127.0.0.1:{self.port}"
-        self.s3, self._running = s3, ExitStack()
+        self.s3, self._workers, self._running = s3, workers, ExitStack()
+        self.mark = uuid.uuid4().hex
         self.environment = {
             **clean_environment(),
             **SETTINGS,
+            "PRODGEN_TEST_MARK": self.mark,
             "PRODGEN_ENVIRONMENT": "production",
             "PRODGEN_SECRET_KEY": "a-secret-of-these-tests-and-no-others",
             "PRODGEN_REDIS_URL": valkey.url(DATABASE),
@@ -55,7 +61,8 @@ class Deployment:
         with self._running:
             self._seed()
             self._start("gateway", (sys.executable, "-m", "api_gateway", "--port", str(self.port)))
-            for name, queues in (("worker", "interactive,bulk"), ("maintenance", "maintenance")):
+            more = [(f"worker-{n}", "interactive,bulk") for n in range(2, self._workers + 1)]
+            for name, queues in (("worker", "interactive,bulk"), ("maintenance", "maintenance"), *more):
                 options = ("-Q", queues, "--pool", "threads", "-c", "8", "-n", f"{name}@%h")
                 self._start(name, (*CELERY, "worker", *options))
             self._start("training", (*CELERY, "worker", "-Q", "training", "--pool", "prefork", "-c", "1"))

@@ -130,7 +130,7 @@ class Up:
 
     def processes(self) -> list[psutil.Process]:
         """Return the stack's living processes, orphans too."""
-        return [process for process in psutil.process_iter() if _has(process, self._mark)]
+        return marked(self._mark)
 
     def running(self, module: str) -> list[psutil.Process]:
         """Return the processes that run a Python module."""
@@ -262,6 +262,11 @@ def wait_for_progress(client: Client, job: str, images: int) -> None:
             assert event["state"] == "running", "the job ended too early"
             return
     raise AssertionError("the job ended early")
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the living processes that have the mark in their environment."""
+    return [process for process in psutil.process_iter() if _has(process, mark)]
 
 
 def _has(process: psutil.Process, mark: str) -> bool:
