@@ -49,6 +49,7 @@ def main() -> None:
                 found += contestants[name]()
             except Unavailable as error:
                 print(f"{name} cannot take part: {error}", file=sys.stderr)
+        print("all have started", file=sys.stderr, flush=True)
         for number in range(options.rounds):
             for one in found:
                 _measure(one, number)

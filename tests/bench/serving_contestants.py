@@ -114,7 +114,7 @@ def celery(environ: dict[str, str], stack: ExitStack, folder: Path, images: int)
             Meter(lambda: family(pid)),
             lambda first, count, size=size: make(first, count, size),
             lambda index: make(index, 1, 1),
-            images,
+            images if size > 1 else images // 4,  # a task an image is slow
         )
 
 

@@ -114,6 +114,7 @@ def _contestant(name: str, client: Client, packaging: str, meter: Meter, images:
         def cancel() -> None:
             assert client.job(job)["state"] == "running", "the bulk order ended too early"
             client.cancel(job)
+            time.sleep(2)  # until the leases have ended that workers hold
 
         return cancel
 
