@@ -18,6 +18,7 @@ from api_gateway.deployment import Deployment
 from api_gateway.errors import error_type
 from api_gateway.lookup import find_progress
 from api_gateway.routes import jobs
+from api_gateway.waiting import CLIENT_CLOSED, waiting
 from prodgen.access import ApiKey
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.generation.encode import encode_image, on_white
@@ -29,12 +30,8 @@ from prodgen.storage.base import in_threads
 
 Result = TypeVar("Result")
 
-QUICK, SLOW = 0.02, 0.5
-"""Seconds between two reads of the ledger: the first pause, which grows, and the longest pause."""
 WAIT_SECONDS = 300.0
 """Seconds after which an unfinished order is cancelled. OpenAI's clients wait for 600 seconds."""
-CLIENT_CLOSED = 499
-"""The HTTP status that the log shows for a request whose client has disconnected."""
 _NO_TOKENS = {
     "input_tokens": 0,
     "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
@@ -117,14 +114,14 @@ class Order:
         return await run_sync(self._images)
 
     async def _until_made(self, request: Request | None) -> None:
-        pause, deadline = QUICK, anyio.current_time() + WAIT_SECONDS
-        while not await self._in_thread(self._is_made):
-            if request and await request.is_disconnected():
-                raise HTTPException(CLIENT_CLOSED, "the client has gone, and its order is cancelled")
-            if anyio.current_time() > deadline:
-                raise Unavailable("no worker has made the images in time, and the order is cancelled")
-            await anyio.sleep(pause)
-            pause = min(SLOW, pause * 1.3)
+        deadline = anyio.current_time() + WAIT_SECONDS
+        with waiting(self._deployment.changes, f"job:{self._record.id}:events", request) as wait:
+            while not await self._in_thread(self._is_made):
+                if wait.gone:
+                    raise HTTPException(CLIENT_CLOSED, "the client has gone, and its order is cancelled")
+                if anyio.current_time() > deadline:
+                    raise Unavailable("no worker has made the images in time, and the order is cancelled")
+                await wait.change()
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await run_sync(work, limiter=self._deployment.event_threads)

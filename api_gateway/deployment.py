@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from anyio import CapacityLimiter, Semaphore
 from fastapi import Depends, Request
 
+from api_gateway.changes import Changes
 from api_gateway.event_reader import EventReader
 from prodgen.access import KeyRing
 from prodgen.errors import ProdgenError, Unavailable
@@ -51,11 +52,13 @@ class Deployment:
     """A semaphore for each tenant that limits its uploads. Only code in the event loop may use it."""
     event_streams: Counter[str] = field(default_factory=Counter)
     """The number of open event streams of each tenant. Only code in the event loop may use it."""
+    changes: Changes = field(init=False)
     event_reader: EventReader = field(init=False)
     _rebuilding: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.event_reader = EventReader(self.ledger, self.keys)
+        self.changes = Changes(self.ledger)
+        self.event_reader = EventReader(self.ledger, self.keys, self.changes)
 
     def ring(self, queue: DoorbellQueue, times: int) -> None:
         """Send ``times`` doorbells to a queue. Only logs a failure: maintenance sends the doorbells again."""

@@ -10,14 +10,15 @@ import anyio
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from api_gateway.changes import Changes
 from prodgen.access import KeyRing
 from prodgen.errors import Unavailable
 from prodgen.ledger.ledger import Ledger
 
 log = logging.getLogger("prodgen.gateway")
 
-QUICK, SLOW = 0.03, 0.25
-"""Seconds between two reads of the ledger: after an event or a new stream, and the longest pause."""
+QUICK, SLOW = 0.02, 0.25
+"""Seconds between two reads of the ledger: the shortest pause, and the longest while nothing changes."""
 
 
 class Watch:
@@ -71,16 +72,16 @@ class Watch:
 class EventReader:
     """Reads the ledger for all watches with one command. Its task runs only while there are watches.
 
-    Only code in the event loop may use the reader.
+    It reads when ``changes`` wakes it. Only code in the event loop may use the reader.
     """
 
-    def __init__(self, ledger: Ledger, keys: KeyRing) -> None:
-        self._ledger, self._keys = ledger, keys
+    def __init__(self, ledger: Ledger, keys: KeyRing, changes: Changes) -> None:
+        self._ledger, self._keys, self._changes = ledger, keys, changes
         self._thread = CapacityLimiter(1)  # of its own: it must not wait for the reads of new streams
         self.turn = anyio.Semaphore(1)
         self._watches = set[Watch]()
         self._seen = dict[str, str]()  # name: the newest event for which its watches were woken
-        self._hurry, self._pause = anyio.Event(), QUICK
+        self._hurry = anyio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -92,7 +93,8 @@ class EventReader:
         watch = Watch(name, digest, self)
         self._watches.add(watch)
         try:
-            yield watch
+            with self._changes.watch(name, self._look_now):
+                yield watch
         finally:
             watch.end_turn()
             self._watches.discard(watch)
@@ -105,12 +107,14 @@ class EventReader:
         If another stream waits for an event after an older one, that older event counts.
         """
         if name not in self._seen:
-            self._pause = QUICK
-            self._hurry.set()
+            self._look_now()
         # A client chooses `last`. An id of the future must not hide events from the other streams.
         self._seen[name] = min(self._seen.get(name, last), last, key=_order)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
+
+    def _look_now(self) -> None:
+        self._hurry.set()
 
     async def _run(self) -> None:
         healthy = True
@@ -121,19 +125,18 @@ class EventReader:
                 found, valid = await run_sync(self._look, dict(self._seen), digests, limiter=self._thread)
             except Unavailable:
                 healthy = False  # the streams that read meanwhile report it
-                self._pause = SLOW
             except Exception:
                 log.exception("the events of streams cannot be read; the next read is tried soon")
-                healthy, self._pause = False, SLOW
+                healthy = False
             else:
                 self._seen.update((name, id) for name, id in found.items() if name in self._seen)
                 for watch in self._watches:
                     # What happened while the ledger was away is not always an event: all read again.
                     if not healthy or watch.name in found or watch.digest not in valid:
                         watch.wake()
-                self._pause = QUICK if found else min(SLOW, self._pause * 1.4)
                 healthy = True
-            with anyio.move_on_after(self._pause):
+            await anyio.sleep(QUICK if healthy else SLOW)
+            with anyio.move_on_after(SLOW):
                 await self._hurry.wait()
 
     def _look(self, after: dict[str, str], digests: set[str]) -> tuple[dict[str, str], set[str]]:

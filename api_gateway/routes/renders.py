@@ -16,10 +16,10 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from api_gateway import ranges
-from api_gateway.answers import CLIENT_CLOSED, QUICK, SLOW
 from api_gateway.auth import Credentials, Generator, caller, count_request, key_digest
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.requests import StrictRoute
+from api_gateway.waiting import CLIENT_CLOSED, waiting
 from prodgen import logs
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.photographs import check_upload
@@ -110,19 +110,25 @@ async def render(
     for its attributes that differ and `share` from 0 to 1; `steps` (2 to 32) in place of `share` sends all
     shares from 0 to 1, as a loop in WebP and GIF, else side by side. `picture=SHA256` names an upload from
     which the image starts: attributes in the query change by `strength` (0 to 1), those of the picture are
-    read from it unless `picture.NAME` gives them. The headers `Prodgen-Distance` and `Prodgen-Attributes` say
-    how near the model draws the picture, and for what it takes the picture. `model` is NAME@VERSION;
-    any other name redirects to the version of now. The address needs a key, or a signature
-    (`POST /v1/render`). Requests for an image that is being made wait for that one image. `Cache-Status` says
-    whether the image was in the store. Answers 503 if the image is not made within a minute.
+    read from it unless `picture.NAME` gives them. The header `Prodgen-Attributes` has all attributes of the
+    image; of an image that starts from a picture, those that the model takes the picture for, and
+    `Prodgen-Distance` says how near the model draws it. `model` is NAME@VERSION; any other name redirects to
+    the version of now. The address needs a key, or a signature (`POST /v1/render`). Requests for an image
+    that is being made wait for that one image; an image whose clients have all gone is not begun.
+    `Cache-Status` says whether the image was in the store. Answers 503 if the image is not made within a
+    minute.
     """
     parameters = [pair for pair in request.query_params.multi_items() if pair[0] not in SIGNED]
-    version = await run_sync(_version_of, deployment.store, tenant, model)
-    formula = await run_sync(_formula, version, (seed, index, format), parameters)
+
+    def look_up() -> tuple[Formula, bytes | None]:
+        version = _version_of(deployment.store, tenant, model)
+        formula = _formula(version, (seed, index, format), parameters)
+        return formula, None if formula.model != model else read(deployment.store, Asked(tenant, formula))
+
+    formula, stored = await run_sync(look_up)
     if formula.model != model:
         return RedirectResponse(formula.path, headers={"Cache-Control": "no-cache"})
     asked = Asked(tenant, formula)
-    stored = await run_sync(read, deployment.store, asked)
     if formula.picture and stored is None:
         await run_sync(check_upload, deployment.store, tenant, formula.picture.sha256)
     data = stored or await _wait(request, deployment, asked)
@@ -132,6 +138,8 @@ async def render(
     headers = {"ETag": etag, "Cache-Control": _caching(request), "Cache-Status": status}
     if formula.picture:
         headers |= await run_sync(_found_headers, data)
+    else:
+        headers["Prodgen-Attributes"] = urlencode(formula.attributes)
     if etag in re.findall(r'"[^"]*"', request.headers.get("If-None-Match", "")):
         return Response(None, 304, headers)
 
@@ -219,23 +227,24 @@ async def _wait(request: Request, deployment: Deployment, asked: Asked) -> bytes
 
     Raises ProdgenError if the image cannot be made, or is not made within `WAIT_SECONDS`.
     """
-    renders, pause, deadline = Renders(deployment.ledger), QUICK, anyio.current_time() + WAIT_SECONDS
+    renders, deadline = Renders(deployment.ledger), anyio.current_time() + WAIT_SECONDS
 
     def look() -> bytes | None:
-        if renders.waits(asked):
-            return None
+        if found := renders.look(asked):
+            return None if found == "waiting" else found
         data = read(deployment.store, asked)
         if data is None and ask(deployment.store, renders, asked):
             deployment.ring("interactive", 1)
         return data
 
-    while (data := await run_sync(look, limiter=deployment.event_threads)) is None:
-        if await request.is_disconnected():
-            raise HTTPException(CLIENT_CLOSED, "the client has gone")
-        if anyio.current_time() > deadline:
-            raise Unavailable("no worker has made the image in time; ask for it again")
-        await anyio.sleep(pause)
-        pause = min(SLOW, pause * 1.3)
+    with waiting(deployment.changes, asked.name, request) as wait:
+        while (data := await run_sync(look, limiter=deployment.event_threads)) is None:
+            if wait.gone:
+                await run_sync(renders.drop, asked, limiter=deployment.event_threads)
+                raise HTTPException(CLIENT_CLOSED, "the client has gone")
+            if anyio.current_time() > deadline:
+                raise Unavailable("no worker has made the image in time; ask for it again")
+            await wait.change()
     return data
 
 

@@ -4,9 +4,10 @@ An image depends only on its formula. So it does no harm to lose an image with a
 the gateway that waits for the image asks for it again.
 """
 
+import base64
 import logging
 from datetime import date
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -36,6 +37,11 @@ class Asked(NamedTuple):
     tenant: str
     formula: Formula
 
+    @property
+    def name(self) -> str:
+        """The name under which the ledger announces that the image is made, or is no longer waited for."""
+        return f"render:{self.tenant}:{self.formula.digest}"
+
 
 class Renders:
     """The waiting images of one deployment. Threads may share one object."""
@@ -43,12 +49,13 @@ class Renders:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self._scripts = ledger, ledger.scripts
 
-    def waits(self, asked: Asked) -> bool:
-        """Return whether the image waits for a worker, or a worker makes it now.
+    def look(self, asked: Asked) -> bytes | Literal["waiting"] | None:
+        """Return the file of an image that was made just now, or ``waiting`` for one that is not made yet.
 
-        Raises ProdgenError with the reason if a worker could not make the image.
+        Returns None for any other image, which may be in the store. Raises ProdgenError with the reason if a
+        worker could not make the image.
         """
-        return _waits(self._scripts.read("get", "render", asked.tenant, asked.formula.digest))
+        return _read_state(self._scripts.read("get", asked.name))
 
     def ask(self, asked: Asked, weight: float, counted: int | None = None) -> bool:
         """Enter an image, unless it waits already, and count it as ordered. Returns whether to ring a worker.
@@ -67,7 +74,13 @@ class Renders:
                 f"{MOST_WAITING} images of this tenant wait for a worker, and no more may wait; ask again",
                 retry_after=1,
             )
-        return state == "asked" or not _waits(state)
+        return state == "asked" or _read_state(state) != "waiting"
+
+    def drop(self, asked: Asked) -> None:
+        """Give up an image whose client has gone. Does nothing if a worker makes the image already."""
+        formula = asked.formula
+        what = (asked.tenant, formula.digest, formula.model_dump_json(), formula.model)
+        self._scripts.call("render_drop", *what)
 
     def take(self, worker: str, count: int) -> list[Asked]:
         """Take waiting files with the work of at most ``count`` images in total, by the tenants' weights.
@@ -88,14 +101,15 @@ class Renders:
                 )
         return taken
 
-    def end(self, asked: Asked, size: int = 0, error: str = "") -> None:
-        """Record that an image of ``size`` bytes is in the store, or that it cannot be made (``error``).
+    def end(self, asked: Asked, size: int = 0, error: str = "", file: bytes = b"") -> None:
+        """Record that an image of ``size`` bytes is made, or that it cannot be made (``error``).
 
-        Without ``size`` and ``error``, the gateway that waits for the image asks for it again.
+        The image must be in the store, or come as ``file``, which clients then get from the ledger for some
+        seconds. Without ``size`` and ``error``, the gateway that waits for the image asks for it again.
         """
         formula = asked.formula
         what = (asked.tenant, formula.digest, error[:500], formula.model)
-        self._scripts.call("render_end", *what, size, formula.count)
+        self._scripts.call("render_end", *what, size, formula.count, base64.b64encode(file))
 
     def made(self, day: date) -> list[tuple[str, str, int, int]]:
         """Return (tenant, model, images, bytes) for each tenant and model with images made on a day (UTC).
@@ -107,7 +121,9 @@ class Renders:
         return [(*what.split(" "), int(count), int(sizes.get(what, 0))) for what, count in images.items()]
 
 
-def _waits(state: str | None) -> bool:
+def _read_state(state: str | None) -> bytes | Literal["waiting"] | None:
     if state and state.startswith("!"):
         raise ProdgenError(f"the image cannot be made: {state[1:]}")
-    return state == "waiting"
+    if state and state.startswith("="):
+        return base64.b64decode(state[1:])
+    return "waiting" if state == "waiting" else None

@@ -13,9 +13,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from api_gateway import errors, metrics, sessions
-from api_gateway.answers import CLIENT_CLOSED
 from api_gateway.app import create_app
 from api_gateway.routes import health
+from api_gateway.waiting import CLIENT_CLOSED
 from prodgen.access import KeyRing
 from prodgen.errors import NoRoom, StoreUnavailable, Unavailable
 from prodgen.jobs import submission

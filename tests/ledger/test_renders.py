@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from prodgen.errors import ProdgenError, TooManyRequests
+from prodgen.ledger.changes import changes
 from prodgen.ledger.entries import JobEntry
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.renders import MAKE_SECONDS, MOST_WAITING, SEARCH_SECONDS, Asked, Renders
@@ -77,7 +78,7 @@ def test_a_formula_of_a_later_version_costs_no_tenant_another_image(
         renders.ask(image("eve", 0), 1.0)
     renders.ask(image("ida", 0), 1.0)
     assert renders.take("w", 8) == [image("ada", 0), image("ida", 0)]
-    assert renders.waits(image("eve", 0)), "it is asked for again later"
+    assert renders.look(image("eve", 0)) == "waiting", "it is asked for again later"
 
 
 def test_other_counts_of_older_versions_are_forgotten_once_nothing_waits(
@@ -104,16 +105,43 @@ def test_an_image_whose_client_has_gone_is_dropped(renders: Renders, client: red
     assert renders.ledger.backlog("interactive").images == 0
 
 
+def test_an_image_is_given_up_until_a_worker_takes_it_and_then_costs_nothing(renders: Renders) -> None:
+    for index in range(MOST_WAITING):
+        renders.ask(image("ada", index), 1.0)
+    [taken] = renders.take("w", 1)
+    renders.drop(taken)
+    assert renders.look(taken) == "waiting", "a worker makes it, so it is worth keeping"
+    for index in range(1, MOST_WAITING):
+        renders.drop(image("ada", index))
+    assert renders.take("w", 64) == []
+    assert renders.ledger.backlog("interactive").images == 0
+    assert renders.ask(image("ada", 1), 1.0)
+    assert renders.ledger.admit("ada", "j", 1, 2, None), "both images count, those that were given up do not"
+    assert renders.ledger.admit("ada", "j", 1, 3, None) is None
+
+
+def test_clients_get_a_small_image_before_it_is_in_the_store(renders: Renders) -> None:
+    renders.ask(image("ada", 0), 1.0)
+    [taken] = renders.take("w", 1)
+    heard = changes(renders.ledger)
+    assert next(heard) == "", "what changed before was missed"
+    renders.end(taken, 4, file=b"\x89PNG")
+    assert next(name for name in heard if name) == taken.name
+    assert renders.look(taken) == b"\x89PNG"
+    renders.ask(taken, 1.0)
+    assert renders.take("w", 1) == [], "it is not made again"
+
+
 def test_an_image_lost_with_its_worker_is_asked_for_again(renders: Renders) -> None:
     renders.ask(image("ada", 0), 1.0)
     [taken] = renders.take("w", 1)
-    assert renders.waits(taken)
+    assert renders.look(taken) == "waiting"
     renders.end(taken)  # the worker could not make it
-    assert not renders.waits(taken)
+    assert renders.look(taken) is None
     assert renders.ask(taken, 1.0)
     renders.end(taken, error="the colour is too bright")
     with pytest.raises(ProdgenError, match="too bright"):
-        renders.waits(taken)
+        renders.look(taken)
 
 
 def test_a_machine_that_is_shut_out_makes_no_images_by_their_addresses(

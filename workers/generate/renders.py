@@ -15,6 +15,8 @@ from workers.generate.redraws import found_for
 
 MOST = 64
 """The maximum number of images that a worker makes for one doorbell; each image of a morph counts."""
+SMALL = 1 << 18
+"""The most bytes of an image that clients get through the ledger, before the image is in the store."""
 
 
 def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:
@@ -40,7 +42,7 @@ def _begin(device: Device, asked: Asked) -> Response | Exception:
 
 
 def _finish(device: Device, renders: Renders, asked: Asked, begun: Response | Exception | None) -> bool:
-    """Store an image, and tell the ledger that it is made or has failed. Returns whether it was made.
+    """Store an image, and tell the ledger that it is made or has failed. Returns whether it was stored.
 
     ``begun``: what `_begin` returned, or None if the image is still to be started. If this worker caused a
     failure, the gateway that waits for the image asks for it again.
@@ -48,8 +50,11 @@ def _finish(device: Device, renders: Renders, asked: Asked, begun: Response | Ex
     formula = asked.formula
     try:
         data = _file(formula, begun or _begin(device, asked))
+        if len(data) <= SMALL:  # the client need not wait for the store
+            renders.end(asked, len(data), file=data)
         device.store.put(cache_key(asked), data, f"image/{formula.format}")
-        renders.end(asked, len(data))
+        if len(data) > SMALL:
+            renders.end(asked, len(data))
     except Unavailable as error:
         log.warning("an image by its address was not stored: %s", error)
         return False

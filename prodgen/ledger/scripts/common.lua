@@ -64,10 +64,16 @@ local function seen(job)
   return unfinished(job) and job.paused == 1 and 'paused' or job.state
 end
 
+-- Tells the gateways that wait for it that a job, a run or a file has changed.
+local function publish(name)
+  redis.call('PUBLISH', key('changed'), name)
+end
+
 local function announce(job, kind)
   redis.call('HSET', key('job', job.id), 'state', job.state, 'done', job.done, 'updated', now() / 1000000)
   redis.call('XADD', key('job', job.id, 'events'), 'MAXLEN', '~', 1000, '*',
     'type', kind, 'state', seen(job), 'done', job.done, 'total', job.total)
+  publish('job:' .. job.id .. ':events')
 end
 
 -- Makes the job finishing once all its images are made or set aside: its end may now be settled.

@@ -28,6 +28,7 @@ local function announce_run(run, kind, progress)
     'wish', run.wish or '', 'updated', now() / 1000000)
   redis.call('XADD', key('run', run.id, 'events'), 'MAXLEN', '~', 1000, '*', 'type', kind, 'state', run.state,
     'step', run.step, 'steps', run.steps, 'restarts', run.restarts, 'progress', progress or '')
+  publish('run:' .. run.id .. ':events')
 end
 
 -- Removes a run that has ended from the roster.
