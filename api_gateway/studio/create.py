@@ -1,16 +1,24 @@
 """Create: choose a model and attributes, see pictures at once, keep some, and order them."""
 
-from fastapi import APIRouter, Request, Response
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api_gateway.auth import Anyone, Generator
+from api_gateway.auth import Anyone, Generator, allowed
 from api_gateway.deployment import DeploymentDep
 from api_gateway.routes import models
 from api_gateway.routes.models import ModelView
 from api_gateway.studio.frame import PageRoute, failure, pages_of, render
 from prodgen.spec.model_config import STUDIO
+from prodgen.spec.order import sku_seed
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+data = APIRouter(include_in_schema=False)
+
+PICTURES = 24
+"""How many pictures the page shows."""
 
 COLOURS = (
     "white", "silver", "gray", "black", "beige", "tan", "saddlebrown", "crimson", "tomato", "orange", "gold",
@@ -32,7 +40,20 @@ def create(request: Request, caller: Generator, deployment: DeploymentDep, model
     """Show the controls of a model. The query holds all choices, so that people can bookmark the page."""
     offered = drawing_models(caller, deployment)
     chosen, query = chosen_of(offered, model), request.query_params
-    return render(request, "create.html", models=offered, model=chosen, colours=COLOURS, query=query)
+    looks = looks_of(query.get("looks", "")[:100] or secrets.token_hex(3))
+    return render(
+        request, "create.html", models=offered, model=chosen, colours=COLOURS, query=query, looks=looks
+    )
+
+
+@data.get("/create/looks/{name}", dependencies=[Depends(allowed("generate"))])
+def looks_of(name: Annotated[str, Path(max_length=100)]) -> list[tuple[str, int]]:
+    """Return the looks of this name: for each picture its SKU, and the seed that orders give to the SKU."""
+    skus = [f"{name}-{place:02}" for place in range(1, PICTURES + 1)]
+    return [(sku, sku_seed(0, sku)) for sku in skus]
+
+
+router.include_router(data)
 
 
 def drawing_models(caller: Generator, deployment: DeploymentDep) -> list[ModelView]:

@@ -270,7 +270,7 @@ class Expansion:
         place = own - (self._ends[at - 1] if at else 0)
         combination, repeat = divmod(place, row.count)
         by_sku = self.spec.seed_from == "sku" and row.sku is not None
-        seed = _sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed
+        seed = sku_seed(self.spec.seed, row.sku) if by_sku and row.sku else self.spec.seed
         latent, draw = row.latent, repeat if by_sku else index
         return ImageRequest(
             index=index,
@@ -311,7 +311,7 @@ def _combination(values: Mapping[str, Sequence[str]], number: int) -> dict[str, 
     return {name: chosen[name] for name in values}
 
 
-def _sku_seed(seed: int, sku: str) -> int:
+def sku_seed(seed: int, sku: str) -> int:
     """Return the seed of a SKU, computed from the order's ``seed`` and ``sku`` only."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{sku}".encode()).digest()[:8], "big") & MAX_SEED
 

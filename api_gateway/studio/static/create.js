@@ -1,15 +1,14 @@
-// Create: every change of a control orders 24 pictures. The newest request wins; older ones are cancelled.
+// Create: every change of a control draws 24 pictures. The newest wish wins; what is left of older ones is not made.
 
-import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, looksOf, optionsOf, watchControls } from "./controls.js";
+import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, optionsOf, watchControls } from "./controls.js";
+import { Live } from "./live.js";
 import { Mixing, address } from "./mixing.js";
-import { $, api, describe, element, explain, listenToTabs, number, picture, shelf, t } from "./studio.js";
-import { Tries, randomKey, randomName } from "./tries.js";
+import { $, api, describe, element, explain, listenToTabs, number, shelf, t } from "./studio.js";
+import { randomKey, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
 
-const PICTURES = 24;
 const MIX_SIDE = 256;
 const ZOOM_SIDE = 512;
-const PAUSE = 60; // milliseconds that a control must rest after a second change
 
 const form = $("controls");
 if (form) start();
@@ -17,18 +16,16 @@ if (form) start();
 function start() {
   const { model, size } = form.dataset;
   const tray = shelf(`kept ${model}`);
-  let looks = new URLSearchParams(location.search).get("looks") ?? randomName();
-  let images = [];
-  const tries = new Tries($("status"), $("problem"), $("gallery"));
-  let resting;
-  let changedAt = -Infinity;
-  let kept = JSON.parse(localStorage.getItem(tray) ?? "[]");
+  let looks = JSON.parse(form.dataset.looks); // the SKU and the seed of each picture
+  let images = []; // those that are shown
+  const live = new Live($("status"), $("problem"), $("gallery"), show);
+  let kept = JSON.parse(localStorage.getItem(tray) ?? "[]").map(lasting);
   let orderKey;
 
-  const tiles = Array.from({ length: PICTURES }, (_, place) => {
+  const tiles = looks.map((_, place) => {
     const open = element("button", { type: "button", className: "open", disabled: true, ariaLabel: t("Picture") });
     const keep = element("button", { type: "button", className: "keep", hidden: true });
-    open.onclick = () => zoom(images.map(enlarged), place, zoomActions);
+    open.onclick = () => zoom(images.flat().map(enlarged), images.slice(0, place).flat().length, zoomActions);
     keep.onclick = () => toggle(images[place]);
     const tile = element("div", { className: "tile" }, open, keep);
     $("gallery").append(tile);
@@ -41,20 +38,21 @@ function start() {
     describeControls(form);
     const chosen = chosenPairs(form);
     $("clear").hidden = !chosen.length;
-    const query = new URLSearchParams([["model", form.model.value], ["looks", looks], ...chosen]);
+    const query = new URLSearchParams([["model", form.model.value], ["looks", looks[0][0].slice(0, -3)], ...chosen]);
     history[push ? "pushState" : "replaceState"](null, "", `?${query}`);
-    clearTimeout(resting);
-    const now = performance.now();
-    resting = setTimeout(() => tries.draw(request(), show), now - changedAt < PAUSE ? PAUSE : 0);
-    changedAt = now;
+    live.draw(wish());
   }
 
   form.onsubmit = (event) => event.preventDefault();
   form.model.onchange = () => (location.search = new URLSearchParams({ model: form.model.value }));
   watchControls(form, changed);
-  $("more").onclick = () => {
-    looks = randomName();
-    changed(true);
+  $("more").onclick = async () => {
+    try {
+      looks = await api("GET", `/create/looks/${randomName()}`);
+      changed(true);
+    } catch (error) {
+      explain($("problem"), error);
+    }
   };
   $("prompt").onchange = async () => {
     const prompt = $("prompt").value.trim();
@@ -79,24 +77,30 @@ function start() {
 
   // The pictures
 
-  // The browser enlarges the pictures: to make them larger would take three quarters of the time.
-  const request = () => ({ model, ...looksOf(form, looks, PICTURES), output: { format: "webp" } });
+  /** Return the images that the controls ask for. The browser enlarges them: to make them larger would take longer. */
+  function wish() {
+    const combinations = combinationsOf(chosenValues(form));
+    return looks.map(([sku, seed], place) => {
+      const image = { sku, seed, draw: 0, attempt: 0, attributes: combinations[place % combinations.length] };
+      return { ...image, url: address(model, size, image, "webp") };
+    });
+  }
+
+  /** Return a kept image with its address. Earlier versions kept a link, which expires. */
+  function lasting({ job, index, ...image }) {
+    return job && image.draw !== undefined ? { ...image, url: address(model, size, image, "webp") } : image;
+  }
 
   /** Return an image with the address of a larger picture. One that was kept long ago lacks its numbers. */
   const enlarged = (image) =>
     image.draw === undefined ? image : { ...image, url: address(model, Math.max(size, ZOOM_SIDE), image, "webp") };
 
-  async function show(found, signal) {
-    const pictures = await Promise.all(found.map(picture));
-    signal.throwIfAborted();
-    images = found;
-    tiles.forEach(({ tile, open, keep }, place) => {
-      tile.hidden = place >= images.length;
-      if (tile.hidden) return;
-      open.disabled = keep.hidden = false;
-      open.replaceChildren(pictures[place]);
-      open.ariaLabel = null; // the picture's own text is better
-    });
+  function show(place, image, shown) {
+    const { open, keep } = tiles[place];
+    images[place] = image;
+    open.disabled = keep.hidden = false;
+    open.replaceChildren(shown);
+    open.ariaLabel = null; // the picture's own text is better
     markKept();
   }
 
@@ -107,8 +111,8 @@ function start() {
 
   function toggle(image) {
     const others = kept.filter((other) => !sameLook(image)(other));
-    const { job, index, sku, seed, draw, attempt, attributes, latent, mix, url } = image;
-    const item = { job, index, sku, seed, draw, attempt, attributes, latent, mix, url };
+    const { sku, seed, draw, attempt, attributes, latent, mix, url } = image;
+    const item = { sku, seed, draw, attempt, attributes, latent, mix, url };
     kept = others.length < kept.length ? others : [...kept, item];
     save();
   }
@@ -120,7 +124,7 @@ function start() {
   }
 
   listenToTabs(tray, (list) => {
-    kept = list;
+    kept = list.map(lasting);
     markKept();
     showTray();
   });
@@ -149,22 +153,11 @@ function start() {
     $("kept").replaceChildren(
       ...kept.map((image, place) => {
         const shown = element("img", { src: image.url, alt: describe(image) });
-        shown.onerror = () => renew(image, shown);
         const open = element("button", { type: "button", className: "open" }, shown);
         open.onclick = () => zoom(kept.map(enlarged), place, zoomActions);
         return element("li", {}, open);
       }),
     );
-  }
-
-  /** Give a kept picture a new link, because links expire. */
-  async function renew(image, shown) {
-    shown.onerror = null;
-    if (!image.job) return; // a mix has an address, which does not expire
-    const page = await api("GET", `/v1/jobs/${image.job}/images?limit=1&after=${image.index - 1}`).catch(() => null);
-    if (!page?.data.length) return;
-    image.url = shown.src = page.data[0].url;
-    localStorage.setItem(tray, JSON.stringify(kept));
   }
 
   function zoomActions(image, again) {

@@ -35,7 +35,7 @@ export async function correct(one, model, side) {
 }
 
 async function bitmap(path) {
-  const file = await api("GET", path, { blob: true });
+  const file = await (await api("GET", path, { whole: true })).blob();
   return createImageBitmap(file).catch(() => {
     throw new Refusal(t("This browser cannot show the photograph."));
   });

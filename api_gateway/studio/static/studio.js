@@ -48,9 +48,9 @@ export class Refusal extends Error {
   }
 }
 
-/** Send a request to the API and return the JSON of its answer, or with `blob` the file that it sends. Throws Refusal,
- * or the reason of `signal`. */
-export async function api(method, path, { json, body, key, signal, type, blob } = {}) {
+/** Send a request to the API and return the JSON of its answer, or with `whole` the answer itself. Throws Refusal, or the
+ * reason of `signal`. */
+export async function api(method, path, { json, body, key, signal, type, whole } = {}) {
   const headers = { "X-CSRF-Token": token };
   if (key) headers["Idempotency-Key"] = key;
   if (json !== undefined) body = JSON.stringify(json);
@@ -62,7 +62,7 @@ export async function api(method, path, { json, body, key, signal, type, blob } 
     if (signal?.aborted) throw signal.reason;
     throw new Refusal(t("prodgen does not answer. Look whether you are online, and try again."));
   }
-  const answer = await (blob && response.ok ? response.blob() : response.json().catch(() => ({})));
+  const answer = whole && response.ok ? response : await response.json().catch(() => ({}));
   signal?.throwIfAborted(); // an answer that was cut off is no empty answer
   if (response.ok) return answer;
   const { message = t("prodgen failed to answer."), ...rest } = answer.error ?? {};
