@@ -57,6 +57,13 @@ def boutique(**synonyms: dict[str, list[str]]) -> ModelConfig:
     return ModelConfig.model_validate(CONFIGS["clothing"].model_dump() | changes)
 
 
+def test_a_chinese_number_counts_with_the_measure_words_of_things() -> None:
+    words = boutique(category={"handbag": ["寶劍", "盾牌"]})
+    for prompt in ("三把寶劍", "三面盾牌", "三柄宝剑"):
+        reading = read_prompt(prompt, words)
+        assert (reading.count, reading.attributes["category"], reading.unread) == (3, ["handbag"], [])
+
+
 def faults(name: str) -> list[str]:
     """Return the prompts of a file of ``tests/spec`` whose reading, with the unread words, is not right."""
     with (Path(__file__).parent / name).open(encoding="utf-8") as file:
