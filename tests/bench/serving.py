@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -44,16 +44,17 @@ def main() -> None:
             "litserve": lambda: [litserve(environ, stack, folder, envs, images)],
         }
         found = [bare(environ, stack, images)]
-        for name in options.only or contestants:
+        for who in options.only or contestants:
             try:
-                found += contestants[name]()
+                found += contestants[who]()
             except Unavailable as error:
-                print(f"{name} cannot take part: {error}", file=sys.stderr)
+                print(f"{who} cannot take part: {error}", file=sys.stderr)
         print("all have started", file=sys.stderr, flush=True)
-        for number in range(options.rounds):
-            for one in found:
-                _measure(one, number)
-        _print(found, int(environ["SERVED_BATCH"]))
+        with suppress(KeyboardInterrupt):  # Ctrl-C: print what is measured
+            for number in range(options.rounds):
+                for one in found:
+                    _measure(one, number)
+        _print([one for one in found if one.rates], int(environ["SERVED_BATCH"]))
 
 
 def _measure(one: Contestant, number: int) -> None:
@@ -88,7 +89,7 @@ def _print(found: list[Contestant], batch: int) -> None:
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for one in found:
-        share = median(rate / loop for rate, loop in zip(one.rates, found[0].rates, strict=True))
+        share = median(rate / loop for rate, loop in zip(one.rates, found[0].rates, strict=False))
         cpu = f"{1000 * one.meter.cpu / one.meter.runs / one.images:.2f} s"
         print(
             f"| {one.name} | {median(one.rates):,.0f} | {share:.2f} | {_percentiles(one.alone)} "

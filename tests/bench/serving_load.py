@@ -32,8 +32,8 @@ class Meter:
         finally:
             self._ended.set()
             thread.join()
-            self.cpu += _cpu(found) - before
-            self.runs += 1
+        self.cpu += _cpu(found) - before
+        self.runs += 1
 
     def _watch(self, found: list[psutil.Process]) -> None:
         while not self._ended.wait(0.5):
