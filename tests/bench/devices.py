@@ -22,6 +22,7 @@ import redis
 
 from prodgen.ledger.entries import JobEntry
 from prodgen.ledger.ledger import Ledger
+from tests.servers.process import wait_until
 from tests.servers.valkey import ValkeyServer
 
 WORK = 1.0
@@ -58,20 +59,24 @@ def _measure(server: ValkeyServer, devices: int, seconds: float) -> None:
     for n in range(TENANTS):
         ledger.submit(JobEntry(f"job-{n}", f"shop-{n}", "bulk", IMAGES, lease_cells=CELLS))
     cores = os.cpu_count() or 1
-    share, begin = devices // cores, time.time() + 10.0
+    share = devices // cores
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-        parts = [pool.submit(_devices, server.url(), n * share, share, begin, seconds) for n in range(cores)]
+        parts = [pool.submit(_devices, server.url(), n * share, share, seconds) for n in range(cores)]
+        wait_until(lambda: _connected(client) > share * cores, "the devices do not connect", 600)
+        begin = time.time() + 1.0
+        client.set("begin", begin)
         time.sleep(max(0.0, begin + STARTS - time.time()))
         used = _cpu(client)
         time.sleep(seconds)
         used = (_cpu(client) - used) / seconds
         waits = [wait for part in parts for wait in part.result()]
+    leases = len(waits) / seconds
     busy = len(waits) * WORK / (share * cores * seconds)
     _, *_, late = quantiles(waits, n=20)
     print(
-        f"{share * cores} devices, {len(waits) / seconds:,.0f} leases a second: busy {busy:.1%}; between two "
-        f"leases half wait {1000 * median(waits):.1f} ms, 95% at most {1000 * late:.1f} ms; "
-        f"Redis takes {used:.2f} of a core; load {os.getloadavg()[0]:.1f}"
+        f"{share * cores} devices, {leases:,.0f} leases a second: busy {busy:.1%}; between two leases half "
+        f"wait {1000 * median(waits):.1f} ms, 95% at most {1000 * late:.1f} ms; Redis takes {used:.2f} of a "
+        f"core, {1_000_000 * used / leases:,.0f} µs a lease; load {os.getloadavg()[0]:.1f}"
     )
 
 
@@ -79,17 +84,26 @@ def _ledger(url: str) -> Ledger:
     return Ledger(redis.Redis.from_url(url))
 
 
+def _connected(client: redis.Redis) -> int:
+    return int(client.info("clients")["connected_clients"])
+
+
 def _cpu(client: redis.Redis) -> float:
     info = client.info("cpu")
     return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
 
 
-def _devices(url: str, first: int, count: int, begin: float, seconds: float) -> list[float]:
-    """Run ``count`` devices from the time ``begin``; return the waits of all leases in the measured time."""
+def _devices(url: str, first: int, count: int, seconds: float) -> list[float]:
+    """Run ``count`` devices once all are connected; return the waits of all leases in the measured time."""
     waits: list[float] = []
+    ledgers = [_ledger(url) for _ in range(count)]
+    for ledger in ledgers:
+        ledger.client.ping()
+    wait_until(lambda: bool(ledgers[0].client.exists("begin")), "the other devices do not connect", 600)
+    begin = float(ledgers[0].client.get("begin") or 0)
     threads = [
-        threading.Thread(target=_device, args=(url, f"host{n}-1-{n:06x}", begin, seconds, waits))
-        for n in range(first, first + count)
+        threading.Thread(target=_device, args=(ledger, f"host{n}-1-{n:06x}", begin, seconds, waits))
+        for n, ledger in enumerate(ledgers, first)
     ]
     for thread in threads:
         thread.start()
@@ -98,9 +112,8 @@ def _devices(url: str, first: int, count: int, begin: float, seconds: float) -> 
     return waits
 
 
-def _device(url: str, name: str, begin: float, seconds: float, waits: list[float]) -> None:
-    ledger, chance = _ledger(url), random.Random(name)
-    ledger.client.ping()
+def _device(ledger: Ledger, name: str, begin: float, seconds: float, waits: list[float]) -> None:
+    chance = random.Random(name)
     start, end = begin + STARTS, begin + STARTS + seconds
     time.sleep(max(0.0, begin + chance.uniform(0, STARTS - 2 * WORK) - time.time()))
     free = time.time()
@@ -127,8 +140,13 @@ def _ring(client: redis.Redis) -> None:
     client.lpush("bulk", DOORBELL)
     client.rpop("bulk")
     tag = random.randbytes(16).hex()
-    client.pipeline().zadd("unacked_index", {tag: time.time()}).hset("unacked", tag, DOORBELL).execute()
-    client.pipeline().zrem("unacked_index", tag).hdel("unacked", tag).execute()
+    with client.pipeline() as pipe:
+        pipe.zadd("unacked_index", {tag: time.time()})
+        pipe.hset("unacked", tag, DOORBELL)
+        pipe.execute()
+        pipe.zrem("unacked_index", tag)
+        pipe.hdel("unacked", tag)
+        pipe.execute()
 
 
 if __name__ == "__main__":
