@@ -1,6 +1,7 @@
 """Place an order: check it, write its job into the store, and enter the job into the ledger."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,7 +25,7 @@ from prodgen.spec.names import stable_id
 from prodgen.spec.order import JobSpec, RowParser
 from prodgen.spec.prompt import read_order
 from prodgen.storage import keys
-from prodgen.storage.base import Store
+from prodgen.storage.base import Store, in_threads
 from prodgen.tenants import grant_of
 
 FILES_IMAGES = 512
@@ -192,9 +193,12 @@ def _check_deleted(store: Store, tenant: str, job: str) -> None:
 def _write(store: Store, record: JobRecord, index: Index | None, items: Path) -> None:
     """Write the files of a job. Writes job.json last, so that a job with a job.json is complete."""
     if index:
-        store.put_file(keys.job(record.tenant, record.id, "items.jsonl"), items, "application/jsonl")
-        data = index.model_dump_json().encode()
-        store.put(keys.job(record.tenant, record.id, "items.index.json"), data, "application/json")
+        key, data = partial(keys.job, record.tenant, record.id), index.model_dump_json().encode()
+        writes = (
+            partial(store.put_file, key("items.jsonl"), items, "application/jsonl"),
+            partial(store.put, key("items.index.json"), data, "application/json"),
+        )
+        list(in_threads(lambda write: write(), writes))  # at once, because a person waits for each flush
     data = record.model_dump_json(indent=1).encode()
     store.put(keys.job(record.tenant, record.id, "job.json"), data, "application/json")
 

@@ -2,12 +2,14 @@
 
 import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -77,6 +79,7 @@ def test_an_image_is_made_once_and_then_comes_from_the_store(
     answer, *_ = [one for one in answers if one.headers["Cache-Status"] == "prodgen; fwd=miss; stored"]
     assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     assert answer.headers["Content-Type"] == "image/png"
+    assert answer.headers["Prodgen-Attributes"].startswith("category=bag")
     tag = {"If-None-Match": answer.headers["ETag"]}
     assert client.get(address, headers=tag).status_code == 304
     part = client.get(address, headers={"Range": "bytes=2-5", "If-Range": answer.headers["ETag"]})
@@ -211,6 +214,19 @@ def test_a_tenant_has_a_limited_number_of_waiting_images(
     assert client.get(address.replace("/3.png", "/4.png")).status_code == 429
     assert len(Renders(gateway.ledger).take("w", 5)) == 1
     assert gateway.ledger.backlog("interactive").images == before
+
+
+def test_an_image_is_not_made_if_its_client_goes_before_a_worker_takes_it(
+    client: Client, gateway: Gateway, address: str
+) -> None:
+    before = gateway.ledger.backlog("interactive").images
+    server = urlsplit(gateway.settings.public_url)
+    with socket.create_connection((server.hostname, server.port)) as connection:
+        head = f"GET {address} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.key}\r\n\r\n"
+        connection.sendall(head.encode())
+        wait_until(lambda: gateway.ledger.backlog("interactive").images == before + 1, "nothing is asked for")
+    wait_until(lambda: gateway.ledger.backlog("interactive").images == before, "the image still waits")
+    assert Renders(gateway.ledger).take("w", 5) == []
 
 
 @pytest.mark.usefixtures("one_day")

@@ -14,10 +14,13 @@ import prodgen
 import workers
 from api_gateway import sessions, studio
 from api_gateway.studio import order_files
+from api_gateway.studio.create import looks_of
 from api_gateway.studio.language import CATALOGUES, SENTENCES, translate
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.record import load_record
 from prodgen.registry.publish import publish
+from prodgen.spec.attributes import AttributeSchema
+from prodgen.spec.order import Expansion, Item, JobSpec
 from tests.gateway.running import Client, Gateway
 from tests.sample_models import evaluation, write_model
 
@@ -36,6 +39,13 @@ def browser(gateway: Gateway, client: Client) -> Iterator[httpx.Client]:
 def sign_in(browser: httpx.Client, client: Client, following: str = "/orders?show=done") -> httpx.Response:
     key = client.key
     return browser.post("/sign-in", data={"key": key, "next": following})
+
+
+def test_the_page_create_shows_what_an_order_makes_of_the_same_skus() -> None:
+    looks = looks_of("a1b2c3")
+    spec = JobSpec.model_validate({"model": "toy", "seed_from": "sku"})
+    images = Expansion(spec, [Item(sku=sku) for sku, _ in looks], AttributeSchema(attributes=()))
+    assert [(image.sku, image.seed, image.draw) for image in images] == [(*look, 0) for look in looks]
 
 
 def token_of(browser: httpx.Client) -> str:

@@ -2,11 +2,11 @@
 
 import { Refusal, api, explain, picture, t } from "./studio.js";
 
-const LANES = 4; // requests at a time; a browser sends six to a host, and the page needs some for all else
+const LANES = 5; // requests at a time; a browser sends six to a host, and the page needs one for all else
 const PATIENCE = 4000; // milliseconds before the page says that it waits for a worker
-const TURN = 150; // milliseconds after which a new wish no longer waits for the first picture of the one before
+const TURN = 1000; // milliseconds after which a new wish no longer waits for the first picture of the one before
 
-/** The pictures of a page. The newest wish wins: of an older one, only a first picture that is nearly made is still shown, so
+/** The pictures of a page. The newest wish wins: of an older one, the first picture is still shown if it is being made, so
  * that pictures follow a slider while it moves. */
 export class Live {
   #wish; // the newest
@@ -34,7 +34,7 @@ export class Live {
     const turn = (this.#turn = new AbortController());
     const began = performance.now();
     explain(this.problem);
-    this.gallery.ariaBusy = "true";
+    this.#setBusy(true);
     this.status.textContent = t("Drawing …");
     const waiting = setTimeout(() => (this.status.textContent = t("Waiting for a free worker …")), PATIENCE);
     let next = 0;
@@ -43,15 +43,19 @@ export class Live {
       const shown = await picture(image);
       turn.signal.throwIfAborted();
       clearTimeout(waiting);
+      this.gallery.children[place].ariaBusy = "false";
       this.show(place, image, shown);
     };
     const lane = async () => {
       while (next < images.length) await draw(next++);
     };
-    const first = draw(next++);
-    this.#first = first.catch(() => {}).then(() => (this.#first = undefined));
+    const first = draw(next++); // alone: the others would delay it
+    const settled = first.catch(() => {}).then(() => this.#first === settled && (this.#first = undefined));
+    this.#first = settled;
     try {
-      await Promise.all([first.then(lane), ...Array.from({ length: LANES - 1 }, lane)]);
+      await first;
+      if (this.#waiting) return; // for a newer wish
+      await Promise.all(Array.from({ length: LANES }, lane));
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
       this.status.textContent = t("{count} pictures in {seconds} s", { count: images.length, seconds });
     } catch (error) {
@@ -61,8 +65,12 @@ export class Live {
       explain(this.problem, error);
     } finally {
       clearTimeout(waiting);
-      if (this.#turn === turn) this.gallery.ariaBusy = "false";
+      if (this.#turn === turn) this.#setBusy(false);
     }
+  }
+
+  #setBusy(busy) {
+    for (const tile of this.gallery.children) tile.ariaBusy = String(busy);
   }
 }
 
