@@ -25,11 +25,11 @@ from tests.toys import write_catalogue
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_folder_opens_as_it_did_before(
-    store: Store, put: Push, tmp_path: Path, kind: str
+    local_store: LocalStore, put: Push, tmp_path: Path, kind: str
 ) -> None:
     source = KINDS[kind](tmp_path / "source")
-    dataset = put(store, source)
-    folder = fetch_dataset(store, dataset, tmp_path / "cache")
+    dataset = put(local_store, source)
+    folder = fetch_dataset(local_store, dataset, tmp_path / "cache")
     assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == FILES[kind]
     assert splits(folder) == splits(source) == [*dataset.summary.images]
     for split in splits(source):

@@ -86,25 +86,25 @@ def test_only_uploads_that_no_other_data_set_needs_are_removed(
 
 
 def test_one_version_or_all_versions_of_a_name_are_removed(
-    store: Store, put: Push, remove_ref: Remove, tmp_path: Path, tenant: str
+    local_store: LocalStore, put: Push, remove_ref: Remove, tmp_path: Path, tenant: str
 ) -> None:
     folder = pictures(tmp_path / "shop")
-    first, second = put(store, folder), put(store, changed(folder, tmp_path / "changed"))
-    namesake = put(store, folder, "shop-2")
+    first, second = put(local_store, folder), put(local_store, changed(folder, tmp_path / "changed"))
+    namesake = put(local_store, folder, "shop-2")
     assert namesake.listing == first.listing
     with pytest.raises(NotFound, match=f"shop has no version '0{'1' * 11}'; it has "):
-        remove_ref(store, f"shop@0{'1' * 11}")
+        remove_ref(local_store, f"shop@0{'1' * 11}")
     with pytest.raises(ProdgenError, match="'shop@' ends before the version; all of them are 'shop'"):
-        remove_ref(store, "shop@")
+        remove_ref(local_store, "shop@")
 
-    assert remove_ref(store, first.id) == Removed([first.id], 0), "the namesake has the same files"
-    assert [dataset.id for dataset in datasets(store, tenant)] == [namesake.id, second.id]
-    assert opens(store, namesake, folder, tmp_path / "cache")
-    put(store, folder)
-    assert sorted(remove_ref(store, "shop").versions) == sorted([first.id, second.id])
-    assert opens(store, namesake, folder, tmp_path / "cache")
-    assert remove_ref(store, "shop-2").versions == [namesake.id]
-    assert stored(store, tenant) == {}
+    assert remove_ref(local_store, first.id) == Removed([first.id], 0), "the namesake has the same files"
+    assert [dataset.id for dataset in datasets(local_store, tenant)] == [namesake.id, second.id]
+    assert opens(local_store, namesake, folder, tmp_path / "cache")
+    put(local_store, folder)
+    assert sorted(remove_ref(local_store, "shop").versions) == sorted([first.id, second.id])
+    assert opens(local_store, namesake, folder, tmp_path / "cache")
+    assert remove_ref(local_store, "shop-2").versions == [namesake.id]
+    assert stored(local_store, tenant) == {}
 
 
 @pytest.mark.parametrize("ref", ["", "../../etc", "a/b", "@0123456789ab", "a@b@c", "a@../b"])
@@ -114,11 +114,11 @@ def test_only_a_name_can_be_removed(local_store: LocalStore, remove_ref: Remove,
 
 
 def test_the_judges_of_a_version_are_removed_with_it(
-    store: Store, put: Push, remove_ref: Remove, tmp_path: Path, tenant: str
+    local_store: LocalStore, put: Push, remove_ref: Remove, tmp_path: Path, tenant: str
 ) -> None:
     folder = table(tmp_path / "shop")
-    dataset = put(store, folder)
-    put(store, folder, "shop-2")
+    dataset = put(local_store, folder)
+    put(local_store, folder, "shop-2")
     judges = [keys.judge(tenant, "shop", f"{dataset.version}-{read}") for read in ("own-own", "64-3")]
     others = [
         keys.judge(tenant, "shop", f"{'0' * 12}-own-own"),
@@ -126,12 +126,12 @@ def test_the_judges_of_a_version_are_removed_with_it(
         keys.judge(f"{tenant}-2", "shop", f"{dataset.version}-own-own"),
     ]
     for key in [*judges, *others]:
-        store.put(key, b"judge")
-    remove_ref(store, dataset.id)
+        local_store.put(key, b"judge")
+    remove_ref(local_store, dataset.id)
     for key in judges:
         with pytest.raises(NotFound):
-            store.stat(key)
-    assert all(store.stat(key) for key in others)
+            local_store.stat(key)
+    assert all(local_store.stat(key) for key in others)
 
 
 def test_a_version_that_must_stay_prevents_the_whole_removal(
@@ -151,12 +151,17 @@ def test_a_version_that_must_stay_prevents_the_whole_removal(
 
 
 def test_an_interrupted_removal_continues_when_it_is_requested_again(
-    store: Store, put: Push, remove_ref: Remove, tmp_path: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
+    local_store: LocalStore,
+    put: Push,
+    remove_ref: Remove,
+    tmp_path: Path,
+    tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(remove, "BATCH", 7)
-    dataset = put(store, pictures(tmp_path / "shop"))
-    kept = put(store, table(tmp_path / "table"), "table")
-    count = len(stored(store, tenant))
+    dataset = put(local_store, pictures(tmp_path / "shop"))
+    kept = put(local_store, table(tmp_path / "table"), "table")
+    count = len(stored(local_store, tenant))
     for turns in range(6):
         left = turns
 
@@ -169,27 +174,32 @@ def test_an_interrupted_removal_continues_when_it_is_requested_again(
             yield
 
         with pytest.raises(Unavailable):
-            remove_ref(store, dataset.id if turns % 2 else "shop", lock=lock)
-        refs = [d.id for d in datasets(store, tenant)]
+            remove_ref(local_store, dataset.id if turns % 2 else "shop", lock=lock)
+        refs = [d.id for d in datasets(local_store, tenant)]
         assert refs == ([kept.id] if turns else [kept.id, dataset.id])
-        now = len(stored(store, tenant))
+        now = len(stored(local_store, tenant))
         assert now < count if turns > 1 else now == count, "uploads are deleted from the second lock on"
         count = now
-    assert remove_ref(store, "shop").versions == [dataset.id]
-    assert [d.id for d in datasets(store, tenant)] == [kept.id]
-    assert len(stored(store, tenant)) == kept.files + 2
+    assert remove_ref(local_store, "shop").versions == [dataset.id]
+    assert [d.id for d in datasets(local_store, tenant)] == [kept.id]
+    assert len(stored(local_store, tenant)) == kept.files + 2
     with pytest.raises(NotFound):
-        remove_ref(store, "shop")
+        remove_ref(local_store, "shop")
 
 
 @pytest.mark.parametrize("name", ["shop", "other"])
 def test_a_version_created_during_a_removal_is_complete(
-    store: Store, put: Push, remove_ref: Remove, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    local_store: LocalStore,
+    put: Push,
+    remove_ref: Remove,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Some of its chunks exist at the start of its push, and are removed then."""
     monkeypatch.setattr(remove, "BATCH", 7)
     folder = pictures(tmp_path / "shop")
-    dataset = put(store, folder)
+    dataset = put(local_store, folder)
     turns, made = 0, []
 
     @contextmanager
@@ -197,24 +207,29 @@ def test_a_version_created_during_a_removal_is_complete(
         nonlocal turns
         turns += 1
         if turns == 3:  # some chunks are deleted by now, and are sent again
-            made.append(put(store, folder, name))
+            made.append(put(local_store, folder, name))
         yield
 
-    removed = remove_ref(store, "shop", lock=lock)
+    removed = remove_ref(local_store, "shop", lock=lock)
     assert turns == 6
     assert removed.versions == [dataset.id]
     assert removed.bytes < dataset.bytes
-    assert opens(store, made[0], folder, tmp_path / "cache")
+    assert opens(local_store, made[0], folder, tmp_path / "cache")
 
 
 def test_a_version_repaired_during_a_removal_is_complete(
-    store: Store, put: Push, remove_ref: Remove, tmp_path: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
+    local_store: LocalStore,
+    put: Push,
+    remove_ref: Remove,
+    tmp_path: Path,
+    tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(remove, "BATCH", 7)
     folder = pictures(tmp_path / "shop")
-    put(store, folder)
-    other = put(store, changed(folder, tmp_path / "changed"), "other")
-    store.delete([keys.upload(tenant, other.listing)])  # so that its chunks are unknown
+    put(local_store, folder)
+    other = put(local_store, changed(folder, tmp_path / "changed"), "other")
+    local_store.delete([keys.upload(tenant, other.listing)])  # so that its chunks are unknown
     turns = 0
 
     @contextmanager
@@ -222,11 +237,11 @@ def test_a_version_repaired_during_a_removal_is_complete(
         nonlocal turns
         turns += 1
         if turns == 3:
-            put(store, tmp_path / "changed", "other")
+            put(local_store, tmp_path / "changed", "other")
         yield
 
-    remove_ref(store, "shop", lock=lock)
-    assert opens(store, other, tmp_path / "changed", tmp_path / "cache")
+    remove_ref(local_store, "shop", lock=lock)
+    assert opens(local_store, other, tmp_path / "changed", tmp_path / "cache")
 
 
 def test_a_push_whose_chunks_were_removed_meanwhile_is_refused(
