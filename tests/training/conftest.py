@@ -1,17 +1,19 @@
 """Trainings that take a second."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from prodgen.catalog.catalogue import Catalogue
+from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.catalog.idx import load_idx
+from prodgen.evaluation.classifier import DomainClassifier
 from prodgen.training import trainer as loop
 from prodgen.training.methods.setup import Pretrained
 from prodgen.training.recipes.recipe_files import make_recipe
 from prodgen.training.trainer import Trainer
-from prodgen.training.watch import review
+from prodgen.training.watch import judge, review
 from tests.toys import write_catalogue
 
 SMALL = {"name": "toy", "widths": [16, 8], "latent_dim": 16, "batch": 16, "steps": 6}
@@ -24,7 +26,24 @@ MakeTrainer = Callable[..., Trainer]
 def small_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluate on few images, and log every step."""
     monkeypatch.setattr(review, "EVALUATION_IMAGES", 300)
+    monkeypatch.setattr(review, "BATCH_NORM_IMAGES", 100)
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def judges() -> Iterator[None]:
+    """Train the judge of a catalogue once for all tests: the same data and seed give the same judge."""
+    train, trained = judge.train_judge, dict[tuple[object, ...], DomainClassifier]()
+
+    def train_once(data: Catalogue, attribute: str | None, device: str, seed: int) -> DomainClassifier:
+        key = (digest(data), attribute, device, seed)
+        if key not in trained:
+            trained[key] = train(data, attribute, device, seed)
+        return copy.deepcopy(trained[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge, "train_judge", train_once)
+        yield
 
 
 @pytest.fixture(scope="session")
