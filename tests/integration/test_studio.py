@@ -308,7 +308,7 @@ def test_a_training_is_looked_at_over_time_paused_and_cancelled(
     publish_progress(up.store, run)
     visit = Visit(browser, up, viewport={"width": 1440, "height": 900}, locale="en-GB")
     page = visit.sign_in("/train")
-    expect(page.locator(".thumb img")).to_have_count(1)
+    expect(page.locator("#runs li", has_text="hoops").locator(".thumb img")).to_have_count(1)
     visit.check()
     page.get_by_role("link", name="hoops").click()
     expect(page.locator("#left")).to_contain_text("waits for 2 nodes")
