@@ -11,7 +11,7 @@ from api_gateway.requests import ID
 from api_gateway.schemas import JobDetails, RunDetails
 from prodgen.errors import NotFound
 from prodgen.jobs import record as job_records
-from prodgen.jobs.deletion import find_deletion
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.time_left import time_left
 from prodgen.ledger.entries import TERMINAL, Progress
@@ -121,7 +121,7 @@ def run_details(deployment: Deployment, record: RunRecord) -> RunDetails:
 def _no_job(deployment: Deployment, tenant: str, job: str) -> NotFound:
     """Return the error that says that a job does not exist, or that it is deleted."""
     check_id(job)
-    deletion = find_deletion(deployment.store, tenant, job)
+    deletion = DeletedJobs(deployment.store).deleted(tenant, job)
     if deletion is None:
         return NotFound(f"there is no job {job!r}", param="job")
     return NotFound(f"job {job} is deleted{_restorable(deletion)}", param="job")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from prodgen.errors import NotFound, Unavailable
 from prodgen.jobs.control import enter_job, restore_control
-from prodgen.jobs.deletion import find_deletion
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.ending import sweep_leftovers
 from prodgen.jobs.manifests import cells_of, choose, publish, published, reported
 from prodgen.jobs.record import RETRYABLE, UNCHANGED, find_record, load_control, load_record, load_state
@@ -100,7 +100,7 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
     """
     record = find_record(store, *job)
     if record is None:
-        deletion = find_deletion(store, *job)
+        deletion = DeletedJobs(store).deleted(*job)
         if deletion:
             ledger.count_deleted(deletion.record.entry(), recovery)
         return

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.audits import queue_audit
-from prodgen.jobs.deletion import sweep_due
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.ending import finishing_by_size, settle_jobs
 from prodgen.jobs.machines import apply_shut_out
 from prodgen.jobs.quotas import measure_stored
@@ -144,7 +144,7 @@ def _tick(here: Deployment) -> Iterator[str]:
     look = look_now(settings.tick_seconds)
     if trimmed := trim_renders(here.store, settings.render_cache_mb << 20, settings.render_days, look):
         yield f"{trimmed} images by their addresses deleted"
-    if looked := sweep_due(here.store, here.ledger):
+    if looked := DeletedJobs(here.store).sweep(here.ledger):
         yield f"{looked} orders swept"
     if looked := DeletedRuns(here.store).sweep(here.ledger):
         yield f"{looked} deleted runs swept"

@@ -17,7 +17,7 @@ from prodgen.access import ApiKey
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs import delivery
 from prodgen.jobs.control import enter_job
-from prodgen.jobs.deletion import delete_job, restore_job
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.ending import settle_job
 from prodgen.jobs.failures import Failure, failures
 from prodgen.jobs.record import JobRecord, load_state
@@ -237,7 +237,7 @@ def delete(
     Answers 409 for a job that has not ended. The job's idempotency key orders nothing for seven days.
     """
     check_id(job)
-    deletion = delete_job(deployment.store, deployment.ledger, caller.tenant, job, for_good=for_good)
+    deletion = DeletedJobs(deployment.store).delete(deployment.ledger, caller.tenant, job, for_good=for_good)
     return DeletionView.of(deletion)
 
 
@@ -245,7 +245,9 @@ def delete(
 def restore(job: str, caller: Generator, deployment: DeploymentDep) -> JobDetails:
     """Restore a job that was deleted in the last seven days. A job that is not deleted does not change."""
     check_id(job)
-    return job_details(deployment, restore_job(deployment.store, deployment.ledger, caller.tenant, job))
+    return job_details(
+        deployment, DeletedJobs(deployment.store).restore(deployment.ledger, caller.tenant, job)
+    )
 
 
 def _cursor(job: Progress) -> str:

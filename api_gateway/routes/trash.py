@@ -10,7 +10,7 @@ from api_gateway.auth import Generator, Trainer
 from api_gateway.deployment import DeploymentDep
 from api_gateway.requests import Cursor, StrictRoute
 from api_gateway.schemas import DeletionView, Page, RunDeletionView
-from prodgen.jobs.deletion import trash
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.runs.deletion import DeletedRuns
 
 View = TypeVar("View", DeletionView, RunDeletionView)
@@ -25,7 +25,7 @@ def index(
     after: Cursor = None,
 ) -> Page[DeletionView]:
     """List the deleted jobs that can be restored, by id."""
-    deletions = trash(deployment.store, caller.tenant, after or "")
+    deletions = DeletedJobs(deployment.store).restorable(caller.tenant, after or "")
     return _page(map(DeletionView.of, deletions), limit)
 
 

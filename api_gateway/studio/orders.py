@@ -16,7 +16,7 @@ from api_gateway.schemas import JobView
 from api_gateway.studio.frame import PageRoute, render
 from prodgen.access import ApiKey
 from prodgen.errors import NotFound
-from prodgen.jobs.deletion import find_deletion, trash
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.diff import orders_again
 from prodgen.jobs.limits import INTERACTIVE_IMAGES
 from prodgen.jobs.record import JobRecord, find_record
@@ -63,7 +63,8 @@ def index(
     """List a page of the orders, newest first."""
     if show == "trash":
         deleted = [
-            (one, name_of(one.record)) for one in islice(trash(deployment.store, caller.tenant), TRASHED)
+            (one, name_of(one.record))
+            for one in islice(DeletedJobs(deployment.store).restorable(caller.tenant), TRASHED)
         ]
         return render(request, "trash.html", **PLACE, filters=FILTERS, show=show, deleted=deleted)
     chosen = FILTERS.get(show, FILTERS["all"])
@@ -86,7 +87,7 @@ def show(request: Request, job: str, caller: Generator, deployment: DeploymentDe
     try:
         record = find_job_record(deployment, caller.tenant, job)
     except NotFound:
-        deletion = find_deletion(deployment.store, caller.tenant, job) if ID.fullmatch(job) else None
+        deletion = DeletedJobs(deployment.store).deleted(caller.tenant, job) if ID.fullmatch(job) else None
         if deletion is None or not deletion.is_restorable(datetime.now(UTC)):
             raise
         values: dict[str, Any] = {

@@ -1,25 +1,23 @@
 """Delete ended orders, on request or when their keep is over, by the protocol of `prodgen.trash`."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
-from prodgen import trash as protocol
+from prodgen import trash
 from prodgen.errors import Conflict
 from prodgen.jobs.control import complete_change
 from prodgen.jobs.record import JobRecord, find_record, load_control, load_state
 from prodgen.jobs.usage import record_usage
 from prodgen.ledger.ledger import Ledger
 from prodgen.storage import keys
-from prodgen.storage.base import Store
 from prodgen.storage.due import POSTPONED, make_due
-from prodgen.trash import OBJECTS, TRASH, Trash
+from prodgen.trash import TRASH, Trash
 
-__all__ = ["OBJECTS", "TRASH", "Deletion", "delete_job", "find_deletion", "restore_job", "sweep_due", "trash"]
-
-Deletion = protocol.Deletion[JobRecord]
+Deletion = trash.Deletion[JobRecord]
 
 
-class _Orders(Trash[JobRecord]):
+class DeletedJobs(Trash[JobRecord]):
+    """The orders that are deleted, with their images."""
+
     noun, original, due = "job", "job.json", keys.DUE
     deletion = Deletion
 
@@ -66,38 +64,3 @@ class _Orders(Trash[JobRecord]):
             make_due(self.store, expires, tenant, id)
         complete_change(self.store, ledger, record)
         return None
-
-
-def find_deletion(store: Store, tenant: str, job: str) -> Deletion | None:
-    """Read deleted.json. Returns None for an order that is not deleted."""
-    return _Orders(store).deleted(tenant, job)
-
-
-def trash(store: Store, tenant: str, after: str = "", now: datetime | None = None) -> Iterator[Deletion]:
-    """Yield the tenant's deleted orders that can be restored, by id after ``after``."""
-    return _Orders(store).restorable(tenant, after, now)
-
-
-def delete_job(
-    store: Store,
-    ledger: Ledger,
-    tenant: str,
-    job: str,
-    *,
-    for_good: bool = False,
-    now: datetime | None = None,
-) -> Deletion:
-    """Delete an ended order, see `Trash.delete`."""
-    return _Orders(store).delete(ledger, tenant, job, for_good, now)
-
-
-def restore_job(
-    store: Store, ledger: Ledger, tenant: str, job: str, *, now: datetime | None = None
-) -> JobRecord:
-    """Restore an order from the trash, see `Trash.restore`."""
-    return _Orders(store).restore(ledger, tenant, job, now)
-
-
-def sweep_due(store: Store, ledger: Ledger, now: datetime | None = None) -> int:
-    """Look at the orders whose time has come, see `Trash.sweep`."""
-    return _Orders(store).sweep(ledger, now)

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from prodgen import traces
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.control import enter_job
-from prodgen.jobs.deletion import find_deletion
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.items import Index, stored_items, uploaded_items, write_items
 from prodgen.jobs.limits import check_total, check_waiting
 from prodgen.jobs.photographs import check_spec, checked_items
@@ -182,7 +182,7 @@ def _write_items(
 
 
 def _check_deleted(store: Store, tenant: str, job: str) -> None:
-    if deletion := find_deletion(store, tenant, job):
+    if deletion := DeletedJobs(store).deleted(tenant, job):
         raise Conflict(
             f"the order of this idempotency key, job {job}, is deleted; use a new key for a new order"
             + ("" if deletion.wanted == "purged" else ", or restore the job"),

@@ -10,7 +10,7 @@ import pytest
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs import delivery
 from prodgen.jobs.control import keep_job
-from prodgen.jobs.deletion import TRASH, delete_job, find_deletion, restore_job, sweep_due, trash
+from prodgen.jobs.deletion import TRASH, DeletedJobs
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import JobRecord, find_record
 from prodgen.ledger.ledger import Ledger
@@ -51,47 +51,47 @@ def test_a_deleted_order_stays_deleted_after_a_wipe_and_leaves_nothing(
     ledger: Ledger, memory: MemoryStore
 ) -> None:
     made(memory, ledger)
-    delete_job(memory, ledger, "ada", "j", now=MONDAY)
+    DeletedJobs(memory).delete(ledger, "ada", "j", now=MONDAY)
     assert (find_record(memory, "ada", "j"), listed(ledger)) == (None, [])
     wipe(memory, ledger)
-    sweep_due(memory, ledger, SOON)
+    DeletedJobs(memory).sweep(ledger, SOON)
     assert listed(ledger) == []
     assert any("/cells/" in key for key in memory.objects)  # it may be restored
-    sweep_due(memory, ledger, LATE)
+    DeletedJobs(memory).sweep(ledger, LATE)
     assert left(memory) == []
 
 
 def test_a_restored_order_is_whole(ledger: Ledger, memory: MemoryStore) -> None:
     record = made(memory, ledger)
     before, progress = dict(memory.objects), ledger.progress("j")
-    delete_job(memory, ledger, "ada", "j", now=MONDAY)
-    assert restore_job(memory, ledger, "ada", "j", now=SOON) == record
+    DeletedJobs(memory).delete(ledger, "ada", "j", now=MONDAY)
+    assert DeletedJobs(memory).restore(ledger, "ada", "j", now=SOON) == record
     assert ledger.progress("j") == progress
-    sweep_due(memory, ledger, LATE)
+    DeletedJobs(memory).sweep(ledger, LATE)
     assert memory.objects.keys() == before.keys()
     assert len(list(delivery.images(memory, record))) == 100
 
 
 def test_an_order_deleted_for_good_keeps_only_its_key_for_a_week(ledger: Ledger, memory: MemoryStore) -> None:
     made(memory, ledger)
-    delete_job(memory, ledger, "ada", "j", for_good=True, now=MONDAY)
+    DeletedJobs(memory).delete(ledger, "ada", "j", for_good=True, now=MONDAY)
     with pytest.raises(Conflict, match="deleted for good"):
-        restore_job(memory, ledger, "ada", "j", now=MONDAY)
-    sweep_due(memory, ledger, SOON)
+        DeletedJobs(memory).restore(ledger, "ada", "j", now=MONDAY)
+    DeletedJobs(memory).sweep(ledger, SOON)
     assert [key for key in left(memory) if not key.startswith(keys.DUE)] == [
         keys.job("ada", "j", "deleted.json")
     ]
     memory.put(keys.job("ada", "j", "cells/late.png"), b"of a worker that woke up")
-    sweep_due(memory, ledger, LATE)
+    DeletedJobs(memory).sweep(ledger, LATE)
     assert left(memory) == []
 
 
 def test_an_order_that_has_not_ended_is_not_deleted(ledger: Ledger, memory: MemoryStore) -> None:
     order(memory, ledger, new_record("j", 100))
     with pytest.raises(Conflict, match="job j has not ended; cancel it first"):
-        delete_job(memory, ledger, "ada", "j")
+        DeletedJobs(memory).delete(ledger, "ada", "j")
     with pytest.raises(NotFound):
-        delete_job(memory, ledger, "bob", "j")
+        DeletedJobs(memory).delete(ledger, "bob", "j")
     assert listed(ledger) == ["j"]
 
 
@@ -101,20 +101,20 @@ def test_a_kill_before_any_write_leaves_what_the_next_sweep_ends(
 ) -> None:
     """Killed before its first, second, … write, then swept: the order is whole, or gone for all readers."""
     changes: dict[str, Callable[[], object]] = {
-        "delete": lambda: delete_job(memory, ledger, "ada", "j", now=MONDAY),
-        "delete for good": lambda: delete_job(memory, ledger, "ada", "j", for_good=True, now=MONDAY),
-        "restore": lambda: restore_job(memory, ledger, "ada", "j", now=MONDAY),
+        "delete": lambda: DeletedJobs(memory).delete(ledger, "ada", "j", now=MONDAY),
+        "delete for good": lambda: DeletedJobs(memory).delete(ledger, "ada", "j", for_good=True, now=MONDAY),
+        "restore": lambda: DeletedJobs(memory).restore(ledger, "ada", "j", now=MONDAY),
     }
     record = made(memory, ledger)
     whole = dict(memory.objects)
     for writes in count():
         if change == "restore":
-            delete_job(memory, ledger, "ada", "j", now=MONDAY)
+            DeletedJobs(memory).delete(ledger, "ada", "j", now=MONDAY)
         done = killed_at(memory, writes, changes[change])
-        sweep_due(memory, ledger, SOON)
-        deletion, shown = find_deletion(memory, "ada", "j"), find_record(memory, "ada", "j")
+        DeletedJobs(memory).sweep(ledger, SOON)
+        deletion, shown = DeletedJobs(memory).deleted("ada", "j"), find_record(memory, "ada", "j")
         assert (deletion is None) == (shown is not None) == (listed(ledger) == ["j"])
-        restorable = [one.record.id for one in trash(memory, "ada", now=MONDAY)]
+        restorable = [one.record.id for one in DeletedJobs(memory).restorable("ada", now=MONDAY)]
         assert restorable == (["j"] if deletion and deletion.wanted == "trash" else [])
         if shown:
             assert len(list(delivery.images(memory, record))) == 100
@@ -122,7 +122,7 @@ def test_a_kill_before_any_write_leaves_what_the_next_sweep_ends(
             assert (shown is None) == change.startswith("delete")
         wipe(memory, ledger)
         assert listed(ledger) == (["j"] if shown else [])
-        sweep_due(memory, ledger, LATE)
+        DeletedJobs(memory).sweep(ledger, LATE)
         if not shown:
             assert left(memory) == []
         memory.objects = dict(whole)
@@ -134,12 +134,12 @@ def test_a_kill_before_any_write_leaves_what_the_next_sweep_ends(
 def test_an_order_expires_when_its_time_is_over(ledger: Ledger, memory: MemoryStore) -> None:
     kept, _ = made(memory, ledger), made(memory, ledger, "short", keep="12h")
     end = ended(memory, new_record("short", 100)).finished
-    sweep_due(memory, ledger, end + timedelta(hours=11))
+    DeletedJobs(memory).sweep(ledger, end + timedelta(hours=11))
     assert listed(ledger) == ["short", "j"]
-    sweep_due(memory, ledger, end + timedelta(hours=12, seconds=1))
+    DeletedJobs(memory).sweep(ledger, end + timedelta(hours=12, seconds=1))
     assert (find_record(memory, "ada", "short"), listed(ledger)) == (None, ["j"])
     assert not any("/cells/" in key for key in left(memory, "short"))
-    sweep_due(memory, ledger, end + 2 * TRASH)
+    DeletedJobs(memory).sweep(ledger, end + 2 * TRASH)
     assert left(memory, "short") == []
     assert len(list(delivery.images(memory, kept))) == 100
 
@@ -154,7 +154,7 @@ def test_an_order_is_kept_longer_or_for_ever_or_less_long(ledger: Ledger, memory
         keep_job(memory, ledger, "ada", "longer", "1h", now=end + timedelta(hours=2))
     there = []
     for hours in (23, 25, 49):
-        sweep_due(memory, ledger, end + timedelta(hours=hours))
+        DeletedJobs(memory).sweep(ledger, end + timedelta(hours=hours))
         there.append(sorted(listed(ledger)))
     assert there == [["forever", "longer", "shorter"], ["forever", "longer"], ["forever"]]
 
@@ -164,10 +164,10 @@ def test_the_trash_keeps_an_order_no_longer_than_the_order_itself_says(
 ) -> None:
     made(memory, ledger, keep="1d")
     end = ended(memory, new_record("j", 100)).finished
-    delete_job(memory, ledger, "ada", "j", now=end + timedelta(hours=23))
-    restore_job(memory, ledger, "ada", "j", now=end + timedelta(hours=23, minutes=30))
-    delete_job(memory, ledger, "ada", "j", now=end + timedelta(hours=23))
-    sweep_due(memory, ledger, end + timedelta(hours=25))
+    DeletedJobs(memory).delete(ledger, "ada", "j", now=end + timedelta(hours=23))
+    DeletedJobs(memory).restore(ledger, "ada", "j", now=end + timedelta(hours=23, minutes=30))
+    DeletedJobs(memory).delete(ledger, "ada", "j", now=end + timedelta(hours=23))
+    DeletedJobs(memory).sweep(ledger, end + timedelta(hours=25))
     assert not any("/cells/" in key for key in left(memory))
 
 
@@ -182,11 +182,11 @@ def test_an_expiry_survives_a_kill_at_any_write_from_the_end_of_the_order_on(
         wipe(memory, ledger)
         settle_jobs(memory, ledger)
         end = ended(memory, record).finished
-        killed_at(memory, writes, lambda: sweep_due(memory, ledger, end + timedelta(hours=2)))  # noqa: B023
+        killed_at(memory, writes, lambda: DeletedJobs(memory).sweep(ledger, end + timedelta(hours=2)))  # noqa: B023
         wipe(memory, ledger)
-        sweep_due(memory, ledger, end + timedelta(hours=2))
+        DeletedJobs(memory).sweep(ledger, end + timedelta(hours=2))
         assert (find_record(memory, "ada", "j"), listed(ledger)) == (None, [])
-        sweep_due(memory, ledger, end + 2 * TRASH)
+        DeletedJobs(memory).sweep(ledger, end + 2 * TRASH)
         assert left(memory) == []
         memory.objects = dict(begun)
         wipe(memory, ledger)
@@ -219,11 +219,11 @@ def test_maintenance_completes_a_deletion_whose_process_was_killed(ledger: Ledge
         store.killed_before(writes, work)
         ledger.client.delete("prodgen:turn:j")  # the lock of the dead process ends after two minutes
 
-    killed_before(4, lambda: delete_job(store, ledger, "ada", "j", now=MONDAY))
+    killed_before(4, lambda: DeletedJobs(store).delete(ledger, "ada", "j", now=MONDAY))
     assert find_record(store, "ada", "j")
-    assert find_deletion(store, "ada", "j")
-    sweep_due(store, ledger, SOON)
+    assert DeletedJobs(store).deleted("ada", "j")
+    DeletedJobs(store).sweep(ledger, SOON)
     assert (find_record(store, "ada", "j"), listed(ledger)) == (None, [])
-    killed_before(3, lambda: sweep_due(store, ledger, LATE))
-    sweep_due(store, ledger, LATE)
+    killed_before(3, lambda: DeletedJobs(store).sweep(ledger, LATE))
+    DeletedJobs(store).sweep(ledger, LATE)
     assert [info.key for prefix in (keys.jobs("ada"), keys.DUE) for info in store.list(prefix)] == []

@@ -9,7 +9,7 @@ import pytest
 from prodgen import tenants
 from prodgen.errors import Forbidden, ProdgenError, TooManyRequests
 from prodgen.jobs import quotas
-from prodgen.jobs.deletion import delete_job
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.quotas import measure_stored
 from prodgen.jobs.record import JobRecord
@@ -60,7 +60,7 @@ def test_a_day_has_so_many_images_even_if_orders_are_deleted_or_redis_is_wiped(
         place(store, ledger, "c", 101)
     work_off(store, ledger, first)
     settle_jobs(store, ledger)
-    delete_job(store, ledger, "ada", first.id)
+    DeletedJobs(store).delete(ledger, "ada", first.id)
     for _ in range(2):
         with pytest.raises(TooManyRequests, match="has ordered 60;"):
             place(store, ledger, "b", 41)

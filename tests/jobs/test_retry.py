@@ -9,7 +9,7 @@ import pytest
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs import delivery
 from prodgen.jobs.control import retry_job, withdraw
-from prodgen.jobs.deletion import delete_job, sweep_due
+from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.ending import report, settle_job, settle_jobs
 from prodgen.jobs.failures import failures
 from prodgen.jobs.manifests import published_whole
@@ -194,10 +194,10 @@ def test_maintenance_completes_a_retry_whose_gateway_died(ledger: Ledger, tmp_pa
     ledger.client.delete("prodgen:turn:j")
     assert load_state(store, record) is None
     ledger.forget("j")
-    sweep_due(store, ledger, finished + 2 * LOOK_AGAIN)
+    DeletedJobs(store).sweep(ledger, finished + 2 * LOOK_AGAIN)
     assert ledger.backlog("bulk").images == 64
     with pytest.raises(Conflict, match="has not ended"):
-        delete_job(store, ledger, "ada", "j")
+        DeletedJobs(store).delete(ledger, "ada", "j")
 
 
 def test_a_process_that_still_ends_the_order_when_it_is_retried_harms_nothing(
@@ -254,7 +254,7 @@ def test_only_an_order_with_failed_images_is_retried(ledger: Ledger, memory: Mem
     settle_jobs(memory, ledger)
     with pytest.raises(Conflict, match="has made all its images"):
         retry(memory, ledger)
-    delete_job(memory, ledger, "ada", "j")
+    DeletedJobs(memory).delete(ledger, "ada", "j")
     with pytest.raises(NotFound):
         retry(memory, ledger)
     order(memory, ledger, new_record("other", 64))

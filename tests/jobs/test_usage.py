@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prodgen.errors import ProdgenError
-from prodgen.jobs.deletion import TRASH, delete_job, sweep_due
+from prodgen.jobs.deletion import TRASH, DeletedJobs
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.usage import Usage, read_usage, record_all_usage, record_renders
@@ -41,8 +41,8 @@ def test_partial_cancelled_and_deleted_orders_count_what_they_delivered(
     settle_jobs(memory, ledger)
     expected = [("bags@1", 2, 164, 164 * len(b"image"))]
     assert usage(memory, whole) == expected
-    delete_job(memory, ledger, "ada", "whole", for_good=True)
-    sweep_due(memory, ledger, ended(memory, part).finished + 2 * TRASH)
+    DeletedJobs(memory).delete(ledger, "ada", "whole", for_good=True)
+    DeletedJobs(memory).sweep(ledger, ended(memory, part).finished + 2 * TRASH)
     assert usage(memory, part) == expected
 
 
