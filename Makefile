@@ -8,16 +8,21 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable ".[embedded]"
 	touch $@
 
 demo: install
 	$(BIN)/prodgen demo --out demo
 
-test-deps: install
+test-deps: $(VENV)/.test-deps
+
+$(VENV)/.test-deps: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable ".[test]"
+	touch $(VENV)/.installed $@
 
 test: test-deps
 	$(BIN)/pytest -n 2 --dist loadfile
