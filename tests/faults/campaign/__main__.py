@@ -1,8 +1,9 @@
 """A campaign of faults: ``make faults SEED=1 ROUNDS=20``, or ``python -m tests.faults.campaign --help``.
 
-A round places orders, makes one fault while they are worked on, waits for their end and checks everything.
-The seed decides the orders, the faults and their times. The processes are real, so the seed does not decide
-how far they are at these times. Needs the superuser and a C compiler.
+A round places orders, makes faults while they are worked on, waits for their end and checks everything.
+The seed decides the orders, the faults and their times. Every kind of fault comes equally often. The
+processes are real, so the seed does not decide how far they are at these times. Needs the superuser and a C
+compiler.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.faults.campaign import faults, rot
+from tests.faults.campaign import rot
+from tests.faults.campaign.faults import BOTH, LOCAL, S3, Fault
 from tests.faults.campaign.invariants import Invariants
 from tests.faults.campaign.orders import Customer
 from tests.faults.campaign.report import Report
@@ -24,7 +26,8 @@ from tests.faults.campaign.world import WORKERS, Kind, World
 SLICE = 10
 """Rounds of one deployment. The next ones have another store."""
 ROT, LIAR = "a bit of the store changes", "a worker lies"
-RARE = ("run", "photographs", "photographs", "images", "images", "images")
+TRAINING = "a training node is killed"
+KINDS = ("photographs", "images", "images")
 
 
 def main() -> None:
@@ -32,8 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--faults", type=int, default=5, help="faults of a round")
     parser.add_argument("--store", choices=("local", "s3", "both"), default="both")
-    parser.add_argument("--fault", help="the only fault, by a part of its name")
+    parser.add_argument("--fault", default="", help="only faults with this in their names")
     parser.add_argument("--report", type=Path, default=Path("faults.json"), help="continued if it exists")
     parser.add_argument("--folder", type=Path, help="where data and logs stay (default: a temporary folder)")
     options = parser.parse_args()
@@ -47,71 +51,86 @@ def main() -> None:
             with ExitStack() as stack:
                 folder = options.folder / str(first) if options.folder else None
                 folder = folder or Path(stack.enter_context(TemporaryDirectory()))
-                _slice(folder, kind, options.seed, numbers, options.fault or "", report)
+                _slice(folder, kind, numbers, options, report)
     sys.exit(0 if report.summarise() else 1)
 
 
-def _slice(folder: Path, kind: Kind, seed: int, numbers: list[int], fault: str, report: Report) -> None:
+def _slice(folder: Path, kind: Kind, numbers: list[int], options: argparse.Namespace, report: Report) -> None:
     """Make some rounds on one deployment."""
-    known: dict[str, Any] = {**faults.BOTH, **(faults.S3 if kind == "s3" else faults.LOCAL)}
-    names = sorted(name for name in (*known, ROT, LIAR) if fault in name)
+    faults = {**BOTH, **(S3 if kind == "s3" else LOCAL)}
+    names = sorted(name for name in (*faults, ROT, LIAR) if options.fault in name)
     with World(folder / kind, kind) as world:
         customer = Customer(world, folder / "customer")
         invariants = Invariants(world, customer)
         for number in numbers:
-            chance = Random(f"{seed}/{number}")
-            name = chance.choice(names)
-            report.add(
-                {"round": number, "store": kind, "fault": name}
-                | _round(world, customer, invariants, name, known.get(name), chance)
-            )
+            chosen = choose(names, options.seed, number, options.faults)
+            chance = Random(f"{options.seed}/{number}")
+            one = _round(world, customer, invariants, [(n, faults.get(n)) for n in chosen], chance)
+            report.add({"round": number, "store": kind} | one)
+
+
+def choose(names: list[str], seed: int, number: int, count: int) -> list[str]:
+    """Return the faults of a round. Each name comes once before any comes again."""
+    first = number * count
+    shuffles = range(first // len(names), (first + count) // len(names) + 1)
+    row = [name for n in shuffles for name in Random(f"{seed}/{n}").sample(names, len(names))]
+    return row[first % len(names) :][:count]
 
 
 def _round(
-    world: World, customer: Customer, invariants: Invariants, name: str, fault: Any, chance: Random
+    world: World,
+    customer: Customer,
+    invariants: Invariants,
+    chosen: list[tuple[str, Fault | None]],
+    chance: Random,
 ) -> dict[str, Any]:
-    """Place orders, make the fault, wait, and check. Returns what the report says of the round."""
-    begin, before, notes = time.monotonic(), len(customer.orders), list[str]()
+    """Place orders, make the faults, wait, and check. Returns what the report says of the round."""
+    begin, before, names = time.monotonic(), len(customer.orders), [name for name, _ in chosen]
     invariants.checked.clear()
-    kinds = ["images", "run" if name.startswith("a training") else chance.choice(RARE), "images"]
-    plan = [(kind, chance.uniform(0, 2), Random(chance.random())) for kind in kinds]
-    healed = [begin]
+    kinds = chance.choices(KINDS, k=len(chosen) + 1)
+    if TRAINING in names or chance.random() < 0.2:  # one, since a run takes as long as many orders
+        kinds[0] = "run"
+    if ROT in names or LIAR in names:  # an audit makes only generated images again
+        kinds = ["images" if kind == "photographs" else kind for kind in kinds]
+    plan = [(kind, chance.uniform(0, 3), Random(chance.random())) for kind in kinds]
+    healed, made, failed = begin, list[str](), list[str]()
 
     def make() -> None:
-        time.sleep(chance.uniform(0.5, 4))
-        fault(world, chance, customer)
-        healed.append(time.monotonic())
+        nonlocal healed
+        for name, fault in chosen:
+            time.sleep(chance.uniform(0.2, 3))
+            try:
+                if fault:
+                    fault(world, chance, customer)
+                    healed = time.monotonic()
+                made.append(name)
+            except Exception as error:
+                failed.append(f"{name}: {type(error).__name__}: {str(error)[:400]}")
 
     with ExitStack() as during:
-        liar = chance.choice(WORKERS) if name == LIAR else None
+        liar = chance.choice(WORKERS) if LIAR in names else None
         if liar:
             during.enter_context(world.changed(liar, liar=True))
         making = threading.Thread(target=make)
-        if fault:
-            making.start()
+        making.start()
         for kind, pause, one in plan:  # in this thread, because commands run in it
-            customer.order(one, "images" if name in (ROT, LIAR) else kind)
+            customer.order(one, kind)
             time.sleep(pause)
-        if fault:
-            making.join()
+        making.join()
         defects = [f"{o.kind} {o.id} has not ended: {o.view}" for o in customer.follow()]
-    recovery, mine = time.monotonic() - healed[-1], customer.orders[before:]
-    if fault and len(healed) == 1:
-        defects.append("the fault could not be made; see the output")
-    if name in (ROT, LIAR) and not defects:
-        notes, found = rot.mend(world, chance, mine, customer, liar)
-        defects += found
+    recovery, mine, notes = time.monotonic() - healed, customer.orders[before:], list[str]()
+    if not defects and (liar or ROT in names):
+        notes, defects = rot.mend(world, chance, mine, customer, liar, ROT in names)
     if not defects:
         defects += invariants.broken(mine)
-    seconds = time.monotonic() - begin
-    sums = {what: number for what, number in sorted(invariants.checked.items()) if number}
     return {
+        "faults": made,
         "orders": len(mine),
-        "seconds": round(seconds, 1),
+        "seconds": round(time.monotonic() - begin, 1),
         "recovery": round(recovery, 1),
-        "checked": sums,
+        "checked": {what: number for what, number in sorted(invariants.checked.items()) if number},
         "notes": notes,
-        "defects": defects,
+        "defects": [*failed, *defects],
     }
 
 

@@ -3,11 +3,9 @@
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from random import Random
 
-from prodgen.errors import ProdgenError
-from tests.faults.campaign.orders import Customer
+from tests.faults.campaign.orders import SIZES, Customer
 from tests.faults.campaign.world import WORKERS, World
 from tests.servers.process import wait_until
 from tests.servers.proxy import Mode, Proxy
@@ -67,7 +65,7 @@ def s3_mode(mode: Mode) -> Fault:
 
     def fault(world: World, chance: Random, _: Customer) -> None:
         with _s3(world).being(mode):
-            time.sleep(chance.uniform(2, 15))
+            time.sleep(chance.uniform(2, 10))
 
     return fault
 
@@ -105,12 +103,11 @@ def double_doorbells(world: World, chance: Random, _: Customer) -> None:
 
 
 def cancel(world: World, chance: Random, customer: Customer) -> None:
-    running = [order for order in customer.orders if order.kind == "images" and order.total > 64]
-    if running:
-        order = chance.choice(running)
-        with suppress(ProdgenError):
-            customer.clients[order.tenant].cancel(order.id)
-            order.cancelled = True
+    """Place a large order, and cancel it after a while."""
+    order = customer.order(chance, "images", max(SIZES))
+    time.sleep(chance.uniform(0, 2))
+    order.cancelled = True
+    customer.repeat(lambda: customer.clients[order.tenant].cancel(order.id))
 
 
 BOTH: dict[str, Fault] = {
@@ -123,7 +120,7 @@ BOTH: dict[str, Fault] = {
     "a worker is stopped": stop_worker,
     "the power is lost": lose_power,
     "connections to Redis are half open": half_open_redis,
-    "Redis is silent": redis_mode("silent", 5, 15),
+    "Redis is silent": redis_mode("silent", 4, 10),
     "Redis is slow": redis_mode("slow", 2, 8),
     "a clock is minutes wrong": wrong_clock,
     "doorbells are lost": lose_doorbells,

@@ -10,13 +10,13 @@ import numpy as np
 from celery.__main__ import main
 from numpy.typing import NDArray
 
-from prodgen.generation import engine
+from prodgen.generation import encode, engine
 
 
 def _lie(pixels: NDArray[np.uint8], format: str, xmp: Sequence[bytes]) -> list[bytes]:
-    return _encode_all(255 - pixels, format, xmp)
+    return encode.encode_all(255 - pixels, format, xmp)
 
 
 if __name__ == "__main__":
-    _encode_all, engine.encode_all = engine.encode_all, _lie
+    vars(engine)["encode_all"] = _lie
     sys.exit(main())

@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +15,12 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from prodgen.bundled import bundled_photographs
 from prodgen.client import Client
 from prodgen.errors import ProdgenError, Unavailable
-from tests.faults.campaign.world import TENANTS, World
+from tests.faults.campaign.world import PATIENCE, TENANTS, World
 from tests.faults.test_training import RECIPE
 from tests.toys import write_catalogue
 
 SIZES = (1, 8, 64, 300, 1200)
 ENDED = {"succeeded", "partial", "failed", "cancelled"}
-PATIENCE = 240.0
-"""Seconds for which an order may take to end after the last fault."""
 PHOTOGRAPHS = ("polo.jpg", "shorts.jpg")
 STEPS = 60
 """Steps of a run, which writes three checkpoints."""
@@ -63,23 +62,30 @@ class Customer:
         self.photographs = photographs
         self._toys: set[str] = set()
 
-    def order(self, chance: Random, kind: str) -> Order:
-        """Place an order until it is accepted."""
+    def order(self, chance: Random, kind: str, count: int = 0) -> Order:
+        """Place an order until it is accepted. ``count``: of how many images, if not by chance."""
         tenant, key = chance.choice(TENANTS), uuid.UUID(int=chance.getrandbits(128)).hex
-        place = {"images": self._images, "photographs": self._pictures, "run": self._run}[kind]
-        repeat = Retrying(
+        if kind == "images":
+            made = self.repeat(lambda: self._images(tenant, Random(key), key, count))
+        else:
+            place = self._run if kind == "run" else self._pictures
+            made = self.repeat(lambda: place(tenant, Random(key), key))
+        order = Order(tenant, made["id"], kind, made.get("total", 0))
+        self.orders.append(order)
+        return order
+
+    def repeat(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Repeat a call until it is answered."""
+        patiently = Retrying(
             stop=stop_after_delay(PATIENCE),
             wait=wait_fixed(0.5),
             retry=retry_if_exception_type(ProdgenError),
             reraise=True,
         )
-        made = repeat(lambda: place(tenant, Random(key), key))
-        order = Order(tenant, made["id"], kind, made.get("total", 0))
-        self.orders.append(order)
-        return order
+        return patiently(call)
 
-    def _images(self, tenant: str, chance: Random, key: str) -> dict[str, Any]:
-        count = chance.choice(SIZES[:-1] if self.world.kind == "s3" else SIZES)
+    def _images(self, tenant: str, chance: Random, key: str, count: int) -> dict[str, Any]:
+        count = count or chance.choice(SIZES[:-1] if self.world.kind == "s3" else SIZES)
         spec: dict[str, Any] = {
             "model": "fashion-mnist",
             "count": count,

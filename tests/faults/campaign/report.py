@@ -35,8 +35,9 @@ class Report:
         rate = done / (time.monotonic() - self._begin)
         left = (self.total - len(self.rounds)) / rate / 60
         print(
-            f"{len(self.rounds)}/{self.total}  round {one['round']} ({one['store']}) {one['fault']}: "
-            f"{one['orders']} orders in {one['seconds']:.0f} s, {one['recovery']:.0f} s after the fault; "
+            f"{len(self.rounds)}/{self.total}  round {one['round']} ({one['store']}): "
+            f"{', '.join(one['faults'])}: "
+            f"{one['orders']} orders in {one['seconds']:.0f} s, {one['recovery']:.0f} s after the last; "
             f"{60 * rate:.1f} rounds a minute, {left:.0f} min left",
             flush=True,
         )
@@ -46,14 +47,14 @@ class Report:
             print(f"    DEFECT  {defect}", flush=True)
 
     def summarise(self) -> bool:
-        """Print a table of the faults. Returns whether no round has a defect."""
-        counts, longest, defects = Counter[str](), dict[str, float](), Counter[str]()
+        """Print the sums and a table of the faults. Returns whether no round has a defect."""
+        counts, bad, sums = Counter[str](), Counter[str](), Counter[str]()
         for one in self.rounds:
-            name = one["fault"]
-            counts[name] += 1
-            longest[name] = max(longest.get(name, 0), one["recovery"])
-            defects[name] += len(one["defects"])
-        print("rounds  longest recovery  defects  fault")
+            counts.update(one["faults"])
+            bad.update(set(one["faults"]) if one["defects"] else ())
+            sums.update(one["checked"])
+        print(f"{counts.total()} faults in {len(self.rounds)} rounds; checked: {dict(sums)}")
+        print("faults  in rounds with a defect")
         for name in sorted(counts):
-            print(f"{counts[name]:6}  {longest[name]:14.0f} s  {defects[name]:7}  {name}")
-        return not sum(defects.values())
+            print(f"{counts[name]:6}  {bad[name]:23}  {name}")
+        return not bad

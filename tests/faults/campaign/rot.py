@@ -60,24 +60,30 @@ def readmit_all(world: World) -> list[str]:
 
 
 def mend(
-    world: World, chance: Random, orders: list[Order], customer: Customer, liar: str | None
+    world: World, chance: Random, orders: list[Order], customer: Customer, liar: str | None, rots: bool
 ) -> tuple[list[str], list[str]]:
-    """Audit orders, of one of which a bit is changed unless ``liar`` lied. Returns notes and defects."""
-    notes, lies = list[str](), 0
-    if liar:
-        for order in orders:
-            note, faults = audit(world, order, customer)
-            notes.append(f"{order.id}: {note}")
-            lies += faults
-    else:
-        notes.append(rot(world, chance, chance.choice(orders), customer))
-    late = [f"order {order.id} has not ended after the audit: {order.view}" for order in customer.follow()]
+    """Audit orders, if ``liar`` lied, then one of which a bit is changed, if ``rots``.
+
+    Returns notes and defects.
+    """
+    notes, defects, lies = list[str](), list[str](), 0
+    whole = [order for order in orders if order.kind == "images" and order.view["state"] == "succeeded"]
+    for order in whole if liar else ():
+        note, faults = audit(world, order, customer)
+        notes.append(f"{order.id}: {note}")
+        lies += faults
+    late = customer.follow()
+    if rots and not late:
+        note = rot(world, chance, chance.choice(whole), customer)
+        notes.append(note)
+        if ": 0 faults, changed: None" in note:
+            defects.append(note)
+        late = customer.follow()
+    defects += [f"order {order.id} has not ended after the audit: {order.view}" for order in late]
     shut = readmit_all(world)
     if lies and not shut:
-        late.append("no machine was shut out for its lies")
+        defects.append("no machine was shut out for its lies")
     if honest := [machine for machine in shut if machine != liar]:
-        late.append(f"{honest} did not lie and was shut out")
-    return [*notes, *(f"{machine} was shut out" for machine in shut)], [
-        *late,
-        *(note for note in notes if "DEFECT" in note or (": 0 faults, changed: None" in note and not liar)),
-    ]
+        defects.append(f"{honest} did not lie and was shut out")
+    defects += [note for note in notes if "DEFECT" in note]
+    return [*notes, *(f"{machine} was shut out" for machine in shut)], defects

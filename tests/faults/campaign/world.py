@@ -15,9 +15,11 @@ import redis
 from redis.exceptions import RedisError
 
 from prodgen.access import KeyRing
+from prodgen.bundled import bundled_folders
 from prodgen.client import Client
 from prodgen.embedded.service import Service
 from prodgen.ledger.ledger import Ledger
+from prodgen.registry.publish import publish
 from prodgen.storage.base import Store
 from prodgen.storage.local import LocalStore
 from prodgen.storage.s3 import S3Store
@@ -25,14 +27,17 @@ from tests.faults.campaign.power import Disk
 from tests.servers.process import free_port, wait_until
 from tests.servers.proxy import Proxy
 from tests.servers.swift import S3Server
-from tests.servers.up import SETTINGS, START_SECONDS, clean_environment, run_here
+from tests.servers.up import SETTINGS, clean_environment, run_here
 from tests.servers.valkey import ValkeyServer
 
 Kind = Literal["local", "s3"]
 
+MODELS = ("fashion-mnist", "studio-grabcut")
 TENANTS = ("anna", "boris")
 WORKERS = ("worker-1", "worker-2")
 SECRET = "a-secret-of-the-campaign-and-no-others"
+PATIENCE = 600.0
+"""Seconds for which a process may take to start, and an order to end. A busy machine needs minutes."""
 _CELERY = ("-m", "celery", "-A", "workers.app")
 _LIAR = ("-m", "tests.faults.campaign.liar")
 
@@ -73,8 +78,9 @@ class World:
             self.redis.start()
             self._running.callback(self._stop_services)
             self.store.check()  # makes the folder or the bucket
-            seeded = run_here("models", "seed", "--json", environment=self.environment)
-            assert seeded.returncode == 0, seeded.stderr
+            for model in bundled_folders():
+                if model.name in MODELS:  # no others, since every start of a worker loads and times them
+                    publish(self.store, model, model.name, None)
             self.keys = {t: KeyRing(self.store).create(t, ["generate", "train"])[0] for t in TENANTS}
             self.disk.settle()
             for name in ("gateway", "maintenance", "beat", "training", *WORKERS):
@@ -174,7 +180,7 @@ class World:
 
     def wait_ready(self) -> None:
         """Wait until the gateway takes orders and every process is there."""
-        wait_until(self._is_ready, f"the deployment is not ready; see {self.logs}", 2 * START_SECONDS)
+        wait_until(self._is_ready, f"the deployment is not ready; see {self.logs}", PATIENCE)
 
     def _is_ready(self) -> bool:
         with suppress(httpx.HTTPError, RedisError):
@@ -203,7 +209,7 @@ class World:
             (self.folder / f"{name}.ready").unlink(missing_ok=True)
             self.services[name] = service
             service.start()
-        wait_until(service.is_ready, f"{name} is not ready", 2 * START_SECONDS)
+        wait_until(service.is_ready, f"{name} is not ready", PATIENCE)
 
     def _supervise(self) -> None:
         while not self._ended.wait(0.2):
