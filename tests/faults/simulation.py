@@ -1,17 +1,19 @@
 """Deterministic simulation of a deployment: ``python -m tests.faults.simulation --seed 1 --rounds 1000``.
 
-Each schedule runs gateways, workers and maintenance, the project's own code, on one virtual clock against a
-real Redis and a store in memory (`tests.faults.world`). Redis and the store lose, delay and repeat calls,
-processes are killed and stopped, clocks disagree, and Redis is wiped. Then all faults end, and every order
-must end well. The seed of a schedule reproduces it.
+Each schedule runs gateways, workers and maintenance, the project's own code, on one virtual clock. The
+scripts of the ledger run in an interpreter, and the store is in memory. Redis and the store lose, delay and
+repeat calls, processes are killed and stopped, clocks disagree, and Redis is wiped. Then all faults end, and
+every order must end well. The seed of a schedule reproduces it.
 """
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -27,12 +29,12 @@ from prodgen.registry.publish import publish
 from prodgen.registry.versions import load_config, resolve
 from prodgen.settings import Settings
 from tests.faults.checks import Fairness, WatchedLedger, assert_clean, assert_ended
+from tests.faults.interpreter import Interpreter
 from tests.faults.orders import Order, random_order, serve
 from tests.faults.patches import Doorbell, virtual
-from tests.faults.world import Odds, Process, Redis, Server, Store, World
+from tests.faults.world import Commands, Odds, Process, Redis, Store, World
 from tests.ledger.memory import MemoryStore
 from tests.sample_models import write_model
-from tests.servers.valkey import quick_server
 from workers import maintain
 from workers.generate import tasks
 from workers.generate.device import Device
@@ -48,8 +50,8 @@ class Simulation:
 
     NAMES = ("gateway-1", "gateway-2", "worker-1", "worker-2", "worker-3", "maintenance-1", "maintenance-2")
 
-    def __init__(self, url: str) -> None:
-        self.server = Server(url)
+    def __init__(self, server: Commands) -> None:
+        self.server = server
         self._ledgers = {name: WatchedLedger(Redis(self.server)) for name in self.NAMES}
         store = MemoryStore()
         with TemporaryDirectory() as folder:
@@ -200,19 +202,28 @@ class Simulation:
         return Store(Process(self.world, "check"))
 
 
+def run_all(seeds: Sequence[int]) -> Counter[str]:
+    """Run schedules. Returns what they saw."""
+    logging.disable()
+    simulation = Simulation(Interpreter())
+    for seed in seeds:
+        simulation.run(seed)
+    return simulation.seen
+
+
 def main() -> int:
     """Run schedules, and print what they saw. The error of one that fails is raised, with its seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    logging.disable()
-    with TemporaryDirectory() as folder, quick_server(Path(folder) / "node") as server:
-        simulation, start = Simulation(server.url()), time.monotonic()
-        for seed in range(options.seed, options.seed + options.rounds):
-            simulation.run(seed)
-        minutes = (time.monotonic() - start) / 60
-    for what, times in sorted(simulation.seen.items()):
+    seeds, start = range(options.seed, options.seed + options.rounds), time.monotonic()
+    with ProcessPoolExecutor(options.processes) as pool:
+        parts = [seeds[first :: options.processes] for first in range(options.processes)]
+        seen = sum(pool.map(run_all, parts), Counter[str]())
+    minutes = (time.monotonic() - start) / 60
+    for what, times in sorted(seen.items()):
         print(f"{times:9,} {what}")
     print(f"{options.rounds:9,} schedules ended well, {options.rounds / minutes:,.0f} a minute")
     return 0

@@ -2,8 +2,9 @@
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -11,37 +12,37 @@ import pytest
 
 from prodgen.errors import NotFound
 from prodgen.jobs import ending
+from tests.faults.interpreter import Interpreter
+from tests.faults.server import Server
 from tests.faults.simulation import Simulation
-from tests.faults.world import Server
-from tests.servers.valkey import ValkeyServer, quick_server
+from tests.servers.valkey import quick_server
 
 SCHEDULES = 25
 """Schedules within which a planted bug must be found."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with quick_server(tmp_path_factory.mktemp("simulation") / "node") as server:
-        yield server
-
-
-def test_every_order_of_a_schedule_ends_well_and_its_seed_reproduces_it(server: ValkeyServer) -> None:
-    simulation = Simulation(server.url())
+def test_every_order_of_a_schedule_ends_well_and_its_seed_reproduces_it() -> None:
+    simulation = Simulation(Interpreter())
     digests = [simulation.run(seed) for seed in range(1, 5)]
     assert len(set(digests)) == 4
-    assert Simulation(server.url()).run(3) == digests[2]
+    assert Simulation(Interpreter()).run(3) == digests[2]
     assert simulation.seen["the ledger was rebuilt"]
+
+
+def test_a_real_redis_answers_as_the_interpreter(tmp_path: Path) -> None:
+    with quick_server(tmp_path / "node") as server:
+        assert Simulation(Server(server.url())).run(2) == Simulation(Interpreter()).run(2)
 
 
 def in_script(old: str, new: str) -> AbstractContextManager[object]:
     """Plant a bug in a script of the ledger."""
-    load, planted = Server.load, list[str]()
+    load, planted = Interpreter.load, list[str]()
 
-    def plant(server: Server, script: str) -> str:
+    def plant(server: Interpreter, script: str) -> str:
         planted.extend([script] * (old in script))
         return load(server, script.replace(old, new))
 
-    return patch.object(Server, "load", plant)
+    return patch.object(Interpreter, "load", plant)
 
 
 def in_function(module: Any, name: str, old: str, new: str) -> AbstractContextManager[object]:
@@ -84,9 +85,9 @@ def in_function(module: Any, name: str, old: str, new: str) -> AbstractContextMa
     ],
 )
 def test_a_planted_bug_is_found(
-    server: ValkeyServer, plant: Callable[[], AbstractContextManager[object]], seed: int, found: str | None
+    plant: Callable[[], AbstractContextManager[object]], seed: int, found: str | None
 ) -> None:
     with plant():
-        simulation = Simulation(server.url())
+        simulation = Simulation(Interpreter())
         with pytest.raises((AssertionError, NotFound), match=found):
             deque(map(simulation.run, range(seed, seed + SCHEDULES)))

@@ -37,8 +37,11 @@ class Invariants:
         self.engine = Engine()
         self._models: dict[str, Any] = {}
 
-    def broken(self, orders: list[Order]) -> list[str]:
-        """Check orders that have ended, and all usage. Returns a sentence for each defect."""
+    def broken(self, orders: list[Order], settled: bool) -> list[str]:
+        """Check orders that have ended and, if all have, what is left over and all usage.
+
+        Returns a sentence for each defect.
+        """
         found = []
         checks = {"images": self._images, "photographs": self._photographs, "run": self._run}
         for order in orders:
@@ -46,7 +49,7 @@ class Invariants:
                 checks[order.kind](order)
             except Exception as error:
                 found.append(f"order {order.id} ({order.kind}): {type(error).__name__}: {str(error)[:400]}")
-        for check in (self._usage, self._clean):
+        for check in (self._usage, self._clean) if settled else ():
             try:
                 Retrying(stop=stop_after_delay(SETTLED), wait=wait_fixed(0.5), reraise=True)(check)
             except Exception as error:
