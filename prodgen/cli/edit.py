@@ -67,17 +67,18 @@ def edit(
     Each product is cut out, brought to each colour and material that is asked for, and placed in each scene.
     --attr "colour=crimson|navy" makes each photograph in both colours. A photograph whose cut-out is not
     trusted goes to OUT/review with the reason, unless you add --force. What is white in
-    shirt.mask.png, such as a label or a hanger, is taken out of shirt.jpg beside it.
+    shirt.mask.png, such as a label or a hanger, is taken out of shirt.jpg beside it. shirt.matte.png, white
+    where the product is, replaces the cut-out of shirt.jpg.
     """
     from prodgen.photographs.batch import Batch
     from prodgen.photographs.cutters import load_cutter
-    from prodgen.photographs.marked import MASK
+    from prodgen.photographs.marked import MASK, MATTE
 
     shape = Finish(aspect=aspect, copy_space=copy_space)
     asked = _edit(attr, scene, material, preset, shape, size, format)
     asked = replace(asked, retouch=tuple(retouch or ()), light_from=light_from, pose=pose)
     asked.check()
-    files = [file for file in pictures_in(photos) if not file.name.endswith(MASK)]
+    files = [file for file in pictures_in(photos) if not file.name.endswith((MASK, MATTE))]
     check_folder(out)
     if out.exists() and any(out.iterdir()):
         raise ProdgenError(f"{out} already holds files; choose another folder", param="out")

@@ -1,6 +1,5 @@
 """Show a product in another material: lay the material over the main region, in the photograph's light."""
 
-from collections.abc import Callable
 from functools import cached_property
 
 import cv2
@@ -11,7 +10,7 @@ from torch import Tensor
 from prodgen.catalog.photographs.masks import Plane
 from prodgen.photographs.cloth import Coordinates, coordinates
 from prodgen.photographs.materials import Material
-from prodgen.photographs.recolour import Recolouring, lab_of
+from prodgen.photographs.recolour import Recolouring, Tones, lab_of
 
 _FOLD, _BENDING_FOLD, _WIDE = 0.008, 0.02, 0.06
 """Blurs, as shares of the product's longer side, with which three things are found: the folds that show on a
@@ -30,20 +29,12 @@ _SOFT = 0.35  # blur of a material for each pixel that a pixel of the photograph
 class Drape:
     """Lays materials over the main region of a product. Values that all materials share are computed once.
 
-    ``coloured`` returns the product (3, H, W) in [0, 1] in a colour, and ``lightness`` the lightness of a
-    colour, from 0 to 100; the colour None is the product's own. ``region`` and ``cover`` (H, W): how much
-    each pixel belongs to the region and to the product. ``scale``: how much the photograph was enlarged.
+    ``tones`` has the product in each colour. ``region`` and ``cover`` (H, W): how much each pixel belongs to
+    the region and to the product. ``scale``: how much the photograph was enlarged.
     """
 
-    def __init__(
-        self,
-        coloured: Callable[[str | None], Tensor],
-        lightness: Callable[[str | None], float],
-        region: Tensor,
-        cover: Tensor,
-        scale: float,
-    ) -> None:
-        self._coloured, self._lightness = coloured, lightness
+    def __init__(self, tones: Tones, region: Tensor, cover: Tensor, scale: float) -> None:
+        self._coloured, self._lightness = tones.coloured, tones.lightness
         self._region, self._cover, self._blur = region, cover, _SOFT * scale
 
     def __call__(self, material: Material, colour: str | None) -> Tensor:

@@ -112,6 +112,11 @@ class Edit:
         """Whether at least one look changes the product's colour or material."""
         return any(look != Look() for look in self.looks)
 
+    @property
+    def recolours(self) -> bool:
+        """Whether at least one look changes the product's colour and keeps the product's own material."""
+        return any(look.colour and not look.material for look in self.looks)
+
     @cached_property
     def backgrounds(self) -> dict[str, Background]:
         """The ground by scene; raises ProdgenError for an unknown scene or a picture that cannot be used."""
@@ -212,26 +217,30 @@ def make_pictures(
     edit: Edit,
     *,
     mask: str | None = None,
+    matte: str | None = None,
     generative: bool = False,
     method: int = METHOD,
 ) -> Iterator[Picture]:
     """Yield a picture for each look in each scene, ordered by look, then by scene.
 
     ``photo`` is the digest of the photograph's file; ``cutter`` is the name of the cutter that made ``cut``.
-    ``mask`` is the digest of the mask that was applied before the cut. ``generative``: whether the
-    photograph's marks say that a model made the photograph. ``method``: see `main_region`.
+    ``mask`` and ``matte`` are the digests of the mask and of the matte that were used for the cut.
+    ``generative``: whether the photograph's marks say that a model made the photograph. ``method``: see
+    `main_region`; from method 4 on, a material hides the pattern of a patterned product.
     """
-    region = cut.matte
+    region, patterned = cut.matte, False
     if edit.changes_product:  # the region is slow to find
-        region = cut.region_by(method).weight
+        found = cut.region_by(method)
+        region, patterned = found.weight, method > 3 and doubts_about_colour(found, method) is not None
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
-    product = Product(*planes, edit.frame, material=edit.swatches.__getitem__)
+    product = Product(*planes, edit.frame, None, edit.swatches.__getitem__, patterned)
     for look, scene in itertools.product(edit.looks, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,
             "photo": photo,
             "photo_size": list(photograph.size),
             "mask": mask,
+            "matte": matte,
             "cutter": cutter,
             "method": method,
             "attributes": _recipe_of(look, edit.digests),

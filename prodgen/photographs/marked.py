@@ -1,4 +1,7 @@
-"""Remove the things that a mask marks in a photograph: labels and pins on the product, hangers beside it."""
+"""Cut products out as a person has marked them in files beside the photograph.
+
+A mask marks what is taken out: labels and pins on the product, hangers beside it. A matte marks the product.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,39 +12,63 @@ import numpy as np
 from prodgen.catalog.photographs.masks import Mask
 from prodgen.catalog.picture_files import Photograph, decode, fault_of
 from prodgen.errors import ProdgenError
-from prodgen.photographs.cutout import CutOut, cut_out
+from prodgen.photographs.cutout import CutOut, cut_out, cut_out_by
 from prodgen.photographs.cutters import Cutter
+from prodgen.spec.matte import size_fault
+from prodgen.spec.photograph import picture_fault, picture_size
 
-MASK = ".mask.png"
-"""The end of a mask's name: ``shirt.mask.png`` marks in white what is taken out of ``shirt.jpg``."""
+MASK, MATTE = ".mask.png", ".matte.png"
+"""The ends of the names of masks and mattes: ``shirt.mask.png`` marks in white what is taken out of
+``shirt.jpg``, and ``shirt.matte.png`` marks the product in white."""
 _REACH = 4  # radius, in pixels, of the painting over; a larger radius takes long and looks no better
 _GROWN = 0.004  # width, as a share of the longer side, by which marks grow, because they are rarely exact
 _RING = 0.015  # width, as a share of the longer side, of the ring around a mark that is looked at
 _ENCLOSED = 0.9  # share of the ring that is product if the mark lies on the product
 
 
-def mask_beside(path: Path) -> Path | None:
-    """Return the mask beside a photograph, or None if there is none."""
-    mask = path.with_name(path.stem + MASK)
-    return mask if mask.is_file() else None
+def beside(path: Path, ending: str) -> Path | None:
+    """Return the mask or the matte beside a photograph, by the end of its name; None if there is none."""
+    file = path.with_name(path.stem + ending)
+    return file if file.is_file() else None
 
 
-def cut_out_unmarked(photograph: Photograph, cutter: Cutter, mask: Path | None) -> CutOut:
-    """Cut the product out, without the things that the file ``mask`` marks.
+def cut_out_marked(
+    photograph: Photograph, cutter: Cutter, mask: Path | None = None, matte: Path | None = None
+) -> CutOut:
+    """Cut the product out by the file ``matte``, or else by the cutter, without what the file ``mask`` marks.
 
     A mark on the product is painted over with the colours around the mark (Telea 2004). A mark at the
     product's edge or beside the product becomes ground. Raises ProdgenError for a mask that cannot be read,
-    or whose ratio of width to height is not that of the photograph.
+    or whose ratio of width to height is not that of the photograph, and for a matte of another size.
     """
+    own = _matte(matte, photograph) if matte else None
+
+    def cut_out_of(shown: Photograph) -> CutOut:
+        return cut_out_by(shown, own) if own else cut_out(shown, cutter)
+
     if mask is None:
-        return cut_out(photograph, cutter)
+        return cut_out_of(photograph)
     marked = _read(mask, photograph.rgb.shape[1::-1])
     painted = cv2.inpaint(photograph.rgb, marked.astype(np.uint8), _REACH, cv2.INPAINT_TELEA)
-    cut = cut_out(photograph._replace(rgb=painted), cutter)
-    beside = cv2.GaussianBlur(_beside(marked, cut.matte >= 0.5).astype(np.float32), (0, 0), 1)
-    matte = cut.matte * (1 - beside)
-    doubts = cut.doubts if (matte >= 0.5).any() else (*cut.doubts, "its mask leaves nothing of the product")
-    return replace(cut, matte=matte, doubts=doubts)
+    cut = cut_out_of(photograph._replace(rgb=painted))
+    ground = cv2.GaussianBlur(_beside(marked, cut.matte >= 0.5).astype(np.float32), (0, 0), 1)
+    left = cut.matte * (1 - ground)
+    doubts = cut.doubts if (left >= 0.5).any() else (*cut.doubts, "its mask leaves nothing of the product")
+    return replace(cut, matte=left, doubts=doubts)
+
+
+def _matte(path: Path, photograph: Photograph) -> bytes:
+    """Return the bytes of a matte's file; raises ProdgenError if they are no matte of this photograph."""
+    data = path.read_bytes()
+    size = picture_size(path)
+    fault = picture_fault(data)
+    if not fault and size:
+        height, width, _ = photograph.rgb.shape
+        own = sorted(photograph.size, reverse=width > height)  # upright, as the pixels are
+        fault = size_fault(size, (own[0], own[1]), max(height, width))
+    if fault:
+        raise ProdgenError(f"its matte {path.name} {fault}")
+    return data
 
 
 def _read(mask: Path, size: tuple[int, int]) -> Mask:

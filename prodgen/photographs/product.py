@@ -13,8 +13,9 @@ from torch import Tensor
 from prodgen.catalog.photographs.masks import Pixels, Plane, bounding_box
 from prodgen.photographs.drape import Drape
 from prodgen.photographs.materials import Material, material
-from prodgen.photographs.recolour import Recolouring, lab_of
+from prodgen.photographs.recolour import Tones
 from prodgen.photographs.scenes import GLOSS, has_shadow, place
+from prodgen.photographs.shading import without_pattern
 from prodgen.photographs.shadows import light_kept
 from prodgen.spec.finish import Area, Frame
 from prodgen.spec.photograph import ORIGINAL
@@ -46,6 +47,7 @@ class Product:
     ``rgb`` (H, W, 3): the product's colours; its edge has no colour of the ground. ``matte`` (H, W): the
     share of each pixel that the product covers, from 0 to 1. ``region`` (H, W): the share that belongs to
     the part of the product that gets a look. ``material`` returns the material that a look names.
+    ``patterned``: whether a material covers the whole product instead of the region, and hides its pattern.
 
     The product is scaled to the frame once. The product in each look and the ground of each scene are cached
     as bytes, so that a picture of a cached look in a cached scene costs only their sum, and a reflection if
@@ -60,8 +62,9 @@ class Product:
         frame: Frame,
         area: Area | None = None,
         material: Callable[[str], Material] = material,
+        patterned: bool = False,
     ) -> None:
-        self._material, self._frame = material, frame
+        self._material, self._frame, self._patterned = material, frame, patterned
         area = area or frame.area
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
         both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
@@ -119,30 +122,30 @@ class Product:
         return (self._region / self._cover[0].clamp(min=1e-3)).clamp(0, 1)
 
     @cached_property
-    def _recolouring(self) -> Recolouring:
-        return Recolouring(_bytes(self._own / self._cover.clamp(min=1e-3)), self._weight)
+    def _tones(self) -> Tones:
+        return Tones(self._opaque, self._weight)
+
+    @cached_property
+    def _opaque(self) -> Tensor:
+        """The product's box (3, H, W), not premultiplied."""
+        return (self._own / self._cover.clamp(min=1e-3)).clamp(0, 1)
 
     @cached_property
     def _drape(self) -> Drape:
-        return Drape(self._coloured, self._lightness, self._weight, self._cover[0], self.scale)
+        if not self._patterned:
+            return Drape(self._tones, self._weight, self._cover[0], self.scale)
+        cover = self._cover[0]
+        plain = torch.from_numpy(without_pattern(to_pixels(self._opaque), cover.numpy())).permute(2, 0, 1)
+        whole = (cover > 0).float()
+        return Drape(Tones(plain / 255, whole), whole, cover, self.scale)
 
     def _layer(self, look: Look) -> Pixels:
         """Return the product's box with a look, premultiplied bytes (H, W, 3)."""
         if look == Look():
             return to_pixels(self._own)
         if look.material is None:
-            return to_pixels(self._coloured(look.colour) * self._cover)
+            return to_pixels(self._tones.coloured(look.colour) * self._cover)
         return to_pixels(self._drape(self._material(look.material), look.colour) * self._cover)
-
-    def _coloured(self, colour: str | None) -> Tensor:
-        """Return the product's box (3, H, W), not premultiplied, in a colour; None keeps its own colours."""
-        if colour is None:
-            return (self._own / self._cover.clamp(min=1e-3)).clamp(0, 1)
-        return self._recolouring(lab_of(colour))[0]
-
-    def _lightness(self, colour: str | None) -> float:
-        """Return the lightness of a colour, from 0 to 100; for None, the mean lightness of the region."""
-        return self._recolouring.lightness if colour is None else float(lab_of(colour)[0, 0])
 
 
 def kept(cache: OrderedDict[K, T], key: K, most: int, make: Callable[[], T]) -> T:

@@ -4,6 +4,8 @@ The change is made in CIELAB. Light and shadow scale a colour towards black, so 
 with the product's mean, and its chroma is scaled by its lightness.
 """
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
@@ -69,6 +71,25 @@ class Recolouring:
             asked += target - (shifted * self._weights).sum((2, 3)) / self._weights.sum()
             asked[:, 0] = asked[:, 0].clamp(min=darkest).clamp(max=brightest)
         return asked
+
+
+class Tones:
+    """A product (3, H, W) in [0, 1] in its own and in other colours; ``region`` (H, W) is what changes."""
+
+    def __init__(self, own: Tensor, region: Tensor) -> None:
+        self._own, self._region = own, region
+
+    @cached_property
+    def _recolouring(self) -> Recolouring:
+        return Recolouring(self._own.mul(255).round().byte(), self._region)
+
+    def coloured(self, colour: str | None) -> Tensor:
+        """Return the product (3, H, W) in a colour; None keeps its own colours."""
+        return self._own if colour is None else self._recolouring(lab_of(colour))[0]
+
+    def lightness(self, colour: str | None) -> float:
+        """Return the lightness of a colour, from 0 to 100; for None, the mean lightness of the region."""
+        return self._recolouring.lightness if colour is None else float(lab_of(colour)[0, 0])
 
 
 def lab_of(colour: str) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 
-METHOD = 3
+METHOD = 4
 """Number of the newest method to find regions. A version names its own method in config.json as `method`."""
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
 _NEAR, _FAR = 14.0, 26.0

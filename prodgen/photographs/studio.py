@@ -28,12 +28,12 @@ from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
-METHODS = (1, 2, 3)
+METHODS = (1, 2, 3, 4)
 """Numbers of the methods by which this code cuts out, recolours, places and lights products.
 
 A change of the code that changes pictures needs a new number here, and a new version in ``prodgen/bundled``.
 Method 1 does not recolour patches of a product in deep shadow or in light of another tint. Methods 1 and 2
-may recolour parts of a print.
+may recolour parts of a print. Before method 4, a material covers only the main colour of a patterned product.
 """
 
 
@@ -123,12 +123,17 @@ class Studio:
             doubts = [
                 doubt
                 for learnt in (one.learnt for one in sources)
-                for doubt in (*learnt.doubts, learnt.colour_doubt if look != Look() else None)
+                for doubt in (*learnt.doubts, self._doubt_of(learnt, look))
             ]
             doubts += [behind.fault, made.fault if made else None]
             pixels = product.picture(look, scene, behind.pixels) if product else to_pixels(behind.pixels)
             review = "; ".join(dict.fromkeys(filter(None, doubts))) or None
             yield self._encoded(pixels, finish, format, xmp, review)
+
+    def _doubt_of(self, learnt: Learnt, look: Look) -> str | None:
+        """Return why a product cannot have a look, or None. From method 4 on, materials hide patterns."""
+        hidden = look.material is not None and self.config.method > 3
+        return None if look == Look() or hidden else learnt.colour_doubt
 
     def _product(
         self, sources: list[Source], frame: Frame, finish: Finish, made_of: Callable[[str], Material]
@@ -144,7 +149,8 @@ class Studio:
                 raise ProdgenError(f"a photograph has changed: {photograph}")
             planes, own_ground = found.learnt.planes(photograph), photograph.alpha is None
             planes = retouch(finish.retouch, *planes, ground=own_ground)
-            products.append(Product(*planes, frame, area, made_of))
+            patterned = self.config.method > 3 and found.learnt.colour_doubt is not None
+            products.append(Product(*planes, frame, area, made_of, patterned))
         return Together(products) if len(products) > 1 else products[0] if products else None
 
     def _encoded(

@@ -15,7 +15,7 @@ from prodgen.generation.verify import Finding, compare
 from prodgen.photographs.cutters import load_cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, make_pictures
 from prodgen.photographs.learnt import Learnt
-from prodgen.photographs.marked import cut_out_unmarked
+from prodgen.photographs.marked import cut_out_marked
 from prodgen.photographs.materials import MATERIALS, Material
 from prodgen.photographs.presets import load_preset
 from prodgen.photographs.product import Look
@@ -41,6 +41,7 @@ class EditRecipe(BaseModel):
 
     photo: str
     mask: str | None = None
+    matte: str | None = None
     cutter: str
     method: int = Field(default=2, ge=1, le=METHOD)  # files made before method 3 name no method
     attributes: dict[str, str] = {}
@@ -183,7 +184,8 @@ def remake_edit(
         raise ProdgenError(f"{path} cannot be read: {decoded}")
     generative = read_provenance(path).generative
     mask = Path(_path(photographs, wanted.mask, "mask")) if wanted.mask else None
-    cut = cut_out_unmarked(decoded[1], cutter, mask)
+    matte = Path(_path(photographs, wanted.matte, "matte")) if wanted.matte else None
+    cut = cut_out_marked(decoded[1], cutter, mask, matte)
     if not (cut.matte >= 0.5).any():
         raise ProdgenError(f"{path} shows no product: {'; '.join(cut.doubts)}", param="photos")
     (picture,) = make_pictures(
@@ -193,6 +195,7 @@ def remake_edit(
         wanted.cutter,
         edit,
         mask=wanted.mask,
+        matte=wanted.matte,
         generative=generative,
         method=wanted.method,
     )

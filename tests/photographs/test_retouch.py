@@ -11,7 +11,7 @@ from prodgen.catalog.picture_files import Photograph
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut
-from prodgen.photographs.marked import cut_out_unmarked, mask_beside
+from prodgen.photographs.marked import MASK, MATTE, beside, cut_out_marked
 from prodgen.photographs.retouch import lit_by_ground, retouch, tilt
 from prodgen.spec.colour import to_lab
 
@@ -83,14 +83,31 @@ def test_a_label_on_the_product_is_painted_over_and_a_hanger_beside_it_cut_away(
     marked = np.zeros((120, 120), np.uint8)  # a mask of half the size
     marked[55:63, 50:65] = marked[4:20, 55:65] = 255
     Image.fromarray(marked).save(tmp_path / "shirt.mask.png")
-    mask, photograph = mask_beside(tmp_path / "shirt.jpg"), Photograph(spoilt, None, (240, 240))
-    cut = cut_out_unmarked(photograph, GrabCut(), mask)
+    mask, photograph = beside(tmp_path / "shirt.jpg", MASK), Photograph(spoilt, None, (240, 240))
+    cut = cut_out_marked(photograph, GrabCut(), mask)
     assert (cut_out(photograph, GrabCut()).matte - clean.matte).max() > 0.9
     assert (cut.matte - clean.matte)[:38].max() < 0.5
     assert np.abs(cut.rgb.astype(int) - clean.rgb)[100:140, 80:160].max() <= 3
     layer = np.full((120, 120, 4), 255, np.uint8)  # a mask whose unmarked part is transparent white
     layer[..., 3] = marked
     Image.fromarray(layer).save(tmp_path / "shirt.mask.png")
-    assert (cut_out_unmarked(photograph, GrabCut(), mask).matte == cut.matte).all()
+    assert (cut_out_marked(photograph, GrabCut(), mask).matte == cut.matte).all()
     with pytest.raises(ProdgenError, match="has 120 x 120 pixels, the photograph 240 x 100"):
-        cut_out_unmarked(Photograph(spoilt[:100], None, (240, 100)), GrabCut(), mask)
+        cut_out_marked(Photograph(spoilt[:100], None, (240, 100)), GrabCut(), mask)
+
+
+def test_a_matte_beside_a_photograph_replaces_the_cut_out_and_must_have_its_size(tmp_path: Path) -> None:
+    rgb, marked = photographed((0.9, 0.9, 0.9), "red"), np.zeros((240, 240), np.uint8)
+    marked[60:120, 60:120] = 255
+    Image.fromarray(marked).save(tmp_path / "shirt.matte.png")
+    matte, photograph = beside(tmp_path / "shirt.jpg", MATTE), Photograph(rgb, None, (240, 240))
+    cut = cut_out_marked(photograph, GrabCut(), None, matte)
+    assert (cut.matte == (marked == 255)).all()
+    assert cut.doubts == ()
+    with pytest.raises(
+        ProdgenError, match=r"its matte shirt.matte.png has 240 x 240 pixels, and its photograph"
+    ):
+        cut_out_marked(Photograph(rgb[:100], None, (240, 100)), GrabCut(), None, matte)
+    turned = Photograph(np.zeros((300, 240, 3), np.uint8), None, (300, 240))  # by EXIF
+    Image.fromarray(np.zeros((300, 240), np.uint8)).save(tmp_path / "shirt.matte.png")
+    assert "marks no product" in cut_out_marked(turned, GrabCut(), None, matte).doubts[0]

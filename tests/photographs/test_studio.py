@@ -228,6 +228,26 @@ def test_a_pattern_is_to_be_reviewed_in_another_colour_and_trusted_in_its_own(
     assert red.review == "no colour covers more than 40% of the product"
 
 
+def test_a_material_covers_a_patterned_product_whole_but_not_by_method_3(
+    studio: Studio, polo: Source
+) -> None:
+    region = np.where(np.arange(len(polo.learnt.region))[:, None] % 40 < 20, polo.learnt.matte, 0)
+    striped = polo.learnt._replace(
+        region=region, colour_doubt="no colour covers more than 40% of the product"
+    )
+    before = Studio(studio.config.model_copy(update={"method": 3}), studio.name, studio.digest)
+    look = ("#dc143c", "white", "knit")
+    new, old = (next(make(one, Source(polo.data, striped), look)) for one in (studio, before))
+    assert new.review is None
+    assert old.review == striped.colour_doubt
+    (own,) = make(studio, Source(polo.data, striped), ("original", "white"))
+    kept = np.abs(pixels(old).astype(int) - pixels(own)).max(-1) <= 1
+    product = (pixels(own) < 240).any(-1)
+    assert 0.3 < kept[product].mean() < 0.7
+    red, green, _ = pixels(new)[product].astype(int).T
+    assert ((red > green + 40) | (red < 90)).mean() > 0.97
+
+
 def test_presets_set_size_and_ground(studio: Studio, polo: Source) -> None:
     image = ImageRequest(0, 0, 0, {"colour": "original", "scene": "white"}, photo="p")
     (made,) = studio.pictures(
