@@ -13,6 +13,7 @@ _PLACES = {
     "redraw": (_HERE, "redraw.redraw"),
     "edit": (_HERE, "edit.edit"),
     "check": (_HERE, "edit.check"),
+    "swatch": (_HERE, "swatch.swatch"),
     "provenance": (_HERE, "provenance.provenance"),
     "sign": (_HERE, "sign.sign"),
     "describe": (_HERE, "describe.describe"),

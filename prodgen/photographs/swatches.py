@@ -15,6 +15,7 @@ from prodgen.spec.provenance import read_provenance
 
 _SIDE = 1024  # longer side, in pixels, at which swatches are read
 _REPEAT = 0.25  # height of a swatch, as a share of the product's longer side
+_LEAST_REPEAT = 0.01  # least height of a swatch that its own marks may ask for
 _STEP = 2.0  # a swatch repeats as it is if the step across its edge is at most this multiple of inner steps
 _OVERLAP = 6  # one part in this many of a swatch is laid over the other end of the swatch
 _SOFT_CUT = 1.5  # blur of the cut, in pixels
@@ -38,8 +39,11 @@ def read_swatch(data: bytes) -> Material:
     tile = rgb.astype(np.float32) / np.float32(255)
     if not (_repeats(tile) and _repeats(tile.swapaxes(0, 1))):
         tile = _joined(_joined(_evenly_lit(tile)).swapaxes(0, 1)).swapaxes(0, 1)
-    repeat = _REPEAT * tile.shape[0] / rgb.shape[0]
-    return Material(repeat, rgb=tile, generative=read_provenance(io.BytesIO(data)).generative)
+    marks = read_provenance(io.BytesIO(data))
+    height = (marks.recipe or {}).get("repeat")  # of a swatch that `prodgen swatch` has written
+    if not isinstance(height, float) or not _LEAST_REPEAT <= height <= 1:
+        height = _REPEAT
+    return Material(height * tile.shape[0] / rgb.shape[0], rgb=tile, generative=marks.generative)
 
 
 def _repeats(tile: Rgb) -> bool:

@@ -1,11 +1,13 @@
-"""How fast photographs become catalogue pictures, and the share of each stage.
+"""How fast photographs become catalogue pictures, the share of each stage, and what the command adds.
 
-    python -m tests.bench.photographs --side 1024 --colours 8 [--weights FOLDER] [PHOTOGRAPH ...]
+    python -m tests.bench.photographs --sides 1024 2000 --colours 8 [--weights FOLDER] [PHOTOGRAPH ...]
 
-Without photographs, those that come with the package are enlarged to SIDE. With ``--weights``, the cutter is
-u2netp, and the time of rembg's own `remove`, which only cuts out, is measured on the same photographs.
+Without photographs, those that come with the package are enlarged to each side. The stages are measured in
+this process, and then `prodgen edit` makes the same pictures from files (`command_seconds`, with its start).
+With ``--weights``, the cutter is u2netp, and the time of rembg's own `remove`, which only cuts out, and of
+its command, if it is installed, is measured on the same photographs.
 
-    python -m tests.bench.photographs --order 300 --side 256 [--weights FOLDER] PHOTOGRAPH ...
+    python -m tests.bench.photographs --order 300 --sides 256 [--weights FOLDER] PHOTOGRAPH ...
 
 orders 300 of the photographs, in each colour and in two scenes, from ``prodgen up``, and kills the worker and
 the broker in the middle (`killed_order`).
@@ -17,12 +19,16 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -41,6 +47,7 @@ from tests.servers.up import Up
 
 COLOURS = ("crimson", "navy", "#3f8f5b", "#e3c04a", "#e7a6b8", "grey", "white", "black")
 SCENES = ("studio", "floor")
+T = TypeVar("T")
 
 
 def enlarged(path: Path, side: int) -> Photograph:
@@ -57,59 +64,111 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photographs", nargs="*", type=Path)
-    parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--sides", type=int, nargs="+", default=[1024, 2000])
     parser.add_argument("--colours", type=int, default=8)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--order", type=int, metavar="COUNT")
     asked = parser.parse_args()
+    colours = COLOURS[: asked.colours]
     if asked.order:
         chosen = random.Random(0).sample(asked.photographs, asked.order)
-        print(json.dumps(killed_order(chosen, COLOURS[: asked.colours], asked.side, asked.weights), indent=2))
+        print(json.dumps(killed_order(chosen, colours, asked.sides[0], asked.weights), indent=2))
         return
-    seconds: Counter[str] = Counter()
+    for side in asked.sides:
+        figures = measured(asked.photographs or bundled_photographs(), side, colours, asked.weights)
+        print(json.dumps(figures, indent=2), flush=True)
 
-    @contextmanager
-    def stage(name: str) -> Iterator[None]:
+
+def measured(
+    paths: list[Path], side: int, colours: tuple[str, ...], weights: Path | None
+) -> dict[str, object]:
+    """Return the figures for pictures of ``side`` x ``side`` pixels from photographs as long."""
+    cutter, seconds = load_cutter("u2netp" if weights else "grabcut", weights), Counter[str]()
+    cut_out(enlarged(paths[0], 400), cutter)  # the first call loads libraries
+    edit = making.Edit(colours, ("studio",), side, side)
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "photographs"
+        folder.mkdir()
+        for path in paths:
+            Image.fromarray(enlarged(path, side).rgb).save(folder / f"{path.stem}.jpg", quality=95)
+        pictures = 0
+        with timed(making, "encode", seconds), timed(making.Product, "picture", seconds):
+            for path in sorted(folder.iterdir()):
+                photograph = stage("decode", decode, seconds)(path, side)
+                cut = stage("cut out", cut_out, seconds)(photograph, cutter)
+                stage("region", lambda: cut.region, seconds)()  # noqa: B023 -- called at once
+                made = partial(making.make_pictures, photograph, "", cut, cutter.name, edit)
+                pictures += stage("place", lambda: len(list(made())), seconds)()  # noqa: B023
+        seconds["place"] -= seconds["encode"] + seconds["picture"]
+        bare = sum(seconds.values())
+        figures = {
+            "cutter": cutter.name,
+            "side": side,
+            "threads": torch.get_num_threads(),
+            "pictures": pictures,
+            "pictures_per_minute": round(60 * pictures / bare, 1),
+            "share": {name: round(value / bare, 3) for name, value in seconds.items()},
+            "cost_of_all_colours_in_cut_outs": round(bare / seconds["cut out"], 2),
+        }
+        options = [
+            "--attr",
+            "colour=" + "|".join(colours),
+            "--scene",
+            "studio",
+            "--size",
+            str(side),
+            "--force",
+        ]
+        chosen = ["--cutter", cutter.name, *(["--weights", str(weights)] if weights else [])]
+        command = run("prodgen", "edit", folder, *options, *chosen, "--out", Path(name) / "made")
+        figures |= {"command_seconds": command, "bare_against_command": round(bare / command, 2)}
+        return figures | (against_rembg(folder, seconds["cut out"]) if weights else {})
+
+
+def stage(name: str, call: Callable[..., T], seconds: Counter[str]) -> Callable[..., T]:
+    """Return a function that does what ``call`` does, and adds the seconds to those of the stage ``name``."""
+
+    def timed_call(*args: Any, **options: Any) -> T:
         begin = time.perf_counter()
-        yield
-        seconds[name] += time.perf_counter() - begin
+        try:
+            return call(*args, **options)
+        finally:
+            seconds[name] += time.perf_counter() - begin
 
-    cutter = load_cutter("u2netp" if asked.weights else "grabcut", asked.weights)
-    photographs = [enlarged(path, asked.side) for path in asked.photographs or bundled_photographs()]
-    edit = making.Edit(COLOURS[: asked.colours], ("studio",), asked.side, asked.side)
-    cut_out(photographs[0], cutter)  # the first call loads libraries
-    pictures = 0
-    for photograph in photographs:
-        with stage("cut out"):
-            cut = cut_out(photograph, cutter)
-        with stage("recolour, place, encode"):
-            pictures += sum(1 for _ in making.make_pictures(photograph, "", cut, cutter.name, edit))
-    total = sum(seconds.values())
-    figures = {
-        "cutter": cutter.name,
-        "side": asked.side,
-        "threads": torch.get_num_threads(),
-        "pictures": pictures,
-        "pictures_per_minute": round(60 * pictures / total, 1),
-        "share": {name: round(value / total, 3) for name, value in seconds.items()},
-        "cost_of_all_colours_in_cut_outs": round(total / seconds["cut out"], 2),
-    }
-    if asked.weights:
-        figures |= against_rembg(photographs, seconds["cut out"])
-    print(json.dumps(figures, indent=2))
+    return timed_call
 
 
-def against_rembg(photographs: list[Photograph], ours: float) -> dict[str, float]:
+@contextmanager
+def timed(owner: Any, name: str, seconds: Counter[str]) -> Iterator[None]:
+    """Within the block, measure the function ``name`` of a module or a class as a stage."""
+    call = getattr(owner, name)
+    setattr(owner, name, stage(name, call, seconds))
+    yield
+    setattr(owner, name, call)
+
+
+def run(*command: object) -> float:
+    """Run a command, and return the seconds that it took."""
+    begin = time.perf_counter()
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+    return round(time.perf_counter() - begin, 2)
+
+
+def against_rembg(folder: Path, ours: float) -> dict[str, float | None]:
     """Return the seconds that rembg needs to cut the photographs out, and our seconds divided by these."""
     from rembg import new_session, remove
 
     session = new_session("u2netp")
     begin = time.perf_counter()
-    for photograph in photographs:
-        image = Image.fromarray(photograph.rgb)
-        remove(image, session=session).save(io.BytesIO(), "PNG")
+    for path in sorted(folder.iterdir()):
+        remove(Image.open(path), session=session).save(io.BytesIO(), "PNG")
     theirs = time.perf_counter() - begin
-    return {"rembg_seconds": round(theirs, 2), "cut_out_against_rembg": round(ours / theirs, 2)}
+    command = run("rembg", "p", "-m", "u2netp", folder, folder.with_name("cut")) if which("rembg") else None
+    return {
+        "rembg_seconds": round(theirs, 2),
+        "cut_out_against_rembg": round(ours / theirs, 2),
+        "rembg_command_seconds": command,
+    }
 
 
 def killed_order(

@@ -51,4 +51,4 @@ def test_a_swatch_repeats_at_the_scale_that_its_marks_name() -> None:
 
 def test_a_product_without_enough_cloth_gives_no_swatch() -> None:
     with pytest.raises(ProdgenError, match="pixels of cloth, and a swatch needs at least 64 x 64"):
-        lift(shirt(0.3))
+        lift(shirt(0.2))
