@@ -37,7 +37,7 @@ def lift(cut: CutOut) -> Lifted:
     top, left, bottom, right = bounding_box(product)
     side = max(bottom - top, right - left)
     cloth = product if patterned else product & (cut.region.weight > 0.9)
-    light = light_on(cut.rgb, cut.matte)
+    light = light_on(cut.rgb, cloth.astype(np.float32), patterned=patterned)
     even = linear(cut.rgb) / light[..., None]
     most = max(SMALLEST_SWATCH, (_PATTERNED if patterned else _PLAIN) * side)
     y, x, size = _square(cloth, light, _INSET * side, most)

@@ -18,28 +18,30 @@ _ACROSS = 3  # pixels between the two sides of an edge of the pattern, because e
 _GRADUAL = 0.06  # difference of logarithms that light alone makes across such a distance
 _PRIOR = 30.0  # edge pixels that count as much as the mean lightness of a group does
 _EDGE = 0.1  # weight of pixels at an edge of the pattern, where two colours are mixed
-_SMOOTH = 0.008  # blur of the light, as a share of the longer side
+_SMOOTH, _SMOOTH_PLAIN = 0.008, 0.02
+"""Blur of the light on patterned and on plain cloth, as shares of the longer side. Finer changes are texture."""
 _RANGE = 0.15, 2.2  # limits of the light, as multiples of its mean
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 Floats = NDArray[np.float32]
 
 
-def light_on(rgb: Pixels, cover: Plane) -> Plane:
+def light_on(rgb: Pixels, cover: Plane, *, patterned: bool = True) -> Plane:
     """Return the light on a product, (H, W), as a factor of linear light that is 1 on average.
 
     ``rgb`` (H, W, 3): the product, not premultiplied. ``cover`` (H, W): how much of each pixel it covers.
+    ``patterned``: whether the product has a pattern, which is told from the light.
     """
     small, inside = fitted(rgb, _SIDE), fitted(cover, _SIDE) > 0.95
     if inside.sum() < _GROUPS:
         return np.ones(cover.shape, np.float32)
     logs = np.log(np.maximum(linear(small) @ _LUMINANCE, _DARKEST))
-    labels = _groups(small, inside)
+    labels = _groups(small, inside) if patterned else np.zeros(inside.shape, np.intp)
     pattern = _levels(logs, labels, inside)[labels]
     mixed = cv2.morphologyEx(pattern.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     weight = np.where(mixed > _GRADUAL, np.float32(_EDGE), np.float32(1)) * np.exp(pattern - pattern.max())
     weight = (weight * inside).astype(np.float32)
-    sigma = _SMOOTH * max(logs.shape)
+    sigma = (_SMOOTH if patterned else _SMOOTH_PLAIN) * max(logs.shape)
     light = logs - pattern
     sums = cv2.GaussianBlur(weight, (0, 0), sigma)
     smooth = cv2.GaussianBlur(light * weight, (0, 0), sigma) / np.maximum(sums, 1e-6)
