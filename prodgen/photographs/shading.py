@@ -19,7 +19,7 @@ _GRADUAL = 0.06  # difference of logarithms that light alone makes across such a
 _PRIOR = 30.0  # edge pixels that count as much as the mean lightness of a group does
 _EDGE = 0.1  # weight of pixels at an edge of the pattern, where two colours are mixed
 _SMOOTH, _SMOOTH_PLAIN = 0.008, 0.02
-"""Blur of the light on patterned and on plain cloth, as shares of the longer side. Finer changes are texture."""
+"""Blur of the light on patterned and on plain cloth: shares of the longer side. Finer detail is texture."""
 _RANGE = 0.15, 2.2  # limits of the light, as multiples of its mean
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
