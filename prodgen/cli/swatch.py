@@ -18,7 +18,7 @@ def swatch(
     weights: Weights = None,
     json: Json = False,
 ) -> None:
-    """Take a swatch of cloth from a photographed product.
+    """Cut a swatch of cloth out of a photographed product.
 
     Its colours, pattern and texture are the product's, without light and shadow, and it repeats at the
     product's own scale. Use it wherever a swatch is taken: --material of prodgen edit, the column material

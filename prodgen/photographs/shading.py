@@ -47,8 +47,7 @@ def light_on(rgb: Pixels, cover: Plane, *, patterned: bool = True) -> Plane:
     smooth = cv2.GaussianBlur(light * weight, (0, 0), sigma) / np.maximum(sums, 1e-6)
     smooth = np.exp(smooth - np.log(np.average(np.exp(light), weights=weight)))
     smooth = np.where(sums > 1e-4, smooth, 1).clip(*_RANGE).astype(np.float32)
-    large: Plane = cv2.resize(smooth, cover.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return large
+    return cv2.resize(smooth, cover.shape[::-1], interpolation=cv2.INTER_CUBIC).astype(np.float32)
 
 
 def without_pattern(rgb: Pixels, cover: Plane) -> Pixels:
@@ -74,14 +73,15 @@ def encoded(light: Floats) -> Pixels:
 
 def _groups(rgb: Pixels, inside: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return the number of the group of each pixel's colour, (H, W)."""
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.float32([_LIGHTNESS, 1, 1])
-    points = lab[inside]
-    points = points[:: -(-len(points) // _SAMPLED)]
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab[..., 0] *= _LIGHTNESS
+    points = lab[inside][:: -(-int(inside.sum()) // _SAMPLED)]
     cv2.setRNGSeed(0)
     stop = (cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 20, 0.5)
-    _, _, centres = cv2.kmeans(points, min(_GROUPS, len(points)), None, stop, 1, cv2.KMEANS_PP_CENTERS)
-    distances = np.stack([((lab - centre) ** 2).sum(-1) for centre in centres])
-    return distances.argmin(0)
+    count, unknown = min(_GROUPS, len(points)), np.zeros((len(points), 1), np.int32)
+    _, _, centres = cv2.kmeans(points, count, unknown, stop, 1, cv2.KMEANS_PP_CENTERS)
+    nearest: NDArray[np.intp] = np.stack([((lab - centre) ** 2).sum(-1) for centre in centres]).argmin(0)
+    return nearest
 
 
 def _levels(logs: Floats, labels: NDArray[np.intp], inside: NDArray[np.bool_]) -> Floats:
@@ -112,7 +112,7 @@ def _levels(logs: Floats, labels: NDArray[np.intp], inside: NDArray[np.bool_]) -
         weights.append(_PRIOR**0.5 / 10)
     scale = np.array(weights)
     levels = np.linalg.lstsq(np.array(rows) * scale[:, None], np.array(wanted) * scale, rcond=None)[0]
-    return levels.astype(np.float32)
+    return np.asarray(levels, np.float32)
 
 
 def _steps(
