@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from prodgen.jobs.machines import is_one_byte_off, machine_of
-from prodgen.jobs.manifests import Manifest, folder_of
+from prodgen.jobs.manifests import Manifest, folder_of, reported_at
 from prodgen.jobs.record import JobRecord
 from prodgen.spec.finish import file_name
 from prodgen.spec.order import CELL
@@ -45,9 +45,13 @@ def find_false_leases(
         own = folder_of(key) if manifest.first in won else manifest.folder
         owner = machine_of(own)
         if manifest.folder != own:
-            found.keys.update((manifest.key, f"{key}.jsonl"))
-            if owner and not is_one_byte_off(manifest.folder, own):
-                found.liars[owner] = "its manifest names the files of another lease"
+            found.keys.add(manifest.key)
+            reported = reported_at(store, record, own)
+            # If the report is right, a late process has overwritten what the owner published.
+            if reported and reported.folder != own:
+                found.keys.add(reported.key)
+                if owner and not is_one_byte_off(reported.folder, own):
+                    found.liars[owner] = "its manifest names the files of another lease"
         elif manifest.folder in stored or _has_file(store, record, manifest):
             owners.add(owner)
         else:

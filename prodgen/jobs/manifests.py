@@ -82,6 +82,15 @@ def reported(store: Store, record: JobRecord) -> list[Manifest]:
     return _read_all(store, record, (info for info in found if info.key.endswith(".jsonl")))[0]
 
 
+def reported_at(store: Store, record: JobRecord, folder: str) -> Manifest | None:
+    """Return the reported manifest of the lease with this folder; None if it is absent or broken."""
+    with suppress(NotFound):
+        return _read(
+            store, record, store.stat(keys.job(record.tenant, record.id, "cells", f"{folder}.jsonl"))
+        )
+    return None
+
+
 def choose(candidates: Iterable[Manifest], given: Iterable[Manifest] = ()) -> list[Manifest]:
     """Return the candidates that together have the most images, but share no cell with another manifest.
 

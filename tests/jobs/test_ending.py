@@ -166,6 +166,23 @@ def test_a_worker_that_names_the_files_of_another_lease_is_shut_out_and_the_othe
     assert delivered(memory, record) == list(range(192))
 
 
+def test_a_manifest_that_a_late_process_has_overwritten_blames_no_machine(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    record = order(memory, ledger, new_record("j", 128))
+    lease = ledger.lease("bulk", "honest-1-a", 64)
+    assert lease
+    work(memory, ledger, record, lease)
+    key = keys.manifest("ada", "j", lease.first)
+    memory.objects[key] = memory.objects[key].replace(lease.token.encode(), b"e-1-00000000")
+    work_off(memory, ledger, record)
+    assert settle_job(memory, ledger, record) is None, "files that do not exist were counted"
+    assert all_shut_out(memory) == []
+    work_off(memory, ledger, record)
+    assert settle_job(memory, ledger, record)
+    assert delivered(memory, record) == list(range(128))
+
+
 @pytest.mark.parametrize(("empty", "shut"), [(1, 0), (3, 1)])
 @pytest.mark.parametrize("packaging", ["files", "tar"])
 def test_leases_without_files_are_made_again_and_a_machine_with_several_is_shut_out(
