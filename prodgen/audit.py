@@ -85,7 +85,8 @@ def check_sample(
     for start in range(0, len(sample), _BATCH):
         batch = sample[start : start + _BATCH]
         lines = [_recorded(store, record, index) for index, _ in batch]
-        images = resolve_attributes(model.config.attributes, [orders[index] for index, _ in batch])
+        asked = [_as_started(orders[index], line) for (index, _), line in zip(batch, lines, strict=True)]
+        images = resolve_attributes(model.config.attributes, asked)
         if record.quality:
             images = _as_recorded(record, record.quality, model, engine, images, lines)
         marks = spec.output.marks != "none"
@@ -116,6 +117,17 @@ def _of_leaf(text: bytes) -> ManifestLine | None:
         if leaf(line) == text:
             return line
     return None
+
+
+def _as_started(image: ImageRequest, recorded: _Recorded) -> ImageRequest:
+    """Return an image that starts from a picture with the start in its manifest line.
+
+    The latent is believed, since another search may find another one; the picture and the strength are not.
+    """
+    start = recorded.line and recorded.line.picture
+    if image.picture and start and image.picture.sha256 == start.sha256:
+        return image.started(start.model_copy(update={"strength": image.picture.strength}))
+    return image
 
 
 def _as_recorded(

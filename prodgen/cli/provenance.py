@@ -188,7 +188,8 @@ def _remake_redrawn(file: Path, format: str, recipe: dict[str, Any], model: str 
     from prodgen.spec.redrawing import Start
 
     try:
-        picture, found = Start.of_recipe(recipe["picture"])
+        found = Start.model_validate(recipe["picture"])
+        picture = {"sha256": found.sha256, "strength": found.strength}
         names = ("model", "attributes", "finish", "mix")
         fields = {name: recipe[name] for name in names if name in recipe}
         place = {"seed": 0, "index": 0, "format": format, "picture": picture}

@@ -107,10 +107,9 @@ class Forward:
         condition = encode_condition(schema, [i.attributes for i in images])
         for row, image in enumerate(images):
             if isinstance(image, ImageRequest) and image.start:
-                picture, found = image.start
-                strength = picture.strength
-                z[row] = torch.tensor(found.latent) + strength * (z[row] - own[row])
-                condition[row] = encode_condition(schema, [found.attributes])[0].lerp(
+                start, strength = image.start, image.start.strength
+                z[row] = torch.tensor(start.latent) + strength * (z[row] - own[row])
+                condition[row] = encode_condition(schema, [start.attributes])[0].lerp(
                     condition[row], strength
                 )
         return z, condition

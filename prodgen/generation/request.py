@@ -172,7 +172,8 @@ def xmp_packets(request: Request, images: Sequence[ImageRequest]) -> Iterator[by
     for image in images:
         recipe = common | {"attributes": image.attributes}
         # The marks of an image that starts from a picture have no seed: the image cannot be made from a seed.
-        recipe |= {"picture": image.start.recipe} if image.start else {"seed": image.seed, "draw": image.draw}
+        start = image.start and {"picture": image.start.model_dump(mode="json")}
+        recipe |= start or {"seed": image.seed, "draw": image.draw}
         if image.attempt:
             recipe["attempt"] = image.attempt
         if image.mix:
@@ -235,6 +236,7 @@ def _own_fields(
         "attempt": image.attempt,
         "attributes": image.attributes,
         "mix": image.mix,
+        "picture": image.start,
         "photo": image.photo,
         "matte": image.matte,
         "quality": image.gated,

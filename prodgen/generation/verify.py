@@ -56,7 +56,16 @@ def verify(
                 if line.model != model.id:
                     raise ProdgenError(f"{line.file} was made by {line.model}, not by {model.id}")
             images = [
-                ImageRequest(n.index, n.seed, n.draw, n.attributes, n.sku, attempt=n.attempt, mix=n.mix)
+                ImageRequest(
+                    n.index,
+                    n.seed,
+                    n.draw,
+                    n.attributes,
+                    n.sku,
+                    attempt=n.attempt,
+                    mix=n.mix,
+                    start=n.picture,
+                )
                 for n in chunk
             ]
             request = Request(model, images, truncation, finish, format)

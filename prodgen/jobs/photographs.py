@@ -26,6 +26,7 @@ from prodgen.spec.photograph import (
     swatch_fault,
 )
 from prodgen.spec.provenance import read_provenance
+from prodgen.spec.redrawing import check_picture
 from prodgen.spec.spelling import fold
 from prodgen.storage import keys
 from prodgen.storage.base import Store, in_threads
@@ -112,7 +113,7 @@ def checked_items(
     """
     studio, numbered = studio_config(config), enumerate(items, 1)
     if studio is None:
-        yield from (_without_photograph(spec, number, item) for number, item in numbered)
+        yield from _generated_items(store, tenant, spec, config, numbered)
         return
     rules = studio.presets.get(spec.finish.preset or "")
     only = spec.finish.preset if rules and rules.photographs_only else None
@@ -154,6 +155,10 @@ def check_upload(store: Store, tenant: str, digest: str) -> None:
 
 
 def _photos(item: Item) -> list[str]:
+    if item.picture:
+        raise ProdgenError(
+            "a picture is for models that generate images; name the photograph as photo", param="picture"
+        )
     if item.photo is None:
         if item.matte:
             raise ProdgenError(
@@ -163,12 +168,39 @@ def _photos(item: Item) -> list[str]:
     return photos_of(item.photo)
 
 
-def _without_photograph(spec: JobSpec, number: int, item: Item | ProdgenError) -> Item | ProdgenError:
-    if isinstance(item, Item) and (item.photo or item.matte):
+def _generated_items(
+    store: Store,
+    tenant: str,
+    spec: JobSpec,
+    config: ModelConfig,
+    numbered: Iterator[tuple[int, Item | ProdgenError]],
+) -> Iterator[Item | ProdgenError]:
+    """Yield each item of a model that generates images, whose uploads are pictures to draw again."""
+    pictures = _Uploads(store, tenant, "picture", picture_fault, None)
+    while block := list(islice(numbered, _BLOCK)):
+        pictures.look_up(i.picture.sha256 for _, i in block if isinstance(i, Item) and i.picture)
+        for number, item in block:
+            try:
+                if isinstance(item, Item):
+                    _check_generated(spec, config, item, pictures)
+                yield item
+            except ProdgenError as error:
+                yield item_fault(item, number, error)  # type: ignore[arg-type]  # only items are checked
+
+
+def _check_generated(spec: JobSpec, config: ModelConfig, item: Item, pictures: "_Uploads") -> None:
+    if item.photo or item.matte:
         name = "photo" if item.photo else "matte"
-        fault = ProdgenError(f"{spec.model} takes no photographs; leave {name} out", param=name)
-        return item_fault(item, number, fault)
-    return item
+        raise ProdgenError(f"{spec.model} takes no photographs; leave {name} out", param=name)
+    if item.picture is None:
+        return
+    if spec.quality_gate:
+        raise ProdgenError(
+            "an image that starts from a picture is the same in every attempt; leave quality_gate out",
+            param="quality_gate",
+        )
+    check_picture(spec.model, config, item.picture.attributes)
+    pictures.check([item.picture.sha256], "picture")
 
 
 def _check_scene(spec: JobSpec, studio: StudioConfig, attributes: RequestedValues) -> None:

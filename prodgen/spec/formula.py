@@ -23,9 +23,9 @@ from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.finish import Finish, extension
 from prodgen.spec.manifest import ManifestLine
-from prodgen.spec.order import ImageRequest, Mix, resolve_attributes
+from prodgen.spec.order import ImageRequest, Mix, complete, resolve_attributes
 from prodgen.spec.random_streams import MAX_SEED
-from prodgen.spec.redrawing import Found, Picture, Start
+from prodgen.spec.redrawing import Found, Picture, Start, known_attributes
 from prodgen.spec.validation_errors import explain, explain_errors
 
 Extension = Literal["png", "webp", "jpg", "avif", "gif"]
@@ -134,7 +134,9 @@ class Formula(BaseModel):
 
     @classmethod
     def of(cls, line: ManifestLine) -> Self:
-        """Return the formula of the image of a manifest line."""
+        """Return the formula of the image of a manifest line. Raises ProdgenError for a redrawn picture."""
+        if line.picture:
+            raise ProdgenError(f"{line.file} starts from a picture, so it has no seed to make it from")
         fields = {name: getattr(line, name) for name in cls.model_fields if hasattr(line, name)}
         return cls.model_validate({**fields, "index": line.draw})
 
@@ -152,10 +154,8 @@ class Formula(BaseModel):
         if self.picture:
             if found is None:
                 raise ProdgenError("the latent of the picture must be found first", param="picture")
-            attributes = {**found.attributes, **self.attributes}
-            mix = self.mix and self.mix.model_copy(update={"attributes": attributes | self.mix.attributes})
-            start = Start(self.picture, found)
-            return [replace(self._image(mix), attributes=attributes, start=start)]
+            image = self._image(self.mix).started(Start.of(self.picture, found))
+            return [replace(image, mix=image.mix and complete(image.mix, image.attributes))]
         if self.mix is None or self.steps is None:
             return [self._image(self.mix)]
         shares = [step / (self.steps - 1) for step in range(self.steps)]
@@ -176,17 +176,6 @@ class Formula(BaseModel):
     def digest(self) -> str:
         """The sha256 of the formula."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
-
-    @property
-    def start_digest(self) -> str:
-        """A digest of the picture's known attributes, the seed and the index.
-
-        With the picture and the version, they decide which latent the model finds for the picture.
-        """
-        known = self.picture.attributes if self.picture else {}
-        return hashlib.sha256(
-            json.dumps([known, self.seed, self.index], sort_keys=True).encode()
-        ).hexdigest()[:16]
 
     @property
     def path(self) -> str:
@@ -278,12 +267,8 @@ def _picture(schema: AttributeSchema, given: Mapping[str, str]) -> dict[str, Any
         if said or "strength" in given:
             raise ProdgenError("name the picture that is changed as picture=SHA256", param="picture")
         return None
-    known = schema.parse(said)
-    if steps := [direction.name for direction in schema.directions if direction.name in known]:
-        raise ProdgenError(f"a picture has no steps of {steps[0]}; write {steps[0]}=1", param="picture")
     strength = {"strength": given["strength"]} if "strength" in given else {}
-    attributes = {name: one for name, [one] in known.items()}
-    return {"sha256": given["picture"], **strength, "attributes": attributes}
+    return {"sha256": given["picture"], **strength, "attributes": known_attributes(schema, said)}
 
 
 def _parameter(attribute: str) -> str:

@@ -11,6 +11,7 @@ from prodgen.spec.finish import Finish
 from prodgen.spec.order import Mix
 from prodgen.spec.quality import Gated
 from prodgen.spec.random_streams import MAX_SEED
+from prodgen.spec.redrawing import Start
 from prodgen.spec.validation_errors import parse_json
 
 
@@ -33,6 +34,9 @@ class ManifestLine(BaseModel):
     """The value of each attribute, drawn values included."""
     mix: Mix | None = None
     """The image that was mixed into this one, with all of its attributes; absent if none was."""
+    picture: Start | None = None
+    """What the model has found for the uploaded picture from which the image starts: the latent and the
+    attributes, with the picture's digest, the strength of the change and the distance; absent if none."""
     model: str
     """``NAME@VERSION`` of the model."""
     truncation: float = Field(gt=0, le=1)

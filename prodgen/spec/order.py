@@ -26,7 +26,7 @@ from prodgen.spec.attributes import AttributeSchema, RequestedValues, Value
 from prodgen.spec.finish import Finish, Output
 from prodgen.spec.quality import Gated
 from prodgen.spec.random_streams import MAX_SEED
-from prodgen.spec.redrawing import Start
+from prodgen.spec.redrawing import Picture, Start, known_attributes
 
 CELL = 64
 """The number of images in a cell, the unit of work that the ledger counts."""
@@ -94,6 +94,10 @@ class Item(BaseModel):
     """The latent vector of each image of the item, in place of one that the order's ``seed`` gives."""
     mix: Mix | None = None
     """Another image that is mixed into each image of the item."""
+    picture: Picture | None = None
+    """An uploaded picture that the model draws again: its digest as ``sha256``, what it shows as
+    ``attributes``, and the ``strength`` of the change (0 to 1). The attributes of the item and of the order
+    change; those left out stay the picture's. ``latent`` says where the search for the picture starts."""
     row: int | None = Field(default=None, ge=1, exclude=True)
     """The item's row in the uploaded file, for error messages."""
 
@@ -160,8 +164,8 @@ class ImageRequest:
     """The request for one image of an order.
 
     ``draw`` is the image's position in the random streams of ``seed``. ``repeat`` numbers an item's images.
-    ``gated``: how the image passed the quality gate; None without a gate. ``start``: the picture to redraw;
-    None if the latent vector comes from ``seed``.
+    ``gated``: how the image passed the quality gate; None without a gate. ``picture``: the picture to redraw;
+    ``start``: what the model has found for it, None until then, or if the latent vector comes from ``seed``.
     """
 
     index: int
@@ -175,7 +179,12 @@ class ImageRequest:
     matte: str | None = None
     mix: Mix | None = None
     gated: Gated | None = None
+    picture: Picture | None = None
     start: Start | None = None
+
+    def started(self, start: Start) -> "ImageRequest":
+        """Return the request with the start of its picture, whose attributes it keeps where it has no own."""
+        return replace(self, start=start, attributes={**start.attributes, **self.attributes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +199,7 @@ class Row:
     matte: str | None = None
     latent: Latent | None = None
     mix: Mix | None = None
+    picture: Picture | None = None
 
 
 class RowParser:
@@ -209,12 +219,13 @@ class RowParser:
     def row(self, number: int, item: Item) -> Row:
         """Return the row of item ``number``. Raises ProdgenError if the model cannot make the item."""
         try:
-            values, mix = self._parse(item.attributes), self._mix(item)
+            values, mix, picture = self._parse(item.attributes), self._mix(item), self._picture(item)
         except ProdgenError as error:
             raise item_fault(item, number, error) from None
         count = self._spec.count if item.count is None else item.count
         row = _row(item.sku, values, count)
-        return replace(row, photo=item.photo, matte=item.matte, latent=item.latent, mix=mix)
+        latent = item.latent or (picture and Latent(seed=0, draw=0))
+        return replace(row, photo=item.photo, matte=item.matte, latent=latent, mix=mix, picture=picture)
 
     def _mix(self, item: Item) -> Mix | None:
         if item.mix is None:
@@ -223,6 +234,16 @@ class RowParser:
             raise ProdgenError("pictures of photographs cannot be mixed; leave mix out", param="mix")
         parsed = self._schema.parse({**item.mix.attributes})
         return item.mix.model_copy(update={"attributes": {name: one for name, [one] in parsed.items()}})
+
+    def _picture(self, item: Item) -> Picture | None:
+        if item.picture is None:
+            return None
+        if self._spec.truncation != 1.0 or (item.latent and item.latent.attempt):
+            raise ProdgenError(
+                "an image that starts from a picture takes no attempt or truncation", param="picture"
+            )
+        known = known_attributes(self._schema, {**item.picture.attributes})
+        return item.picture.model_copy(update={"attributes": known})
 
     def _parse(self, wanted: RequestedValues) -> dict[str, list[str]]:
         """Return the values of each attribute: the item's, or the order's if the item leaves it out."""
@@ -283,6 +304,7 @@ class Expansion:
             photo=row.photo,
             matte=row.matte,
             mix=row.mix,
+            picture=row.picture,
         )
 
 
@@ -328,10 +350,11 @@ def resolve_attributes(schema: AttributeSchema, images: list[ImageRequest]) -> l
     """
     drawn = schema.resolve([i.attributes for i in images], [i.seed for i in images], [i.draw for i in images])
     return [
-        replace(image, attributes=attributes, mix=image.mix and _complete(image.mix, attributes))
+        replace(image, attributes=attributes, mix=image.mix and complete(image.mix, attributes))
         for image, attributes in zip(images, drawn, strict=True)
     ]
 
 
-def _complete(mix: Mix, attributes: Mapping[str, str]) -> Mix:
+def complete(mix: Mix, attributes: Mapping[str, str]) -> Mix:
+    """Return a mix with a value for every attribute: its own, or that of the image itself."""
     return mix.model_copy(update={"attributes": {**attributes, **mix.attributes}})

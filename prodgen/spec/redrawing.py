@@ -1,8 +1,10 @@
 """Redrawing: a picture that a person gives to a model, and the latent that the model finds for it."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -14,7 +16,7 @@ from pydantic import (
 )
 
 from prodgen.errors import ProdgenError, Unsupported
-from prodgen.spec.attributes import Value
+from prodgen.spec.attributes import AttributeSchema, RequestedValues, Value
 from prodgen.spec.model_config import ONNX, ModelConfig
 
 ENCODERS = ("vae", "vaegan")
@@ -62,6 +64,14 @@ def _check_combinations(model: str, config: ModelConfig, known: Mapping[str, str
         )
 
 
+def known_attributes(schema: AttributeSchema, said: RequestedValues) -> dict[str, str]:
+    """Return the attributes that a person has named for a picture, as the model spells them."""
+    known = schema.parse(said)
+    if steps := [direction.name for direction in schema.directions if direction.name in known]:
+        raise ProdgenError(f"a picture has no steps of {steps[0]}; write {steps[0]}=1", param="picture")
+    return {name: one for name, [one] in known.items()}
+
+
 class Picture(BaseModel):
     """A picture to redraw, named by its digest.
 
@@ -79,6 +89,14 @@ class Picture(BaseModel):
     def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = plain(self)
         return {k: v for k, v in fields.items() if k == "sha256" or v != type(self).model_fields[k].default}
+
+    def start_digest(self, seed: int, draw: int) -> str:
+        """A digest of the picture's known attributes, and of the seed and the draw of the search.
+
+        With the picture and the version, they decide which latent the model finds for the picture.
+        """
+        text = json.dumps([self.attributes, seed, draw], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Found(BaseModel):
@@ -104,21 +122,16 @@ class Found(BaseModel):
         return "the model cannot draw this picture; do not trust an edit of it"
 
 
-class Start(NamedTuple):
-    """The start of a redrawn image, in place of a seed: the picture, and what the model has found for it."""
+class Start(Found):
+    """The start of a redrawn image, in place of a seed: the picture, and what the model has found for it.
 
-    picture: Picture
-    found: Found
+    The marks and the manifest hold it, so that the image is made again without the picture.
+    """
 
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The fields for the marks of the image. They make the image again without the picture."""
-        picture = {"sha256": self.picture.sha256, "strength": self.picture.strength}
-        return {**picture, **self.found.model_dump(mode="json")}
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    strength: float = Field(ge=0, le=1)
 
     @classmethod
-    def of_recipe(cls, recipe: dict[str, Any]) -> "Start":
-        """Return the start from the `recipe` in marks. Raises pydantic's ValidationError if it is broken."""
-        own = {name: recipe[name] for name in ("sha256", "strength") if name in recipe}
-        found = {name: value for name, value in recipe.items() if name not in own}
-        return cls(Picture.model_validate(own), Found.model_validate(found))
+    def of(cls, picture: Picture, found: Found) -> "Start":
+        """Return the start of an image of ``picture``."""
+        return cls(sha256=picture.sha256, strength=picture.strength, **dict(found))

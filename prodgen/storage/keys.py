@@ -134,7 +134,7 @@ def cut_out(tenant: str, version: str, photo: str, matte: str | None = None) -> 
 def found(tenant: str, version: str, picture: str, start: str) -> str:
     """Return the key of the latent that a version has found for a picture.
 
-    ``picture`` is the picture's digest; ``start`` is a `Formula.start_digest`.
+    ``picture`` is the picture's digest; ``start`` is a `Picture.start_digest`.
     """
     return f"{cut_outs_of(tenant, version, picture)}{check_name(start)}.json"
 

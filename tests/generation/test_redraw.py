@@ -16,7 +16,7 @@ from prodgen.pipeline import Pipeline, Redrawn
 from prodgen.spec.attributes import AttributeSchema, Choice
 from prodgen.spec.formula import Formula
 from prodgen.spec.provenance import read_provenance
-from prodgen.spec.redrawing import Found, Start, check_picture
+from prodgen.spec.redrawing import Found, Picture, Start, check_picture
 from tests.generation.asking import worst
 
 
@@ -47,7 +47,9 @@ def test_an_edit_changes_as_much_as_its_strength_and_says_how_it_was_made(pipeli
     recipe = read_provenance(io.BytesIO(same.data)).recipe
     assert recipe["picture"]["distance"] == found.distance
     assert "seed" not in recipe, "nobody takes the image for that of a seed"
-    assert Start.of_recipe(recipe["picture"]).found == found
+    assert Start.model_validate(recipe["picture"]) == Start.of(
+        Picture(sha256=recipe["picture"]["sha256"]), found
+    )
     other = {"category": "bag"}
     files = [redraw(pipeline, picture, other, strength=share).data for share in (0.0, 0.5, 1.0)]
     assert worst(pixels(files[0]), pixels(same.data)) == 0

@@ -162,7 +162,7 @@ def test_a_search_for_a_picture_counts_as_more_than_an_image_but_only_once(
     assert ask(store, renders, wanted(first, 0))
     with pytest.raises(TooManyRequests, match="has ordered 32"):
         ask(store, renders, wanted(second, 0))
-    store.put(keys.found("ada", "1", first.sha256, wanted(first, 0).formula.start_digest), b"{}")
+    store.put(keys.found("ada", "1", first.sha256, first.start_digest(0, 0)), b"{}")
     assert ask(store, renders, wanted(first, 1))
     with pytest.raises(TooManyRequests, match="has ordered 33"):
         ask(store, renders, wanted(second, 0))

@@ -8,18 +8,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from prodgen.audit import check_sample
 from prodgen.errors import ProdgenError
 from prodgen.generation import inversion
+from prodgen.generation.verify import verify
+from prodgen.jobs.delivery import images, read_image
+from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.record import JobRecord
+from prodgen.jobs.rejection import reject_images
 from prodgen.jobs.renders import ask, read
+from prodgen.jobs.submission import submit
 from prodgen.jobs.uploads import delete_upload
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.models import SavedModel
 from prodgen.photographs.redraw import Redrawing, redraw
 from prodgen.registry.versions import resolve
+from prodgen.settings import Settings
 from prodgen.spec.formula import Formula
+from prodgen.spec.order import JobSpec
 from prodgen.spec.provenance import read_provenance
-from prodgen.spec.redrawing import Picture
+from prodgen.spec.redrawing import Picture, Start
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.workers.test_sick_worker import Worker, store, worker
@@ -72,14 +81,58 @@ def test_a_latent_is_found_once_for_all_strengths(
     assert not [*store.list(found)]
 
 
+def test_an_order_has_what_an_address_has(
+    store: LocalStore, worker: Worker, ledger: Ledger, digest: str
+) -> None:
+    items: list[dict[str, object]] = [
+        {"sku": "A", "attributes": {"category": "dress"}, "picture": {"sha256": digest, "strength": 0.5}},
+        {"sku": "B"},
+    ]
+
+    def order(**more: object) -> JobRecord:
+        spec = JobSpec.model_validate({"model": "toy", "items": items, **more})
+        return submit(store, ledger, Settings(), "acme", spec, str(more))[0]
+
+    with pytest.raises(ProdgenError, match=r"item 1 \(A\): toy has no encoder"):
+        order()
+    items[0]["picture"] = {"sha256": digest, "strength": 0.5, "attributes": {"category": "Bag"}}
+    with pytest.raises(ProdgenError, match="takes no attempt or truncation"):
+        order(truncation=0.5)
+    record = order()
+    while worker.work("bulk"):
+        pass
+    settle_jobs(store, ledger)
+    redrawn, drawn = images(store, record)
+    assert (redrawn.sku, redrawn.attributes["category"], drawn.picture) == ("A", "dress", None)
+    assert redrawn.picture
+    assert (redrawn.picture.sha256, redrawn.picture.strength) == (digest, 0.5)
+    asked = edit(store, digest, 0.5)
+    assert asked.formula.picture
+    model = worker.models.load(record.model, "acme")
+    assert isinstance(model, SavedModel)
+    found = found_for(worker, "acme", model, asked.formula.picture, (0, 0))
+    assert Start.of(asked.formula.picture, found) == redrawn.picture, "the same as by its address"
+    files = {line.file: read_image(store, line) for line in (redrawn, drawn)}
+    assert [one.fault for one in verify([redrawn, drawn], files.get, model, worker.engine)] == [None] * 2
+    sample = [(line.index, (line.object or "").split("/")[-2]) for line in (redrawn, drawn)]
+    assert [*check_sample(store, record, model, worker.engine, sample)] == [None] * 2
+    with pytest.raises(ProdgenError, match="order another strength"):
+        reject_images(store, ledger, Settings(), record, [0], "again")
+    with pytest.raises(ProdgenError, match="no seed"):
+        Formula.of(redrawn)
+    store.delete([keys.upload("acme", digest)])
+    with pytest.raises(ProdgenError, match=r"item 1 \(A\): there is no upload"):
+        order(count=2)
+
+
 def test_a_broken_latent_is_found_anew(store: LocalStore, worker: Worker, digest: str) -> None:
     asked = edit(store, digest)
     model = worker.models.load(asked.formula.model, "acme")
     assert isinstance(model, SavedModel)
     assert asked.formula.picture
-    key = keys.found("acme", model.digest, digest, asked.formula.start_digest)
+    key = keys.found("acme", model.digest, digest, asked.formula.picture.start_digest(0, 0))
     store.put(key, b'{"latent": [null]}')
-    found = found_for(worker, "acme", model, asked.formula, asked.formula.picture)
+    found = found_for(worker, "acme", model, asked.formula.picture, (0, 0))
     assert store.get(key) == found.model_dump_json().encode()
 
 
@@ -96,5 +149,5 @@ def test_a_picture_deleted_during_the_search_leaves_no_latent(
     assert asked.formula.picture
     monkeypatch.setattr(redraws, "redraw", search)
     with pytest.raises(ProdgenError, match="upload it again"):
-        found_for(worker, "acme", model, asked.formula, asked.formula.picture)
+        found_for(worker, "acme", model, asked.formula.picture, (0, 0))
     assert not [*store.list(keys.cut_outs("acme"))]

@@ -29,6 +29,7 @@ from workers.generate.device import Device, Held, log
 from workers.generate.metrics import count_images, failures, leases_ended, stage
 from workers.generate.packages import as_files, as_tar
 from workers.generate.photographs import PictureResponse
+from workers.generate.redraws import started
 
 PRIORITY = {"bulk": 0, "interactive": 1}
 
@@ -97,6 +98,8 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
         model = device.models.load(record.model, lease.tenant)
     held.advance()
     wanted = [expansion[k] for k in record.indices(lease.first, lease.cells)]
+    if isinstance(model, SavedModel):
+        wanted = [started(device, held, lease.tenant, model, image) for image in wanted]
     spec = record.spec
     request = Request(
         model,

@@ -34,7 +34,7 @@ def _begin(device: Device, asked: Asked) -> Response | Exception:
     try:
         model, found = device.models.load(formula.model, asked.tenant), None
         if formula.picture and isinstance(model, SavedModel):
-            found = found_for(device, asked.tenant, model, formula, formula.picture)
+            found = found_for(device, asked.tenant, model, formula.picture, (formula.seed, formula.index))
         request = request_of(model, formula, PRIORITY["interactive"], asked.tenant, found)
     except Exception as error:
         return error
