@@ -112,11 +112,11 @@ async def render(
     which the image starts: attributes in the query change by `strength` (0 to 1), those of the picture are
     read from it unless `picture.NAME` gives them. The header `Prodgen-Attributes` has all attributes of the
     image; of an image that starts from a picture, those that the model takes the picture for, and
-    `Prodgen-Distance` says how near the model draws it. `model` is NAME@VERSION; any other name redirects to
-    the version of now. The address needs a key, or a signature (`POST /v1/render`). Requests for an image
-    that is being made wait for that one image; an image whose clients have all gone is not begun.
-    `Cache-Status` says whether the image was in the store. Answers 503 if the image is not made within a
-    minute.
+    `Prodgen-Distance` and `Prodgen-Likeness` say how near the model draws it. `model` is NAME@VERSION; any
+    other name redirects to the version of now. The address needs a key, or a signature (`POST /v1/render`).
+    Requests for an image that is being made wait for that one image; an image whose clients have all gone is
+    not begun. `Cache-Status` says whether the image was in the store. Answers 503 if the image is not made
+    within a minute.
     """
     parameters = [pair for pair in request.query_params.multi_items() if pair[0] not in SIGNED]
 
@@ -199,10 +199,15 @@ def _formula(
 def _found_headers(data: bytes) -> dict[str, str]:
     """Read from a redrawn image's file which attributes the original has, and how near the image comes to it.
 
-    Returns the headers ``Prodgen-Attributes`` and ``Prodgen-Distance``.
+    Returns the headers ``Prodgen-Attributes``, ``Prodgen-Distance``, and ``Prodgen-Likeness`` (the distance
+    in words).
     """
-    found = Start.of_recipe((read_provenance(io.BytesIO(data)).recipe or {})["picture"]).found
-    return {"Prodgen-Distance": str(found.distance), "Prodgen-Attributes": urlencode(found.attributes)}
+    found = Start.model_validate((read_provenance(io.BytesIO(data)).recipe or {})["picture"])
+    return {
+        "Prodgen-Distance": str(found.distance),
+        "Prodgen-Likeness": found.sentence,
+        "Prodgen-Attributes": urlencode(found.attributes),
+    }
 
 
 def _version_of(store: Store, tenant: str, model: str) -> Version:

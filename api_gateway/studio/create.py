@@ -13,6 +13,7 @@ from api_gateway.routes.models import ModelView
 from api_gateway.studio.frame import PageRoute, failure, pages_of, render
 from prodgen.spec.model_config import STUDIO
 from prodgen.spec.order import sku_seed
+from prodgen.spec.redrawing import ENCODERS
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 data = APIRouter(include_in_schema=False)
@@ -42,7 +43,14 @@ def create(request: Request, caller: Generator, deployment: DeploymentDep, model
     chosen, query = chosen_of(offered, model), request.query_params
     looks = looks_of(query.get("looks", "")[:100] or secrets.token_hex(3))
     return render(
-        request, "create.html", models=offered, model=chosen, colours=COLOURS, query=query, looks=looks
+        request,
+        "create.html",
+        models=offered,
+        model=chosen,
+        colours=COLOURS,
+        query=query,
+        looks=looks,
+        reads=chosen is not None and chosen.family in ENCODERS,
     )
 
 

@@ -19,6 +19,11 @@ def _load(name: str) -> dict[str, str]:
     return catalogue
 
 
+def _literal(sentence: str) -> str:
+    """Return a sentence without its ``{name}`` parts."""
+    return re.sub(r"{\w+}", "", sentence)
+
+
 def _pattern(sentence: str) -> re.Pattern[str]:
     """Return a regular expression for a sentence in which each ``{name}`` stands for any text."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(sentence)), re.DOTALL)
@@ -47,10 +52,12 @@ CATALOGUES: Mapping[str, Mapping[str, str]] = {
 }
 """For each language, the translation of each English text, and the name of each CSS colour (``#rrggbb``)."""
 
-SENTENCES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": _load("sentences_zh.json")}
+_SENTENCES = sorted(_load("sentences_zh.json").items(), key=lambda pair: -len(_literal(pair[0])))
+SENTENCES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": dict(_SENTENCES)}
 """For each language, the translations of sentences of the API, by the English sentence.
 
-A part such as ``{name}`` stands for any text. The first sentence that fits is used.
+A part such as ``{name}`` stands for any text. Of several sentences that fit, the one with the
+most text of its own is used.
 """
 _PATTERNS = {
     language: [(_pattern(english), local) for english, local in sentences.items()]

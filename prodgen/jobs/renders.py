@@ -47,7 +47,10 @@ def _counted(store: Store, asked: Asked) -> int:
     if picture is None:
         return formula.count
     version = formula.model.rpartition("@")[2]
-    known = exists(store, keys.found(asked.tenant, version, picture.sha256, formula.start_digest))
+    known = exists(
+        store,
+        keys.found(asked.tenant, version, picture.sha256, picture.start_digest(formula.seed, formula.index)),
+    )
     return 1 if known else SEARCH
 
 

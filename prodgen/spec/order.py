@@ -224,7 +224,7 @@ class RowParser:
             raise item_fault(item, number, error) from None
         count = self._spec.count if item.count is None else item.count
         row = _row(item.sku, values, count)
-        latent = item.latent or (picture and Latent(seed=0, draw=0))
+        latent = item.latent or (Latent(seed=0, draw=0) if picture else None)
         return replace(row, photo=item.photo, matte=item.matte, latent=latent, mix=mix, picture=picture)
 
     def _mix(self, item: Item) -> Mix | None:

@@ -317,6 +317,8 @@ def test_sentences_of_the_api_are_translated_with_what_they_name() -> None:
     ]
     assert not re.search(r"[a-z]{4}", told)
     assert translate("en", fault) == fault
+    waits = "waits for 2 nodes with 1 GPU each, or without GPUs; 0 are alive"
+    assert translate("zh", waits).startswith("等待 2 个"), "not by the sentence of any problem and any advice"
     assert translate("zh", "2 of 64 images could not be made: no paint").startswith("64 张图片中有 2 张")
 
 

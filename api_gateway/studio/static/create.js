@@ -3,6 +3,7 @@
 import { chosenPairs, chosenValues, clearControls, combinationsOf, describeControls, fillControls, optionsOf, watchControls } from "./controls.js";
 import { Live } from "./live.js";
 import { Mixing, address } from "./mixing.js";
+import { Redrawing } from "./redrawing.js";
 import { $, api, describe, element, explain, listenToTabs, number, shelf, t } from "./studio.js";
 import { randomKey, randomName } from "./tries.js";
 import { zoom } from "./zoom.js";
@@ -21,6 +22,7 @@ function start() {
   const live = new Live($("status"), $("problem"), $("gallery"), show);
   let kept = JSON.parse(localStorage.getItem(tray) ?? "[]").map(lasting);
   let orderKey;
+  let redrawing;
 
   const tiles = looks.map((_, place) => {
     const open = element("button", { type: "button", className: "open", disabled: true, ariaLabel: t("Picture") });
@@ -34,12 +36,18 @@ function start() {
 
   // The controls
 
-  function changed(push = false) {
-    describeControls(form);
+  /** Write all choices into the address of the page. */
+  function remember(push = false) {
     const chosen = chosenPairs(form);
     $("clear").hidden = !chosen.length;
     const query = new URLSearchParams([["model", form.model.value], ["looks", looks[0][0].slice(0, -3)], ...chosen]);
+    if (redrawing?.picture) query.set("picture", redrawing.picture);
     history[push ? "pushState" : "replaceState"](null, "", `?${query}`);
+  }
+
+  function changed(push = false) {
+    describeControls(form);
+    remember(push);
     live.draw(wish());
   }
 
@@ -111,8 +119,8 @@ function start() {
 
   function toggle(image) {
     const others = kept.filter((other) => !sameLook(image)(other));
-    const { sku, seed, draw, attempt, attributes, latent, mix, url } = image;
-    const item = { sku, seed, draw, attempt, attributes, latent, mix, url };
+    const { sku, seed, draw, attempt, attributes, latent, mix, picture, url } = image;
+    const item = { sku, seed, draw, attempt, attributes, latent, mix, picture, url };
     kept = others.length < kept.length ? others : [...kept, item];
     save();
   }
@@ -138,12 +146,8 @@ function start() {
   }
 
   const isKept = (image) => kept.some(sameLook(image));
-  const mixing = new Mixing(model, Math.max(size, MIX_SIDE), {
-    list: () => kept,
-    has: isKept,
-    toggle,
-    actions: zoomActions,
-  });
+  const shelfOfKept = { list: () => kept, has: isKept, toggle, actions: zoomActions };
+  const mixing = new Mixing(model, Math.max(size, MIX_SIDE), shelfOfKept);
 
   function showTray() {
     mixing.update();
@@ -167,7 +171,13 @@ function start() {
       toggle(image);
       again();
     };
-    return [button];
+    const file = image.picture ? image.url : address(model, size, image, "png");
+    const change = element("button", { type: "button", className: "button plain" }, t("Change it"));
+    change.onclick = () => {
+      $("zoom-close").click();
+      redrawing.start(file, image.attributes);
+    };
+    return image.picture || image.draw !== undefined ? [button, change] : [button];
   }
 
   $("empty").onclick = () => {
@@ -177,10 +187,12 @@ function start() {
 
   // The order of the kept pictures
 
-  /** The item of a kept picture with other values. A mix is made once: its look is given, and cannot vary. */
-  function itemOf({ sku, attributes, latent, mix }, values) {
+  /** The item of a kept picture with other values. A mix or a picture of yours is made once: its look is given, and
+   * cannot vary. */
+  function itemOf({ sku, attributes, latent, mix, picture }, values) {
     const item = { sku, attributes: { ...attributes, ...values } };
     if (latent) Object.assign(item, { latent, count: 1 });
+    if (picture) Object.assign(item, { picture, count: 1 });
     if (!mix) return item;
     const others = Object.entries(mix.attributes).filter(([name]) => !(name in values));
     return { ...item, mix: { ...mix, attributes: Object.fromEntries(others) } };
@@ -190,8 +202,9 @@ function start() {
 
   function describeOrder() {
     describeControls(ordering);
-    const [own, mixes] = [kept.filter((image) => !image.latent).length, kept.filter((image) => image.latent).length];
-    const total = combinationsOf(chosenValues(ordering)).length * (own * (Number(ordering.count.value) || 1) + mixes);
+    const once = kept.filter((image) => image.latent || image.picture).length;
+    const several = (kept.length - once) * (Number(ordering.count.value) || 1);
+    const total = combinationsOf(chosenValues(ordering)).length * (several + once);
     const counts = { looks: number(kept.length), total: number(total) };
     $("ordering-about").textContent = t("{looks} looks, {total} pictures", counts);
   }
@@ -228,5 +241,6 @@ function start() {
   };
 
   showTray();
+  redrawing = new Redrawing(model, Math.max(size, MIX_SIDE), shelfOfKept, remember);
   changed();
 }
