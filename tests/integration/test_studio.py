@@ -291,6 +291,9 @@ def brush_the_lower_half_away(visit: Visit) -> None:
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] - 2, box["y"] + share * box["height"] - 2)
         page.mouse.up()
+    page.reload()
+    page.get_by_role("button", name="Correct the cut-out").click()
+    expect(page.locator("#matte-undo")).to_be_enabled()
     veil.focus()
     for key in ("ArrowUp", "[", "Space", "Control+Z"):
         page.keyboard.press(key)

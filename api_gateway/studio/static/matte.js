@@ -26,7 +26,7 @@ export async function correct(one, model, side) {
   const { width, height } = matte ?? { width: Math.round(picture.width * scale), height: Math.round(picture.height * scale) };
   Object.assign($("matte-photo"), { width, height }).getContext("2d").drawImage(picture, 0, 0, width, height);
   $("matte-stack").style.setProperty("--ratio", width / height);
-  veil.lay(matte, { width, height });
+  veil.lay(matte, { width, height }, `strokes ${one.photo} ${one.matte ?? model}`);
   at = [width / 2, height / 2];
   $("matte-reset").hidden = !one.matte;
   changed();
@@ -106,6 +106,7 @@ dialog.onkeydown = (event) => {
 };
 
 function end(matte) {
+  veil.forget();
   dialog.close();
   settle(matte);
 }

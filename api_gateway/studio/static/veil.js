@@ -15,8 +15,10 @@ export class Veil {
     this.pen = canvas.getContext("2d", { willReadFrequently: true });
   }
 
-  /** Lay the veil over all that is neither white nor opaque in a matte: over everything without a matte. */
-  lay(matte, { width, height }) {
+  /** Lay the veil over all that is neither white nor opaque in a matte: over everything without a matte. The strokes are
+   * those that the browser tab remembers under `place`, so that a reload loses none. */
+  lay(matte, { width, height }, place) {
+    this.place = place;
     Object.assign(this.canvas, { width, height });
     if (matte) this.pen.drawImage(matte, 0, 0);
     this.#first = this.pen.getImageData(0, 0, width, height);
@@ -26,7 +28,7 @@ export class Veil {
       [data[i], data[i + 1], data[i + 2]] = COLOUR;
       data[i + 3] = 255 - product;
     }
-    this.#strokes = [];
+    this.#strokes = JSON.parse(sessionStorage.getItem(place) ?? "[]");
     this.#draw();
   }
 
@@ -53,12 +55,27 @@ export class Veil {
   lift() {
     const was = this.#drawn !== null;
     this.#drawn = null;
+    if (was) this.#remember();
     return was;
+  }
+
+  #remember() {
+    try {
+      sessionStorage.setItem(this.place, JSON.stringify(this.#strokes));
+    } catch {
+      // The browser keeps only some megabytes; what does not fit is lost when the page is left.
+    }
+  }
+
+  /** Forget the strokes, because they are saved or not wanted. */
+  forget() {
+    sessionStorage.removeItem(this.place);
   }
 
   undo() {
     this.lift();
     this.#strokes.pop();
+    this.#remember();
     this.#draw();
   }
 
