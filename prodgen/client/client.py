@@ -261,14 +261,18 @@ class Client:
         """Return the signed URL of an image. It needs no key, and works for ``seconds`` (None: for ever)."""
         return self.render_urls([_address(model, seed, index, format, parameters)], seconds)[0]
 
-    def render_urls(self, addresses: Iterable[str], seconds: int | None = None) -> list[str]:
+    def render_urls(
+        self, addresses: Iterable[str], seconds: int | None = None, *, begin: bool = False
+    ) -> list[str]:
         """Return a signed URL for each address, such as ``/v1/render/clothing/7/0.webp?colour=red``.
 
-        A URL needs no key, and works for ``seconds`` (None: for ever).
+        A URL needs no key, and works for ``seconds`` (None: for ever). With ``begin``, workers make new
+        images now, at most 64, before they are asked for.
         """
+        options = {"seconds": seconds, **({"begin": True} if begin else {})}
         left, found = iter(addresses), list[str]()
         while batch := list(islice(left, _ADDRESSES)):
-            found += self._json("POST", "/v1/render", json={"addresses": batch, "seconds": seconds})["data"]
+            found += self._json("POST", "/v1/render", json={"addresses": batch, **options})["data"]
         return found
 
     # Webhooks

@@ -216,6 +216,17 @@ def test_a_tenant_has_a_limited_number_of_waiting_images(
     assert gateway.ledger.backlog("interactive").images == before
 
 
+def test_images_are_begun_together_before_they_are_asked_for(
+    client: Client, gateway: Gateway, address: str
+) -> None:
+    with PythonClient(gateway.settings.public_url, client.key) as python:
+        addresses = [address.replace("/3.png", f"/{index}.png") for index in (4, 5, 4)]
+        assert len(python.render_urls(addresses, begin=True)) == 3
+        assert [asked.formula.index for asked in Renders(gateway.ledger).take("w", 5)] == [4, 5]
+        python.render_urls(addresses, begin=True)
+    assert Renders(gateway.ledger).take("w", 5) == [], "what is being made is not begun again"
+
+
 def test_an_image_is_not_made_if_its_client_goes_before_a_worker_takes_it(
     client: Client, gateway: Gateway, address: str
 ) -> None:

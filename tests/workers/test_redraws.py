@@ -34,7 +34,7 @@ from prodgen.storage.local import LocalStore
 from tests.workers.test_sick_worker import Worker, store, worker
 from workers.generate import redraws
 from workers.generate.redraws import found_for
-from workers.generate.renders import make_renders
+from workers.generate.renders import begin_renders, finish_renders
 
 __all__ = ["store", "worker"]
 
@@ -65,7 +65,8 @@ def test_a_latent_is_found_once_for_all_strengths(
     def made(strength: float) -> dict[str, object]:
         asked = edit(store, digest, strength)
         ask(store, renders, asked)
-        assert make_renders(worker, renders, renders.take("w", 8)).startswith("1 of 1")
+        begun = begin_renders(worker, renders.take("w", 8))
+        assert finish_renders(worker, renders, begun).startswith("1 of 1")
         data = read(store, asked)
         assert data
         recipe = read_provenance(io.BytesIO(data)).recipe

@@ -19,13 +19,21 @@ SMALL = 1 << 18
 """The most bytes of an image that clients get through the ledger, before the image is in the store."""
 
 
-def make_renders(device: Device, renders: Renders, asked: list[Asked]) -> str:
-    """Make the images ``asked`` and put them into the store. Returns a summary for Flower."""
+Begun = list[tuple[Asked, Response | Exception | None]]
+"""Images, each with what `_begin` returned, or with None if the image is still to be started."""
+
+
+def begin_renders(device: Device, asked: list[Asked]) -> Begun:
+    """Start to make the images ``asked``. Does not wait for the device."""
     # Pictures are begun last, as the search for their latents takes seconds.
     asked = sorted(asked, key=lambda one: one.formula.picture is not None)
-    begun = [(one, None if one.formula.picture else _begin(device, one)) for one in asked]
+    return [(one, None if one.formula.picture else _begin(device, one)) for one in asked]
+
+
+def finish_renders(device: Device, renders: Renders, begun: Begun) -> str:
+    """Put images into the store when they are made. Returns a summary for Flower."""
     made = sum(in_threads(lambda one: _finish(device, renders, *one), begun))
-    return f"{made} of {len(asked)} images by their addresses"
+    return f"{made} of {len(begun)} images by their addresses"
 
 
 def _begin(device: Device, asked: Asked) -> Response | Exception:

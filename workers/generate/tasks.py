@@ -20,7 +20,7 @@ from workers.generate.device import Device, device, log
 from workers.generate.leases import make, title
 from workers.generate.metrics import export_device_memory
 from workers.generate.models import RECENT, Name
-from workers.generate.renders import MOST, make_renders
+from workers.generate.renders import MOST, begin_renders, finish_renders
 
 Kind = Callable[[Device, Doorbell, Queue], bool]
 """A function that does one piece of work. Returns False if there was no such work."""
@@ -83,8 +83,9 @@ def _make_renders(here: Device, task: Doorbell, queue: Queue) -> bool:
     """Make images that clients request by their addresses. Returns False if no such image waits."""
     renders = Renders(here.ledger)
     if asked := renders.take(here.name, MOST):
+        begun = begin_renders(here, asked)  # the device works while Flower is told
         with task.working(f"{len(asked)} images by their addresses") as work:
-            work.succeeded(make_renders(here, renders, asked))
+            work.succeeded(finish_renders(here, renders, begun))
     return bool(asked)
 
 

@@ -55,6 +55,8 @@ export class Live {
     try {
       await first;
       if (this.#waiting) return; // for a newer wish
+      const others = images.slice(next).map(({ url }) => url);
+      await api("POST", "/v1/render", { json: { addresses: others, begin: true }, signal: turn.signal });
       await Promise.all(Array.from({ length: LANES }, lane));
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
       this.status.textContent = t("{count} pictures in {seconds} s", { count: images.length, seconds });
