@@ -104,13 +104,14 @@ def _round(
                 if fault:
                     fault(world, chance, customer)
                     healed = time.monotonic()
-                made.append(name)
+                    made.append(name)
             except Exception as error:
                 failed.append(f"{name}: {type(error).__name__}: {str(error)[:400]}")
 
     with ExitStack() as during:
         liar = chance.choice(WORKERS) if LIAR in names else None
         if liar:
+            made.append(LIAR)
             during.enter_context(world.changed(liar, liar=True))
         making = threading.Thread(target=make)
         making.start()
@@ -124,6 +125,7 @@ def _round(
     if not late and (liar or ROT in names):
         notes, found = rot.mend(world, chance, mine, customer, liar, ROT in names)
         defects += found
+        made += [ROT] * (ROT in names)
     if not late or not liar:  # the lies of a round that did not end were not looked for
         defects += invariants.broken([order for order in mine if order not in late], settled=not late)
     return {
