@@ -105,4 +105,4 @@ def show(what: str, found: list[dict[str, Any]], names: tuple[str, ...]) -> None
 
 
 if __name__ == "__main__":
-    main(int([*sys.argv[1:2], 30][0]), sys.argv[2:] or [*MODELS])
+    main(int(sys.argv[1]) if sys.argv[1:] else 30, sys.argv[2:] or [*MODELS])
