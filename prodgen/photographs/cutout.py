@@ -14,7 +14,6 @@ from prodgen.catalog.photographs.masks import (
     Pixels,
     Plane,
     border_contact,
-    bounding_box,
     decontaminate,
     fitted,
     iou,
@@ -23,6 +22,7 @@ from prodgen.catalog.photographs.masks import (
 from prodgen.catalog.photographs.quality import is_plausible
 from prodgen.catalog.picture_files import Photograph, fault_of
 from prodgen.photographs.cutters import Cutter
+from prodgen.photographs.hangers import has_hanger
 from prodgen.photographs.region import METHOD, Region, main_region
 from prodgen.spec.matte import level_fault, read_matte
 
@@ -35,12 +35,6 @@ edge is a little inside the outline, so that no ground shows through."""
 _LEAST_COVER, _MOST_COVER = 0.03, 0.93
 _MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.01
 _LEAST_AGREEMENT = 0.6
-_HANGER_SIDE = 200  # longer side of the product, in pixels, at which hangers are found
-_HANGER_CONTRAST = 25.0  # CIELAB distance of a hanger from the product's colour
-_HANGER_WIDE, _HANGER_HIGH = 0.6, 0.2  # least width, largest height: shares of the product's
-_HOOK_HIGH, _HOOK_WIDE, _HOOK_ASIDE = 0.015, 0.35, 0.1
-"""Height of a hook as a share of the product's; its largest width and its largest distance from the middle of
-the hanger, as shares of the hanger's width."""
 _LEAST_PIECE = 0.45  # share of the product in its largest piece; a shoe of a pair has about half
 
 
@@ -63,8 +57,11 @@ class CutOut:
         return self.region if method == METHOD else main_region(self.rgb, self.matte, method)
 
 
-def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
-    """Cut the product out: by the photograph's alpha channel if it marks the product, else by the cutter."""
+def cut_out(photograph: Photograph, cutter: Cutter, method: int = METHOD) -> CutOut:
+    """Cut the product out: by the photograph's alpha channel if it marks the product, else by the cutter.
+
+    ``method``: the method by which a hanger is found, see `has_hanger`.
+    """
     rgb, alpha, _ = photograph
     if alpha is not None:
         matte = _plane(alpha)
@@ -77,7 +74,7 @@ def cut_out(photograph: Photograph, cutter: Cutter) -> CutOut:
     matte = _matte(mask, rgb)
     doubts = _doubts(mask, probability, agreement)
     found = mask if probability is None else main_pieces(probability > 0.5)  # guided_cut removes hooks
-    if mask.any() and _has_hanger(small, found):
+    if found.any() and has_hanger(small, found, method):
         doubts.append("a hanger is left at the top; mark it in a mask")
     return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(doubts))
 
@@ -128,29 +125,6 @@ def _matte(mask: Mask, rgb: Pixels) -> Plane:
     large = cv2.resize(blurred, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     slope = sigma * np.sqrt(2 * np.pi) * max(rgb.shape) / max(mask.shape) / _EDGE
     return np.clip((large - _INSET) * slope + 0.5, 0, 1).astype(np.float32)
-
-
-def _has_hanger(rgb: Pixels, mask: Mask) -> bool:
-    """Return whether a product has a hanger at its top: a wide, flat part of another colour with a hook.
-
-    A belt at the top of a skirt and the collar of a shirt may have another colour too, but have no hook.
-    """
-    top, left, bottom, right = bounding_box(mask)
-    part = slice(top, bottom), slice(left, right)
-    product = fitted(mask[part].astype(np.float32), _HANGER_SIDE) > 0.5
-    lab = cv2.cvtColor(fitted(rgb[part], _HANGER_SIDE).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    apart = np.linalg.norm(lab - np.median(lab[product], 0), axis=2)
-    _, labels = cv2.connectedComponents((product & (apart > _HANGER_CONTRAST)).astype(np.uint8))
-    height, width = product.shape
-    high = max(1, round(_HOOK_HIGH * height))
-    hook = np.flatnonzero(product[:high].any(0))
-    for label in np.unique(labels[:high][product[:high]]):
-        _, start, lower, end = bounding_box(labels == label)
-        is_flat = label and end - start > _HANGER_WIDE * width and lower < _HANGER_HIGH * height
-        aside = abs(float(hook.mean()) - (start + end) / 2) / (end - start)
-        if is_flat and aside < _HOOK_ASIDE and np.ptp(hook) < _HOOK_WIDE * (end - start):
-            return True
-    return False
 
 
 def _doubts(mask: Mask, probability: Plane | None, agreement: float | None) -> list[str]:

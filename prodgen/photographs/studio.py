@@ -34,6 +34,7 @@ METHODS = (1, 2, 3, 4)
 A change of the code that changes pictures needs a new number here, and a new version in ``prodgen/bundled``.
 Method 1 does not recolour patches of a product in deep shadow or in light of another tint. Methods 1 and 2
 may recolour parts of a print. Before method 4, a material covers only the main colour of a patterned product.
+Methods 1 to 3 find few hangers.
 """
 
 
@@ -79,8 +80,10 @@ class Studio:
 
         ``matte``: the file of a matte, which is used instead of the cutter.
         """
-        cut = partial(cut_out_by, matte=matte) if matte else partial(cut_out, cutter=self.cutter)
-        return learn(data, cut, self.config.photo_side, self.config.method)
+        method = self.config.method
+        by_cutter = partial(cut_out, method=method)
+        cut = partial(cut_out_by, matte=matte) if matte else partial(by_cutter, cutter=self.cutter)
+        return learn(data, cut, self.config.photo_side, method)
 
     def pictures(
         self,

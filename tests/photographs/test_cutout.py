@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def photograph(product: tuple[slice, slice], colour: tuple[int, int, int], size:
 
 
 MIDDLE = slice(50, 150), slice(60, 140)
+BLACK = (20, 20, 22)
 
 
 def test_the_product_is_found_at_the_resolution_of_the_photograph() -> None:
@@ -106,18 +108,25 @@ def test_a_hanger_that_is_left_is_doubted_and_a_waistband_is_not() -> None:
         def probability(self, rgb: np.ndarray) -> np.ndarray:
             return self.product.astype(np.float32)
 
-    def doubts(hook: bool) -> tuple[str, ...]:
+    def doubts(*parts: tuple[slice, slice], colour: tuple[int, int, int] = BLACK, method: int = 4) -> Any:
         shown = photograph((slice(60, 160), slice(50, 150)), (70, 90, 160))
-        shown.rgb[50:60, 50:150] = (20, 20, 22)
+        shown.rgb[50:60, 50:150] = BLACK
         product = np.zeros((200, 200), bool)
         product[50:160, 50:150] = True
-        if hook:
-            shown.rgb[44:50, 95:105] = (20, 20, 22)
-            product[44:50, 95:105] = True
-        return cut_out(shown, Found(product)).doubts
+        for part in parts:
+            shown.rgb[part], product[part] = colour, True
+        return cut_out(shown, Found(product), method).doubts
 
-    assert doubts(hook=False) == ()
-    assert doubts(hook=True) == ("a hanger is left at the top; mark it in a mask",)
+    hanger = ("a hanger is left at the top; mark it in a mask",)
+    hook, clips = (slice(44, 50), slice(95, 105)), [(slice(45, 50), slice(at, at + 6)) for at in (62, 132)]
+    straps = [(slice(30, 50), slice(at, at + 6)) for at in (70, 124)]
+    assert doubts() == ()
+    assert doubts(hook) == doubts(hook, method=3) == hanger
+    assert doubts(*clips, colour=(160, 160, 160)) == hanger
+    assert doubts(*clips, colour=(160, 160, 160), method=3) == ()  # versions keep what they find
+    assert doubts(clips[0], colour=(160, 160, 160)) == ()  # a loop
+    assert doubts(*straps) == ()
+    assert doubts(hook, colour=(200, 40, 40)) == ()  # a ribbon
 
 
 def test_a_photograph_without_a_product_is_doubted() -> None:
