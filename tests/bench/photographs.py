@@ -21,7 +21,7 @@ import random
 import shutil
 import subprocess
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -41,6 +41,7 @@ from prodgen.errors import ProdgenError
 from prodgen.photographs import edit as making
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import load_cutter
+from prodgen.photographs.product import Product
 from prodgen.spec.order import CELL
 from tests.faults.whole import assert_once, export, manifest, verified
 from tests.servers.up import Up
@@ -83,7 +84,7 @@ def measured(
     paths: list[Path], side: int, colours: tuple[str, ...], weights: Path | None
 ) -> dict[str, object]:
     """Return the figures for pictures of ``side`` x ``side`` pixels from photographs as long."""
-    cutter, seconds = load_cutter("u2netp" if weights else "grabcut", weights), Counter[str]()
+    cutter, seconds = load_cutter("u2netp" if weights else "grabcut", weights), defaultdict[str, float](float)
     cut_out(enlarged(paths[0], 400), cutter)  # the first call loads libraries
     edit = making.Edit(colours, ("studio",), side, side)
     with TemporaryDirectory() as name:
@@ -92,7 +93,7 @@ def measured(
         for path in paths:
             Image.fromarray(enlarged(path, side).rgb).save(folder / f"{path.stem}.jpg", quality=95)
         pictures = 0
-        with timed(making, "encode", seconds), timed(making.Product, "picture", seconds):
+        with timed(making, "encode", seconds), timed(Product, "picture", seconds):
             for path in sorted(folder.iterdir()):
                 photograph = stage("decode", decode, seconds)(path, side)
                 cut = stage("cut out", cut_out, seconds)(photograph, cutter)
@@ -125,7 +126,7 @@ def measured(
         return figures | (against_rembg(folder, seconds["cut out"]) if weights else {})
 
 
-def stage(name: str, call: Callable[..., T], seconds: Counter[str]) -> Callable[..., T]:
+def stage(name: str, call: Callable[..., T], seconds: defaultdict[str, float]) -> Callable[..., T]:
     """Return a function that does what ``call`` does, and adds the seconds to those of the stage ``name``."""
 
     def timed_call(*args: Any, **options: Any) -> T:
@@ -139,7 +140,7 @@ def stage(name: str, call: Callable[..., T], seconds: Counter[str]) -> Callable[
 
 
 @contextmanager
-def timed(owner: Any, name: str, seconds: Counter[str]) -> Iterator[None]:
+def timed(owner: Any, name: str, seconds: defaultdict[str, float]) -> Iterator[None]:
     """Within the block, measure the function ``name`` of a module or a class as a stage."""
     call = getattr(owner, name)
     setattr(owner, name, stage(name, call, seconds))
