@@ -90,3 +90,6 @@ end
 function commands.XREVRANGE(name, _, _, _, count)
   return slice(reversed(data[name] or {}), 0, (count or 0) - 1)
 end
+
+-- Nobody listens within a simulation.
+function commands.PUBLISH() return 0 end
