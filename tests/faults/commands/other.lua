@@ -90,6 +90,14 @@ end
 function commands.XREVRANGE(name, _, _, _, count)
   return slice(reversed(data[name] or {}), 0, (count or 0) - 1)
 end
+function commands.LREM(name, _, value)
+  local row, before = data[name] or {}, commands.LLEN(name)
+  for i = #row, 1, -1 do
+    if row[i] == value then table.remove(row, i) end
+  end
+  if #row == 0 then forget(name) end
+  return before - #row
+end
 
 -- Nobody listens within a simulation.
 function commands.PUBLISH() return 0 end
