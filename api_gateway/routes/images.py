@@ -168,7 +168,7 @@ def _count(wish: Wish, combinations: int) -> int | None:
 
 
 def check_pixels(answer: Answer, images: int) -> None:
-    """Raise ProdgenError if a response with base64 would have more than `MOST_PIXELS` pixels.
+    """Raise ProdgenError if the answer is to be base64 and would have more than `MOST_PIXELS` pixels.
 
     ``images`` is the number of images.
     """

@@ -231,7 +231,7 @@ def _card(deployment: Deployment, version: Version) -> str | None:
 def _quality(deployment: Deployment, version: Version) -> Quality | None:
     """Return the threshold of a version's quality gate, or None if the version has no threshold.
 
-    A threshold that is written now is found within a minute, because the answer None is kept that long.
+    The answer None is cached for a minute, so a new threshold is seen within a minute.
     """
     with suppress(ProdgenError):
         if _has_quality(deployment.store, version.prefix, int(time.monotonic()) // 60):

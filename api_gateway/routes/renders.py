@@ -238,7 +238,10 @@ def _found_headers(data: bytes) -> dict[str, str]:
 
 
 def _version_of(store: Store, tenant: str, model: str) -> Version:
-    """Return the version that an address names. Raises ProdgenError if the model needs photographs."""
+    """Return the version of the model in an image's address, such as ``clothing`` or ``clothing@staging``.
+
+    Raises NotFound if there is none, and ProdgenError if the model makes pictures only of photographs.
+    """
     if VERSION.fullmatch(model.partition("@")[2]):
         version = _version(store, model, tenant, int(time.time()) // REREAD_SECONDS)
     else:

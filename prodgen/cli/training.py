@@ -1,4 +1,4 @@
-"""``prodgen training``: commands for the runs of a service: training, preparation and evaluation."""
+"""The commands ``prodgen training …``, which show and control the runs of a service, of every kind."""
 
 import re
 from contextlib import nullcontext

@@ -28,8 +28,8 @@ class FeatureNetwork:
     """Computes `Features` in batches of ``batch`` images.
 
     ``embed`` maps bytes (B, H, W, C) to features (B, D), and to class probabilities (B, K) or None.
-    ``resizer`` says how images are resized for the network. ``levels``: for a network that was not trained on
-    the catalogue, the columns of the features of each level, by the level's name.
+    ``resizer`` says how images are resized for the network. ``levels``: the columns of the features
+    that come from each level (a depth of the network), by the level's name. Only AlexNet and VGG16 have it.
     """
 
     name: str

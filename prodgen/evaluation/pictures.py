@@ -1,4 +1,4 @@
-"""Converts images between a network's range [-1, 1], bytes and pictures on white; draws tables of pictures.
+"""Converts images from a network's range [-1, 1] to bytes and to Pillow images on white; draws grids.
 
 Images of four channels are premultiplied RGBA, as networks read and write them: the colour is multiplied by
 the alpha.

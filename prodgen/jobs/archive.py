@@ -1,8 +1,8 @@
 """The archive of an ended job: one tar with all images by index, and their manifest.
 
 The archive is not stored. Its bytes are computed from the stored images and are always the same. A reader may
-begin at any byte: the last line of each manifest, or the sizes of the objects, tell where the images of each
-lease are. In the archive's manifest, the fields that say where the store keeps an image are blank.
+begin at any byte, because the sizes of all files are known before their bytes are read. In the archive's
+manifest, the fields that say where the store keeps an image are blank.
 """
 
 import hashlib

@@ -41,9 +41,10 @@ class Piece(BaseModel, frozen=True):
 
 
 def choose_sample(manifests: list[Manifest], count: int, seed: str) -> list[tuple[int, str]]:
-    """Choose ``count`` random images, or all if there are fewer. Return the index and lease folder of each.
+    """Choose ``count`` random images, or all if there are fewer. Return their indices and lease folders.
 
-    Every image has the same chance. The same seed chooses the same images. Sorted by place in ``manifests``.
+    Every image has the same chance, and the same seed chooses the same images. The images are in the order in
+    which ``manifests`` has them.
     """
     ends, total = [], 0
     for manifest in manifests:

@@ -38,7 +38,7 @@ _START = re.compile(rb'\n\{"index": ?(\d+),')
 
 
 class Replacement(NamedTuple):
-    """An image that replaces a rejected image. It is image number ``place`` of the order ``job``."""
+    """The image that replaces a rejected image. It is made as image number ``place`` of the order ``job``."""
 
     attempt: int
     job: str

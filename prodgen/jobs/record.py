@@ -93,7 +93,7 @@ class JobRecord(Owned, frozen=True):
         return finished + keep_time(keep) if keep else None
 
     def indices(self, first: int, count: int) -> range:
-        """Return the image indices of ``count`` cells from cell ``first``."""
+        """Return the indices of the images in ``count`` cells. The first of them is cell ``first``."""
         return range(first * CELL, min((first + count) * CELL, self.total))
 
     def queue(self, control: JobControl) -> Queue:

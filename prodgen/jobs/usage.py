@@ -49,10 +49,11 @@ def record_usage(store: Store, record: JobRecord, state: JobState) -> None:
 
 
 def record_renders(store: Store, ledger: Ledger) -> None:
-    """Record how many images were made by their addresses today and yesterday. The ledger counts them.
+    """Copy into the store how many images were made for requests by address, today and yesterday.
 
-    Idempotent. The key names the epoch, because a new ledger counts from 0: a wipe of Redis loses only the
-    images that were counted after the last call.
+    The ledger counts them. Each ledger has its own object in the store, named by the ledger's epoch, so that
+    a new ledger, which counts from 0, overwrites nothing. A wipe of Redis loses only the images that were
+    counted after the last call. A second call changes nothing.
     """
     today, order = datetime.now(UTC).date(), f"{RENDERS}{ledger.epoch()}"
     for day in (today - timedelta(days=1), today):

@@ -209,9 +209,9 @@ class Ledger:
     def lease(self, queue: Queue, worker: str, images: int) -> Lease | None:
         """Lease the next cells of the job whose turn it is: about ``images`` images, at least one cell.
 
-        Returns None if there is no work for this worker now. Only a worker that holds no other lease receives
-        suspect cells, and it receives no other lease while it holds them. If redis-py sends the command again
-        after a timeout, the call still takes only one lease.
+        Returns None if there is no work for this worker now. A cell that may have broken a worker, a
+        suspect, is leased alone, and its worker gets nothing else meanwhile. If redis-py sends the command
+        again after a timeout, the call still takes only one lease.
         """
         wanted = max(1, min(images // CELL, MAX_LEASE_CELLS))
         answer = self.scripts.call(

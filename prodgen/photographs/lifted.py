@@ -1,4 +1,4 @@
-"""Take a swatch from a photographed product: its cloth and its colours, without the photograph's light."""
+"""Take a swatch from a photographed product: a picture of its cloth alone, without light and shadows."""
 
 from typing import NamedTuple
 

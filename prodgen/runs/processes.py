@@ -73,7 +73,7 @@ class Processes:
         return None
 
     def progress(self) -> dict[str, Any]:
-        """Return progress.json with the newest scores, or {} if there is none yet."""
+        """Return the content of progress.json with the newest scores, or {} if there is no such file yet."""
         with suppress(OSError, ValueError):  # the last line of metrics.jsonl may be half written
             progress = json.loads((self.folder / "progress.json").read_text())
             lines = tail(self.folder / "metrics.jsonl", 1 << 16).splitlines()

@@ -118,7 +118,10 @@ def _horner(coefficients: Sequence[float], x: Float64) -> Float64:
 
 
 def _log(x: Float64) -> Float64:
-    """Return the natural logarithm with equal bits on every machine: 2 (s + s^3/3 + s^5/5 + …)."""
+    """Return the natural logarithm of ``x``, bit for bit the same on every machine.
+
+    The logarithm of the mantissa m is the series 2 (s + s^3/3 + s^5/5 + …) with s = (m - 1) / (m + 1).
+    """
     mantissa, exponent = np.frexp(x)
     low = mantissa < 0.5**0.5
     mantissa = np.where(low, mantissa * 2.0, mantissa)

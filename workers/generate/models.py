@@ -112,7 +112,7 @@ class ModelCache:
                 log.info("%s is unloaded", ref)
 
     def load_promoted(self, known: dict[Name, str]) -> None:
-        """Load each version that has become production of a model that this worker uses, before an order.
+        """Load the new production version of each model that this worker uses, before an order needs it.
 
         ``known``: the production version of each model at the last call; this call updates it. A version is
         loaded only once: not again after it was unloaded, or if it is broken.

@@ -42,7 +42,7 @@ class Metrics:
                 self._board.add_scalar(name, value, step)
 
     def truncate(self, step: int) -> None:
-        """Delete the lines of the steps after ``step``, from which the training continues."""
+        """Delete the lines of all steps after ``step``. A training that continues there writes them again."""
         lines = [line for line in self.read() if line["step"] <= step]
         if self.path.exists():
             with replacing(self.path) as partial:
