@@ -13,7 +13,7 @@ from prodgen.errors import NotFound, Unavailable
 from prodgen.jobs.control import enter_job, restore_control
 from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.ending import sweep_leftovers
-from prodgen.jobs.manifests import cells_of, choose, publish, published, reported
+from prodgen.jobs.manifests import cells_of, choose, folder_of, publish, published, reported
 from prodgen.jobs.record import RETRYABLE, UNCHANGED, find_record, load_control, load_record, load_state
 from prodgen.ledger.entries import TERMINAL
 from prodgen.ledger.ledger import RECOVERY_SECONDS, Ledger
@@ -108,7 +108,8 @@ def _restore(store: Store, ledger: Ledger, job: Job, recovery: str) -> None:
     if state is None:
         control = load_control(store, record)
         manifests = choose(published(store, record)[0])
-        for manifest in choose(reported(store, record), given=manifests):
+        honest = (one for one in reported(store, record) if one.folder == folder_of(one.key))
+        for manifest in choose(honest, given=manifests):
             ledger.renew_recovery(recovery)
             if publish(store, record, manifest.first, manifest.key):
                 manifests.append(manifest)

@@ -108,8 +108,12 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     made = cells_of(chosen)
     dead = sorted(set(ledger.dead(record.id)) - made)
     missing = set(range(record.cells)) - made - set(dead)
-    if ledger.epoch() != epoch:
-        return None
+    if not _may_end(ledger, record, epoch, progress):
+        return None  # before anything is deleted, or a machine shut out, by what may be out of date
+    for first, reported_key in false.overwritten.items():
+        publish(store, record, first, reported_key)
+    if false.overwritten:
+        return None  # the next call reads what is published now
     for machine, why in false.liars.items():
         shut_out(store, ledger, machine, record.id, why)
     uncounted = {manifest.key for manifest in set(manifests).difference(chosen)}
@@ -127,10 +131,8 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     root = None if digests is None else tree_of(digests).root()
     retried = _retry_fields(store, record, progress)
     state = state.model_copy(update={"bytes": size, "errors": errors, "root": root, **retried})
-    now = ledger.progress(record.id)
-    unchanged = now and (now.state, now.retries) == (progress.state, progress.retries)
-    if ledger.epoch() != epoch or not unchanged or record.id not in ledger.finishing():
-        return None  # the ledger was rebuilt meanwhile, or another process settled the job
+    if not _may_end(ledger, record, epoch, progress):
+        return None
     # before the end is written, so that no end lacks its entry
     if expires := record.expires(state.finished, load_control(store, record)):
         make_due(store, expires, record.tenant, record.id)
@@ -139,6 +141,13 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
     data = state.model_dump_json(indent=1).encode()
     store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
     return state
+
+
+def _may_end(ledger: Ledger, record: JobRecord, epoch: str | None, before: Progress) -> bool:
+    """Return False if the ledger was rebuilt since ``before`` was read, or the job ended or was retried."""
+    now = ledger.progress(record.id)
+    unchanged = now and (now.state, now.retries) == (before.state, before.retries)
+    return bool(unchanged) and ledger.epoch() == epoch and record.id in ledger.finishing()
 
 
 def _publish_winners(store: Store, ledger: Ledger, record: JobRecord, epoch: str | None) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.machines import is_one_byte_off, machine_of
 from prodgen.jobs.manifests import Manifest, folder_of, reported_at
 from prodgen.jobs.record import JobRecord
@@ -21,10 +22,16 @@ EMPTY = 3
 
 
 class FalseLeases(NamedTuple):
-    """``keys``: of the manifests, published and reported, that do not count. ``liars``: why, by machine."""
+    """What `find_false_leases` has found.
+
+    ``keys``: of the manifests, published and reported, that do not count. ``liars``: why, by machine.
+    ``overwritten``: the keys of reported manifests that are right, by first cell, where a late process has
+    overwritten the published manifest.
+    """
 
     keys: set[str]
     liars: dict[str, str]
+    overwritten: dict[int, str]
 
 
 def find_false_leases(
@@ -36,26 +43,30 @@ def find_false_leases(
 ) -> FalseLeases:
     """Compare the published manifests of a job with the leases that the ledger counted, and with the store.
 
-    ``won``: the token of each counted lease by its first cell; a lease of an earlier epoch may be absent.
+    ``won``: the token of each counted lease by its first cell. A lease of an earlier epoch may be absent; its
+    manifest blames nobody, because only the manifest itself says whose it is.
     ``stored``: the folders of the leases that have a file in the job's listing.
     """
-    found, owners, empty = FalseLeases(set(), {}), set[str | None](), Counter[str | None]()
+    found, owners, empty = FalseLeases(set(), {}, {}), set[str | None](), Counter[str | None]()
     for manifest in manifests:
-        key = keys.cell_folder(record.tenant, record.id, manifest.first, won.get(manifest.first, ""))
-        own = folder_of(key) if manifest.first in won else manifest.folder
-        owner = machine_of(own)
+        token = won.get(manifest.first)
+        folder = token and keys.cell_folder(record.tenant, record.id, manifest.first, token)
+        own = folder_of(folder) if folder else manifest.folder
+        owner = machine_of(own) if folder else None
         if manifest.folder != own:
-            found.keys.add(manifest.key)
             reported = reported_at(store, record, own)
-            # If the report is right, a late process has overwritten what the owner published.
-            if reported and reported.folder != own:
+            if reported and reported.folder == own:
+                found.overwritten[manifest.first] = reported.key
+                continue
+            found.keys.add(manifest.key)
+            if reported:
                 found.keys.add(reported.key)
                 if owner and not is_one_byte_off(reported.folder, own):
                     found.liars[owner] = "its manifest names the files of another lease"
         elif manifest.folder in stored or _has_file(store, record, manifest):
             owners.add(owner)
         else:
-            found.keys.update((manifest.key, f"{keys.job(record.tenant, record.id, 'cells', own)}.jsonl"))
+            found.keys.update((manifest.key, f"{folder}.jsonl") if folder else (manifest.key,))
             empty[owner] += 1
     for machine, leases in empty.items():
         if machine and leases >= EMPTY and owners - {machine}:  # else the store may have lost all files
@@ -67,4 +78,9 @@ def _has_file(store: Store, record: JobRecord, manifest: Manifest) -> bool:
     """Return whether a lease has its tar or its first image. A listing may lag behind the writes."""
     folder = keys.job(record.tenant, record.id, "cells", manifest.folder)
     name = file_name(manifest.first * CELL, record.spec.output.format)
-    return any(exists(store, key) for key in (f"{folder}.tar", f"{folder}/{name}"))
+    try:
+        return any(exists(store, key) for key in (f"{folder}.tar", f"{folder}/{name}"))
+    except Unavailable:
+        raise
+    except ProdgenError:  # the manifest names a folder that no store can have
+        return False

@@ -183,6 +183,24 @@ def test_a_manifest_that_a_late_process_has_overwritten_blames_no_machine(
     assert delivered(memory, record) == list(range(128))
 
 
+def test_a_settler_that_slept_through_the_end_blames_no_machine_and_deletes_no_manifest(
+    ledger: Ledger, memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = order(memory, ledger, new_record("j", 256))
+    work_off(memory, ledger, record)  # two leases
+
+    def sleep(*_: object) -> dict[str, int]:
+        monkeypatch.undo()
+        assert settle_job(memory, ledger, record), "another process settles the job"
+        memory.delete([key for key in memory.objects if "/cells/" in key])
+        return {}
+
+    monkeypatch.setattr("prodgen.jobs.ending.sizes_of", sleep)
+    assert settle_job(memory, ledger, record) is None
+    assert all_shut_out(memory) == []
+    assert len(under(memory, record, "manifest/")) == 2
+
+
 @pytest.mark.parametrize(("empty", "shut"), [(1, 0), (3, 1)])
 @pytest.mark.parametrize("packaging", ["files", "tar"])
 def test_leases_without_files_are_made_again_and_a_machine_with_several_is_shut_out(
