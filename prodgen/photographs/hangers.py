@@ -64,6 +64,8 @@ def _narrow_parts(rgb: Pixels, mask: Mask) -> list[_Part]:
     wide = opened(np.pad(product, ((0, 0), (width, width))), line)[:, width:-width]
     _, labels, stats, _ = cv2.connectedComponentsWithStats((product & ~wide).astype(np.uint8))
     shoulders = np.flatnonzero(product[: max(1, round(_SHOULDERS * height))].any(0))
+    if not shoulders.size:  # the top is thinner than a pixel, as a chain is
+        return []
     middle, span = (shoulders[0] + shoulders[-1]) / 2, np.ptp(shoulders) + 1
     own, found = np.median(lab[product], 0), []
     for label, (x, y, across, high, _) in enumerate(stats[1:], 1):

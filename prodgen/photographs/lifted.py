@@ -30,10 +30,10 @@ def lift(cut: CutOut) -> Lifted:
     Of a plain product, the square lies in the region of the main colour, and its mean colour is the region's.
     Raises ProdgenError if there is no product, or if it is too small.
     """
-    patterned = doubts_about_colour(cut.region) is not None
     product = cut.matte > 0.95
     if not product.any():
         raise ProdgenError("; ".join(cut.doubts) or "no product was found", param="photo")
+    patterned = doubts_about_colour(cut.region) is not None
     top, left, bottom, right = bounding_box(product)
     side = max(bottom - top, right - left)
     cloth = product if patterned else product & (cut.region.weight > 0.9)
