@@ -46,9 +46,11 @@ class Helpers(nn.Module):
         grounds = _grounds(real)
         real, fake = _laid_on(real, grounds), _laid_on(fake, grounds)
         logits = self(torch.cat([real, fake]), torch.cat([condition, condition]))
-        mismatched = self(real, condition.roll(1, 0))
+        other = condition.roll(1, 0)
+        differs = (other != condition).any(1)  # the same condition does not make a real image a wrong one
+        mismatched = (F.relu(1.0 + self(real, other)) * differs).sum(1).mean() / differs.sum().clamp(min=1)
         right, generated = logits[:, : len(real)], logits[:, len(real) :]
-        wrong = 0.5 * (F.relu(1.0 + generated).mean() + F.relu(1.0 + mismatched).mean())
+        wrong = 0.5 * (F.relu(1.0 + generated).mean() + mismatched)
         return F.relu(1.0 - right).mean() + wrong
 
     def generator_loss(self, fake: Tensor, condition: Tensor) -> Tensor:
