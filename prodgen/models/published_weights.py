@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class PublishedWeights:
                 param="weights",
             )
         try:
-            loaded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+            loaded: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise ProdgenError(f"{path} cannot be read: {error}", param="weights") from None
         return loaded
