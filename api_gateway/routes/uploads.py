@@ -151,7 +151,7 @@ def matte(digest: Sha256, model: str, caller: Generator, deployment: DeploymentD
 def delete(digest: Sha256, caller: Uploader, deployment: DeploymentDep) -> RemovalView:
     """Delete an uploaded file, such as a photograph, with the cut-outs that were made of it.
 
-    Answers 409 while a data set, or an order of photographs that has not ended, needs the file. The pictures
+    Answers 409 while a data set, or an order that has not ended, needs the file. The pictures
     that were made of a photograph stay until their order is deleted.
     """
     size = delete_upload(deployment.store, deployment.ledger, caller.tenant, digest)

@@ -139,7 +139,7 @@ def remove_uploads(
 ) -> None:
     """Remove uploaded photographs and order files for good.
 
-    Refused while a data set, or an order of photographs that has not ended, needs the file.
+    Refused while a data set, or an order that has not ended, needs the file.
     """
     with connect() as gateway:
         for file in files:

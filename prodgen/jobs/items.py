@@ -11,14 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import NotFound, ProdgenError, Unsupported
 from prodgen.jobs.order_file import read_order
 from prodgen.jobs.record import JobRecord
 from prodgen.registry.versions import load_config
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.order import Expansion, ImageRequest, Item, JobSpec, RowParser
+from prodgen.spec.validation_errors import explain
 from prodgen.storage import keys
 from prodgen.storage.base import Store, download
 
@@ -36,11 +37,13 @@ class Index(BaseModel, frozen=True):
     """items.index.json. ``total``: the number of images of all items. ``size``: the bytes of items.jsonl.
 
     ``blocks``: for each block, the index of its first image, and its offset in items.jsonl in bytes.
+    ``pictures``: whether an item has a picture.
     """
 
     total: int
     size: int
     blocks: list[tuple[int, int]]
+    pictures: bool = False
 
 
 @contextmanager
@@ -76,7 +79,7 @@ def write_items(
     Raises ProdgenError if the model cannot make an item. The error lists and counts the faulty rows.
     """
     parser, faults, more = RowParser(spec, schema), list[ProdgenError](), 0
-    blocks, total, size = list[tuple[int, int]](), 0, 0
+    blocks, total, size, pictures = list[tuple[int, int]](), 0, 0, False
 
     def note(fault: ProdgenError) -> None:
         nonlocal more
@@ -101,11 +104,12 @@ def write_items(
                 if number % BLOCK == 0:
                     blocks.append((total, size))
                 total += row.total
+                pictures = pictures or row.picture is not None
                 size += file.write(item.model_dump_json(exclude_defaults=True).encode() + b"\n")
         except ProdgenError as error:  # the rest of the file cannot be read
             note(error)
     if not faults:
-        return Index(total=total, size=size, blocks=blocks)
+        return Index(total=total, size=size, blocks=blocks, pictures=pictures)
     first, others = faults[0], len(faults) - 1 + more
     if not others:
         raise first
@@ -120,7 +124,10 @@ def read_items(store: Store, record: JobRecord) -> list[Item]:
 
 
 def _parse_items(lines: bytes) -> list[Item]:
-    return _Items.validate_json(b"[" + b",".join(lines.splitlines()) + b"]")  # one parse is the fastest
+    try:
+        return _Items.validate_json(b"[" + b",".join(lines.splitlines()) + b"]")  # one parse is the fastest
+    except ValidationError as error:
+        raise Unsupported(f"its items.jsonl cannot be read here: {explain(error, 'it')}") from None
 
 
 class JobImages:

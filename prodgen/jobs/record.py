@@ -105,7 +105,7 @@ class JobRecord(Owned, frozen=True):
         finish = self.spec.finish
         own = 64 * finish.upscale if finish.upscale else 1  # the own size is small, and already in the rate
         pixels = (finish.size or own) ** 2
-        most = 1 if self.photographs else MAX_LEASE_CELLS
+        most = 1 if self.photographs or self.spec.pictures else MAX_LEASE_CELLS
         lease_cells = min(most, max(1, LEASE_PIXELS // (CELL * pixels)))
         created = self.created.timestamp()
         return JobEntry(

@@ -76,7 +76,7 @@ def submit(
             id=job,
             tenant=tenant,
             created=datetime.now(UTC),
-            spec=spec.model_copy(update={"items": None}),
+            spec=spec.model_copy(update={"items": None, "pictures": index is not None and index.pictures}),
             model=version.id,
             model_prefix=version.prefix,
             total=total,
@@ -193,7 +193,8 @@ def _check_deleted(store: Store, tenant: str, job: str) -> None:
 def _write(store: Store, record: JobRecord, index: Index | None, items: Path) -> None:
     """Write the files of a job. Writes job.json last, so that a job with a job.json is complete."""
     if index:
-        key, data = partial(keys.job, record.tenant, record.id), index.model_dump_json().encode()
+        key = partial(keys.job, record.tenant, record.id)
+        data = index.model_dump_json(exclude_defaults=True).encode()
         writes = (
             partial(store.put_file, key("items.jsonl"), items, "application/jsonl"),
             partial(store.put, key("items.index.json"), data, "application/json"),

@@ -14,8 +14,8 @@ from prodgen.storage.base import Store, list_folders, read_chunks
 def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int:
     """Delete the upload ``digest`` and its cut-outs; return the size of the upload in bytes.
 
-    Raises NotFound if there is no such upload. Raises Conflict if a data set needs the upload, or an order of
-    photographs that has not ended. If a call was interrupted, the next call deletes the rest.
+    Raises NotFound if there is no such upload. Raises Conflict if a data set needs the upload, or an order
+    that has not ended. If a call was interrupted, the next call deletes the rest.
     """
     key = keys.upload(tenant, digest)
     with dataset_lock(ledger, tenant):
@@ -37,9 +37,9 @@ def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int
 
 
 def _has_picture(store: Store, tenant: str, job: str, digest: str) -> bool:
-    """Return whether an order of photographs names the upload ``digest``, for all items or for one item."""
+    """Return whether an order names the upload ``digest`` as a picture, for all items or for one item."""
     record = find_record(store, tenant, job)
-    if record is None or not record.photographs:
+    if record is None or not (record.photographs or record.spec.pictures):
         return False
     if any(digest in values for values in record.spec.attributes.values()):
         return True

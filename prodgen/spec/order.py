@@ -20,6 +20,7 @@ from pydantic import (
     StringConstraints,
     model_serializer,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.attributes import AttributeSchema, RequestedValues, Value
@@ -147,12 +148,14 @@ class JobSpec(BaseModel):
     """The ``https`` URL that receives a message when the order has ended."""
     title: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     """The name by which people find the order again. It does not change the images."""
+    pictures: SkipJsonSchema[bool] = False
+    """Whether an item has a ``picture``. The service sets this field when it accepts the order."""
 
     @model_serializer(mode="wrap")
     def _omit_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out ``quality_gate`` if it is off, so that earlier versions of prodgen read the order."""
+        """Leave out newer fields that are off, so that earlier versions of prodgen read the order."""
         fields: dict[str, Any] = plain(self)
-        return {k: v for k, v in fields.items() if v or k != "quality_gate"}
+        return {k: v for k, v in fields.items() if v or k not in ("quality_gate", "pictures")}
 
 
 RESERVED = frozenset({*JobSpec.model_fields, *Item.model_fields, "file", "split"})

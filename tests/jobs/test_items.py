@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from prodgen.errors import ProdgenError
+from prodgen.errors import ProdgenError, Unsupported
 from prodgen.jobs import items as items_module
 from prodgen.jobs.items import JobImages, write_items
 from prodgen.jobs.record import JobRecord
 from prodgen.registry.publish import publish
 from prodgen.spec.attributes import AttributeSchema
 from prodgen.spec.order import Expansion, Item, JobSpec
+from prodgen.spec.redrawing import Picture
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.toys import SCHEMA, toy_folder
@@ -54,6 +55,18 @@ def test_a_part_of_a_job_is_what_the_whole_says(
     images = JobImages(store, record)
     assert [images[k] for k in range(index.total)] == list(whole)
     assert images[3] == whole[3], "a block that was read before is read again"
+
+
+def test_items_of_a_later_version_are_refused() -> None:
+    with pytest.raises(Unsupported, match=r"items\.jsonl cannot be read here"):
+        items_module._parse_items(b'{"sku": "A"}\n{"sku": "B", "later": 1}\n')
+
+
+def test_the_index_says_whether_an_item_has_a_picture(tmp_path: Path) -> None:
+    for picture in (None, Picture(sha256="1" * 64)):
+        asked = [Item(sku="A", picture=picture), Item(sku="B")]
+        index = write_items(asked, JobSpec(model="toy"), SCHEMA, tmp_path / "items.jsonl")
+        assert index.pictures == (picture is not None)
 
 
 def test_all_faulty_rows_are_named_at_once(tmp_path: Path) -> None:

@@ -57,12 +57,13 @@ def test_an_item_mixes_in_another_image_whose_missing_values_are_its_own() -> No
 
 
 def test_earlier_versions_read_an_order_that_asks_for_nothing_new() -> None:
-    later = {"quality_gate", "upscale", "light_from", "pose"}
+    later = {"quality_gate", "pictures", "upscale", "light_from", "pose"}
     plain = JobSpec(model="m").model_dump()
     assert later.isdisjoint(plain.keys() | plain["finish"].keys())
     asked = {
         "model": "m",
         "quality_gate": True,
+        "pictures": True,
         "finish": {"upscale": 4, "light_from": "left", "pose": "flat"},
     }
     spec = JobSpec.model_validate(asked)
