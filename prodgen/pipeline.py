@@ -197,6 +197,10 @@ class Pipeline:
     def _expansion(self, spec: JobSpec) -> Expansion:
         if spec.quality_gate:
             raise ProdgenError("quality_gate is for orders of a service; leave it out", param="quality_gate")
+        if any(item.picture for item in spec.items or ()):
+            raise ProdgenError(
+                "pictures in items are for orders of a service; use Pipeline.redraw", param="items"
+            )
         self.model.config.check_finish(spec.finish)
         return Expansion(spec, spec.items, self.model.config.attributes)
 

@@ -52,6 +52,12 @@ def test_images_do_not_depend_on_how_many_are_ordered(pipeline, monkeypatch):
     assert worst(np.stack(few.images), np.stack(many.images[:5])) <= 1
 
 
+def test_pictures_in_items_are_refused(pipeline):
+    item = {"sku": "A", "picture": {"sha256": "0" * 64}}
+    with pytest.raises(ProdgenError, match=r"use Pipeline\.redraw"):
+        pipeline.count(make_spec(model="toy", items=[item]))
+
+
 def test_a_large_order_tunes_the_model_once(pipeline, monkeypatch):
     tuned = []
     monkeypatch.setattr(pipeline.engine.forward, "tune", lambda model: tuned.append(model))
