@@ -132,6 +132,21 @@ def test_clients_get_a_small_image_before_it_is_in_the_store(renders: Renders) -
     assert renders.take("w", 1) == [], "it is not made again"
 
 
+def test_a_user_of_redis_who_may_not_publish_still_has_whole_scripts(
+    renders: Renders, client: redis.Redis
+) -> None:
+    client.acl_setuser(
+        "silent", enabled=True, nopass=True, keys=["*"], commands=["+@all"], reset_channels=True
+    )
+    renders.ask(image("ada", 0), 1.0)
+    [taken] = renders.take("w", 1)
+    server = {name: client.connection_pool.connection_kwargs[name] for name in ("host", "port", "db")}
+    with redis.Redis(**server, username="silent", password="any", decode_responses=True) as silent:
+        Renders(Ledger(silent)).end(taken, 4, file=b"\x89PNG")
+    client.acl_deluser("silent")
+    assert renders.look(taken) == b"\x89PNG"
+
+
 def test_an_image_lost_with_its_worker_is_asked_for_again(renders: Renders) -> None:
     renders.ask(image("ada", 0), 1.0)
     [taken] = renders.take("w", 1)

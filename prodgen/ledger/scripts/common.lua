@@ -64,9 +64,10 @@ local function seen(job)
   return unfinished(job) and job.paused == 1 and 'paused' or job.state
 end
 
--- Tells the gateways that wait for it that a job, a run or a file has changed.
+-- Tells the gateways that wait for it that a job, a run or a file has changed. Gateways also look from time to time, so a user of
+-- Redis without the right to publish only makes them slower: an error here would leave the script half done.
 local function publish(name)
-  redis.call('PUBLISH', key('changed'), name)
+  redis.pcall('PUBLISH', key('changed'), name)
 end
 
 local function announce(job, kind)

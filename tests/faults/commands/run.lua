@@ -40,7 +40,8 @@ local function call(command, ...)
   return commands[string.upper(command)](unpack(words))
 end
 
-redis = {call = call, error_reply = function(message) return {err = message} end}
+-- No command here fails. One that is not known is an error by `pcall` too.
+redis = {call = call, pcall = call, error_reply = function(message) return {err = message} end}
 
 local function set_clock(at)
   clock = at
