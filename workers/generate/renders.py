@@ -1,5 +1,7 @@
 """Makes the images that clients request by their addresses, and puts them into the cache in the store."""
 
+from contextlib import suppress
+
 from prodgen.errors import Unavailable
 from prodgen.generation.formula import file_of, request_of
 from prodgen.generation.request import Response
@@ -15,7 +17,7 @@ from workers.generate.redraws import found_for
 
 MOST = 64
 """The maximum number of images that a worker makes for one doorbell; each image of a morph counts."""
-SMALL = 1 << 18
+SMALL = 1 << 16
 """The most bytes of an image that clients get through the ledger, before the image is in the store."""
 
 
@@ -58,13 +60,16 @@ def _finish(device: Device, renders: Renders, asked: Asked, begun: Response | Ex
     formula = asked.formula
     try:
         data = _file(formula, begun or _begin(device, asked))
+        announced = False
         if len(data) <= SMALL:  # the client need not wait for the store
-            renders.end(asked, len(data), file=data)
+            with suppress(Unavailable):  # the store keeps the image in any case
+                renders.end(asked, len(data), file=data)
+                announced = True
         device.store.put(cache_key(asked), data, f"image/{formula.format}")
-        if len(data) > SMALL:
+        if not announced:
             renders.end(asked, len(data))
     except Unavailable as error:
-        log.warning("an image by its address was not stored: %s", error)
+        log.warning("an image by its address was not stored or not announced: %s", error)
         return False
     except Exception as error:
         at_fault = device.condition.is_at_fault(error, device.models.find(formula.model))
