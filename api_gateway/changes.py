@@ -30,6 +30,8 @@ class Changes:
         self._ledger = ledger
         self._watches = dict[str, list[Callable[[], None]]]()
         self._listener: threading.Thread | None = None
+        self._lock = threading.Lock()
+        """Held to add a watch, and to end the listener because there is none."""
 
     @contextmanager
     def watch(self, name: str, wake: Callable[[], None]) -> Iterator[None]:
@@ -37,12 +39,13 @@ class Changes:
 
         Names: `prodgen.ledger.ledger.Ledger.changed` and `prodgen.ledger.renders.Asked.name`.
         """
-        watches = self._watches.setdefault(name, [])
-        watches.append(wake)
-        if self._listener is None or not self._listener.is_alive():
-            loop = asyncio.get_running_loop()
-            self._listener = threading.Thread(target=self._run, args=(loop,), name="changes", daemon=True)
-            self._listener.start()
+        with self._lock:
+            watches = self._watches.setdefault(name, [])
+            watches.append(wake)
+            if self._listener is None or not self._listener.is_alive():
+                loop = asyncio.get_running_loop()
+                self._listener = threading.Thread(target=self._run, args=(loop,), name="changes", daemon=True)
+                self._listener.start()
         try:
             yield
         finally:
@@ -63,8 +66,10 @@ class Changes:
                 log.warning("changes are not heard: %s", error)
             except RuntimeError:  # the loop was closed meanwhile
                 return
-            if not self._watches:
-                return
+            with self._lock:
+                if not self._watches:
+                    self._listener = None
+                    return
             time.sleep(RETRY_SECONDS)
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:

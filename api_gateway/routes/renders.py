@@ -23,7 +23,7 @@ from api_gateway.waiting import CLIENT_CLOSED, waiting
 from prodgen import logs
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.jobs.photographs import check_upload
-from prodgen.jobs.renders import ask, read
+from prodgen.jobs.renders import ask, cache_key, read
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.registry.versions import VERSION, Version, resolve
 from prodgen.settings import Settings
@@ -32,7 +32,7 @@ from prodgen.spec.model_config import STUDIO
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.random_streams import MAX_SEED
 from prodgen.spec.redrawing import Start, check_picture
-from prodgen.storage.base import Store
+from prodgen.storage.base import Store, exists
 from prodgen.storage.links import check_signature, sign_path
 
 router = APIRouter(prefix="/v1/render", tags=["images"], route_class=StrictRoute)
@@ -177,7 +177,7 @@ def _begin(deployment: Deployment, wanted: list[Asked]) -> None:
     new = False
     try:
         for asked in wanted:
-            if renders.look(asked) is None and read(store, asked) is None:
+            if renders.look(asked) is None and not exists(store, cache_key(asked)):
                 new |= ask(store, renders, asked)
     finally:
         if new:

@@ -175,7 +175,7 @@ function start() {
     const change = element("button", { type: "button", className: "button plain" }, t("Change it"));
     change.onclick = () => {
       $("zoom-close").click();
-      redrawing.start(file, image.attributes);
+      redrawing.start(file, image.attributes).catch((error) => explain($("problem"), error));
     };
     return image.picture || image.draw !== undefined ? [button, change] : [button];
   }

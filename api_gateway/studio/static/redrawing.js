@@ -88,7 +88,8 @@ export class Redrawing {
   #said() {
     const [known, changes] = [{}, {}];
     for (const [name, value] of new FormData(this.#form)) {
-      if (["model", "strength"].includes(name) || !value.trim() || value === "0") continue;
+      if (["model", "strength"].includes(name) || !value.trim()) continue;
+      if (value === "0" && this.#form.elements[name].type === "range") continue; // a slider at 0 asks for nothing
       if (name.startsWith("picture.")) known[name.slice("picture.".length)] = value;
       else changes[name] = value.trim();
     }
@@ -118,7 +119,7 @@ export class Redrawing {
     try {
       const { headers } = await api("GET", url, { whole: true, signal });
       const found = Object.fromEntries(new URLSearchParams(headers.get("Prodgen-Attributes")));
-      const sku = `picture-${this.picture.slice(0, 6)}-${strength * 100}${style ? `-${this.#style.sku}` : ""}`;
+      const sku = `picture-${this.picture.slice(0, 6)}-${Math.round(strength * 100)}${style ? `-${this.#style.sku}` : ""}`;
       const attributes = { ...found, ...changes };
       const picture = { sha256: this.picture, strength, attributes: known };
       this.image = { sku, attributes, picture, url, ...(style && { mix: { ...style, attributes } }) };
