@@ -30,9 +30,11 @@ from prodgen.settings import Settings
 from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.merkle import leaf
+from prodgen.spec.model_config import ModelConfig
 from prodgen.spec.order import ImageRequest, resolve_attributes
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.quality import ATTEMPTS, Quality
+from prodgen.spec.redrawing import Start
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
@@ -85,7 +87,10 @@ def check_sample(
     for start in range(0, len(sample), _BATCH):
         batch = sample[start : start + _BATCH]
         lines = [_recorded(store, record, index) for index, _ in batch]
-        asked = [_as_started(orders[index], line) for (index, _), line in zip(batch, lines, strict=True)]
+        asked = [
+            _as_started(orders[index], line, model.config)
+            for (index, _), line in zip(batch, lines, strict=True)
+        ]
         images = resolve_attributes(model.config.attributes, asked)
         if record.quality:
             images = _as_recorded(record, record.quality, model, engine, images, lines)
@@ -119,15 +124,26 @@ def _of_leaf(text: bytes) -> ManifestLine | None:
     return None
 
 
-def _as_started(image: ImageRequest, recorded: _Recorded) -> ImageRequest:
+def _as_started(image: ImageRequest, recorded: _Recorded, config: ModelConfig) -> ImageRequest:
     """Return an image that starts from a picture with the start in its manifest line.
 
     The latent is believed, since another search may find another one; the picture and the strength are not.
+    Leaves the image unchanged if no search of the model can have found the start, so that it differs.
     """
     start = recorded.line and recorded.line.picture
-    if image.picture and start and image.picture.sha256 == start.sha256:
+    if image.picture and start and image.picture.sha256 == start.sha256 and _fits(start, config):
         return image.started(start.model_copy(update={"strength": image.picture.strength}))
     return image
+
+
+def _fits(start: Start, config: ModelConfig) -> bool:
+    """Return whether a start has a latent and attributes with which the model can make an image."""
+    schema, own = config.attributes, start.attributes
+    with suppress(ProdgenError):
+        spelled = schema.parse({**own}) == {name: [value] for name, value in own.items()}
+        complete = own.keys() == {attribute.name for attribute in schema.attributes}
+        return spelled and complete and len(start.latent) == config.latent_dim
+    return False
 
 
 def _as_recorded(
