@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prodgen.audit import check_sample
-from prodgen.errors import ProdgenError
+from prodgen.audit import _as_started, _Recorded, check_sample
+from prodgen.errors import Conflict, ProdgenError
 from prodgen.generation import inversion
 from prodgen.generation.verify import verify
 from prodgen.jobs.delivery import images, read_image
 from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.rejection import reject_images
 from prodgen.jobs.renders import ask, read
@@ -26,14 +27,15 @@ from prodgen.photographs.redraw import Redrawing, redraw
 from prodgen.registry.versions import resolve
 from prodgen.settings import Settings
 from prodgen.spec.formula import Formula
-from prodgen.spec.order import JobSpec
+from prodgen.spec.order import ImageRequest, JobSpec
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.redrawing import Picture, Start
 from prodgen.storage import keys
 from prodgen.storage.local import LocalStore
 from tests.workers.test_sick_worker import Worker, store, worker
 from workers.generate import redraws
-from workers.generate.redraws import found_for
+from workers.generate.device import Held
+from workers.generate.redraws import found_for, started
 from workers.generate.renders import begin_renders, finish_renders
 
 __all__ = ["store", "worker"]
@@ -100,6 +102,9 @@ def test_an_order_has_what_an_address_has(
     with pytest.raises(ProdgenError, match="takes no attempt or truncation"):
         order(truncation=0.5)
     record = order()
+    assert record.entry().lease_cells == 1, "each cell has a search for each picture"
+    with pytest.raises(Conflict, match="needs this picture"):
+        delete_upload(store, ledger, "acme", digest)
     while worker.work("bulk"):
         pass
     settle_jobs(store, ledger)
@@ -115,6 +120,11 @@ def test_an_order_has_what_an_address_has(
     assert Start.of(asked.formula.picture, found) == redrawn.picture, "the same as by its address"
     files = {line.file: read_image(store, line) for line in (redrawn, drawn)}
     assert [one.fault for one in verify([redrawn, drawn], files.get, model, worker.engine)] == [None] * 2
+    assert redrawn.picture
+    for lie in ({"latent": (0.0,)}, {"attributes": {"category": "cup"}}, {"attributes": {}}):
+        line = redrawn.model_copy(update={"picture": redrawn.picture.model_copy(update=lie)})
+        asked_for = JobImages(store, record)[0]
+        assert _as_started(asked_for, _Recorded(line), model.config) is asked_for, "an audit goes on"
     sample = [(line.index, (line.object or "").split("/")[-2]) for line in (redrawn, drawn)]
     assert [*check_sample(store, record, model, worker.engine, sample)] == [None] * 2
     with pytest.raises(ProdgenError, match="order another strength"):
@@ -124,6 +134,27 @@ def test_an_order_has_what_an_address_has(
     store.delete([keys.upload("acme", digest)])
     with pytest.raises(ProdgenError, match=r"item 1 \(A\): there is no upload"):
         order(count=2)
+
+
+def test_a_cancelled_order_searches_no_further(
+    store: LocalStore, worker: Worker, ledger: Ledger, digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = []
+
+    def search(*args: Any) -> Redrawing:
+        searches.append(args)
+        ledger.cancel(record.id)
+        worker._renew_leases()
+        return redraw(*args)
+
+    monkeypatch.setattr(redraws, "redraw", search)
+    picture = {"sha256": digest, "attributes": {"category": "bag"}}
+    items = [{"sku": "A", "picture": picture, "latent": {"seed": seed, "draw": 0}} for seed in (1, 2)]
+    spec = JobSpec.model_validate({"model": "toy", "items": items})
+    record = submit(store, ledger, Settings(), "acme", spec, "cancelled")[0]
+    while worker.work("bulk"):
+        pass
+    assert len(searches) == 1
 
 
 def test_a_broken_latent_is_found_anew(store: LocalStore, worker: Worker, digest: str) -> None:
@@ -149,6 +180,7 @@ def test_a_picture_deleted_during_the_search_leaves_no_latent(
     assert isinstance(model, SavedModel)
     assert asked.formula.picture
     monkeypatch.setattr(redraws, "redraw", search)
-    with pytest.raises(ProdgenError, match="upload it again"):
-        found_for(worker, "acme", model, asked.formula.picture, (0, 0))
+    image = ImageRequest(3, 0, 0, {}, "A", picture=asked.formula.picture)
+    with pytest.raises(ProdgenError, match=r"image 3 \(A\): .* upload it again"):
+        started(worker, Held(), "acme", model, image)
     assert not [*store.list(keys.cut_outs("acme"))]

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError, Unsupported
 from prodgen.generation.engine import Engine
-from prodgen.generation.request import Response
+from prodgen.generation.request import Cancelled, Response
 from prodgen.jobs.items import JobImages
 from prodgen.jobs.record import JobRecord, load_record
 from prodgen.ledger.entries import Lease, Queue
@@ -48,14 +48,21 @@ class Held:
 
     ``moved``: the monotonic time of its last progress. ``batches``: how many batches the engine had made at
     that time. ``response``: the images in the making; cancelled if the lease is lost or its job is cancelled.
+    ``lost``: whether the ledger has said so.
     """
 
     response: Response | PictureResponse | None = None
     batches: int = 0
+    lost: bool = False
     moved: float = field(default_factory=time.monotonic)
 
     def advance(self) -> None:
-        """Record that the lease has made progress now."""
+        """Record that the lease has made progress now.
+
+        Raises Cancelled if the lease is lost before its images are in the making.
+        """
+        if self.lost and self.response is None:
+            raise Cancelled
         self.moved = time.monotonic()
 
 
@@ -155,6 +162,8 @@ class Device:
         if tokens := self._advancing():
             for token, answer in self.ledger.renew(tokens).items():
                 if answer != "held":
+                    if held := self._held.get(token):
+                        held.lost = True
                     self._cancel(token, answer)
 
     def _advancing(self) -> list[str]:

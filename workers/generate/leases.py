@@ -97,22 +97,21 @@ def _make(device: Device, lease: Lease, held: Held) -> int | None:
     with stage("model"):
         model = device.models.load(record.model, lease.tenant)
     held.advance()
-    wanted = [expansion[k] for k in record.indices(lease.first, lease.cells)]
-    if isinstance(model, SavedModel):
-        wanted = [started(device, held, lease.tenant, model, image) for image in wanted]
-    spec = record.spec
-    request = Request(
-        model,
-        resolve_attributes(model.config.attributes, wanted),
-        spec.truncation,
-        spec.finish,
-        spec.output.format,
-        PRIORITY[lease.queue],
-        lease.tenant,
-        marks=spec.output.marks != "none",
-        quality=record.quality,
-    )
+    wanted, spec = [expansion[k] for k in record.indices(lease.first, lease.cells)], record.spec
     with device.rates.making(record.model):
+        if isinstance(model, SavedModel):
+            wanted = [started(device, held, lease.tenant, model, image) for image in wanted]
+        request = Request(
+            model,
+            resolve_attributes(model.config.attributes, wanted),
+            spec.truncation,
+            spec.finish,
+            spec.output.format,
+            PRIORITY[lease.queue],
+            lease.tenant,
+            marks=spec.output.marks != "none",
+            quality=record.quality,
+        )
         with stage("images"):
             files = []
             for file in _begin(device, held, model, request):

@@ -5,7 +5,7 @@ from functools import cache
 
 from pydantic import ValidationError
 
-from prodgen.errors import NotFound, ProdgenError
+from prodgen.errors import NotFound, ProdgenError, Unavailable, Unsupported
 from prodgen.models import SavedModel
 from prodgen.photographs.cutters import load_cutter
 from prodgen.photographs.redraw import redraw
@@ -48,10 +48,19 @@ def found_for(
 
 
 def started(device: Device, held: Held, tenant: str, model: SavedModel, image: ImageRequest) -> ImageRequest:
-    """Return an order's request for an image, with what the model found for its picture if it has one."""
+    """Return an order's request for an image, with what the model found for its picture if it has one.
+
+    Raises ProdgenError, which names the image, if nothing can be found for its picture. Raises Cancelled if
+    the lease is lost.
+    """
     if image.picture is None:
         return image
-    found = found_for(device, tenant, model, image.picture, (image.seed, image.draw))
+    try:
+        found = found_for(device, tenant, model, image.picture, (image.seed, image.draw))
+    except (Unavailable, Unsupported):
+        raise
+    except ProdgenError as error:
+        raise ProdgenError(f"image {image.index} ({image.sku}): {error}", param="picture") from None
     held.advance()
     return image.started(Start.of(image.picture, found))
 
