@@ -6,12 +6,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.distribution import STACKS, ByStack, unit
 from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
@@ -30,17 +29,6 @@ settings.load_profile("tests")
 # Run in the background of a shell, tests ignore Ctrl-C, and so would all the programs that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Distribute the tests of ``--dist loadfile`` by the stacks that they share."""
-    return ByStack(config, log) if config.option.dist == "loadfile" else None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest: at the end, one process would wait for the other."""
-    items.sort(key=lambda item: unit(item.nodeid) not in STACKS)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ TIMEOUT = 600
 """Seconds for one page, on a machine that is busy with other tests."""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """``prodgen up`` with one worker of each kind."""
     with Up(tmp_path_factory.mktemp("docs") / "data", workers=1, training_workers=1) as stack:
