@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.masks import Mask, Pixels, Plane, fitted
+from prodgen.spec.colour import to_linear, to_srgb
 
 _REACH = 0.03  # width, as a share of the longer side, of the strip around a product that is not ground
 _WHITE, _BRIGHTEST = 92.0, 95.0
@@ -54,7 +55,7 @@ def lit_by_ground(rgb: Pixels, matte: Plane) -> Pixels:
     own, white = (float(((light + 16) / 116) ** 3) for light in (lab[0], _WHITE))
     wanted = max(min(white, own * _MOST_LIGHT), *colour)
     gains = (wanted / colour.clip(0.01)) ** trust
-    curves = (255 * _encoded(_brightened(_linear(np.arange(256) / 255)[:, None], gains))).round()
+    curves = (255 * to_srgb(_brightened(to_linear(np.arange(256) / 255)[:, None], gains))).round()
     return cv2.LUT(rgb, curves.reshape(1, 256, 3).astype(np.uint8))
 
 
@@ -84,7 +85,7 @@ def _ground_colour(rgb: Pixels, matte: Plane) -> NDArray[np.float32] | None:
     grey = pixels @ np.array([0.2126, 0.7152, 0.0722])
     middle, top = np.percentile(grey, [50, _BRIGHTEST])
     half = pixels[(grey >= middle) & (grey <= top)]
-    return _linear(np.median(half, 0) / 255).astype(np.float32)
+    return to_linear(np.median(half, 0) / 255).astype(np.float32)
 
 
 def _brightened(linear: NDArray, gains: NDArray) -> NDArray:
@@ -128,11 +129,3 @@ def _turn(plane: NDArray, angle: float, size: tuple[int, int]) -> NDArray[np.flo
     matrix = cv2.getRotationMatrix2D(tuple(middle), angle, 1)
     matrix[:, 2] += np.array(size) / 2 - middle
     return matrix
-
-
-def _linear(srgb: NDArray) -> NDArray:
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
-def _encoded(linear: NDArray) -> NDArray:
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clip(1e-9) ** (1 / 2.4) - 0.055)

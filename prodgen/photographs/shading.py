@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.masks import Pixels, Plane, fitted
+from prodgen.spec.colour import to_linear, to_srgb
 
 _SIDE = 480  # longer side, in pixels, at which the light is found
 _GROUPS, _SAMPLED = 10, 8192  # groups of colours, and the pixels from which the groups are found
@@ -59,16 +60,12 @@ def without_pattern(rgb: Pixels, cover: Plane) -> Pixels:
 
 def linear(rgb: Pixels) -> Floats:
     """Return the linear light of sRGB bytes, in [0, 1]."""
-    srgb = rgb.astype(np.float32) / 255
-    light: Floats = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return light.astype(np.float32)
+    return to_linear(rgb.astype(np.float32) / 255)
 
 
 def encoded(light: Floats) -> Pixels:
     """Return the sRGB bytes of linear light; what a screen cannot show is cut off."""
-    light = light.clip(1e-6, 1)
-    srgb = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return (srgb * 255).round().astype(np.uint8)
+    return (to_srgb(light.clip(1e-6, 1)) * 255).round().astype(np.uint8)
 
 
 def _groups(rgb: Pixels, inside: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ and b are within about 110 of 0.
 """
 
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from pydantic import AfterValidator
 
 from prodgen.spec.spelling import did_you_mean
 
+Float = TypeVar("Float", np.float32, np.float64)
 Floats = NDArray[np.float64]
 BATCH = 100
 """How many images `mean_colours` processes at a time."""
@@ -77,8 +78,7 @@ def to_lab(rgb: ArrayLike) -> Floats:
     """Convert sRGB (..., 3), as bytes in [0, 255] or floats in [0, 1], to CIELAB (..., 3)."""
     given = np.asarray(rgb)
     encoded = given / 255.0 if given.dtype.kind in "iu" else given.astype(np.float64)
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4)
-    share = linear @ _TO_XYZ.T / _WHITE
+    share = to_linear(encoded) @ _TO_XYZ.T / _WHITE
     x, y, z = np.moveaxis(np.where(share > _KNEE, np.cbrt(share), _SLOPE * share + 4 / 29), -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
 
@@ -90,8 +90,23 @@ def to_rgb(lab: ArrayLike) -> Floats:
     root = np.stack([y + a / 500, y, y - b / 200], -1)
     share = np.where(root > 6 / 29, root**3, (root - 4 / 29) / _SLOPE)
     linear = np.clip((share * _WHITE) @ _FROM_XYZ.T, 0, 1)
-    encoded: Floats = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return encoded
+    return to_srgb(linear)
+
+
+def to_linear(srgb: NDArray[Float]) -> NDArray[Float]:
+    """Return the linear light of sRGB. In both, 0 is black and 1 is white."""
+    light: NDArray[Float] = np.where(
+        srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4
+    )
+    return light
+
+
+def to_srgb(light: NDArray[Float]) -> NDArray[Float]:
+    """Return the sRGB of linear light. In both, 0 is black and 1 is white."""
+    srgb: NDArray[Float] = np.where(
+        light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0) ** (1 / 2.4) - 0.055
+    )
+    return srgb
 
 
 def encode_lab(lab: ArrayLike) -> NDArray[np.float32]:
