@@ -81,8 +81,8 @@ class Studio:
         ``matte``: the file of a matte, which is used instead of the cutter.
         """
         method = self.config.method
-        by_cutter = partial(cut_out, method=method)
-        cut = partial(cut_out_by, matte=matte) if matte else partial(by_cutter, cutter=self.cutter)
+        by_cutter = partial(cut_out, cutter=self.cutter, method=method)
+        cut = partial(cut_out_by, matte=matte) if matte else by_cutter
         return learn(data, cut, self.config.photo_side, method)
 
     def pictures(
