@@ -22,8 +22,8 @@ RETRY_SECONDS = 1.0
 class Changes:
     """Wakes the code that waits for a job, a run or an image. Only code in the event loop may use it.
 
-    While Redis does not answer, no code is woken, so whoever waits must also look from time to time. A thread
-    listens, because redis-py blocks; it runs only while there are watches, and some time longer.
+    Nothing is woken while Redis does not answer. So code that waits must also look at the ledger from time to
+    time. A thread listens, because redis-py blocks. It runs while there are watches, and some time longer.
     """
 
     def __init__(self, ledger: Ledger) -> None:

@@ -61,7 +61,8 @@ class StoreTarget:
     def create_dataset(self, name: str, listing: str, summary: dict[str, Any]) -> dict[str, Any]:
         """Create a version of the data set ``name`` from uploaded files, and return it as the HTTP API does.
 
-        Raises Unavailable if one of the files was removed meanwhile; then push all files again."""
+        Raises Unavailable if one of the files was removed meanwhile; then push all files again.
+        """
         known = Summary.model_validate(summary)
         try:
             with self.lock():

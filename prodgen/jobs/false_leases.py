@@ -22,11 +22,11 @@ EMPTY = 3
 
 
 class FalseLeases(NamedTuple):
-    """What `find_false_leases` has found.
+    """The result of `find_false_leases`.
 
-    ``keys``: of the manifests, published and reported, that do not count. ``liars``: why, by machine.
-    ``overwritten``: the keys of reported manifests that are right, by first cell, where a late process has
-    overwritten the published manifest.
+    ``keys``: the keys of the published and the reported manifests that do not count. ``liars``: each machine
+    to shut out, with the reason. ``overwritten``: where a late process has overwritten a published manifest,
+    the key of the right, reported manifest, by the lease's first cell.
     """
 
     keys: set[str]
@@ -43,8 +43,8 @@ def find_false_leases(
 ) -> FalseLeases:
     """Compare the published manifests of a job with the leases that the ledger counted, and with the store.
 
-    ``won``: the token of each counted lease by its first cell. A lease of an earlier epoch may be absent; its
-    manifest blames nobody, because only the manifest itself says whose it is.
+    ``won``: the token of each counted lease by its first cell. A lease of an earlier epoch may be absent. No
+    machine is shut out for such a lease, because only its manifest, which may lie, says who made it.
     ``stored``: the folders of the leases that have a file in the job's listing.
     """
     found, owners, empty = FalseLeases(set(), {}, {}), set[str | None](), Counter[str | None]()

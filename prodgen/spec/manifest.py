@@ -35,8 +35,9 @@ class ManifestLine(BaseModel):
     mix: Mix | None = None
     """The image that was mixed into this one, with all of its attributes; absent if none was."""
     picture: Start | None = None
-    """What the model has found for the uploaded picture from which the image starts: the latent and the
-    attributes, with the picture's digest, the strength of the change and the distance; absent if none."""
+    """The start of an image that the model has drawn from an uploaded picture: the picture's digest, the
+    latent and the attributes that the model found for it, the strength of the change, and the distance.
+    Absent for any other image."""
     model: str
     """``NAME@VERSION`` of the model."""
     truncation: float = Field(gt=0, le=1)

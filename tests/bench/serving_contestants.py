@@ -1,4 +1,4 @@
-"""Who takes part in `tests.bench.serving`: the bare loop, plain Celery, BentoML and LitServe."""
+"""The peers that `tests.bench.serving` measures: a bare loop, plain Celery, BentoML and LitServe."""
 
 import subprocess
 import sys
