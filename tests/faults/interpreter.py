@@ -11,10 +11,7 @@ import redis
 from lupa import luajit21
 from redis.utils import str_if_bytes
 
-from tests.faults.world import CELL
-
 _FOLDER, _PARTS = Path(__file__).with_name("commands"), ("hashes", "sorted_sets", "other", "run")
-_CELL = "local CELL = 64"
 
 
 class Interpreter:
@@ -33,7 +30,7 @@ class Interpreter:
     def load(self, script: str) -> str:
         """Load a script. Returns its name."""
         name = hashlib.sha1(script.encode()).hexdigest()
-        self._scripts[name] = self._load(script.replace(_CELL, f"local CELL = {CELL}").encode())
+        self._scripts[name] = self._load(script.encode())
         assert self._scripts[name], "the script has an error"
         return name
 

@@ -4,8 +4,6 @@ from typing import Any
 
 import redis
 
-from tests.faults.world import CELL
-
 PROLOGUE = """
 local server, clock = redis, tonumber(table.remove(ARGV))
 for _, name in ipairs(server.call('ZRANGEBYSCORE', '~expires', '-inf', clock)) do
@@ -47,9 +45,7 @@ class Server:
 
     def load(self, script: str) -> str:
         """Load a script that takes the time as an additional last argument. Returns its name."""
-        return str(
-            self._client.script_load(PROLOGUE + script.replace("local CELL = 64", f"local CELL = {CELL}"))
-        )
+        return str(self._client.script_load(PROLOGUE + script))
 
     def send(self, clock: float, *command: Any, **options: Any) -> Any:
         """Send a command at the virtual time ``clock``."""

@@ -61,7 +61,9 @@ class Redis(redis.Redis):
         self.server, self.process = server, Process.NONE
 
     def register_script(self, script: Any) -> Any:
-        return partial(self._call_script, self.server.load(script))
+        return partial(
+            self._call_script, self.server.load(script.replace("local CELL = 64", f"local CELL = {CELL}"))
+        )
 
     def _call_script(self, name: str, keys: Any = (), args: Any = (), client: Any = None) -> Any:
         return (client or self).execute_command("EVALSHA", name, len(keys), *keys, *args)
