@@ -134,4 +134,10 @@ class Start(Found):
     @classmethod
     def of(cls, picture: Picture, found: Found) -> "Start":
         """Return the start of an image of ``picture``."""
-        return cls(sha256=picture.sha256, strength=picture.strength, **dict(found))
+        return cls(
+            sha256=picture.sha256,
+            strength=picture.strength,
+            latent=found.latent,
+            attributes=found.attributes,
+            distance=found.distance,
+        )

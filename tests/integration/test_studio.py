@@ -60,7 +60,9 @@ class Visit:
 
     def __init__(self, browser: Browser, up: Up, **window: Any) -> None:
         self.up, self.troubles, self.bytes = up, list[str](), 0
-        self.page: Page = browser.new_context(base_url=up.url, **window).new_page()
+        # Without transitions: a check while a gallery fades in would find text that is too pale.
+        context = browser.new_context(base_url=up.url, reduced_motion="reduce", **window)
+        self.page: Page = context.new_page()
         self.page.set_default_timeout(60_000)
         self.page.on(
             "console", lambda message: message.type in ("error", "warning") and self._note(message.text)
@@ -74,6 +76,7 @@ class Visit:
         self.check()
         self.page.keyboard.type(self.up.ready["api_key"])
         self.page.keyboard.press("Enter")
+        self.page.wait_for_url(lambda url: "/sign-in" not in url)  # and until its scripts have run
         return self.page
 
     def check(self) -> None:
@@ -512,7 +515,7 @@ def test_a_faulty_colour_and_a_revoked_key_are_explained_where_people_look(brows
     page.get_by_label("API key").fill(secret)
     page.keyboard.press("Enter")
     expect(page.locator("#gallery img")).to_have_count(PICTURES)
-    page.get_by_label("Another colour, by name or number").fill("crimsn")
+    page.locator("#controls").get_by_label("Another colour, by name or number").fill("crimsn")
     page.keyboard.press("Enter")
     expect(page.locator("#problem")).to_contain_text("did you mean crimson?")
 
