@@ -22,7 +22,6 @@ from api_gateway.requests import StrictRoute
 from api_gateway.waiting import CLIENT_CLOSED, waiting
 from prodgen import logs
 from prodgen.errors import ProdgenError, Unavailable
-from prodgen.jobs.photographs import check_upload
 from prodgen.jobs.renders import ask, cache_key, read
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.registry.versions import VERSION, Version, resolve
@@ -32,7 +31,7 @@ from prodgen.spec.model_config import STUDIO
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.random_streams import MAX_SEED
 from prodgen.spec.redrawing import Start, check_picture
-from prodgen.storage.base import Store, exists
+from prodgen.storage.base import Store, exists, in_threads
 from prodgen.storage.links import check_signature, sign_path
 
 router = APIRouter(prefix="/v1/render", tags=["images"], route_class=StrictRoute)
@@ -126,18 +125,23 @@ async def render(
     def look_up() -> tuple[Formula, bytes | None]:
         version = _version_of(deployment.store, tenant, model)
         formula = _formula(version, (seed, index, format), parameters)
-        return formula, None if formula.model != model else read(deployment.store, Asked(tenant, formula))
+        if formula.model != model:
+            return formula, None
+        try:
+            return formula, _find(deployment, Asked(tenant, formula))
+        except Unavailable:  # a stored image needs no Redis
+            if stored := read(deployment.store, Asked(tenant, formula)):
+                return formula, stored
+            raise
 
-    formula, stored = await run_sync(look_up)
+    formula, found = await run_sync(look_up)
     if formula.model != model:
         return RedirectResponse(formula.path, headers={"Cache-Control": "no-cache"})
     asked = Asked(tenant, formula)
-    if formula.picture and stored is None:
-        await run_sync(check_upload, deployment.store, tenant, formula.picture.sha256)
-    data = stored or await _wait(request, deployment, asked)
-    request.app.state.metrics.renders.labels("hit" if stored else "miss").inc()
+    data = found or await _wait(request, deployment, asked)
+    request.app.state.metrics.renders.labels("hit" if found else "miss").inc()
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    status = "prodgen; hit" if stored else "prodgen; fwd=miss; stored"  # RFC 9211
+    status = "prodgen; hit" if found else "prodgen; fwd=miss; stored"  # RFC 9211
     headers = {"ETag": etag, "Cache-Control": _caching(request), "Cache-Status": status}
     if formula.picture:
         headers |= await run_sync(_found_headers, data)
@@ -169,19 +173,32 @@ def sign(wish: SignView, caller: Generator, deployment: DeploymentDep) -> Signed
 
 
 def _begin(deployment: Deployment, wanted: list[Asked]) -> None:
-    """Have workers make images that are neither in the store nor waiting. Raises the errors of an order."""
+    """Have workers make the images that do not exist yet. Raises the errors of an order."""
     renders, store = Renders(deployment.ledger), deployment.store
-    for asked in wanted:
-        if asked.formula.picture:
-            check_upload(store, asked.tenant, asked.formula.picture.sha256)
-    new = False
+
+    def is_new(asked: Asked) -> bool:
+        return renders.look(asked) is None and not exists(store, cache_key(asked))
+
     try:
-        for asked in wanted:
-            if renders.look(asked) is None and not exists(store, cache_key(asked)):
-                new |= ask(store, renders, asked)
+        for asked, new in zip(wanted, in_threads(is_new, wanted), strict=True):
+            if new:
+                ask(store, renders, asked)
     finally:
-        if new:
-            deployment.ring("interactive", 1)
+        deployment.ring("interactive", 1)
+
+
+def _find(deployment: Deployment, asked: Asked) -> bytes | None:
+    """Return the file of an image. If it does not exist yet, has a worker make it, and returns None.
+
+    Raises ProdgenError if the image cannot be made.
+    """
+    renders = Renders(deployment.ledger)
+    if found := renders.look(asked):
+        return None if found == "waiting" else found
+    data = read(deployment.store, asked)
+    if data is None and ask(deployment.store, renders, asked):
+        deployment.ring("interactive", 1)
+    return data
 
 
 def _read_address(version_of: Callable[[str], Version], address: str) -> Formula:
@@ -258,24 +275,15 @@ def _version(store: Store, model: str, tenant: str, period: int) -> Version:
 
 
 async def _wait(request: Request, deployment: Deployment, asked: Asked) -> bytes:
-    """Ask a worker for the image if the store does not have it; return the file.
+    """Return the file of an image when a worker has made it.
 
     Raises ProdgenError if the image cannot be made, or is not made within `WAIT_SECONDS`.
     """
-    renders, deadline = Renders(deployment.ledger), anyio.current_time() + WAIT_SECONDS
-
-    def look() -> bytes | None:
-        if found := renders.look(asked):
-            return None if found == "waiting" else found
-        data = read(deployment.store, asked)
-        if data is None and ask(deployment.store, renders, asked):
-            deployment.ring("interactive", 1)
-        return data
-
+    deadline, threads = anyio.current_time() + WAIT_SECONDS, deployment.event_threads
     with waiting(deployment.changes, asked.name, request) as wait:
-        while (data := await run_sync(look, limiter=deployment.event_threads)) is None:
+        while (data := await run_sync(_find, deployment, asked, limiter=threads)) is None:
             if wait.gone:
-                await run_sync(renders.drop, asked, limiter=deployment.event_threads)
+                await run_sync(Renders(deployment.ledger).drop, asked, limiter=threads)
                 raise HTTPException(CLIENT_CLOSED, "the client has gone")
             if anyio.current_time() > deadline:
                 raise Unavailable("no worker has made the image in time; ask for it again")

@@ -7,16 +7,15 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from prodgen.errors import NotFound
+from prodgen.jobs.photographs import check_upload
 from prodgen.jobs.quotas import admit
 from prodgen.ledger.renders import Asked, Renders
 from prodgen.storage import keys
-from prodgen.storage.base import Store, exists, in_threads, list_folders
+from prodgen.storage.base import Store, in_threads, list_folders
 from prodgen.tenants import grant_of
 
 PARTS = 256
 """The number of parts of a tenant's images. All digests in a part have the same first two hex digits."""
-SEARCH = 32
-"""The quotas count a search for the latent of a picture as so many images, like the turns of the tenants."""
 TENANTS = 32
 """The most tenants whose images maintenance trims in a tick: one part of each tenant's images."""
 
@@ -35,23 +34,15 @@ def read(store: Store, asked: Asked) -> bytes | None:
 
 
 def ask(store: Store, renders: Renders, asked: Asked) -> bool:
-    """Have workers make an image, within the tenant's quotas. Returns whether the image is new."""
-    grant, counted = grant_of(store, asked.tenant), _counted(store, asked)
-    admit(renders.ledger, asked.tenant, asked.formula.digest, counted, grant)
-    return renders.ask(asked, grant.weight, counted)
+    """Have workers make an image, within the tenant's quotas. Returns whether the image is new.
 
-
-def _counted(store: Store, asked: Asked) -> int:
-    """Return as how many images the quotas count an image: a first one from a picture needs a search."""
-    formula, picture = asked.formula, asked.formula.picture
-    if picture is None:
-        return formula.count
-    version = formula.model.rpartition("@")[2]
-    known = exists(
-        store,
-        keys.found(asked.tenant, version, picture.sha256, picture.start_digest(formula.seed, formula.index)),
-    )
-    return 1 if known else SEARCH
+    Raises ProdgenError if the tenant has no such picture to start from.
+    """
+    grant, formula = grant_of(store, asked.tenant), asked.formula
+    if formula.picture:
+        check_upload(store, asked.tenant, formula.picture.sha256)
+    admit(renders.ledger, asked.tenant, formula.digest, formula.count, grant)
+    return renders.ask(asked, grant.weight)
 
 
 def trim_renders(store: Store, budget: int, days: int, look: int) -> int:

@@ -57,18 +57,15 @@ class Renders:
         """
         return _read_state(self._scripts.read("get", asked.name))
 
-    def ask(self, asked: Asked, weight: float, counted: int | None = None) -> bool:
+    def ask(self, asked: Asked, weight: float) -> bool:
         """Enter an image, unless it waits already, and count it as ordered. Returns whether to ring a worker.
 
-        ``weight``: the tenant's weight. ``counted``: as how many ordered images the file counts, by default
-        as those in it. Raises TooManyRequests if more than `MOST_WAITING` images of the tenant would wait,
-        and ProdgenError with the reason if a worker could not make the image.
+        ``weight``: the tenant's weight. Raises TooManyRequests if more than `MOST_WAITING` images of the
+        tenant would wait, and ProdgenError with the reason if a worker could not make the image.
         """
         formula = asked.formula
         what = (asked.tenant, formula.digest, formula.model_dump_json(), formula.model)
-        state = self._scripts.call(
-            "render_ask", *what, weight, WAIT_SECONDS, MOST_WAITING, counted or formula.count
-        )
+        state = self._scripts.call("render_ask", *what, weight, WAIT_SECONDS, MOST_WAITING)
         if state == "full":
             raise TooManyRequests(
                 f"{MOST_WAITING} images of this tenant wait for a worker, and no more may wait; ask again",

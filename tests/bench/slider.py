@@ -72,7 +72,7 @@ def main(changes: int, models: list[str]) -> None:
         browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
         page = browser.new_context(base_url=up.url).new_page()
         page.goto("/sign-in?next=/create")
-        page.keyboard.type(json.loads((up.data_dir / "ready.json").read_text())["api_key"])
+        page.get_by_label("API key").fill(json.loads((up.data_dir / "ready.json").read_text())["api_key"])
         page.keyboard.press("Enter")
         page.locator("#gallery img").nth(23).wait_for()
         page.add_init_script(f"({OPENED})()")

@@ -525,3 +525,28 @@ def test_a_faulty_colour_and_a_revoked_key_are_explained_where_people_look(brows
     page.get_by_role("link", name="Sign in again").click()
     assert "looks" in page.url
     expect(page.get_by_label("API key")).to_be_focused()
+
+
+def test_two_tabs_share_what_is_kept_and_lose_nothing_while_the_store_is_away(
+    browser: Browser, up: Up
+) -> None:
+    page = Visit(browser, up, viewport={"width": 1440, "height": 900}).sign_in("/create?model=fashion-mnist")
+    other = page.context.new_page()
+    other.goto("/create?model=fashion-mnist")
+    for tab in (page, other):
+        expect(tab.locator("#gallery img")).to_have_count(PICTURES)
+    page.locator(".keep").first.click()
+    expect(other.locator("#count")).to_have_text("1 kept")
+    other.locator(".keep").nth(1).click()
+    expect(page.locator("#count")).to_have_text("2 kept")
+
+    store = up.data_dir / "store"
+    away = store.rename(store.with_name("away"))
+    page.get_by_role("button", name="Another 24").click()
+    expect(page.locator("#problem")).to_contain_text("store")
+    away.rename(store)
+    page.get_by_role("button", name="Another 24").click()
+    expect(page.locator("#problem")).to_be_hidden()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#kept img")).to_have_count(2)

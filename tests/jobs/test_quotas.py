@@ -13,18 +13,13 @@ from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.quotas import measure_stored
 from prodgen.jobs.record import JobRecord
-from prodgen.jobs.renders import ask
 from prodgen.jobs.submission import submit
 from prodgen.ledger.ledger import Ledger
-from prodgen.ledger.renders import Asked, Renders
 from prodgen.recovery import recover
 from prodgen.registry.publish import publish
 from prodgen.settings import Settings
-from prodgen.spec.formula import Formula
 from prodgen.spec.names import stable_id
 from prodgen.spec.order import JobSpec
-from prodgen.spec.redrawing import Picture
-from prodgen.storage import keys
 from prodgen.tenants import set_grant
 from tests.jobs.workshop import DyingStore, work_off
 from tests.sample_models import write_model
@@ -143,26 +138,3 @@ def test_a_full_tenant_orders_nothing_until_it_deletes(
 def test_a_limit_is_at_least_one(store: DyingStore) -> None:
     with pytest.raises(ProdgenError, match="images_per_day must be at least 1, not -1"):
         set_grant(store, "ada", images_per_day=-1)
-
-
-@pytest.mark.usefixtures("one_day")
-def test_a_search_for_a_picture_counts_as_more_than_an_image_but_only_once(
-    store: DyingStore, ledger: Ledger
-) -> None:
-    set_grant(store, "ada", images_per_day=40)
-    first, second = (Picture(sha256=digit * 64) for digit in "12")
-
-    def wanted(picture: Picture, index: int) -> Asked:
-        formula = Formula(
-            model="shoes@1", seed=0, index=0, format="png", attributes={"size": str(index)}, picture=picture
-        )
-        return Asked("ada", formula)
-
-    renders = Renders(ledger)
-    assert ask(store, renders, wanted(first, 0))
-    with pytest.raises(TooManyRequests, match="has ordered 32"):
-        ask(store, renders, wanted(second, 0))
-    store.put(keys.found("ada", "1", first.sha256, first.start_digest(0, 0)), b"{}")
-    assert ask(store, renders, wanted(first, 1))
-    with pytest.raises(TooManyRequests, match="has ordered 33"):
-        ask(store, renders, wanted(second, 0))

@@ -13,6 +13,7 @@ export class Live {
   #waiting = false; // whether the newest wish waits for a first picture
   #first; // the first picture of the wish that is drawn, until it is shown
   #turn;
+  #urls = []; // of the files of the pictures that are shown
 
   /** `show(place, image, picture)` is called for each image when its picture can be shown. */
   constructor(status, problem, gallery, show) {
@@ -39,9 +40,12 @@ export class Live {
     const waiting = setTimeout(() => (this.status.textContent = t("Waiting for a free worker …")), PATIENCE);
     let next = 0;
     const draw = async (place) => {
-      const image = await made(images[place], turn.signal);
-      const shown = await picture(image);
+      const [image, file] = await made(images[place], turn.signal);
+      const url = URL.createObjectURL(file); // faster than the browser's cache
+      const shown = await picture({ ...image, url });
+      URL.revokeObjectURL(turn.signal.aborted ? url : this.#urls[place]);
       turn.signal.throwIfAborted();
+      this.#urls[place] = url;
       clearTimeout(waiting);
       this.gallery.children[place].ariaBusy = "false";
       this.show(place, image, shown);
@@ -76,9 +80,9 @@ export class Live {
   }
 }
 
-/** Have an image made, and return it with all its attributes. */
+/** Have an image made. Returns it with all its attributes, and its file. */
 async function made(image, signal) {
   const response = await api("GET", image.url, { signal, whole: true });
-  await response.blob(); // the browser keeps it under its address
-  return { ...image, attributes: Object.fromEntries(new URLSearchParams(response.headers.get("Prodgen-Attributes"))) };
+  const attributes = Object.fromEntries(new URLSearchParams(response.headers.get("Prodgen-Attributes")));
+  return [{ ...image, attributes }, await response.blob()];
 }

@@ -1,8 +1,8 @@
--- render_ask(tenant, digest, formula, model, weight, seconds, most, counted): enters a file that workers make because a client waits
--- for it, and counts it as `counted` ordered images.
+-- render_ask(tenant, digest, formula, model, weight, seconds, most): enters a file that workers make because a client waits for it,
+-- and counts its images as ordered.
 -- Returns `waiting` or `!` and the error of an image that was entered before; else `asked`, or `full` if
 -- more than `most` images of the tenant would wait. An image that no worker has taken in time keeps its place, and counts once.
-local _, tenant, digest, formula, model, weight, seconds, most, counted = unpack(ARGV)
+local _, tenant, digest, formula, model, weight, seconds, most = unpack(ARGV)
 local state = redis.call('GET', key('render', tenant, digest))
 if state then return state end
 local waiting, entry = key('renders', tenant), digest .. ' ' .. model .. ' ' .. formula
@@ -20,5 +20,5 @@ redis.call('RPUSH', waiting, entry)
 redis.call('HSET', key('line', 'renders', 'weights'), tenant, weight)
 join(key('line', 'renders'), tenant)
 count_owed({queue = 'interactive', model = model}, images)
-count_order(tenant, digest, tonumber(counted), now() / 1000000)
+count_order(tenant, digest, images, now() / 1000000)
 return 'asked'
