@@ -15,6 +15,8 @@ from prodgen.cli.output import console, remark
 
 LOG_SECONDS = 30.0
 """Seconds between two lines of progress if stderr is not a terminal."""
+RATE_SECONDS = 300.0
+"""The rate is that of the last so many seconds. Processes may report their work rarely, and then all at once."""
 
 
 class ProgressBars(Progress):
@@ -32,7 +34,10 @@ class ProgressBars(Progress):
         self._ended = threading.Event()
         in_log = not quiet and not console.is_terminal
         self._log = threading.Thread(target=self._print_lines, daemon=True) if in_log else None
-        super().__init__(*columns, console=console, expand=True, disable=quiet or in_log)
+        disabled = quiet or in_log
+        super().__init__(
+            *columns, console=console, expand=True, disable=disabled, speed_estimate_period=RATE_SECONDS
+        )
 
     def __enter__(self) -> Self:
         if self._log:
@@ -59,7 +64,8 @@ class ProgressBars(Progress):
             for task in self.tasks:
                 if task.total is None:
                     self.update(task.id, total=1, completed=1, size=None)
-            self._bars[work] = self.add_task(work, total=total, size=total)
+            self._bars[work] = self.add_task(work, total=total, completed=done, size=total)
+            self.advance(self._bars[work], 0)  # from here on, the rate is measured
         self._note = note
         self.update(self._bars[work], completed=done, total=total, size=total)
 

@@ -82,3 +82,15 @@ def test_a_quiet_command_shows_nothing(screen: Any, monkeypatch: pytest.MonkeyPa
             bars.report("Making images", 1, 2)
             time.sleep(0.2)
         assert written.getvalue() == ""
+
+
+def test_pictures_that_come_in_bursts_and_resumed_work_have_an_honest_rate(screen: Any) -> None:
+    screen(terminal=True)
+    with ProgressBars(False) as bars:
+        for first in (0, 5000):
+            bars.report(f"from {first}", first, 10_000)
+        time.sleep(0.2)
+        for first in (0, 5000):
+            for done in range(8):
+                bars.report(f"from {first}", first + done, 10_000)
+        assert all(0 < (task.speed or 0) < 8 / 0.2 for task in bars.tasks)

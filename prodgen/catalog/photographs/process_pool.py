@@ -28,9 +28,10 @@ def map_in_processes(
 ) -> Iterator[Result]:
     """Call ``work`` in worker processes, each time with the next item of all ``columns``.
 
-    Yields the results in order, and calls ``report`` with ``stage`` before each. Raises Interrupted if a
-    worker process is killed.
+    Yields the results in order, and calls ``report`` with ``stage`` before the first result and with each.
+    Raises Interrupted if a worker process is killed.
     """
+    report(stage, 0, len(columns[0]))
     for done, result in enumerate(_results(work, columns), 1):
         report(stage, done, len(columns[0]))
         yield result
