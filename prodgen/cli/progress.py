@@ -16,7 +16,7 @@ from prodgen.cli.output import console, remark
 LOG_SECONDS = 30.0
 """Seconds between two lines of progress if stderr is not a terminal."""
 RATE_SECONDS = 300.0
-"""The rate is that of the last so many seconds. Processes may report their work rarely, and then all at once."""
+"""The rate is that of the last so many seconds. Processes may report rarely, and then much work at once."""
 
 
 class ProgressBars(Progress):
