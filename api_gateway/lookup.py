@@ -12,6 +12,7 @@ from api_gateway.schemas import JobDetails, RunDetails
 from prodgen.errors import NotFound
 from prodgen.jobs import record as job_records
 from prodgen.jobs.deletion import DeletedJobs
+from prodgen.jobs.manifests import deleted_images
 from prodgen.jobs.record import JobRecord
 from prodgen.jobs.time_left import time_left
 from prodgen.ledger.entries import TERMINAL, Progress
@@ -58,6 +59,7 @@ def job_details(deployment: Deployment, record: JobRecord) -> JobDetails:
     state = job_records.load_state(deployment.store, record) if ended else None
     control = job_records.load_control(deployment.store, record)
     fields |= {"expires": ended and record.expires(ended, control), "root": state and state.root}
+    fields |= {"deleted": len(deleted_images(deployment.store, record)) if state else 0}
     return JobDetails.of(progress, **fields, keep=record.kept(control))
 
 

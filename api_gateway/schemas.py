@@ -89,6 +89,7 @@ class JobDetails(JobView):
     keep: str | None
     expires: datetime | None
     root: str | None = Field(description="Merkle root of an ended job's images; null if it was cancelled.")
+    deleted: int = Field(default=0, description="Images that were deleted after the job's end.")
     request: JobSpec
     reading: Reading | None = Field(description="How the order's prompt was read; null without a prompt.")
     replaces: Replaces | None = Field(description="The rejected images that this job makes again, by index.")
@@ -163,9 +164,10 @@ class QuoteView(BaseModel):
 
 
 class ImageView(ManifestLine):
-    """An image: a link to it, and all that is needed to make it again."""
+    """An image: a link to it, and all that is needed to make it again. A deleted image has no link."""
 
-    url: str
+    url: str | None
+    deleted: Literal[True] | None = Field(default=None, exclude_if=lambda value: value is None)
     matte: str | None = Field(default=None, exclude_if=lambda value: value is None)
     findings: tuple[str, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
     description: Description | None = Field(default=None, exclude_if=lambda value: value is None)

@@ -1,19 +1,20 @@
-"""Control jobs: pause, resume, change priority and keep, retry failed images, reject images."""
+"""Control jobs: pause, resume, change priority and keep, retry failed images, reject and delete images."""
 
 from typing import Annotated
 
 from asgi_correlation_id import correlation_id
-from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi import APIRouter, BackgroundTasks, Path, Request
 from pydantic import BaseModel, Field
 
 from api_gateway.auth import Generator
 from api_gateway.deployment import Deployment, DeploymentDep
 from api_gateway.lookup import check_id, find_job_record, job_details
 from api_gateway.requests import IdempotencyKey, StrictRoute
-from api_gateway.routes.jobs import check_marks, note_job
-from api_gateway.schemas import JobDetails
+from api_gateway.routes.jobs import check_marks, image_view, note_job
+from api_gateway.schemas import ImageView, JobDetails
 from prodgen.access import ApiKey
 from prodgen.jobs.control import change_job, keep_job, retry_job
+from prodgen.jobs.image_deletion import delete_image
 from prodgen.jobs.rejection import reject_images
 from prodgen.ledger.entries import Queue
 from prodgen.spec.order import Kept
@@ -115,6 +116,21 @@ def reject(
     note_job(request, again, new)
     later.add_task(deployment.ring, again.spec.priority, again.cells)
     return job_details(deployment, again)
+
+
+@router.delete("/{job}/images/{index}", summary="Delete an image of a job")
+def delete(
+    job: str, index: Annotated[int, Path(ge=0)], caller: Generator, deployment: DeploymentDep
+) -> ImageView:
+    """Delete an image of an ended job for good, and answer with its manifest line, which stays.
+
+    The image is gone from lists, downloads and the archive; the Merkle root and the proofs do not change. An
+    image that is deleted already does not change. Answers 409 for a job that has not ended, and for
+    `packaging` `tar`.
+    """
+    find_job_record(deployment, caller.tenant, job)  # the error for a deleted job says until when it is kept
+    line = delete_image(deployment.store, deployment.ledger, caller.tenant, job, index)
+    return image_view(deployment, line)
 
 
 def _change(

@@ -171,6 +171,7 @@ def images(
     ] = (),
     untrusted: Annotated[bool, Query(description="List only pictures with `review` or `findings`.")] = False,
     newest: Annotated[bool, Query(description="List what replaces a rejected image in its place.")] = False,
+    deleted: Annotated[bool, Query(description="List deleted images, too; their `url` is null.")] = False,
 ) -> Page[ImageView]:
     """List the finished images by index. Their links need no key and expire; a new list has new links. With
     `language`, each image has a `description`: `title`, `alt` and `name`, from what it was made with.
@@ -189,7 +190,8 @@ def images(
     if wanted or untrusted:
         lines, following = delivery.search(deployment.store, record, fits, after, limit, newest=newest)
     else:
-        lines, following = delivery.page(deployment.store, record, after, limit, newest=newest)
+        options = {"newest": newest, "deleted": deleted}
+        lines, following = delivery.page(deployment.store, record, after, limit, **options)
     return Page(
         data=[image_view(deployment, line, language) for line in lines],
         next=None if following is None else str(following),
@@ -274,7 +276,8 @@ def _wanted_values(filters: tuple[str, ...]) -> dict[str, set[str]]:
 def image_view(deployment: Deployment, line: ManifestLine, language: Language | None = None) -> ImageView:
     """Return the view of an image, with a description if ``language`` is given."""
     description = describe_line(line, language) if language else None
-    return ImageView(**dict(line), url=link(deployment, line), description=description)
+    url = None if line.deleted else link(deployment, line)
+    return ImageView(**dict(line), url=url, description=description)
 
 
 def link(deployment: Deployment, line: ManifestLine, seconds: int | None = None) -> str:

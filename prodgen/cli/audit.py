@@ -13,7 +13,7 @@ from prodgen.connections import connect_ledger
 from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.audits import choose_sample
 from prodgen.jobs.machines import all_shut_out, readmit
-from prodgen.jobs.manifests import published
+from prodgen.jobs.manifests import deleted_images, published
 from prodgen.jobs.record import JobRecord, find_record, load_state
 from prodgen.registry.fetch import fetch
 from prodgen.registry.versions import resolve
@@ -49,6 +49,7 @@ def audit(
     seed = seed or secrets.token_hex(8)
     manifests = published(store, record)[0]  # images of a list that cannot be read count as missing
     changed, chosen = changed_since(store, state, manifests), choose_sample(manifests, sample, seed)
+    deleted = deleted_images(store, record).intersection(index for index, _ in chosen)
     faults = []
     with Engine() as engine, ProgressBars(json) as bars:
         version = resolve(store, record.model, record.tenant)
@@ -61,11 +62,13 @@ def audit(
     if json:
         found = [{"index": fault.index, "lease": fault.folder, "fault": fault.what} for fault in faults]
         made = {"images": state.done, "sample": len(chosen), "seed": seed}
-        print_json({**made, "changed": changed, "faults": found})
+        print_json({**made, "deleted": len(deleted), "changed": changed, "faults": found})
     else:
         for fault in faults:
             say(f"image {fault.index} (lease {fault.folder}): {fault.what}")
         say(f"{len(chosen) - len(faults)} of {len(chosen)} images are as ordered (seed {seed})")
+        if deleted:
+            say(f"{len(deleted)} of them were deleted on request; their manifest lines are as ordered")
         if changed:
             say(changed)
     if remake and (faults or sum(manifest.images for manifest in manifests) < state.done):

@@ -138,7 +138,7 @@ def pictures_in(paths: list[Path]) -> Iterator[Path]:
     """Yield each file in ``paths`` and, for each folder, the pictures in it, sorted by name.
 
     For a folder with a manifest.jsonl, yields only the files in the manifest, in its order, so no contact
-    sheet. Raises ProdgenError if a path does not exist or a folder has no pictures.
+    sheet. Skips deleted images. Raises ProdgenError if a path does not exist or a folder has no pictures.
     """
     from prodgen.catalog.picture_files import EXTENSIONS
 
@@ -147,8 +147,9 @@ def pictures_in(paths: list[Path]) -> Iterator[Path]:
             manifest = path / "manifest.jsonl"
             if manifest.is_file():
                 try:
-                    found = [path / loads(line)["file"] for line in manifest.read_text().splitlines()]
-                except (ValueError, KeyError, TypeError):
+                    lines = map(loads, manifest.read_text().splitlines())
+                    found = [path / line["file"] for line in lines if not line.get("deleted")]
+                except (ValueError, KeyError, TypeError, AttributeError):
                     raise ProdgenError(f"{manifest} is no manifest of prodgen", param="photos") from None
             else:
                 found = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS)

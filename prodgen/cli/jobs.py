@@ -228,13 +228,23 @@ def priority(
 @app.command()
 def delete(
     jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of ended jobs.")],
+    image: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="Delete only this image of the job, by index, for good; repeatable."),
+    ] = None,
     for_good: Annotated[
         bool, typer.Option("--for-good", help="Skip the trash: delete the images within minutes.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Delete ended jobs with their images; `restore` works for seven days."""
+    if image and (for_good or len(jobs) > 1):
+        raise ProdgenError("--image deletes images of one job, always for good", param="image")
     with connect() as gateway:
+        if image:
+            deleted = [gateway.delete_image(jobs[0], index) for index in image]
+            report(json, deleted, f"{len(deleted)} images of job {jobs[0]} are deleted for good")
+            return
         for job in jobs:
             report_deletion(json, gateway.delete_job(job, for_good), "job", "prodgen jobs restore")
 
@@ -348,10 +358,11 @@ def _print(job: dict[str, Any], json: bool) -> None:
     order = {k: v for k, v in job["request"].items() if k not in job and v != defaults.get(k)}
     augment = order["finish"].get("augment") or {}
     order["finish"] |= {"augment": {k: v for k, v in augment.items() if v}}
-    hidden = ["object", "links", "request", "done", "total", "failed", "seconds_left", "reason"]
+    hidden = ["object", "links", "request", "done", "total", "failed", "deleted", "seconds_left", "reason"]
     if not job["retries"]:
         hidden.append("retries")
     images = f"{job['done']} of {job['total']} made" + (f", {job['failed']} failed" if job["failed"] else "")
+    images += f", {job['deleted']} deleted" if job.get("deleted") else ""
     shown = {name: value for name, value in job.items() if name not in hidden}
     first = {"id": job["id"], "state": job["state"], "images": images, "time left": time_left(job)}
     print_record(first | shown | order)

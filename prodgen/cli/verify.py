@@ -43,9 +43,10 @@ def verify(
     lines, read = read_download(manifest)
     if root and root_of(lines) != root:
         raise ProdgenError(f"{manifest} does not list the images of the root {root}", param="root")
+    there = [line for line in lines if not line.deleted]
     faults, done = [], count(1)
     with Engine() as engine, ProgressBars(json) as bars:
-        for ref, group in groupby(lines, lambda line: line.model):
+        for ref, group in groupby(there, lambda line: line.model):
             try:
                 found = findings(ref, list(group), read, model, photos, weights, engine)
             except NotFound as error:
@@ -54,16 +55,19 @@ def verify(
                 fetch = f"`prodgen models download {ref} --out FOLDER` fetches a model of a service"
                 raise NotFound(f"{error}; pass its folder with --model ({fetch})") from None
             for finding in found:
-                bars.report("Verifying images", next(done), len(lines))
+                bars.report("Verifying images", next(done), len(there))
                 if finding.fault:
                     faults.append(finding)
     if json:
         listed = [{"file": f.line.file, "index": f.line.index, "fault": f.fault} for f in faults]
-        print_json({"images": len(lines), "differing": len(faults), "faults": listed})
+        counts = {"images": len(there), "deleted": len(lines) - len(there), "differing": len(faults)}
+        print_json({**counts, "faults": listed})
     else:
         for finding in faults:
             say(f"{finding.line.file}: {finding.fault}")
-        say(f"{len(lines) - len(faults)} of {len(lines)} images verified")
+        say(f"{len(there) - len(faults)} of {len(there)} images verified")
+        if len(there) < len(lines):
+            say(f"deleted from the order: {len(lines) - len(there)}")
     if faults:
         raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -138,6 +139,13 @@ class Client:
         """
         return self._json("DELETE", f"/v1/jobs/{job}", params={"for_good": for_good})
 
+    def delete_image(self, job: str, index: int) -> Record:
+        """Delete an image of an ended job for good, and return its manifest line.
+
+        The image cannot be restored. Raises Conflict if the job packs its images into tars.
+        """
+        return self._json("DELETE", f"/v1/jobs/{job}/images/{index}")
+
     def trash(self) -> Iterator[Record]:
         """Yield the deleted jobs that can be restored, sorted by id."""
         return self._pages("/v1/trash", _LIST)
@@ -154,17 +162,20 @@ class Client:
         attributes: Record | None = None,
         untrusted: bool = False,
         newest: bool = False,
+        deleted: bool = False,
     ) -> Iterator[Record]:
         """Yield the manifest line of each finished image, sorted by index, with a signed ``url``.
 
         One request fetches ``page`` images. With ``language`` (en or zh), each image has a ``description``:
         its ``title``, its ``alt`` text and a file ``name``. ``attributes``: only images with these values.
         ``untrusted``: only pictures that a person should look at. ``newest``: yield the image that replaces a
-        rejected image, not the rejected image.
+        rejected image, not the rejected image. ``deleted``: also yield the lines of deleted images; their
+        ``url`` is None.
         """
         filters: Record = {"language": language} if language else {}
         filters["attribute"] = [f"{name}={value}" for name, value in (attributes or {}).items()]
-        filters |= {name: True for name, wanted in (("untrusted", untrusted), ("newest", newest)) if wanted}
+        switches = {"untrusted": untrusted, "newest": newest, "deleted": deleted}
+        filters |= {name: True for name, wanted in switches.items() if wanted}
         return self._pages(f"/v1/jobs/{job}/images", page, **filters)
 
     def download(
@@ -175,8 +186,10 @@ class Client:
         With ``by_sku``, the images of each SKU have a folder of their own. ``newest``: as for `images`.
         Without ``newest``, the images of an ended job are checked against the job's Merkle root.
         """
-        root = None if newest else self.job(job).get("root")
-        return download(self._transport, lambda: self.images(job, newest=newest), folder, by_sku, root)
+        found = self.job(job)
+        root, deleted = None if newest else found.get("root"), bool(found.get("deleted"))
+        images = partial(self.images, job, newest=newest, deleted=deleted)
+        return download(self._transport, images, folder, by_sku, root)
 
     def download_sheets(self, job: str, folder: Path) -> Iterator[Record]:
         """Download an ended job's sprite sheets, atlases and manifest to ``folder``; yield each image."""

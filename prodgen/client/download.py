@@ -57,6 +57,8 @@ def download(
             for image in pool.map(lambda row: _fetch(transport, row, folder), batch):
                 manifest.write(_manifest_row(image) + "\n")
                 tree.add(leaf(line_of(image)))
+                if image.get("deleted"):
+                    continue
                 attributes = image["attributes"]
                 if not names:
                     names = [*COLUMNS, *(PHOTO_COLUMNS if image.get("photo") else ()), *attributes]
@@ -127,14 +129,18 @@ def download_archive(
     """Download the archive of an ended job to ``path``; yield the number of bytes so far, and of all bytes.
 
     Writes the bytes to ``PATH.NAME.part`` first, and renames this file at the end. NAME is a part of the
-    job's Merkle root; with ``newest`` it is the archive's ETag. A later call continues the ``.part`` file,
-    unless a retry has changed the root, or a rejection the ETag.
+    job's Merkle root, with the number of deleted images; with ``newest`` it is the archive's ETag. A later
+    call continues the ``.part`` file, unless a retry, a rejection or a deletion has changed NAME.
     """
     address, tag = f"/v1/jobs/{job}/archive", None
     if newest:
         address += "?newest=true"
         tag = transport.request("GET", address, headers={"Range": "bytes=0-0"}).headers["ETag"]
-    name = tag.strip('"') if tag else (transport.json("GET", f"/v1/jobs/{job}").get("root") or job)[:24]
+    if tag:
+        name = tag.strip('"')
+    else:
+        found = transport.json("GET", f"/v1/jobs/{job}")
+        name = (found.get("root") or job)[:24] + (f"-{found['deleted']}" if found.get("deleted") else "")
     partial = path.with_name(f"{path.name}.{name}.part")
     try:
         with partial.open("ab") as file:
@@ -149,6 +155,8 @@ def download_archive(
 
 def _fetch(transport: Transport, image: dict[str, Any], folder: Path) -> dict[str, Any]:
     path = folder / image["file"]
+    if image.get("deleted"):
+        return image
     if path.is_file() and sha256(path) == image["sha256"]:
         return image
     content = transport.download(image["url"], image["file"], image["sha256"])

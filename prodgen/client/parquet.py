@@ -35,14 +35,15 @@ def download_parquet(
     """Write the ``images`` of an ended job to Parquet files in ``folder``; yield the number of images so far.
 
     A later call keeps the complete files and continues after them. Raises Conflict if the complete files hold
-    other images, after a retry or a rejection, and ProdgenError if an image does not fit its digest.
+    other images, after a retry, rejection or deletion, and ProdgenError if an image does not fit its digest.
     """
     parquet, done, number = _pyarrow(), 0, 0
     while (path := folder / f"{job}-{number:06d}.parquet").exists():
         for digest in parquet.read_table(path, columns=["sha256"])["sha256"].to_pylist():
             if next(images, {}).get("sha256") != digest:
                 raise Conflict(
-                    f"{path} holds images of job {job} before a retry or a rejection; choose another folder"
+                    f"{path} holds images of job {job} before a retry, rejection or deletion; "
+                    "choose another folder"
                 )
             done += 1
         number += 1

@@ -21,6 +21,7 @@ _RETRIES = 16
 _PAUSE, _MAX_PAUSE = 0.2, 5.0
 """Seconds between two attempts at a request: the first pause, which doubles each time, and the longest."""
 _SLOW = httpx.Timeout(60.0, connect=5.0)
+_CHANGED = "what is downloaded has changed meanwhile; begin the download again"
 _PASSING = (502, 503, 504)
 """HTTP statuses of temporary failures: a proxy or a gateway that restarts answers with them."""
 
@@ -113,13 +114,17 @@ class Transport:
 
         ``name``: the name of the file for error messages, if ``path`` is a signed link. If the connection
         breaks, connects again and continues after the last byte. Raises Conflict if the ETag of the content
-        is no longer ``tag``.
+        is no longer ``tag``, or if the size changes meanwhile.
         """
 
         def connect() -> Iterator[tuple[int, bytes]]:
             return self._bytes(path, start, name, tag)
 
+        first: int | None = None
         for size, data in self._reconnecting(connect):
+            first = first or size
+            if size != first:
+                raise Conflict(_CHANGED)
             start += len(data)
             yield size, data
             if start >= size:
@@ -150,7 +155,7 @@ class Transport:
         headers = {"Range": f"bytes={start}-"} | ({"If-Range": tag} if tag else {})
         with server.stream("GET", path, headers=headers, timeout=_SLOW) as response:
             if tag and response.status_code == httpx.codes.OK:
-                raise Conflict("images of the job have been replaced meanwhile; begin the download again")
+                raise Conflict(_CHANGED)
             whole = response.headers.get("Content-Range", "").rpartition("/")[2]
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and whole == str(start):
                 yield start, b""  # all bytes have arrived before

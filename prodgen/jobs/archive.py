@@ -2,7 +2,7 @@
 
 The archive is not stored. Its bytes are computed from the stored images and are always the same. A reader may
 begin at any byte, because the sizes of all files are known before their bytes are read. In the archive's
-manifest, the fields that say where the store keeps an image are blank.
+manifest, the fields that say where the store keeps an image are blank. Deleted images only have a line there.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from prodgen.errors import Unavailable
 from prodgen.jobs.delivery import CHUNK, lines_of, newest_of, replacements
-from prodgen.jobs.manifests import Manifest, folder_of, published_whole
+from prodgen.jobs.manifests import Manifest, deleted_images, folder_of, is_image_of, published_whole
 from prodgen.jobs.record import JobRecord
 from prodgen.spec.manifest import ManifestLine, read_lines, write_lines
 from prodgen.spec.order import CELL
@@ -76,9 +76,10 @@ class Archive:
         self._store, self._record = store, record
         self._header = (3 if record.items else 1) * BLOCK  # a name with a SKU may be too long for one block
         manifests = sorted(published_whole(store, record))
-        changes = [*self._changes(manifests)] if newest else []
+        changes, deleted = [*self._changes(manifests)] if newest else [], deleted_images(store, record)
         self._newest = {change.old.index: change.new for change in changes}
-        self._indices = sorted(self._newest)
+        self._gone = sorted(deleted - self._newest.keys())
+        self._indices = sorted(self._newest.keys() | deleted)
         alone = {change.old.object or "" for change in changes if change.old.length is None}
         self._lengths = dict[str, int]()  # of rejected images and their replacements that are objects
         if record.packaging == "tar":
@@ -90,22 +91,26 @@ class Archive:
         else:
             sizes = defaultdict(int)
             for info in self._files():
-                sizes[folder_of(info.key)] += _padded(info.size)
-                if info.key in alone:
-                    self._lengths[info.key] = info.size
+                if not is_image_of(info.key, deleted):
+                    sizes[folder_of(info.key)] += _padded(info.size)
+                    if info.key in alone:
+                        self._lengths[info.key] = info.size
         objects = [line.object or "" for line in self._newest.values() if line.length is None]
         stats = in_threads(store.stat, objects)
         self._lengths |= {key: info.size for key, info in zip(objects, stats, strict=True)}
         for folder, old, new in changes:
-            sizes[folder] += _padded(self._length(new)) - _padded(self._length(old))
+            before = 0 if old.index in deleted else _padded(self._length(old))
+            sizes[folder] += _padded(self._length(new)) - before
         self._parts, end = list[_Part](), 0
         for manifest in manifests:
-            start, end = end, end + manifest.images * self._header + sizes[manifest.folder]
-            text = len(self._text(manifest)) if _in(manifest, self._indices) else manifest.size
+            members = manifest.images - _count_in(manifest, self._gone)
+            start, end = end, end + members * self._header + sizes[manifest.folder]
+            text = len(self._text(manifest)) if _count_in(manifest, self._indices) else manifest.size
             self._parts.append(_Part(manifest, start, end, text))
         self._images, self._lines = end, sum(part.text for part in self._parts)
         self.size = self._images + BLOCK + _padded(self._lines) + 2 * BLOCK
         digests = "".join(f"{index}:{line.sha256}" for index, line in self._newest.items())
+        digests += "".join(f"{index}:deleted" for index in self._gone)
         self.tag = f"{record.id}-{self.size}"
         if digests:
             self.tag += f"-{hashlib.sha256(digests.encode()).hexdigest()[:16]}"
@@ -126,7 +131,7 @@ class Archive:
         newest_for = newest_of(self._store, self._record, replaced)
         indices = sorted(replaced)
         for manifest in manifests:
-            for line in self._stored(manifest) if _in(manifest, indices) else ():
+            for line in self._stored(manifest) if _count_in(manifest, indices) else ():
                 newest = newest_for(line)
                 if newest is not line:
                     yield _Change(manifest.folder, line, newest)
@@ -139,9 +144,13 @@ class Archive:
 
     def _text(self, manifest: Manifest) -> bytes:
         """Return the manifest of a lease as the archive has it: without the places of images in the store."""
-        if _in(manifest, self._indices):
+        if _count_in(manifest, self._indices):
             lines = (self._newest.get(line.index, line) for line in self._stored(manifest))
-            return write_lines(line.model_copy(update=_NO_PLACE) for line in lines)
+            gone = set(self._gone)
+            return write_lines(
+                line.model_copy(update=_NO_PLACE | ({"deleted": True} if line.index in gone else {}))
+                for line in lines
+            )
         return _PLACE.sub(lambda place: b" " * len(place[0]), self._store.get(manifest.key))
 
     def _before(self, manifest: Manifest) -> int:
@@ -177,7 +186,10 @@ class Archive:
         manifest, position = part.manifest, part.start
         files = self._files(manifest.folder) if self._record.packaging == "files" else ()
         sizes = {info.key: info.size for info in files}
+        gone = set(self._gone)
         for stored in self._stored(manifest):
+            if stored.index in gone:
+                continue
             line = self._newest.get(stored.index, stored)
             key = line.object or ""
             length = self._length(line) if line is not stored else stored.length
@@ -219,11 +231,10 @@ class Archive:
         return member.tobuf(tarfile.PAX_FORMAT if extended else tarfile.GNU_FORMAT, "utf-8")
 
 
-def _in(manifest: Manifest, indices: Sequence[int]) -> bool:
-    """Return whether the manifest lists an image with one of the sorted ``indices``."""
+def _count_in(manifest: Manifest, indices: Sequence[int]) -> int:
+    """Return how many of the sorted ``indices`` are of images that the manifest lists."""
     first = manifest.first * CELL
-    place = bisect_left(indices, first)
-    return place < len(indices) and indices[place] < first + manifest.images
+    return bisect_left(indices, first + manifest.images) - bisect_left(indices, first)
 
 
 def _padded(size: int) -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs.ending import bytes_of, sizes_of, sweep, sweep_leftovers
 from prodgen.jobs.limits import check_total, check_waiting
-from prodgen.jobs.manifests import cells_of, choose, merkle_root, published
+from prodgen.jobs.manifests import cells_of, choose, deleted_images, merkle_root, published
 from prodgen.jobs.record import RETRYABLE, JobControl, JobRecord, find_record, load_control, load_state
 from prodgen.jobs.usage import record_usage, stored_bytes
 from prodgen.ledger.entries import JobState, Progress, Queue
@@ -108,7 +108,7 @@ def retry_job(store: Store, ledger: Ledger, settings: Settings, tenant: str, job
             if not version_exists(store, record.model_prefix):
                 raise Conflict(f"{record.model} is removed, so job {job} cannot be retried", param="job")
             check_waiting(settings, ledger, tenant, record.queue(control))
-            _complete_end(store, record, state)
+            complete_end(store, record, state)
             make_due(store, datetime.now(UTC) + LOOK_AGAIN, tenant, job)
             changes = {"paused": False, "retries": state.retries + 1}
             _write(store, record, control.model_copy(update=changes))
@@ -130,11 +130,15 @@ def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collectio
         if state is None or state.state == "cancelled":
             raise Conflict(f"job {record.id} is not done or was cancelled; only done images are taken back")
         make_due(store, datetime.now(UTC) + LOOK_AGAIN, record.tenant, record.id)
-        _complete_end(store, record, state)
+        state = complete_end(store, record, state)
         manifests, broken = published(store, record)
         kept = [manifest for manifest in manifests if manifest.folder not in folders]
         store.delete([*broken, *(manifest.key for manifest in manifests if manifest.folder in folders)])
-        done, size = sum(manifest.images for manifest in kept), bytes_of(sizes_of(store, record), kept)
+        deleted = deleted_images(store, record)
+        done, size = (
+            sum(manifest.images for manifest in kept),
+            bytes_of(sizes_of(store, record, deleted), kept),
+        )
         changes = {
             "state": "partial" if done else "failed",
             "done": done,
@@ -165,9 +169,11 @@ def enter_job(store: Store, ledger: Ledger, record: JobRecord) -> None:
 
 
 def complete_change(store: Store, ledger: Ledger, record: JobRecord) -> None:
-    """Make the ledger agree with a retry or a withdrawal that was interrupted after it changed the store."""
+    """Complete a retry, a withdrawal, or a deletion of an image that was interrupted half way."""
     if state := load_state(store, record):
         ledger.close(record.id, state)
+        if deleted_images(store, record):
+            sweep(store, record, state)
     elif load_control(store, record).retries:
         enter_job(store, ledger, record)
 
@@ -185,14 +191,27 @@ def apply_control(ledger: Ledger, record: JobRecord, control: JobControl) -> Non
     ledger.control(record.id, record.queue(control), control.paused)
 
 
-def _complete_end(store: Store, record: JobRecord, state: JobState) -> None:
-    """Record the usage of the end ``state`` and sweep the job, before a retry or withdrawal changes it."""
+def complete_end(store: Store, record: JobRecord, state: JobState) -> JobState:
+    """Record the usage of the end ``state`` and sweep the job, before a change of the end or of the images.
+
+    Returns the end without the bytes of deleted images, so that a retry does not count them as delivered.
+    """
     if state.bytes is None:  # of an older version
-        state = state.model_copy(update={"bytes": stored_bytes(store, record)})
-        data = state.model_dump_json(indent=1).encode()
-        store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
+        state = _with_bytes(store, record, state, stored_bytes(store, record))
     record_usage(store, record, state)
     sweep_leftovers(store, record, state)
+    if deleted := deleted_images(store, record):
+        size = bytes_of(sizes_of(store, record, deleted), published(store, record)[0])
+        state = _with_bytes(store, record, state, size)
+    return state
+
+
+def _with_bytes(store: Store, record: JobRecord, state: JobState, size: int) -> JobState:
+    """Write state.json with the ``bytes`` ``size``, and return it."""
+    state = state.model_copy(update={"bytes": size})
+    data = state.model_dump_json(indent=1).encode()
+    store.put(keys.job(record.tenant, record.id, "state.json"), data, "application/json")
+    return state
 
 
 def _write(store: Store, record: JobRecord, control: JobControl) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from prodgen.jobs.manifests import first_cell
+from prodgen.jobs.manifests import deleted_images, first_cell
 from prodgen.jobs.record import JobRecord, find_record
 from prodgen.ledger.entries import MAX_LEASE_CELLS
 from prodgen.spec.manifest import ManifestLine, read_lines
@@ -46,22 +46,33 @@ class Replacement(NamedTuple):
 
 
 def page(
-    store: Store, record: JobRecord, after: int = -1, limit: int = 100, *, newest: bool = False
+    store: Store,
+    record: JobRecord,
+    after: int = -1,
+    limit: int = 100,
+    *,
+    newest: bool = False,
+    deleted: bool = False,
 ) -> tuple[list[ManifestLine], int | None]:
     """Return up to ``limit`` images above index ``after``, and the ``after`` of the next page, if any.
 
     While a job runs, later calls may find new images between the images of earlier pages. With ``newest``,
-    the newest replacement takes the place of each rejected image, with its index, SKU and file name.
+    the newest replacement takes the place of each rejected image, with its index, SKU and file name. With
+    ``deleted``, the lines of deleted images are among the lines.
     """
     chunk = min(CHUNK, _NEAR + _LINE * (limit + 1))
     source = _newest_images if newest else images
-    lines = list(islice(source(store, record, after, chunk), limit + 1))
+    found = (line for line in source(store, record, after, chunk) if deleted or not line.deleted)
+    lines = list(islice(found, limit + 1))
     return lines[:limit], lines[limit - 1].index if len(lines) > limit else None
 
 
 def find_image(store: Store, record: JobRecord, index: int) -> ManifestLine | None:
-    """Return the manifest line of the image at ``index``, or None if the image is not made."""
-    found, _ = page(store, record, index - 1, 1)
+    """Return the manifest line of the image at ``index``, or None if the image is not made.
+
+    The line of a deleted image says so.
+    """
+    found, _ = page(store, record, index - 1, 1, deleted=True)
     return found[0] if found and found[0].index == index else None
 
 
@@ -90,7 +101,7 @@ def search(
     *,
     newest: bool = False,
 ) -> tuple[list[ManifestLine], int | None]:
-    """Return a page like `page`, with only the images for which ``fits`` is true.
+    """Return a page like `page`, without deleted images, of the images for which ``fits`` is true.
 
     A page looks at `SCAN` images at most, so it may be short or empty although more pages follow.
     """
@@ -100,19 +111,23 @@ def search(
         if len(found) == limit or scanned == SCAN:
             return found, after
         after = line.index
-        if fits(line):
+        if not line.deleted and fits(line):
             found.append(line)
     return found, None
 
 
 def images(store: Store, record: JobRecord, after: int = -1, chunk: int = CHUNK) -> Iterator[ManifestLine]:
-    """Yield the line of each image above index ``after``, by index. Reads ``chunk`` bytes at once."""
+    """Yield the line of each image above index ``after``, by index. The line of a deleted image says so.
+
+    Reads ``chunk`` bytes at once.
+    """
+    deleted = deleted_images(store, record, after)
     for info in _manifests(store, record, (after + 1) // CELL):
         offset = _seek(store, info, after + 1)
         for line in read_lines(lines_of(store, info.key, info.size, offset, chunk)):
             if line.index > after:
                 after = line.index
-                yield line
+                yield line.model_copy(update={"deleted": True}) if line.index in deleted else line
 
 
 def _newest_images(store: Store, record: JobRecord, after: int, chunk: int) -> Iterator[ManifestLine]:
@@ -133,12 +148,12 @@ def newest_of(
     read: dict[str, dict[int, ManifestLine | None]] = {}
 
     def made(one: Replacement) -> ManifestLine | None:
-        """Return the line of a replacement, or None if it is not made. Reads the lines after it, too."""
+        """Return the line of a replacement; None if it is not made, or deleted. Reads the next lines, too."""
         if one.place not in read.get(one.job, ()):
             read[one.job] = dict.fromkeys(range(one.place, one.place + batch))
             if other := find_record(store, record.tenant, one.job):
                 found = islice(images(store, other, one.place - 1, chunk), batch)
-                read[one.job] |= {line.index: line for line in found}
+                read[one.job] |= {line.index: line for line in found if not line.deleted}
         return read[one.job][one.place]
 
     def newest(line: ManifestLine) -> ManifestLine:

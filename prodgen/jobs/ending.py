@@ -7,7 +7,7 @@ protocol of ``docs/explanation/ledger-and-store.md``.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from prodgen import traces
@@ -19,7 +19,9 @@ from prodgen.jobs.manifests import (
     cell_digests,
     cells_of,
     choose,
+    deleted_images,
     folder_of,
+    is_image_of,
     publish,
     published,
     published_at,
@@ -102,8 +104,10 @@ def _write_state(store: Store, ledger: Ledger, record: JobRecord) -> JobState | 
         return None
     _publish_winners(store, ledger, record, epoch)
     manifests, broken = published(store, record)
-    stored = sizes_of(store, record)
-    false = find_false_leases(store, record, manifests, ledger.won(record.id), stored)
+    deleted = deleted_images(store, record) if progress.retries else set[int]()  # only after an end
+    stored = sizes_of(store, record, deleted)
+    emptied = {m.folder for m in manifests if deleted.issuperset(record.indices(m.first, len(m.cells)))}
+    false = find_false_leases(store, record, manifests, ledger.won(record.id), stored.keys() | emptied)
     chosen = choose(manifest for manifest in manifests if manifest.key not in false.keys)
     made = cells_of(chosen)
     dead = sorted(set(ledger.dead(record.id)) - made)
@@ -164,11 +168,14 @@ def bytes_of(sizes: Mapping[str, int], manifests: Iterable[Manifest]) -> int:
     return sum(sizes.get(folder, 0) for folder in {manifest.folder for manifest in manifests})
 
 
-def sizes_of(store: Store, record: JobRecord) -> dict[str, int]:
-    """Return the bytes of the files of each lease that has any, by the lease's folder."""
+def sizes_of(store: Store, record: JobRecord, deleted: Collection[int]) -> dict[str, int]:
+    """Return the bytes of the files of each lease that has any, by the lease's folder.
+
+    Files of the ``deleted`` images do not count.
+    """
     sizes = Counter[str]()
     for info in store.list(keys.job(record.tenant, record.id, "cells/")):
-        if not info.key.endswith(".jsonl"):
+        if not info.key.endswith(".jsonl") and not is_image_of(info.key, deleted):
             sizes[folder_of(info.key)] += info.size
     return sizes
 
@@ -214,7 +221,7 @@ def sweep_leftovers(store: Store, record: JobRecord, state: JobState) -> None:
 
 
 def sweep(store: Store, record: JobRecord, state: JobState) -> None:
-    """Delete objects that no published manifest names: images of uncounted leases, and reported manifests.
+    """Delete images of uncounted leases, images that were deleted from the job, and reported manifests.
 
     Lists the objects first, then checks that ``state`` is still the end of the job, and deletes nothing if a
     retry has begun. So it never deletes an object that a lease of a retry has written.
@@ -223,11 +230,12 @@ def sweep(store: Store, record: JobRecord, state: JobState) -> None:
     if broken:
         log.warning("job %s was not swept, since %s cannot be read", record.id, broken[0])
         return
-    kept = {manifest.folder for manifest in manifests}
-    found = store.list(keys.job(record.tenant, record.id, "cells/"))
-    left = [info.key for info in found if info.key.endswith(".jsonl") or folder_of(info.key) not in kept]
+    kept, deleted = {manifest.folder for manifest in manifests}, deleted_images(store, record)
+    found = [info.key for info in store.list(keys.job(record.tenant, record.id, "cells/"))]
+    reported = [key for key in found if key.endswith(".jsonl")]
+    left = [key for key in found if folder_of(key) not in kept or is_image_of(key, deleted)]
     if load_state(store, record) == state:
-        store.delete(left)
+        store.delete([*left, *reported])  # these last: they show `sweep_leftovers` what a crash has left
 
 
 def report(store: Store, ledger: Ledger, record: JobRecord, lease: Lease, manifest: bytes) -> bool:

@@ -7,7 +7,7 @@ cover the same cells. The manifest of the lease that the ledger counts is copied
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -151,6 +151,20 @@ def folder_of(key: str) -> str:
     """Return the ``{first:09d}.{token}`` in the key of a tar, a manifest or an image under cells/."""
     name = key.partition("/cells/")[2].partition("/")[0]
     return name.removesuffix(".tar").removesuffix(".jsonl")
+
+
+def deleted_images(store: Store, record: JobRecord, after: int = -1) -> set[int]:
+    """Return the indices above ``after`` of the images that were deleted from the job."""
+    prefix = keys.job(record.tenant, record.id, "deleted/")
+    found = store.list(prefix, f"{prefix}{after:09d}" if after >= 0 else "")
+    return {int(info.key.removeprefix(prefix)) for info in found}
+
+
+def is_image_of(key: str, indices: Collection[int]) -> bool:
+    """Return whether a key under cells/ is that of an image, stored as a file, with one of the indices."""
+    _, in_folder, name = key.partition("/cells/")[2].partition("/")
+    number = name.partition(".")[0]
+    return bool(in_folder) and number.isdecimal() and int(number) in indices
 
 
 def first_cell(key: str) -> int:

@@ -72,6 +72,8 @@ def _line(store: Store, record: JobRecord, index: int) -> ManifestLine:
     found = find_image(store, record, index)
     if found is None:
         raise NotFound(f"job {record.id} has no finished image {index}", param="images")
+    if found.deleted:
+        raise NotFound(f"image {index} of job {record.id} was deleted", param="images")
     if found.picture:
         raise ProdgenError(
             "an image that starts from a picture is the same in every attempt; order another strength",

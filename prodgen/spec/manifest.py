@@ -74,6 +74,8 @@ class ManifestLine(BaseModel):
     """The first byte of the image within ``object``, if that is a tar."""
     length: int | None = None
     """The bytes of the image within ``object``, if that is a tar."""
+    deleted: Literal[True] | None = None
+    """True if the image was deleted from its order, so that there is no file; absent for any other image."""
 
     @field_serializer("finish")
     def _without_defaults(self, finish: Finish) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def check_same_images(folder: Path, wanted: Iterable[ManifestLine]) -> None:
 
     Call it before a request writes images into the folder: the request may overwrite its own images, but must
     not overwrite images of another request, or mix with them. The sha256 is not compared, because pixels may
-    differ a little between machines.
+    differ a little between machines, and images may be deleted between two downloads.
     """
     path = folder / "manifest.jsonl"
     if not path.is_file():
@@ -120,4 +122,5 @@ def _is_next(text: bytes, remaining: Iterator[ManifestLine]) -> bool:
     except ValidationError:
         return False
     found = next((one for one in remaining if one.index >= line.index), None)
-    return found is not None and found.model_copy(update={"sha256": line.sha256}) == line
+    changes = {"sha256": line.sha256, "deleted": line.deleted}
+    return found is not None and found.model_copy(update=changes) == line

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prodgen.spec.manifest import ManifestLine
 
-PLACE = {"file", "frame", "object", "offset", "length"}
+PLACE = {"file", "frame", "object", "offset", "length", "deleted"}
 _PLACE = re.compile(
     rb',"file":"[^"]*"(,"sha256":"[0-9a-f]{64}"),"object":"[^"]*"(?:,"offset":\d+,"length":\d+)?\}\n'
 )

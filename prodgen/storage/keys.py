@@ -104,6 +104,11 @@ def replacement(tenant: str, job_id: str, index: int, attempt: int, by: str, pla
     return job(tenant, job_id, "replaced", f"{index:09d}.{attempt:04d}.{check_name(by)}.{place}")
 
 
+def deleted_image(tenant: str, job_id: str, index: int) -> str:
+    """Return the key of the empty object that records the deletion of an image of a job."""
+    return job(tenant, job_id, "deleted", f"{index:09d}")
+
+
 def uploads(tenant: str) -> str:
     return f"{TENANTS}{check_name(tenant)}/uploads/"
 

@@ -15,6 +15,7 @@ from prodgen.generation.encode import encode_image
 from prodgen.jobs import proofs
 from prodgen.jobs.audits import choose_sample, queue_audit, queue_pieces, take_piece
 from prodgen.jobs.ending import settle_jobs
+from prodgen.jobs.image_deletion import delete_image
 from prodgen.jobs.machines import all_shut_out, readmit
 from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
 from prodgen.jobs.record import load_record, load_state
@@ -85,9 +86,10 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
     liar.lie(70, liar.file(70), object=older)
     for index, name in ((80, None), (90, "x//y")):
         liar.lie(index, liar.file(index), object=name)
+    delete_image(gateway.store, gateway.ledger, TENANT, job, 100)
     done = run(*audit, 320)
     found = json.loads(done.out)
-    assert (done.code, found["changed"], found["sample"]) == (1, None, 320)
+    assert (done.code, found["changed"], found["sample"], found["deleted"]) == (1, None, 320, 1)
     assert {fault["index"]: fault["fault"].partition(" by ")[0] for fault in found["faults"]} == {
         10: "the image differs",
         20: "the image differs",

@@ -62,6 +62,9 @@ def test_verify_finds_the_image_that_was_changed(run: Run, images: Path) -> None
     assert done.out.endswith("1 of 2 images verified\n")
     found = json.loads(run("verify", images, "--json").out)
     assert (found["images"], found["differing"], found["faults"][0]["index"]) == (2, 1, 1)
+    manifest = images / "manifest.jsonl"
+    manifest.write_text(manifest.read_text()[:-2] + ',"deleted":true}\n')
+    assert run("verify", images).out == "1 of 1 images verified\ndeleted from the order: 1\n"
 
 
 def test_a_prompt_is_read_and_said_back(run: Run, tmp_path: Path) -> None:

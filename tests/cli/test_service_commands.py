@@ -100,6 +100,11 @@ def test_failed_images_are_listed_with_their_error_and_tried_again(
     again = run("jobs", "retry", job)
     assert (again.code, "has made all its images" in again.err) == (2, True)
 
+    deleted = run("jobs", "delete", job, "--image", 3, "--image", 4)
+    assert deleted.err == f"2 images of job {job} are deleted for good\n"
+    assert fields(shown(run, "jobs", "show", job))["images"] == "66 of 66 made, 2 deleted"
+    assert run("jobs", "delete", job, "--image", 3, "--for-good").code == 2
+
     assert "restore" in run("jobs", "delete", job).err
     header, row = shown(run, "jobs", "list", "--trash").splitlines()
     assert (header.split()[0], row.split()[:2]) == ("id", [job, "66"])

@@ -183,6 +183,35 @@ def test_a_download_whose_bytes_are_all_there_ends(client: Client, gateway: Gate
     assert path.read_bytes() == whole
 
 
+def test_a_download_has_the_line_of_a_deleted_image_and_no_file(
+    client: Client, gateway: Gateway, tmp_path: Path
+) -> None:
+    job, stranger = ordered(client, gateway, "files with SKUs"), gateway.client("stranger")
+    url = client.get(f"/v1/jobs/{job}/images").json()["data"][1]["url"]
+    assert stranger.error("DELETE", f"/v1/jobs/{job}/images/1")[0] == 404
+    out = tmp_path / "out"
+    out.mkdir()
+    with service(client) as gateway_client:
+        list(gateway_client.download(job, out))
+        for _ in range(2):
+            line = gateway_client.delete_image(job, 1)
+        assert (line["index"], line["deleted"], line["url"]) == (1, True, None)
+        assert gateway_client.job(job)["deleted"] == 1
+        assert [row["index"] for row in gateway_client.images(job)] == [0, 2, 3, 4, 5]
+        (out / line["file"]).unlink()
+        names = [row["file"] for row in gateway_client.download(job, out)]
+        list(gateway_client.download_archive(job, tmp_path / "shoes.tar"))
+    assert client.get(url).status_code == 404
+    lines = [*read_lines((out / "manifest.jsonl").read_bytes())]
+    assert [one.index for one in lines if one.deleted] == [1]
+    assert sorted(path.name for path in out.glob("*.png")) == sorted(names)
+    assert len((out / "manifest.csv").read_text().splitlines()) == len(names) + 1 == 6
+    with tarfile.open(tmp_path / "shoes.tar") as archive:
+        assert len(archive.getnames()) == 6
+    tar = ordered(client, gateway, "tar with SKUs")
+    assert client.error("DELETE", f"/v1/jobs/{tar}/images/1")[0] == 409
+
+
 @pytest.mark.parametrize("name", ["tar", "files"])
 def test_a_connection_that_breaks_is_made_again(
     client: Client, gateway: Gateway, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
