@@ -46,9 +46,9 @@ function start() {
   }
 
   function changed(push = false) {
+    live.draw(wish());
     describeControls(form);
     remember(push);
-    live.draw(wish());
   }
 
   form.onsubmit = (event) => event.preventDefault();
@@ -109,7 +109,7 @@ function start() {
     open.disabled = keep.hidden = false;
     open.replaceChildren(shown);
     open.ariaLabel = null; // the picture's own text is better
-    markKept();
+    markKept(image, place);
   }
 
   // The pictures that are kept
@@ -127,22 +127,23 @@ function start() {
 
   function save() {
     localStorage.setItem(tray, JSON.stringify(kept));
-    markKept();
-    showTray();
+    showKept();
   }
 
   listenToTabs(tray, (list) => {
     kept = list.map(lasting);
-    markKept();
-    showTray();
+    showKept();
   });
 
-  function markKept() {
-    images.forEach((image, place) => {
-      const { keep } = tiles[place];
-      keep.ariaPressed = String(isKept(image));
-      keep.ariaLabel = t("Keep {picture}", { picture: describe(image) });
-    });
+  function markKept(image, place) {
+    const { keep } = tiles[place];
+    keep.ariaPressed = String(isKept(image));
+    keep.ariaLabel = t("Keep {picture}", { picture: describe(image) });
+  }
+
+  function showKept() {
+    images.forEach(markKept);
+    showTray();
   }
 
   const isKept = (image) => kept.some(sameLook(image));

@@ -13,7 +13,6 @@ export class Live {
   #waiting = false; // whether the newest wish waits for a first picture
   #first; // the first picture of the wish that is drawn, until it is shown
   #turn;
-  #urls = []; // of the files of the pictures that are shown
 
   /** `show(place, image, picture)` is called for each image when its picture can be shown. */
   constructor(status, problem, gallery, show) {
@@ -34,18 +33,12 @@ export class Live {
   async #drawAll(images) {
     const turn = (this.#turn = new AbortController());
     const began = performance.now();
-    explain(this.problem);
-    this.#setBusy(true);
-    this.status.textContent = t("Drawing …");
     const waiting = setTimeout(() => (this.status.textContent = t("Waiting for a free worker …")), PATIENCE);
     let next = 0;
     const draw = async (place) => {
       const [image, file] = await made(images[place], turn.signal);
-      const url = URL.createObjectURL(file); // faster than the browser's cache
-      const shown = await picture({ ...image, url });
-      URL.revokeObjectURL(turn.signal.aborted ? url : this.#urls[place]);
+      const shown = await picture({ ...image, url: file });
       turn.signal.throwIfAborted();
-      this.#urls[place] = url;
       clearTimeout(waiting);
       this.gallery.children[place].ariaBusy = "false";
       this.show(place, image, shown);
@@ -53,7 +46,10 @@ export class Live {
     const lane = async () => {
       while (next < images.length) await draw(next++);
     };
-    const first = draw(next++); // alone: the others would delay it
+    const first = draw(next++); // alone and before all else: the others would delay it
+    explain(this.problem);
+    this.#setBusy(true);
+    this.status.textContent = t("Drawing …");
     const settled = first.catch(() => {}).then(() => this.#first === settled && (this.#first = undefined));
     this.#first = settled;
     try {
@@ -80,9 +76,12 @@ export class Live {
   }
 }
 
-/** Have an image made. Returns it with all its attributes, and its file. */
+/** Have an image made. Returns it with all its attributes, and its file as a URL: the file has come already, and a second
+ * request for it, even from the browser's cache, would take longer. */
 async function made(image, signal) {
   const response = await api("GET", image.url, { signal, whole: true });
   const attributes = Object.fromEntries(new URLSearchParams(response.headers.get("Prodgen-Attributes")));
-  return [{ ...image, attributes }, await response.blob()];
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return [{ ...image, attributes }, `data:${response.headers.get("Content-Type")};base64,${btoa(text)}`];
 }
