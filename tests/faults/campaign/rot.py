@@ -1,6 +1,7 @@
 """Faults that an audit finds when an order has ended: bit rot in the store, and a worker that lies."""
 
 import json
+from hashlib import sha1
 from random import Random
 
 from prodgen.client import Client
@@ -83,7 +84,8 @@ def mend(
     shut = readmit_all(world)
     if lies and not shut:
         defects.append("no machine was shut out for its lies")
-    if honest := [machine for machine in shut if machine != liar]:
+    guilty = sha1(liar.encode(), usedforsecurity=False).hexdigest()[:8] if liar else None  # as in leases.lua
+    if honest := [machine for machine in shut if machine != guilty]:
         defects.append(f"{honest} did not lie and was shut out")
     defects += [note for note in notes if "DEFECT" in note]
     return [*notes, *(f"{machine} was shut out" for machine in shut)], defects

@@ -209,7 +209,7 @@ class World:
             (self.folder / f"{name}.ready").unlink(missing_ok=True)
             self.services[name] = service
             service.start()
-        wait_until(service.is_ready, f"{name} is not ready", PATIENCE)
+        self.wait_ready()
 
     def _supervise(self) -> None:
         while not self._ended.wait(0.2):
