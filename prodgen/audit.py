@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -23,9 +24,12 @@ from prodgen.jobs.items import JobImages
 from prodgen.jobs.machines import is_one_byte_off, machine_of, shut_out
 from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
 from prodgen.jobs.record import JobRecord, load_record, load_state
+from prodgen.jobs.uploads import read_upload
 from prodgen.ledger.entries import JobState
 from prodgen.ledger.ledger import Ledger
 from prodgen.models import SavedModel
+from prodgen.photographs.studio import Studio
+from prodgen.photographs.verify import remake
 from prodgen.settings import Settings
 from prodgen.spec.finish import file_name
 from prodgen.spec.manifest import ManifestLine
@@ -46,7 +50,7 @@ _OTHER_LINE = "the manifest's line is not that of the ordered image"
 class Fault:
     """A fault of an image: a text that says the fault, and the folder of the lease that made the image.
 
-    ``damaged``: the file changed after the lease recorded it, so the store may have caused the fault.
+    ``damaged``: no machine is blamed, since the store, or the cut-out of another worker, may be at fault.
     """
 
     index: int
@@ -77,15 +81,17 @@ def changed_since(store: Store, state: JobState, manifests: list[Manifest]) -> s
 
 
 def check_sample(
-    store: Store, record: JobRecord, model: SavedModel, engine: Engine, sample: list[tuple[int, str]]
+    store: Store, record: JobRecord, model: SavedModel | Studio, engine: Engine, sample: list[tuple[int, str]]
 ) -> Iterator[Fault | None]:
     """Make each image of the sample again and compare it. Yields its fault, or None if the image is right.
 
-    Of a deleted image, only the manifest line is compared.
+    Of a deleted image, only the manifest line is compared. Photographs are cut out anew, because a worker may
+    have stored wrong cut-outs; raises ProdgenError if one was deleted.
 
     ``sample``: for each image, its index and the folder of the lease that made it.
     """
     orders, spec = JobImages(store, record), record.spec
+    make = remake(model, partial(read_upload, store, record.tenant)) if isinstance(model, Studio) else None
     for start in range(0, len(sample), _BATCH):
         batch = sample[start : start + _BATCH]
         lines = [_recorded(store, record, index) for index, _ in batch]
@@ -94,14 +100,14 @@ def check_sample(
             for (index, _), line in zip(batch, lines, strict=True)
         ]
         images = resolve_attributes(model.config.attributes, asked)
-        if record.quality:
+        if record.quality and isinstance(model, SavedModel):
             images = _as_recorded(record, record.quality, model, engine, images, lines)
         marks = spec.output.marks != "none"
         request = Request(model, images, spec.truncation, spec.finish, spec.output.format, marks=marks)
-        made = zip(batch, lines, images, engine.submit(request), strict=True)
-        for (_, folder), line, image, remade in made:
-            wanted = manifest_line(request, image, remade)
-            yield _compare(store, record, folder, line, wanted, remade, model.config.tolerance)
+        made = make(request) if make else ((file, None, None) for file in engine.submit(request))
+        for (_, folder), line, image, remade in zip(batch, lines, images, made, strict=True):
+            wanted = manifest_line(request, image, *remade)
+            yield _compare(store, record, folder, line, wanted, remade[0], model.config.tolerance)
 
 
 def _recorded(store: Store, record: JobRecord, index: int) -> _Recorded:
@@ -193,14 +199,15 @@ def _compare(
     """
 
     def fault(what: str, damaged: bool = False) -> Fault:
-        return Fault(wanted.index, folder, what, damaged)
+        return Fault(wanted.index, folder, what, damaged or wanted.photo is not None)
 
     line, broken = recorded
     if line is None:
         return fault(broken or _OTHER_LINE)
     if wanted.upscaler and line.upscaler != wanted.upscaler:  # an update brings another: no lie
         return fault(f"its upscaler was {line.upscaler}, and {wanted.upscaler} is here", damaged=True)
-    if leaf(line.model_copy(update={"sha256": wanted.sha256})) != leaf(wanted):
+    judged = {"review": line.review, "findings": line.findings} if wanted.photo else {}
+    if leaf(wanted.model_copy(update={"sha256": line.sha256, **judged})) != leaf(line):
         return fault(_OTHER_LINE)
     # The root does not cover the rest of a line, so the store may be to blame for that.
     if broken:
@@ -225,6 +232,8 @@ def _compare(
         return fault(what, stored is None or sha256(stored).hexdigest() != line.sha256)
     if read_provenance(io.BytesIO(stored or b"")) != read_provenance(io.BytesIO(remade)):
         return fault("the file's marks are not those of the image")
+    if (line.review, line.findings) != (wanted.review, wanted.findings):
+        return fault("the reasons to look at the picture are other ones here")
     return None
 
 

@@ -10,14 +10,17 @@ from prodgen.cli.options import Json
 from prodgen.cli.output import print_json, print_table, remark, report, say
 from prodgen.cli.progress import ProgressBars
 from prodgen.connections import connect_ledger
-from prodgen.errors import Conflict, NotFound, ProdgenError
+from prodgen.errors import Conflict, NotFound
 from prodgen.jobs.audits import choose_sample
+from prodgen.jobs.items import JobImages
 from prodgen.jobs.machines import all_shut_out, readmit
 from prodgen.jobs.manifests import deleted_images, published
 from prodgen.jobs.record import JobRecord, find_record, load_state
+from prodgen.jobs.uploads import delete_cut_outs
 from prodgen.registry.fetch import fetch
 from prodgen.registry.versions import resolve
 from prodgen.settings import settings
+from prodgen.spec.photograph import photos_of
 from prodgen.storage import keys
 from prodgen.storage.base import Store, list_folders
 
@@ -37,15 +40,14 @@ def audit(
     """Make a sample of a job's images again; exit with 1 if one differs."""
     from prodgen.audit import changed_since, check_sample, mend
     from prodgen.generation.engine import Engine
-    from prodgen.models import load_model
+    from prodgen.models import SavedModel, load_model
+    from prodgen.photographs.studio import Studio, load_studio
 
     store, _ = open_store()
     record = _find(store, job)
     state = load_state(store, record)
     if state is None:
         raise Conflict(f"job {job} has not ended; only an ended job is audited")
-    if record.photographs:
-        raise ProdgenError(f"job {job} is of photographs; download it and use `prodgen verify --photos`")
     seed = seed or secrets.token_hex(8)
     manifests = published(store, record)[0]  # images of a list that cannot be read count as missing
     changed, chosen = changed_since(store, state, manifests), choose_sample(manifests, sample, seed)
@@ -54,7 +56,11 @@ def audit(
     with Engine() as engine, ProgressBars(json) as bars:
         version = resolve(store, record.model, record.tenant)
         folder = fetch(store, version, settings().model_cache.expanduser())
-        model = load_model(folder, version.name, engine.device)
+        model: SavedModel | Studio
+        if record.photographs:
+            model = load_studio(folder, version.name)
+        else:
+            model = load_model(folder, version.name, engine.device)
         for done, fault in enumerate(check_sample(store, record, model, engine, chosen), 1):
             bars.report("Making images again", done, len(chosen))
             if fault:
@@ -73,6 +79,10 @@ def audit(
             say(changed)
     if remake and (faults or sum(manifest.images for manifest in manifests) < state.done):
         ledger = connect_ledger(settings())
+        if record.photographs:  # a worker may have stored wrong cut-outs
+            images = JobImages(store, record)
+            for photo in {one for fault in faults for one in photos_of(images[fault.index].photo or "")}:
+                delete_cut_outs(store, record.tenant, photo)
         guilty, count = mend(store, ledger, settings(), record, manifests, faults, changed)
         for machine in guilty:
             remark(f"machine {machine} is shut out; `prodgen machines readmit {machine}` lets it work again")

@@ -64,7 +64,7 @@ def queue_audit(store: Store, ledger: Ledger, record: JobRecord, state: JobState
     """Queue an audit of a ``share`` (0 to 1) of an ended job's images. Returns the number of audited images.
 
     If the share is 2.3 images, two or, by chance, three are audited, so that small jobs are audited too. No
-    audit is queued for a cancelled job, or for pictures of photographs: a worker needs the photographs.
+    audit is queued for a cancelled job, or for pictures of photographs: a cut-out takes too long for a piece.
     """
     count = int(state.done * share + secrets.randbelow(1 << 32) / (1 << 32))
     count = min(count, MOST * PIECE)

@@ -1,10 +1,10 @@
-"""Delete an upload, such as a photograph, with all cut-outs that were made of it."""
+"""Read an upload, such as a photograph, or delete it with all cut-outs that were made of it."""
 
 from itertools import chain, pairwise
 
 from prodgen.datasets.remove import needed_by
 from prodgen.datasets.versions import dataset_lock
-from prodgen.errors import Conflict, NotFound
+from prodgen.errors import Conflict, NotFound, ProdgenError
 from prodgen.jobs.record import find_record
 from prodgen.ledger.ledger import Ledger
 from prodgen.storage import keys
@@ -30,10 +30,16 @@ def delete_upload(store: Store, ledger: Ledger, tenant: str, digest: str) -> int
                 raise Conflict(
                     f"job {job} needs this picture; cancel it, or wait for its end", param="upload"
                 )
-        versions = list_folders(store, keys.cut_outs(tenant))
-        prefixes = (keys.cut_outs_of(tenant, version, digest) for version in versions)
-        store.delete([*(info.key for prefix in prefixes for info in store.list(prefix)), key])
+        delete_cut_outs(store, tenant, digest)
+        store.delete([key])
     return size
+
+
+def delete_cut_outs(store: Store, tenant: str, photo: str) -> None:
+    """Delete all cut-outs of an uploaded photograph. They are made again when a picture needs them."""
+    versions = list_folders(store, keys.cut_outs(tenant))
+    prefixes = (keys.cut_outs_of(tenant, version, photo) for version in versions)
+    store.delete([info.key for prefix in prefixes for info in store.list(prefix)])
 
 
 def _has_picture(store: Store, tenant: str, job: str, digest: str) -> bool:
@@ -45,3 +51,11 @@ def _has_picture(store: Store, tenant: str, job: str, digest: str) -> bool:
         return True
     chunks, sought = read_chunks(store, keys.job(tenant, job, "items.jsonl")), digest.encode()
     return any(sought in one + two[: len(sought)] for one, two in pairwise(chain(chunks, [b""])))
+
+
+def read_upload(store: Store, tenant: str, digest: str, kind: str = "picture") -> bytes:
+    """Return an uploaded file. ``kind``: what the file is, for the error if it was deleted."""
+    try:
+        return store.get(keys.upload(tenant, digest))
+    except NotFound:
+        raise ProdgenError(f"the {kind} {digest} is no longer among the uploads") from None

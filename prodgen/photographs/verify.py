@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from prodgen.catalog.picture_files import decode_or_fault
 from prodgen.errors import ProdgenError
 from prodgen.files import sha256
+from prodgen.generation.request import Request
 from prodgen.generation.verify import Finding, compare
 from prodgen.photographs.cutters import load_cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, make_pictures
@@ -21,7 +22,7 @@ from prodgen.photographs.presets import load_preset
 from prodgen.photographs.product import Look
 from prodgen.photographs.region import METHOD
 from prodgen.photographs.scenes import Background, is_picture, read_background
-from prodgen.photographs.studio import Source, Studio
+from prodgen.photographs.studio import Source, Studio, StudioPicture
 from prodgen.photographs.swatches import read_swatch
 from prodgen.spec.attributes import MATERIAL, SCENE
 from prodgen.spec.finish import Edge, Finish, Light, Pose, Retouch
@@ -77,19 +78,7 @@ def verify_pictures(
     ``read`` returns the bytes of a file by its name, or None if the file cannot be read. ``photographs`` has
     the path of each photograph, matte, background and swatch, by digest.
     """
-
-    def source(photo: str, matte: str | None) -> Source:
-        data, own = photographs[photo].read_bytes(), photographs[matte].read_bytes() if matte else None
-        return Source(data, Learnt.from_png(studio.learn(data, own).to_png()))
-
-    @lru_cache(4)
-    def background(digest: str, height: int, width: int) -> Background:
-        return read_background(photographs[digest].read_bytes(), height, width)
-
-    @lru_cache(4)
-    def swatch(digest: str) -> Material:
-        return read_swatch(photographs[digest].read_bytes())
-
+    make = remake(studio, lambda digest: photographs[digest].read_bytes())
     for (photo, matte, finish, format), group in groupby(lines, _made_alike):
         if fault := _missing(photo or "", matte, photographs):
             yield from (Finding(line, fault) for line in group)
@@ -108,12 +97,38 @@ def verify_pictures(
             )
             for n in alike
         ]
-        pictures = studio.pictures(images, source, background, swatch, finish, format)
+        pictures = make(Request(studio, images, finish=finish, format=format))
         for line, picture in zip(alike, pictures, strict=True):
             fault = compare(line, read(line.file), picture.data, studio.config.tolerance)
             if fault is None and picture.review != line.review:
                 fault = f"the picture is to be reviewed because {picture.review!r}, not {line.review!r}"
             yield Finding(line, fault, picture.data)
+
+
+def remake(studio: Studio, read: Callable[[str], bytes]) -> Callable[[Request], Iterator[StudioPicture]]:
+    """Return a function that makes the pictures of a request. It learns from each photograph anew.
+
+    ``read`` returns the file of a photograph, matte, background or swatch by its digest.
+    """
+
+    @lru_cache(4)
+    def source(photo: str, matte: str | None) -> Source:
+        data, own = read(photo), read(matte) if matte else None
+        return Source(data, Learnt.from_png(studio.learn(data, own).to_png()))
+
+    @lru_cache(4)
+    def background(digest: str, height: int, width: int) -> Background:
+        return read_background(read(digest), height, width)
+
+    @lru_cache(4)
+    def swatch(digest: str) -> Material:
+        return read_swatch(read(digest))
+
+    def pictures(request: Request) -> Iterator[StudioPicture]:
+        output = request.finish, request.format, request.marks
+        return studio.pictures(request.images, source, background, swatch, *output)
+
+    return pictures
 
 
 def _made_alike(line: ManifestLine) -> tuple[str | None, str | None, Finish, str]:

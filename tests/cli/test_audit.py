@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from prodgen.bundled import bundled_folders, bundled_photographs
 from prodgen.generation.encode import encode_image
 from prodgen.jobs import proofs
 from prodgen.jobs.audits import choose_sample, queue_audit, queue_pieces, take_piece
@@ -104,6 +105,36 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
     found = json.loads(run(*audit, 256).out)
     assert found["changed"] == "the manifests list 256 images, but 320 were made"
     assert found["faults"][-1]["fault"] == "the file's bytes do not match the recorded sha256"
+
+
+def test_pictures_of_photographs_are_cut_out_anew_and_compared(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run
+) -> None:
+    (folder,) = (folder for folder in bundled_folders() if folder.name == "studio-grabcut")
+    publish(gateway.store, folder, folder.name, TENANT)
+    client, (file, own) = gateway.client(TENANT), (io.BytesIO(), io.BytesIO())
+    shape = Image.new("L", (60, 72))
+    shape.paste(255, (10, 10, 50, 60))
+    shape.save(own, "PNG")
+    with Image.open(bundled_photographs()[0]) as photograph:
+        photograph.resize(shape.size).save(file, "PNG")
+    photo, matte = (client.post("/v1/uploads", content=one.getvalue()).json()["id"] for one in (file, own))
+    item = {"photo": photo, "matte": matte, "attributes": {"colour": ["original", "crimson", "navy"]}}
+    _, job = make_job(TENANT, model="studio-grabcut", items=[{"sku": "A"} | item], finish={"size": 64})
+    liar = Liar(gateway.store, job)
+    version = liar.line(0)["model"].partition("@")[2]
+    gateway.store.put(keys.cut_out(TENANT, version, photo, matte), b"a false cut-out")
+    assert run("audit", job).out.startswith("3 of 3 images are as ordered")
+    liar.lie(1, liar.file(0))
+    liar.lie(2, liar.file(2), review="it is dull")
+    found = json.loads(run("audit", job, "--json").out)["faults"]
+    assert [fault["index"] for fault in found] == [1, 2]
+    gateway.store.delete([keys.upload(TENANT, photo)])
+    gone = run("audit", job)
+    assert (gone.code, f"{photo} is no longer among the uploads" in gone.err) == (2, True)
+    gateway.store.put(keys.upload(TENANT, photo), file.getvalue())
+    assert run("audit", job, "--remake").err.endswith("3 images are taken back and made again\n")
+    assert not [*gateway.store.names(keys.cut_outs_of(TENANT, version, photo)[:-65])]
 
 
 def test_a_broken_line_that_a_worker_has_reported_hides_no_lie(

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from prodgen.errors import NotFound, ProdgenError
 from prodgen.generation.request import Cancelled, Request
+from prodgen.jobs.uploads import read_upload
 from prodgen.photographs.learnt import Learnt
 from prodgen.photographs.materials import Material
 from prodgen.photographs.scenes import Background, read_background
@@ -26,20 +27,14 @@ _learning = threading.Semaphore(2)
 
 @lru_cache(4)
 def _read_background(store: Store, tenant: str, digest: str, height: int, width: int) -> Background:
-    try:
-        data = store.get(keys.upload(tenant, digest))
-    except NotFound:
-        raise ProdgenError(f"the background {digest} is no longer among the uploads") from None
+    data = read_upload(store, tenant, digest, "background")
     with _learning:
         return read_background(data, height, width)
 
 
 @lru_cache(4)
 def _read_swatch(store: Store, tenant: str, digest: str) -> Material:
-    try:
-        data = store.get(keys.upload(tenant, digest))
-    except NotFound:
-        raise ProdgenError(f"the swatch {digest} is no longer among the uploads") from None
+    data = read_upload(store, tenant, digest, "swatch")
     with _learning:
         return read_swatch(data)
 
@@ -90,19 +85,13 @@ class PictureResponse:
         ProdgenError if one of the two is no longer among the uploads.
         """
         tenant, version = self.request.tenant, self._studio.digest
-        data = self._upload(photo, "photograph")
+        data = read_upload(self._store, tenant, photo, "photograph")
         key = keys.cut_out(tenant, version, photo, matte)
         with suppress(NotFound, ProdgenError):  # a broken one is learnt again
             return Source(data, Learnt.from_png(self._store.get(key)))
-        own = self._upload(matte, "matte") if matte else None
+        own = read_upload(self._store, tenant, matte, "matte") if matte else None
         with _learning:
             learnt = self._studio.learn(data, own)
         png = learnt.to_png()
         self._store.put(key, png, "image/png")
         return Source(data, Learnt.from_png(png))
-
-    def _upload(self, digest: str, kind: str) -> bytes:
-        try:
-            return self._store.get(keys.upload(self.request.tenant, digest))
-        except NotFound:
-            raise ProdgenError(f"the {kind} {digest} is no longer among the uploads") from None
