@@ -243,7 +243,8 @@ def delete(
     with connect() as gateway:
         if image:
             deleted = [gateway.delete_image(jobs[0], index) for index in image]
-            report(json, deleted, f"{len(deleted)} images of job {jobs[0]} are deleted for good")
+            named = ("image " if len(image) == 1 else "images ") + ", ".join(map(str, image))
+            report(json, deleted, f"job {jobs[0]} no longer has {named}")
             return
         for job in jobs:
             report_deletion(json, gateway.delete_job(job, for_good), "job", "prodgen jobs restore")

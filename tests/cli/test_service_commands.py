@@ -101,7 +101,7 @@ def test_failed_images_are_listed_with_their_error_and_tried_again(
     assert (again.code, "has made all its images" in again.err) == (2, True)
 
     deleted = run("jobs", "delete", job, "--image", 3, "--image", 4)
-    assert deleted.err == f"2 images of job {job} are deleted for good\n"
+    assert deleted.err == f"job {job} no longer has images 3, 4\n"
     assert fields(shown(run, "jobs", "show", job))["images"] == "66 of 66 made, 2 deleted"
     assert run("jobs", "delete", job, "--image", 3, "--for-good").code == 2
 
