@@ -185,7 +185,8 @@ def test_pictures_are_compared_rejected_filtered_deleted_and_restored(browser: B
     visit.check()
     page.get_by_role("link", name="Orders", exact=True).first.click()
     page.get_by_role("link", name="Deleted").click()
-    page.get_by_role("link", name="dress, gold, teal").click()
+    with page.expect_navigation():  # and until its scripts have run
+        page.get_by_role("link", name="dress, gold, teal").click()
     page.get_by_role("button", name="Restore").click()
     expect(pictures).to_have_count(4)
 
