@@ -102,7 +102,8 @@ def prepare(
     """Cut products out of photographs and measure their colours.
 
     OUT can be trained on. It also gets preview.png, set-aside.jsonl with the reason for each picture that
-    could not be cut out well, and set-aside.png. With --queue the service cleans and prepares, and stores the
+    could not be cut out well, and set-aside.png. After an interruption, the same command goes on, unless the
+    cutter is grabcut. With --queue the service cleans and prepares, and stores the
     cut-outs as a data set (PRODGEN_URL, PRODGEN_API_KEY).
     """
     if not MIN_SIZE <= size <= MAX_SIZE:

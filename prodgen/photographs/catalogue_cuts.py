@@ -49,7 +49,7 @@ def cut_photograph(size: int, cutter: Cutter, path: Path) -> tuple[Outcome, NDAr
 
 
 def _cut_all(
-    name: str, weights: Path | None, paths: Sequence[Path], images: NDArray[np.uint8], _: str, report: Report
+    name: str, weights: Path | None, paths: Sequence[Path], images: NDArray[np.uint8], report: Report
 ) -> Iterator[Outcome]:
     """Yield the outcome of each photograph in order, and write its cut-out to ``images``."""
     work = partial(_cut, images.shape[1], name, weights)

@@ -53,6 +53,33 @@ def test_a_network_cuts_the_catalogue_out_and_what_it_does_not_find_is_set_aside
     assert {row["pattern"] for row in read_jsonl(tmp_path / "out" / "train.jsonl")} == {"plain"}
 
 
+def test_an_interrupted_preparation_goes_on_where_it_stopped(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_cuts, "load_cutter", lambda *_: Middle())
+    monkeypatch.setattr(catalogue_cuts, "_cutter", lambda *_: Middle())
+    seen = list[tuple[str, int, int]]()
+
+    def stop(stage: str, done: int, total: int) -> None:
+        seen.append((stage, done, total))
+        if done == 4:
+            raise KeyboardInterrupt
+
+    out, cuts = tmp_path / "out", tmp_path / ".out.cuts"
+    with pytest.raises(KeyboardInterrupt):
+        prepare(shop, out, 64, stop, cutter=choose_cutter())
+    images = np.load(cuts / "images.npy")
+    images[2] = 0  # its file was not on the disk when the power failed
+    np.save(cuts / "images.npy", images)
+    seen.clear()
+    prepare(shop, out, 64, lambda *now: seen.append(now), cutter=choose_cutter())
+    assert seen == [("Cutting the products out", done, 4) for done in (2, 3, 4)]
+    assert not cuts.exists()
+    prepare(shop, tmp_path / "at-once", 64, quiet, cutter=choose_cutter())
+    for name in ("train.npy", "train.jsonl", "set-aside.jsonl", "catalogue.json"):
+        assert (out / name).read_bytes() == (tmp_path / "at-once" / name).read_bytes()
+
+
 def test_merged_categories_are_one_value_and_the_catalogue_says_so(shop: Path, tmp_path: Path) -> None:
     merges = ["--merge", "polo,blouse=shirt", "--cutter", "grabcut"]
     run("prepare", shop, "--out", tmp_path / "out", "--size", "16", *merges, "--json")

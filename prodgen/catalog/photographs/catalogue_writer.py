@@ -16,6 +16,7 @@ from prodgen.catalog.listing import SPLITS, Listing, Picture
 from prodgen.catalog.photographs.cut_out import Description
 from prodgen.catalog.photographs.sheets import draw_sheet, load_photograph, on_checkerboard, sample
 from prodgen.catalog.prepared_catalogue import CHANNELS, DESCRIPTION, FORMAT, write_jsonl
+from prodgen.errors import ProdgenError
 
 SET_ASIDE = "set-aside.jsonl"
 _RESERVED = ("file", "sha256", "colour", "colours", "quality", "coverage")
@@ -58,8 +59,10 @@ def write_catalogue(
     the folder ``source``. ``outcomes`` and ``images`` (N, S, S, 4): the measurements and the cut-out of each
     picture; an outcome with a reason sets the picture aside. ``made_with``: more entries of
     ``catalogue.json``. Returns the content of ``catalogue.json``, and a row of ``set-aside.jsonl`` for each
-    picture that is set aside.
+    picture that is set aside. Raises ProdgenError if every picture is set aside.
     """
+    if all(outcome.reason for outcome in outcomes):
+        raise ProdgenError(f"none of the {len(outcomes)} pictures can be cut out: {outcomes[0].reason}")
     names = {name: f"{name}_label" if name in _RESERVED else name for name in listing.values}
     pairs = list(zip(listing.pictures, outcomes, strict=True))
     rows, digest = {}, hashlib.sha256()

@@ -14,18 +14,18 @@ from prodgen.catalog.formats import list_pictures
 from prodgen.catalog.photographs.atomic_folder import atomic_folder
 from prodgen.catalog.photographs.catalogue_writer import Outcome, create_array, write_catalogue
 from prodgen.catalog.photographs.cut_out import THUMBNAIL, cut_alone, cut_out
+from prodgen.catalog.photographs.kept_cuts import KeptCuts
 from prodgen.catalog.photographs.merges import merge_categories
 from prodgen.catalog.photographs.process_pool import Report, map_in_processes
 from prodgen.catalog.photographs.quality import assess
 from prodgen.catalog.prepared_catalogue import CHANNELS
-from prodgen.errors import ProdgenError
 
 MIN_EXAMPLES, MAX_EXAMPLES = 200, 5000
 """Least and largest number of plausible cuts to train a segmenter on; more cuts would help little."""
 
-CutAll = Callable[[Sequence[Path], NDArray[np.uint8], str, Report], Iterator[Outcome]]
-"""Cuts the products out of photographs: takes their paths, the array of N cut-outs to fill, and a temporary
-folder; yields the outcome of each photograph."""
+CutAll = Callable[[Sequence[Path], NDArray[np.uint8], Report], Iterator[Outcome]]
+"""Cuts the product out of each photograph by itself: takes their paths, and the array of N cut-outs to fill;
+yields the outcome of each photograph."""
 
 
 def prepare(
@@ -41,7 +41,8 @@ def prepare(
 
     Cut-outs are ``size`` pixels wide. Creates ``out`` once all files are written. ``cutter`` is the name of
     a cutter and its function; without a function, the products are found by GrabCut and a segmenter that is
-    trained on the way. ``merges`` has the new category of each category to rename. Returns the content of
+    trained on the way. After an interruption, the same call goes on with the first picture that the function
+    has not cut. ``merges`` has the new category of each category to rename. Returns the content of
     ``catalogue.json`` and the rows of ``set-aside.jsonl``: the other pictures, with reasons. Raises
     ProdgenError for a folder without pictures, for a category to merge that is not there, or if no picture
     can be cut out.
@@ -49,13 +50,25 @@ def prepare(
     name, cut_all = cutter
     listing = merge_categories(list_pictures(source), merges)
     paths = [source / picture.file for picture in listing.pictures]
-    with atomic_folder(out, source) as folder, TemporaryDirectory(dir=folder) as temporary:
-        images = create_array(Path(temporary, "images.npy"), (len(paths), size, size, CHANNELS))
-        outcomes = list((cut_all or _cut_out_all)(paths, images, temporary, report))
-        if all(outcome.reason for outcome in outcomes):
-            raise ProdgenError(f"none of the {len(outcomes)} pictures can be cut out: {outcomes[0].reason}")
-        made_with = {"cutter": name} | ({"merged": dict(merges)} if merges else {})
-        return write_catalogue(folder, source, listing, outcomes, images, made_with)
+    made_with = {"cutter": name} | ({"merged": dict(merges)} if merges else {})
+    with atomic_folder(out, source) as folder:
+        if cut_all is None:
+            with TemporaryDirectory(dir=folder) as temporary:
+                images = create_array(Path(temporary, "images.npy"), (len(paths), size, size, CHANNELS))
+                outcomes = list(_cut_out_all(paths, images, temporary, report))
+                return write_catalogue(folder, source, listing, outcomes, images, made_with)
+        cuts = KeptCuts(out, paths, size, name)
+        before = len(cuts.outcomes)
+        cuts.add(
+            cut_all(
+                paths[before:],
+                cuts.images[before:],
+                lambda stage, done, _: report(stage, before + done, len(paths)),
+            )
+        )
+        written = write_catalogue(folder, source, listing, cuts.outcomes, cuts.images, made_with)
+        cuts.remove()
+        return written
 
 
 def _cut_out_all(
