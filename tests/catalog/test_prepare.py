@@ -1,6 +1,7 @@
 """Products are cut out whole and labelled right, and what is set aside is listed."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from PIL import Image
 from prodgen.catalog.catalogue import UNKNOWN
 from prodgen.catalog.formats import kind, open_catalogue, splits
 from prodgen.catalog.photographs.prepare import prepare
+from prodgen.catalog.photographs.process_pool import MAX_INLINE, map_in_processes
 from prodgen.catalog.prepared_catalogue import read_jsonl
 from prodgen.errors import Conflict, ProdgenError
 from prodgen.spec.attributes import AttributeSchema
@@ -313,3 +315,14 @@ def test_a_prepared_folder_that_is_not_whole_is_one_sentence(out):
     (out / "catalogue.json").write_text("{")
     with pytest.raises(ProdgenError, match="is not JSON"):
         open_catalogue(out)
+
+
+def test_work_in_processes_that_is_abandoned_leaves_none_of_them() -> None:
+    results = map_in_processes(str, "Reading", quiet, range(MAX_INLINE + 1))
+    before = {process.pid for process in multiprocessing.active_children()}
+    assert next(results) == "0"
+    assert {process.pid for process in multiprocessing.active_children()} > before
+    results.close()
+    wait_until(
+        lambda: {process.pid for process in multiprocessing.active_children()} <= before, "processes stay"
+    )

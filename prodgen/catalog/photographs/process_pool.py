@@ -43,6 +43,7 @@ def _results(work: Callable[..., Result], columns: Sequence[Sequence[Any]]) -> I
         return
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(cores, mp_context=context, initializer=_initialise)
     try:
         yield from pool.map(work, *columns, chunksize=_CHUNK)
@@ -50,6 +51,11 @@ def _results(work: Callable[..., Result], columns: Sequence[Sequence[Any]]) -> I
         raise Interrupted(
             "a process that worked on the pictures was killed, perhaps for lack of memory; start again"
         ) from None
+    except BaseException:  # a pool that still works when its program ends can wait for itself for ever
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
