@@ -86,13 +86,14 @@ def edit(
     with writing(out), ProgressBars(json) as bars:
         batch.run(files, lambda done: bars.report("Photographs", done, len(files)))
     summary = {"out": str(out), "photographs": len(files), "pictures": batch.made, "review": batch.review}
-    done = len(files) - len(batch.review)
     sheet = f": {out}/sheet.png" if batch.made else ""
-    report(json, summary, f"{batch.made} pictures of {done} photographs{sheet}")
+    report(json, summary, f"{batch.made} pictures of {batch.shown} photographs{sheet}")
     if batch.review and not json:
         for row in batch.review:
-            say(f"  {row['photo']}: {row['reason']}")
-        remark(f"{len(batch.review)} photographs are set aside: {out}/review")
+            say(f"  {row.get('file', row['photo'])}: {row['reason']}")
+        aside = sum("file" not in row for row in batch.review)
+        pictures = len(batch.review) - aside
+        remark(f"{aside} photographs and {pictures} single pictures are set aside: {out}/review")
 
 
 def _edit(

@@ -23,6 +23,7 @@ from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.edit import LARGEST_SIDE, Edit, Picture, doubts_about_colour, make_pictures
 from prodgen.photographs.marked import MASK, MATTE, beside, cut_out_marked
 from prodgen.photographs.materials import MATERIALS
+from prodgen.photographs.product import Look
 from prodgen.photographs.scenes import is_picture
 from prodgen.spec.finish import extension, safe_name
 from prodgen.spec.provenance import make_xmp, read_provenance
@@ -56,7 +57,7 @@ class Batch:
     """
 
     def __init__(self, out: Path, cutter: Cutter, edit: Edit, *, force: bool = False) -> None:
-        self.made = 0
+        self.made = self.shown = 0  # pictures, and the photographs that they show
         self.review: list[dict[str, str]] = []
         self._out, self._cutter, self._edit, self._force = out, cutter, edit, force
         self._sheet: list[tuple[Image.Image, str]] = []
@@ -110,20 +111,20 @@ class Batch:
         )
         try:
             for picture in edited:
+                if picture.doubt and not self._force:
+                    self._review(picture, stem, path)
+                    continue
                 row = self._deliver(picture, stem, path)
                 rows.append(row | {"agreement": cut.agreement})
         except ProdgenError as error:
             self._set_aside(path, str(error))
         self.made += len(rows)
+        self.shown += bool(rows)
         return rows
 
     def _deliver(self, picture: Picture, stem: str, path: Path) -> dict[str, Any]:
         """Write a picture of the photograph ``path``, and return its manifest line."""
-        look = [Path(word).stem for word in picture.look if word]
-        scene = Path(picture.scene).stem if is_picture(picture.scene) else picture.scene
-        name = self._files.take(_safe("-".join(map(_safe, (stem, *look, scene)))))
-        file = f"{name}.{extension(self._edit.format)}"
-        (self._out / file).write_bytes(picture.data)
+        file = self._write(picture, stem, self._out)
         row = {"file": file, "photo_file": str(path)} | picture.recipe
         if is_picture(picture.scene):
             row["scene_file"] = picture.scene
@@ -131,8 +132,22 @@ class Batch:
             row["material_file"] = picture.look.material
         if self._edit.preset:
             row["findings"] = preset_findings(picture.data, self._edit.preset)
-        self._show(picture.data, " ".join(look) or stem)
+        self._show(picture.data, " ".join(_words(picture.look)) or stem)
         return row
+
+    def _review(self, picture: Picture, stem: str, path: Path) -> None:
+        """Write a picture that is not trusted to review/."""
+        (self._out / "review").mkdir(exist_ok=True)
+        file = self._write(picture, stem, self._out / "review")
+        self.review.append({"photo": str(path), "file": file, "reason": str(picture.doubt)})
+
+    def _write(self, picture: Picture, stem: str, folder: Path) -> str:
+        """Write a picture to a folder, and return the name of its file."""
+        scene = Path(picture.scene).stem if is_picture(picture.scene) else picture.scene
+        name = self._files.take(_safe("-".join(map(_safe, (stem, *_words(picture.look), scene)))))
+        file = f"{name}.{extension(self._edit.format)}"
+        (folder / file).write_bytes(picture.data)
+        return file
 
     def _set_aside(self, path: Path, reason: str) -> list[dict[str, Any]]:
         self.review.append({"photo": str(path), "reason": reason})
@@ -143,6 +158,10 @@ class Batch:
             image = Image.open(BytesIO(data))
             image.thumbnail((_THUMBNAIL, _THUMBNAIL))
             self._sheet.append((image, label))
+
+
+def _words(look: Look) -> list[str]:
+    return [Path(word).stem for word in look if word]
 
 
 def _write_review(rgb: NDArray[np.uint8], cut: CutOut, path: Path) -> None:

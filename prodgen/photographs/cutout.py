@@ -18,10 +18,12 @@ from prodgen.catalog.photographs.masks import (
     fitted,
     iou,
     main_pieces,
+    opened,
 )
 from prodgen.catalog.photographs.quality import is_plausible
 from prodgen.catalog.picture_files import Photograph, fault_of
 from prodgen.photographs.cutters import Cutter
+from prodgen.photographs.gaps import gaps
 from prodgen.photographs.hangers import has_hanger
 from prodgen.photographs.region import METHOD, Region, main_region
 from prodgen.spec.matte import level_fault, read_matte
@@ -35,6 +37,8 @@ edge is a little inside the outline, so that no ground shows through."""
 _LEAST_COVER, _MOST_COVER = 0.03, 0.93
 _MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.01
 _LEAST_AGREEMENT = 0.6
+_THICK, _MOST_LEFT_OUT = 0.022, 0.0075
+"""Thickness of a part that may be missing as a share of the longer side; the largest share of such parts."""
 _LEAST_PIECE = 0.45  # share of the product in its largest piece; a shoe of a pair has about half
 
 
@@ -60,7 +64,8 @@ class CutOut:
 def cut_out(photograph: Photograph, cutter: Cutter, method: int = METHOD) -> CutOut:
     """Cut the product out: by the photograph's alpha channel if it marks the product, else by the cutter.
 
-    ``method``: the method by which a hanger is found, see `has_hanger`.
+    ``method``: the method by which a hanger is found, see `has_hanger`. From method 5 on, ground of a clear
+    hue that shows through a gap is left out.
     """
     rgb, alpha, _ = photograph
     if alpha is not None:
@@ -71,8 +76,12 @@ def cut_out(photograph: Photograph, cutter: Cutter, method: int = METHOD) -> Cut
     by_colour, probability = _cut_by_colour(small), cutter.probability(small)
     mask = by_colour if probability is None else guided_cut(small, probability)
     agreement = float(iou(mask, by_colour)) if is_plausible(by_colour) else None
-    matte = _matte(mask, rgb)
     doubts = _doubts(mask, probability, agreement)
+    if method > 4:
+        if probability is not None and _left_out(mask, probability) > _MOST_LEFT_OUT:
+            doubts.append("a part of the product may be missing")
+        mask = mask & ~gaps(small, mask)
+    matte = _matte(mask, rgb)
     found = mask if probability is None else main_pieces(probability > 0.5)  # guided_cut removes hooks
     if found.any() and has_hanger(small, found, method):
         doubts.append("a hanger is left at the top; mark it in a mask")
@@ -125,6 +134,13 @@ def _matte(mask: Mask, rgb: Pixels) -> Plane:
     large = cv2.resize(blurred, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     slope = sigma * np.sqrt(2 * np.pi) * max(rgb.shape) / max(mask.shape) / _EDGE
     return np.clip((large - _INSET) * slope + 0.5, 0, 1).astype(np.float32)
+
+
+def _left_out(mask: Mask, probability: Plane) -> float:
+    """Return the area of thick parts outside a mask that may be product, as a share of the mask's area."""
+    side = max(3, round(_THICK * max(mask.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return float(opened((probability > 0.08) & (probability < 0.6) & ~mask, disc).sum() / max(1, mask.sum()))
 
 
 def _doubts(mask: Mask, probability: Plane | None, agreement: float | None) -> list[str]:

@@ -43,6 +43,7 @@ _QUALITIES = (95, 90, 85, 80, 70, 60)
 _LEAST_REGION, _LEAST_EARLIER = 0.75, 0.7
 """A product counts as patterned if its main colour covers less than this share of the product: people could
 use few pictures of recoloured patterns. The second number is for methods 1 and 2."""
+_MOST_UNCLEAR = 0.018  # largest share of the product that may be either print or shadow
 
 
 @dataclass(frozen=True)
@@ -192,12 +193,16 @@ def _read(path: str, read: Callable[[bytes], Read], param: str) -> Read:
 
 
 class Picture(NamedTuple):
-    """A catalogue picture: its look, its scene, the bytes of its file, and the recipe that made it."""
+    """A catalogue picture: its look, its scene, the bytes of its file, and the recipe that made it.
+
+    ``doubt`` says why the picture is not trusted; None if it is trusted.
+    """
 
     look: Look
     scene: str
     data: bytes
     recipe: dict[str, Any]
+    doubt: str | None
 
 
 def doubts_about_colour(region: Region, method: int = METHOD) -> str | None:
@@ -206,7 +211,10 @@ def doubts_about_colour(region: Region, method: int = METHOD) -> str | None:
     ``method``: the method by which `main_region` found the region.
     """
     share, least = region.share, _LEAST_REGION if method > 2 else _LEAST_EARLIER
-    return None if share >= least else f"no colour covers more than {share:.0%} of the product"
+    if share < least:
+        return f"no colour covers more than {share:.0%} of the product"
+    unclear = "print and shadow cannot be told apart, so patches would keep their colour"
+    return unclear if region.unclear > _MOST_UNCLEAR else None
 
 
 def make_pictures(
@@ -233,7 +241,7 @@ def make_pictures(
         found = cut.region_by(method)
         region, patterned = found.weight, method > 3 and doubts_about_colour(found, method) is not None
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
-    product = Product(*planes, edit.frame, None, edit.swatches.__getitem__, patterned)
+    product = Product(*planes, edit.frame, None, edit.swatches.__getitem__, patterned, method)
     for look, scene in itertools.product(edit.looks, edit.scenes):
         recipe = {
             "prodgen": prodgen.__version__,
@@ -263,7 +271,7 @@ def make_pictures(
             on_photograph=is_picture(scene),
         )
         data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
-        yield Picture(look, scene, data, recipe)
+        yield Picture(look, scene, data, recipe, product.doubt(look))
 
 
 def _recipe_of(look: Look, digests: dict[str, str]) -> dict[str, str]:

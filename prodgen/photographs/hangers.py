@@ -21,6 +21,12 @@ _NEAR = np.ones((9, 9), np.uint8)  # reach of the cloth beside a part
 _MOST_CHROMA, _CONTRAST = 14.0, 11.5
 """Largest chroma of a hook or a clip (black, white, clear or of metal), and the least CIELAB distance of both
 from the product's colour or from the cloth beside it."""
+_WIRE, _WIRE_WIDE, _WIRE_TOP, _WIRE_HIGH = 0.04, 0.2, 0.03, 0.035
+"""Thickness of wire as a share of the longer side; largest width of a hook of wire as a share of the
+shoulders'; largest distance of the hook from the top and its least height, as shares of the height."""
+_GAP_TOP, _GAP_WIDE, _LEAST_GAP = 0.12, 0.45, 0.0005
+"""Largest distance of a gap from the top as a share of the height; largest width of the product above the gap
+as a share of the shoulders' width; and least area of the gap as a share of the product's."""
 _BAR_SIDE = 200  # longer side of the product, in pixels, at which bars are found
 _BAR_CONTRAST = 25.0  # CIELAB distance of a bar from the product's colour
 _BAR_WIDE, _BAR_HIGH = 0.6, 0.2  # least width, largest height: shares of the product's
@@ -41,7 +47,8 @@ def has_hanger(rgb: Pixels, mask: Mask, method: int) -> bool:
     """Return whether a product in (H, W, 3) bytes with its mask (H, W) hangs on a hanger.
 
     Methods 1 to 3 find only a wide, flat bar with a hook. Method 4 finds a hook above the middle of the
-    shoulders, and the clips of a hanger for trousers, on both sides of the waist.
+    shoulders, and the clips of a hanger for trousers, on both sides of the waist. Method 5 also finds a thin
+    hook, and a gap between hanger and collar, of any colour.
     """
     if method < 4:
         return _has_bar(rgb, mask)
@@ -49,8 +56,16 @@ def has_hanger(rgb: Pixels, mask: Mask, method: int) -> bool:
     hooks = (part for part in parts if part.wide <= _HOOK_WIDE and part.high <= _HOOK_LONG)
     if any(abs(part.aside) <= _MIDDLE for part in hooks):
         return True
-    clips = [part for part in parts if _CLIPS[0] <= abs(part.aside) <= _CLIPS[1] and part.high < _MOST_HIGH]
-    return {part.aside > 0 for part in clips} == {True, False}
+    clips = [part for part in parts if part.high < _MOST_HIGH]
+    if method < 5:
+        return _on_both_sides(clips)
+    return _has_wire(mask) or _has_gap(mask) or _on_both_sides(clips)
+
+
+def _on_both_sides(parts: list[_Part]) -> bool:
+    """Return whether parts are where the clips of a hanger are, on both sides of the middle."""
+    sides = {part.aside > 0 for part in parts if _CLIPS[0] <= abs(part.aside) <= _CLIPS[1]}
+    return sides == {True, False}
 
 
 def _narrow_parts(rgb: Pixels, mask: Mask) -> list[_Part]:
@@ -79,6 +94,49 @@ def _narrow_parts(rgb: Pixels, mask: Mask) -> list[_Part]:
         if np.linalg.norm(colour[1:]) <= _MOST_CHROMA and apart >= _CONTRAST:
             found.append(_Part(high / height, across / span, (x + across / 2 - middle) / span))
     return found
+
+
+def _has_wire(mask: Mask) -> bool:
+    """Return whether a product's mask has a hook as thin as wire near the middle of its top.
+
+    A higher hook may be farther from the middle, because a product hangs aslant.
+    """
+    product, middle, span = _outline(mask)
+    height, side = len(product), max(3, round(_WIRE * max(product.shape)))
+    wire = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    padded = np.pad(product, side)
+    thin = (padded & ~opened(padded, wire))[side:-side, side:-side]
+    _, _, stats, _ = cv2.connectedComponentsWithStats(thin.astype(np.uint8))
+    return any(
+        y <= _WIRE_TOP * height
+        and high >= _WIRE_HIGH * height
+        and across <= _WIRE_WIDE * span
+        and abs(x + across / 2 - middle) / span <= high / height
+        for x, y, across, high, _ in stats[1:]
+    )
+
+
+def _has_gap(mask: Mask) -> bool:
+    """Return whether a product's mask has a hole below a narrow top, as between a hanger and a collar."""
+    product, middle, span = _outline(mask)
+    _, _, stats, _ = cv2.connectedComponentsWithStats((~np.pad(product, 1)).astype(np.uint8), connectivity=4)
+    for x, y, across, _, area in stats[1:] - np.array([1, 1, 0, 0, 0]):
+        top = np.flatnonzero(product[: max(1, y)].any(0))
+        if not 0 < y <= _GAP_TOP * len(product) or area < _LEAST_GAP * product.sum() or not top.size:
+            continue
+        if abs(x + across / 2 - middle) <= _MIDDLE * span and np.ptp(top) + 1 <= _GAP_WIDE * span:
+            return True
+    return False
+
+
+def _outline(mask: Mask) -> tuple[Mask, float, float]:
+    """Return a product's mask in its box, the middle of the shoulders, and their width, in pixels."""
+    top, left, bottom, right = bounding_box(mask)
+    product = fitted(mask[top:bottom, left:right].astype(np.float32), _SIDE) > 0.5
+    shoulders = np.flatnonzero(product[: max(1, round(_SHOULDERS * len(product)))].any(0))
+    if not shoulders.size:  # the top is thinner than a pixel, as a chain is
+        return product, 0.0, 0.0
+    return product, (shoulders[0] + shoulders[-1]) / 2, float(np.ptp(shoulders) + 1)
 
 
 def _has_bar(rgb: Pixels, mask: Mask) -> bool:

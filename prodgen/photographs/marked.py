@@ -14,6 +14,7 @@ from prodgen.catalog.picture_files import Photograph, decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import CutOut, cut_out, cut_out_by
 from prodgen.photographs.cutters import Cutter
+from prodgen.photographs.region import METHOD
 from prodgen.spec.matte import size_fault
 from prodgen.spec.photograph import picture_fault, picture_size
 
@@ -33,18 +34,23 @@ def beside(path: Path, ending: str) -> Path | None:
 
 
 def cut_out_marked(
-    photograph: Photograph, cutter: Cutter, mask: Path | None = None, matte: Path | None = None
+    photograph: Photograph,
+    cutter: Cutter,
+    mask: Path | None = None,
+    matte: Path | None = None,
+    method: int = METHOD,
 ) -> CutOut:
     """Cut the product out by the file ``matte``, or else by the cutter, without what the file ``mask`` marks.
 
     A mark on the product is painted over with the colours around the mark (Telea 2004). A mark at the
     product's edge or beside the product becomes ground. Raises ProdgenError for a mask that cannot be read,
     or whose ratio of width to height is not that of the photograph, and for a matte of another size.
+    ``method``: see `cut_out`.
     """
     own = _matte(matte, photograph) if matte else None
 
     def cut_out_of(shown: Photograph) -> CutOut:
-        return cut_out_by(shown, own) if own else cut_out(shown, cutter)
+        return cut_out_by(shown, own) if own else cut_out(shown, cutter, method)
 
     if mask is None:
         return cut_out_of(photograph)

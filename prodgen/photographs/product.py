@@ -8,12 +8,15 @@ from typing import NamedTuple, Self, TypeVar
 import cv2
 import numpy as np
 import torch
+from kornia.color import rgb_to_lab
+from numpy.typing import NDArray
 from torch import Tensor
 
 from prodgen.catalog.photographs.masks import Pixels, Plane, bounding_box
 from prodgen.photographs.drape import Drape
 from prodgen.photographs.materials import Material, material
-from prodgen.photographs.recolour import Tones
+from prodgen.photographs.recolour import Tones, lab_of
+from prodgen.photographs.region import METHOD
 from prodgen.photographs.scenes import GLOSS, has_shadow, place
 from prodgen.photographs.shading import without_pattern
 from prodgen.photographs.shadows import light_kept
@@ -24,6 +27,11 @@ K, T = TypeVar("K"), TypeVar("T")
 
 _LOOKS, SCENES = 16, 4
 """Looks and scenes of a product that stay in memory."""
+_ALIKE, _LEGIBLE, _MOST_HIDDEN = 16.0, np.array([1, 0.4, 0.4], np.float32), 0.3
+"""CIELAB distance below which a colour hides a print, the weights of lightness, a and b in this
+distance, and the largest share of a print that may be hidden."""
+_RIM, _LEAST_PRINT = 0.03, 0.008
+"""Distance of prints from the outline as a share of the longer side, and the least share of the product."""
 _REFLECTION = 0.35
 """The share of a product's light that a glossy ground reflects right below it."""
 
@@ -48,6 +56,7 @@ class Product:
     share of each pixel that the product covers, from 0 to 1. ``region`` (H, W): the share that belongs to
     the part of the product that gets a look. ``material`` returns the material that a look names.
     ``patterned``: whether a material covers the whole product instead of the region, and hides its pattern.
+    ``method``: see `studio.METHODS`.
 
     The product is scaled to the frame once. The product in each look and the ground of each scene are cached
     as bytes, so that a picture of a cached look in a cached scene costs only their sum, and a reflection if
@@ -63,8 +72,9 @@ class Product:
         area: Area | None = None,
         material: Callable[[str], Material] = material,
         patterned: bool = False,
+        method: int = METHOD,
     ) -> None:
-        self._material, self._frame, self._patterned = material, frame, patterned
+        self._material, self._frame, self._patterned, self._method = material, frame, patterned, method
         area = area or frame.area
         planes = torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255
         both = torch.stack([planes, torch.from_numpy(region).expand(3, -1, -1)])
@@ -95,6 +105,29 @@ class Product:
         if scene == GLOSS:
             self._reflect(layer, picture)
 
+    def doubt(self, look: Look) -> str | None:
+        """Return why a look hides a print of the product, or None; methods before 5 have no such doubt."""
+        if self._method < 5 or look.colour is None or look.material:
+            return None
+        apart = np.linalg.norm((self._print - lab_of(look.colour).numpy()) * _LEGIBLE, axis=1)
+        hidden = apart < _ALIKE
+        return "a print has nearly the colour asked for" if hidden.mean() > _MOST_HIDDEN else None
+
+    @cached_property
+    def _print(self) -> NDArray[np.float32]:
+        """The CIELAB colours (N, 3) of the product's prints; one far colour if the product has none.
+
+        Trims at the outline, such as soles, are no prints.
+        """
+        cover = self._cover[0].numpy()
+        reach = cv2.distanceTransform(np.pad(cover > 0.95, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        inner = reach > _RIM * max(cover.shape)
+        found = inner & (self._weight.numpy() < 0.5)
+        if found.sum() <= _LEAST_PRINT * inner.sum():
+            return np.full((1, 3), 1e3, np.float32)
+        lab: NDArray[np.float32] = rgb_to_lab(self._opaque[None])[0].permute(1, 2, 0).numpy()
+        return lab[found]
+
     def _reflect(self, layer: Pixels, picture: Pixels) -> None:
         """Add the mirror image of a layer to a picture, below the product and fading downwards."""
         part = picture[self._box[0].stop : self._bottom, self._box[1]][: len(layer)]
@@ -123,7 +156,7 @@ class Product:
 
     @cached_property
     def _tones(self) -> Tones:
-        return Tones(self._opaque, self._weight)
+        return Tones(self._opaque, self._weight, self._method)
 
     @cached_property
     def _opaque(self) -> Tensor:

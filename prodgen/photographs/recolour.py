@@ -5,12 +5,14 @@ with the product's mean, and its chroma is scaled by its lightness.
 """
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
 from torch import Tensor
 
+from prodgen.photographs.region import METHOD
 from prodgen.spec.colour import levels, to_lab
 
 _KEPT_CHROMA = 0.5  # share of the differences in chroma within a region that is kept
@@ -20,14 +22,31 @@ _DARKENED = 0.5
 vanish; with 0, the folds of a shirt that becomes dark blue would shine in a bright blue."""
 _DARKEST, _BRIGHTEST = 3.0, 98.0
 """Least and largest lightness to which the shadows and highlights of a new colour are fitted."""
-_LEAST_CONTRAST, _MOST_UNEVEN = 0.3, 1.8
-"""Least share of the photograph's contrast that is kept, so that pure white and black are not reached; and
-the largest ratio of the contrast in the shadows to the contrast in the highlights, or the other way round."""
+_LEAST_CONTRAST = 0.3
+"""Least share of the photograph's contrast that is kept, so that pure white and black are not reached."""
 _MAX_LIGHT = 1.4  # highlights have at most this multiple of the light that the colour asked for reflects
 _MATT = 0.4  # share of the highlights' contrast that the lightest colours lose
 _CORRECTIONS, _SAMPLED = 8, 4096
 """Number of corrections that bring the mean colour to the colour asked for, and of the pixels they use."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
+
+
+class _Fit(NamedTuple):
+    """How the contrast of light colours is set.
+
+    ``lightest``: the largest mean lightness. ``uneven``: the largest ratio of the contrast in the shadows to
+    the contrast in the highlights, or the other way round. ``deepened``: the exponent by which the shadows of
+    a product that becomes lighter are deepened.
+    """
+
+    lightest: float
+    uneven: float
+    deepened: float
+
+
+_FIT, _EARLIER_FIT = _Fit(93.0, 3.0, 0.5), _Fit(100.0, 1.8, 0.0)
+"""For the newest method: white and pale colours show their folds on a white ground. For methods 1 to 4."""
+_MOST_DEEPENED = 2.0  # largest factor by which shadows are deepened
 
 
 class Recolouring:
@@ -36,7 +55,8 @@ class Recolouring:
     ``rgb``: the product, (3, H, W) bytes. ``region``: (H, W), how much each pixel belongs to the region.
     """
 
-    def __init__(self, rgb: Tensor, region: Tensor) -> None:
+    def __init__(self, rgb: Tensor, region: Tensor, method: int = METHOD) -> None:
+        self._fit = _FIT if method > 4 else _EARLIER_FIT
         palette, self._indices = _palette(rgb, region)
         self._own, self._region = rgb / 255, region
         self._lab = rgb_to_lab(palette[None])[0]
@@ -57,17 +77,19 @@ class Recolouring:
         colour if a screen cannot show the target with the product's light and shadow.
         """
         asked = self._corrected(target)
-        recoloured = _shift(self._lab, self._mean, self._span, asked).flatten(2)[..., self._indices]
+        recoloured = _shift(self._lab, self._mean, self._span, asked, self._fit).flatten(2)[
+            ..., self._indices
+        ]
         recoloured = recoloured.unflatten(2, self._region.shape)
         return torch.lerp(self._own.expand_as(recoloured), recoloured, self._region.expand_as(recoloured))
 
     def _corrected(self, target: Tensor) -> Tensor:
         """Return the colours (B, 3) with which the mean colours of the results of `_shift` are ``target``."""
         darkest = _DARKEST - _LEAST_CONTRAST * self._span[0]
-        brightest = _BRIGHTEST - _LEAST_CONTRAST * self._span[1]
+        brightest = (_BRIGHTEST - _LEAST_CONTRAST * self._span[1]).clamp(max=self._fit.lightest)
         asked = target.clone()
         for _ in range(_CORRECTIONS):
-            shifted = rgb_to_lab(_shift(self._pixels, self._mean, self._span, asked))
+            shifted = rgb_to_lab(_shift(self._pixels, self._mean, self._span, asked, self._fit))
             asked += target - (shifted * self._weights).sum((2, 3)) / self._weights.sum()
             asked[:, 0] = asked[:, 0].clamp(min=darkest).clamp(max=brightest)
         return asked
@@ -76,12 +98,12 @@ class Recolouring:
 class Tones:
     """A product (3, H, W) in [0, 1] in its own and in other colours; ``region`` (H, W) is what changes."""
 
-    def __init__(self, own: Tensor, region: Tensor) -> None:
-        self._own, self._region = own, region
+    def __init__(self, own: Tensor, region: Tensor, method: int = METHOD) -> None:
+        self._own, self._region, self._method = own, region, method
 
     @cached_property
     def _recolouring(self) -> Recolouring:
-        return Recolouring(self._own.mul(255).round().byte(), self._region)
+        return Recolouring(self._own.mul(255).round().byte(), self._region, self._method)
 
     def coloured(self, colour: str | None) -> Tensor:
         """Return the product (3, H, W) in a colour; None keeps its own colours."""
@@ -121,12 +143,13 @@ def _sample(lab: Tensor, indices: Tensor, region: Tensor) -> tuple[Tensor, Tenso
     return lab[..., indices[inside]], region.flatten()[None, inside].clamp(min=1e-6)
 
 
-def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
+def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor, fit: _Fit) -> Tensor:
     """Change the mean colour of an image to each of B colours; return sRGB (B, 3, H, W).
 
     All colours are in CIELAB. ``lab`` (3, H, W): the pixels. ``mean`` (3,): their mean colour. ``span`` (2,):
     the lightness of the deepest shadows and of the brightest highlights, minus the mean's; the contrast is
-    reduced until a screen can show both. ``asked`` (B, 3): the mean colours of the results.
+    reduced until a screen can show both. ``asked`` (B, 3): the mean colours of the results. ``fit``: how the
+    contrast of light colours is set.
     """
     light, shading = asked[:, :1, None], lab[0] - mean[0]
     # Less contrast where shadows or highlights would leave the range of a screen.
@@ -134,8 +157,9 @@ def _shift(lab: Tensor, mean: Tensor, span: Tensor, asked: Tensor) -> Tensor:
     # Highlights of a dark product would look like metal or foil in a light colour.
     matt = 1 - _MATT * ((light - 40) / 40).clamp(0, 1)
     darker = ((light + 16) / (mean[0] + 16)).clamp(max=1)
+    below = below * (((light + 16) / (mean[0] + 16)) ** fit.deepened).clamp(1, _MOST_DEEPENED)
     above = ((_BRIGHTEST - light) / span[1].clamp(min=1e-3)).clamp(max=1) * matt
-    below, above = torch.minimum(below, _MOST_UNEVEN * above), torch.minimum(above, _MOST_UNEVEN * below)
+    below, above = torch.minimum(below, fit.uneven * above), torch.minimum(above, fit.uneven * below)
     lightness = light + shading * torch.minimum(torch.where(shading < 0, below, above), darker**_DARKENED)
     lightness = lightness.clamp(_DARKEST, 100 - (100 - _BRIGHTEST) / 4)
     # Differences in chroma come from the old colour's light and shadow: on white they would be a tint of it.

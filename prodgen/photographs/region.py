@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 
-METHOD = 4
+METHOD = 5
 """Number of the newest method to find regions. A version names its own method in config.json as `method`."""
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
 _NEAR, _FAR = 14.0, 26.0
@@ -39,10 +39,12 @@ pixel below one of the ranges does not belong to the region by its hue."""
 _PRINT_SIDE = 400  # longer side, in pixels, at which prints and the ground around them are found
 _PRINT, _LEAST_PRINT = 0.3, 6  # weight below which a pixel is certainly print, and a print's least pixels
 _REACH, _AROUND = 0.025, 0.03  # reach of prints beyond such pixels, blur of the ground: shares of the side
-_STARK, _SHADOW_HUE, _SHADOW_CHROMA = 25.0, 0.8, 5.0
+_STARK, _SHADOW_HUE, _SHADOW_CHROMA, _SHADOW_PURITY = 25.0, 0.8, 5.0, 0.75
 """A patch with a hard edge is a print if its lightness differs from the product around the patch by more than
 the first number. The patch is shadow instead if the cosine between its hue and the product's is above the
-second number, and its chroma is above the third."""
+second number, and its chroma is above the third number and above the fourth number's share of the chroma that
+the product's colour has in such a shadow."""
+_LEAST_PATCH = 12  # least pixels of a patch of another colour whose border is measured
 _LEAST_APART, _FOLDED, _NOISE = 6.0, 0.5, 2.5
 """A pixel near a print belongs to the print if its CIELAB distance to the product around the print is above
 the first number, and above the third number times the deviation of that product's colours. Lightness has the
@@ -54,13 +56,15 @@ class Region(NamedTuple):
 
     share: float  # of the product
     weight: Plane  # (H, W), how much each pixel belongs to the region
+    unclear: float = 0.0  # share of the product in patches that are neither clearly light nor clearly print
 
 
 def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
     """Return the largest region of one colour in a product, (H, W, 3) bytes with its matte (H, W).
 
     Method 1 compares colours only. Method 2 adds the region's patches in deep shadow or in light of another
-    tint. Method 3 also adds all tones of a clear hue, and leaves out prints as a whole.
+    tint. Method 3 also adds all tones of a clear hue, and leaves out prints as a whole. Method 5 also finds
+    dark prints on a clear hue, and measures patches that keep their colour without a hard edge.
     """
     layers = np.dstack([rgb * matte[..., None], matte * 255]).astype(np.float32)
     colours = dominant_colours(fitted(layers, _SMALL).round().astype(np.uint8))
@@ -69,7 +73,7 @@ def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
     for colour, part in colours:
         shade = _is_shade(colour, colours[0][0])
         share += part * shade
-        (own if shade else others).append(_distance(lab, colour))
+        (own if shade else others).append(colour_distance(lab, colour))
     distance = np.min(own, 0)
     if not others:  # only small parts, such as buttons, differ: larger differences may be light and shadow
         distance = distance / _ALONE
@@ -80,10 +84,11 @@ def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
         belongs = _with_light(lab, belongs, matte)
     if method > 2:
         belongs = np.maximum(belongs, _of_hue(lab, colours[0][0]))
-        belongs = belongs * (1 - _prints(lab, belongs, matte, colours[0][0]))
+        belongs = belongs * (1 - _prints(lab, belongs, matte, colours[0][0], method))
     soft = cv2.GaussianBlur(belongs, (0, 0), _SOFT_EDGE)
     # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
-    return Region(share, np.where(matte > 0, np.clip((soft - 0.15) / 0.6, 0, 1), np.float32(0)))
+    weight = np.where(matte > 0, np.clip((soft - 0.15) / 0.6, 0, 1), np.float32(0))
+    return Region(share, weight, _unclear(lab, weight, matte) if method > 4 else 0.0)
 
 
 def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:
@@ -119,7 +124,7 @@ def _of_hue(lab: Plane, main: NDArray[np.float64]) -> Plane:
     return same
 
 
-def _prints(lab: Plane, weight: Plane, matte: Plane, main: NDArray[np.float64]) -> Plane:
+def _prints(lab: Plane, weight: Plane, matte: Plane, main: NDArray[np.float64], method: int) -> Plane:
     """Return how much each pixel belongs to a print, (H, W) in [0, 1].
 
     ``lab`` (H, W, 3) is the product, ``weight`` (H, W) a region of the product, and ``main`` the region's
@@ -130,7 +135,7 @@ def _prints(lab: Plane, weight: Plane, matte: Plane, main: NDArray[np.float64]) 
     certain = ((part < _PRINT) & (inside > 0.95)).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(certain)
     large = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= _LEAST_PRINT)
-    print_ = np.isin(labels, large[large > 0]) | _hard(small, inside, main)
+    print_ = np.isin(labels, large[large > 0]) | _hard(small, inside, main, method)
     ground = ((part > 0.9) & (inside > 0.95) & ~print_).astype(np.float32)
     if not print_.any() or not ground.any():
         return np.zeros_like(weight)
@@ -147,10 +152,13 @@ def _prints(lab: Plane, weight: Plane, matte: Plane, main: NDArray[np.float64]) 
         for plane in (around, least.astype(np.float32), near)
     )
     share: Plane = near * _between(_apart(lab, around), least, 2 * least)
-    return share
+    if method < 5:
+        return share
+    whole = cv2.resize(print_.astype(np.float32), weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.maximum(share, whole)  # no product is near the middle of a large print, to compare it with
 
 
-def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64]) -> Mask:
+def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64], method: int) -> Mask:
     """Return the mask (H, W) of patches with a hard edge that are far lighter or darker than the product.
 
     Such patches are prints, for instance dark letters. Patches at the product's outline, and patches of the
@@ -168,7 +176,7 @@ def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64]) -> Mask:
             patch = labels == label
             if stats[label, cv2.CC_STAT_AREA] < _LEAST_PRINT or (patch & edge).any():
                 continue
-            if _is_shadow(np.median(lab[patch], 0), main):
+            if _is_shadow(np.median(lab[patch], 0), main, method):
                 continue
             steps = _steps(lab, patch, (product > 0) & ~side)
             if steps.size and np.median(steps) > _GRADUAL * np.abs(apart[patch]).mean():
@@ -176,11 +184,38 @@ def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64]) -> Mask:
     return found
 
 
-def _is_shadow(patch: Plane, main: NDArray[np.float64]) -> bool:
-    """Return whether the product's colour ``main`` has a clear hue, and a dark patch has the same hue."""
+def _is_shadow(patch: Plane, main: NDArray[np.float64], method: int) -> bool:
+    """Return whether the product's colour ``main`` has a clear hue, and a dark patch has the same hue.
+
+    From method 5 on, the patch must also be about as pure as ``main`` is in shadow, because black has a
+    little of any hue in a photograph.
+    """
     chroma, own = np.linalg.norm(patch[1:]), np.linalg.norm(main[1:])
     same = float(patch[1:] @ main[1:]) > _SHADOW_HUE * chroma * own
-    return bool(own > _CLEAR_HUE and chroma > _SHADOW_CHROMA and same)
+    pure = method < 5 or chroma > _SHADOW_PURITY * own * (patch[0] + 16) / (main[0] + 16)
+    return bool(own > _CLEAR_HUE and chroma > _SHADOW_CHROMA and same and pure)
+
+
+def _unclear(lab: Plane, weight: Plane, matte: Plane) -> float:
+    """Return the share of a product in patches outside its region whose border is gradual.
+
+    The border of a print is hard, so such patches may be shadow that would keep the old colour. ``lab``
+    (H, W, 3): the product. ``weight`` (H, W): the region. ``matte`` (H, W): the product's.
+    """
+    small, part, inside = (fitted(plane, _PRINT_SIDE) for plane in (lab, weight, matte))
+    product = cv2.erode((inside > 0.95).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    region, other, area = product & (part > 0.9), product & (part < 0.5), 0
+    if not region.any():
+        return 0.0
+    own = np.median(small[region], 0)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(other.astype(np.uint8))
+    for label in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST_PATCH):
+        patch = labels == label
+        steps = _steps(small, patch, product & ~other)
+        apart = np.linalg.norm(np.median(small[patch], 0) - own)
+        if steps.size and np.median(steps) < _GRADUAL * apart:
+            area += int(patch.sum())
+    return area / int(product.sum())
 
 
 def _apart(lab: Plane, other: Plane) -> Plane:
@@ -205,7 +240,7 @@ def _steps(lab: Plane, one: Mask, other: Mask) -> Plane:
     return np.concatenate(found)
 
 
-def _distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray[np.float64]:
+def colour_distance(lab: NDArray[np.floating], colour: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the CIELAB distances (...) of colours (..., 3) from ``colour``; light counts little.
 
     Light moves a colour along the line through black and the colour. A colour is also purer in folds and

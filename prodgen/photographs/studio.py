@@ -28,13 +28,14 @@ from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
-METHODS = (1, 2, 3, 4)
+METHODS = (1, 2, 3, 4, 5)
 """Numbers of the methods by which this code cuts out, recolours, places and lights products.
 
 A change of the code that changes pictures needs a new number here, and a new version in ``prodgen/bundled``.
 Method 1 does not recolour patches of a product in deep shadow or in light of another tint. Methods 1 and 2
 may recolour parts of a print. Before method 4, a material covers only the main colour of a patterned product.
-Methods 1 to 3 find few hangers.
+Methods 1 to 3 find few hangers. Method 5 makes white visible on white, finds dark prints and more hangers,
+cuts gaps out, and doubts pictures in which a print has the colour asked for.
 """
 
 
@@ -130,7 +131,7 @@ class Studio:
                 for learnt in (one.learnt for one in sources)
                 for doubt in (*learnt.doubts, self._doubt_of(learnt, look))
             ]
-            doubts += [behind.fault, made.fault if made else None]
+            doubts += [behind.fault, made.fault if made else None, product.doubt(look) if product else None]
             pixels = product.picture(look, scene, behind.pixels) if product else to_pixels(behind.pixels)
             review = "; ".join(dict.fromkeys(filter(None, doubts))) or None
             yield self._encoded(pixels, finish, format, xmp, review)
@@ -155,7 +156,7 @@ class Studio:
             planes, own_ground = found.learnt.planes(photograph), photograph.alpha is None
             planes = retouch(finish.retouch, *planes, ground=own_ground)
             patterned = self.config.method > 3 and found.learnt.colour_doubt is not None
-            products.append(Product(*planes, frame, area, made_of, patterned))
+            products.append(Product(*planes, frame, area, made_of, patterned, self.config.method))
         return Together(products) if len(products) > 1 else products[0] if products else None
 
     def _encoded(

@@ -29,6 +29,10 @@ class Together:
             product.show(look, scene, behind, picture)
         return picture
 
+    def doubt(self, look: Look) -> str | None:
+        """Return why a look hides a print of one of the products, or None; see `Product.doubt`."""
+        return next(filter(None, (product.doubt(look) for product in self._products)), None)
+
     def _visible(self, scene: str, ground: Tensor) -> tuple[Pixels, list[Pixels]]:
         behind = ground
         if has_shadow(scene):

@@ -200,7 +200,7 @@ def remake_edit(
     generative = read_provenance(path).generative
     mask = Path(_path(photographs, wanted.mask, "mask")) if wanted.mask else None
     matte = Path(_path(photographs, wanted.matte, "matte")) if wanted.matte else None
-    cut = cut_out_marked(decoded[1], cutter, mask, matte)
+    cut = cut_out_marked(decoded[1], cutter, mask, matte, wanted.method)
     if not (cut.matte >= 0.5).any():
         raise ProdgenError(f"{path} shows no product: {'; '.join(cut.doubts)}", param="photos")
     (picture,) = make_pictures(

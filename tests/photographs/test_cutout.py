@@ -108,7 +108,7 @@ def test_a_hanger_that_is_left_is_doubted_and_a_waistband_is_not() -> None:
         def probability(self, rgb: np.ndarray) -> np.ndarray:
             return self.product.astype(np.float32)
 
-    def doubts(*parts: tuple[slice, slice], colour: tuple[int, int, int] = BLACK, method: int = 4) -> Any:
+    def doubts(*parts: tuple[slice, slice], colour: tuple[int, int, int] = BLACK, method: int = 5) -> Any:
         shown = photograph((slice(60, 160), slice(50, 150)), (70, 90, 160))
         shown.rgb[50:60, 50:150] = BLACK
         product = np.zeros((200, 200), bool)
@@ -127,6 +127,32 @@ def test_a_hanger_that_is_left_is_doubted_and_a_waistband_is_not() -> None:
     assert doubts(clips[0], colour=(160, 160, 160)) == ()  # a loop
     assert doubts(*straps) == ()
     assert doubts(hook, colour=(200, 40, 40)) == ()  # a ribbon
+    wire = slice(38, 50), slice(98, 101)
+    arch = (slice(38, 42), slice(85, 116)), (slice(42, 50), slice(85, 92)), (slice(42, 50), slice(109, 116))
+    for parts in ((wire,), arch):  # in the product's own colour
+        assert doubts(*parts, colour=(70, 90, 160)) == hanger
+        assert doubts(*parts, colour=(70, 90, 160), method=4) == ()
+
+
+def test_ground_of_a_clear_hue_that_shows_through_a_gap_is_left_out() -> None:
+    """A network takes the gap between a sleeve and the body for product."""
+
+    class Whole:
+        name = "whole"
+
+        def probability(self, rgb: np.ndarray) -> np.ndarray:
+            whole = np.zeros(rgb.shape[:2], np.float32)
+            whole[MIDDLE] = 1
+            return whole
+
+    shown = photograph(MIDDLE, (200, 205, 210))
+    ground = np.ones((200, 200), bool)
+    ground[MIDDLE], ground[100:130, 70:78] = False, True
+    shown.rgb[ground] = (150, 30, 70)
+    shown.rgb[90:110, 100:120] = (40, 60, 150)  # a print
+    matte, earlier = (cut_out(shown, Whole(), method).matte for method in (5, 4))
+    assert matte[105:125, 72:76].max() == 0
+    assert min(earlier[105:125, 72:76].min(), matte[92:108, 102:118].min()) == 1
 
 
 def test_a_photograph_without_a_product_is_doubted() -> None:

@@ -12,9 +12,11 @@ from prodgen.catalog.picture_files import decode
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import GrabCut
 from prodgen.photographs.edit import doubts_about_colour
+from prodgen.photographs.product import Look, Product
 from prodgen.photographs.recolour import Recolouring
 from prodgen.photographs.region import main_region
 from prodgen.spec.colour import delta_e_2000, parse_colour, to_lab
+from prodgen.spec.finish import Frame
 
 COLOURS = ("crimson", "navy", "forestgreen", "#d9a514", "pink", "grey", "white", "black")
 
@@ -164,6 +166,46 @@ def test_a_print_is_left_whole_also_where_it_is_like_the_products_folds() -> Non
     assert weight[63:87, 52:56].max() < 0.2
     assert min(weight[:52].min(), weight[98:].min(), weight[63:87, 62:66].min()) > 0.9
     assert earlier[63:87, 52:56].min() > 0.5
+
+
+def test_a_black_print_on_a_clear_hue_is_left_and_a_shadow_is_not() -> None:
+    """Black has a little of any hue in a photograph, so method 4 took it for shadow."""
+    rgb = np.full((160, 160, 3), (215, 130, 50), np.uint8)
+    rgb[60:90, 50:60], rgb[60:90, 100:120] = (34, 26, 20), (95, 54, 18)
+    print_, shadow = (slice(63, 87), slice(53, 57)), (slice(63, 87), slice(103, 117))
+    weight, earlier = (main_region(rgb, np.ones((160, 160), np.float32), one).weight for one in (5, 4))
+    assert weight[print_].max() < 0.2
+    assert min(weight[shadow].min(), earlier[print_].min()) > 0.9
+
+
+def test_patches_that_would_keep_their_colour_without_a_hard_edge_are_doubted() -> None:
+    across = np.clip((np.abs(np.arange(160) - 80) - 12) / 24, 0, 1)[None, :, None]
+    brown = across * (200, 200, 200) + (1 - across) * (120, 85, 40)
+    rgb = np.repeat(brown, 160, 0).round().astype(np.uint8)
+    region = main_region(rgb, np.ones((160, 160), np.float32))
+    assert region.unclear > 0.05
+    assert doubts_about_colour(region) is not None
+    plain = np.repeat(np.full((160, 160, 1), 200, np.uint8), 3, -1)
+    assert main_region(plain, np.ones((160, 160), np.float32)).unclear == 0
+
+
+def test_a_product_that_becomes_white_can_be_seen_on_white(cut: CutOut) -> None:
+    (made,), weight = recoloured(cut, ("white",))
+    lightness = to_lab(made)[..., 0][weight > 0.99]
+    assert 88 < lightness.mean() < 94
+    assert np.ptp(np.percentile(lightness, (2, 98))) > 6
+
+
+def test_a_colour_that_hides_a_print_is_doubted() -> None:
+    rgb = np.full((120, 120, 3), (180, 30, 40), np.uint8)
+    rgb[40:70, 30:90] = (235, 235, 232)
+    region = np.ones((120, 120), np.float32)
+    region[40:70, 30:90] = 0
+    planes, frame = (rgb, np.ones((120, 120), np.float32), region), Frame(120, 120, 0.9)
+    product, earlier = (Product(*planes, frame, method=one) for one in (5, 4))
+    doubts = [product.doubt(Look(colour)) for colour in ("white", "ivory", "navy", None)]
+    assert [doubt is not None for doubt in doubts] == [True, True, False, False]
+    assert earlier.doubt(Look("white")) is None
 
 
 def test_shadows_of_a_clear_hue_are_recoloured_with_it() -> None:
