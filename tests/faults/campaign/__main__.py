@@ -91,8 +91,8 @@ def _round(
     kinds = chance.choices(KINDS, k=len(chosen) + 1)
     if TRAINING in names or chance.random() < 0.2:  # one, since a run takes as long as many orders
         kinds[0] = "run"
-    if ROT in names or LIAR in names:  # an audit makes only generated images again
-        kinds = ["images" if kind == "photographs" else kind for kind in kinds]
+    if ROT in names or LIAR in names:  # generated images, in which they are looked for
+        kinds[-1] = "images"
     plan = [(kind, chance.uniform(0, 3), Random(chance.random())) for kind in kinds]
     healed, made, failed = begin, list[str](), list[str]()
 
