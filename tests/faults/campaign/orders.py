@@ -28,13 +28,17 @@ STEPS = 60
 
 @dataclass
 class Order:
-    """An accepted order: its tenant, its id, what it is of, and its last view."""
+    """An accepted order: its tenant, its id, what it is of, and its last view.
+
+    ``unaudited``: it was cancelled while a worker lied. No audit takes images of a cancelled order back.
+    """
 
     tenant: str
     id: str
     kind: str
     total: int = 0
     cancelled: bool = False
+    unaudited: bool = False
     view: dict[str, Any] = field(default_factory=dict)
 
     def look(self, client: Client) -> bool:

@@ -69,6 +69,8 @@ def mend(
     """
     notes, defects, lies = list[str](), list[str](), 0
     whole = [order for order in orders if order.kind == "images" and order.view["state"] == "succeeded"]
+    for order in orders if liar else ():
+        order.unaudited = order.view["state"] == "cancelled"
     for order in whole if liar else ():
         note, faults = audit(world, order, customer)
         notes.append(f"{order.id}: {note}")
