@@ -152,10 +152,7 @@ def _prints(lab: Plane, weight: Plane, matte: Plane, main: NDArray[np.float64], 
         for plane in (around, least.astype(np.float32), near)
     )
     share: Plane = near * _between(_apart(lab, around), least, 2 * least)
-    if method < 5:
-        return share
-    whole = cv2.resize(print_.astype(np.float32), weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.maximum(share, whole)  # no product is near the middle of a large print, to compare it with
+    return share
 
 
 def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64], method: int) -> Mask:

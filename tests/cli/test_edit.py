@@ -55,6 +55,20 @@ def test_a_picture_that_outweighs_its_preset_does_not_end_the_others(tmp_path: P
     assert "more than the preset's 1,000" in batch.review[0]["reason"]
 
 
+def test_only_the_colour_that_hides_a_print_goes_to_review(tmp_path: Path) -> None:
+    shirt = np.zeros((160, 160, 4), np.uint8)
+    shirt[20:140, 20:140], shirt[60:90, 50:110] = (180, 30, 40, 255), (240, 240, 238, 255)
+    Image.fromarray(shirt).save(tmp_path / "shirt.png")
+    out = tmp_path / "out"
+    out.mkdir()
+    batch = Batch(out, GrabCut(), Edit(("navy", "white"), width=160, height=160))
+    batch.run([tmp_path / "shirt.png"])
+    assert (batch.made, batch.shown) == (1, 1)
+    assert [row["file"] for row in batch.review] == ["shirt-white-white.jpg"]
+    assert (out / "shirt-navy-white.jpg").is_file()
+    assert (out / "review" / "shirt-white-white.jpg").is_file()
+
+
 def test_pictures_of_a_preset_pass_its_check_and_say_how_they_were_made(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run("edit", "--cutter", "grabcut", POLO, "--preset", "ebay", "--out", out).code == 0
