@@ -43,6 +43,13 @@ class _Part(NamedTuple):
     aside: float
 
 
+class _Shoulders(NamedTuple):
+    """The middle of a product's shoulders, and their width, in pixels."""
+
+    middle: float
+    width: float
+
+
 def has_hanger(rgb: Pixels, mask: Mask, method: int) -> bool:
     """Return whether a product in (H, W, 3) bytes with its mask (H, W) hangs on a hanger.
 
@@ -52,36 +59,31 @@ def has_hanger(rgb: Pixels, mask: Mask, method: int) -> bool:
     """
     if method < 4:
         return _has_bar(rgb, mask)
-    parts = _narrow_parts(rgb, mask)
-    hooks = (part for part in parts if part.wide <= _HOOK_WIDE and part.high <= _HOOK_LONG)
-    if any(abs(part.aside) <= _MIDDLE for part in hooks):
-        return True
-    clips = [part for part in parts if part.high < _MOST_HIGH]
-    if method < 5:
-        return _on_both_sides(clips)
-    return _has_wire(mask) or _has_gap(mask) or _on_both_sides(clips)
-
-
-def _on_both_sides(parts: list[_Part]) -> bool:
-    """Return whether parts are where the clips of a hanger are, on both sides of the middle."""
-    sides = {part.aside > 0 for part in parts if _CLIPS[0] <= abs(part.aside) <= _CLIPS[1]}
-    return sides == {True, False}
-
-
-def _narrow_parts(rgb: Pixels, mask: Mask) -> list[_Part]:
-    """Return the narrow parts at a product's top that have no clear hue and differ from the cloth."""
     top, left, bottom, right = bounding_box(mask)
     box = slice(top, bottom), slice(left, right)
     product = fitted(mask[box].astype(np.float32), _SIDE) > 0.5
-    lab = cv2.cvtColor(fitted(rgb[box], _SIDE).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    across = np.flatnonzero(product[: max(1, round(_SHOULDERS * len(product)))].any(0))
+    if not across.size:  # the top is thinner than a pixel, as a chain is
+        return False
+    shoulders = _Shoulders((across[0] + across[-1]) / 2, float(np.ptp(across) + 1))
+    parts = _narrow_parts(fitted(rgb[box], _SIDE), product, shoulders)
+    hooks = (part for part in parts if part.wide <= _HOOK_WIDE and part.high <= _HOOK_LONG)
+    if any(abs(part.aside) <= _MIDDLE for part in hooks):
+        return True
+    clips = [part for part in parts if _CLIPS[0] <= abs(part.aside) <= _CLIPS[1] and part.high < _MOST_HIGH]
+    if {part.aside > 0 for part in clips} == {True, False}:
+        return True
+    return method > 4 and (_has_wire(product, shoulders) or _has_gap(product, shoulders))
+
+
+def _narrow_parts(rgb: Pixels, product: Mask, shoulders: _Shoulders) -> list[_Part]:
+    """Return the narrow parts at a product's top that have no clear hue and differ from the cloth."""
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     height, width = product.shape
     line = np.ones((1, max(3, round(_NARROW * width))), np.uint8)
     wide = opened(np.pad(product, ((0, 0), (width, width))), line)[:, width:-width]
     _, labels, stats, _ = cv2.connectedComponentsWithStats((product & ~wide).astype(np.uint8))
-    shoulders = np.flatnonzero(product[: max(1, round(_SHOULDERS * height))].any(0))
-    if not shoulders.size:  # the top is thinner than a pixel, as a chain is
-        return []
-    middle, span = (shoulders[0] + shoulders[-1]) / 2, np.ptp(shoulders) + 1
+    middle, span = shoulders
     own, found = np.median(lab[product], 0), []
     for label, (x, y, across, high, _) in enumerate(stats[1:], 1):
         if y > _TOP * height or high < _LEAST_HIGH * height or across < _LEAST_WIDE * width:
@@ -96,12 +98,12 @@ def _narrow_parts(rgb: Pixels, mask: Mask) -> list[_Part]:
     return found
 
 
-def _has_wire(mask: Mask) -> bool:
-    """Return whether a product's mask has a hook as thin as wire near the middle of its top.
+def _has_wire(product: Mask, shoulders: _Shoulders) -> bool:
+    """Return whether a product has a hook as thin as wire near the middle of its top.
 
     A higher hook may be farther from the middle, because a product hangs aslant.
     """
-    product, middle, span = _outline(mask)
+    middle, span = shoulders
     height, side = len(product), max(3, round(_WIRE * max(product.shape)))
     wire = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     padded = np.pad(product, side)
@@ -116,9 +118,9 @@ def _has_wire(mask: Mask) -> bool:
     )
 
 
-def _has_gap(mask: Mask) -> bool:
-    """Return whether a product's mask has a hole below a narrow top, as between a hanger and a collar."""
-    product, middle, span = _outline(mask)
+def _has_gap(product: Mask, shoulders: _Shoulders) -> bool:
+    """Return whether a product has a hole below a narrow top, as between a hanger and a collar."""
+    middle, span = shoulders
     _, _, stats, _ = cv2.connectedComponentsWithStats((~np.pad(product, 1)).astype(np.uint8), connectivity=4)
     for x, y, across, _, area in stats[1:] - np.array([1, 1, 0, 0, 0]):
         top = np.flatnonzero(product[: max(1, y)].any(0))
@@ -127,16 +129,6 @@ def _has_gap(mask: Mask) -> bool:
         if abs(x + across / 2 - middle) <= _MIDDLE * span and np.ptp(top) + 1 <= _GAP_WIDE * span:
             return True
     return False
-
-
-def _outline(mask: Mask) -> tuple[Mask, float, float]:
-    """Return a product's mask in its box, the middle of the shoulders, and their width, in pixels."""
-    top, left, bottom, right = bounding_box(mask)
-    product = fitted(mask[top:bottom, left:right].astype(np.float32), _SIDE) > 0.5
-    shoulders = np.flatnonzero(product[: max(1, round(_SHOULDERS * len(product)))].any(0))
-    if not shoulders.size:  # the top is thinner than a pixel, as a chain is
-        return product, 0.0, 0.0
-    return product, (shoulders[0] + shoulders[-1]) / 2, float(np.ptp(shoulders) + 1)
 
 
 def _has_bar(rgb: Pixels, mask: Mask) -> bool:
