@@ -29,6 +29,20 @@ MIDDLE = slice(50, 150), slice(60, 140)
 BLACK = (20, 20, 22)
 
 
+class Certain:
+    """A cutter that takes a part of each photograph for the product: slices, or a mask."""
+
+    name = "certain"
+
+    def __init__(self, product: Any) -> None:
+        self._product = product
+
+    def probability(self, rgb: np.ndarray) -> np.ndarray:
+        certain = np.zeros(rgb.shape[:2], np.float32)
+        certain[self._product] = 1
+        return certain
+
+
 def test_the_product_is_found_at_the_resolution_of_the_photograph() -> None:
     cut = cut_out(photograph(MIDDLE, (30, 60, 140)), GrabCut())
     wanted = np.zeros((200, 200), bool)
@@ -72,42 +86,18 @@ def test_an_alpha_channel_that_marks_the_product_is_used_as_it_is() -> None:
     ],
 )
 def test_a_doubtful_cut_says_why(product: tuple[slice, slice], reason: str) -> None:
-    class Certain:
-        name = "certain"
-
-        def probability(self, rgb: np.ndarray) -> np.ndarray:
-            certain = np.zeros(rgb.shape[:2], np.float32)
-            certain[product] = 1
-            return certain
-
-    cut = cut_out(photograph(product, (30, 60, 140)), Certain())
+    cut = cut_out(photograph(product, (30, 60, 140)), Certain(product))
     assert any(reason in doubt for doubt in cut.doubts), cut.doubts
 
 
 def test_a_guess_far_from_what_the_colours_show_is_doubted() -> None:
-    class Wrong:
-        name = "wrong"
-
-        def probability(self, rgb: np.ndarray) -> np.ndarray:
-            guess = np.zeros(rgb.shape[:2], np.float32)
-            guess[5:45, 5:45] = 1
-            return guess
-
-    cut = cut_out(photograph(MIDDLE, (30, 60, 140)), Wrong())
+    wrong = Certain((slice(5, 45), slice(5, 45)))
+    cut = cut_out(photograph(MIDDLE, (30, 60, 140)), wrong)
     assert cut.agreement == 0.0
     assert "two cuts agree in only 0% of the area" in cut.doubts
 
 
 def test_a_hanger_that_is_left_is_doubted_and_a_waistband_is_not() -> None:
-    class Found:
-        name = "found"
-
-        def __init__(self, product: np.ndarray) -> None:
-            self.product = product
-
-        def probability(self, rgb: np.ndarray) -> np.ndarray:
-            return self.product.astype(np.float32)
-
     def doubts(*parts: tuple[slice, slice], colour: tuple[int, int, int] = BLACK, method: int = 5) -> Any:
         shown = photograph((slice(60, 160), slice(50, 150)), (70, 90, 160))
         shown.rgb[50:60, 50:150] = BLACK
@@ -115,7 +105,7 @@ def test_a_hanger_that_is_left_is_doubted_and_a_waistband_is_not() -> None:
         product[50:160, 50:150] = True
         for part in parts:
             shown.rgb[part], product[part] = colour, True
-        return cut_out(shown, Found(product), method).doubts
+        return cut_out(shown, Certain(product), method).doubts
 
     hanger = ("a hanger is left at the top; mark it in a mask",)
     hook, clips = (slice(44, 50), slice(95, 105)), [(slice(45, 50), slice(at, at + 6)) for at in (62, 132)]
@@ -136,33 +126,19 @@ def test_a_hanger_that_is_left_is_doubted_and_a_waistband_is_not() -> None:
 
 def test_ground_of_a_clear_hue_that_shows_through_a_gap_is_left_out() -> None:
     """A network takes the gap between a sleeve and the body for product."""
-
-    class Whole:
-        name = "whole"
-
-        def probability(self, rgb: np.ndarray) -> np.ndarray:
-            whole = np.zeros(rgb.shape[:2], np.float32)
-            whole[MIDDLE] = 1
-            return whole
-
     shown = photograph(MIDDLE, (200, 205, 210))
     ground = np.ones((200, 200), bool)
     ground[MIDDLE], ground[100:130, 70:78] = False, True
     shown.rgb[ground] = (150, 30, 70)
     shown.rgb[90:110, 100:120] = (40, 60, 150)  # a print
-    matte, earlier = (cut_out(shown, Whole(), method).matte for method in (5, 4))
+    matte, earlier = (cut_out(shown, Certain(MIDDLE), method).matte for method in (5, 4))
     assert matte[105:125, 72:76].max() == 0
     assert min(earlier[105:125, 72:76].min(), matte[92:108, 102:118].min()) == 1
 
 
 def test_a_photograph_without_a_product_is_doubted() -> None:
-    class Nothing:
-        name = "nothing"
-
-        def probability(self, rgb: np.ndarray) -> np.ndarray:
-            return np.zeros(rgb.shape[:2], np.float32)
-
-    assert cut_out(photograph(MIDDLE, (30, 60, 140)), Nothing()).doubts == ("no product was found",)
+    nothing = Certain(np.zeros((200, 200), bool))
+    assert cut_out(photograph(MIDDLE, (30, 60, 140)), nothing).doubts == ("no product was found",)
 
 
 def test_without_weights_the_cutter_is_grabcut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -223,15 +199,6 @@ def test_the_hairs_of_a_rug_are_no_part_of_the_outline() -> None:
     hairs = RNG.random((200, 200)) < 0.3
     hairs[MIDDLE] = False
     rug.rgb[hairs] = (30, 60, 140)
-    likely = np.zeros((200, 200), np.float32)
-    likely[MIDDLE] = 1
-
-    class Likely:
-        name = "likely"
-
-        def probability(self, rgb: np.ndarray) -> np.ndarray:
-            return likely
-
-    matte = cut_out(rug, Likely()).matte
+    matte = cut_out(rug, Certain(MIDDLE)).matte
     assert np.ptp(matte[:50, 75:125], 1).max() < 0.2  # the upper edge is straight
     assert matte[60:140, 70:130].min() == 1.0
