@@ -190,8 +190,9 @@ def images(
     if wanted or untrusted:
         lines, following = delivery.search(deployment.store, record, fits, after, limit, newest=newest)
     else:
-        options = {"newest": newest, "deleted": deleted}
-        lines, following = delivery.page(deployment.store, record, after, limit, **options)
+        lines, following = delivery.page(
+            deployment.store, record, after, limit, newest=newest, deleted=deleted
+        )
     return Page(
         data=[image_view(deployment, line, language) for line in lines],
         next=None if following is None else str(following),

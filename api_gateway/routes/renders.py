@@ -122,22 +122,22 @@ async def render(
     """
     parameters = [pair for pair in request.query_params.multi_items() if pair[0] not in SIGNED]
 
-    def look_up() -> tuple[Formula, bytes | None]:
+    def look_up() -> tuple[Asked, bytes | None]:
         version = _version_of(deployment.store, tenant, model)
-        formula = _formula(version, (seed, index, format), parameters)
-        if formula.model != model:
-            return formula, None
+        asked = Asked(tenant, _formula(version, (seed, index, format), parameters))
+        if asked.formula.model != model:
+            return asked, None
         try:
-            return formula, _find(deployment, Asked(tenant, formula))
+            return asked, _find(deployment, asked)
         except Unavailable:  # a stored image needs no Redis
-            if stored := read(deployment.store, Asked(tenant, formula)):
-                return formula, stored
+            if stored := read(deployment.store, asked):
+                return asked, stored
             raise
 
-    formula, found = await run_sync(look_up)
+    asked, found = await run_sync(look_up)
+    formula = asked.formula
     if formula.model != model:
         return RedirectResponse(formula.path, headers={"Cache-Control": "no-cache"})
-    asked = Asked(tenant, formula)
     data = found or await _wait(request, deployment, asked)
     request.app.state.metrics.renders.labels("hit" if found else "miss").inc()
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
@@ -179,12 +179,13 @@ def _begin(deployment: Deployment, wanted: list[Asked]) -> None:
     def is_new(asked: Asked) -> bool:
         return renders.look(asked) is None and not exists(store, cache_key(asked))
 
+    entered = False
     try:
         for asked, new in zip(wanted, in_threads(is_new, wanted), strict=True):
-            if new:
-                ask(store, renders, asked)
+            entered |= new and ask(store, renders, asked)
     finally:
-        deployment.ring("interactive", 1)
+        if entered:
+            deployment.ring("interactive", 1)
 
 
 def _find(deployment: Deployment, asked: Asked) -> bytes | None:

@@ -103,8 +103,8 @@ def prepare(
 
     OUT can be trained on. It also gets preview.png, set-aside.jsonl with the reason for each picture that
     could not be cut out well, and set-aside.png. After an interruption, the same command goes on, unless the
-    cutter is grabcut. With --queue the service cleans and prepares, and stores the
-    cut-outs as a data set (PRODGEN_URL, PRODGEN_API_KEY).
+    cutter is grabcut. With --queue the service cleans and prepares, and stores the cut-outs as a data set
+    (PRODGEN_URL, PRODGEN_API_KEY).
     """
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise ProdgenError(f"size {size} is not from {MIN_SIZE} to {MAX_SIZE}", param="size")

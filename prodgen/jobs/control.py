@@ -134,11 +134,8 @@ def withdraw(store: Store, ledger: Ledger, record: JobRecord, folders: Collectio
         manifests, broken = published(store, record)
         kept = [manifest for manifest in manifests if manifest.folder not in folders]
         store.delete([*broken, *(manifest.key for manifest in manifests if manifest.folder in folders)])
-        deleted = deleted_images(store, record)
-        done, size = (
-            sum(manifest.images for manifest in kept),
-            bytes_of(sizes_of(store, record, deleted), kept),
-        )
+        done = sum(manifest.images for manifest in kept)
+        size = bytes_of(sizes_of(store, record, deleted_images(store, record)), kept)
         changes = {
             "state": "partial" if done else "failed",
             "done": done,

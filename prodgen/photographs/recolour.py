@@ -77,10 +77,8 @@ class Recolouring:
         colour if a screen cannot show the target with the product's light and shadow.
         """
         asked = self._corrected(target)
-        recoloured = _shift(self._lab, self._mean, self._span, asked, self._fit).flatten(2)[
-            ..., self._indices
-        ]
-        recoloured = recoloured.unflatten(2, self._region.shape)
+        shifted = _shift(self._lab, self._mean, self._span, asked, self._fit)
+        recoloured = shifted.flatten(2)[..., self._indices].unflatten(2, self._region.shape)
         return torch.lerp(self._own.expand_as(recoloured), recoloured, self._region.expand_as(recoloured))
 
     def _corrected(self, target: Tensor) -> Tensor:

@@ -82,11 +82,9 @@ class Studio:
         ``matte``: the file of a matte, which is used instead of the cutter.
         """
         method = self.config.method
-        if matte:
-            return learn(data, partial(cut_out_by, matte=matte), self.config.photo_side, method)
-        return learn(
-            data, partial(cut_out, cutter=self.cutter, method=method), self.config.photo_side, method
-        )
+        by_cutter = partial(cut_out, method=method)
+        cut = partial(cut_out_by, matte=matte) if matte else partial(by_cutter, cutter=self.cutter)
+        return learn(data, cut, self.config.photo_side, method)
 
     def pictures(
         self,

@@ -46,7 +46,7 @@ function start() {
   }
 
   function changed(push = false) {
-    live.draw(wish());
+    live.draw(wish()); // first: to change the address of the page takes a browser milliseconds
     describeControls(form);
     remember(push);
   }

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -66,11 +65,10 @@ class KeptCuts:
                 checksum, (sha256, reason, quality, description) = json.loads(line)
                 if checksum != self._checksum(row):
                     return
-                yield Outcome(sha256, reason, quality, description and _description(*description))
+                if description:
+                    features, *others = description
+                    description = Description(Features(*features), *others)
+                yield Outcome(sha256, reason, quality, description)
 
     def _checksum(self, row: int) -> int:
         return zlib.crc32(self.images[row])
-
-
-def _description(features: list[Any], *others: Any) -> Description:
-    return Description(Features(*features), *others)
