@@ -1,8 +1,9 @@
 """Serving side by side: prodgen, plain Celery, BentoML and LitServe, with one generator on the same cores.
 
 ``python -m tests.bench.serving`` prepares an environment for each peer from PyPI, starts all, and measures
-each in turn, round by round: many images as fast as possible, then single images. Every contestant makes
-images of ``fashion-mnist`` with the same network and PNG encoder, and one process with one thread a core.
+each in turn, round by round: many images as fast as possible, then single images. Meanwhile the processes of
+the others are stopped. Every contestant makes images of ``fashion-mnist`` with the same network and PNG
+encoder, and one process with one thread a core.
 """
 
 import argparse
@@ -49,11 +50,15 @@ def main() -> None:
                 found += contestants[who]()
             except Unavailable as error:
                 print(f"{who} cannot take part: {error}", file=sys.stderr)
+        for one in found:
+            one.meter.stop()
+            stack.callback(one.meter.resume)
         print("all have started", file=sys.stderr, flush=True)
         with suppress(KeyboardInterrupt):  # Ctrl-C: print what is measured
             for number in range(options.rounds):
                 for one in found:
-                    _measure(one, number)
+                    with one.meter.awake():
+                        _measure(one, number)
         _print([one for one in found if one.rates], int(environ["SERVED_BATCH"]))
 
 

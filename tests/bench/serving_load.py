@@ -13,6 +13,10 @@ OPEN = 256
 """Requests at a time: two batches, so that one gathers while another is made."""
 
 
+SETTLE = 2.0
+"""Seconds in which processes that were stopped do what they missed, before they are measured."""
+
+
 class Meter:
     """Measures processes. ``cpu``: seconds of all ``runs``; ``memory``: the most MiB of all together."""
 
@@ -34,6 +38,26 @@ class Meter:
             thread.join()
         self.cpu += _cpu(found) - before
         self.runs += 1
+
+    def stop(self) -> None:
+        """Send SIGSTOP to the processes: a server that is idle takes time from the one that is measured."""
+        for one in self._find():
+            one.suspend()
+
+    def resume(self) -> None:
+        """Let the processes run on."""
+        for one in self._find():
+            one.resume()
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let the processes run until the end of the block, and stop them again."""
+        self.resume()
+        time.sleep(SETTLE)
+        try:
+            yield
+        finally:
+            self.stop()
 
     def _watch(self, found: list[psutil.Process]) -> None:
         while not self._ended.wait(0.5):
