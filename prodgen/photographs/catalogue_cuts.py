@@ -37,7 +37,7 @@ def cut_photograph(size: int, cutter: Cutter, path: Path) -> tuple[Outcome, NDAr
     if isinstance(decoded, str):
         return Outcome("", f"it cannot be read: {decoded}", 0.0, None), None
     sha256, photograph = decoded
-    cut = cut_out(photograph, cutter)
+    cut = cut_out(photograph, cutter, example=True)
     reason = "; ".join(cut.doubts) or None
     mask = cut.matte >= 0.5
     if not mask.any():

@@ -35,7 +35,9 @@ _EDGE, _INSET = 1.6, 0.55
 """Width of the matte's soft edge in pixels, and the value of the blurred mask at the middle of this edge. The
 edge is a little inside the outline, so that no ground shows through."""
 _LEAST_COVER, _MOST_COVER = 0.03, 0.93
-_MOST_UNCLEAR, _MOST_BORDER = 0.22, 0.01
+_MOST_UNCLEAR, _MOST_BORDER, _MOST_BORDER_LEARNT = 0.22, 0.01, 0.25
+"""The last two: the largest share of the photograph's border that is product, in a picture for a shop and in
+an example that a model learns from."""
 _LEAST_AGREEMENT = 0.6
 _THICK, _MOST_LEFT_OUT = 0.022, 0.0075
 """Thickness of a part that may be missing as a share of the longer side; the largest share of such parts."""
@@ -61,11 +63,13 @@ class CutOut:
         return self.region if method == METHOD else main_region(self.rgb, self.matte, method)
 
 
-def cut_out(photograph: Photograph, cutter: Cutter, method: int = METHOD) -> CutOut:
+def cut_out(photograph: Photograph, cutter: Cutter, method: int = METHOD, *, example: bool = False) -> CutOut:
     """Cut the product out: by the photograph's alpha channel if it marks the product, else by the cutter.
 
     ``method``: the method by which a hanger is found, see `has_hanger`. From method 5 on, ground of a clear
-    hue that shows through a gap is left out.
+    hue that shows through a gap is left out. ``example``: a model will learn from the cut-out. Then a hanger,
+    a part that is missing and a sleeve that the photograph's edge cuts off are no doubts: a shop cannot use
+    such a picture, but a model learns more from many examples than from few that are perfect.
     """
     rgb, alpha, _ = photograph
     if alpha is not None:
@@ -76,14 +80,14 @@ def cut_out(photograph: Photograph, cutter: Cutter, method: int = METHOD) -> Cut
     by_colour, probability = _cut_by_colour(small), cutter.probability(small)
     mask = by_colour if probability is None else guided_cut(small, probability)
     agreement = float(iou(mask, by_colour)) if is_plausible(by_colour) else None
-    doubts = _doubts(mask, probability, agreement)
+    doubts = _doubts(mask, probability, agreement, _MOST_BORDER_LEARNT if example else _MOST_BORDER)
     if method > 4:
-        if probability is not None and _left_out(mask, probability) > _MOST_LEFT_OUT:
+        if not example and probability is not None and _left_out(mask, probability) > _MOST_LEFT_OUT:
             doubts.append("a part of the product may be missing")
         mask = mask & ~gaps(small, mask)
     matte = _matte(mask, rgb)
     found = mask if probability is None else main_pieces(probability > 0.5)  # guided_cut removes hooks
-    if found.any() and has_hanger(small, found, method):
+    if not example and found.any() and has_hanger(small, found, method):
         doubts.append("a hanger is left at the top; mark it in a mask")
     return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(doubts))
 
@@ -143,7 +147,7 @@ def _left_out(mask: Mask, probability: Plane) -> float:
     return float(opened((probability > 0.08) & (probability < 0.6) & ~mask, disc).sum() / max(1, mask.sum()))
 
 
-def _doubts(mask: Mask, probability: Plane | None, agreement: float | None) -> list[str]:
+def _doubts(mask: Mask, probability: Plane | None, agreement: float | None, most_border: float) -> list[str]:
     cover = float(mask.mean())
     if not cover:
         return ["no product was found"]
@@ -155,7 +159,7 @@ def _doubts(mask: Mask, probability: Plane | None, agreement: float | None) -> l
     checks = (
         (cover < _LEAST_COVER, f"the product covers only {cover:.0%} of the photograph"),
         (cover > _MOST_COVER, f"the product covers {cover:.0%} of the photograph"),
-        (border_contact(mask) > _MOST_BORDER, "the photograph's edge cuts the product off"),
+        (border_contact(mask) > most_border, "the photograph's edge cuts the product off"),
         (unclear > _MOST_UNCLEAR, "the product's outline is not clear"),
         (largest < _LEAST_PIECE, "the product is in many pieces"),
         (agreed < _LEAST_AGREEMENT, f"two cuts agree in only {agreed:.0%} of the area"),

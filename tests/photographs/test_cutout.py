@@ -90,6 +90,16 @@ def test_a_doubtful_cut_says_why(product: tuple[slice, slice], reason: str) -> N
     assert any(reason in doubt for doubt in cut.doubts), cut.doubts
 
 
+@pytest.mark.parametrize(
+    ("product", "kept"), [((slice(80, 120), slice(60, 200)), True), ((slice(0, 200), slice(40, 200)), False)]
+)
+def test_a_model_may_learn_from_a_product_whose_sleeve_is_cut_off(
+    product: tuple[slice, slice], kept: bool
+) -> None:
+    cut = cut_out(photograph(product, (30, 60, 140)), Certain(product), example=True)
+    assert ("the photograph's edge cuts the product off" not in cut.doubts) == kept
+
+
 def test_a_guess_far_from_what_the_colours_show_is_doubted() -> None:
     wrong = Certain((slice(5, 45), slice(5, 45)))
     cut = cut_out(photograph(MIDDLE, (30, 60, 140)), wrong)
@@ -98,20 +108,26 @@ def test_a_guess_far_from_what_the_colours_show_is_doubted() -> None:
 
 
 def test_a_hanger_that_is_left_is_doubted_and_a_waistband_is_not() -> None:
-    def doubts(*parts: tuple[slice, slice], colour: tuple[int, int, int] = BLACK, method: int = 5) -> Any:
+    def doubts(
+        *parts: tuple[slice, slice],
+        colour: tuple[int, int, int] = BLACK,
+        method: int = 5,
+        example: bool = False,
+    ) -> Any:
         shown = photograph((slice(60, 160), slice(50, 150)), (70, 90, 160))
         shown.rgb[50:60, 50:150] = BLACK
         product = np.zeros((200, 200), bool)
         product[50:160, 50:150] = True
         for part in parts:
             shown.rgb[part], product[part] = colour, True
-        return cut_out(shown, Certain(product), method).doubts
+        return cut_out(shown, Certain(product), method, example=example).doubts
 
     hanger = ("a hanger is left at the top; mark it in a mask",)
     hook, clips = (slice(44, 50), slice(95, 105)), [(slice(45, 50), slice(at, at + 6)) for at in (62, 132)]
     straps = [(slice(30, 50), slice(at, at + 6)) for at in (70, 124)]
     assert doubts() == ()
     assert doubts(hook) == doubts(hook, method=3) == hanger
+    assert doubts(hook, example=True) == ()
     assert doubts(*clips, colour=(160, 160, 160)) == hanger
     assert doubts(*clips, colour=(160, 160, 160), method=3) == ()  # versions keep what they find
     assert doubts(clips[0], colour=(160, 160, 160)) == ()  # a loop
