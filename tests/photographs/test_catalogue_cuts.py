@@ -94,6 +94,7 @@ def test_merged_categories_are_one_value_and_the_catalogue_says_so(shop: Path, t
     [
         ("polos=shirt", "there is no category 'polos' to merge; there are blouse, hat, polo, shirt"),
         ("polo", "the merge 'polo' is not OLD,OLD=NEW, for instance polo,blouse=shirt"),
+        ("polo=top,blouse=shirt", "the merge 'polo=top,blouse=shirt' is not OLD,OLD=NEW, for instance"),
     ],
 )
 def test_a_category_that_is_not_there_cannot_be_merged(

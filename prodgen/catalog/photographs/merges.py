@@ -18,7 +18,7 @@ def parse_merges(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         before, equals, after = text.partition("=")
         names, name = [normalise(part) for part in before.split(",")], normalise(after)
-        if not equals or not name or not all(names):
+        if not equals or not name or {"=", ","} & {*name} or not all(names):
             raise ProdgenError(
                 f"the merge {text!r} is not OLD,OLD=NEW, for instance polo,blouse=shirt", param="merge"
             )
