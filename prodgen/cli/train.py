@@ -79,6 +79,7 @@ def _train_here(
     from prodgen.training.recipes.recipe_files import load_recipe
     from prodgen.training.trainer import Trainer
     from prodgen.training.watch.alarms import Alarm
+    from prodgen.training.watch.judge import CLASSIFIER
     from prodgen.training.watch.metrics import RATE
 
     chosen = load_recipe(recipe, settings)
@@ -102,6 +103,8 @@ def _train_here(
         discriminator = f"; a new discriminator learns alone for {alone} steps" if alone else ""
         discriminator = " and its discriminator" if pretrained.discriminator else discriminator
         remark(f"begun with {pretrained.model.id}{discriminator}")
+    if chosen.select == "domain-fid" and not (out / CLASSIFIER).exists():
+        remark("before the first step, a classifier learns from the images; it will choose the best step")
     stop, alarm = _stop_event(), None
     with writing(out), ProgressBars(json) as bars:
 

@@ -40,12 +40,14 @@ def test_the_same_command_continues_an_interrupted_training(data: Path, tmp_path
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     assert "no model yet, none was evaluated" in errors
+    assert "a classifier learns from the images" in errors
 
     steps = int(checkpoint.load(saved)["step"]) + 5
     done = run_here(*train(steps), "--json", environment=clean_environment())
 
     assert done.returncode == 0, done.stderr
     assert "going on from step" in done.stderr
+    assert "a classifier learns" not in done.stderr
     assert json.loads(done.stdout) == {
         "step": steps,
         "steps": steps,
