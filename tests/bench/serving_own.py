@@ -25,6 +25,8 @@ from tests.servers.valkey import ValkeyServer
 
 ROOT = Path(__file__).parents[2]
 MODEL = "fashion-mnist"
+SETTINGS = {"OMP_NUM_THREADS": "1"}
+"""Of prodgen: its own defaults, and not the short leases and ticks of the tests."""
 SLOW = 8
 """Files on the S3 server are measured with the images of the others divided by this: it is that slow."""
 
@@ -73,7 +75,7 @@ def trace(folder: Path) -> dict[str, str]:
 def local(stack: ExitStack, folder: Path, images: int) -> Iterator[Contestant]:
     """`prodgen up` with one worker a core and orders of both packagings, then with one worker alone."""
     for workers in {CORES: None, 1: None}:
-        up = stack.enter_context(Up(folder / f"up-{workers}", workers=workers))
+        up = stack.enter_context(Up(folder / f"up-{workers}", workers=workers, settings=SETTINGS))
         client = stack.enter_context(up.client())
         for packaging in ("tar", "files") if workers == CORES else ("tar",):
             name = f"prodgen, {packaging}, local store, {workers} worker{'s' * (workers > 1)}"
@@ -87,7 +89,7 @@ def on_s3(stack: ExitStack, folder: Path, images: int) -> Iterator[Contestant]:
         stack.callback(server.kill)
         server.start()
     (folder / "deployment").mkdir()
-    deployment = stack.enter_context(Deployment(folder / "deployment", valkey, s3, workers=CORES))
+    deployment = stack.enter_context(Deployment(folder / "deployment", valkey, s3, CORES, SETTINGS))
     client = stack.enter_context(deployment.client())
     meter = Meter(lambda: marked(deployment.mark))
     for packaging, part in (("tar", images), ("files", images // SLOW)):

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import uuid
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -34,14 +35,21 @@ class Deployment:
     ``workers``: how many of its processes make images. ``mark``: PRODGEN_TEST_MARK in their environment.
     """
 
-    def __init__(self, folder: Path, valkey: ValkeyServer, s3: S3Server, workers: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        valkey: ValkeyServer,
+        s3: S3Server,
+        workers: int = 1,
+        settings: Mapping[str, str] = SETTINGS,
+    ) -> None:
         self.folder, self.port, self.bucket = folder, free_port(), f"prodgen-{os.getpid()}"
         self.url = f"http://127.0.0.1:{self.port}"
         self.s3, self._workers, self._running = s3, workers, ExitStack()
         self.mark = uuid.uuid4().hex
         self.environment = {
             **clean_environment(),
-            **SETTINGS,
+            **settings,
             "PRODGEN_TEST_MARK": self.mark,
             "PRODGEN_ENVIRONMENT": "production",
             "PRODGEN_SECRET_KEY": "a-secret-of-these-tests-and-no-others",

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
@@ -51,11 +52,17 @@ FLOWER_TABLE = {
 
 
 class Up:
-    """A stack on a data folder. A mark in the environment identifies its processes."""
+    """A stack on a data folder, with ``settings``. A mark in the environment identifies its processes."""
 
-    def __init__(self, data_dir: Path, workers: int = 2, training_workers: int = 0) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        workers: int = 2,
+        training_workers: int = 0,
+        settings: Mapping[str, str] = SETTINGS,
+    ) -> None:
         self.data_dir, self.port = data_dir, free_port()
-        self.workers, self.training_workers = workers, training_workers
+        self.workers, self.training_workers, self._settings = workers, training_workers, settings
         self.url = f"http://127.0.0.1:{self.port}"
         self._mark = uuid.uuid4().hex
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,7 +78,7 @@ class Up:
 
     def start(self) -> None:
         """Start the stack; return when ready.json exists."""
-        environment = {**clean_environment(), **SETTINGS, "PRODGEN_TEST_MARK": self._mark}
+        environment = {**clean_environment(), **self._settings, "PRODGEN_TEST_MARK": self._mark}
         command = [PRODGEN, "up", "--port", str(self.port), "--data-dir", self.data_dir]
         training = ("--training-workers", str(self.training_workers))
         with (self.data_dir.parent / f"{self.data_dir.name}.log").open("ab") as log:
