@@ -42,3 +42,14 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if alpha:
         converted.putalpha(alpha)
     return converted
+
+
+def foreign_colours(image: Image.Image) -> str | None:
+    """Return the name of a picture's colour space; None if it is sRGB, or grey without a profile."""
+    if profile := image.info.get("icc_profile"):
+        try:
+            name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
+        except (ImageCms.PyCMSError, OSError, TypeError):
+            return "a profile that cannot be read"
+        return None if "srgb" in name.lower() else name or "a profile without a name"
+    return "CMYK" if image.mode == "CMYK" else None

@@ -1,6 +1,7 @@
 """``prodgen edit`` and ``check``: catalogue pictures from photographs, on this machine."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from json import loads
 from pathlib import Path
@@ -79,9 +80,7 @@ def edit(
     asked = replace(asked, retouch=tuple(retouch or ()), light_from=light_from, pose=pose)
     asked.check()
     files = [file for file in pictures_in(photos) if not file.name.endswith((MASK, MATTE))]
-    check_folder(out)
-    if out.exists() and any(out.iterdir()):
-        raise ProdgenError(f"{out} already holds files; choose another folder", param="out")
+    _check_empty(out)
     batch = Batch(out, load_cutter(cutter, weights), asked, force=force)
     with writing(out), ProgressBars(json) as bars:
         batch.run(files, lambda done: bars.report("Photographs", done, len(files)))
@@ -94,6 +93,13 @@ def edit(
         aside = sum("file" not in row for row in batch.review)
         pictures = len(batch.review) - aside
         remark(f"{aside} photographs and {pictures} single pictures are set aside: {out}/review")
+
+
+def _check_empty(out: Path) -> None:
+    """Raise ProdgenError if a folder for pictures cannot be made, or has files."""
+    check_folder(out)
+    if out.exists() and any(out.iterdir()):
+        raise ProdgenError(f"{out} already holds files; choose another folder", param="out")
 
 
 def _edit(
@@ -166,20 +172,30 @@ def pictures_in(paths: list[Path]) -> Iterator[Path]:
 def check(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
     preset: Annotated[str, typer.Option(help=_MARKETPLACES)],
+    fix: Annotated[Path | None, typer.Option(help="New folder for mended copies of all pictures.")] = None,
     json: Json = False,
 ) -> None:
     """Measure pictures against a marketplace's rules.
 
-    The exit code is 1 if a picture breaks a rule, or a file cannot be read.
+    With --fix, writes copies in which ground, centring, shape, format, weight, colours and names are
+    mended, as far as the product's pixels stay, and reports what the copies still break. The exit code is 1
+    if a picture, or its copy, breaks a rule, or a file cannot be read.
     """
+    from prodgen.photographs.batch import Names
     from prodgen.photographs.check import Finding, check_picture
+    from prodgen.photographs.mend import mend_file
     from prodgen.photographs.presets import load_preset
 
     rules = load_preset(preset)
-    files, found = list(pictures_in(pictures)), dict[str, list[Finding]]()
-    with ProgressBars(json) as bars:
+    files, found, names = list(pictures_in(pictures)), dict[str, list[Finding]](), Names()
+    if fix:
+        _check_empty(fix)
+    with writing(fix) if fix else nullcontext(), ProgressBars(json) as bars:
         for done, file in enumerate(files, 1):
-            found[str(file)] = check_picture(file, rules)
+            shown, findings = (
+                mend_file(file, fix, rules, names) if fix else (file, check_picture(file, rules))
+            )
+            found[str(shown)] = findings
             bars.report("Pictures", done, len(files))
     broken = {path: findings for path, findings in found.items() if findings}
     if json:
@@ -187,6 +203,8 @@ def check(
     else:
         for path, findings in broken.items():
             say(f"{path}: " + "; ".join(map(str, findings)))
-        remark(f"{len(found) - len(broken)} of {len(found)} pictures keep {preset}'s rules of {rules.date}")
+        kept = len(found) - len(broken)
+        copies = f", as copies in {fix}" if fix else ""
+        remark(f"{kept} of {len(found)} pictures keep {preset}'s rules of {rules.date}{copies}")
     if broken:
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """Measure a picture against a marketplace's preset. The picture may come from any program."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -8,21 +9,35 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from prodgen.catalog.colour_profiles import foreign_colours
 from prodgen.catalog.photographs.cuts import cut_from_plain
-from prodgen.catalog.photographs.masks import Mask, Pixels, bounding_box
+from prodgen.catalog.photographs.masks import Mask, Pixels, bounding_box, fitted
 from prodgen.catalog.photographs.measure import blur
 from prodgen.catalog.picture_files import decode, fault_of
+from prodgen.generation.encode import format_of
+from prodgen.photographs.enlarged import lost_detail
+from prodgen.photographs.lettering import letters_in_rows
 from prodgen.photographs.presets import Preset, load_preset
 from prodgen.spec.colour import levels
+from prodgen.spec.photograph import FORMATS
 from prodgen.spec.provenance import read_provenance
 
-_SIDE = 8192  # pictures are measured at their own size, or shrunk to this longer side in pixels
+SIDE = 8192  # pictures are measured at their own size, or shrunk to this longer side in pixels
 _PRODUCT_SIDE = 1024  # longer side, in pixels, at which the product is looked for
 _MARGIN = 0.015  # width of the border that the ground is read from, as a share of the longer side
+_CAPTION = 0.1  # width of the border where text is looked for if no product was found, as such a share
 _MOST_BLUR = 0.72  # as `measure` gives it; sharp pictures of one plain garment come to 0.6
+_MOST_LOST = 21.0  # dB, as `lost_detail` gives it
 _OFF_CENTRE = 0.06
 _ASPECT = 0.01  # most deviation of height over width
 _AROUND = 0.01  # width of the rim around the product, as a share of the longer side, that may be mixed
+LEAST_RIM = 9  # least width of this rim in pixels: a block of JPEG spreads the product's edge by 8
+_ENDINGS = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "tiff": (".tif", ".tiff"),
+    "ppm": (".ppm", ".pgm", ".pbm"),
+}
+"""How names of files end, for the formats that have more than one ending."""
 
 
 class Finding(NamedTuple):
@@ -37,11 +52,12 @@ class Finding(NamedTuple):
 
 
 def check_picture(path: Path, preset: Preset) -> list[Finding]:
-    """Return the rules that a picture breaks. A file that cannot be read breaks the rule ``file``."""
+    """Return the rules that a picture and its name break. An unreadable file breaks the rule ``file``."""
     try:
-        return check_file(path.read_bytes(), preset)
+        data = path.read_bytes()
     except OSError as error:
         return [_unreadable(error)]
+    return check_file(data, preset) + _name_findings(path, data, preset)
 
 
 def preset_findings(data: bytes, preset: str) -> tuple[str, ...]:
@@ -52,12 +68,16 @@ def preset_findings(data: bytes, preset: str) -> tuple[str, ...]:
 def check_file(data: bytes, preset: Preset) -> list[Finding]:
     """Return the rules that the picture file ``data`` breaks. An unreadable file breaks the rule ``file``."""
     try:
-        rgb, _, size = decode(BytesIO(data), _SIDE)
+        photograph = decode(BytesIO(data), SIDE)
     except Exception as error:  # Pillow raises nearly any type for a broken file
         return [_unreadable(error)]
-    found = _file_findings(data, size, preset) + _ground_findings(rgb, preset)
+    rgb = photograph.on_white()
+    found = _file_findings(data, photograph.size, preset) + _ground_findings(rgb, preset)
     if (measured := blur(rgb)) > _MOST_BLUR:
         found.append(Finding("sharpness", f"blur {measured:.2f}", f"at most {_MOST_BLUR}"))
+    if (lost := lost_detail(rgb)) > _MOST_LOST:
+        seen = f"is as of an enlarged or a soft picture (fine detail is weaker by {lost:.0f} dB)"
+        found.append(Finding("resolution", seen, f"by at most {_MOST_LOST:.0f} dB"))
     return found
 
 
@@ -67,8 +87,10 @@ def _unreadable(error: Exception) -> Finding:
 
 def _file_findings(data: bytes, size: tuple[int, int], preset: Preset) -> list[Finding]:
     found = []
-    with Image.open(BytesIO(data)) as image:
-        format = (image.format or "").lower()
+    with Image.open(BytesIO(data), formats=FORMATS) as image:
+        format, colours = (image.format or "").lower(), foreign_colours(image)
+    if colours:
+        found.append(Finding("colours", colours, "sRGB"))
     if format not in preset.formats:
         found.append(Finding("format", format or "unknown", " or ".join(preset.formats)))
     if max(size) < preset.least_side:
@@ -84,18 +106,29 @@ def _file_findings(data: bytes, size: tuple[int, int], preset: Preset) -> list[F
     return found
 
 
+def _name_findings(path: Path, data: bytes, preset: Preset) -> list[Finding]:
+    """Return the finding of a name that does not fit the file's format, or that the marketplace refuses."""
+    format = format_of(data)
+    if format is None:
+        return []
+    endings = _ENDINGS.get(format, (f".{format}",))
+    if path.suffix.lower() not in endings:
+        return [Finding("name", path.name, f"a name that ends with {endings[0]}")]
+    if preset.file_name and not re.fullmatch(preset.file_name, path.name):
+        return [Finding("name", path.name, f"one like {preset.file_name_example}")]
+    return []
+
+
 def _ground_findings(rgb: Pixels, preset: Preset) -> list[Finding]:
     """Return the rules that the ground breaks, and the rules that the product's size and place break."""
     height, width = rgb.shape[:2]
-    shrink = min(1.0, _PRODUCT_SIDE / max(height, width))
-    small = cv2.resize(rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    small = fitted(rgb, _PRODUCT_SIDE)
     product = cut_from_plain(small)
+    around = _outside(small.shape[:2], product)
     found = []
     if preset.ground:
         outside = cv2.resize(
-            _outside(small.shape[:2], product).astype(np.uint8),
-            (width, height),
-            interpolation=cv2.INTER_NEAREST,
+            around.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
         ).astype(bool)
         ground = levels(preset.ground)
         pure = float((cv2.inRange(rgb, ground, ground)[outside] > 0).mean()) if outside.any() else 0.0
@@ -103,6 +136,8 @@ def _ground_findings(rgb: Pixels, preset: Preset) -> list[Finding]:
             found.append(
                 Finding("ground", f"{pure:.2%} of it is {preset.ground}", f"all of it {preset.ground}")
             )
+    if letters := letters_in_rows(small, around if product is not None else _border(small.shape, _CAPTION)):
+        found.append(Finding("text", f"may be on the ground ({letters} letter-like marks in a row)", "none"))
     if product is None:
         return found
     top, left, bottom, right = bounding_box(product)
@@ -123,10 +158,15 @@ def _outside(shape: tuple[int, ...], product: Mask | None) -> Mask:
     These are all pixels that are not near the product, or a narrow border if no product was found.
     """
     if product is not None:
-        width = 2 * round(_AROUND * max(shape)) + 1
+        width = 2 * max(round(_AROUND * max(shape)), LEAST_RIM) + 1
         kernel = np.ones((width, width), np.uint8)
         return ~cv2.dilate(product.astype(np.uint8), kernel).astype(bool)
-    strip = max(1, round(_MARGIN * max(shape)))
+    return _border(shape, _MARGIN)
+
+
+def _border(shape: tuple[int, ...], width: float) -> Mask:
+    """Return the mask (H, W) of a border; ``width`` is a share of the longer side."""
+    strip = max(1, round(width * max(shape[:2])))
     border = np.ones(shape[:2], bool)
     border[strip:-strip, strip:-strip] = False
     return border

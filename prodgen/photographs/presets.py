@@ -32,6 +32,10 @@ class Preset(BaseModel):
     format: Literal["png", "webp", "jpeg"] = "jpeg"
     formats: tuple[str, ...] = Field(description="File formats that the marketplace takes.")
     most_bytes: int = Field(description="Largest size of the file in bytes.")
+    file_name: str | None = Field(
+        default=None, description="Regular expression for names of files, if the marketplace has a rule."
+    )
+    file_name_example: str | None = None
     photographs_only: bool = Field(
         default=False, description="Whether the picture must be a photograph of the real product."
     )

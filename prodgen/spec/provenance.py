@@ -86,6 +86,14 @@ def read_provenance(file: Path | IO[bytes]) -> Provenance:
 
     Raises ProdgenError if the file is no picture. The fields are None if the marks cannot be parsed.
     """
+    return _parse(read_xmp(file))
+
+
+def read_xmp(file: Path | IO[bytes]) -> bytes:
+    """Return the XMP packet of a picture file; b"" if it has none, or one that is too large.
+
+    Raises ProdgenError if the file is no picture.
+    """
     try:
         with Image.open(file, formats=FORMATS) as image:
             packet = image.info.get("xmp") or b""
@@ -96,7 +104,7 @@ def read_provenance(file: Path | IO[bytes]) -> Provenance:
         raise ProdgenError(f"{where} is no picture that can be read: {error}") from None
     if isinstance(packet, str):
         packet = packet.encode(errors="replace")
-    return _parse(packet) if len(packet) <= _MAX_XMP else Provenance(None, None)
+    return packet if len(packet) <= _MAX_XMP else b""
 
 
 def _gif_xmp(file: IO[bytes]) -> bytes:

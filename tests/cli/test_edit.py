@@ -72,9 +72,10 @@ def test_only_the_colour_that_hides_a_print_goes_to_review(tmp_path: Path) -> No
 def test_pictures_of_a_preset_pass_its_check_and_say_how_they_were_made(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run("edit", "--cutter", "grabcut", POLO, "--preset", "ebay", "--out", out).code == 0
-    checked = run("check", out, "--preset", "ebay")
-    assert checked.code == 0, checked.out
-    assert "1 of 1 pictures keep ebay's rules" in checked.err
+    checked = run("check", out, "--preset", "ebay", "--json")
+    assert checked.code == 1
+    (found,) = json.loads(checked.out).values()
+    assert [finding["rule"] for finding in found] == ["resolution"]  # 400 pixels were enlarged
 
     told = run("provenance", out / "polo-white.jpg", "--json")
     record = json.loads(told.out)
@@ -150,6 +151,29 @@ def test_pictures_that_break_the_rules_or_cannot_be_read_end_with_1(run: Run, tm
     assert "broken.jpg: file cannot be read (" in done.out
     assert "size 300 x 300 pixels, not a side of 1000 or more" in done.out
     assert "0 of 2 pictures" in done.err
+
+
+def test_fix_writes_mended_copies_and_reports_the_rest(run: Run, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    shown = np.full((1100, 1100, 3), (250, 251, 252), np.uint8)
+    shown[60:1040, 60:1040] = (20, 60, 120)
+    shown[70:1030:20, 70:1030] = (10, 20, 30)
+    Image.fromarray(shown).save(before / "B000123456 front.png")
+    Image.fromarray(shown[:300, :300]).save(before / "small.png")
+    (before / "broken.jpg").write_bytes(POLO.read_bytes()[:900])
+    done = run("check", before, "--preset", "amazon", "--fix", after)
+    assert done.code == 1
+    assert sorted(path.name for path in after.iterdir()) == ["B000123456.MAIN.png", "small.png"]
+    assert "1 of 3 pictures keep amazon's rules" in done.err
+    assert f"copies in {after}" in done.err
+    assert f"{after / 'small.png'}: " in done.out
+    assert f"{after}/B000123456" not in done.out
+    assert "broken.jpg: file cannot be read" in done.out
+    assert (np.asarray(Image.open(after / "B000123456.MAIN.png"))[0] == 255).all()
+    again = run("check", before, "--preset", "amazon", "--fix", after)
+    assert again.code == 2
+    assert "already holds files" in again.err
 
 
 def test_a_generated_source_is_no_photograph_of_a_product(run: Run, tmp_path: Path) -> None:

@@ -254,7 +254,8 @@ def test_presets_set_size_and_ground(studio: Studio, polo: Source) -> None:
         [image], lambda *named: polo, nothing, nothing, Finish(preset="instagram"), "jpeg"
     )
     assert Image.open(io.BytesIO(made.data)).size == (1080, 1350)
-    assert made.findings == ()
+    assert made.findings is not None
+    assert [phrase.split()[0] for phrase in made.findings] == ["resolution"]  # polo has 400 pixels
     (plain,) = make(studio, polo, ("original", "white"))
     assert plain.findings is None
     assert preset_findings(plain.data, "instagram") == ("size 128 x 128 pixels, not a side of 566 or more",)
