@@ -24,7 +24,7 @@ from prodgen.jobs.items import JobImages
 from prodgen.jobs.machines import is_one_byte_off, machine_of, shut_out
 from prodgen.jobs.manifests import Manifest, merkle_root, published_whole
 from prodgen.jobs.record import JobRecord, load_record, load_state
-from prodgen.jobs.uploads import read_upload
+from prodgen.jobs.uploads import delete_cut_outs, read_upload
 from prodgen.ledger.entries import JobState
 from prodgen.ledger.ledger import Ledger
 from prodgen.models import SavedModel
@@ -36,6 +36,7 @@ from prodgen.spec.manifest import ManifestLine
 from prodgen.spec.merkle import leaf
 from prodgen.spec.model_config import ModelConfig
 from prodgen.spec.order import ImageRequest, resolve_attributes
+from prodgen.spec.photograph import photos_of
 from prodgen.spec.provenance import read_provenance
 from prodgen.spec.quality import ATTEMPTS, Quality
 from prodgen.spec.redrawing import Start
@@ -50,7 +51,7 @@ _OTHER_LINE = "the manifest's line is not that of the ordered image"
 class Fault:
     """A fault of an image: a text that says the fault, and the folder of the lease that made the image.
 
-    ``damaged``: no machine is blamed, since the store, or the cut-out of another worker, may be at fault.
+    ``damaged``: no machine is blamed, since the store may be at fault.
     """
 
     index: int
@@ -199,7 +200,7 @@ def _compare(
     """
 
     def fault(what: str, damaged: bool = False) -> Fault:
-        return Fault(wanted.index, folder, what, damaged or wanted.photo is not None)
+        return Fault(wanted.index, folder, what, damaged)
 
     line, broken = recorded
     if line is None:
@@ -248,15 +249,20 @@ def mend(
 ) -> tuple[list[str], int]:
     """Shut out each machine that made a faulty image, and owe all images of the machine in this job again.
 
-    A damaged file shuts out no machine: only the lease of the file is owed again. ``changed``: what
+    A damaged file shuts out no machine: only the lease of the file is owed again. Nor does a picture of a
+    photograph, because another worker may have stored a wrong cut-out, which is deleted. ``changed``: what
     `changed_since` returned; unless it is None, no machine is shut out. Returns the machines that are shut
     out, and the number of images that are owed again.
     """
     why = faults[0].what if faults else "manifests are missing or cannot be read"
-    lies = () if changed else [fault for fault in faults if not fault.damaged]
+    lies = () if changed or record.photographs else [fault for fault in faults if not fault.damaged]
     machines = sorted(filter(None, {machine_of(fault.folder) for fault in lies}))
     for machine in machines:
         shut_out(store, ledger, machine, record.id, why)
+    if record.photographs:
+        images = JobImages(store, record)
+        for photo in {one for fault in faults for one in photos_of(images[fault.index].photo or "")}:
+            delete_cut_outs(store, record.tenant, photo)
     folders = {manifest.folder for manifest in manifests if machine_of(manifest.folder) in machines}
     folders |= {fault.folder for fault in faults}
     count = withdraw(store, ledger, record, folders, f"an audit: {why}")
@@ -270,14 +276,15 @@ def audit_piece(
     settings: Settings,
     piece: Piece,
     machine: str,
-    model: SavedModel,
+    model: SavedModel | Studio,
     engine: Engine,
 ) -> list[Fault]:
     """Make the images of a piece again on ``machine``, and return the faults that it finds.
 
     The machine that finds faults may itself be wrong. So the first such machine accuses the other one, and a
-    third machine decides which of the two is shut out. Returns [] for a job without an end: it is being
-    retried, so its images are made again already.
+    third machine decides which of the two is shut out. None is shut out for pictures of photographs, but if
+    the third machine finds them wrong too, they are made again. Returns [] for a job without an end: it is
+    being retried, so its images are made again already.
     """
     record = load_record(store, piece.tenant, piece.job)
     if load_state(store, record) is None:
@@ -293,7 +300,7 @@ def audit_piece(
         queue_pieces(ledger, [piece.model_copy(update={"images": images, "accuser": machine})])
     elif faults:
         mend(store, ledger, settings, record, manifests, faults, changed_since(store, state, manifests))
-    elif piece.accuser:
+    elif piece.accuser and not record.photographs:
         shut_out(
             store, ledger, piece.accuser, record.id, "it found images wrong that two machines make alike"
         )

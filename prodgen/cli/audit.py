@@ -12,15 +12,12 @@ from prodgen.cli.progress import ProgressBars
 from prodgen.connections import connect_ledger
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs.audits import choose_sample
-from prodgen.jobs.items import JobImages
 from prodgen.jobs.machines import all_shut_out, readmit
 from prodgen.jobs.manifests import deleted_images, published
 from prodgen.jobs.record import JobRecord, find_record, load_state
-from prodgen.jobs.uploads import delete_cut_outs
 from prodgen.registry.fetch import fetch
 from prodgen.registry.versions import resolve
 from prodgen.settings import settings
-from prodgen.spec.photograph import photos_of
 from prodgen.storage import keys
 from prodgen.storage.base import Store, list_folders
 
@@ -79,10 +76,6 @@ def audit(
             say(changed)
     if remake and (faults or sum(manifest.images for manifest in manifests) < state.done):
         ledger = connect_ledger(settings())
-        if record.photographs:  # a worker may have stored wrong cut-outs
-            images = JobImages(store, record)
-            for photo in {one for fault in faults for one in photos_of(images[fault.index].photo or "")}:
-                delete_cut_outs(store, record.tenant, photo)
         guilty, count = mend(store, ledger, settings(), record, manifests, faults, changed)
         for machine in guilty:
             remark(f"machine {machine} is shut out; `prodgen machines readmit {machine}` lets it work again")

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 PIECE = 64
 """The most images of a piece: a fraction of a second of work, so that orders do not wait for audits."""
+PHOTO_PIECE = 8
+"""The same for pictures of photographs, each of which may need a cut-out of half a second or more."""
 MOST = 2000
 """The most pieces in the queue, which take 10 MB of Redis. The oldest pieces beyond it are dropped."""
 
@@ -32,12 +34,14 @@ class Piece(BaseModel, frozen=True):
     """Images of a job that one worker makes again. ``images``: the index and the lease's folder of each.
 
     ``accuser``: the machine that made the images again and found all of them wrong; None if no machine has.
+    ``refused``: the machines that cannot make the images, because they lack something, such as the cutter.
     """
 
     tenant: str
     job: str
     images: list[tuple[int, str]]
     accuser: str | None = None
+    refused: tuple[str, ...] = ()
 
 
 def choose_sample(manifests: list[Manifest], count: int, seed: str) -> list[tuple[int, str]]:
@@ -64,11 +68,12 @@ def queue_audit(store: Store, ledger: Ledger, record: JobRecord, state: JobState
     """Queue an audit of a ``share`` (0 to 1) of an ended job's images. Returns the number of audited images.
 
     If the share is 2.3 images, two or, by chance, three are audited, so that small jobs are audited too. No
-    audit is queued for a cancelled job, or for pictures of photographs: a cut-out takes too long for a piece.
+    audit is queued for a cancelled job.
     """
+    size = PHOTO_PIECE if record.photographs else PIECE
     count = int(state.done * share + secrets.randbelow(1 << 32) / (1 << 32))
-    count = min(count, MOST * PIECE)
-    if not count or record.photographs or state.state == "cancelled":
+    count = min(count, MOST * size)
+    if not count or state.state == "cancelled":
         return 0
     seed = secrets.token_hex(8)
     sample = choose_sample(published_whole(store, record), count, seed)
@@ -76,17 +81,21 @@ def queue_audit(store: Store, ledger: Ledger, record: JobRecord, state: JobState
     pieces = list[Piece]()
     for _, images in groupby(sorted(sample, key=_machine), _machine):
         of_machine = list(images)
-        for start in range(0, len(of_machine), PIECE):
-            piece = Piece(tenant=record.tenant, job=record.id, images=of_machine[start : start + PIECE])
+        for start in range(0, len(of_machine), size):
+            piece = Piece(tenant=record.tenant, job=record.id, images=of_machine[start : start + size])
             pieces.append(piece)
     queue_pieces(ledger, pieces)
     return len(sample)
 
 
 def queue_pieces(ledger: Ledger, pieces: Iterable[Piece]) -> None:
-    """Queue pieces. A piece never goes to the machine that made its images, nor to its ``accuser``."""
-    texts = (f"{_machine(one.images[0])},{one.accuser} {one.model_dump_json()}" for one in pieces)
+    """Queue pieces. A piece never goes to the machine that made its images, its ``accuser``, or a refuser."""
+    texts = (f"{','.join(_not_for(one))} {one.model_dump_json()}" for one in pieces)
     ledger.queue_audits(texts, MOST)
+
+
+def _not_for(piece: Piece) -> list[str]:
+    return [_machine(piece.images[0]), *filter(None, (piece.accuser, *piece.refused))]
 
 
 def take_piece(ledger: Ledger, worker: str) -> tuple[Piece, str] | None:

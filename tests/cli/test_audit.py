@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from math import comb, sqrt
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
 
 from prodgen.bundled import bundled_folders, bundled_photographs
+from prodgen.errors import Unsupported
 from prodgen.generation.encode import encode_image
 from prodgen.jobs import proofs
-from prodgen.jobs.audits import choose_sample, queue_audit, queue_pieces, take_piece
+from prodgen.jobs.audits import Piece, choose_sample, queue_audit, queue_pieces, take_piece
 from prodgen.jobs.ending import settle_jobs
 from prodgen.jobs.image_deletion import delete_image
 from prodgen.jobs.machines import all_shut_out, readmit
@@ -25,7 +27,7 @@ from prodgen.spec.merkle import InclusionProof
 from prodgen.spec.order import CELL
 from prodgen.spec.quality import QUALITY
 from prodgen.storage import keys
-from prodgen.storage.base import Store
+from prodgen.storage.base import Store, exists
 from tests.cli.conftest import Run, work_off
 from tests.gateway.running import Client, Gateway
 from tests.generation.test_quality import COLOURED
@@ -46,6 +48,9 @@ class Liar:
         lines = self.store.get(keys.manifest(TENANT, self.record.id, index // CELL)).splitlines()
         line: dict[str, Any] = json.loads(lines[index % CELL])
         return line
+
+    def folder(self, index: int) -> str:
+        return str(self.line(index)["object"]).rsplit("/", 2)[1]
 
     def file(self, index: int) -> bytes:
         return self.store.get(self.line(index)["object"])
@@ -107,12 +112,11 @@ def test_an_audit_finds_every_lie_in_its_sample_and_nothing_else(
     assert found["faults"][-1]["fault"] == "the file's bytes do not match the recorded sha256"
 
 
-def test_pictures_of_photographs_are_cut_out_anew_and_compared(
-    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run
-) -> None:
+def photograph_order(client: Client, gateway: Gateway) -> tuple[dict[str, Any], str, str, bytes]:
+    """Return an order of three pictures, the digests of its photograph and matte, and the photograph."""
     (folder,) = (folder for folder in bundled_folders() if folder.name == "studio-grabcut")
     publish(gateway.store, folder, folder.name, TENANT)
-    client, (file, own) = gateway.client(TENANT), (io.BytesIO(), io.BytesIO())
+    file, own = io.BytesIO(), io.BytesIO()
     shape = Image.new("L", (60, 72))
     shape.paste(255, (10, 10, 50, 60))
     shape.save(own, "PNG")
@@ -120,7 +124,15 @@ def test_pictures_of_photographs_are_cut_out_anew_and_compared(
         photograph.resize(shape.size).save(file, "PNG")
     photo, matte = (client.post("/v1/uploads", content=one.getvalue()).json()["id"] for one in (file, own))
     item = {"photo": photo, "matte": matte, "attributes": {"colour": ["original", "crimson", "navy"]}}
-    _, job = make_job(TENANT, model="studio-grabcut", items=[{"sku": "A"} | item], finish={"size": 64})
+    order = {"model": "studio-grabcut", "items": [{"sku": "A"} | item], "finish": {"size": 64}}
+    return order, photo, matte, file.getvalue()
+
+
+def test_pictures_of_photographs_are_cut_out_anew_and_compared(
+    make_job: Callable[..., tuple[Client, str]], gateway: Gateway, service: str, run: Run
+) -> None:
+    order, photo, matte, file = photograph_order(gateway.client(TENANT), gateway)
+    _, job = make_job(TENANT, **order)
     liar = Liar(gateway.store, job)
     version = liar.line(0)["model"].partition("@")[2]
     gateway.store.put(keys.cut_out(TENANT, version, photo, matte), b"a false cut-out")
@@ -132,7 +144,7 @@ def test_pictures_of_photographs_are_cut_out_anew_and_compared(
     gateway.store.delete([keys.upload(TENANT, photo)])
     gone = run("audit", job)
     assert (gone.code, f"{photo} is no longer among the uploads" in gone.err) == (2, True)
-    gateway.store.put(keys.upload(TENANT, photo), file.getvalue())
+    gateway.store.put(keys.upload(TENANT, photo), file)
     assert run("audit", job, "--remake").err.endswith("3 images are taken back and made again\n")
     assert not [*gateway.store.names(keys.cut_outs_of(TENANT, version, photo)[:-65])]
 
@@ -325,6 +337,48 @@ def test_a_machine_that_accuses_an_honest_one_is_shut_out_itself(
     assert audits(third) == ["0 of 2 images are wrong"]
     assert [one.machine for one in all_shut_out(gateway.store)] == [name]
     readmit(gateway.store, gateway.ledger, name)
+
+
+def test_machines_that_can_cut_audit_each_others_pictures_of_photographs_and_blame_none(
+    make_job: Callable[..., tuple[Client, str]],
+    gateway: Gateway,
+    machine: Callable[[str], Worker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, _ = make_job(TENANT, count=1, seed=1)
+    order, photo, matte, _ = photograph_order(client, gateway)
+    job = client.order(**order)["id"]
+    maker, other, third, blunt = map(machine, ("maker", "other", "third", "blunt"))
+    assert maker.work()
+    [(record, state)] = settle_jobs(gateway.store, gateway.ledger)
+    liar = Liar(gateway.store, job)
+    cut_out = keys.cut_out(TENANT, liar.line(0)["model"].partition("@")[2], photo, matte)
+    gateway.store.put(cut_out, b"a false cut-out")
+    assert queue_audit(gateway.store, gateway.ledger, record, state, share=1.0) == 3
+
+    with monkeypatch.context() as without_cutter:
+        error = Unsupported("the cutter needs a file")
+        without_cutter.setattr(blunt.models.load(record.model, TENANT), "learn", Mock(side_effect=error))
+        assert audits(blunt) == ["left to other machines, the cutter needs a file"]
+    assert audits(other) == ["0 of 3 images are wrong"]
+
+    liar.lie(1, liar.file(0))
+    state = load_state(gateway.store, record)
+    assert state
+    assert queue_audit(gateway.store, gateway.ledger, record, state, share=1.0) == 3
+    assert audits(other) == ["1 of 3 images are wrong"]
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == "succeeded", "one machine alone decided"
+    assert exists(gateway.store, cut_out)
+    assert audits(third) == ["1 of 1 images are wrong"]
+    assert not exists(gateway.store, cut_out)
+    assert maker.work(), "the pictures are not made again"
+    [(record, state)] = settle_jobs(gateway.store, gateway.ledger)
+    assert (state.state, state.done) == ("succeeded", 3)
+    assert queue_audit(gateway.store, gateway.ledger, record, state, share=1.0) == 3
+    assert audits(other) == ["0 of 3 images are wrong"]
+    queue_pieces(gateway.ledger, [Piece(tenant=TENANT, job=job, images=[(1, liar.folder(1))], accuser="x")])
+    assert audits(third) == ["0 of 1 images are wrong"]
+    assert all_shut_out(gateway.store) == []
 
 
 def audits(worker: Worker) -> list[str]:

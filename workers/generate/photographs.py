@@ -21,21 +21,21 @@ from prodgen.spec.order import ImageRequest
 from prodgen.storage import keys
 from prodgen.storage.base import Store
 
-_learning = threading.Semaphore(2)
+learning = threading.Semaphore(2)
 """Lets two threads decode and cut out photographs at once: each photograph may need 1 GB of memory."""
 
 
 @lru_cache(4)
 def _read_background(store: Store, tenant: str, digest: str, height: int, width: int) -> Background:
     data = read_upload(store, tenant, digest, "background")
-    with _learning:
+    with learning:
         return read_background(data, height, width)
 
 
 @lru_cache(4)
 def _read_swatch(store: Store, tenant: str, digest: str) -> Material:
     data = read_upload(store, tenant, digest, "swatch")
-    with _learning:
+    with learning:
         return read_swatch(data)
 
 
@@ -90,7 +90,7 @@ class PictureResponse:
         with suppress(NotFound, ProdgenError):  # a broken one is learnt again
             return Source(data, Learnt.from_png(self._store.get(key)))
         own = read_upload(self._store, tenant, matte, "matte") if matte else None
-        with _learning:
+        with learning:
             learnt = self._studio.learn(data, own)
         png = learnt.to_png()
         self._store.put(key, png, "image/png")
