@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from asgi_correlation_id import correlation_id
-from fastapi import APIRouter, BackgroundTasks, Path, Request
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from api_gateway.auth import Generator
@@ -14,7 +14,7 @@ from api_gateway.routes.jobs import check_marks, image_view, note_job
 from api_gateway.schemas import ImageView, JobDetails
 from prodgen.access import ApiKey
 from prodgen.jobs.control import change_job, keep_job, retry_job
-from prodgen.jobs.image_deletion import delete_image
+from prodgen.jobs.image_deletion import delete_image, delete_newest
 from prodgen.jobs.rejection import reject_images
 from prodgen.ledger.entries import Queue
 from prodgen.spec.order import Kept
@@ -120,7 +120,11 @@ def reject(
 
 @router.delete("/{job}/images/{index}", summary="Delete an image of a job")
 def delete(
-    job: str, index: Annotated[int, Path(ge=0)], caller: Generator, deployment: DeploymentDep
+    job: str,
+    index: Annotated[int, Path(ge=0)],
+    caller: Generator,
+    deployment: DeploymentDep,
+    newest: Annotated[bool, Query(description="Delete what replaces a rejected image, too.")] = False,
 ) -> ImageView:
     """Delete an image of an ended job for good, and answer with its manifest line, which stays.
 
@@ -129,7 +133,8 @@ def delete(
     `packaging` `tar`.
     """
     find_job_record(deployment, caller.tenant, job)  # the error for a deleted job says until when it is kept
-    line = delete_image(deployment.store, deployment.ledger, caller.tenant, job, index)
+    remove = delete_newest if newest else delete_image
+    line = remove(deployment.store, deployment.ledger, caller.tenant, job, index)
     return image_view(deployment, line)
 
 

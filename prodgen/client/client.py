@@ -139,12 +139,13 @@ class Client:
         """
         return self._json("DELETE", f"/v1/jobs/{job}", params={"for_good": for_good})
 
-    def delete_image(self, job: str, index: int) -> Record:
+    def delete_image(self, job: str, index: int, newest: bool = False) -> Record:
         """Delete an image of an ended job for good, and return its manifest line.
 
-        The image cannot be restored. Raises Conflict if the job packs its images into tars.
+        The image cannot be restored. Raises Conflict if the job packs its images into tars. ``newest``:
+        delete what replaces a rejected image, too.
         """
-        return self._json("DELETE", f"/v1/jobs/{job}/images/{index}")
+        return self._json("DELETE", f"/v1/jobs/{job}/images/{index}", params={"newest": newest})
 
     def trash(self) -> Iterator[Record]:
         """Yield the deleted jobs that can be restored, sorted by id."""

@@ -4,11 +4,12 @@ The manifest, the Merkle root and the proofs stay as they are. An empty object i
 records the deletion, and readers add it to the image's manifest line.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from prodgen.errors import Conflict, NotFound
 from prodgen.jobs.control import complete_end
-from prodgen.jobs.delivery import find_image
+from prodgen.jobs.delivery import find_image, replacements
 from prodgen.jobs.record import find_record, load_state
 from prodgen.ledger.ledger import Ledger
 from prodgen.ledger.locks import CHANGING, lock
@@ -17,6 +18,19 @@ from prodgen.storage import keys
 from prodgen.storage.base import Store
 from prodgen.storage.due import make_due
 from prodgen.trash import LOOK_AGAIN
+
+
+def delete_newest(store: Store, ledger: Ledger, tenant: str, job: str, index: int) -> ManifestLine:
+    """Delete an image like `delete_image`, and before it all images that replace it after a rejection.
+
+    So no image is left in its place, also for readers that show the newest one. Raises Conflict if an order
+    of a replacement has not ended.
+    """
+    if record := find_record(store, tenant, job):
+        for one in replacements(store, record, index - 1).get(index, []):
+            with suppress(NotFound):  # it was never made, or its order is deleted
+                delete_image(store, ledger, tenant, one.job, one.place)
+    return delete_image(store, ledger, tenant, job, index)
 
 
 def delete_image(store: Store, ledger: Ledger, tenant: str, job: str, index: int) -> ManifestLine:

@@ -177,6 +177,16 @@ def test_pictures_are_compared_rejected_filtered_deleted_and_restored(browser: B
     expect(page.locator("#zoom-facts")).to_contain_text("Attempt2")
     visit.check()
     page.keyboard.press("Escape")
+    page.locator(".tile .open").first.click()
+    page.get_by_role("button", name="Delete the picture").click()
+    visit.check()
+    page.locator("#asking").get_by_role("button", name="Not now").click()
+    page.get_by_role("button", name="Delete the picture").click()
+    page.locator("#asking").get_by_role("button", name="Do it").click()
+    expect(page.locator("#zoom")).to_be_hidden()
+    expect(pictures).to_have_count(3)
+    with up.client() as client:
+        assert [one["index"] for one in client.images(job)] == [1, 2, 3]
     page.get_by_label("colour").select_option(label="teal")
     expect(pictures).to_have_count(2)
     page.get_by_role("button", name="Delete").click()
@@ -188,7 +198,7 @@ def test_pictures_are_compared_rejected_filtered_deleted_and_restored(browser: B
     with page.expect_navigation():  # and until its scripts have run
         page.get_by_role("link", name="dress, gold, teal").click()
     page.get_by_role("button", name="Restore").click()
-    expect(pictures).to_have_count(4)
+    expect(pictures).to_have_count(3)
 
 
 def test_an_order_is_put_first_paused_continued_and_cancelled(browser: Browser, up: Up) -> None:

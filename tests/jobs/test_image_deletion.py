@@ -13,7 +13,7 @@ from prodgen.jobs.control import withdraw
 from prodgen.jobs.deletion import DeletedJobs
 from prodgen.jobs.delivery import find_image, images, page
 from prodgen.jobs.ending import settle_jobs
-from prodgen.jobs.image_deletion import delete_image
+from prodgen.jobs.image_deletion import delete_image, delete_newest
 from prodgen.jobs.manifests import merkle_root, published_whole
 from prodgen.jobs.proofs import prove
 from prodgen.jobs.record import JobRecord, load_state
@@ -147,3 +147,15 @@ def test_a_deleted_image_leaves_the_one_that_replaces_it_and_the_other_way_round
     assert newest() == [new.object]
     delete_image(memory, ledger, "ada", "again", 0)
     assert newest() == []
+
+
+def test_an_image_is_deleted_with_all_that_replace_it_if_one_asks_so(
+    ledger: Ledger, memory: MemoryStore
+) -> None:
+    record, again = made(memory, ledger), made(memory, ledger, "again")
+    for attempt, job, place in ((1, "again", 0), (2, "gone", 0), (3, "again", 999)):
+        memory.put(keys.replacement("ada", "j", 5, attempt, job, place), b"")
+    memory.put(keys.replacement("ada", "j", 6, 1, "again", 1), b"")
+    assert delete_newest(memory, ledger, "ada", "j", 5).deleted
+    assert shown(memory, again) == set(range(100)) - {0}
+    assert 5 not in {line.index for line in page(memory, record, limit=1000, newest=True)[0]}

@@ -1,6 +1,6 @@
 // The gallery of an order: its pictures as they arrive, and the filter that chooses among them.
 
-import { $, ENDED, Refusal, api, element, explain, follow, picture, t } from "./studio.js";
+import { $, ENDED, Refusal, api, ask, element, explain, follow, picture, t } from "./studio.js";
 import { downloads, zoom } from "./zoom.js";
 
 const PAGE = 60;
@@ -67,9 +67,30 @@ function tileOf(image) {
   return element("div", { className: "tile" }, open);
 }
 
-/** Return what people may do with a picture: download it, and have it made again unless it is of a photograph. */
+/** Return what people may do with a picture: download it, have it made again unless it is of a photograph, and delete
+ * it once the order has ended, if it is a file of its own. */
 function actions(image, showAgain) {
-  if (image.photo) return downloads(image);
+  const deletable = ENDED.has(order.dataset.state) && order.dataset.packaging === "files" && !rejected.has(image.index);
+  const possible = [...downloads(image), ...(image.photo ? [] : [rejection(image, showAgain)])];
+  return deletable ? [...possible, deletion(image)] : possible;
+}
+
+function deletion(image) {
+  const button = element("button", { type: "button", className: "quiet" }, t("Delete the picture"));
+  button.onclick = () => remove(image).catch((error) => explain($("problem"), error));
+  return button;
+}
+
+/** Delete a picture once the person has agreed, and close it. */
+async function remove(image) {
+  if (!(await ask(t("Delete the picture?"), t("It is gone at once, and cannot be restored.")))) return;
+  $("zoom").close(); // which would cover what went wrong
+  await api("DELETE", `/v1/jobs/${job}/images/${image.index}?newest=true`);
+  whole = false;
+  refresh();
+}
+
+function rejection(image, showAgain) {
   const waits = rejected.has(image.index);
   const text = waits ? t("Is made again …") : t("Reject");
   const button = element("button", { type: "button", className: "button plain", disabled: waits }, text);
@@ -77,7 +98,7 @@ function actions(image, showAgain) {
     reject(image).catch((error) => explain($("problem"), error));
     showAgain();
   };
-  return [...downloads(image), button];
+  return button;
 }
 
 /** Have a picture made again with the next attempt, and show the new picture in its place. */
