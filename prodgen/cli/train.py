@@ -103,8 +103,8 @@ def _train_here(
         discriminator = f"; a new discriminator learns alone for {alone} steps" if alone else ""
         discriminator = " and its discriminator" if pretrained.discriminator else discriminator
         remark(f"begun with {pretrained.model.id}{discriminator}")
-    if chosen.select == "domain-fid" and not (out / CLASSIFIER).exists():
-        remark("before the first step, a classifier learns from the images; it will choose the best step")
+    if not (out / CLASSIFIER).exists():
+        remark("before the first step, a classifier learns from the images; it will judge the generator")
     stop, alarm = _stop_event(), None
     with writing(out), ProgressBars(json) as bars:
 

@@ -11,6 +11,7 @@ variants of one item, so all of them are in the same split.
 import csv
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from prodgen.errors import NotFound
 
 RELEASES = ("Nov-2015/item", "Nov-2015/UNUSED", "Ancient/Oct-5-2010/item", "Ancient/Oct-5-2010/UNUSED")
 SHIELDS = "Nov-2015/player/hand2"
-SIDE, DARK, LEAST = 32, 8, 30
-"""Side of the sprites; level up to which a pixel is black; least number of pixels of an item."""
+SIDE, DARK, LEAST, FEWEST = 32, 8, 30, 30
+"""Side of the sprites; level up to which a pixel is black; least number of pixels of an item, and of sprites
+of a kind: a model learns fewer by heart, or not at all."""
 LEFT_OUT = (
     r"/i-|brands/|barding|unused/(other|monsters|gui|features|spells|floor|emissaries)|_hide|dragon_scales|"
     r"shimmering|animal_skin|banded|splint|altar|mold|slot_melded|xom|chest|box|mirror|key\.|bone\.|honeycomb|"
@@ -72,12 +74,17 @@ def main(clone: Path, out: Path) -> None:
     if not listing.is_file():
         raise NotFound(f"{clone} is no clone of https://github.com/crawl/tiles")
     unknown = set(re.findall(r"[\w.-]+\.png", listing.read_text()))
-    seen, rows = set[bytes](), []
+    seen, found = set[bytes](), list[tuple[Path, str, str, NDArray[np.uint8]]]()
     for file, path, kind in _items(clone / "releases"):
         sprite = None if file.name in unknown else _sprite(file)
-        if sprite is None or sprite.tobytes() in seen:
+        if sprite is not None and sprite.tobytes() not in seen:
+            seen.add(sprite.tobytes())
+            found.append((file, path, kind, sprite))
+    counts = Counter(kind for _, _, kind, _ in found)
+    rows = []
+    for file, path, kind, sprite in found:
+        if counts[kind] < FEWEST:
             continue
-        seen.add(sprite.tobytes())
         item = kind + re.sub(r"potion_|book_|urand_|spwpn_|[^a-z]", "", file.stem.lower())
         split = "train" if int(hashlib.sha256(item.encode()).hexdigest(), 16) % 9 else "test"
         target = out / split / kind / re.sub(r"[^a-z0-9.]+", "-", path.strip("/"))
