@@ -27,6 +27,7 @@ from prodgen.settings import Settings
 from prodgen.spec.finish import Finish
 from prodgen.spec.order import Item, JobSpec
 from prodgen.storage import keys
+from prodgen.storage.base import ObjectInfo
 from prodgen.storage.local import LocalStore
 from tests.servers.process import wait_until
 from tests.toys import toy_folder
@@ -231,6 +232,39 @@ def test_a_late_lease_that_the_store_refuses_leaves_nothing_of_an_ended_order(
     monkeypatch.setattr(store, "put", fail)
     assert not worker.work()
     assert not [*store.list(keys.job("acme", record.id, "cells/"))]
+
+
+def test_a_late_report_leaves_nothing_of_an_ended_order_although_the_store_fails_twice(
+    worker: Worker, ledger: Ledger, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, _ = submit(store, ledger, Settings(), "acme", JobSpec(model="toy", count=64), "late")
+    put, names, failures = store.put, store.list, ["list", "put"]
+
+    def fail_to_put(key: str, data: bytes, content_type: str = "") -> None:
+        put(key, data, content_type)
+        if "/manifest/" in key and failures[-1:] == ["put"]:
+            failures.pop()
+            monkeypatch.undo()
+            assert settle_job(store, ledger, record)
+            fail()
+            raise StoreUnavailable("503")
+
+    def fail_to_list(prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        if prefix.endswith("/cells/") and failures == ["list"]:
+            failures.pop()
+            raise StoreUnavailable("503")
+        return names(prefix, after)
+
+    def fail() -> None:
+        monkeypatch.setattr(store, "put", fail_to_put)
+        monkeypatch.setattr(store, "list", fail_to_list)
+
+    fail()
+    assert worker.work()
+    assert not failures
+    left = [info.key for info in names(keys.job("acme", record.id, "cells/"))]
+    assert left
+    assert not [key for key in left if key.endswith(".jsonl")]
 
 
 def test_a_worker_without_the_cutter_leaves_the_photographs_to_one_that_has_it(

@@ -168,19 +168,24 @@ def _store(
 def _report(device: Device, record: JobRecord, lease: Lease, manifest: bytes) -> bool:
     """Report the images of the lease and publish their manifest. Returns whether the images count.
 
-    While a service does not answer, tries again for ``lease_seconds``, so that the images are not lost.
+    Tries again while a service does not answer, so that the images are not lost.
     """
-    for attempt in Retrying(
-        retry=retry_if_exception(lambda e: isinstance(e, Unavailable) and not isinstance(e, LedgerLost)),
-        stop=stop_after_delay(device.settings.lease_seconds),
-        wait=wait_fixed(0.5),
-        reraise=True,
-    ):
+    for attempt in _attempts(device):
         with attempt:
             counted = report(device.store, device.ledger, record, lease, manifest)
     if attempt.retry_state.attempt_number > 1:  # it may have been counted, and its order swept, before
         _settle_if_ended(device, lease)
     return counted
+
+
+def _attempts(device: Device) -> Retrying:
+    """Return attempts that are repeated for ``lease_seconds`` while a service does not answer."""
+    return Retrying(
+        retry=retry_if_exception(lambda e: isinstance(e, Unavailable) and not isinstance(e, LedgerLost)),
+        stop=stop_after_delay(device.settings.lease_seconds),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
 
 
 def _blame(device: Device, lease: Lease, error: Exception) -> None:
@@ -214,7 +219,12 @@ def _return(device: Device, lease: Lease) -> None:
 
 
 def _settle_if_ended(device: Device, lease: Lease) -> None:
-    """Settle the job of a lease again if the job has ended, to delete the images of this late lease."""
-    progress = device.ledger.progress(lease.job)
-    if progress and progress.state in TERMINAL:
-        settle_job(device.store, device.ledger, device.job(lease.tenant, lease.job)[0])
+    """Settle the job of a lease again if the job has ended, to delete the images of this late lease.
+
+    Tries again while a service does not answer, because nobody else looks at the job any more.
+    """
+    for attempt in _attempts(device):
+        with attempt:
+            progress = device.ledger.progress(lease.job)
+            if progress and progress.state in TERMINAL:
+                settle_job(device.store, device.ledger, device.job(lease.tenant, lease.job)[0])
