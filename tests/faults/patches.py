@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Self
 from unittest.mock import patch
@@ -161,13 +162,16 @@ def _in_order(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]
     return iter([work(item) for item in items])
 
 
-@contextmanager
-def virtual() -> Iterator[None]:
-    """Run the project's code in simulated processes until the end of the block."""
+def _ring(queue: str, times: int = 1) -> None:
+    current().world.ring(queue, times)
 
-    def ring(queue: str, times: int = 1) -> None:
-        current().world.ring(queue, times)
 
+@lru_cache(1)
+def _places(modules: int) -> list[tuple[Any, str, Any]]:
+    """Return what is replaced: an object, the name of its attribute, and the new value.
+
+    ``modules``: how many modules are loaded; while no more are, the list stays the same.
+    """
     places: list[tuple[Any, str, Any]] = [
         (time, "time", _clock),
         (time, "monotonic", _monotonic),
@@ -179,13 +183,13 @@ def virtual() -> Iterator[None]:
         (device, "ModelCache", Models),
         (packages, "_uploaders", lambda: SimpleNamespace(map=lambda f, *rows: map(f, *rows))),
         (maintain, "threading", THREADING),
-        (maintain, "ring", ring),
+        (maintain, "ring", _ring),
         (maintain, "_deliver", lambda here: maintain._delivering.release()),  # no order has a webhook
         *(
             (Lock, name, None) for name in ("lua_release", "lua_extend", "lua_reacquire")
         ),  # of one client each
-        (tasks, "ring", ring),
-        (tasks, "ring_settle", lambda: ring("maintenance")),
+        (tasks, "ring", _ring),
+        (tasks, "ring_settle", lambda: _ring("maintenance")),
         (tasks, "device", lambda: current().device),
     ]
     places += [(m, "datetime", VirtualDatetime) for m in DATED]
@@ -196,8 +200,14 @@ def virtual() -> Iterator[None]:
                 places.append((module, "CELL", CELL))
             if "in_threads" in vars(module):
                 places.append((module, "in_threads", _in_order))
+    return places
+
+
+@contextmanager
+def virtual() -> Iterator[None]:
+    """Run the project's code in simulated processes until the end of the block."""
     tenants._cache.clear()
     with ExitStack() as patches:
-        for place in places:
+        for place in _places(len(sys.modules)):
             patches.enter_context(patch.object(*place))
         yield

@@ -7,7 +7,6 @@ or of the store lets the process run whose time comes next.
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -71,19 +70,19 @@ class Redis(redis.Redis):
     def execute_command(self, *command: Any, **options: Any) -> Any:
         process, name = self.process, str(command[0])
         world = process.world
-        with world.call(process, world.redis, f"{name} {command[1] if name != 'EVALSHA' else ''}") as fault:
-            if fault == "lost":
-                raise redis.ConnectionError("lost")
-            if name == "INFO":
-                return {"run_id": world.run_id}
-            if name == "LLEN" and command[1] in world.bells:
-                return world.bells[command[1]]
-            if fault == "twice":
-                self.server.send(world.now, *command, **options)
-            answer = self.server.send(world.now, *command, **options)
-            if fault == "cut":
-                raise redis.TimeoutError("cut off")
-            return answer
+        fault = world.call(process, world.redis, f"{name} {command[1] if name != 'EVALSHA' else ''}")
+        if fault == "lost":
+            raise redis.ConnectionError("lost")
+        if name == "INFO":
+            return {"run_id": world.run_id}
+        if name == "LLEN" and command[1] in world.bells:
+            return world.bells[command[1]]
+        if fault == "twice":
+            self.server.send(world.now, *command, **options)
+        answer = self.server.send(world.now, *command, **options)
+        if fault == "cut":
+            raise redis.TimeoutError("cut off")
+        return answer
 
 
 class Store(MemoryStore):
@@ -101,18 +100,20 @@ class Store(MemoryStore):
         return 1
 
     def _fail(self, method: str, key: str) -> None:
-        with self._process.world.call(self._process, self._process.world.storage, f"{method} {key}") as fault:
-            if fault:
-                raise StoreUnavailable("503")
+        if self._call(f"{method} {key}"):
+            raise StoreUnavailable("503")
+
+    def _call(self, what: str) -> str:
+        return self._process.world.call(self._process, self._process.world.storage, what)
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
-        with self._process.world.call(self._process, self._process.world.storage, f"put {key}") as fault:
-            if fault == "lost":
-                raise StoreUnavailable("lost")
-            self.objects[key] = data
-            self._process.world.written[key] = (self._process, self._process.world.now)
-            if fault == "cut":
-                raise StoreUnavailable("cut off")
+        fault = self._call(f"put {key}")
+        if fault == "lost":
+            raise StoreUnavailable("lost")
+        self.objects[key] = data
+        self._process.world.written[key] = (self._process, self._process.world.now)
+        if fault == "cut":
+            raise StoreUnavailable("cut off")
 
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         return iter([*super().list(prefix, after)])
@@ -120,13 +121,13 @@ class Store(MemoryStore):
     def delete(self, keys: Iterable[str]) -> None:
         if not (names := sorted(keys)):
             return
-        with self._process.world.call(self._process, self._process.world.storage, f"delete {names}") as fault:
-            if fault == "lost":
-                raise StoreUnavailable("lost")
-            for name in names[: len(names) // 2 if fault == "cut" else None]:
-                self.objects.pop(name, None)
-            if fault == "cut":
-                raise StoreUnavailable("cut off")
+        fault = self._call(f"delete {names}")
+        if fault == "lost":
+            raise StoreUnavailable("lost")
+        for name in names[: len(names) // 2 if fault == "cut" else None]:
+            self.objects.pop(name, None)
+        if fault == "cut":
+            raise StoreUnavailable("cut off")
 
 
 class Process:
@@ -185,23 +186,24 @@ class World:
         if not process.alive:
             raise GreenletExit
 
-    @contextmanager
-    def call(self, process: Process, odds: Odds, what: str) -> Iterator[str]:
-        """Wait as long as a call takes. Yields its fault, or ''."""
+    def call(self, process: Process, odds: Odds, what: str) -> str:
+        """Wait as long as a call takes. Returns its fault, or ''."""
         if current() is Process.NONE:  # a check, to which nothing happens
-            yield ""
-            return
-        if self.random.random() < odds.dies:
+            return ""
+        chance = self.random.random
+        if chance() < odds.dies:
             self.kill(process)
-        if self.random.random() < odds.stops:
+        if chance() < odds.stops:
             process.stopped = self.now + self.random.uniform(31, 60)
-        slow = self.random.random() < odds.slow
+        slow = chance() < odds.slow
         self.wait(self.random.expovariate(1 / odds.seconds) + slow * self.random.uniform(1, 45))
         self.trace.append(f"{self.now - START:.6f} {process.name} {what}")
-        yield self.random.choices(
-            ("lost", "cut", "twice", ""),
-            (odds.lost, odds.cut, odds.twice, 1 - odds.lost - odds.cut - odds.twice),
-        )[0]
+        number = chance()
+        if number < odds.lost:
+            return "lost"
+        if number < odds.lost + odds.cut:
+            return "cut"
+        return "twice" if number < odds.lost + odds.cut + odds.twice else ""
 
     def ring(self, queue: str, times: int = 1) -> None:
         """Ring a doorbell, which may be lost or doubled on its way."""
