@@ -24,7 +24,7 @@ from prodgen.catalog.photographs.quality import is_plausible
 from prodgen.catalog.picture_files import Photograph, fault_of
 from prodgen.photographs.cutters import Cutter
 from prodgen.photographs.gaps import gaps
-from prodgen.photographs.hangers import has_hanger
+from prodgen.photographs.hangers import has_bar_above, has_hanger
 from prodgen.photographs.region import METHOD, Region, main_region
 from prodgen.spec.matte import level_fault, read_matte
 
@@ -39,6 +39,7 @@ _MOST_UNCLEAR, _MOST_BORDER, _MOST_BORDER_LEARNT = 0.22, 0.01, 0.25
 """The last two: the largest share of the photograph's border that is product, in a picture for a shop and in
 an example that a model learns from."""
 _LEAST_AGREEMENT = 0.6
+_FAINT = 0.35  # probability from which a hanger is looked for: networks often are unsure of hooks
 _THICK, _MOST_LEFT_OUT = 0.022, 0.0075
 """Thickness of a part that may be missing as a share of the longer side; the largest share of such parts."""
 _LEAST_PIECE = 0.45  # share of the product in its largest piece; a shoe of a pair has about half
@@ -67,9 +68,10 @@ def cut_out(photograph: Photograph, cutter: Cutter, method: int = METHOD, *, exa
     """Cut the product out: by the photograph's alpha channel if it marks the product, else by the cutter.
 
     ``method``: the method by which a hanger is found, see `has_hanger`. From method 5 on, ground of a clear
-    hue that shows through a gap is left out. ``example``: a model will learn from the cut-out. Then a hanger,
-    a part that is missing and a sleeve that the photograph's edge cuts off are no doubts: a shop cannot use
-    such a picture, but a model learns more from many examples than from few that are perfect.
+    hue that shows through a gap is left out, and from method 6 on also other ground. ``example``: a model
+    will learn from the cut-out. Then a hanger, a part that is missing, ground in a gap and a sleeve that the
+    photograph's edge cuts off are no doubts: a shop cannot use such a picture, but a model learns more from
+    many examples than from few that are perfect.
     """
     rgb, alpha, _ = photograph
     if alpha is not None:
@@ -84,10 +86,12 @@ def cut_out(photograph: Photograph, cutter: Cutter, method: int = METHOD, *, exa
     if method > 4:
         if not example and probability is not None and _left_out(mask, probability) > _MOST_LEFT_OUT:
             doubts.append("a part of the product may be missing")
-        mask = mask & ~gaps(small, mask)
+        found = gaps(small, mask, probability if method > 5 else None)
+        mask = mask & ~found.mask
+        if found.doubtful and not example:
+            doubts.append("ground may show through a gap of the product")
     matte = _matte(mask, rgb)
-    found = mask if probability is None else main_pieces(probability > 0.5)  # guided_cut removes hooks
-    if not example and found.any() and has_hanger(small, found, method):
+    if not example and _hangs(small, mask, probability, method):
         doubts.append("a hanger is left at the top; mark it in a mask")
     return CutOut(decontaminate(rgb, matte), matte, agreement, tuple(doubts))
 
@@ -138,6 +142,20 @@ def _matte(mask: Mask, rgb: Pixels) -> Plane:
     large = cv2.resize(blurred, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     slope = sigma * np.sqrt(2 * np.pi) * max(rgb.shape) / max(mask.shape) / _EDGE
     return np.clip((large - _INSET) * slope + 0.5, 0, 1).astype(np.float32)
+
+
+def _hangs(rgb: Pixels, mask: Mask, probability: Plane | None, method: int) -> bool:
+    """Return whether a product, (H, W, 3) bytes with its mask (H, W), is cut out with its hanger.
+
+    ``probability`` (H, W): the network's guess, if there is one, which still shows the hooks that
+    `guided_cut` removes. From method 6 on, faint hooks and the gap below a bar are found, too.
+    """
+    if probability is None:
+        return bool(mask.any()) and has_hanger(rgb, mask, method)
+    chances = (0.5,) if method < 6 else (0.5, _FAINT)
+    shown = [main_pieces(probability > chance) for chance in chances]
+    hangs = any(one.any() and has_hanger(rgb, one, method) for one in shown)
+    return hangs or (method > 5 and has_bar_above(mask))
 
 
 def _left_out(mask: Mask, probability: Plane) -> float:

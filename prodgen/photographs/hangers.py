@@ -27,6 +27,8 @@ shoulders'; largest distance of the hook from the top and its least height, as s
 _GAP_TOP, _GAP_WIDE, _LEAST_GAP = 0.12, 0.45, 0.0005
 """Largest distance of a gap from the top as a share of the height; largest width of the product above the gap
 as a share of the shoulders' width; and least area of the gap as a share of the product's."""
+_UNDER_WIDE, _UNDER_HIGH = 0.35, 0.08
+"""Least width and largest height of a gap below a bar, as shares of the product's."""
 _BAR_SIDE = 200  # longer side of the product, in pixels, at which bars are found
 _BAR_CONTRAST = 25.0  # CIELAB distance of a bar from the product's colour
 _BAR_WIDE, _BAR_HIGH = 0.6, 0.2  # least width, largest height: shares of the product's
@@ -129,6 +131,23 @@ def _has_gap(product: Mask, shoulders: _Shoulders) -> bool:
         if abs(x + across / 2 - middle) <= _MIDDLE * span and np.ptp(top) + 1 <= _GAP_WIDE * span:
             return True
     return False
+
+
+def has_bar_above(mask: Mask) -> bool:
+    """Return whether a product (H, W) has a wide, low hole at its top, as below the bar of a hanger.
+
+    The hole below the handle of a bag is higher.
+    """
+    if not mask.any():
+        return False
+    top, left, bottom, right = bounding_box(mask)
+    product = fitted(mask[top:bottom, left:right].astype(np.float32), _SIDE) > 0.5
+    height, width = product.shape
+    _, _, stats, _ = cv2.connectedComponentsWithStats((~np.pad(product, 1)).astype(np.uint8), connectivity=4)
+    return any(
+        1 < y <= _GAP_TOP * height and across >= _UNDER_WIDE * width and high <= _UNDER_HIGH * height
+        for _, y, across, high, _ in stats[1:]
+    )
 
 
 def _has_bar(rgb: Pixels, mask: Mask) -> bool:

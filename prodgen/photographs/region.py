@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
+from prodgen.photographs.halo import without_halo
+from prodgen.photographs.patches import box_around, is_ink, lit
 
-METHOD = 5
+METHOD = 6
 """Number of the newest method to find regions. A version names its own method in config.json as `method`."""
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
 _NEAR, _FAR = 14.0, 26.0
@@ -31,6 +33,7 @@ _LIGHT_SIDE = 200  # longer side, in pixels, at which patches of light and shado
 _GRADUAL = 0.3
 """A patch of another colour is light or shadow if its border is gradual: the median change between neighbours
 at the border is less than this share of the distance between the patch's and the region's colours."""
+_GRADUAL_INK = 0.12  # the same share for a patch of a hue that light seldom makes
 _MOST_TINTED = 20.0  # largest difference in a and b that light or shadow makes
 _ONE_HUE, _CLEAR_HUE, _LEAST_HUED = (0.88, 0.93), 25.0, (12.0, 24.0)
 """These apply to a product whose chroma is at least the second value. A pixel belongs to the region if the
@@ -64,7 +67,8 @@ def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
 
     Method 1 compares colours only. Method 2 adds the region's patches in deep shadow or in light of another
     tint. Method 3 also adds all tones of a clear hue, and leaves out prints as a whole. Method 5 also finds
-    dark prints on a clear hue, and measures patches that keep their colour without a hard edge.
+    dark prints on a clear hue, and measures patches that keep their colour without a hard edge. Method 6 adds
+    patches of light and shadow by the width of their borders.
     """
     layers = np.dstack([rgb * matte[..., None], matte * 255]).astype(np.float32)
     colours = dominant_colours(fitted(layers, _SMALL).round().astype(np.uint8))
@@ -85,10 +89,12 @@ def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
     if method > 2:
         belongs = np.maximum(belongs, _of_hue(lab, colours[0][0]))
         belongs = belongs * (1 - _prints(lab, belongs, matte, colours[0][0], method))
+    if method > 5:
+        belongs = without_halo(lab, lit(lab, belongs, matte), matte)
     soft = cv2.GaussianBlur(belongs, (0, 0), _SOFT_EDGE)
     # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
     weight = np.where(matte > 0, np.clip((soft - 0.15) / 0.6, 0, 1), np.float32(0))
-    return Region(share, weight, _unclear(lab, weight, matte) if method > 4 else 0.0)
+    return Region(share, weight, _unclear(lab, weight, matte, method) if method > 4 else 0.0)
 
 
 def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:
@@ -102,14 +108,15 @@ def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:
     if not region.any():
         return weight
     own = np.median(small[region], 0)
-    count, labels = cv2.connectedComponents(((inside > 0.95) & ~region).astype(np.uint8))
-    for label in range(1, count):
-        patch = labels == label
-        apart = np.median(small[patch], 0) - own
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(((inside > 0.95) & ~region).astype(np.uint8))
+    for label in range(1, len(stats)):
+        box = box_around(stats[label])
+        patch = labels[box] == label
+        apart = np.median(small[box][patch], 0) - own
         if np.linalg.norm(apart[1:]) < _MOST_TINTED:
-            steps = _steps(small, patch, region)
+            steps = _steps(small[box], patch, region[box])
             if steps.size and np.median(steps) < _GRADUAL * np.linalg.norm(apart):
-                patches[patch] = 1
+                patches[box][patch] = 1
     large = cv2.resize(cv2.dilate(patches, SQUARE), weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.maximum(weight, large)
 
@@ -170,14 +177,15 @@ def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64], method: int) -> 
     for side in (apart > _STARK, apart < -_STARK):
         count, labels, stats, _ = cv2.connectedComponentsWithStats((side & (product > 0)).astype(np.uint8))
         for label in range(1, count):
-            patch = labels == label
-            if stats[label, cv2.CC_STAT_AREA] < _LEAST_PRINT or (patch & edge).any():
+            box = box_around(stats[label])
+            patch = labels[box] == label
+            if stats[label, cv2.CC_STAT_AREA] < _LEAST_PRINT or (patch & edge[box]).any():
                 continue
-            if _is_shadow(np.median(lab[patch], 0), main, method):
+            if _is_shadow(np.median(lab[box][patch], 0), main, method):
                 continue
-            steps = _steps(lab, patch, (product > 0) & ~side)
-            if steps.size and np.median(steps) > _GRADUAL * np.abs(apart[patch]).mean():
-                found |= patch
+            steps = _steps(lab[box], patch, (product[box] > 0) & ~side[box])
+            if steps.size and np.median(steps) > _GRADUAL * np.abs(apart[box][patch]).mean():
+                found[box] |= patch
     return found
 
 
@@ -193,10 +201,11 @@ def _is_shadow(patch: Plane, main: NDArray[np.float64], method: int) -> bool:
     return bool(own > _CLEAR_HUE and chroma > _SHADOW_CHROMA and same and pure)
 
 
-def _unclear(lab: Plane, weight: Plane, matte: Plane) -> float:
+def _unclear(lab: Plane, weight: Plane, matte: Plane, method: int) -> float:
     """Return the share of a product in patches outside its region whose border is gradual.
 
-    The border of a print is hard, so such patches may be shadow that would keep the old colour. ``lab``
+    The border of a print is hard, so such patches may be shadow that would keep the old colour. From method 6
+    on, patches of a hue that light seldom makes count only if their border is very gradual. ``lab``
     (H, W, 3): the product. ``weight`` (H, W): the region. ``matte`` (H, W): the product's.
     """
     small, part, inside = (fitted(plane, _PRINT_SIDE) for plane in (lab, weight, matte))
@@ -207,10 +216,13 @@ def _unclear(lab: Plane, weight: Plane, matte: Plane) -> float:
     own = np.median(small[region], 0)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(other.astype(np.uint8))
     for label in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST_PATCH):
-        patch = labels == label
-        steps = _steps(small, patch, product & ~other)
-        apart = np.linalg.norm(np.median(small[patch], 0) - own)
-        if steps.size and np.median(steps) < _GRADUAL * apart:
+        box = box_around(stats[label])
+        patch = labels[box] == label
+        colours = small[box][patch]
+        gradual = _GRADUAL_INK if method > 5 and is_ink(colours, own) else _GRADUAL
+        steps = _steps(small[box], patch, (product & ~other)[box])
+        apart = np.linalg.norm(np.median(colours, 0) - own)
+        if steps.size and np.median(steps) < gradual * apart:
             area += int(patch.sum())
     return area / int(product.sum())
 

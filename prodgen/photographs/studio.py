@@ -28,14 +28,15 @@ from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
-METHODS = (1, 2, 3, 4, 5)
+METHODS = (1, 2, 3, 4, 5, 6)
 """Numbers of the methods by which this code cuts out, recolours, places and lights products.
 
 A change of the code that changes pictures needs a new number here, and a new version in ``prodgen/bundled``.
 Method 1 does not recolour patches of a product in deep shadow or in light of another tint. Methods 1 and 2
 may recolour parts of a print. Before method 4, a material covers only the main colour of a patterned product.
 Methods 1 to 3 find few hangers. Method 5 makes white visible on white, finds dark prints and more hangers,
-cuts gaps out, and doubts pictures in which a print has the colour asked for.
+cuts gaps out, and doubts pictures in which a print has the colour asked for. Method 6 recolours more light
+and shadow, cuts out gaps that show white or grey ground where the network is unsure, and trusts more prints.
 """
 
 

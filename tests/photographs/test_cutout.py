@@ -13,6 +13,7 @@ from prodgen.catalog.picture_files import Photograph, decode
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut, NetworkCutter, load_cutter
+from prodgen.photographs.gaps import gaps
 
 RNG = np.random.default_rng(3)
 
@@ -150,6 +151,57 @@ def test_ground_of_a_clear_hue_that_shows_through_a_gap_is_left_out() -> None:
     matte, earlier = (cut_out(shown, Certain(MIDDLE), method).matte for method in (5, 4))
     assert matte[105:125, 72:76].max() == 0
     assert min(earlier[105:125, 72:76].min(), matte[92:108, 102:118].min()) == 1
+
+
+def test_ground_of_no_hue_in_a_gap_is_left_out_where_the_network_is_unsure_and_else_doubted() -> None:
+    """A network is sure of most white labels, and less sure of a white wall between a sleeve and the body."""
+    rgb = photograph(MIDDLE, (30, 60, 140)).rgb
+    ground, product = np.ones((200, 200), bool), np.zeros((200, 200), bool)
+    ground[MIDDLE], product[MIDDLE] = False, True
+    by_edge, inside = (slice(90, 130), slice(62, 70)), (slice(90, 110), slice(95, 105))
+    ground[by_edge] = ground[inside] = True
+    rgb[ground] = (205, 205, 206)
+
+    def found(by_the_edge: float, label: float) -> tuple[bool, bool, bool]:
+        chance = product.astype(np.float32)
+        chance[by_edge], chance[inside] = by_the_edge, label
+        made = gaps(rgb, product, chance)
+        return bool(made.mask[100:120, 64:68].all()), bool(made.mask[inside].any()), made.doubtful
+
+    assert found(0.7, 0.99) == (True, False, False)
+    assert found(0.7, 0.7) == (True, False, True)  # a label of which the network is unsure, or a gap
+    assert found(0.92, 0.99) == (False, False, True)
+    assert found(0.99, 0.99) == (False, False, False)
+    assert not gaps(rgb, product).mask.any()  # method 5
+
+
+def test_ground_that_may_show_through_a_gap_is_doubted() -> None:
+    shown = photograph(MIDDLE, (30, 60, 140))
+    ground = np.ones((200, 200), bool)
+    ground[MIDDLE], ground[90:130, 62:70] = False, True
+    shown.rgb[ground] = (205, 205, 206)
+
+    class LessSure(Certain):
+        def probability(self, rgb: np.ndarray) -> np.ndarray:
+            chances = super().probability(rgb)
+            chances[90:130, 62:70] = 0.93
+            return chances
+
+    reason = ("ground may show through a gap of the product",)
+    assert [cut_out(shown, LessSure(MIDDLE), method).doubts for method in (6, 5)] == [reason, ()]
+
+
+def test_a_gap_below_a_bar_is_a_hanger_and_below_a_handle_is_not() -> None:
+    def doubts(high: int, method: int = 6) -> tuple[str, ...]:
+        shown = photograph((slice(40, 160), slice(50, 150)), (30, 60, 140))
+        shown.rgb[46 : 46 + high, 70:130] = (176, 160, 132)
+        product = np.zeros((200, 200), bool)
+        product[40:160, 50:150] = True
+        product[46 : 46 + high, 70:130] = False
+        return cut_out(shown, Certain(product), method).doubts
+
+    assert doubts(7) == ("a hanger is left at the top; mark it in a mask",)
+    assert doubts(7, method=5) == doubts(20) == ()
 
 
 def test_a_photograph_without_a_product_is_doubted() -> None:

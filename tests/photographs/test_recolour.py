@@ -18,6 +18,7 @@ from prodgen.photographs.region import main_region
 from prodgen.spec.colour import delta_e_2000, parse_colour, to_lab
 from prodgen.spec.finish import Frame
 
+Colour = tuple[int, int, int]
 COLOURS = ("crimson", "navy", "forestgreen", "#d9a514", "pink", "grey", "white", "black")
 
 
@@ -216,3 +217,42 @@ def test_shadows_of_a_clear_hue_are_recoloured_with_it() -> None:
     weight = main_region(rgb, np.ones((120, 120), np.float32)).weight
     assert weight[23:37, 23:97].min() > 0.9
     assert weight[74:86, 44:56].max() < 0.1
+
+
+def blotted(cloth: Colour, *blots: tuple[int, int, float, Colour]) -> np.ndarray:
+    """Cloth of a colour, (400, 400, 3), with blots of 44 x 12 pixels: row, column, softness, colour."""
+    rows, columns = np.mgrid[:400, :400]
+    rgb = np.tile(np.array(cloth, float), (400, 400, 1))
+    for row, column, softness, colour in blots:
+        outside = np.maximum(np.abs(rows - row) - 6, np.abs(columns - column) - 22)
+        share = 1 / (1 + np.exp(np.clip(outside / softness, -30, 30)))[..., None]
+        rgb += share * (np.array(colour) - rgb)
+    rgb += np.random.default_rng(0).normal(0, 2, rgb.shape)
+    return rgb.clip(0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("cloth", "light", "print_"),
+    [
+        ((26, 25, 28), (215, 217, 222), (235, 235, 235)),  # glare on black leather, and white letters
+        ((196, 196, 194), (62, 61, 64), (40, 40, 42)),  # a fold of grey cloth, and black letters
+    ],
+    ids=["glare", "shadow"],
+)
+def test_light_is_told_from_a_print_by_the_width_of_its_border(
+    cloth: Colour, light: Colour, print_: Colour
+) -> None:
+    rgb = blotted(cloth, (120, 120, 0.9, light), (280, 280, 0.3, print_))
+    weight, earlier = (main_region(rgb, np.ones((400, 400), np.float32), one).weight for one in (6, 5))
+    lit, printed = (slice(116, 124), slice(106, 134)), (slice(276, 284), slice(266, 294))
+    assert weight[lit].min() > 0.9
+    assert earlier[lit].max() < 0.1  # versions keep what they made
+    assert max(weight[printed].max(), earlier[printed].max()) < 0.1
+
+
+def test_a_soft_print_of_a_hue_that_light_cannot_make_is_left_and_trusted() -> None:
+    rgb = blotted((150, 152, 150), *((row, 200, 1.5, (200, 60, 70)) for row in range(60, 340, 30)))
+    region, earlier = (main_region(rgb, np.ones((400, 400), np.float32), one) for one in (6, 5))
+    assert max(region.weight[row, 190:210].max() for row in range(60, 340, 30)) < 0.1
+    assert "cannot be told apart" in (doubts_about_colour(earlier, 5) or "")
+    assert doubts_about_colour(region) is None

@@ -296,7 +296,7 @@ def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -
     assert np.abs(made.astype(int) - kept).max() <= 1
 
 
-@pytest.mark.parametrize("method", [2, 4])
+@pytest.mark.parametrize("method", [2, 4, 5])
 def test_a_version_of_an_earlier_method_makes_its_pictures_as_before(studio: Studio, method: int) -> None:
     before = Studio(studio.config.model_copy(update={"method": method}), studio.name, studio.digest)
     data = POLO.read_bytes()
