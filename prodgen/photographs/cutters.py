@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from PIL import Image
 
 from prodgen import files
@@ -112,8 +113,12 @@ def _check_digest(file: Path) -> None:
 
 
 def _new_session() -> Callable[..., Any] | None:
+    """Return rembg's function that loads a network, or None if rembg is not installed."""
+    threads = torch.get_num_threads()
     try:
         from rembg import new_session
     except ImportError:
         return None
+    finally:  # rembg imports pymatting, which sets OpenMP's number of threads to that of the cores
+        torch.set_num_threads(threads)
     return new_session  # type: ignore[no-any-return]

@@ -1,6 +1,8 @@
 """Cut-outs of photographs: what is found, what is doubted, and what each cutter needs."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +232,16 @@ def test_weights_that_are_named_are_used_or_refused_but_never_ignored(tmp_path: 
 def test_an_unknown_cutter_is_refused() -> None:
     with pytest.raises(ProdgenError, match=r"no cutter is named 'scissors'|needs rembg"):
         load_cutter("scissors")
+
+
+def test_a_cutter_leaves_the_number_of_threads_that_the_user_has_set() -> None:
+    """Workers that share cores have one thread each; with more, they wait for each other and burn time."""
+    pytest.importorskip("rembg")
+    code = "import torch; from prodgen.photographs.cutters import load_cutter; load_cutter('grabcut')"
+    code += "; print(torch.get_num_threads())"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert told.stdout == "1\n", told.stderr
 
 
 def test_the_network_guides_the_edge() -> None:
