@@ -193,6 +193,20 @@ def test_ground_that_may_show_through_a_gap_is_doubted() -> None:
     assert [cut_out(shown, LessSure(MIDDLE), method).doubts for method in (6, 5)] == [reason, ()]
 
 
+def test_a_hook_of_which_the_network_is_unsure_is_a_hanger() -> None:
+    class UnsureOfHook(Certain):
+        def probability(self, rgb: np.ndarray) -> np.ndarray:
+            chances = super().probability(rgb)
+            chances[44:60, 96:104] = 0.42
+            return chances
+
+    shown = photograph((slice(60, 160), slice(50, 150)), (70, 90, 160))
+    shown.rgb[44:60, 96:104] = BLACK
+    cutter = UnsureOfHook((slice(60, 160), slice(50, 150)))
+    doubts = [cut_out(shown, cutter, method).doubts for method in (6, 5)]
+    assert ["a hanger is left at the top; mark it in a mask" in one for one in doubts] == [True, False]
+
+
 def test_a_gap_below_a_bar_is_a_hanger_and_below_a_handle_is_not() -> None:
     def doubts(high: int, method: int = 6) -> tuple[str, ...]:
         shown = photograph((slice(40, 160), slice(50, 150)), (30, 60, 140))

@@ -256,3 +256,14 @@ def test_a_soft_print_of_a_hue_that_light_cannot_make_is_left_and_trusted() -> N
     assert max(region.weight[row, 190:210].max() for row in range(60, 340, 30)) < 0.1
     assert "cannot be told apart" in (doubts_about_colour(earlier, 5) or "")
     assert doubts_about_colour(region) is None
+
+
+def test_pixels_that_are_more_cloth_than_print_take_the_new_colour() -> None:
+    """In yellow, a red print on black had a dark line around it."""
+    rgb = blotted((30, 29, 32), (200, 200, 0.9, (220, 60, 50)))
+    weight, earlier = (main_region(rgb, np.ones((400, 400), np.float32), one).weight for one in (6, 5))
+    border, inside = (193, slice(182, 218)), (slice(196, 204), slice(182, 218))
+    assert 40 < rgb[border][:, 0].mean() < 110, "a quarter of this row is print"
+    assert weight[border].mean() > 0.9
+    assert earlier[border].mean() < 0.4
+    assert weight[inside].max() < 0.1
