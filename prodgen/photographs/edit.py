@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 import prodgen
 from prodgen.catalog.picture_files import Photograph
@@ -285,6 +285,8 @@ def encode(image: Image.Image, format: str, xmp: bytes, most_bytes: int | None) 
     WebP is lossless, because lossy WebP stains a white ground. Raises ProdgenError if the file is too large
     even at the lowest quality.
     """
+    # Pillow needs a buffer for a whole optimised JPEG, and makes one that is too small for a noisy picture.
+    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 4 * image.width * image.height)
     data = b""
     for quality in _QUALITIES:
         jpeg = {"quality": quality, "subsampling": 0, "optimize": True}

@@ -19,7 +19,7 @@ from prodgen.generation.encode import encode_image
 from prodgen.photographs.check import check_picture
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import GrabCut
-from prodgen.photographs.edit import Edit, Picture, make_pictures
+from prodgen.photographs.edit import Edit, Picture, encode, make_pictures
 from prodgen.photographs.presets import load_preset, preset_names
 from prodgen.photographs.shadows import light_kept
 from prodgen.spec.finish import Edge, Light, Pose
@@ -201,6 +201,13 @@ def test_a_picture_of_another_shape_breaks_the_rules_of_zalando(tmp_path: Path) 
     Image.new("RGB", (1500, 1500), "white").save(tmp_path / "a.jpg")
     found = {one.rule: one for one in check_picture(tmp_path / "a.jpg", load_preset("zalando"))}
     assert found["shape"] == ("shape", "1.00 high for 1 wide", "1.44")
+
+
+def test_a_noisy_picture_is_brought_to_the_weight() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8))
+    whole = len(encode(noise, "jpeg", b"", None))
+    lighter = encode(noise, "jpeg", b"", whole - 1)
+    assert 600 * 600 < len(lighter) < whole
 
 
 def test_a_generated_picture_is_no_photograph(tmp_path: Path) -> None:
