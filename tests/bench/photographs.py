@@ -1,11 +1,14 @@
 """How fast photographs become catalogue pictures, the share of each stage, and what the command adds.
 
-    python -m tests.bench.photographs --sides 1024 2000 --colours 8 [--weights FOLDER] [PHOTOGRAPH ...]
+    python -m tests.bench.photographs --sides 1024 2000 --colours 8 [--most 1] [--weights FOLDER] [FILE ...]
 
-Without photographs, those that come with the package are enlarged to each side. The stages are measured in
-this process, and then `prodgen edit` makes the same pictures from files (`command_seconds`, with its start).
-With ``--weights``, the cutter is u2netp, and the time of rembg's own `remove`, which only cuts out, and of
-its command, if it is installed, is measured on the same photographs.
+Without photographs, those that come with the package are enlarged to each side; ``--most`` takes only the
+first. All times are seconds of processor time, which other work on the machine hardly changes: set
+OMP_NUM_THREADS=1, because threads that wait for each other also use the processor. The stages are measured
+in this process, for each colour in three scenes, and then `prodgen edit` makes the same pictures from files
+(`command_seconds`, with its start). With ``--weights``, the cutter is u2netp, and rembg's own `remove`, which
+only cuts out, and its command are measured on the same photographs. The command needs ``rembg[cli]``; without
+it, its time is null.
 
     python -m tests.bench.photographs --order 300 --sides 256 [--weights FOLDER] PHOTOGRAPH ...
 
@@ -18,6 +21,7 @@ import io
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import time
@@ -25,8 +29,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
@@ -48,6 +52,7 @@ from tests.servers.up import Up
 
 COLOURS = ("crimson", "navy", "#3f8f5b", "#e3c04a", "#e7a6b8", "grey", "white", "black")
 SCENES = ("studio", "floor")
+THREE = ("white", *SCENES)
 T = TypeVar("T")
 
 
@@ -67,6 +72,7 @@ def main() -> None:
     parser.add_argument("photographs", nargs="*", type=Path)
     parser.add_argument("--sides", type=int, nargs="+", default=[1024, 2000])
     parser.add_argument("--colours", type=int, default=8)
+    parser.add_argument("--most", type=int, help="largest number of photographs")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--order", type=int, metavar="COUNT")
     asked = parser.parse_args()
@@ -76,7 +82,8 @@ def main() -> None:
         print(json.dumps(killed_order(chosen, colours, asked.sides[0], asked.weights), indent=2))
         return
     for side in asked.sides:
-        figures = measured(asked.photographs or bundled_photographs(), side, colours, asked.weights)
+        paths = (asked.photographs or bundled_photographs())[: asked.most]
+        figures = measured(paths, side, colours, asked.weights)
         print(json.dumps(figures, indent=2), flush=True)
 
 
@@ -86,7 +93,7 @@ def measured(
     """Return the figures for pictures of ``side`` x ``side`` pixels from photographs as long."""
     cutter, seconds = load_cutter("u2netp" if weights else "grabcut", weights), defaultdict[str, float](float)
     cut_out(enlarged(paths[0], 400), cutter)  # the first call loads libraries
-    edit = making.Edit(colours, ("studio",), side, side)
+    edit = making.Edit(colours, THREE, side, side)
     with TemporaryDirectory() as name:
         folder = Path(name) / "photographs"
         folder.mkdir()
@@ -109,32 +116,26 @@ def measured(
             "pictures": pictures,
             "pictures_per_minute": round(60 * pictures / bare, 1),
             "share": {name: round(value / bare, 3) for name, value in seconds.items()},
-            "cost_of_all_colours_in_cut_outs": round(bare / seconds["cut out"], 2),
+            "cost_in_cut_outs": round(bare / seconds["cut out"], 2),
+            "cost_in_cut_outs_without_encoding": round((bare - seconds["encode"]) / seconds["cut out"], 2),
         }
-        options = [
-            "--attr",
-            "colour=" + "|".join(colours),
-            "--scene",
-            "studio",
-            "--size",
-            str(side),
-            "--force",
-        ]
+        options = ["--attr", "colour=" + "|".join(colours), "--size", side, "--force"]
+        options += [word for scene in THREE for word in ("--scene", scene)]
         chosen = ["--cutter", cutter.name, *(["--weights", str(weights)] if weights else [])]
         command = run("prodgen", "edit", folder, *options, *chosen, "--out", Path(name) / "made")
         figures |= {"command_seconds": command, "bare_against_command": round(bare / command, 2)}
-        return figures | (against_rembg(folder, seconds["cut out"]) if weights else {})
+        return figures | (against_rembg(folder, seconds["cut out"], weights) if weights else {})
 
 
 def stage(name: str, call: Callable[..., T], seconds: defaultdict[str, float]) -> Callable[..., T]:
-    """Return a function that does what ``call`` does, and adds the seconds to those of the stage ``name``."""
+    """Return a function that does what ``call`` does, and adds its processor time to that of a stage."""
 
     def timed_call(*args: Any, **options: Any) -> T:
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             return call(*args, **options)
         finally:
-            seconds[name] += time.perf_counter() - begin
+            seconds[name] += time.process_time() - begin
 
     return timed_call
 
@@ -149,22 +150,25 @@ def timed(owner: Any, name: str, seconds: defaultdict[str, float]) -> Iterator[N
 
 
 def run(*command: object) -> float:
-    """Run a command, and return the seconds that it took."""
-    begin = time.perf_counter()
+    """Run a command, and return the seconds of processor time that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
-    return round(time.perf_counter() - begin, 2)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 2)
 
 
-def against_rembg(folder: Path, ours: float) -> dict[str, float | None]:
+def against_rembg(folder: Path, ours: float, weights: Path) -> dict[str, float | None]:
     """Return the seconds that rembg needs to cut the photographs out, and our seconds divided by these."""
     from rembg import new_session, remove
 
+    os.environ["U2NET_HOME"] = str(weights)  # otherwise rembg would download the network
     session = new_session("u2netp")
-    begin = time.perf_counter()
+    begin = time.process_time()
     for path in sorted(folder.iterdir()):
         remove(Image.open(path), session=session).save(io.BytesIO(), "PNG")
-    theirs = time.perf_counter() - begin
-    command = run("rembg", "p", "-m", "u2netp", folder, folder.with_name("cut")) if which("rembg") else None
+    theirs = time.process_time() - begin
+    installed = all(map(find_spec, ("filetype", "watchdog", "aiohttp", "asyncer")))  # of rembg[cli]
+    command = run("rembg", "p", "-m", "u2netp", folder, folder.with_name("cut")) if installed else None
     return {
         "rembg_seconds": round(theirs, 2),
         "cut_out_against_rembg": round(ours / theirs, 2),
