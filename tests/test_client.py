@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,9 +51,16 @@ class Network:
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
-    network = Network()
+    network, own, sleep = Network(), threading.get_ident(), time.sleep
+
+    def pause(seconds: float) -> None:
+        if threading.get_ident() == own:
+            network.pauses.append(seconds)
+        else:  # a thread that an earlier test has left
+            sleep(seconds)
+
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda _, request: network.answer(request))
-    monkeypatch.setattr(time, "sleep", network.pauses.append)
+    monkeypatch.setattr(time, "sleep", pause)
     return network
 
 
