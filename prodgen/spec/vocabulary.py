@@ -58,6 +58,17 @@ mug: cup; 杯子; 马克杯
 furniture: chair; sofa; table; desk; lamp; shelf; 椅子; 沙发; 桌子; 餐桌; 桌; 灯; 柜子
 bottle: vase; perfume; lipstick; 瓶子; 花瓶; 香水; 口红
 phone: laptop; headphone; camera; 手机; 电脑; 耳机; 相机
+amulet: talisman; 护身符
+armour: armor; breastplate; 盔甲; 铠甲
+axe: battle axe; hatchet; 斧头; 战斧
+book: tome; spellbook; 书; 魔法书
+gem: gemstone; 宝石
+hammer: mace; war hammer; 锤子; 战锤
+potion: elixir; 药水; 魔药
+shield: buckler; 盾牌; 盾
+spear: lance; halberd; 长矛; 矛
+staff: wand; magic staff; 法杖; 魔杖
+sword: dagger; 剑; 宝剑
 """
 _PATTERNS = """
 plain: solid; solid colour; unpatterned; no pattern; without pattern; without a pattern; without print; \
@@ -105,6 +116,8 @@ women: woman; ladies; women's; womens; female; her; 女士; 女式; 女款; 女;
 men: man; men's; mens; male; him; 男士; 男式; 男款; 男; 男性
 unisex: 中性
 summer: spring; autumn; fall; winter; seasonal; 夏季; 夏; 春; 春季; 秋; 秋季; 冬; 冬季
+common: ordinary; 普通
+rare: legendary; 稀有; 传说
 elegant: luxury; minimal; minimalist; modern; vintage; retro; classic; casual; formal; sporty; chic; cosy; \
 smart; trendy; stylish; fashionable; simple; nice; beautiful; cute; 时尚; 简约; 复古; 经典; 休闲; 优雅; \
 可爱; 百搭
