@@ -4,9 +4,10 @@ Ink ends within a pixel or two. Light turns into shadow, or into shine, over the
 of a patch's border tells light from a print, if the patch has a colour that light can make of the cloth's.
 """
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Plane, fitted
 
@@ -34,11 +35,7 @@ def lit(lab: Plane, weight: Plane, matte: Plane) -> Plane:
     small, part, inside = (fitted(plane, _SIDE) for plane in (lab, weight, matte))
     product = inside > 0.95
     region, found = product & (part > 0.9), np.zeros_like(part)
-    other = (product & (part < 0.5)).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(other)
-    for label in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST):
-        box = box_around(stats[label], _REACH + 1)
-        patch = labels[box] == label
+    for box, patch in patches_of(product & (part < 0.5), _LEAST, _REACH + 1):
         if _is_light(small[box], patch, region[box], product[box], patch.sum() / product.sum()):
             found[box][patch] = 1
     if not found.any():
@@ -47,14 +44,18 @@ def lit(lab: Plane, weight: Plane, matte: Plane) -> Plane:
     return np.maximum(weight, large)
 
 
-def box_around(stats: NDArray[np.int32], margin: int = 1) -> tuple[slice, slice]:
-    """Return the rows and columns of a patch and of ``margin`` pixels around it.
+def patches_of(mask: Mask, least: int = 1, margin: int = 1) -> Iterator[tuple[tuple[slice, slice], Mask]]:
+    """Yield the box of each connected patch of a mask (H, W), and the patch's own mask within this box.
 
-    ``stats``: the row of `cv2.connectedComponentsWithStats`. Work on a patch is far faster in its box.
+    Work on a patch is far faster in its box, which has ``margin`` pixels around the patch. Patches of fewer
+    than ``least`` pixels are left out.
     """
-    left, top, wide, high, _ = (int(number) for number in stats)
-    rows = slice(max(0, top - margin), top + high + margin)
-    return rows, slice(max(0, left - margin), left + wide + margin)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    for label in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= least):
+        left, top, wide, high, _ = stats[label].tolist()
+        rows = slice(max(0, top - margin), top + high + margin)
+        box = rows, slice(max(0, left - margin), left + wide + margin)
+        yield box, labels[box] == label
 
 
 def is_ink(colours: Plane, cloth: Plane) -> bool:

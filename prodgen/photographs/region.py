@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 from prodgen.photographs.halo import without_halo
-from prodgen.photographs.patches import box_around, is_ink, lit
+from prodgen.photographs.patches import is_ink, lit, patches_of
 
 METHOD = 6
 """Number of the newest method to find regions. A version names its own method in config.json as `method`."""
@@ -108,10 +108,7 @@ def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:
     if not region.any():
         return weight
     own = np.median(small[region], 0)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(((inside > 0.95) & ~region).astype(np.uint8))
-    for label in range(1, len(stats)):
-        box = box_around(stats[label])
-        patch = labels[box] == label
+    for box, patch in patches_of((inside > 0.95) & ~region):
         apart = np.median(small[box][patch], 0) - own
         if np.linalg.norm(apart[1:]) < _MOST_TINTED:
             steps = _steps(small[box], patch, region[box])
@@ -175,13 +172,8 @@ def _hard(lab: Plane, inside: Plane, main: NDArray[np.float64], method: int) -> 
     apart = lab[..., 0] - cv2.GaussianBlur(lab[..., 0] * product, (0, 0), wide) / sums
     found, edge = np.zeros(product.shape, bool), cv2.dilate(1 - product, SQUARE) > 0
     for side in (apart > _STARK, apart < -_STARK):
-        count, labels, stats, _ = cv2.connectedComponentsWithStats((side & (product > 0)).astype(np.uint8))
-        for label in range(1, count):
-            box = box_around(stats[label])
-            patch = labels[box] == label
-            if stats[label, cv2.CC_STAT_AREA] < _LEAST_PRINT or (patch & edge[box]).any():
-                continue
-            if _is_shadow(np.median(lab[box][patch], 0), main, method):
+        for box, patch in patches_of(side & (product > 0), _LEAST_PRINT):
+            if (patch & edge[box]).any() or _is_shadow(np.median(lab[box][patch], 0), main, method):
                 continue
             steps = _steps(lab[box], patch, (product[box] > 0) & ~side[box])
             if steps.size and np.median(steps) > _GRADUAL * np.abs(apart[box][patch]).mean():
@@ -214,10 +206,7 @@ def _unclear(lab: Plane, weight: Plane, matte: Plane, method: int) -> float:
     if not region.any():
         return 0.0
     own = np.median(small[region], 0)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(other.astype(np.uint8))
-    for label in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST_PATCH):
-        box = box_around(stats[label])
-        patch = labels[box] == label
+    for box, patch in patches_of(other, _LEAST_PATCH):
         colours = small[box][patch]
         gradual = _GRADUAL_INK if method > 5 and is_ink(colours, own) else _GRADUAL
         steps = _steps(small[box], patch, (product & ~other)[box])
