@@ -23,7 +23,7 @@ from prodgen.spec.photograph import FORMATS
 from prodgen.spec.provenance import read_provenance
 
 SIDE = 8192  # pictures are measured at their own size, or shrunk to this longer side in pixels
-_PRODUCT_SIDE = 1024  # longer side, in pixels, at which the product is looked for
+PRODUCT_SIDE = 1024  # longer side, in pixels, at which the product is looked for
 _MARGIN = 0.015  # width of the border that the ground is read from, as a share of the longer side
 _CAPTION = 0.1  # width of the border where text is looked for if no product was found, as such a share
 _MOST_BLUR = 0.72  # as `measure` gives it; sharp pictures of one plain garment come to 0.6
@@ -31,7 +31,7 @@ _MOST_LOST = 21.0  # dB, as `lost_detail` gives it
 _OFF_CENTRE = 0.06
 _ASPECT = 0.01  # most deviation of height over width
 _AROUND = 0.01  # width of the rim around the product, as a share of the longer side, that may be mixed
-LEAST_RIM = 9  # least width of this rim in pixels: a block of JPEG spreads the product's edge by 8
+_LEAST_RIM = 9  # least width of this rim in pixels: a block of JPEG spreads the product's edge by 8
 _ENDINGS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "tiff": (".tif", ".tiff"),
@@ -56,8 +56,8 @@ def check_picture(path: Path, preset: Preset) -> list[Finding]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        return [_unreadable(error)]
-    return check_file(data, preset) + _name_findings(path, data, preset)
+        return [unreadable(error)]
+    return check_file(data, preset) + name_findings(path, data, preset)
 
 
 def preset_findings(data: bytes, preset: str) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def check_file(data: bytes, preset: Preset) -> list[Finding]:
     try:
         photograph = decode(BytesIO(data), SIDE)
     except Exception as error:  # Pillow raises nearly any type for a broken file
-        return [_unreadable(error)]
+        return [unreadable(error)]
     rgb = photograph.on_white()
     found = _file_findings(data, photograph.size, preset) + _ground_findings(rgb, preset)
     if (measured := blur(rgb)) > _MOST_BLUR:
@@ -81,7 +81,7 @@ def check_file(data: bytes, preset: Preset) -> list[Finding]:
     return found
 
 
-def _unreadable(error: Exception) -> Finding:
+def unreadable(error: Exception) -> Finding:
     return Finding("file", f"cannot be read ({fault_of(error)})", "a picture")
 
 
@@ -106,7 +106,7 @@ def _file_findings(data: bytes, size: tuple[int, int], preset: Preset) -> list[F
     return found
 
 
-def _name_findings(path: Path, data: bytes, preset: Preset) -> list[Finding]:
+def name_findings(path: Path, data: bytes, preset: Preset) -> list[Finding]:
     """Return the finding of a name that does not fit the file's format, or that the marketplace refuses."""
     format = format_of(data)
     if format is None:
@@ -122,9 +122,9 @@ def _name_findings(path: Path, data: bytes, preset: Preset) -> list[Finding]:
 def _ground_findings(rgb: Pixels, preset: Preset) -> list[Finding]:
     """Return the rules that the ground breaks, and the rules that the product's size and place break."""
     height, width = rgb.shape[:2]
-    small = fitted(rgb, _PRODUCT_SIDE)
+    small = fitted(rgb, PRODUCT_SIDE)
     product = cut_from_plain(small)
-    around = _outside(small.shape[:2], product)
+    around = certain_ground(small.shape[:2], product)
     found = []
     if preset.ground:
         outside = cv2.resize(
@@ -152,13 +152,13 @@ def _ground_findings(rgb: Pixels, preset: Preset) -> list[Finding]:
     return found
 
 
-def _outside(shape: tuple[int, ...], product: Mask | None) -> Mask:
-    """Return the mask (H, W) of pixels that are certainly ground.
+def certain_ground(shape: tuple[int, ...], product: Mask | None) -> Mask:
+    """Return the mask (H, W) of pixels that are certainly ground, of a picture with ``shape`` (H, W).
 
     These are all pixels that are not near the product, or a narrow border if no product was found.
     """
     if product is not None:
-        width = 2 * max(round(_AROUND * max(shape)), LEAST_RIM) + 1
+        width = 2 * max(round(_AROUND * max(shape)), _LEAST_RIM) + 1
         kernel = np.ones((width, width), np.uint8)
         return ~cv2.dilate(product.astype(np.uint8), kernel).astype(bool)
     return _border(shape, _MARGIN)

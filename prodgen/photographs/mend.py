@@ -15,16 +15,22 @@ from prodgen.catalog.picture_files import decode
 from prodgen.errors import ProdgenError
 from prodgen.generation.encode import format_of
 from prodgen.photographs.batch import Names
-from prodgen.photographs.check import LEAST_RIM, SIDE, Finding, check_file, check_picture
+from prodgen.photographs.check import (
+    PRODUCT_SIDE,
+    SIDE,
+    Finding,
+    certain_ground,
+    check_file,
+    name_findings,
+    unreadable,
+)
 from prodgen.photographs.edit import encode
 from prodgen.photographs.presets import Preset
 from prodgen.spec.colour import levels
 from prodgen.spec.finish import extension
 from prodgen.spec.provenance import read_xmp
 
-_PRODUCT_SIDE = 1024  # longer side, in pixels, at which the product is looked for
 _NEARLY = 16  # largest difference, in levels of 255, of a pixel that becomes the ground's colour
-_RIM = 0.01  # width of the rim around the product whose detail does not count, as a share of the longer side
 _SEAM, _SEAMS = 3, 0.003  # levels of 255 that a seam differs by, and the share of such pixels in no ground
 _EVEN = 2  # largest difference, in levels of 255, within a border of one colour
 _WRITTEN = ("jpeg", "png", "webp")  # formats that stay as they are
@@ -88,7 +94,7 @@ def mended_name(name: str, format: str, preset: Preset) -> str:
 
 def _product(rgb: Pixels) -> Mask | None:
     """Return the product's mask (H, W), at the picture's own resolution; None without a plain ground."""
-    product = cut_from_plain(fitted(rgb, _PRODUCT_SIDE))
+    product = cut_from_plain(fitted(rgb, PRODUCT_SIDE))
     if product is None:
         return None
     return cv2.resize(product.astype(np.float32), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0
@@ -99,10 +105,8 @@ def _is_smooth(rgb: Pixels, product: Mask) -> bool:
 
     What has some may be a part of a white product that looks like ground.
     """
-    rim = 2 * max(round(_RIM * max(rgb.shape)), LEAST_RIM) + 1
-    ground = ~cv2.dilate(product.astype(np.uint8), np.ones((rim, rim), np.uint8)).astype(bool)
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    detail = cv2.absdiff(grey, cv2.blur(grey, (9, 9)))[ground]
+    detail = cv2.absdiff(grey, cv2.blur(grey, (9, 9)))[certain_ground(grey.shape, product)]
     return not detail.size or bool((detail > _SEAM).mean() < _SEAMS)
 
 
@@ -143,11 +147,14 @@ def mend_file(path: Path, folder: Path, preset: Preset, names: Names) -> tuple[P
 
     ``names``: the names that the folder has. A file that cannot be read is not copied, and ``path`` returned.
     """
-    found = check_picture(path, preset)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return path, [unreadable(error)]
+    mended, found = mend_picture(data, preset)
     if any(finding.rule == "file" for finding in found):
-        return path, found
-    mended = mend_picture(path.read_bytes(), preset).data
+        return path, found + name_findings(path, data, preset)
     name = Path(mended_name(path.name, format_of(mended) or "", preset))
     copy = folder / f"{names.take(name.stem)}{name.suffix}"
     copy.write_bytes(mended)
-    return copy, check_picture(copy, preset)
+    return copy, found + name_findings(copy, mended, preset)
