@@ -1,7 +1,7 @@
 """How long a tenant waits while another one keeps interactive orders in flight.
 
 ``python -m tests.bench.fairness`` starts ``prodgen up`` with one worker. Tenant A keeps ``--streams``
-interactive orders of 64 images in flight. After a few seconds tenant B places an interactive order of 8
+interactive orders of 64 images in flight. Once as many have ended, tenant B places an interactive order of 8
 images and a bulk order. Prints what B got.
 """
 
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from prodgen.client import Client
 from prodgen.errors import ProdgenError
+from tests.servers.process import wait_until
 from tests.servers.up import Up
 
 ORDER = {"model": "fashion-mnist", "finish": {"size": 256}}
@@ -34,7 +35,7 @@ def main() -> None:
         ]
         for stream in streams:
             stream.start()
-        time.sleep(5)
+        wait_until(lambda: len(made) >= options.streams, "the orders of A do not end", 300)
         with Client(up.url, _key(up, "b")) as b:
             begin = time.monotonic()
             bulk = b.submit({**ORDER, "count": options.bulk})["id"]

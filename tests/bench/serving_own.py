@@ -26,7 +26,7 @@ from tests.servers.valkey import ValkeyServer
 ROOT = Path(__file__).parents[2]
 MODEL = "fashion-mnist"
 SETTINGS = {"OMP_NUM_THREADS": "1"}
-"""Of prodgen: its own defaults, and not the short leases and ticks of the tests."""
+"""The settings that prodgen gets; all others have their defaults. Other tests set short leases and ticks."""
 SLOW = 8
 """Files on the S3 server are measured with the images of the others divided by this: it is that slow."""
 

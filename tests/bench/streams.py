@@ -15,6 +15,7 @@ import httpx
 import psutil
 
 from prodgen.access import KeyRing
+from tests.servers.process import wait_until
 from tests.servers.up import Up
 
 STREAMS = 50
@@ -61,7 +62,7 @@ async def _run(up: Up, streams: int) -> None:
             answer = await http.post("/v1/jobs", json={"model": "fashion-mnist", "count": 100_000})
             jobs.append(answer.raise_for_status().json()["id"])
             (await http.post(f"/v1/jobs/{jobs[-1]}/pause")).raise_for_status()
-        await asyncio.sleep(10)  # until the leases have ended that workers hold of paused orders
+        wait_until(lambda: not up.leases(), "workers hold leases of paused orders")
         await _measure("without streams", up, clients[0], jobs[0])
         for n in range(streams):
             http, job = clients[n // STREAMS], jobs[n // STREAMS]

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -17,11 +18,11 @@ NOTE = "discriminator 1.836  generator -0.187  augment 0.001  images/s 700  doma
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes stderr a terminal of 80 columns, or a log; returns what is written."""
+    """Makes stderr a terminal of 80 columns, or a log; returns what is written. ``clock``: in seconds."""
 
-    def make(*, terminal: bool) -> StringIO:
+    def make(*, terminal: bool, clock: Callable[[], float] | None = None) -> StringIO:
         written = StringIO()
-        console = Console(file=written, force_terminal=terminal, width=80)
+        console = Console(file=written, force_terminal=terminal, width=80, get_time=clock)
         monkeypatch.setattr(module, "console", console)
         monkeypatch.setattr("prodgen.cli.output.console", console)
         return written
@@ -34,11 +35,12 @@ def lines(written: StringIO) -> list[str]:
 
 
 def test_share_rate_and_time_left_fit_into_80_columns(screen: Any) -> None:
-    written = screen(terminal=True)
+    now = [0.0]
+    written = screen(terminal=True, clock=lambda: now[0])
     with ProgressBars(False) as bars:
         for done in (0, 250_000, 500_000):
             bars.report("a recipe with a name of quite some length", done, 1_000_000, NOTE)
-            time.sleep(0.2)
+            now[0] += 0.2
     shown = lines(written)
     assert max(map(len, shown)) <= 80
     expected = r"a recipe.* 500,000/1,000,000   50%  [\d,]+/s  0:0\d:\d\d left"
@@ -47,11 +49,12 @@ def test_share_rate_and_time_left_fit_into_80_columns(screen: Any) -> None:
 
 
 def test_bytes_are_shown_as_such(screen: Any) -> None:
-    written = screen(terminal=True)
+    now = [0.0]
+    written = screen(terminal=True, clock=lambda: now[0])
     with ProgressBars(False, in_bytes=True) as bars:
         for done in (0, 1_000_000, 2_000_000):
             bars.report("model.safetensors", done, 50_000_000)
-            time.sleep(0.2)
+            now[0] += 0.2
     expected = r"model.safetensors .*2.0 MB/50.0 MB    4%  \d.* [kM]B/s  0:0\d:\d\d left"
     assert any(re.fullmatch(expected, line) for line in lines(written)), lines(written)
 

@@ -221,7 +221,7 @@ def _return(device: Device, lease: Lease) -> None:
 def _settle_if_ended(device: Device, lease: Lease) -> None:
     """Settle the job of a lease again if the job has ended, to delete the images of this late lease.
 
-    Tries again while a service does not answer, because nobody else looks at the job any more.
+    If Redis or the store does not answer, the worker tries again: no other process deletes these images.
     """
     for attempt in _attempts(device):
         with attempt:
