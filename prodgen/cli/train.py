@@ -76,6 +76,7 @@ def _train_here(
     from prodgen.training.checkpoint import CHECKPOINT
     from prodgen.training.export import export
     from prodgen.training.methods.setup import find_pretrained
+    from prodgen.training.recipes.checks import added_blocks
     from prodgen.training.recipes.recipe_files import load_recipe
     from prodgen.training.trainer import Trainer
     from prodgen.training.watch.alarms import Alarm
@@ -93,6 +94,8 @@ def _train_here(
         )
     remark_reading(data)
     pretrained = find_pretrained(source) if source and not (out / CHECKPOINT).exists() else None
+    if pretrained and added_blocks(pretrained.model.config, chosen, catalogue.images.shape[1]):
+        remark("the new blocks learn to enlarge what the smaller model draws")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trainer = Trainer(chosen, catalogue, out, device, pretrained)
     state = trainer.state

@@ -49,11 +49,18 @@ class ResNetGenerator(ImageGenerator):
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
         """Make images: latent (B, latent_dim), condition (B, D) -> (B, channels, size, size) in [-1, 1]."""
-        h = self.dense(torch.cat([latent, condition], 1))
-        h = h.unflatten(1, (-1, self.bottom, self.bottom))
+        h = self.bottom_features(latent, condition)
         for block in self.blocks:
             h = block(h, condition)
-        return torch.tanh(self.to_pixels(F.relu(self.norm(h))))
+        return self.pixels(h)
+
+    def bottom_features(self, latent: Tensor, condition: Tensor) -> Tensor:
+        """Return the input (B, widths[0], h, h) of the first block, with the coarsest side h."""
+        return self.dense(torch.cat([latent, condition], 1)).unflatten(1, (-1, self.bottom, self.bottom))
+
+    def pixels(self, features: Tensor) -> Tensor:
+        """Return images (B, channels, H, W) in [-1, 1] of the last block's output (B, widths[-1], H, W)."""
+        return torch.tanh(self.to_pixels(F.relu(self.norm(features))))
 
 
 class ResNetDiscriminator(ProjectionDiscriminator):

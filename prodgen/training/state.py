@@ -11,9 +11,10 @@ from prodgen.training.batches import Batches
 from prodgen.training.distributed.batch_norm import sync_batch_norm
 from prodgen.training.distributed.world import world_size
 from prodgen.training.ema import Ema
+from prodgen.training.methods.grow import learn_to_enlarge
 from prodgen.training.methods.method import Losses, load_optimizer, set_rates
 from prodgen.training.methods.setup import Pretrained, set_up
-from prodgen.training.recipes.checks import check_recipe
+from prodgen.training.recipes.checks import added_blocks, check_recipe
 from prodgen.training.recipes.recipe import Recipe
 
 ADJUSTABLE = {
@@ -47,10 +48,13 @@ class TrainingState:
         self.head_start = 0
         if pretrained and not pretrained.discriminator and "discriminator" in self.method.modules:
             self.head_start = round(recipe.head_start * recipe.steps)
+        self.batches = Batches(catalogue, recipe, device)
+        if pretrained and added_blocks(pretrained.model.config, recipe, size):
+            smaller = pretrained.model.generator.to(device)
+            learn_to_enlarge(self.method.generator, smaller, self.batches.conditions)
         self.ema = Ema(self.method.generator, recipe.ema, warm_start=pretrained is not None)
         for module in self.method.modules.values():
             sync_batch_norm(module)
-        self.batches = Batches(catalogue, recipe, device)
 
     @property
     def images(self) -> int:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from prodgen.catalog.catalogue import Catalogue
 from prodgen.errors import ProdgenError
@@ -158,7 +159,7 @@ def test_a_model_without_attributes_can_learn_some(make_trainer, catalogue):
 
 
 def test_a_model_grows_to_images_of_twice_the_side(make_trainer, trained, catalogue):
-    """The coarse blocks of both networks are those of the smaller model; the finest are new, and learn."""
+    """The coarse blocks of both networks are the smaller model's; the finest learn first to enlarge."""
     first = trained()
     larger = Catalogue(catalogue.images.repeat(2, 1).repeat(2, 2), catalogue.labels, catalogue.values)
     pretrained = find_pretrained(str(first.folder))
@@ -168,6 +169,10 @@ def test_a_model_grows_to_images_of_twice_the_side(make_trainer, trained, catalo
     for name in small:
         if name.startswith(("dense", "blocks")):
             assert torch.equal(generator[name], small[name]), name
+    z, condition = torch.randn(8, pretrained.model.generator.latent_dim), torch.eye(10)[:8]
+    enlarged = F.interpolate(pretrained.model.generator.eval()(z, condition), 32, mode="bicubic")
+    drawn = grown["generator"].eval()(z, condition)
+    assert (drawn - enlarged).abs().mean() < 0.5 * (drawn.roll(1, 0) - enlarged).abs().mean()
     discriminator = grown["discriminator"].state_dict()
     for name, weights in pretrained.discriminator.items():
         if name.startswith("body.1"):
