@@ -20,7 +20,7 @@ from prodgen.generation.sheet import contact_sheet
 from prodgen.photographs.check import preset_findings
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.cutters import Cutter
-from prodgen.photographs.edit import LARGEST_SIDE, Edit, Picture, doubts_about_colour, make_pictures
+from prodgen.photographs.edit import LARGEST_SIDE, Edit, Picture, make_pictures
 from prodgen.photographs.marked import MASK, MATTE, beside, cut_out_marked
 from prodgen.photographs.materials import MATERIALS
 from prodgen.photographs.product import Look
@@ -94,7 +94,7 @@ class Batch:
             cut = cut_out_marked(photograph, self._cutter, mask, matte)
         except ProdgenError as error:
             return self._set_aside(path, str(error))
-        reason = "; ".join(cut.doubts) or (doubts_about_colour(cut.region) if self._edit.recolours else None)
+        reason = "; ".join(cut.doubts)
         if reason and not (self._force and (cut.matte >= 0.5).any()):
             _write_review(photograph.rgb, cut, self._out / "review" / f"{stem}.jpg")
             return self._set_aside(path, reason)

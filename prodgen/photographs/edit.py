@@ -29,7 +29,7 @@ from prodgen.photographs.scenes import (
     read_background,
 )
 from prodgen.photographs.swatches import read_swatch
-from prodgen.spec.colour import parse_colour
+from prodgen.spec.colour_words import product_colour
 from prodgen.spec.finish import RETOUCHES, Edge, Frame, Light, Pose
 from prodgen.spec.provenance import edited_source_type, make_xmp
 from prodgen.spec.spelling import did_you_mean
@@ -44,6 +44,8 @@ _LEAST_REGION, _LEAST_EARLIER = 0.75, 0.7
 """A product counts as patterned if its main colour covers less than this share of the product: people could
 use few pictures of recoloured patterns. The second number is for methods 1 and 2."""
 _MOST_UNCLEAR = 0.018  # largest share of the product that may be either print or shadow
+_MOST_KEPT, _MOST_INKED = 0.005, 0.045
+"""The most of a product, as shares, that may keep its colour, and that may be as sharp as a print."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,6 @@ class Edit:
         """Whether at least one look changes the product's colour or material."""
         return any(look != Look() for look in self.looks)
 
-    @property
-    def recolours(self) -> bool:
-        """Whether at least one look changes the product's colour and keeps the product's own material."""
-        return any(look.colour and not look.material for look in self.looks)
-
     @cached_property
     def backgrounds(self) -> dict[str, Background]:
         """The ground by scene; raises ProdgenError for an unknown scene or a picture that cannot be used."""
@@ -153,7 +150,7 @@ class Edit:
             )
         for colour in filter(None, self.colours):
             try:
-                parse_colour(colour)
+                product_colour(colour)
             except ValueError as error:
                 raise ProdgenError(str(error), param="attributes.colour") from None
         self.swatches  # noqa: B018 -- reads them
@@ -195,7 +192,8 @@ def _read(path: str, read: Callable[[bytes], Read], param: str) -> Read:
 class Picture(NamedTuple):
     """A catalogue picture: its look, its scene, the bytes of its file, and the recipe that made it.
 
-    ``doubt`` says why the picture is not trusted; None if it is trusted.
+    ``look`` has the colour's name as it was asked for. ``doubt`` says why the picture is not trusted; None if
+    it is trusted.
     """
 
     look: Look
@@ -205,16 +203,32 @@ class Picture(NamedTuple):
     doubt: str | None
 
 
-def doubts_about_colour(region: Region, method: int = METHOD) -> str | None:
-    """Return why a product with this main region cannot be recoloured well, or None if it can.
+def is_patterned(region: Region, method: int = METHOD) -> bool:
+    """Return whether a product with this main region has a pattern, which a material hides.
 
     ``method``: the method by which `main_region` found the region.
     """
-    share, least = region.share, _LEAST_REGION if method > 2 else _LEAST_EARLIER
-    if share < least:
-        return f"no colour covers more than {share:.0%} of the product"
-    unclear = "print and shadow cannot be told apart, so patches would keep their colour"
-    return unclear if region.unclear > _MOST_UNCLEAR else None
+    return region.share < _least_share(method) or region.unclear > _MOST_UNCLEAR
+
+
+def _least_share(method: int) -> float:
+    return _LEAST_REGION if method > 2 else _LEAST_EARLIER
+
+
+def doubts_about_colour(region: Region, method: int = METHOD) -> str | None:
+    """Return why a product with this main region cannot be recoloured well, or None if it can.
+
+    ``method``: as for `is_patterned`.
+    """
+    if region.share < _least_share(method):
+        return f"no colour covers more than {region.share:.0%} of the product"
+    if region.unclear > _MOST_UNCLEAR:
+        return "print and shadow cannot be told apart, so patches would keep their colour"
+    if method > 6 and region.kept > _MOST_KEPT:
+        return f"{region.kept:.1%} of the product would keep its colour, for instance a print or a trim"
+    if method > 6 and region.inked > _MOST_INKED:
+        return "a print would take the new colour"
+    return None
 
 
 def make_pictures(
@@ -236,13 +250,17 @@ def make_pictures(
     ``generative``: whether the photograph's marks say that a model made the photograph. ``method``: see
     `main_region`; from method 4 on, a material hides the pattern of a patterned product.
     """
-    region, patterned = cut.matte, False
+    region, colour_doubt, patterned = cut.matte, None, False
     if edit.changes_product:  # the region is slow to find
         found = cut.region_by(method)
-        region, patterned = found.weight, method > 3 and doubts_about_colour(found, method) is not None
+        region, colour_doubt = found.weight, doubts_about_colour(found, method)
+        patterned = method > 3 and is_patterned(found, method)
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
     product = Product(*planes, edit.frame, None, edit.swatches.__getitem__, patterned, method)
-    for look, scene in itertools.product(edit.looks, edit.scenes):
+    for asked, scene in itertools.product(edit.looks, edit.scenes):
+        look = asked
+        if asked.colour and method > 6:  # before, a word had the meaning that it has in CSS
+            look = asked._replace(colour=product_colour(asked.colour))
         recipe = {
             "prodgen": prodgen.__version__,
             "photo": photo,
@@ -271,7 +289,8 @@ def make_pictures(
             on_photograph=is_picture(scene),
         )
         data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
-        yield Picture(look, scene, data, recipe, product.doubt(look))
+        unsure = colour_doubt if look.colour and not look.material else None
+        yield Picture(asked, scene, data, recipe, unsure or product.doubt(look))
 
 
 def _recipe_of(look: Look, digests: dict[str, str]) -> dict[str, str]:

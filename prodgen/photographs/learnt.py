@@ -17,7 +17,7 @@ from prodgen.catalog.photographs.masks import Pixels, Plane, decontaminate
 from prodgen.catalog.picture_files import Photograph, decode, fault_of
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import CutOut
-from prodgen.photographs.edit import doubts_about_colour
+from prodgen.photographs.edit import doubts_about_colour, is_patterned
 from prodgen.photographs.region import METHOD
 
 _TEXT = "prodgen"
@@ -27,13 +27,14 @@ class Learnt(NamedTuple):
     """The matte and the region of a photograph, (H, W) bytes, or (1, 1) zeros if no product was found.
 
     ``doubts`` says why the cut-out is not trusted. ``colour_doubt`` says why the product cannot be recoloured
-    well, or is None.
+    well, or is None. ``patterned``: whether the product has a pattern, as in `is_patterned`.
     """
 
     matte: NDArray[np.uint8]
     region: NDArray[np.uint8]
     doubts: tuple[str, ...]
     colour_doubt: str | None
+    patterned: bool = False
 
     @property
     def has_product(self) -> bool:
@@ -49,7 +50,8 @@ class Learnt(NamedTuple):
     def to_png(self) -> bytes:
         """Return the matte, the region and the doubts as the bytes of a PNG."""
         about = PngImagePlugin.PngInfo()
-        about.add_itxt(_TEXT, json.dumps({"doubts": self.doubts, "colour_doubt": self.colour_doubt}))
+        told = {"doubts": self.doubts, "colour_doubt": self.colour_doubt, "patterned": self.patterned}
+        about.add_itxt(_TEXT, json.dumps(told))
         buffer = io.BytesIO()
         image = Image.fromarray(np.dstack([self.matte, self.region]))
         image.save(buffer, "PNG", pnginfo=about, compress_level=1)
@@ -62,7 +64,9 @@ class Learnt(NamedTuple):
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
                 planes = np.asarray(image)
                 about = json.loads(image.info[_TEXT])
-            return cls(planes[..., 0], planes[..., 1], tuple(about["doubts"]), about["colour_doubt"])
+            doubt = about["colour_doubt"]
+            patterned = about.get("patterned", doubt is not None)  # earlier versions had no such field
+            return cls(planes[..., 0], planes[..., 1], tuple(about["doubts"]), doubt, patterned)
         except (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError) as error:
             raise ProdgenError(f"this is no stored cut-out: {error}") from None
 
@@ -81,7 +85,8 @@ def learn(data: bytes, cut_out: Callable[[Photograph], CutOut], side: int, metho
     if not (matte >= 128).any():
         return _nothing(*(cut.doubts or ("no product was found",)))
     region = cut.region_by(method)
-    return Learnt(matte, _to_bytes(region.weight), cut.doubts, doubts_about_colour(region, method))
+    doubt, patterned = doubts_about_colour(region, method), is_patterned(region, method)
+    return Learnt(matte, _to_bytes(region.weight), cut.doubts, doubt, patterned)
 
 
 def read_photograph(data: bytes, side: int) -> Photograph | str:

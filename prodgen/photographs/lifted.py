@@ -8,7 +8,7 @@ import numpy as np
 from prodgen.catalog.photographs.masks import Mask, Pixels, bounding_box
 from prodgen.errors import ProdgenError
 from prodgen.photographs.cutout import CutOut
-from prodgen.photographs.edit import doubts_about_colour
+from prodgen.photographs.edit import is_patterned
 from prodgen.photographs.shading import encoded, light_on, linear
 from prodgen.spec.photograph import SMALLEST_SWATCH
 
@@ -33,7 +33,7 @@ def lift(cut: CutOut) -> Lifted:
     product = cut.matte > 0.95
     if not product.any():
         raise ProdgenError("; ".join(cut.doubts) or "no product was found", param="photo")
-    patterned = doubts_about_colour(cut.region) is not None
+    patterned = is_patterned(cut.region)
     top, left, bottom, right = bounding_box(product)
     side = max(bottom - top, right - left)
     cloth = product if patterned else product & (cut.region.weight > 0.9)

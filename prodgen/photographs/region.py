@@ -10,8 +10,9 @@ from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 from prodgen.photographs.halo import without_halo
 from prodgen.photographs.patches import is_ink, lit, patches_of
+from prodgen.photographs.prints import inked, kept
 
-METHOD = 6
+METHOD = 7
 """Number of the newest method to find regions. A version names its own method in config.json as `method`."""
 _SMALL = 160  # longer side, in pixels, at which the colours of the product are found
 _NEAR, _FAR = 14.0, 26.0
@@ -60,6 +61,8 @@ class Region(NamedTuple):
     share: float  # of the product
     weight: Plane  # (H, W), how much each pixel belongs to the region
     unclear: float = 0.0  # share of the product in patches that are neither clearly light nor clearly print
+    kept: float = 0.0  # share of the product, without its rim, that does not belong to the region
+    inked: float = 0.0  # share of the product in the region whose colours change as sharply as in a print
 
 
 def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
@@ -94,7 +97,8 @@ def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
     soft = cv2.GaussianBlur(belongs, (0, 0), _SOFT_EDGE)
     # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
     weight = np.where(matte > 0, np.clip((soft - 0.15) / 0.6, 0, 1), np.float32(0))
-    return Region(share, weight, _unclear(lab, weight, matte, method) if method > 4 else 0.0)
+    found = Region(share, weight, _unclear(lab, weight, matte, method) if method > 4 else 0.0)
+    return found._replace(kept=kept(weight, matte), inked=inked(lab, weight, matte)) if method > 6 else found
 
 
 def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:

@@ -28,7 +28,7 @@ from prodgen.spec.order import ImageRequest
 from prodgen.spec.photograph import is_digest
 from prodgen.spec.provenance import edited_source_type, make_xmp, read_provenance
 
-METHODS = (1, 2, 3, 4, 5, 6)
+METHODS = (1, 2, 3, 4, 5, 6, 7)
 """Numbers of the methods by which this code cuts out, recolours, places and lights products.
 
 A change of the code that changes pictures needs a new number here, and a new version in ``prodgen/bundled``.
@@ -37,6 +37,7 @@ may recolour parts of a print. Before method 4, a material covers only the main 
 Methods 1 to 3 find few hangers. Method 5 makes white visible on white, finds dark prints and more hangers,
 cuts gaps out, and doubts pictures in which a print has the colour asked for. Method 6 recolours more light
 and shadow, cuts out gaps that show white or grey ground where the network is unsure, and trusts more prints.
+Method 7 trusts products of one colour only: people could use too few recoloured products with prints.
 """
 
 
@@ -154,7 +155,7 @@ class Studio:
                 raise ProdgenError(f"a photograph has changed: {photograph}")
             planes, own_ground = found.learnt.planes(photograph), photograph.alpha is None
             planes = retouch(finish.retouch, *planes, ground=own_ground)
-            patterned = self.config.method > 3 and found.learnt.colour_doubt is not None
+            patterned = self.config.method > 3 and found.learnt.patterned
             products.append(Product(*planes, frame, area, made_of, patterned, self.config.method))
         return Together(products) if len(products) > 1 else products[0] if products else None
 

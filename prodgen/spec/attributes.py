@@ -20,6 +20,7 @@ from pydantic import (
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.colour import Colour, encode_lab, parse_colour, parse_gradient, to_lab
+from prodgen.spec.colour_words import product_colour
 from prodgen.spec.combinations import Combination, draw_combinations
 from prodgen.spec.directions import Direction
 from prodgen.spec.photograph import is_digest
@@ -171,7 +172,8 @@ class _Named(BaseModel):
 class NamedColour(_Named):
     """An attribute whose value is one of a few names or any colour.
 
-    The value of the attribute ``scene`` may also be two colours (``skyblue/white``) or an upload's digest.
+    A word such as ``navy`` means what shops mean (`product_colour`). For the attribute ``scene`` a word means
+    what CSS means, and the value may also be two colours (``skyblue/white``) or an upload's digest.
     """
 
     kind: Literal["named-colour"] = "named-colour"
@@ -187,7 +189,8 @@ class NamedColour(_Named):
         if self.name == SCENE and (colours := parse_gradient(str(text))):
             return "/".join(colours)
         try:
-            return self.named(str(text)) or parse_colour(str(text))
+            parse = parse_colour if self.name == SCENE else product_colour
+            return self.named(str(text)) or parse(str(text))
         except ValueError:
             further = " or #rrggbb"
             if self.name == SCENE:

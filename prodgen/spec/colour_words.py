@@ -1,8 +1,8 @@
 """The colour words of shops, in English and Chinese, each with its colour.
 
 Some of these words are CSS names too, but CSS means colours that no cloth has: navy is too bright in CSS, and
-forestgreen too vivid. A word in a prompt means its colour in this table, or else its colour in CSS.
-``#rrggbb`` in a prompt means exactly that colour.
+forestgreen too vivid. In a prompt, and as the colour of a product in a photograph, a word means its colour in
+this table, or else its colour in CSS. ``#rrggbb`` means exactly that colour.
 """
 
 from collections.abc import Iterator, Sequence
@@ -112,6 +112,14 @@ def colour_words() -> dict[str, str]:
             else:
                 named[f"{name}色"] = value
     return named
+
+
+def product_colour(text: str) -> str:
+    """Return the colour of a product that a shop means by ``text``, as #rrggbb.
+
+    ``text`` is a word of the table, in any case, or a CSS colour. Raises ValueError if it is neither.
+    """
+    return colour_words().get(text.strip().lower()) or parse_colour(text)
 
 
 @cache

@@ -55,17 +55,18 @@ def test_a_picture_that_outweighs_its_preset_does_not_end_the_others(tmp_path: P
     assert "more than the preset's 1,000" in batch.review[0]["reason"]
 
 
-def test_only_the_colour_that_hides_a_print_goes_to_review(tmp_path: Path) -> None:
+def test_a_product_with_a_print_is_delivered_in_its_own_colour_and_reviewed_in_others(tmp_path: Path) -> None:
     shirt = np.zeros((160, 160, 4), np.uint8)
     shirt[20:140, 20:140], shirt[60:90, 50:110] = (180, 30, 40, 255), (240, 240, 238, 255)
     Image.fromarray(shirt).save(tmp_path / "shirt.png")
     out = tmp_path / "out"
     out.mkdir()
-    batch = Batch(out, GrabCut(), Edit(("navy", "white"), width=160, height=160))
+    batch = Batch(out, GrabCut(), Edit((None, "navy", "white"), width=160, height=160))
     batch.run([tmp_path / "shirt.png"])
     assert (batch.made, batch.shown) == (1, 1)
-    assert [row["file"] for row in batch.review] == ["shirt-white-white.jpg"]
-    assert (out / "shirt-navy-white.jpg").is_file()
+    assert (out / "shirt-white.jpg").is_file()
+    assert [row["file"] for row in batch.review] == ["shirt-navy-white.jpg", "shirt-white-white.jpg"]
+    assert "would keep its colour, for instance a print" in batch.review[0]["reason"]
     assert (out / "review" / "shirt-white-white.jpg").is_file()
 
 

@@ -53,6 +53,20 @@ def test_each_colour_is_made_in_each_scene() -> None:
     assert all(pixels(picture).shape == (400, 300, 3) for picture in made)
 
 
+def test_a_colour_has_the_meaning_of_shops_and_a_scene_that_of_css() -> None:
+    """CSS means an electric blue by navy, which no cloth has; files of before keep it."""
+    edit = Edit(("navy",), ("navy",), 200, 200, format="png")
+    (made,) = pictures(edit)
+    assert made.look.colour == "navy"
+    assert made.recipe["attributes"] == {"colour": "#1f2a44"}
+    assert np.abs(pixels(made)[0, 0].astype(int) - (0, 0, 128)).max() <= 4
+    photograph = decode(POLO, 4096)
+    cut = cut_out(photograph, GrabCut())
+    (before,) = make_pictures(photograph, digest(POLO), cut, "grabcut", edit, method=6)
+    assert before.recipe["attributes"] == {"colour": "navy"}
+    assert pixels(before)[100, 100, 2] > pixels(made)[100, 100, 2] + 30
+
+
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "avif"])
 def test_a_white_ground_is_exactly_white(format: str) -> None:
     (picture,) = pictures(Edit(width=500, height=500, format=format))
@@ -155,7 +169,7 @@ def test_the_marks_are_in_every_format(format: str, tmp_path: Path) -> None:
     assert found.digital_source_type == "composite"
     assert found.recipe == picture.recipe
     assert picture.recipe["photo"] == digest(POLO)
-    assert picture.recipe["attributes"] == {"colour": "crimson"}
+    assert picture.recipe["attributes"] == {"colour": "#a3112a"}
 
 
 def test_the_source_type_says_how_much_was_changed(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_pattern_without_a_main_colour_is_doubted() -> None:
         rgb[:, k * 30 : k * 30 + 30] = colour
     cut = CutOut(rgb, np.ones((120, 120), np.float32), 1.0, ())
     assert "no colour covers more than" in (doubts_about_colour(cut.region) or "")
-    assert doubts_about_colour(two_colours().region) is None
+    assert doubts_about_colour(two_colours().region, 6) is None
 
 
 def test_the_same_photograph_gives_the_same_pixels(cut: CutOut) -> None:
@@ -255,7 +255,29 @@ def test_a_soft_print_of_a_hue_that_light_cannot_make_is_left_and_trusted() -> N
     region, earlier = (main_region(rgb, np.ones((400, 400), np.float32), one) for one in (6, 5))
     assert max(region.weight[row, 190:210].max() for row in range(60, 340, 30)) < 0.1
     assert "cannot be told apart" in (doubts_about_colour(earlier, 5) or "")
+    assert doubts_about_colour(region, 6) is None
+
+
+def test_a_product_that_would_keep_some_of_its_colour_is_reviewed_and_its_rim_is_not_looked_at() -> None:
+    """People could use too few recoloured products with prints; a button or a seam at the rim is no print."""
+    assert "of the product would keep its colour" in (doubts_about_colour(two_colours().region) or "")
+    plain = blotted((40, 70, 160))
+    plain[:, :4] = (240, 220, 60)
+    plain[200:208, 200:208] = (240, 240, 240)
+    region = main_region(plain, np.ones((400, 400), np.float32))
+    assert 0 < region.kept < 0.002
     assert doubts_about_colour(region) is None
+
+
+def test_a_print_that_would_take_the_new_colour_is_reviewed() -> None:
+    """Green lines on olive are of the cloth's hue, so they would be recoloured with it."""
+    rgb = blotted((96, 100, 62))
+    rgb[100:300:12, 80:320] = (70, 120, 50)
+    region = main_region(rgb, np.ones((400, 400), np.float32))
+    assert region.inked > 0.05
+    assert region.kept < 0.001
+    assert doubts_about_colour(region) == "a print would take the new colour"
+    assert doubts_about_colour(region, 6) is None
 
 
 def test_pixels_that_are_more_cloth_than_print_take_the_new_colour() -> None:

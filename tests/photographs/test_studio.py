@@ -232,9 +232,8 @@ def test_a_material_covers_a_patterned_product_whole_but_not_by_method_3(
     studio: Studio, polo: Source
 ) -> None:
     region = np.where(np.arange(len(polo.learnt.region))[:, None] % 40 < 20, polo.learnt.matte, 0)
-    striped = polo.learnt._replace(
-        region=region, colour_doubt="no colour covers more than 40% of the product"
-    )
+    doubt = "no colour covers more than 40% of the product"
+    striped = polo.learnt._replace(region=region, colour_doubt=doubt, patterned=True)
     before = Studio(studio.config.model_copy(update={"method": 3}), studio.name, studio.digest)
     look = ("#dc143c", "white", "knit")
     new, old = (next(make(one, Source(polo.data, striped), look)) for one in (studio, before))
@@ -296,7 +295,7 @@ def test_a_change_of_pixels_needs_another_method(studio: Studio, polo: Source) -
     assert np.abs(made.astype(int) - kept).max() <= 1
 
 
-@pytest.mark.parametrize("method", [2, 4, 5])
+@pytest.mark.parametrize("method", [2, 4, 5, 6])
 def test_a_version_of_an_earlier_method_makes_its_pictures_as_before(studio: Studio, method: int) -> None:
     before = Studio(studio.config.model_copy(update={"method": method}), studio.name, studio.digest)
     data = POLO.read_bytes()
@@ -317,7 +316,7 @@ def test_edit_makes_the_picture_that_an_order_makes(studio: Studio, shorts: Sour
     photograph, fill = decode(SHORTS, studio.config.photo_side), studio.config.fill
     lit = {"light_from": "left", "pose": "standing"}
     changes = {"materials": (None, "stripes"), "retouch": RETOUCHES, **lit}
-    edit = Edit(("crimson",), ("floor",), 128, 128, fill, "png", **changes)
+    edit = Edit(("#dc143c",), ("floor",), 128, 128, fill, "png", **changes)
     edited = make_pictures(photograph, "p", cut_out(photograph, studio.cutter), "grabcut", edit)
     looks = [("#dc143c", "floor", "original"), ("#dc143c", "floor", "stripes")]
     ordered = make(studio, shorts, *looks, finish=RETOUCHED.model_copy(update=lit))

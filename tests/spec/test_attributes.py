@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from prodgen.errors import ProdgenError
-from prodgen.spec.attributes import AttributeSchema, Choice, ContinuousColour
+from prodgen.spec.attributes import AttributeSchema, Choice, ContinuousColour, NamedColour
 from prodgen.spec.colour import encode_lab, to_lab
 from prodgen.spec.combinations import Combination
 
@@ -200,6 +200,17 @@ COLOURED = AttributeSchema(attributes=(CATEGORY, COLOUR))
 )
 def test_a_colour_is_any_that_can_be_written(written, meant):
     assert COLOURED.parse({"colour": written}) == {"colour": [meant]}
+
+
+def test_the_colour_of_a_product_has_the_meaning_of_shops_and_a_scene_that_of_css():
+    colour, scene = (NamedColour(name=name, values=("original",)) for name in ("colour", "scene"))
+    assert [colour.parse(word) for word in ("Navy", "forest green", "thistle")] == [
+        "#1f2a44",
+        "#2c4a34",
+        "#d8bfd8",
+    ]
+    assert (colour.parse("Original"), colour.parse("#000080")) == ("original", "#000080")
+    assert scene.parse("navy") == "#000080"
 
 
 @pytest.mark.parametrize("written", ["mauvish", "#12", "", "rgb(300,0,0)", "#ff000080"])

@@ -1,0 +1,46 @@
+"""Measure how much of a product would keep its colour, and how much looks printed, when it is recoloured."""
+
+import cv2
+import numpy as np
+
+from prodgen.catalog.photographs.masks import Mask, Plane, fitted
+
+_SIDE = 400  # longer side, in pixels, at which products are measured
+_RIM = np.ones((13, 13), np.uint8)  # the rim, 6 pixels wide, has mixed colours and is not measured
+_NEAR = np.ones((5, 5), np.uint8)  # the pixels among which colours are compared
+_SOFTENED = 1.0  # blur, in pixels, that takes the noise of a camera away
+_SHARP, _OWN = 4.0, 3.0
+"""Colours change sharply where neighbours differ in a and b by more than the first number plus the second
+number's multiple of what is usual on the product."""
+
+
+def kept(weight: Plane, matte: Plane) -> float:
+    """Return the share of a product, without its rim, that does not belong to its region.
+
+    ``weight``, ``matte`` (H, W): the region and the product.
+    """
+    inner = _inner(fitted(matte, _SIDE))
+    return float((fitted(weight, _SIDE)[inner] < 0.5).mean()) if inner.any() else 0.0
+
+
+def inked(lab: Plane, weight: Plane, matte: Plane) -> float:
+    """Return the share of a product that is in its region and has colours that change as sharply as a print.
+
+    ``lab``: the product in CIELAB, (H, W, 3). ``weight``, ``matte`` (H, W): the region and the product. Cloth
+    changes its hue softly, in folds and shine, or evenly, in its weave.
+    """
+    small, part, inside = (fitted(plane, _SIDE) for plane in (lab, weight, matte))
+    inner = _inner(inside)
+    region = inner & (cv2.erode((part > 0.9).astype(np.uint8), _NEAR) > 0)
+    if not region.any():
+        return 0.0
+    tint = cv2.GaussianBlur(small, (0, 0), _SOFTENED)[..., 1:]
+    change = np.linalg.norm(cv2.dilate(tint, _NEAR) - cv2.erode(tint, _NEAR), axis=-1)
+    sharp = change > _SHARP + _OWN * np.median(change[region])
+    return float((sharp & region).sum() / inner.sum())
+
+
+def _inner(matte: Plane) -> Mask:
+    """Return the mask (H, W) of a product without its rim."""
+    inside = (matte > 0.95).astype(np.uint8)
+    return cv2.erode(inside, _RIM, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
