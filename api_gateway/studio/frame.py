@@ -19,6 +19,7 @@ from api_gateway.studio.language import CATALOGUES, NAMES, SENTENCES, language_o
 from prodgen.access import ApiKey, Scope
 from prodgen.errors import ProdgenError, Unavailable
 from prodgen.settings import Settings
+from prodgen.spec.colour_words import product_colour
 from prodgen.spec.validation_errors import explain_errors
 
 PAGES: dict[str, tuple[str, tuple[Scope, ...]]] = {
@@ -38,6 +39,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.filters["product_colour"] = product_colour
 
 
 class Static(StaticFiles):

@@ -9,6 +9,8 @@ from typing import Any
 from fastapi import Request
 from PIL import ImageColor
 
+from prodgen.spec.colour_words import colour_names
+
 COOKIE = "prodgen_language"
 NAMES = {"en": "English", "zh": "中文"}
 """The name of each language, in the language itself."""
@@ -45,12 +47,18 @@ _ENGLISH = {
 
 
 _COLOURS = {colour: name for name, colour in ImageColor.colormap.items() if isinstance(colour, str)}
+_WORDS = {language: dict(pairs) for language, pairs in colour_names().items()}
 
 CATALOGUES: Mapping[str, Mapping[str, str]] = {
-    "en": {**_ENGLISH, **_COLOURS},
-    "zh": {**_CHINESE, **{colour: _CHINESE.get(name, name) for colour, name in _COLOURS.items()}},
+    "en": {**_ENGLISH, **_WORDS["en"], **_COLOURS},
+    "zh": {
+        **_CHINESE,
+        **_WORDS["zh"],
+        **{colour: _CHINESE.get(name, name) for colour, name in _COLOURS.items()},
+    },
 }
-"""For each language, the translation of each English text, and the name of each CSS colour (``#rrggbb``)."""
+"""For each language, the translation of each English text, and the name of each colour (``#rrggbb``) of CSS
+and of shops."""
 
 _SENTENCES = sorted(_load("sentences_zh.json").items(), key=lambda pair: -len(_literal(pair[0])))
 SENTENCES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": dict(_SENTENCES)}

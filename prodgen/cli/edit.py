@@ -67,9 +67,9 @@ def edit(
 
     Each product is cut out, brought to each colour and material that is asked for, and placed in each scene.
     --attr "colour=crimson|navy" makes each photograph in both colours. A photograph whose cut-out is not
-    trusted goes to OUT/review with the reason, unless you add --force. What is white in
-    shirt.mask.png, such as a label or a hanger, is taken out of shirt.jpg beside it. shirt.matte.png, white
-    where the product is, replaces the cut-out of shirt.jpg.
+    trusted goes to OUT/review with the reason; so do the recoloured pictures of a product with a print.
+    --force delivers them too. What is white in shirt.mask.png, such as a label or a hanger, is taken out of
+    shirt.jpg beside it. shirt.matte.png, white where the product is, replaces the cut-out of shirt.jpg.
     """
     from prodgen.photographs.batch import Batch
     from prodgen.photographs.cutters import load_cutter
@@ -88,11 +88,20 @@ def edit(
     sheet = f": {out}/sheet.png" if batch.made else ""
     report(json, summary, f"{batch.made} pictures of {batch.shown} photographs{sheet}")
     if batch.review and not json:
-        for row in batch.review:
-            say(f"  {row.get('file', row['photo'])}: {row['reason']}")
+        for (photo, reason), rows in _grouped(batch.review).items():
+            several = f" ({len(rows)} pictures)" if "file" in rows[0] else ""
+            say(f"  {photo}{several}: {reason}")
         aside = sum("file" not in row for row in batch.review)
         pictures = len(batch.review) - aside
         remark(f"{aside} photographs and {pictures} single pictures are set aside: {out}/review")
+
+
+def _grouped(review: list[dict[str, str]]) -> dict[tuple[str, str], list[dict[str, str]]]:
+    """Return the rows of ``review`` by photograph and reason."""
+    found: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in review:
+        found.setdefault((row["photo"], row["reason"]), []).append(row)
+    return found
 
 
 def _check_empty(out: Path) -> None:

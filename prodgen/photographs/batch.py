@@ -96,7 +96,7 @@ class Batch:
             return self._set_aside(path, str(error))
         reason = "; ".join(cut.doubts)
         if reason and not (self._force and (cut.matte >= 0.5).any()):
-            _write_review(photograph.rgb, cut, self._out / "review" / f"{stem}.jpg")
+            _write_review(photograph.rgb, cut, self._out / "review" / f"{self._files.take(stem)}.jpg")
             return self._set_aside(path, reason)
         rows = []
         edited = make_pictures(

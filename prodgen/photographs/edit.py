@@ -225,7 +225,7 @@ def doubts_about_colour(region: Region, method: int = METHOD) -> str | None:
     if region.unclear > _MOST_UNCLEAR:
         return "print and shadow cannot be told apart, so patches would keep their colour"
     if method > 6 and region.kept > _MOST_KEPT:
-        return f"{region.kept:.1%} of the product would keep its colour, for instance a print or a trim"
+        return "a part of the product, such as a print or a trim, would keep its colour"
     if method > 6 and region.inked > _MOST_INKED:
         return "a print would take the new colour"
     return None

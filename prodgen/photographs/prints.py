@@ -20,7 +20,7 @@ def kept(weight: Plane, matte: Plane) -> float:
     ``weight``, ``matte`` (H, W): the region and the product.
     """
     inner = _inner(fitted(matte, _SIDE))
-    return float((fitted(weight, _SIDE)[inner] < 0.5).mean()) if inner.any() else 0.0
+    return float((fitted(weight, _SIDE)[inner] < 0.5).mean())
 
 
 def inked(lab: Plane, weight: Plane, matte: Plane) -> float:
@@ -41,6 +41,7 @@ def inked(lab: Plane, weight: Plane, matte: Plane) -> float:
 
 
 def _inner(matte: Plane) -> Mask:
-    """Return the mask (H, W) of a product without its rim."""
+    """Return the mask (H, W) of a product without its rim, or of a whole product if it is narrow."""
     inside = (matte > 0.95).astype(np.uint8)
-    return cv2.erode(inside, _RIM, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    inner = cv2.erode(inside, _RIM, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    return inner if inner.any() else matte > 0.5

@@ -37,7 +37,8 @@ may recolour parts of a print. Before method 4, a material covers only the main 
 Methods 1 to 3 find few hangers. Method 5 makes white visible on white, finds dark prints and more hangers,
 cuts gaps out, and doubts pictures in which a print has the colour asked for. Method 6 recolours more light
 and shadow, cuts out gaps that show white or grey ground where the network is unsure, and trusts more prints.
-Method 7 trusts products of one colour only: people could use too few recoloured products with prints.
+Method 7 trusts only products of one colour in other colours than their own: people could use too few
+recoloured products with prints.
 """
 
 

@@ -20,7 +20,7 @@ from pydantic import (
 
 from prodgen.errors import ProdgenError
 from prodgen.spec.colour import Colour, encode_lab, parse_colour, parse_gradient, to_lab
-from prodgen.spec.colour_words import product_colour
+from prodgen.spec.colour_words import colour_words, product_colour
 from prodgen.spec.combinations import Combination, draw_combinations
 from prodgen.spec.directions import Direction
 from prodgen.spec.photograph import is_digest
@@ -172,11 +172,18 @@ class _Named(BaseModel):
 class NamedColour(_Named):
     """An attribute whose value is one of a few names or any colour.
 
-    A word such as ``navy`` means what shops mean (`product_colour`). For the attribute ``scene`` a word means
-    what CSS means, and the value may also be two colours (``skyblue/white``) or an upload's digest.
+    ``words`` says what a word such as ``navy`` means: what CSS means, or what shops mean (`product_colour`).
+    The value of the attribute ``scene`` may also be two colours (``skyblue/white``) or an upload's digest.
     """
 
     kind: Literal["named-colour"] = "named-colour"
+    words: Literal["css", "shop"] = "css"
+
+    @model_serializer(mode="wrap")
+    def _omit_css(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out ``words`` if they are CSS's, so that a config of an earlier version keeps its bytes."""
+        fields: dict[str, Any] = plain(self)
+        return {name: value for name, value in fields.items() if name != "words" or value != "css"}
 
     def parse(self, text: object) -> str:
         """Return the name in ``values`` that ``text`` means, or else the colour ``text`` as ``#rrggbb``.
@@ -189,16 +196,17 @@ class NamedColour(_Named):
         if self.name == SCENE and (colours := parse_gradient(str(text))):
             return "/".join(colours)
         try:
-            parse = parse_colour if self.name == SCENE else product_colour
+            parse = product_colour if self.words == "shop" else parse_colour
             return self.named(str(text)) or parse(str(text))
         except ValueError:
             further = " or #rrggbb"
             if self.name == SCENE:
                 further = ", #rrggbb, two colours as skyblue/white, or the sha256 of an uploaded picture"
+            known = colour_words() if self.words == "shop" else ImageColor.colormap
             raise ProdgenError(
-                f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, a CSS name of a "
+                f"{self.name} cannot be {str(text)!r}; write {', '.join(self.values)}, the name of a "
                 f"colour{further}"
-                f"{did_you_mean(str(text), (*self.values, *ImageColor.colormap))}",
+                f"{did_you_mean(str(text), (*self.values, *known))}",
                 param=f"attributes.{self.name}",
             ) from None
 

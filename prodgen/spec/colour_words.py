@@ -117,9 +117,11 @@ def colour_words() -> dict[str, str]:
 def product_colour(text: str) -> str:
     """Return the colour of a product that a shop means by ``text``, as #rrggbb.
 
-    ``text`` is a word of the table, in any case, or a CSS colour. Raises ValueError if it is neither.
+    ``text`` is a word of the table, in any case and with or without spaces and hyphens, or a CSS colour.
+    Raises ValueError if it is neither.
     """
-    return colour_words().get(text.strip().lower()) or parse_colour(text)
+    joined = "".join(text.split()).replace("-", "").lower()
+    return colour_words().get(joined) or parse_colour(text)
 
 
 @cache

@@ -7,6 +7,7 @@ import torch
 
 from prodgen.catalog.catalogue import Catalogue, digest
 from prodgen.errors import ProdgenError
+from prodgen.reproducible import reproducible
 from prodgen.training.batches import Batches
 from prodgen.training.distributed.batch_norm import sync_batch_norm
 from prodgen.training.distributed.world import world_size
@@ -51,7 +52,8 @@ class TrainingState:
         self.batches = Batches(catalogue, recipe, device)
         if pretrained and added_blocks(pretrained.model.config, recipe, size):
             smaller = pretrained.model.generator.to(device)
-            learn_to_enlarge(self.method.generator, smaller, self.batches.conditions)
+            with reproducible():
+                learn_to_enlarge(self.method.generator, smaller, self.batches.conditions)
         self.ema = Ema(self.method.generator, recipe.ema, warm_start=pretrained is not None)
         for module in self.method.modules.values():
             sync_batch_norm(module)

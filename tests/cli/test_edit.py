@@ -66,7 +66,7 @@ def test_a_product_with_a_print_is_delivered_in_its_own_colour_and_reviewed_in_o
     assert (batch.made, batch.shown) == (1, 1)
     assert (out / "shirt-white.jpg").is_file()
     assert [row["file"] for row in batch.review] == ["shirt-navy-white.jpg", "shirt-white-white.jpg"]
-    assert "would keep its colour, for instance a print" in batch.review[0]["reason"]
+    assert "a part of the product, such as a print" in batch.review[0]["reason"]
     assert (out / "review" / "shirt-white-white.jpg").is_file()
 
 

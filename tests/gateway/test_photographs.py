@@ -83,10 +83,13 @@ def test_a_file_of_rows_names_uploads_and_errors_name_the_row(client: Client) ->
         ({"model": "shoes"}, "item 1 (A-1): shoes takes no photographs; leave photo out"),
         ({"model": "shoes", "items": None, "finish": {"preset": "amazon"}}, "shoes takes no preset"),
         ({"model": "shoes", "items": None, "finish": {"retouch": ["light"]}}, "shoes takes no retouch"),
-        ({"attributes": {"colour": "blurple"}}, "colour cannot be 'blurple'; write original, a CSS name"),
+        (
+            {"attributes": {"colour": "blurple"}},
+            "colour cannot be 'blurple'; write original, the name of a colour",
+        ),
         (
             {"attributes": {"scene": "beach"}},
-            "scene cannot be 'beach'; write white, studio, floor, wood, concrete, linen, gloss, a CSS name",
+            "scene cannot be 'beach'; write white, studio, floor, wood, concrete, linen, gloss, the name of a colour",
         ),
         ({"truncation": 0.5}, "truncation is not for pictures of photographs"),
         ({"finish": {"background": "red"}}, "order a colour as the attribute scene"),

@@ -260,7 +260,7 @@ def test_a_soft_print_of_a_hue_that_light_cannot_make_is_left_and_trusted() -> N
 
 def test_a_product_that_would_keep_some_of_its_colour_is_reviewed_and_its_rim_is_not_looked_at() -> None:
     """People could use too few recoloured products with prints; a button or a seam at the rim is no print."""
-    assert "of the product would keep its colour" in (doubts_about_colour(two_colours().region) or "")
+    assert "a part of the product, such as a print" in (doubts_about_colour(two_colours().region) or "")
     plain = blotted((40, 70, 160))
     plain[:, :4] = (240, 220, 60)
     plain[200:208, 200:208] = (240, 240, 240)

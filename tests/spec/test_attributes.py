@@ -203,7 +203,15 @@ def test_a_colour_is_any_that_can_be_written(written, meant):
 
 
 def test_the_colour_of_a_product_has_the_meaning_of_shops_and_a_scene_that_of_css():
-    colour, scene = (NamedColour(name=name, values=("original",)) for name in ("colour", "scene"))
+    """A version of before has no ``words``, so an order of it that is made again keeps its colours."""
+    colour = NamedColour(name="colour", values=("original",), words="shop")
+    scene, before = (NamedColour(name=name, values=("original",)) for name in ("scene", "colour"))
+    assert "words" not in before.model_dump()
+    assert colour.model_dump()["words"] == "shop"
+    assert colour.parse("forest-green") == colour.parse("Forest  Green") == "#2c4a34"
+    assert before.parse("navy") == "#000080"
+    with pytest.raises(ProdgenError, match="did you mean burgundy"):
+        colour.parse("burgundi")
     assert [colour.parse(word) for word in ("Navy", "forest green", "thistle")] == [
         "#1f2a44",
         "#2c4a34",

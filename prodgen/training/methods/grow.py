@@ -1,7 +1,7 @@
 """Teach the new blocks of a larger generator to enlarge what the smaller generator draws.
 
-Random new blocks would draw noise. A discriminator tells noise at once, and its first gradients would spoil
-the shapes that the smaller generator has learnt.
+Random new blocks would draw noise. A discriminator recognises noise at once, and its first gradients would
+spoil the shapes that the smaller generator has learnt.
 """
 
 from collections.abc import Callable
