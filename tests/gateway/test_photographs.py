@@ -89,7 +89,7 @@ def test_a_file_of_rows_names_uploads_and_errors_name_the_row(client: Client) ->
         ),
         (
             {"attributes": {"scene": "beach"}},
-            "scene cannot be 'beach'; write white, studio, floor, wood, concrete, linen, gloss, the name of a colour",
+            "scene cannot be 'beach'; write white, studio, floor, wood, concrete, linen, gloss, the name of",
         ),
         ({"truncation": 0.5}, "truncation is not for pictures of photographs"),
         ({"finish": {"background": "red"}}, "order a colour as the attribute scene"),
