@@ -89,8 +89,8 @@ def edit(
     report(json, summary, f"{batch.made} pictures of {batch.shown} photographs{sheet}")
     if batch.review and not json:
         for (photo, reason), rows in _grouped(batch.review).items():
-            several = f" ({len(rows)} pictures)" if "file" in rows[0] else ""
-            say(f"  {photo}{several}: {reason}")
+            which = f"{photo} ({len(rows)} pictures)" if len(rows) > 1 else rows[0].get("file", photo)
+            say(f"  {which}: {reason}")
         aside = sum("file" not in row for row in batch.review)
         pictures = len(batch.review) - aside
         remark(f"{aside} photographs and {pictures} single pictures are set aside: {out}/review")

@@ -14,11 +14,12 @@ from prodgen.catalog.picture_files import Photograph
 from prodgen.errors import ProdgenError
 from prodgen.files import sha256
 from prodgen.generation.encode import AVIF, encode_image
+from prodgen.photographs.colour_doubts import doubts_about_colour, is_patterned
 from prodgen.photographs.cutout import CutOut
 from prodgen.photographs.materials import MATERIALS, Material, material
 from prodgen.photographs.presets import Preset
 from prodgen.photographs.product import Look, Product
-from prodgen.photographs.region import METHOD, Region
+from prodgen.photographs.region import METHOD
 from prodgen.photographs.retouch import retouch
 from prodgen.photographs.scenes import (
     Background,
@@ -40,12 +41,6 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
 """Least and largest width and height of a picture, in pixels."""
 FORMATS = ("jpeg", "png", "webp", "avif")
 _QUALITIES = (95, 90, 85, 80, 70, 60)
-_LEAST_REGION, _LEAST_EARLIER = 0.75, 0.7
-"""A product counts as patterned if its main colour covers less than this share of the product: people could
-use few pictures of recoloured patterns. The second number is for methods 1 and 2."""
-_MOST_UNCLEAR = 0.018  # largest share of the product that may be either print or shadow
-_MOST_KEPT, _MOST_INKED = 0.005, 0.045
-"""The most of a product, as shares, that may keep its colour, and that may be as sharp as a print."""
 
 
 @dataclass(frozen=True)
@@ -203,34 +198,6 @@ class Picture(NamedTuple):
     doubt: str | None
 
 
-def is_patterned(region: Region, method: int = METHOD) -> bool:
-    """Return whether a product with this main region has a pattern, which a material hides.
-
-    ``method``: the method by which `main_region` found the region.
-    """
-    return region.share < _least_share(method) or region.unclear > _MOST_UNCLEAR
-
-
-def _least_share(method: int) -> float:
-    return _LEAST_REGION if method > 2 else _LEAST_EARLIER
-
-
-def doubts_about_colour(region: Region, method: int = METHOD) -> str | None:
-    """Return why a product with this main region cannot be recoloured well, or None if it can.
-
-    ``method``: as for `is_patterned`.
-    """
-    if region.share < _least_share(method):
-        return f"no colour covers more than {region.share:.0%} of the product"
-    if region.unclear > _MOST_UNCLEAR:
-        return "print and shadow cannot be told apart, so patches would keep their colour"
-    if method > 6 and region.kept > _MOST_KEPT:
-        return "a part of the product, such as a print or a trim, would keep its colour"
-    if method > 6 and region.inked > _MOST_INKED:
-        return "a print would take the new colour"
-    return None
-
-
 def make_pictures(
     photograph: Photograph,
     photo: str,
@@ -258,9 +225,7 @@ def make_pictures(
     planes = retouch(edit.retouch, cut.rgb, cut.matte, region, ground=photograph.alpha is None)
     product = Product(*planes, edit.frame, None, edit.swatches.__getitem__, patterned, method)
     for asked, scene in itertools.product(edit.looks, edit.scenes):
-        look = asked
-        if asked.colour and method > 6:  # before, a word had the meaning that it has in CSS
-            look = asked._replace(colour=product_colour(asked.colour))
+        look = _meant(asked) if method > 6 else asked  # before, a word had the meaning that it has in CSS
         recipe = {
             "prodgen": prodgen.__version__,
             "photo": photo,
@@ -291,6 +256,11 @@ def make_pictures(
         data = encode(image, edit.format, make_xmp(kind, recipe), edit.most_bytes)
         unsure = colour_doubt if look.colour and not look.material else None
         yield Picture(asked, scene, data, recipe, unsure or product.doubt(look))
+
+
+def _meant(look: Look) -> Look:
+    """Return a look with the colour that a shop means by its name, as #rrggbb."""
+    return look if look.colour is None else look._replace(colour=product_colour(look.colour))
 
 
 def _recipe_of(look: Look, digests: dict[str, str]) -> dict[str, str]:

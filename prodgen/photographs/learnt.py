@@ -16,8 +16,8 @@ from PIL import Image, PngImagePlugin
 from prodgen.catalog.photographs.masks import Pixels, Plane, decontaminate
 from prodgen.catalog.picture_files import Photograph, decode, fault_of
 from prodgen.errors import ProdgenError
+from prodgen.photographs.colour_doubts import doubts_about_colour, is_patterned
 from prodgen.photographs.cutout import CutOut
-from prodgen.photographs.edit import doubts_about_colour, is_patterned
 from prodgen.photographs.region import METHOD
 
 _TEXT = "prodgen"

@@ -7,8 +7,8 @@ import numpy as np
 
 from prodgen.catalog.photographs.masks import Mask, Pixels, bounding_box
 from prodgen.errors import ProdgenError
+from prodgen.photographs.colour_doubts import is_patterned
 from prodgen.photographs.cutout import CutOut
-from prodgen.photographs.edit import is_patterned
 from prodgen.photographs.shading import encoded, light_on, linear
 from prodgen.spec.photograph import SMALLEST_SWATCH
 

@@ -14,30 +14,23 @@ _SHARP, _OWN = 4.0, 3.0
 number's multiple of what is usual on the product."""
 
 
-def kept(weight: Plane, matte: Plane) -> float:
-    """Return the share of a product, without its rim, that does not belong to its region.
+def kept_and_inked(lab: Plane, weight: Plane, matte: Plane) -> tuple[float, float]:
+    """Return two shares of a product, without its rim.
 
-    ``weight``, ``matte`` (H, W): the region and the product.
-    """
-    inner = _inner(fitted(matte, _SIDE))
-    return float((fitted(weight, _SIDE)[inner] < 0.5).mean())
-
-
-def inked(lab: Plane, weight: Plane, matte: Plane) -> float:
-    """Return the share of a product that is in its region and has colours that change as sharply as a print.
-
-    ``lab``: the product in CIELAB, (H, W, 3). ``weight``, ``matte`` (H, W): the region and the product. Cloth
-    changes its hue softly, in folds and shine, or evenly, in its weave.
+    The first does not belong to the region. The second does, and has colours that change as sharply as in a
+    print; cloth changes its hue softly, in folds and shine, or evenly, in its weave. ``lab``: the product in
+    CIELAB, (H, W, 3). ``weight``, ``matte`` (H, W): the region and the product.
     """
     small, part, inside = (fitted(plane, _SIDE) for plane in (lab, weight, matte))
     inner = _inner(inside)
+    kept = float((part[inner] < 0.5).mean())
     region = inner & (cv2.erode((part > 0.9).astype(np.uint8), _NEAR) > 0)
     if not region.any():
-        return 0.0
+        return kept, 0.0
     tint = cv2.GaussianBlur(small, (0, 0), _SOFTENED)[..., 1:]
     change = np.linalg.norm(cv2.dilate(tint, _NEAR) - cv2.erode(tint, _NEAR), axis=-1)
     sharp = change > _SHARP + _OWN * np.median(change[region])
-    return float((sharp & region).sum() / inner.sum())
+    return kept, float((sharp & region).sum() / inner.sum())
 
 
 def _inner(matte: Plane) -> Mask:

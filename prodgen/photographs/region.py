@@ -10,7 +10,7 @@ from prodgen.catalog.photographs.colours import dominant_colours
 from prodgen.catalog.photographs.masks import SQUARE, Mask, Pixels, Plane, fitted
 from prodgen.photographs.halo import without_halo
 from prodgen.photographs.patches import is_ink, lit, patches_of
-from prodgen.photographs.prints import inked, kept
+from prodgen.photographs.prints import kept_and_inked
 
 METHOD = 7
 """Number of the newest method to find regions. A version names its own method in config.json as `method`."""
@@ -97,8 +97,8 @@ def main_region(rgb: Pixels, matte: Plane, method: int = METHOD) -> Region:
     soft = cv2.GaussianBlur(belongs, (0, 0), _SOFT_EDGE)
     # Stretched, because on a dark product recoloured in a bright colour a weight of 0.97 shows as noise.
     weight = np.where(matte > 0, np.clip((soft - 0.15) / 0.6, 0, 1), np.float32(0))
-    found = Region(share, weight, _unclear(lab, weight, matte, method) if method > 4 else 0.0)
-    return found._replace(kept=kept(weight, matte), inked=inked(lab, weight, matte)) if method > 6 else found
+    unclear = _unclear(lab, weight, matte, method) if method > 4 else 0.0
+    return Region(share, weight, unclear, *(kept_and_inked(lab, weight, matte) if method > 6 else ()))
 
 
 def _with_light(lab: Plane, weight: Plane, matte: Plane) -> Plane:

@@ -53,7 +53,8 @@ class Choice(BaseModel):
     name: str
     values: tuple[str, ...] = Field(min_length=1)
     frequencies: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...]
-    synonyms: dict[str, tuple[str, ...]] = {}
+    # Left out if there are none, so that a config without them keeps the same bytes.
+    synonyms: dict[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda synonyms: not synonyms)
 
     @model_validator(mode="after")
     def _check_frequencies(self) -> Self:
@@ -62,12 +63,6 @@ class Choice(BaseModel):
         if unknown := self.synonyms.keys() - set(self.values):
             raise ValueError(f"{self.name} has synonyms of {min(unknown)!r}, which is none of its values")
         return self
-
-    @model_serializer(mode="wrap")
-    def _omit_empty_synonyms(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out empty ``synonyms``, so that a config without them keeps the same bytes."""
-        fields: dict[str, Any] = plain(self)
-        return fields if self.synonyms else {name: fields[name] for name in fields if name != "synonyms"}
 
     def parse(self, text: object) -> str:
         """Return the value that ``text`` names, in any case. Raises ProdgenError if there is none."""
@@ -177,13 +172,8 @@ class NamedColour(_Named):
     """
 
     kind: Literal["named-colour"] = "named-colour"
-    words: Literal["css", "shop"] = "css"
-
-    @model_serializer(mode="wrap")
-    def _omit_css(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out ``words`` if they are CSS's, so that a config of an earlier version keeps its bytes."""
-        fields: dict[str, Any] = plain(self)
-        return {name: value for name, value in fields.items() if name != "words" or value != "css"}
+    # Left out if it is css, so that a config of an earlier version keeps its bytes.
+    words: Literal["css", "shop"] = Field(default="css", exclude_if=lambda words: words == "css")
 
     def parse(self, text: object) -> str:
         """Return the name in ``values`` that ``text`` means, or else the colour ``text`` as ``#rrggbb``.

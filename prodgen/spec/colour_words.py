@@ -105,11 +105,9 @@ def colour_words() -> dict[str, str]:
     named = {name: parse_colour(name) for name in ImageColor.colormap}
     for value, names in _rows():
         for name in names:
-            named[name] = value
-            if name.isascii():
-                named[name.replace("grey", "gray")] = value
-                named[name.replace(" ", "")] = value
-            else:
+            for spelling in (name, name.replace("grey", "gray")):
+                named[spelling] = named[spelling.replace(" ", "")] = value
+            if not name.isascii():
                 named[f"{name}色"] = value
     return named
 

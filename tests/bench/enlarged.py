@@ -13,37 +13,28 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from prodgen.evaluation.metrics import kernel_distance_by_level
 from prodgen.evaluation.probe import probe_accuracy
 from prodgen.evaluation.samples import generate_like
 from prodgen.evaluation.splits import Splits, read_splits
 from prodgen.evaluation.trunks import trunk_network
-from prodgen.generation.coverage import clamp_to_coverage
-from prodgen.generation.upscale import upscale
+from prodgen.generation.finish import apply_finish
 from prodgen.models import load_model
+from prodgen.spec.finish import Finish
 
 _BATCH = 16
 
 
-def enlarged(images: NDArray[np.uint8], side: int, *, by_network: bool) -> NDArray[np.uint8]:
-    """Return images (N, H, W, 4) with the side ``side``, resampled or enlarged by the upscaler."""
+def finished(images: NDArray[np.uint8], finish: Finish) -> NDArray[np.uint8]:
+    """Return generated images (N, H, W, 4) with a finish, premultiplied as those of a catalogue are."""
     made = []
-    for batch in torch.from_numpy(images).permute(0, 3, 1, 2).float().div(255).split(_BATCH):
-        made.append(_upscaled(batch, side) if by_network else _resampled(batch, side))
-    pixels: NDArray[np.uint8] = torch.cat(made).mul(255).round().byte().permute(0, 2, 3, 1).numpy()
+    for batch in torch.from_numpy(images).permute(0, 3, 1, 2).float().div(127.5).sub(1).split(_BATCH):
+        with torch.inference_mode():
+            made.append(apply_finish(batch, finish, "#000000", *[[0] * len(batch)] * 2).numpy())
+    pixels = np.concatenate(made)
+    pixels[..., :3] = (pixels[..., :3] * (pixels[..., 3:] / 255.0)).round()
     return pixels
-
-
-def _upscaled(batch: Tensor, side: int) -> Tensor:
-    with torch.inference_mode():
-        return F.interpolate(upscale(batch), side, mode="area")
-
-
-def _resampled(batch: Tensor, side: int) -> Tensor:
-    return clamp_to_coverage(F.interpolate(batch, side, mode="bicubic").clamp(0, 1))
 
 
 def main() -> None:
@@ -65,8 +56,8 @@ def main() -> None:
     real = network(splits.test.images).values
     some = np.random.default_rng(asked.seed).permutation(len(splits.train.images))[: asked.images]
     ways = {
-        "resampled (bicubic)": enlarged(made, side, by_network=False),
-        "upscaled": enlarged(made, side, by_network=True),
+        "resampled": finished(made, Finish(size=side)),
+        "upscaled": finished(made, Finish(size=side, upscale=4)),
         "real training images": splits.train.images[some],
     }
     print(f"{model.id}, {len(real)} test images of {side} pixels | KID | probe")

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from prodgen.catalog.picture_files import decode
+from prodgen.photographs.colour_doubts import doubts_about_colour
 from prodgen.photographs.cutout import cut_out
 from prodgen.photographs.cutters import Cutter, load_cutter
-from prodgen.photographs.edit import doubts_about_colour
 from prodgen.photographs.recolour import Recolouring
 from prodgen.photographs.region import METHOD
 from prodgen.spec.colour import delta_e_2000, levels, parse_colour, to_lab

@@ -9,9 +9,9 @@ import torch
 
 from prodgen.bundled import bundled_photographs
 from prodgen.catalog.picture_files import decode
+from prodgen.photographs.colour_doubts import doubts_about_colour
 from prodgen.photographs.cutout import CutOut, cut_out
 from prodgen.photographs.cutters import GrabCut
-from prodgen.photographs.edit import doubts_about_colour
 from prodgen.photographs.product import Look, Product
 from prodgen.photographs.recolour import Recolouring
 from prodgen.photographs.region import main_region

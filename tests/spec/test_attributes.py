@@ -209,6 +209,7 @@ def test_the_colour_of_a_product_has_the_meaning_of_shops_and_a_scene_that_of_cs
     assert "words" not in before.model_dump()
     assert colour.model_dump()["words"] == "shop"
     assert colour.parse("forest-green") == colour.parse("Forest  Green") == "#2c4a34"
+    assert colour.parse("heather gray") == colour.parse("heather-grey") == "#a5a7ab"
     assert before.parse("navy") == "#000080"
     with pytest.raises(ProdgenError, match="did you mean burgundy"):
         colour.parse("burgundi")

@@ -20,35 +20,33 @@ RATE = 4e-3
 
 def learn_to_enlarge(
     generator: ResNetGenerator, smaller: ResNetGenerator, draw_conditions: Callable[[int], Tensor]
-) -> float:
+) -> None:
     """Train the blocks that ``smaller`` does not have, the last normalisation and the last convolution.
 
     ``generator`` already has the weights of the blocks of ``smaller``, which stay as they are.
-    ``draw_conditions``: returns a number of conditions (B, D). Returns the mean absolute error of the last
-    batch, of pixels in [-1, 1]. Every process ends with the weights of rank 0.
+    ``draw_conditions``: returns a number of conditions (B, D). Every process ends with the weights of rank 0.
     """
     depth = len(smaller.blocks)
-    new = nn.ModuleList([*list(generator.blocks)[depth:], generator.norm, generator.to_pixels])
-    optimizer = torch.optim.Adam(new.parameters(), RATE)
-    error = torch.tensor(0.0)
+    kept, new = list(generator.blocks)[:depth], list(generator.blocks)[depth:]
+    learning = nn.ModuleList([*new, generator.norm, generator.to_pixels])
+    optimizer = torch.optim.Adam(learning.parameters(), RATE)
+    smaller.eval()
+    generator.eval()
+    learning.train()
     for step in range(STEPS):
         condition = draw_conditions(BATCH)
         latent = torch.randn(BATCH, generator.latent_dim).to(condition.device)
         with torch.no_grad():
-            generator.eval()
-            known = generator.bottom_features(latent, condition)
-            for block in list(generator.blocks)[:depth]:
-                known = block(known, condition)
-            drawn = smaller.eval().pixels(known)
-            wanted = F.interpolate(drawn, generator.size, mode="bicubic").clamp(-1.0, 1.0)
-        generator.train()
-        for block in list(generator.blocks)[depth:]:
-            known = block(known, condition)
-        error = F.l1_loss(generator.pixels(known), wanted)
+            features = generator.bottom_features(latent, condition)
+            for block in kept:
+                features = block(features, condition)
+            wanted = F.interpolate(smaller.pixels(features), generator.size, mode="bicubic").clamp(-1.0, 1.0)
+        for block in new:
+            features = block(features, condition)
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
         optimizer.zero_grad(set_to_none=True)
-        error.backward()
+        F.l1_loss(generator.pixels(features), wanted).backward()
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+    generator.train()
     broadcast([*generator.parameters(), *generator.buffers()])
-    return float(error.detach())
